@@ -1,0 +1,66 @@
+# Everything that people type. `make` alone lists it.
+
+SHELL := bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+# The environment's own tools come first, and no other environment is in the way.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' Makefile
+
+lab: $(READY)  ## open the course in JupyterLab
+	@$(PYTHON) tools/lab.py
+
+chat: $(READY)  ## run the chat alone, without the course
+	@$(VENV)/bin/nochat up
+
+check: $(READY)  ## the tests for all day: under two minutes
+	@$(PYTHON) -m pytest -m "not slow"
+
+test: $(READY)  ## everything: Debian's packages, lint, every test
+	@tools/apt-install
+	@$(MAKE) lint
+	@$(PYTHON) -m pytest
+
+lint: $(READY)  ## style, types, spelling, secrets, stripped notebooks
+	@tools/lint
+
+course: $(READY)  ## execute every notebook that this machine can run, then build the site
+	@$(PYTHON) -m nochat.lab.course
+	@tools/site
+
+docs: $(READY)  ## build the site; executes only the notebooks that changed
+	@$(PYTHON) -m nochat.lab.course --stale
+	@tools/site
+
+bench: $(READY)  ## measure the chat against Node's socket.io
+	@$(PYTHON) -m benchmarks
+
+lock: $(READY)  ## renew requirements.lock and package-lock.json
+	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade \
+	  --generate-hashes --no-annotate --no-header pyproject.toml -o requirements.lock
+	@npm update --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+	@echo "requirements.lock and package-lock.json are renewed; the next make installs them."
+
+clean:  ## remove what make made
+	@rm -rf $(VENV) node_modules build dist nochat/static/vendor *.egg-info
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamp is written last and holds the folder's path: an environment that was interrupted, moved
+# or left without its Python is made again.
+ifneq ($(wildcard $(PYTHON))$(shell cat $(READY) 2>/dev/null),$(PYTHON)$(CURDIR))
+$(READY): remake
+endif
+$(READY): pyproject.toml requirements.lock package-lock.json tools/environment
+	@tools/environment
+
+.PHONY: help lab chat check test lint course docs bench lock clean remake

@@ -1,0 +1,1 @@
+"""NoChat: a chat made of microservices behind RabbitMQ."""

@@ -1,0 +1,163 @@
+"""The bus: publish with confirm, subscribe with acknowledgement, request and reply.
+
+`connect("memory://")` and `connect("amqp://…")` give the same bus: only the URL changes.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, Protocol, Self
+from urllib.parse import urlsplit
+
+from nochat.bus.amqp import AmqpTransport
+from nochat.bus.codec import Decoder, encode
+from nochat.bus.consumer import Batch, Consumer, Handler
+from nochat.bus.memory import MemoryTransport
+from nochat.bus.outbox import Outbox, Parcel
+from nochat.bus.routing import DEAD_LETTERS, Binding, Queue, route
+from nochat.errors import BusError, ConnectionLost, RequestFailed, Unavailable
+from nochat.events import Envelope, Failed, Reply, Request
+from nochat.trace import trace
+
+__all__ = ["Batch", "Binding", "Bus", "Queue", "connect"]
+
+
+class Transport(Protocol):
+    """What moves messages: the memory of this process, or RabbitMQ."""
+
+    async def open(self, outbox: Outbox, on_reply: Callable[[bytes], None]) -> None: ...
+    async def declare(self, queues: Iterable[Queue]) -> None: ...
+    async def consume(self, consumer: Consumer) -> None: ...
+    async def cancel(self, consumer: Consumer) -> None: ...
+    async def close(self) -> None: ...
+
+
+class Subscription:
+    """A handler that gets a queue's batches until it is cancelled."""
+
+    def __init__(self, transport: Transport, consumer: Consumer) -> None:
+        self._transport, self._consumer = transport, consumer
+        self._task = asyncio.create_task(consumer.run(), name=f"consume {consumer.queue.name}")
+
+    async def cancel(self) -> None:
+        """Stop; what was not acknowledged is delivered to others."""
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+        await self._transport.cancel(self._consumer)
+
+
+class Bus:
+    """One service's way to all the others: made by `connect`, opened by `async with`."""
+
+    def __init__(self, transport: Transport, name: str, shards: int) -> None:
+        self.name, self._transport, self._shards = name, transport, shards
+        self._outbox = Outbox(resend=True)
+        self._asked: dict[str, asyncio.Future[Reply]] = {}
+        self._decode = Decoder()
+
+    async def __aenter__(self) -> Self:
+        await self._transport.open(self._outbox, self._on_reply)
+        await self._transport.declare([DEAD_LETTERS])
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._transport.close()
+        for asked in self._asked.values():
+            asked.cancel()
+
+    async def declare(self, *queues: Queue) -> None:
+        """Make queues that others will consume, so that what is published now waits for them."""
+        await self._transport.declare(queues)
+
+    async def publish(self, *envelopes: Envelope) -> None:
+        """Publish commands and events; returns when the broker has confirmed all of them.
+
+        What was not confirmed when the connection broke is published again on the next one.
+
+        Raises:
+            Unroutable: a command that no queue takes.
+            BusError: the broker refused.
+        """
+        trace(self.name, published=envelopes)
+        confirms = {self._outbox.put(each, route(each, self._shards)) for each in envelopes}
+        for confirm in confirms:
+            await asyncio.shield(confirm)
+
+    async def request(self, request: Request, timeout: float = 5.0) -> Any:
+        """Ask a service; returns its reply.
+
+        Args:
+            request: the question.
+            timeout: seconds to wait; the request itself expires then, too.
+
+        Raises:
+            Unavailable: no answer in time, or the service says to try again later.
+            RequestFailed: the service refused, with its reason.
+        """
+        trace(self.name, published=[request])
+        answer = self._asked[request.id] = asyncio.get_running_loop().create_future()
+        parcel = Parcel(route(request, self._shards), expiration=timeout)
+        parcel.add(request, encode(request))
+        try:
+            async with asyncio.timeout(timeout):
+                await self._outbox.put_parcel(parcel)
+                reply = await answer
+        except TimeoutError:
+            raise Unavailable(
+                f"the {request.service!r} service did not answer in {timeout:g} s; is it running?"
+            ) from None
+        except (BusError, ConnectionLost) as error:
+            raise Unavailable(str(error)) from None
+        finally:
+            del self._asked[request.id]
+        if isinstance(reply, Failed):
+            raise (Unavailable if reply.retry else RequestFailed)(reply.reason)
+        return reply
+
+    async def subscribe(
+        self, queue: Queue, handler: Handler, fresh: Callable[[], None] = lambda: None
+    ) -> Subscription:
+        """Consume a queue.
+
+        Args:
+            queue: declared if it is not there.
+            handler: gets one batch at a time, in the queue's order; what it leaves unacknowledged
+                is delivered again when the subscription ends or the connection breaks.
+            fresh: called before the first batch of each connection.
+        """
+        consumer = Consumer(queue, handler, fresh, self._shards)
+        await self._transport.consume(consumer)
+        return Subscription(self._transport, consumer)
+
+    def _on_reply(self, body: bytes) -> None:
+        for reply in self._decode(body).envelopes:
+            if isinstance(reply, Reply) and (asked := self._asked.get(reply.in_reply_to)):
+                _resolve(asked, reply)
+
+
+def _resolve(asked: asyncio.Future[Reply], reply: Reply) -> None:
+    if not asked.done():
+        asked.set_result(reply)
+
+
+def connect(url: str, name: str = "nochat", shards: int = 4) -> Bus:
+    """The bus that a URL names, to be opened by `async with`.
+
+    Args:
+        url: `memory://NAME` (this process) or `amqp://user:password@host:port/vhost` (RabbitMQ).
+        name: who publishes: AMQP's `app_id`, and the connection's name in RabbitMQ's tools.
+        shards: queues that the rooms are spread over; the same for all services.
+
+    Raises:
+        BusError: the scheme is neither `memory` nor `amqp`/`amqps`, or the URL can't be read.
+    """
+    match urlsplit(url).scheme:
+        case "memory":
+            return Bus(MemoryTransport(url), name, shards)
+        case "amqp" | "amqps":
+            return Bus(AmqpTransport(url, name), name, shards)
+        case scheme:
+            raise BusError(
+                f"no bus for {scheme!r}; use memory:// or amqp://user:password@host/vhost"
+            )

@@ -1,0 +1,349 @@
+"""`amqp://`: RabbitMQ through pika on asyncio, with confirms, and a connection that comes back."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+import pika
+from pika.adapters.asyncio_connection import AsyncioConnection
+from pika.channel import Channel
+from pika.exceptions import AMQPError, ProbableAccessDeniedError, ProbableAuthenticationError
+from pika.spec import BasicProperties
+
+from nochat.bus.consumer import PREFETCH, Consumer, Delivery
+from nochat.bus.outbox import Outbox, Parcel
+from nochat.bus.routing import DEAD, DEAD_LETTERS, EXCHANGES, Queue
+from nochat.errors import BrokerDown, BusError, ConnectionLost, Unroutable
+from nochat.events import type_of
+
+log = logging.getLogger(__name__)
+
+# Deliveries without an acknowledgement after which the broker gives a message up (quorum queues).
+DELIVERY_LIMIT = 5
+LONGEST_PAUSE = 5.0  # seconds between two attempts to reconnect
+REPLY_TO = "amq.rabbitmq.reply-to"  # RabbitMQ's "direct reply-to": no queue per asker
+
+
+def arguments(queue: Queue) -> dict[str, Any]:
+    """The arguments that a queue is declared with."""
+    if not queue.durable:
+        return {}
+    given: dict[str, Any] = {"x-queue-type": "quorum"}
+    if queue != DEAD_LETTERS:
+        given |= {"x-delivery-limit": DELIVERY_LIMIT, "x-dead-letter-exchange": DEAD}
+        given |= {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
+    if queue.single:
+        given["x-single-active-consumer"] = True
+    return given
+
+
+class _Answer(asyncio.Future[Any]):
+    """Waits for one of pika's callbacks."""
+
+    def give(self, *result: Any) -> None:
+        """The callback."""
+        if not self.done():
+            self.set_result(result[0] if result else None)
+
+
+class AmqpLink:
+    """A channel in confirm mode: what was sent on it and is not confirmed yet."""
+
+    def __init__(self, channel: Channel, app_id: str) -> None:
+        self.channel = channel
+        self._app_id = app_id
+        self._last_tag = 0
+        self._unconfirmed: dict[int, Parcel] = {}
+        self._waiting: set[_Answer] = set()
+        channel.add_on_close_callback(self._closed)
+        channel.add_on_return_callback(self._returned)
+
+    async def call(self, method: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """Call a method of the channel that has a callback, and wait for the broker's answer.
+
+        Raises:
+            BusError: the broker closed the channel, with its reason.
+        """
+        answer = _Answer()
+        self._waiting.add(answer)
+        try:
+            method(*args, callback=answer.give, **options)
+            return await answer
+        except AMQPError as error:
+            raise ConnectionLost(f"RabbitMQ closed the channel: {error!r}") from None
+        finally:
+            self._waiting.discard(answer)
+
+    async def confirm(self) -> None:
+        """Put the channel into confirm mode."""
+        await self.call(self.channel.confirm_delivery, self._settle)
+
+    def send(self, parcel: Parcel) -> None:
+        """Publish; the parcel is settled by the broker's confirm, return or refusal."""
+        if not self.channel.is_open:
+            return  # the outbox hears of it by `detach`
+        self._last_tag += 1
+        self._unconfirmed[self._last_tag] = parcel
+        to = parcel.route
+        self.channel.basic_publish(
+            to.exchange, to.key, parcel.body, self._properties(parcel), mandatory=to.mandatory
+        )
+
+    def ack(self, tag: int) -> None:
+        """Acknowledge this delivery and all before it."""
+        if self.channel.is_open:
+            self.channel.basic_ack(tag, multiple=True)
+
+    def nack(self, tag: int) -> None:
+        """Give this delivery and all before it back to the queue."""
+        if self.channel.is_open:
+            self.channel.basic_nack(tag, multiple=True, requeue=True)
+
+    def _properties(self, parcel: Parcel) -> BasicProperties:
+        properties = BasicProperties(
+            content_type="application/json",
+            delivery_mode=2 if parcel.route.durable else 1,
+            message_id=parcel.id,
+            app_id=self._app_id,
+            headers=parcel.headers or None,
+            reply_to=REPLY_TO if parcel.route.asks else None,
+            expiration=str(int(parcel.expiration * 1000)) if parcel.expiration else None,
+        )
+        if len(parcel.parts) == 1 and parcel.first:
+            only = parcel.first
+            parcel.id = properties.message_id = only.id
+            properties.correlation_id = only.correlation_id
+            properties.type = type_of(type(only))
+            properties.timestamp = int(only.at)
+        return properties
+
+    def _settle(self, frame: Any) -> None:
+        method = frame.method
+        tags = [method.delivery_tag]
+        if method.multiple:
+            tags = [tag for tag in self._unconfirmed if tag <= method.delivery_tag]
+        for tag in tags:
+            parcel = self._unconfirmed.pop(tag, None)
+            if parcel and isinstance(method, pika.spec.Basic.Ack):
+                parcel.confirmed()
+            elif parcel:
+                parcel.failed(BusError("RabbitMQ refused a message (a full queue or disk)"))
+
+    def _returned(self, _: Channel, method: Any, properties: BasicProperties, __: bytes) -> None:
+        for parcel in self._unconfirmed.values():
+            if parcel.id == properties.message_id:
+                key = method.routing_key
+                parcel.failed(Unroutable(f"no queue takes {key!r}: start the service that should"))
+
+    def _closed(self, _: Channel, reason: Exception) -> None:
+        for answer in self._waiting:
+            if not answer.done():
+                answer.set_exception(BusError(f"RabbitMQ closed the channel: {reason}"))
+
+
+class AmqpTransport:
+    """One service's connection to RabbitMQ: opened anew, with its consumers, when it breaks."""
+
+    def __init__(self, url: str, app_id: str) -> None:
+        self._parameters = _parameters(url, app_id)
+        self._app_id = app_id
+        self._connection: AsyncioConnection | None = None
+        self._queues: dict[str, Queue] = {DEAD_LETTERS.name: DEAD_LETTERS}
+        self._consumers: dict[Consumer, AmqpLink | None] = {}
+        self._main: AmqpLink | None = None
+        self._lost = asyncio.Event()
+        self._closing = False
+        self._keeper: asyncio.Task[None] | None = None
+
+    @property
+    def place(self) -> str:
+        """The broker's address, without the password."""
+        parameters = self._parameters
+        return f"{parameters.host}:{parameters.port}, virtual host {parameters.virtual_host!r}"
+
+    async def open(self, outbox: Outbox, on_reply: Callable[[bytes], None]) -> None:
+        """Connect; from then on the connection is kept.
+
+        Raises:
+            BusError: RabbitMQ is not there, or refuses the user, password or virtual host.
+        """
+        self._outbox, self._on_reply = outbox, on_reply
+        await self._connect()
+        self._keeper = asyncio.create_task(
+            self._keep(), name=f"{self._app_id}: keep the connection"
+        )
+
+    async def declare(self, queues: Iterable[Queue]) -> None:
+        """Make the queues that are not there yet, now and after each reconnection.
+
+        Raises:
+            BusError: a queue of that name has another shape.
+        """
+        for queue in queues:
+            self._queues[queue.name] = queue
+            if self._main:
+                await self._declare(self._main, queue)
+
+    async def consume(self, consumer: Consumer) -> None:
+        """Deliver a queue's messages to a consumer, now and after each reconnection."""
+        self._consumers[consumer] = None
+        await self._start(consumer)
+
+    async def cancel(self, consumer: Consumer) -> None:
+        """Stop delivering; what was not acknowledged is delivered to others."""
+        link = self._consumers.pop(consumer)
+        consumer.lost(ConnectionLost("the subscription was cancelled"))
+        if link and link.channel.is_open:
+            closed = _Answer()
+            link.channel.add_on_close_callback(closed.give)
+            link.channel.close()
+            await closed
+
+    async def close(self) -> None:
+        """Close the connection; what is not acknowledged goes back to its queues."""
+        self._closing = True
+        if self._keeper:
+            self._keeper.cancel()
+        self._drop(ConnectionLost("the bus was closed"))
+        await self._disconnect()
+
+    # ---- the connection -------------------------------------------------------------------------
+
+    async def _connect(self) -> None:
+        self._lost.clear()
+        self._connection = await _open(self._parameters, self.place)
+        self._connection.add_on_close_callback(lambda *_: self._lost.set())
+        try:
+            self._main = await self._link()
+            for name, kind in EXCHANGES.items():
+                await self._main.call(self._main.channel.exchange_declare, name, kind, durable=True)
+            for queue in self._queues.values():
+                await self._declare(self._main, queue)
+            self._main.channel.basic_consume(REPLY_TO, self._reply, auto_ack=True)
+            for consumer in list(self._consumers):
+                await self._start(consumer)
+        except BaseException:
+            await self._disconnect()
+            raise
+        self._outbox.attach(self._main)
+
+    async def _link(self) -> AmqpLink:
+        if not self._connection or not self._connection.is_open:
+            raise ConnectionLost("the connection to RabbitMQ is down")
+        opened = _Answer()
+        self._connection.channel(on_open_callback=opened.give)
+        link = AmqpLink(await opened, self._app_id)
+        link.channel.add_on_close_callback(self._channel_closed)
+        link.channel.add_on_cancel_callback(lambda _: self._lost.set())
+        await link.confirm()
+        return link
+
+    async def _declare(self, link: AmqpLink, queue: Queue) -> None:
+        channel = link.channel
+        durable = {"durable": queue.durable, "exclusive": queue.exclusive}
+        await link.call(channel.queue_declare, queue.name, arguments=arguments(queue), **durable)
+        for binding in queue.bindings:
+            await link.call(channel.queue_bind, queue.name, binding.exchange, binding.key)
+
+    async def _start(self, consumer: Consumer) -> None:
+        link = self._consumers[consumer] = await self._link()
+        await self._declare(link, consumer.queue)
+        await link.call(link.channel.basic_qos, prefetch_count=PREFETCH)
+        consumer.opened(link)
+        await link.call(
+            link.channel.basic_consume,
+            consumer.queue.name,
+            lambda _, method, properties, body: consumer.received(
+                Delivery(method.delivery_tag, body, properties.reply_to or "")
+            ),
+        )
+
+    def _reply(self, _: Channel, __: Any, ___: BasicProperties, body: bytes) -> None:
+        self._on_reply(body)
+
+    def _channel_closed(self, channel: Channel, reason: Exception) -> None:
+        links = [self._main, *self._consumers.values()]
+        if channel in [link.channel for link in links if link]:
+            log.warning("RabbitMQ closed a channel: %s", reason)
+            self._lost.set()
+
+    def _drop(self, error: ConnectionLost) -> None:
+        self._main = None
+        self._outbox.detach(error)
+        for consumer in self._consumers:
+            self._consumers[consumer] = None
+            consumer.lost(error)
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection and not connection.is_closed:
+            closed = _Answer()
+            connection.add_on_close_callback(closed.give)
+            if not connection.is_closing:
+                connection.close()
+            await asyncio.wait([closed], timeout=LONGEST_PAUSE)
+
+    async def _keep(self) -> None:
+        while True:
+            await self._lost.wait()
+            self._drop(ConnectionLost(f"the connection to RabbitMQ at {self.place} broke"))
+            await self._disconnect()
+            log.warning("RabbitMQ at %s is gone; reconnecting", self.place)
+            await self._reconnect()
+            log.warning("RabbitMQ at %s is back", self.place)
+
+    async def _reconnect(self) -> None:
+        pause = 0.1
+        while True:
+            try:
+                return await self._connect()
+            except (BusError, AMQPError) as error:
+                log.info("not yet: %s", error)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _parameters(url: str, app_id: str) -> pika.URLParameters:
+    try:
+        parameters = pika.URLParameters(url)
+    except (ValueError, TypeError) as error:
+        raise BusError(
+            f"not a RabbitMQ URL (amqp://user:password@host:port/vhost): {error}"
+        ) from None
+    if "heartbeat" not in urlsplit(url).query:
+        parameters.heartbeat = 30
+    parameters.client_properties = {"connection_name": app_id}
+    return parameters
+
+
+async def _open(parameters: pika.URLParameters, place: str) -> AsyncioConnection:
+    loop = asyncio.get_running_loop()
+    opened: asyncio.Future[AsyncioConnection] = loop.create_future()
+    connection = AsyncioConnection(
+        parameters,
+        on_open_callback=opened.set_result,
+        on_open_error_callback=lambda _, error: opened.set_exception(_explain(error, place)),
+        custom_ioloop=loop,
+    )
+    try:
+        return await opened
+    except asyncio.CancelledError:
+        connection.close()
+        raise
+
+
+def _explain(error: Any, place: str) -> BusError:
+    while getattr(error, "exceptions", None):  # the attempts of pika's connection workflow
+        error = error.exceptions[-1]
+    cause = getattr(error, "exception", error)
+    cause = getattr(cause, "exception", cause)
+    if isinstance(cause, ProbableAuthenticationError):
+        return BusError(f"RabbitMQ at {place} refused the user or password; check NOCHAT_BUS_URL")
+    if isinstance(cause, ProbableAccessDeniedError):
+        return BusError(f"RabbitMQ at {place}: no such virtual host, or not for this user")
+    return BrokerDown(
+        f"RabbitMQ at {place} does not answer ({cause!r}); is it running? "
+        "`nochat doctor` says how to install it, NOCHAT_BUS_URL where it is"
+    )

@@ -1,0 +1,56 @@
+"""Envelopes as bytes and back: a message's body is a JSON array of one or more envelopes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
+from typing import Any
+
+import msgspec
+
+from nochat.events import Envelope, catalogue
+
+encode = msgspec.json.Encoder().encode
+
+
+def join(encoded: Iterable[bytes]) -> bytes:
+    """One body from several encoded envelopes."""
+    return b"[" + b",".join(encoded) + b"]"
+
+
+@dataclass
+class Decoded:
+    """What a body held: envelopes, and what could not be read, with the reason."""
+
+    envelopes: list[Envelope] = field(default_factory=list)
+    malformed: list[tuple[bytes, str]] = field(default_factory=list)
+
+
+class Decoder:
+    """Reads bodies into the structs of the catalogue, as it is when the decoder is made."""
+
+    def __init__(self) -> None:
+        known: Any = reduce(or_, catalogue().values())
+        self._all = msgspec.json.Decoder(list[known])
+        self._one = msgspec.json.Decoder(known)
+        self._raw = msgspec.json.Decoder(list[msgspec.Raw])
+
+    def __call__(self, body: bytes) -> Decoded:
+        """Read a body; one malformed envelope does not spoil its neighbours."""
+        try:
+            return Decoded(self._all.decode(body))
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return self._one_by_one(body)
+
+    def _one_by_one(self, body: bytes) -> Decoded:
+        try:
+            items = [bytes(item) for item in self._raw.decode(body)]
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            return Decoded(malformed=[(body, f"not a JSON array of events: {error}")])
+        found = Decoded()
+        for item in items:
+            try:
+                found.envelopes.append(self._one.decode(item))
+            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+                found.malformed.append((join([item]), f"malformed event: {error}"))
+        return found

@@ -1,0 +1,139 @@
+"""Envelopes on their way to the broker: gathered, sent in few messages, kept until confirmed."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from nochat.bus.codec import encode, join
+from nochat.bus.routing import Route
+from nochat.errors import ConnectionLost
+from nochat.events import Envelope, new_id
+
+# Bounds of one message: larger bodies gain nothing and delay the others.
+MAX_ENVELOPES = 256
+MAX_BYTES = 128 * 1024
+# Messages that may await their confirm; what is published meanwhile travels together.
+MAX_UNCONFIRMED = 64
+
+
+@dataclass(eq=False)
+class Parcel:
+    """One message of the broker: envelopes that follow each other on the same route."""
+
+    route: Route
+    first: Envelope | None = None
+    parts: list[bytes] = field(default_factory=list)
+    size: int = 0
+    raw: bytes = b""  # a body that is passed on as it is, in place of envelopes
+    headers: dict[str, str] = field(default_factory=dict)
+    expiration: float = 0.0  # seconds; 0 never expires
+    id: str = field(default_factory=new_id)
+    done: asyncio.Future[None] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    @property
+    def body(self) -> bytes:
+        """The message's body: a JSON array."""
+        return self.raw or join(self.parts)
+
+    def takes(self, route: Route, size: int) -> bool:
+        """Whether one more envelope may travel in this message."""
+        room = len(self.parts) < MAX_ENVELOPES and self.size + size <= MAX_BYTES
+        return room and route == self.route and not self.raw and not self.expiration
+
+    def add(self, envelope: Envelope, encoded: bytes) -> None:
+        """Put one more envelope in, with its bytes."""
+        self.first = self.first or envelope
+        self.parts.append(encoded)
+        self.size += len(encoded)
+
+    def confirmed(self) -> None:
+        """The broker has it."""
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def failed(self, error: Exception) -> None:
+        """The broker does not have it, or can't say."""
+        if not self.done.done():
+            self.done.set_exception(error)
+            self.done.exception()  # somebody may await it later, or nobody: no warning either way
+
+
+class Link(Protocol):
+    """An open channel to the broker."""
+
+    def send(self, parcel: Parcel) -> None:
+        """Start sending; `parcel.done` is resolved when the broker confirms."""
+
+
+class Outbox:
+    """Gathers what is published in one turn of the event loop and sends it, in order.
+
+    With `resend`, what was not confirmed when the link broke is sent again on the next one (and may
+    then arrive twice). Without, it fails with `ConnectionLost`: for publishers whose right to
+    publish ended with the link.
+    """
+
+    def __init__(self, *, resend: bool) -> None:
+        self._resend = resend
+        self._link: Link | None = None
+        self._waiting: deque[Parcel] = deque()
+        self._sent: dict[Parcel, None] = {}
+        self._due = False
+
+    def put(self, envelope: Envelope, route: Route) -> asyncio.Future[None]:
+        """Take an envelope; the future is resolved when the broker has confirmed it."""
+        encoded = encode(envelope)
+        last = self._waiting[-1] if self._waiting else None
+        if last is None or not last.takes(route, len(encoded)):
+            last = Parcel(route)
+            self._enqueue(last)
+        last.add(envelope, encoded)
+        return last.done
+
+    def put_parcel(self, parcel: Parcel) -> asyncio.Future[None]:
+        """Take a message as it is."""
+        self._enqueue(parcel)
+        return parcel.done
+
+    def attach(self, link: Link) -> None:
+        """Send through this link from now on."""
+        self._link = link
+        self._flush()
+
+    def detach(self, error: Exception) -> None:
+        """The link is gone."""
+        self._link = None
+        unsure = list(self._sent)
+        self._sent.clear()
+        for parcel in [*unsure, *self._waiting]:
+            if not self._keeps(parcel):
+                parcel.failed(error)
+        self._waiting = deque(p for p in [*unsure, *self._waiting] if self._keeps(p))
+
+    def _keeps(self, parcel: Parcel) -> bool:
+        return self._resend and not parcel.route.asks and not parcel.done.done()
+
+    def _enqueue(self, parcel: Parcel) -> None:
+        if self._link is None and not self._keeps(parcel):
+            parcel.failed(ConnectionLost("the connection to the broker is down; try again"))
+            return
+        self._waiting.append(parcel)
+        if not self._due:
+            self._due = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._due = False
+        while self._link and self._waiting and len(self._sent) < MAX_UNCONFIRMED:
+            parcel = self._waiting.popleft()
+            self._sent[parcel] = None
+            parcel.done.add_done_callback(lambda _, p=parcel: self._settled(p))  # type: ignore[misc]
+            self._link.send(parcel)
+
+    def _settled(self, parcel: Parcel) -> None:
+        self._sent.pop(parcel, None)
+        if self._waiting:
+            self._flush()

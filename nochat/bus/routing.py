@@ -1,0 +1,96 @@
+"""Which exchange and routing key each struct travels by, and what the queues look like."""
+
+import zlib
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from nochat.events import Command, Envelope, Event, Request, type_of
+
+COMMANDS = "nochat.commands"
+EVENTS = "nochat.events"
+REQUESTS = "nochat.requests"
+DEAD = "nochat.dead"
+DEFAULT = ""
+EXCHANGES = {COMMANDS: "direct", EVENTS: "topic", REQUESTS: "direct", DEAD: "fanout"}
+
+
+class Route(NamedTuple):
+    """Where a message goes, and how much the broker must care for it.
+
+    Attributes:
+        exchange: name of the exchange; empty is the default one, that routes to a queue by name.
+        key: routing key.
+        durable: written to disk before it is confirmed.
+        mandatory: an error if no queue takes it.
+        asks: a reply is expected.
+    """
+
+    exchange: str
+    key: str
+    durable: bool = True
+    mandatory: bool = False
+    asks: bool = False
+
+
+class Binding(NamedTuple):
+    """A queue takes what arrives at an exchange with a routing key."""
+
+    exchange: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A queue that a service consumes.
+
+    Attributes:
+        name: its name; an exclusive queue gets a name that no other has.
+        bindings: what it takes.
+        durable: a quorum queue with a delivery limit; otherwise a classic one, in memory.
+        exclusive: of this connection alone, and gone with it.
+        single: only one consumer is active, the others stand by (RabbitMQ's single active
+            consumer), which keeps the order.
+    """
+
+    name: str
+    bindings: tuple[Binding, ...] = ()
+    durable: bool = True
+    exclusive: bool = False
+    single: bool = False
+
+
+DEAD_LETTERS = Queue("dead-letters", (Binding(DEAD, ""),))
+
+
+def shard_of(room: str, shards: int) -> int:
+    """The shard (0 … shards-1) of a room: the same in every process and every run."""
+    return zlib.crc32(room.encode()) % shards
+
+
+def shard_queue(shard: int) -> Queue:
+    """The queue of the commands for one shard of the rooms."""
+    name = f"controller.{shard}"
+    return Queue(name, (Binding(COMMANDS, name),), single=True)
+
+
+@lru_cache(maxsize=4096)
+def _command_route(room: str, shards: int) -> Route:
+    return Route(COMMANDS, f"controller.{shard_of(room, shards)}", mandatory=True)
+
+
+@lru_cache(maxsize=256)
+def _route_of_type(kind: type[Envelope]) -> Route:
+    if issubclass(kind, Event):
+        return Route(EVENTS, type_of(kind), durable=kind.stored)
+    if issubclass(kind, Request):
+        key = kind.service if kind.ordered else f"{kind.service}.requests"
+        return Route(REQUESTS, key, durable=False, mandatory=True, asks=True)
+    raise TypeError(f"{kind.__name__} is neither a command, an event nor a request")
+
+
+def route(envelope: Envelope, shards: int) -> Route:
+    """Where an envelope goes; `shards` is how many queues the rooms are spread over."""
+    if isinstance(envelope, Command):
+        return _command_route(envelope.room, shards)
+    return _route_of_type(type(envelope))

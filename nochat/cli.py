@@ -1,0 +1,92 @@
+"""The command `nochat`: `up`, `run SERVICE`, `doctor`, `asyncapi`."""
+
+import argparse
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from nochat import bootstrap, doctor, logs
+from nochat.asyncapi import document
+from nochat.errors import NochatError
+from nochat.service import Service
+from nochat.settings import SettingsError, load
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status (2: it can't be run as asked, and why)."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options) or 0)
+    except (NochatError, SettingsError) as error:
+        print(f"nochat: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nochat", description="A chat made of microservices. Settings are NOCHAT_* variables."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    up = commands.add_parser("up", help="all services in this process")
+    up.set_defaults(command=lambda _: _run(bootstrap.services()))
+
+    run = commands.add_parser("run", help="some services in this process")
+    run.add_argument(
+        "service",
+        nargs="+",
+        help=f"{', '.join(bootstrap.NAMES)}; or a Python file with a `service` of your own",
+    )
+    run.set_defaults(command=lambda options: _run([_find(name) for name in options.service]))
+
+    check = commands.add_parser("doctor", help="what this machine has, and what is missing")
+    check.set_defaults(command=lambda _: print(doctor.report(doctor.examine())))
+
+    events = commands.add_parser("asyncapi", help="the events, as an AsyncAPI document (JSON)")
+    events.set_defaults(command=lambda _: print(_pretty(document())))
+    return parser
+
+
+def _run(services: list[Service]) -> None:
+    import uvloop  # here, as the other commands must answer at once
+
+    settings = load()
+    logs.configure(settings.log_level)
+    names = ", ".join(service.name for service in services)
+    if settings.bus_url.startswith("memory:") and len(services) < len(bootstrap.NAMES):
+        raise NochatError(
+            f"{names} alone would be alone on memory://; set NOCHAT_BUS_URL=amqp://… (RabbitMQ), "
+            "or run everything with `nochat up`"
+        )
+
+    def ready(url: str) -> None:
+        print(f"{names}: {url or 'running'}", flush=True)
+
+    uvloop.run(bootstrap.run(services, settings, ready))
+
+
+def _find(name: str) -> Service:
+    """A service of the chat by its name, or of the user by its file."""
+    if not name.endswith(".py"):
+        return bootstrap.services([name])[0]
+    path = Path(name)
+    if not path.exists():
+        raise NochatError(f"there is no file {name}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec
+    assert spec.loader
+    module: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not isinstance(service := getattr(module, "service", None), Service):
+        raise NochatError(f"{name} has no `service = Service(…)`")
+    return service
+
+
+def _pretty(content: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode()

@@ -1,0 +1,2 @@
+def mongodb(folder):
+    raise NotImplementedError

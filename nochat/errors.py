@@ -1,0 +1,29 @@
+"""What can go wrong on purpose: every message says what happened and what to do."""
+
+
+class NochatError(Exception):
+    """Base of all errors that the chat raises itself."""
+
+
+class BusError(NochatError):
+    """The bus can't be used as asked: a wrong URL, a refused password, a full broker."""
+
+
+class ConnectionLost(BusError):
+    """The connection broke before the broker confirmed; the event may or may not have arrived."""
+
+
+class Unroutable(BusError):
+    """No queue takes the command or request: the service that should has never been started."""
+
+
+class Unavailable(NochatError):
+    """A store or service does not answer now; trying again later may succeed."""
+
+
+class BrokerDown(BusError, Unavailable):
+    """The broker does not answer."""
+
+
+class RequestFailed(NochatError):
+    """The service that was asked refused, with its reason."""

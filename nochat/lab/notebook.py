@@ -1,0 +1,218 @@
+"""Runs one notebook by papermill, and says where and why it failed.
+
+The kernel's current folder is a temporary one: a run leaves nothing in the checkout, and no
+notebook can lean on files that happen to lie beside it.
+"""
+
+import os
+import re
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+EXECUTED = Path("build/notebooks")
+CELL_SECONDS = 180
+
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_FENCED = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
+_HEADING = re.compile(r"^#+ +(.+?)\s*$", re.MULTILINE)
+
+
+class CourseError(Exception):
+    """The course can't be run as asked; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Where a notebook stopped, and why; `cell` counts from 1, all cells included."""
+
+    heading: str
+    cell: int
+    error: str
+    line: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one notebook; `copy` is the executed one, whole or up to the failure."""
+
+    name: str
+    outcome: Literal["passed", "failed", "unable"]
+    copy: Path | None = None
+    seconds: float = 0.0
+    cells: int = 0
+    failure: Failure | None = None
+    reason: str = ""
+
+
+def run(
+    path: Path,
+    out_dir: Path = EXECUTED,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    timeout: int = CELL_SECONDS,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Result:
+    """Execute one notebook.
+
+    Args:
+        path: the notebook.
+        out_dir: folder of the executed copy: `NAME.ipynb`, or `NAME.failed.ipynb`.
+        parameters: values for the cell that is tagged `parameters`.
+        timeout: seconds that one cell may take.
+        progress: gets a line of text at the start of each code cell.
+
+    Raises:
+        CourseError: the notebook has no such parameter.
+    """
+    with quiet():
+        check_parameters(path, parameters or {})
+        if reason := missing(path):
+            return Result(path.stem, "unable", reason=reason)
+        return _execute(path, out_dir.resolve(), dict(parameters or {}), timeout, progress)
+
+
+def missing(path: Path) -> str:
+    """Why this machine can't run a notebook, by the `needs` of its metadata; empty if it can."""
+    needs = _read(path).metadata.get("nochat", {}).get("needs", [])
+    if not needs:
+        return ""
+    from nochat import doctor
+
+    reasons = []
+    for need in needs:
+        try:
+            doctor.require(need)
+        except doctor.Missing as error:
+            reasons.append(str(error))
+    return "; ".join(reasons)
+
+
+def check_parameters(path: Path, parameters: Mapping[str, Any]) -> None:
+    """Refuse parameters that a notebook doesn't have; papermill alone would only warn.
+
+    Raises:
+        CourseError: with the names that the notebook knows.
+    """
+    import papermill
+
+    if not parameters:
+        return
+    known = papermill.inspect_notebook(str(path))
+    if unknown := sorted(parameters.keys() - known.keys()):
+        names = ", ".join(known) or "none"
+        raise CourseError(f"{path.stem} has no parameter {', '.join(unknown)}; it has: {names}")
+
+
+class _Run:
+    """Follows one execution: which cell is running, since when."""
+
+    def __init__(self, path: Path, progress: Callable[[str], None]) -> None:
+        self.cells = _read(path).cells
+        self.progress = progress
+        self.index = 0
+        self.started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def cell_starts(self, cell: Any, cell_index: int) -> None:
+        self.index = _index_of(self.cells, cell, self.index)
+        if cell.cell_type == "code":
+            place = f"cell {self.index + 1:2} of {len(self.cells)}"
+            self.progress(f"  {self.seconds:6.1f} s  {place}  {heading(self.cells, self.index)}")
+
+    def failure(self, error: Exception) -> Failure:
+        from papermill.exceptions import PapermillExecutionError
+
+        where = heading(self.cells, self.index), self.index + 1
+        if isinstance(error, PapermillExecutionError):
+            message = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
+            return Failure(*where, _plain(message), _last_line(error.traceback))
+        return Failure(*where, _plain(f"{type(error).__name__}: {error}"))
+
+
+def _execute(
+    path: Path, out: Path, parameters: dict[str, Any], timeout: int, progress: Callable[[str], None]
+) -> Result:
+    import papermill
+
+    out.mkdir(parents=True, exist_ok=True)
+    partial, whole, failed = (
+        out / f"{path.stem}{end}.ipynb" for end in (".partial", "", ".failed")
+    )
+    following = _Run(path, progress)
+    failure = None
+    with tempfile.TemporaryDirectory(prefix="nochat-", ignore_cleanup_errors=True) as folder:
+        try:
+            papermill.execute_notebook(
+                str(path.resolve()),
+                str(partial),
+                parameters,
+                kernel_name="python3",
+                progress_bar=False,
+                execution_timeout=timeout,
+                extra_arguments=["--log-level=CRITICAL"],
+                on_cell_start=following.cell_starts,
+                cwd=folder,
+            )
+        except Exception as error:
+            failure = following.failure(error)
+    # Only a complete copy gets the notebook's name: an older or half-run one is never taken for it.
+    copy = failed if failure else whole
+    for old in (whole, failed):
+        old.unlink(missing_ok=True)
+    partial.replace(copy)
+    outcome: Literal["passed", "failed"] = "failed" if failure else "passed"
+    count = following.index + 1 if failure else len(following.cells)
+    return Result(path.stem, outcome, copy, following.seconds, count, failure)
+
+
+def heading(cells: Sequence[Any], index: int) -> str:
+    """The nearest heading at or above a cell."""
+    for cell in reversed(cells[: index + 1]):
+        if cell.cell_type != "markdown":
+            continue
+        if found := _HEADING.findall(_FENCED.sub("", cell.source)):
+            return str(found[-1])
+    return "before the first heading"
+
+
+def _index_of(cells: Sequence[Any], cell: Any, last: int) -> int:
+    """The place of a running cell in the source; one that papermill added has the place before."""
+    return next((i for i, one in enumerate(cells) if one.id == cell.id), last)
+
+
+def _read(path: Path) -> Any:
+    import nbformat
+
+    return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+
+
+def _plain(text: str) -> str:
+    return _ANSI.sub("", text).strip()
+
+
+def _last_line(traceback: Sequence[str]) -> str:
+    """The line of code that a traceback ends at."""
+    lines = _plain("\n".join(traceback)).splitlines()
+    arrows = [line.lstrip("-> ") for line in lines if re.match(r"-+> ?\d", line.strip())]
+    return f"line {arrows[-1]}" if arrows else ""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the warnings of papermill and Jupyter to themselves; the kernel finds our programs."""
+    programs = str(Path(sys.executable).parent)
+    if programs not in os.environ["PATH"].split(os.pathsep):
+        os.environ["PATH"] = programs + os.pathsep + os.environ["PATH"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

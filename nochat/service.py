@@ -1,0 +1,248 @@
+"""A microservice: a name, and handlers for what it wants to hear.
+
+    service = Service("echo")
+
+    @service.on(MessageSent)
+    async def answer(message: MessageSent) -> SendMessage | None:
+        ...
+
+What a handler returns is published before the event that caused it is acknowledged; for a request
+it is the reply. A handler may take a second argument, the `Context`.
+"""
+
+import asyncio
+import inspect
+import itertools
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from nochat.bus import Batch, Bus, Queue
+from nochat.bus.routing import EVENTS, REQUESTS, Binding, shard_queue
+from nochat.errors import ConnectionLost, NochatError, Unavailable
+from nochat.events import Command, Envelope, Event, Failed, Reply, Request, caused_by, type_of
+from nochat.settings import Settings
+from nochat.trace import trace
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 3  # before an event that a handler fails on goes to the dead letters
+PAUSE = 0.05  # seconds before the second attempt; doubled for each further one
+LONGEST_PAUSE = 5.0
+
+Resource = Callable[["Context"], AbstractAsyncContextManager[Any]]
+
+
+@dataclass
+class Context:
+    """What a handler may need beside the event: the bus, the settings, the service's resource."""
+
+    bus: Bus
+    settings: Settings
+    resource: Any = None
+
+
+@dataclass(frozen=True)
+class Handler:
+    """A function, the types it is for, and whether it takes many events at once."""
+
+    function: Callable[..., Awaitable[Any]]
+    types: tuple[type[Envelope], ...]
+    many: bool
+    wants_context: bool
+
+    async def __call__(self, events: list[Envelope], context: Context) -> list[Envelope]:
+        """Call the function; what it returns, as a list."""
+        argument: Any = events if self.many else events[0]
+        with caused_by("" if self.many else events[0].correlation_id):
+            result = await self.function(argument, *([context] if self.wants_context else []))
+        if result is None:
+            return []
+        return [result] if isinstance(result, Envelope) else list(result)
+
+
+class Service:
+    """A microservice.
+
+    Args:
+        name: its queue's name, and what it is called in logs and in RabbitMQ's tools.
+        ordered: one instance is active and others stand by, so that events keep their order.
+        everywhere: every instance gets every event, from when it starts on and in memory only.
+    """
+
+    def __init__(self, name: str, *, ordered: bool = False, everywhere: bool = False) -> None:
+        self.name, self.ordered, self.everywhere = name, ordered, everywhere
+        self.handlers: dict[type[Envelope], Handler] = {}
+        self._resource: Resource | None = None
+        self._fresh: Callable[[Any], None] = lambda _: None
+
+    def on(self, *types: type[Envelope], many: bool = False) -> Callable[[Any], Any]:
+        """Declare the handler of commands, events or requests.
+
+        Args:
+            types: structs of the catalogue, or your own.
+            many: the handler takes a list: all that arrived and is due, in order.
+
+        Raises:
+            ValueError: a type has a handler already, or is a reply.
+        """
+        for kind in types:
+            if kind in self.handlers or issubclass(kind, Reply):
+                raise ValueError(f"{self.name}: {kind.__name__} has a handler, or is a reply")
+
+        def register(function: Any) -> Any:
+            wants_context = len(inspect.signature(function).parameters) > 1
+            handler = Handler(function, types, many, wants_context)
+            self.handlers |= dict.fromkeys(types, handler)
+            return function
+
+        return register
+
+    def resource(self, factory: Resource) -> Resource:
+        """Declare what is opened before the first event and closed after the last: a store."""
+        self._resource = factory
+        return factory
+
+    def fresh(self, function: Callable[[Any], None]) -> Callable[[Any], None]:
+        """Declare what makes the resource forget what may be out of date."""
+        self._fresh = function
+        return function
+
+    @property
+    def consumes(self) -> list[type[Envelope]]:
+        """The types it handles."""
+        return list(self.handlers)
+
+    def queues(self, settings: Settings, instance: str = "") -> list[Queue]:
+        """The queues it consumes, as the settings shape them."""
+        events = [k for k in self.handlers if issubclass(k, Event)]
+        bindings = [Binding(EVENTS, type_of(kind)) for kind in events]
+        found: list[Queue] = []
+        if any(issubclass(kind, Command) for kind in self.handlers):
+            found += [shard_queue(shard) for shard in range(settings.shards)]
+        if any(issubclass(kind, Request) and kind.ordered for kind in self.handlers):
+            bindings.append(Binding(REQUESTS, self.name))
+        if bindings and self.everywhere:
+            name = f"{self.name}.{instance}"
+            found.append(Queue(name, tuple(bindings), durable=False, exclusive=True))
+        elif bindings:
+            found.append(Queue(self.name, tuple(bindings), single=self.ordered))
+        if any(issubclass(kind, Request) and not kind.ordered for kind in self.handlers):
+            name = f"{self.name}.requests"
+            found.append(Queue(name, (Binding(REQUESTS, name),), durable=False))
+        return found
+
+    @asynccontextmanager
+    async def running(
+        self, bus: Bus, settings: Settings, instance: str = ""
+    ) -> AsyncIterator[Context]:
+        """Open the resource and consume until the block ends."""
+        context = Context(bus, settings)
+        async with self._opened(context):
+            dispatcher = Dispatcher(self, context)
+            subscriptions = [
+                await bus.subscribe(queue, dispatcher, lambda: self._fresh(context.resource))
+                for queue in self.queues(settings, instance)
+            ]
+            try:
+                yield context
+            finally:
+                for subscription in subscriptions:
+                    await subscription.cancel()
+
+    @asynccontextmanager
+    async def _opened(self, context: Context) -> AsyncIterator[None]:
+        if self._resource is None:
+            yield
+            return
+        async with self._resource(context) as context.resource:
+            yield
+
+
+class Dispatcher:
+    """Hands a batch's events to the handlers, in order, and decides what a failure means."""
+
+    def __init__(self, service: Service, context: Context) -> None:
+        self.service, self.context = service, context
+
+    async def __call__(self, batch: Batch) -> None:
+        """Handle a batch; acknowledged only when all of it was handled or set aside."""
+        for handler, group in itertools.groupby(batch.events, self._handler_of):
+            events = list(group)
+            if handler is None:
+                for event in events:
+                    await batch.dead_letter(event, f"{self.service.name} does not handle it")
+            elif isinstance(events[0], Request):
+                await asyncio.gather(*(self._answer(batch, handler, each) for each in events))
+            elif handler.many:
+                await self._handle(batch, handler, events)
+            else:
+                for event in events:
+                    await self._handle(batch, handler, [event])
+        batch.ack()
+
+    def _handler_of(self, event: Envelope) -> Handler | None:
+        return self.service.handlers.get(type(event))
+
+    async def _handle(self, batch: Batch, handler: Handler, events: list[Envelope]) -> None:
+        attempt, pause = 0, PAUSE
+        while True:
+            try:
+                published = await handler(events, self.context)
+                await batch.publish(*published)
+                return trace(self.service.name, handled=events, published=published)
+            except ConnectionLost:
+                raise
+            except Unavailable as error:  # the queue holds: wait for the store, lose nothing
+                log.warning("%s waits: %s", self.service.name, error)
+            except Exception as error:
+                attempt += 1
+                if attempt >= ATTEMPTS:
+                    return await self._give_up(batch, handler, events, error)
+                log.warning("%s: attempt %d: %r", self.service.name, attempt, error)
+            self.service._fresh(self.context.resource)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _give_up(
+        self, batch: Batch, handler: Handler, events: list[Envelope], error: Exception
+    ) -> None:
+        """Find the poison: its neighbours are handled alone, it goes to the dead letters."""
+        self.service._fresh(self.context.resource)
+        if len(events) > 1:
+            for event in events:
+                await self._handle(batch, handler, [event])
+            return
+        log.error("%s: %r goes to the dead letters", self.service.name, events[0], exc_info=error)
+        await batch.dead_letter(events[0], f"{type(error).__name__}: {error}")
+
+    async def _answer(self, batch: Batch, handler: Handler, request: Any) -> None:
+        try:
+            results = await handler([request], self.context)
+        except (Unavailable, ConnectionLost) as error:
+            results = [Failed(reason=str(error), retry=True)]
+        except NochatError as error:
+            results = [Failed(reason=str(error))]
+        except Exception:
+            log.exception("%s failed to answer %r", self.service.name, request)
+            results = [Failed(reason=f"{self.service.name} failed; its log says why")]
+        await self._deliver(batch, request, results)
+
+    async def _deliver(self, batch: Batch, request: Request, results: Iterable[Envelope]) -> None:
+        """Publish the events among the results, then send the reply."""
+        events = [each for each in results if not isinstance(each, Reply)]
+        await batch.publish(*events)
+        replies = [answer_to(request, each) for each in results if isinstance(each, Reply)]
+        for reply in replies:
+            batch.reply(request, reply)
+        trace(self.service.name, handled=[request], published=[*events, *replies])
+
+
+def answer_to(request: Request, reply: Reply) -> Reply:
+    """The reply, addressed to a request and in its correlation."""
+    ids = {"in_reply_to": request.id, "correlation_id": request.correlation_id}
+    return msgspec.structs.replace(reply, **ids)

@@ -1,0 +1,1 @@
+"""The microservices, one file each."""

@@ -1,0 +1,93 @@
+"""activity: everything that happened, in MongoDB; history, catch-up and trends from it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from nochat import embedded
+from nochat.events import (
+    Event,
+    GetHistory,
+    GetRooms,
+    GetRoomState,
+    GetTrends,
+    History,
+    MessageSent,
+    RoomCreated,
+    RoomJoined,
+    RoomLeft,
+    RoomRead,
+    Rooms,
+    RoomState,
+    Trends,
+    UserConnected,
+    UserDisconnected,
+    UserMentioned,
+)
+from nochat.service import Context, Service
+from nochat.stores.activity import ActivityStore
+
+# Ordered: a request that waits behind events must find them stored.
+service = Service("activity", ordered=True)
+
+
+@service.resource
+@asynccontextmanager
+async def store(context: Context) -> AsyncIterator[ActivityStore]:
+    """The MongoDB that the settings name, or an embedded server as a child process."""
+    url, server = context.settings.activity_url, None
+    if not url:
+        folder = context.settings.data_path / "activity"
+        url, server = await asyncio.to_thread(embedded.mongodb, folder)
+    try:
+        async with ActivityStore.opened(url) as store:
+            yield store
+    finally:
+        if server:
+            await asyncio.to_thread(server.stop)
+
+
+@service.on(
+    RoomCreated,
+    RoomJoined,
+    RoomLeft,
+    MessageSent,
+    RoomRead,
+    UserConnected,
+    UserDisconnected,
+    UserMentioned,
+    many=True,
+)
+async def record(events: list[Event], context: Context) -> None:
+    """Store what happened; acknowledged only after the write."""
+    await context.resource.record(events)
+
+
+@service.on(GetRoomState)
+async def room_state(request: GetRoomState, context: Context) -> RoomState:
+    """Say what a controller must know."""
+    state: RoomState = await context.resource.room_state(request.room)
+    return state
+
+
+@service.on(GetRooms)
+async def rooms(request: GetRooms, context: Context) -> Rooms:
+    """List the rooms for a user."""
+    found: Rooms = await context.resource.rooms(request.user)
+    return found
+
+
+@service.on(GetHistory)
+async def history(request: GetHistory, context: Context) -> History:
+    """Give a part of a room's log."""
+    found: History = await context.resource.history(
+        request.room, request.after, request.before, request.limit
+    )
+    return found
+
+
+@service.on(GetTrends)
+async def trends(request: GetTrends, context: Context) -> Trends:
+    """Say what people do."""
+    found: Trends = await context.resource.trends(request.since, request.limit)
+    return found

@@ -1,0 +1,73 @@
+"""gateway: the users' sockets: their commands go to the bus, what happened comes back to them.
+
+A client is acknowledged only when the broker has confirmed its command. Each gateway gets every
+event from when it starts on; what a client missed comes from `activity`, by the client's own
+position in each room.
+"""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from nochat.events import (
+    CommandRejected,
+    Event,
+    MessageSent,
+    PresenceReported,
+    RoomCreated,
+    RoomEvent,
+    RoomJoined,
+    RoomLeft,
+    RoomRead,
+    TypingStarted,
+    UserMentioned,
+)
+from nochat.service import Context, Service
+from nochat.sockets import Sockets
+
+log = logging.getLogger(__name__)
+
+service = Service("gateway", everywhere=True)
+
+
+@service.resource
+@asynccontextmanager
+async def sockets(context: Context) -> AsyncIterator[Sockets]:
+    """The sockets of this gateway; `sockets.app` is what the HTTP server serves."""
+    sockets = Sockets(context.bus, context.settings)
+    async with sockets.reporting():
+        yield sockets
+
+
+@service.fresh
+def resync(sockets: Sockets) -> None:
+    """The bus was away: let the clients ask for what they may have missed."""
+    sockets.resync()
+
+
+@service.on(RoomCreated, RoomJoined, RoomLeft, MessageSent, many=True)
+async def spread(events: list[RoomEvent], context: Context) -> None:
+    """Show a room's members what happened in it."""
+    await context.resource.spread(events)
+
+
+@service.on(RoomRead, UserMentioned, CommandRejected, many=True)
+async def tell(events: list[RoomRead | UserMentioned | CommandRejected], context: Context) -> None:
+    """Tell one user, on all of their sockets."""
+    for event in events:
+        await context.resource.tell(event.user, event)
+
+
+@service.on(TypingStarted)
+async def typing(event: TypingStarted, context: Context) -> None:
+    """Show a room's members that somebody is writing."""
+    await context.resource.show_typing(event)
+
+
+@service.on(PresenceReported)
+async def presence(event: PresenceReported, context: Context) -> None:
+    """Show everybody who came and who went."""
+    await context.resource.presence_reported(event)
+
+
+__all__ = ["Event", "service"]

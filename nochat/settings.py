@@ -1,0 +1,84 @@
+"""Every setting of the chat, read from `NOCHAT_*` environment variables."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+from platformdirs import user_data_path
+
+PREFIX = "NOCHAT_"
+
+# Variables of the course and of the tests: the chat knows them only to not call them mistakes.
+OF_OTHERS = {"NOCHAT_REQUIRE_ALL"}
+
+
+class SettingsError(ValueError):
+    """A `NOCHAT_*` variable is unknown or has a value that can't be used."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be set; each field is the variable `NOCHAT_` + its name in capitals.
+
+    Attributes:
+        bus_url: `memory://` (all services in one process) or `amqp://user:password@host:port/vhost`.
+        users_url: SQLAlchemy URL of the users' database; empty: SQLite in `data_dir`.
+        activity_url: `mongodb://` URL of the activity store; empty: an embedded server.
+        data_dir: folder of the embedded stores.
+        host: address that `web` and `gateway` listen on.
+        port: port of `web`, and of everything in `nochat up`; 0 takes a free one.
+        gateway_port: port of a `gateway` that runs as a process of its own.
+        gateway_url: where the page finds such a gateway; empty: its own address.
+        origins: further origins, comma-separated, whose pages may open a socket.
+        frame_ancestors: origins that may frame the page (Content-Security-Policy).
+        shards: queues that the rooms are spread over, one active controller each.
+        session_hours: hours until a session ends.
+        max_frame: bytes a client may send in one websocket frame or long-polling request.
+        patience: seconds that a service waits, when it starts, for a server that does not answer.
+        log_level: `debug` (every event a service handles), `info`, `warning` or `error`.
+    """
+
+    bus_url: str = "memory://"
+    users_url: str = ""
+    activity_url: str = ""
+    data_dir: str = str(user_data_path("nochat"))
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8000
+    gateway_port: Annotated[int, Meta(ge=0, le=65535)] = 8001
+    gateway_url: str = ""
+    origins: str = ""
+    frame_ancestors: str = "'none'"
+    shards: Annotated[int, Meta(ge=1, le=64)] = 4
+    session_hours: Annotated[float, Meta(gt=0)] = 24.0
+    max_frame: Annotated[int, Meta(ge=8192)] = 65536
+    patience: Annotated[float, Meta(ge=0)] = 10.0
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def data_path(self) -> Path:
+        """The folder of the embedded stores, made if it is not there."""
+        path = Path(self.data_dir).expanduser()
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return path
+
+
+def load(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings.
+
+    Raises:
+        SettingsError: a variable is not known (with the nearest name), or its value is not valid.
+    """
+    given = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+    known = {PREFIX + field.upper(): field for field in Settings.__struct_fields__}
+    for name in given.keys() - known.keys() - OF_OTHERS:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+        raise SettingsError(f"unknown variable {name}; {hint}")
+    values = {known[name]: value for name, value in given.items() if name in known}
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"a {PREFIX}* variable can't be used: {error}") from None

@@ -1,0 +1,80 @@
+"""Opens the course in JupyterLab, and says where: here, or from the other end of SSH."""
+
+import getpass
+import os
+import secrets
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jupyter_server.serverapp import ServerApp
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+FIRST = "/lab/tree/00_start_here.ipynb"
+CHAT_PORT = 8000
+
+# The address is 127.0.0.1 and not localhost: a browser then counts the chat's page, which is
+# served from 127.0.0.1 too, as the same site as the notebook that frames it, and sends its cookie.
+OPTIONS = [
+    "--ip=127.0.0.1",
+    "--allow-root",
+    "--ServerApp.port_retries=50",
+    "--Application.log_level=ERROR",
+    f"--LabApp.default_url={FIRST}",
+    f"--ServerApp.root_dir={NOTEBOOKS}",
+]
+
+
+def has_browser() -> bool:
+    """Whether a browser that opens would be seen by whoever typed the command."""
+    if "SSH_CONNECTION" in os.environ:
+        return False
+    return sys.platform == "darwin" or bool({"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys())
+
+
+def tunnel(port: int, connection: str) -> str:
+    """The command that makes the course and the chat reachable from the other end of SSH."""
+    *_, address, ssh_port = connection.split()
+    option = "" if ssh_port == "22" else f"-p {ssh_port} "
+    ports = " ".join(f"-L {number}:127.0.0.1:{number}" for number in (port, CHAT_PORT))
+    return f"ssh -N {option}{ports} {getpass.getuser()}@{address}"
+
+
+def welcome(port: int) -> str:
+    """What a student reads when the course is open."""
+    address = f"http://127.0.0.1:{port}{FIRST}?token={os.environ['JUPYTER_TOKEN']}"
+    lines = ["", "The course is open at", "", f"    {address}", ""]
+    if connection := os.environ.get("SSH_CONNECTION"):
+        lines += ["You came by SSH. On your own machine, run this and leave it running,", ""]
+        lines += [f"    {tunnel(port, connection)}", "", "then open the address there.", ""]
+    return "\n".join([*lines, "Ctrl-C here stops it."])
+
+
+def make_server() -> "ServerApp":
+    """A JupyterLab that is ready to start, and stops its kernels on every usual signal."""
+    from jupyterlab.labapp import LabApp
+
+    options = OPTIONS if has_browser() else [*OPTIONS, "--no-browser"]
+    server = LabApp.initialize_server(argv=options)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: server.stop(from_signal=True))
+    return server
+
+
+def main() -> None:
+    """Start JupyterLab and stay until Ctrl-C."""
+    # A token that JupyterLab makes itself would come with a page of its own log.
+    os.environ.setdefault("JUPYTER_TOKEN", secrets.token_hex(24))
+    server = make_server()
+    print(welcome(server.port), flush=True)
+    server.start()
+    print("\nThe course is closed, and what it started is stopped.")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\nStopped before JupyterLab was open.")
