@@ -1,2 +1,47 @@
-def mongodb(folder):
-    raise NotImplementedError
+"""Embedded defaults: real protocols without a server to install."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from nochat import doctor
+from nochat.keeper import Kept, free_port, keep, listens, wait_until
+
+# It refuses to start where its pid file names a process that lives. After a crash the number in
+# there may be anybody's, so each start gets a file of its own: its shell's pid is in the name.
+WITH_OWN_PID_FILE = 'exec "$@" --pid-file "$0/$$.pid"'
+
+
+def mongodb(data_dir: Path | None = None, port: int | None = None) -> tuple[str, Kept]:
+    """Start nx-27017, which speaks MongoDB's wire protocol and stores in SQLite.
+
+    It listens on 127.0.0.1 and asks for no password.
+
+    Args:
+        data_dir: where the data stay; if None, they go when the server stops.
+        port: TCP port to listen on; a free one if None.
+
+    Returns:
+        Its `mongodb://` URL, and the process, which ends with us or when told to stop.
+
+    Raises:
+        Missing: nx-27017 is not installed.
+        NotReady: it does not start.
+    """
+    doctor.require("mongod")
+    port = port or free_port()
+    own = Path(tempfile.mkdtemp(prefix="nochat-mongodb-"))
+    data_dir = (data_dir or own / "data").absolute()
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    server = [sys.executable, "-m", "nx_27017.nx_27017", "--data-dir", data_dir, "--port", port]
+    kept = keep(
+        ["/bin/sh", "-c", WITH_OWN_PID_FILE, own, *map(str, server), "--log-file", "/dev/null"],
+        log=own / "server.log",
+        remove=own,
+    )
+    try:
+        wait_until(lambda: listens(port), 20, "the embedded MongoDB server", kept)
+    except BaseException:
+        kept.stop()
+        raise
+    return f"mongodb://127.0.0.1:{port}", kept

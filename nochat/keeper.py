@@ -1,32 +1,23 @@
 """A child process that can't outlive us, whatever ends us: `stop()`, a crash or `kill -9`.
 
-Between us and the command stands a small supervisor, this very file run as a script. It lives in a
-session of its own, so the Interrupt button of a notebook does not reach it. Its standard input is
-a pipe from us: a byte is an order, and the end of the file means that we are gone. It then ends
-the command with all that came of it, and removes the folder that it was told to own.
+Between us and the command stands a small supervisor, in a session of its own, so that the
+Interrupt button of a notebook does not reach it. `supervisor.py` says what it does.
 """
 
 import contextlib
-import ctypes
 import os
 import secrets
-import select
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-START, KILL = b"s", b"k"
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-LINUX = sys.platform == "linux"
-LIBC = ctypes.CDLL(None) if LINUX else None
+from nochat import supervisor
 
 # Losing the last reference to a `Kept` must not stop a server that a notebook still talks to.
 _kept: "set[Kept]" = set()
@@ -44,9 +35,9 @@ class Kept:
         log: file with what the command wrote on its standard output and error.
     """
 
-    def __init__(self, supervisor: subprocess.Popen[bytes], log: Path, remove: Path | None) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], log: Path, remove: Path | None) -> None:
         self.log = log
-        self._supervisor, self._remove = supervisor, remove
+        self._supervisor, self._remove = process, remove
         self.pid = self._start()
         _kept.add(self)
 
@@ -67,7 +58,7 @@ class Kept:
         Raises:
             NotReady: the supervisor is gone.
         """
-        self._order(KILL)
+        self._order(supervisor.KILL)
 
     def restart(self) -> None:
         """Start the same command again, after SIGKILL to what still runs of it.
@@ -99,16 +90,11 @@ class Kept:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _start(self) -> int:
-        answer = self._order(START)
+        answer = self._order(supervisor.START)
         if not answer.isdigit():
             self.stop()
             raise NotReady(answer)
@@ -122,6 +108,7 @@ class Kept:
             pipe_in.write(order)
         answer = pipe_out.readline()
         if not answer:
+            self.stop()
             raise NotReady("the command's supervisor is gone, and the command with it")
         return answer.decode().strip()
 
@@ -148,11 +135,11 @@ def keep(
     Raises:
         NotReady: the command can't be run.
     """
-    # By its path, not `-m`: nothing of the package is imported, so it is up in some 40 ms.
-    supervisor = [sys.executable, "-I", "-S", __file__, str(grace), str(remove or ""), "--"]
+    # By its path, not `-m`: it needs nothing of the package, nor of what the package imports.
+    command = [sys.executable, "-I", "-S", supervisor.__file__, str(grace), str(remove or ""), "--"]
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [*supervisor, *map(str, argv)],
+            [*command, *map(str, argv)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,
@@ -204,124 +191,3 @@ def wait_until(ready: Callable[[], bool], timeout: float, what: str, kept: Kept)
             raise NotReady(f"{what} is not ready after {timeout:g} s. Its log ends:\n{kept.tail()}")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.2)
-
-
-# From here on: the supervisor.
-
-
-def _prctl(option: int, value: int) -> None:
-    if LIBC:
-        LIBC.prctl(option, value, 0, 0, 0)
-
-
-def _die_with_supervisor() -> None:
-    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _reap(*_: Any) -> None:
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-
-
-def _leave(*_: Any) -> None:
-    sys.exit()
-
-
-def _parents() -> Iterator[tuple[int, int]]:
-    """Yield each living process with its parent."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            state, parent = stat.read_text(errors="replace").rpartition(")")[2].split()[:2]
-            if state not in "ZX":
-                yield int(stat.parent.name), int(parent)
-
-
-def _descendants() -> set[int]:
-    """Return all that came of the command: what daemonised was handed to us, its subreaper."""
-    children: dict[int, list[int]] = {}
-    for pid, parent in _parents():
-        children.setdefault(parent, []).append(pid)
-    found: set[int] = set()
-    look_at = [os.getpid()]
-    while look_at:
-        new = children.get(look_at.pop(), [])
-        found.update(new)
-        look_at += new
-    return found
-
-
-class _Supervisor:
-    """Runs the command, and ends it."""
-
-    def __init__(self, argv: list[str]) -> None:
-        self.argv = argv
-        self.command: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> str:
-        """Start the command: its process id, or why it can't be run."""
-        try:
-            self.command = subprocess.Popen(
-                self.argv,
-                stdin=subprocess.DEVNULL,
-                stdout=sys.stderr.fileno(),
-                preexec_fn=_die_with_supervisor,
-            )
-        except OSError as error:
-            return f"can't run {self.argv[0]}: {error.strerror}"
-        return str(self.command.pid)
-
-    def running(self) -> set[int]:
-        """Return the processes still there; without Linux's /proc, the command alone."""
-        if LINUX:
-            return _descendants()
-        return {self.command.pid} if self.command and self.command.poll() is None else set()
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to each process still there."""
-        for pid in self.running():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-
-    def end(self, grace: float) -> None:
-        """End everything; return when it is gone."""
-        deadline = time.monotonic() + grace
-        if grace:
-            self.signal(signal.SIGTERM)
-        while time.monotonic() < deadline and self.running():
-            time.sleep(0.02)
-        while self.running():  # Again and again: it may fork meanwhile.
-            self.signal(signal.SIGKILL)
-            time.sleep(0.01)
-
-
-def _orders() -> Iterator[bytes]:
-    """Yield the orders until the process that we keep the command for is gone."""
-    watched = [0]
-    # A fork of that process (a multiprocessing worker) may outlive it with the pipe still open.
-    with contextlib.suppress(AttributeError, OSError):
-        watched.append(os.pidfd_open(os.getppid()))
-    while select.select(watched, [], [])[0] == [0] and (order := os.read(0, 1)):
-        yield order
-
-
-def _supervise(grace: float, remove: str, argv: list[str]) -> None:
-    """Carry out orders, then end the command and remove the folder."""
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
-    supervisor = _Supervisor(argv)
-    signal.signal(signal.SIGCHLD, _reap)
-    signal.signal(signal.SIGTERM, _leave)
-    try:
-        for order in _orders():
-            supervisor.end(0)
-            answer = supervisor.start() if order == START else "killed"
-            os.write(1, f"{answer}\n".encode())
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        supervisor.end(grace)
-        if remove:
-            shutil.rmtree(remove, ignore_errors=True)
-
-
-if __name__ == "__main__":
-    _supervise(float(sys.argv[1]), sys.argv[2], sys.argv[4:])

@@ -26,9 +26,10 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(level: str) -> None:
-    """Log to standard error from this level on; pika only from warnings on."""
+    """Log to standard error from this level on; of the libraries only what is critical."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("nochat").setLevel(level.upper())
-    logging.getLogger("pika").setLevel(logging.CRITICAL)
+    for name in ("pika", "socketio.quiet", "engineio.quiet"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -189,12 +189,13 @@ class Dispatcher:
         return self.service.handlers.get(type(event))
 
     async def _handle(self, batch: Batch, handler: Handler, events: list[Envelope]) -> None:
+        trace(self.service.name, handled=events)
         attempt, pause = 0, PAUSE
         while True:
             try:
                 published = await handler(events, self.context)
                 await batch.publish(*published)
-                return trace(self.service.name, handled=events, published=published)
+                return trace(self.service.name, published=published)
             except ConnectionLost:
                 raise
             except Unavailable as error:  # the queue holds: wait for the store, lose nothing
@@ -221,6 +222,7 @@ class Dispatcher:
         await batch.dead_letter(events[0], f"{type(error).__name__}: {error}")
 
     async def _answer(self, batch: Batch, handler: Handler, request: Any) -> None:
+        trace(self.service.name, handled=[request])
         try:
             results = await handler([request], self.context)
         except (Unavailable, ConnectionLost) as error:
@@ -239,7 +241,7 @@ class Dispatcher:
         replies = [answer_to(request, each) for each in results if isinstance(each, Reply)]
         for reply in replies:
             batch.reply(request, reply)
-        trace(self.service.name, handled=[request], published=[*events, *replies])
+        trace(self.service.name, published=[*events, *replies])
 
 
 def answer_to(request: Request, reply: Reply) -> Reply:

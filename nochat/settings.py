@@ -13,7 +13,7 @@ from platformdirs import user_data_path
 PREFIX = "NOCHAT_"
 
 # Variables of the course and of the tests: the chat knows them only to not call them mistakes.
-OF_OTHERS = {"NOCHAT_REQUIRE_ALL"}
+OF_OTHERS = {"NOCHAT_COURSE", "NOCHAT_REQUIRE_ALL"}
 
 
 class SettingsError(ValueError):
@@ -81,4 +81,6 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     try:
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"a {PREFIX}* variable can't be used: {error}") from None
+        message, _, field = str(error).partition(" - at `$.")
+        name = PREFIX + field.rstrip("`").upper()
+        raise SettingsError(f"{name}={given.get(name, '')} can't be used: {message}") from None

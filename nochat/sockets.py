@@ -1,8 +1,8 @@
 """The socket.io side of a gateway: what clients may send, and what they are sent.
 
 From a client, each acknowledged with its answer's fields or `{"error": …, "retry": …}`: `message`,
-`join`, `leave`, `create`, `read`, `typing`, `history`. To a client: `welcome`, `entries`,
-`presence`, `typing`, `mention`, `read`, `rejected`, `resync`.
+`join`, `leave`, `create`, `read`, `typing`, `history`. To a client: `welcome`, `created`,
+`entries`, `presence`, `typing`, `mention`, `read`, `rejected`, `resync`.
 """
 
 import asyncio
@@ -30,6 +30,7 @@ from nochat.events import (
     LeaveRoom,
     MarkRead,
     PresenceReported,
+    RoomCreated,
     RoomEvent,
     RoomJoined,
     RoomLeft,
@@ -111,6 +112,8 @@ class Sockets:
             for entry in entries:
                 if isinstance(entry, RoomJoined):
                     await self._see(entry.user, room)
+                elif isinstance(entry, RoomCreated):  # so that others can find it
+                    await self._to_all("created", client.view(entry))
             await self._to_room(room, "entries", client.entries(room, entries))
             for entry in entries:
                 if isinstance(entry, RoomLeft):

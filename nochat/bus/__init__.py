@@ -52,7 +52,7 @@ class Bus:
 
     def __init__(self, transport: Transport, name: str, shards: int) -> None:
         self.name, self._transport, self._shards = name, transport, shards
-        self._outbox = Outbox(resend=True)
+        self._outbox = Outbox(resend=True, lost=self._unanswered)
         self._asked: dict[str, asyncio.Future[Reply]] = {}
         self._decode = Decoder()
 
@@ -129,6 +129,12 @@ class Bus:
         consumer = Consumer(queue, handler, fresh, self._shards)
         await self._transport.consume(consumer)
         return Subscription(self._transport, consumer)
+
+    def _unanswered(self, error: Exception) -> None:
+        """The address that replies go to went with the connection."""
+        for asked in self._asked.values():
+            if not asked.done():
+                asked.set_exception(error)
 
     def _on_reply(self, body: bytes) -> None:
         for reply in self._decode(body).envelopes:

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 # Deliveries without an acknowledgement after which the broker gives a message up (quorum queues).
 DELIVERY_LIMIT = 5
+PATIENCE = 5.0  # seconds that the broker may take to answer a declaration
 LONGEST_PAUSE = 5.0  # seconds between two attempts to reconnect
 REPLY_TO = "amq.rabbitmq.reply-to"  # RabbitMQ's "direct reply-to": no queue per asker
 
@@ -70,7 +71,10 @@ class AmqpLink:
         self._waiting.add(answer)
         try:
             method(*args, callback=answer.give, **options)
-            return await answer
+            async with asyncio.timeout(PATIENCE):
+                return await answer
+        except TimeoutError:
+            raise BrokerDown(f"RabbitMQ did not answer within {PATIENCE:g} s") from None
         except AMQPError as error:
             raise ConnectionLost(f"RabbitMQ closed the channel: {error!r}") from None
         finally:
@@ -335,15 +339,23 @@ async def _open(parameters: pika.URLParameters, place: str) -> AsyncioConnection
 
 
 def _explain(error: Any, place: str) -> BusError:
-    while getattr(error, "exceptions", None):  # the attempts of pika's connection workflow
-        error = error.exceptions[-1]
-    cause = getattr(error, "exception", error)
-    cause = getattr(cause, "exception", cause)
+    cause = _root(error)
     if isinstance(cause, ProbableAuthenticationError):
         return BusError(f"RabbitMQ at {place} refused the user or password; check NOCHAT_BUS_URL")
     if isinstance(cause, ProbableAccessDeniedError):
         return BusError(f"RabbitMQ at {place}: no such virtual host, or not for this user")
     return BrokerDown(
-        f"RabbitMQ at {place} does not answer ({cause!r}); is it running? "
+        f"RabbitMQ at {place} does not answer ({cause}); is it running? "
         "`nochat doctor` says how to install it, NOCHAT_BUS_URL where it is"
     )
+
+
+def _root(error: Any) -> Any:
+    """The cause at the bottom of what pika's connection workflow wraps it in."""
+    if getattr(error, "exceptions", None):
+        return _root(error.exceptions[-1])
+    if isinstance(inner := getattr(error, "exception", None), BaseException):
+        return _root(inner)
+    if error.args and isinstance(error.args[0], BaseException):
+        return _root(error.args[0])
+    return error

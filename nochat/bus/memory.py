@@ -4,7 +4,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from weakref import WeakValueDictionary
 
@@ -24,6 +24,7 @@ class Message:
     body: bytes
     reply_to: str = ""
     expires: float = float("inf")
+    headers: dict[str, str] = field(default_factory=dict)
     tries: int = 0
 
 
@@ -74,15 +75,22 @@ class MemoryQueue:
         self.deliver()
 
     def deliver(self) -> None:
-        """Hand out what may be handed out, to whoever has the least."""
-        active = self.channels[:1] if self.shape.single else self.channels
+        """Hand out what may be handed out, to each consumer in turn."""
         while self.messages:
+            active = self.channels[:1] if self.shape.single else self.channels
             free = [channel for channel in active if len(channel.unacked) < PREFETCH]
             if not free:
                 return
             message = self.messages.popleft()
             if message.expires > time.monotonic():
-                min(free, key=lambda channel: len(channel.unacked)).give(message)
+                self._next(free).give(message)
+
+    def _next(self, free: list[Channel]) -> Channel:
+        """The consumer whose turn it is."""
+        if not self.shape.single:
+            self.channels.remove(free[0])
+            self.channels.append(free[0])
+        return free[0]
 
     def leave(self, channel: Channel) -> None:
         """A consumer is gone."""
@@ -94,6 +102,7 @@ class MemoryQueue:
         for message in reversed(messages):
             message.tries += 1
             if message.tries > DELIVERY_LIMIT:
+                message.headers = {"x-first-death-reason": "delivery_limit"}
                 self.broker.spread(DEAD, "", message)
             else:
                 self.messages.appendleft(message)
@@ -115,7 +124,7 @@ class Broker:
         """Put a message into the queues that take it, and confirm."""
         exchange, key = parcel.route.exchange, parcel.route.key
         expires = time.monotonic() + parcel.expiration if parcel.expiration else float("inf")
-        message = Message(parcel.body, reply_to, expires)
+        message = Message(parcel.body, reply_to, expires, parcel.headers)
         if exchange == DEFAULT and key in self.askers:
             self.askers[key](message.body)
         elif not self.spread(exchange, key, message) and parcel.route.mandatory:
@@ -126,7 +135,7 @@ class Broker:
         """Put a copy of a message into each queue that takes it; how many do."""
         takers = [q for q in self.queues.values() if _takes(q.shape, exchange, key)]
         for queue in takers:
-            queue.put(Message(message.body, message.reply_to, message.expires))
+            queue.put(replace(message, tries=0))
         return len(takers)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -73,11 +74,11 @@ class Outbox:
 
     With `resend`, what was not confirmed when the link broke is sent again on the next one (and may
     then arrive twice). Without, it fails with `ConnectionLost`: for publishers whose right to
-    publish ended with the link.
+    publish ended with the link. `lost` is called when the link breaks.
     """
 
-    def __init__(self, *, resend: bool) -> None:
-        self._resend = resend
+    def __init__(self, *, resend: bool, lost: Callable[[Exception], None] = lambda _: None) -> None:
+        self._resend, self._lost = resend, lost
         self._link: Link | None = None
         self._waiting: deque[Parcel] = deque()
         self._sent: dict[Parcel, None] = {}
@@ -106,6 +107,7 @@ class Outbox:
     def detach(self, error: Exception) -> None:
         """The link is gone."""
         self._link = None
+        self._lost(error)
         unsure = list(self._sent)
         self._sent.clear()
         for parcel in [*unsure, *self._waiting]:

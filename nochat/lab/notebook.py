@@ -11,10 +11,14 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+import psutil
+
+from nochat import doctor
 
 EXECUTED = Path("build/notebooks")
 CELL_SECONDS = 180
@@ -81,10 +85,6 @@ def run(
 def missing(path: Path) -> str:
     """Why this machine can't run a notebook, by the `needs` of its metadata; empty if it can."""
     needs = _read(path).metadata.get("nochat", {}).get("needs", [])
-    if not needs:
-        return ""
-    from nochat import doctor
-
     reasons = []
     for need in needs:
         try:
@@ -144,13 +144,14 @@ def _execute(
 ) -> Result:
     import papermill
 
+    os.environ["NOCHAT_COURSE"] = "1"  # The kernel inherits it: `page.show` takes pictures.
     out.mkdir(parents=True, exist_ok=True)
     partial, whole, failed = (
         out / f"{path.stem}{end}.ipynb" for end in (".partial", "", ".failed")
     )
     following = _Run(path, progress)
     failure = None
-    with tempfile.TemporaryDirectory(prefix="nochat-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="nochat-course-", ignore_cleanup_errors=True) as folder:
         try:
             papermill.execute_notebook(
                 str(path.resolve()),
@@ -165,6 +166,9 @@ def _execute(
             )
         except Exception as error:
             failure = following.failure(error)
+        except KeyboardInterrupt:
+            _end_what_works_in(folder)
+            raise
     # Only a complete copy gets the notebook's name: an older or half-run one is never taken for it.
     copy = failed if failure else whole
     for old in (whole, failed):
@@ -173,6 +177,15 @@ def _execute(
     outcome: Literal["passed", "failed"] = "failed" if failure else "passed"
     count = following.index + 1 if failure else len(following.cells)
     return Result(path.stem, outcome, copy, following.seconds, count, failure)
+
+
+def _end_what_works_in(folder: str) -> None:
+    """End a kernel that was still starting at a Ctrl-C: papermill doesn't know of it yet."""
+    for process in psutil.Process().children():
+        with suppress(psutil.Error):
+            if process.cwd() == folder:
+                process.kill()
+                process.wait(5)
 
 
 def heading(cells: Sequence[Any], index: int) -> str:

@@ -12,6 +12,7 @@ import nbformat
 import psutil
 import pytest
 
+from nochat import doctor
 from nochat.lab import course
 from nochat.lab.course import CourseError, is_stale, run
 from nochat.lab.notebook import heading
@@ -138,7 +139,6 @@ def test_a_failed_run_leaves_no_copy_that_looks_whole(make, tmp_path):
 @pytest.fixture
 def bare_machine(monkeypatch):
     """A machine that lacks everything."""
-    from nochat import doctor
 
     def require(name):
         raise doctor.Missing(f"{name} is missing; sudo apt-get install {name}-server")

@@ -1,0 +1,111 @@
+"""A page per microservice: what comes in, what goes out, as the code declares it."""
+
+import importlib
+import inspect
+import typing
+from pathlib import Path
+from types import ModuleType
+
+from generated import replace_pages, table
+from sphinx.application import Sphinx
+
+from nochat import bootstrap, events
+from nochat.service import Service
+
+Struct = type[events.Envelope]
+
+
+def setup(app: Sphinx) -> dict:
+    app.connect("builder-inited", write_pages)
+    return {"parallel_read_safe": True}
+
+
+def write_pages(app: Sphinx) -> None:
+    services = bootstrap.services()
+    pages = {f"{service.name}.md": page(service) for service in services}
+    pages["index.md"] = index(list(bootstrap.NAMES))
+    replace_pages(Path(app.srcdir) / "services", pages)
+
+
+def index(names: list[str]) -> str:
+    entries = "\n".join(names)
+    return f"""# The microservices
+
+Each is one file in `nochat/services/`, and these pages are made from those files: they can't be
+out of date. A service runs alone with `nochat run NAME`, or with the others with `nochat up`.
+
+```{{toctree}}
+:maxdepth: 1
+
+{entries}
+```
+"""
+
+
+def page(service: Service) -> str:
+    module = importlib.import_module(f"nochat.services.{service.name}")
+    parts = [f"# {service.name}", summary(module, service.name)]
+    parts += section("What comes in", incoming(service), "what the service does")
+    parts += section("What goes out", outgoing(service), "what it means")
+    parts += section("What it asks of others", asked(module, service), "what it means")
+    return "\n\n".join(parts) + "\n"
+
+
+def summary(module: ModuleType, name: str) -> str:
+    text = inspect.getdoc(module) or ""
+    text = text.removeprefix(f"{name}:").strip()
+    return text[:1].upper() + text[1:]
+
+
+def section(title: str, rows: list[list[str]], meaning: str) -> list[str]:
+    return [f"## {title}", table(["type", "struct", meaning], rows)] if rows else []
+
+
+def incoming(service: Service) -> list[list[str]]:
+    return [
+        [*names(kind), first_line(handler.function)] for kind, handler in service.handlers.items()
+    ]
+
+
+def outgoing(service: Service) -> list[list[str]]:
+    published = [k for k in events.catalogue(events.Event).values() if k.publisher == service.name]
+    replies = {kind for function in functions(service) for kind in returned(function)}
+    further = sorted(replies - set(published), key=events.type_of)
+    return [[*names(kind), first_line(kind)] for kind in [*published, *further]]
+
+
+def asked(module: ModuleType, service: Service) -> list[list[str]]:
+    kinds = [
+        kind
+        for kind in vars(module).values()
+        if inspect.isclass(kind)
+        and issubclass(kind, events.Request | events.Command)
+        and kind not in service.handlers
+        and kind not in (events.Request, events.Command)
+    ]
+    return [[*names(kind), first_line(kind)] for kind in kinds]
+
+
+def functions(service: Service) -> list:
+    return [handler.function for handler in service.handlers.values()]
+
+
+def returned(function) -> set[Struct]:
+    """The structs in the annotation of what a handler returns."""
+    return set(structs_in(typing.get_type_hints(function).get("return")))
+
+
+def structs_in(annotation) -> typing.Iterator[Struct]:
+    if annotation in events.catalogue().values():
+        yield annotation
+    for part in typing.get_args(annotation):
+        yield from structs_in(part)
+
+
+def names(kind: Struct) -> list[str]:
+    struct = f"{{py:class}}`~{kind.__module__}.{kind.__qualname__}`"
+    return [f"`{events.type_of(kind)}`", struct]
+
+
+def first_line(documented) -> str:
+    return (inspect.getdoc(documented) or "").split("\n")[0].replace("|", "\\|")

@@ -1,0 +1,62 @@
+"""The site: the executed notebooks, and pages made from the package itself. Nothing is fetched."""
+
+import sys
+from importlib.metadata import version as version_of
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
+
+project = "NoChat"
+author = "The NoChat authors"
+project_copyright = author
+version = release = version_of("nochat")
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "mermaid",
+    "notebooks",
+    "services",
+    "messages",
+    "modules",
+]
+exclude_patterns = ["_ext", "locale"]
+
+# The notebooks were executed by `make course`: what the site shows is what they really said.
+nb_execution_mode = "off"
+nb_merge_streams = True
+nb_ipywidgets_js = {}
+myst_enable_extensions = ["colon_fence", "deflist", "html_image"]
+myst_fence_as_directive = ["mermaid"]
+myst_heading_anchors = 3
+suppress_warnings = ["toc.empty_glob"]
+
+autodoc_typehints_format = "short"
+autodoc_default_options = {"members": True, "show-inheritance": True, "ignore-module-all": True}
+autodoc_member_order = "bysource"
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+# Other projects' names have no page here, and looking them up would need the network.
+nitpick_ignore_regex = [("py:.*", r"(?!nochat\.).*")]
+
+html_theme = "sphinx_book_theme"
+html_title = "NoChat"
+html_static_path = ["_static"]
+html_css_files = ["nochat.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "use_download_button": True,
+    "use_fullscreen_button": False,
+    "home_page_in_toc": True,
+    "show_navbar_depth": 1,
+    "navbar_persistent": [],
+}
+
+language = "en"
+locale_dirs = ["locale"]
+gettext_compact = False
+gettext_uuid = False

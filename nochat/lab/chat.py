@@ -1,0 +1,216 @@
+"""The chat as processes that a notebook or a test starts, looks into, kills and stops."""
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from nochat.bootstrap import NAMES
+from nochat.keeper import Kept, free_port, keep, wait_until
+
+READY = 30.0  # seconds that a service may take to start
+READY_LINE = re.compile(r"^[\w, -]+: (http://\S+|running)$", re.MULTILINE)
+TOGETHER = "nochat"  # the name of the one process that has all services
+
+_running: "list[Chat]" = []
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a trace.
+
+    Attributes:
+        at: when, in seconds since 1970.
+        service: who.
+        step: `published` or `handled`.
+        type: the type of the command, event, request or reply.
+        event_id: which one.
+        correlation_id: what it belongs to.
+    """
+
+    at: float
+    service: str
+    step: str
+    type: str
+    event_id: str
+    correlation_id: str
+
+
+class Chat:
+    """A running chat. Use it in `with`, or `stop()` it; it is gone with this process in any case.
+
+    Attributes:
+        url: the page's address.
+        processes: what runs, by service, or `nochat` alone where all services share a process.
+        folder: logs and embedded stores, removed at the end.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+        self.folder, self.url = folder, ""
+        self.processes: dict[str, Kept] = {}
+        self._settings = settings
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        return f"<Chat at {self.url}: {', '.join(self.processes) or 'stopped'}>"
+
+    def launch(self, name: str, *arguments: str, env: Mapping[str, str]) -> None:
+        """Start one process `nochat …` of the chat."""
+        command = [sys.executable, "-m", "nochat", *arguments]
+        log = self.folder / f"{name}.log"
+        # The process that is started first, and ends last, takes the folder with it.
+        remove = None if self.processes else self.folder
+        self.processes[name] = keep(command, env=env, log=log, remove=remove)
+
+    def ready(self, name: str, since: int = 0) -> str:
+        """Wait until a process says that it is ready; returns the address that it serves, or ''.
+
+        Args:
+            name: of the process.
+            since: bytes of its log that are of an earlier start.
+
+        Raises:
+            NotReady: it ended, or took too long; with the end of its log.
+        """
+        kept, found = self.processes[name], None
+
+        def said() -> bool:
+            nonlocal found
+            found = READY_LINE.search(kept.log.read_bytes()[since:].decode())
+            return found is not None
+
+        wait_until(said, READY, name, kept)
+        return found[1].replace("running", "") if found else ""
+
+    def add(self, name: str, service: str) -> str:
+        """Start one more process beside the others; returns the address that it serves, or ''.
+
+        Args:
+            name: what to call the process here; one of that name is stopped first.
+            service: a service of the chat, for a second one of it, or a Python file of yours.
+
+        Raises:
+            NotReady: it ended, or took too long; with the end of its log.
+        """
+        if name in self.processes:
+            self.processes.pop(name).stop()
+            (self.folder / f"{name}.log").unlink()
+        any_port = {"port": "0", "gateway_port": "0"}
+        self.launch(name, "run", service, env=_environment({**self._settings, **any_port}))
+        return self.ready(name)
+
+    def kill(self, name: str) -> None:
+        """End a process as a crash would: SIGKILL."""
+        self.processes[name].kill()
+
+    def restart(self, name: str) -> None:
+        """Start a process again."""
+        kept = self.processes[name]
+        written = kept.log.stat().st_size
+        kept.restart()
+        self.ready(name, written)
+
+    def stop(self) -> None:
+        """End everything and remove the folder; calling it again does nothing."""
+        for name in [*reversed(self.processes)]:
+            self.processes.pop(name).stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if self in _running:
+            _running.remove(self)
+
+    def trace(self, correlation_id: str) -> list[Step]:
+        """What all services noted of one correlation id, in order of time."""
+        steps = [
+            step
+            for kept in self.processes.values()
+            for step in _steps(kept.log)
+            if step.correlation_id == correlation_id
+        ]
+        return sorted(steps, key=lambda step: step.at)
+
+
+def start(
+    *,
+    apart: bool = False,
+    bus: str = "memory://",
+    users: str = "",
+    activity: str = "",
+    port: int = 0,
+    log_level: str = "debug",
+    **settings: str,
+) -> Chat:
+    """Start the chat.
+
+    Args:
+        apart: every service in a process of its own; needs `bus` to be an `amqp://` URL.
+        bus: URL of the bus.
+        users: URL of the users' database; empty: SQLite in a temporary folder.
+        activity: URL of the activity store; empty: an embedded server.
+        port: of the page; 0 takes a free one.
+        log_level: `debug` has the traces.
+        settings: further `NOCHAT_*` settings, in lower case and without the prefix.
+
+    Raises:
+        NotReady: a process ended, or took too long; with the end of its log.
+    """
+    chat = Chat(Path(tempfile.mkdtemp(prefix="nochat-")), settings)
+    _running.append(chat)
+    settings |= {"bus_url": bus, "users_url": users, "activity_url": activity}
+    settings |= {"data_dir": str(chat.folder / "data"), "log_level": log_level}
+    settings |= {"port": str(port), "frame_ancestors": "http://127.0.0.1:* http://localhost:*"}
+    began = time.monotonic()
+    try:
+        _start_apart(chat, settings) if apart else _start_together(chat, settings)
+    except BaseException:
+        chat.stop()
+        raise
+    seconds = time.monotonic() - began
+    print(f"the chat is up at {chat.url} after {seconds:.1f} s ({', '.join(chat.processes)})")
+    return chat
+
+
+def stop() -> None:
+    """Stop every chat that this process started; calling it again does nothing."""
+    for chat in [*_running]:
+        chat.stop()
+
+
+def _start_together(chat: Chat, settings: Mapping[str, str]) -> None:
+    chat.launch(TOGETHER, "up", env=_environment(settings))
+    chat.url = chat.ready(TOGETHER)
+
+
+def _start_apart(chat: Chat, settings: dict[str, str]) -> None:
+    web, gateway = int(settings["port"]) or free_port(), free_port()
+    settings |= {"port": str(web), "gateway_port": str(gateway)}
+    settings |= {"gateway_url": f"http://127.0.0.1:{gateway}"}
+    settings |= {"origins": f"http://127.0.0.1:{web},http://localhost:{web}"}
+    for name in NAMES:
+        chat.launch(name, "run", name, env=_environment(settings))
+    for name in NAMES:
+        chat.url = chat.ready(name)
+
+
+def _environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Our environment without its `NOCHAT_*` variables, and these settings as such."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("NOCHAT_")}
+    return ours | {f"NOCHAT_{name.upper()}": value for name, value in settings.items() if value}
+
+
+def _steps(log: Path) -> Iterator[Step]:
+    for line in log.read_bytes().splitlines():
+        if b'"nochat.trace"' in line:
+            yield msgspec.json.decode(line, type=Step)

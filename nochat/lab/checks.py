@@ -1,0 +1,85 @@
+"""A named check per step: one line per condition, what was seen, and what to try if it fails."""
+
+import asyncio
+import html
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+class CheckFailed(AssertionError):
+    """A step is not done yet; the message says what was seen and what to try."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One thing that must be so."""
+
+    what: str
+    holds: bool
+    seen: Any
+    otherwise: str
+
+    def line(self) -> str:
+        """The condition as a line of text."""
+        mark = "✓" if self.holds else "✗"
+        seen = "" if self.seen is None else f"  (seen: {self.seen})"
+        hint = "" if self.holds else f"\n    try: {self.otherwise}"
+        return f"{mark} {self.what}{seen}{hint}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """A step that is done, condition by condition."""
+
+    step: str
+    conditions: tuple[Condition, ...]
+
+    def __repr__(self) -> str:
+        return "\n".join([self.step, *(f"  {each.line()}" for each in self.conditions)])
+
+    def _repr_html_(self) -> str:
+        lines = "<br>".join(html.escape(each.line()) for each in self.conditions)
+        return f"<b>{html.escape(self.step)}</b><br>{lines}"
+
+
+def that(what: str, holds: Any, seen: Any = None, otherwise: str = "") -> Condition:
+    """A condition.
+
+    Args:
+        what: what must be so, in words.
+        holds: whether it is.
+        seen: what was found, shown beside it.
+        otherwise: what to try when it is not so.
+    """
+    return Condition(what, bool(holds), seen, otherwise or "run the cells above again, in order")
+
+
+def check(step: str, *conditions: Condition) -> Report:
+    """Check a step.
+
+    Raises:
+        CheckFailed: a condition does not hold.
+    """
+    report = Report(step, conditions)
+    if not all(condition.holds for condition in conditions):
+        raise CheckFailed(f"not yet: {report!r}")
+    return report
+
+
+async def until(probe: Callable[[], Any], timeout: float = 10.0) -> Any:
+    """Wait for something that takes its time; returns what the probe gives, true or not.
+
+    Args:
+        probe: asked again and again; may be a coroutine function.
+        timeout: seconds.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        found = probe()
+        if asyncio.iscoroutine(found):
+            found = await found
+        if found or time.monotonic() > deadline:
+            return found
+        await asyncio.sleep(0.05)

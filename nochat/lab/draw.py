@@ -1,0 +1,75 @@
+"""Drawings for the notebooks: SVG by matplotlib, which JupyterLab and the site show alike."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+from nochat.lab.chat import Step
+
+BLUE, GREY = "#1f6feb", "#8b949e"
+
+set_matplotlib_formats("svg")  # type: ignore[no-untyped-call]
+
+
+def sequence(steps: Sequence[Step], origin: str = "browser") -> Figure:
+    """A trace as a sequence diagram: who sent what to whom, and after how many milliseconds.
+
+    Args:
+        steps: of one correlation id (`Chat.trace`).
+        origin: who stands at the far left, and sent what nobody of the services published first.
+    """
+    arrows = _arrows(steps, origin)
+    names = list(dict.fromkeys(name for start, end, *_ in arrows for name in (start, end)))
+    figure, axes = plt.subplots(figsize=(1.9 * len(names), 0.45 * len(arrows) + 0.8))
+    columns = {name: index for index, name in enumerate(names)}
+    began = steps[0].at
+    for row, (start, end, kind, at) in enumerate(arrows):
+        _arrow(axes, columns[start], columns[end], row, f"{kind}  +{(at - began) * 1000:.1f} ms")
+    for name, column in columns.items():
+        axes.axvline(column, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
+        axes.text(column, -1.1, name, ha="center", va="center", weight="bold")
+    axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(arrows), -1.6))
+    axes.axis("off")
+    plt.close(figure)  # the cell shows it once, as its value
+    return figure
+
+
+def bars(title: str, pairs: Sequence[tuple[object, int]], unit: str = "messages") -> Figure:
+    """Counts as horizontal bars, in the order given.
+
+    Args:
+        title: what was counted.
+        pairs: (name, count).
+        unit: of the counts.
+    """
+    figure, axes = plt.subplots(figsize=(6, 0.35 * max(len(pairs), 1) + 0.9))
+    axes.barh([str(name) for name, _ in pairs], [count for _, count in pairs], color=BLUE)
+    axes.invert_yaxis()
+    axes.set(title=title, xlabel=unit)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+def _arrows(steps: Sequence[Step], origin: str) -> list[tuple[str, str, str, float]]:
+    """(from, to, type, when) for each time that something was handled."""
+    senders = {step.event_id: step.service for step in reversed(steps) if step.step == "published"}
+    arrows = [(origin, steps[0].service, "socket.io", steps[0].at)]
+    for step in steps:
+        if step.step == "handled":
+            sender = senders.get(step.event_id, origin)
+            arrows.append((sender, step.service, step.type, step.at))
+            if step.service == "gateway":
+                arrows.append((step.service, origin, "socket.io", step.at))
+    return arrows
+
+
+def _arrow(axes: Axes, start: int, end: int, row: int, label: str) -> None:
+    style = {"arrowstyle": "->", "color": BLUE, "linewidth": 1.4}
+    axes.annotate("", xy=(end, row), xytext=(start, row), arrowprops=style)
+    middle = (start + end) / 2
+    axes.text(middle, row - 0.12, label, ha="center", va="bottom", fontsize=8)

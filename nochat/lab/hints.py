@@ -1,0 +1,93 @@
+"""When a cell was run too early, the error says which cell to run first.
+
+In a notebook, `hints.on()`. As Python's startup file (`PYTHONSTARTUP`) it is on from the first
+cell, even if that is not the first of the notebook.
+"""
+
+import ast
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from IPython.core.getipython import get_ipython
+
+HEADING = re.compile(r"^#+ +(.+?)\s*$", re.MULTILINE)
+IN_ORDER = "Run the cells above this one, in order: Run > Run All Above Selected Cell."
+
+
+def on() -> None:
+    """Add the hint to each error about a name that is not defined yet."""
+    if shell := get_ipython():
+        shell.set_custom_exc((NameError,), _explain)  # type: ignore[no-untyped-call]
+
+
+def hint(name: str, notebook: Path | None) -> str:
+    """Say which cell makes a name; empty if no cell does.
+
+    Args:
+        name: that is not defined.
+        notebook: where to look; None: not known.
+    """
+    if notebook is None or not notebook.is_file():
+        return IN_ORDER
+    for heading, source in _code_cells(notebook):
+        if line := _made_by(source).get(name):
+            return (
+                f"`{name}` is made in the cell under “{heading}” that has the line\n"
+                f"    {line}\n{IN_ORDER}"
+            )
+    return ""
+
+
+def _explain(
+    shell: Any, kind: type[NameError], error: NameError, trace: TracebackType, tb_offset: Any = None
+) -> None:
+    path = os.environ.get("JPY_SESSION_NAME")
+    if error.name and (advice := hint(error.name, Path(path) if path else None)):
+        error.args = (f"{error}.\n{advice}",)
+    shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+
+
+def _code_cells(notebook: Path) -> Iterator[tuple[str, str]]:
+    heading = "the top"
+    for cell in json.loads(notebook.read_text())["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            heading = (HEADING.findall(source) or [heading])[-1]
+        elif cell["cell_type"] == "code" and not source.startswith("%%"):
+            yield heading, source
+
+
+def _made_by(source: str) -> dict[str, str]:
+    """The names that a cell defines at its top level, each with the line that does."""
+    # Magics become empty lines, so that the numbers of the others stay.
+    source = re.sub(r"^[%!].*$", "", source, flags=re.MULTILINE)
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return {}
+    lines = source.splitlines()
+    return {
+        name: lines[statement.lineno - 1]
+        for statement in reversed(tree.body)
+        for name in _bound(statement)
+    }
+
+
+def _bound(statement: ast.stmt) -> Iterator[str]:
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield statement.name
+        return
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.alias):
+            yield (node.asname or node.name).partition(".")[0]
+
+
+if __name__ == "__main__":
+    on()

@@ -1,0 +1,157 @@
+"""A person in the chat: registers by REST, talks by socket.io, and remembers what was heard."""
+
+import asyncio
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import socketio
+
+from nochat.events import LOBBY, new_id
+
+PATIENCE = 10.0  # seconds
+
+
+class Person:
+    """Somebody who uses the chat as the page does. Use it in `async with`, or `leave()`.
+
+    Args:
+        name: the user's name.
+        url: the page's address.
+        transports: of Engine.IO: `websocket`, `polling`; both: long polling with upgrade.
+
+    Attributes:
+        heard: every room event seen so far, by room, in order of position.
+        told: everything else that arrived: (event, data).
+    """
+
+    def __init__(self, name: str, url: str, transports: tuple[str, ...] = ("websocket",)) -> None:
+        self.name, self.url, self.transports = name, url, list(transports)
+        self.heard: dict[str, dict[int, dict[str, Any]]] = {}
+        self.told: list[tuple[str, Any]] = []
+        self._changed = asyncio.Event()
+        self._http: aiohttp.ClientSession | None = None
+        self._socket: Any = None
+
+    async def __aenter__(self) -> Self:
+        await self.arrive()
+        return self
+
+    async def __aexit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        await self.leave()
+
+    async def arrive(self, room: str = LOBBY) -> Self:
+        """Register (or log in), connect, and become a member of a room.
+
+        Raises:
+            RuntimeError: the chat refuses, with its reason.
+        """
+        # `unsafe` lets the jar keep cookies of an IP address, as 127.0.0.1 is one.
+        self._http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
+        try:
+            await self._log_in()
+            await self.connect()
+            await self.join(room)
+        except aiohttp.ClientConnectorError:
+            await self.leave()
+            raise RuntimeError(f"no chat listens at {self.url}: start it (again) first") from None
+        except BaseException:
+            await self.leave()
+            raise
+        return self
+
+    async def _log_in(self) -> None:
+        account = {"user": self.name, "password": f"the password of {self.name}"}
+        answer = await self._post("/api/register", account)
+        if answer == 409:
+            answer = await self._post("/api/login", account)
+        if answer != 200:
+            raise RuntimeError(f"{self.name} could not log in: HTTP {answer}")
+
+    async def connect(self) -> None:
+        """Open the socket, from the position that this person last saw in each room."""
+        assert self._http
+        async with self._http.get(f"{self.url}/api/me") as response:
+            gateway = (await response.json())["gateway"] or self.url
+        self._socket = socketio.AsyncClient(http_session=self._http, reconnection=False)
+        self._socket.on("*", self._hear)
+        positions = {room: max(entries) for room, entries in self.heard.items()}
+        await self._socket.connect(
+            gateway, auth={"positions": positions}, transports=self.transports
+        )
+
+    async def disconnect(self) -> None:
+        """Close the socket; the session stays."""
+        if self._socket:
+            await self._socket.disconnect()
+
+    async def leave(self) -> None:
+        """Close the socket and forget the session."""
+        await self.disconnect()
+        if self._http:
+            await self._http.close()
+
+    async def join(self, room: str = LOBBY) -> None:
+        """Become a member of a room, and wait until it is so."""
+        await self.call("join", {"room": room})
+        await self.until(lambda: room in self.rooms or room in self.heard)
+
+    @property
+    def rooms(self) -> list[str]:
+        """The rooms this person was a member of when the socket was opened."""
+        welcomes = [data for event, data in self.told if event == "welcome"]
+        latest = welcomes[-1]["rooms"] if welcomes else []
+        return [room["room"] for room in latest if self.name in room["members"]]
+
+    async def says(self, text: str, room: str = LOBBY, client_id: str = "") -> str:
+        """Send a message; returns its client id once the chat has acknowledged it.
+
+        Raises:
+            RuntimeError: the chat refuses, with its reason.
+        """
+        client_id = client_id or new_id()
+        await self.call("message", {"room": room, "client_id": client_id, "text": text})
+        return client_id
+
+    async def call(self, event: str, data: dict[str, Any]) -> dict[str, Any]:
+        """Send anything, and wait for the answer.
+
+        Raises:
+            RuntimeError: the answer is an error.
+        """
+        answer: dict[str, Any] = await self._socket.call(event, data, timeout=PATIENCE)
+        if "error" in answer:
+            raise RuntimeError(f"{self.name}: {event}: {answer['error']}")
+        return answer
+
+    def texts(self, room: str = LOBBY) -> list[str]:
+        """The messages seen in a room, in order."""
+        entries = self.heard.get(room, {})
+        return [entries[at]["text"] for at in sorted(entries) if "text" in entries[at]]
+
+    async def until(self, condition: Callable[[], Any], timeout: float = PATIENCE) -> None:
+        """Wait until something that was heard makes a condition true.
+
+        Raises:
+            TimeoutError: it did not within `timeout` seconds.
+        """
+        async with asyncio.timeout(timeout):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def _hear(self, event: str, data: Any = None) -> None:
+        if event == "entries":
+            room = self.heard.setdefault(data["room"], {})
+            room.update({entry["position"]: entry for entry in data["entries"]})
+        else:
+            self.told.append((event, data))
+        self._changed.set()
+
+    async def _post(self, path: str, content: dict[str, str]) -> tuple[int, str]:
+        assert self._http
+        async with self._http.post(self.url + path, json=content) as response:
+            return response.status, (await response.json()).get("error", "")

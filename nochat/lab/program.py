@@ -1,0 +1,148 @@
+"""A program that a notebook writes cell by cell, and runs as processes.
+
+A cell that begins with `%%file NAME` is a file of the program. The files are kept in memory; each
+process gets copies in a temporary folder of its own, which goes with it. So a cell can be run again
+at any time, and nothing is left on the disk, however the notebook ends.
+"""
+
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from IPython.core.getipython import get_ipython
+
+from nochat.keeper import Kept, NotReady, free_port, keep, listens, wait_until
+
+READY = 30.0  # seconds that a program may take to start
+# The official client for browsers, as the chat's own page uses it.
+CLIENT = Path(__file__).parent.parent / "static" / "vendor" / "socket.io.js"
+
+files: dict[str, str] = {}
+_running: dict[str, "Process"] = {}
+
+
+class Process:
+    """A running program. It is gone with the notebook's kernel in any case.
+
+    Attributes:
+        name: what `start` called it.
+        url: where it listens.
+    """
+
+    def __init__(self, name: str, port: int, kept: Kept) -> None:
+        self.name, self.url = name, f"http://127.0.0.1:{port}"
+        self._port, self._kept = port, kept
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is running."""
+        return self._kept.alive
+
+    @property
+    def log(self) -> str:
+        """The last lines of what it wrote."""
+        return self._kept.tail()
+
+    def kill(self) -> None:
+        """End it as a crash would: SIGKILL."""
+        self._kept.kill()
+
+    def restart(self) -> None:
+        """Start it again, at the same address, and wait until it listens.
+
+        Raises:
+            NotReady: it was stopped, ended, or took too long; with the end of its log.
+        """
+        self._kept.restart()
+        self._wait()
+
+    def stop(self) -> None:
+        """End it; calling it again does nothing."""
+        if _running.get(self.name) is self:
+            del _running[self.name]
+        self._kept.stop()
+
+    def __repr__(self) -> str:
+        return f"<{self.name} at {self.url}: {'running' if self.alive else 'not running'}>"
+
+    def _wait(self) -> None:
+        wait_until(lambda: listens(self._port), READY, self.name, self._kept)
+
+
+def start(command: str, *, name: str = "server", port: int = 0) -> Process:
+    """Start the program that the cells above wrote; first stop the one of the same name.
+
+    Args:
+        command: a Python module and its arguments, as after `python -m`; `{port}` is the port.
+        name: what to call the process.
+        port: to listen on; 0 takes a free one.
+
+    Raises:
+        NotReady: it ended, or took too long; with the end of its log.
+    """
+    _need_files(command)
+    if name in _running:
+        _running[name].stop()
+    port = port or free_port()
+    arguments = shlex.split(command.format(port=port))
+    folder = Path(tempfile.mkdtemp(prefix="nochat-program-"))
+    _write(folder)
+    began = time.monotonic()
+    argv = [sys.executable, "-m", *arguments]
+    process = Process(name, port, keep(argv, cwd=folder, log=folder / "log", remove=folder))
+    _running[name] = process
+    try:
+        process._wait()
+    except BaseException:
+        process.stop()
+        raise
+    print(f"$ python -m {shlex.join(arguments)}")
+    print(f"{name} listens at {process.url} after {time.monotonic() - began:.1f} s")
+    return process
+
+
+def stop() -> None:
+    """Stop every process of the program; calling it again does nothing."""
+    for process in list(_running.values()):
+        process.stop()
+
+
+def running() -> list[str]:
+    """The names of the processes that run."""
+    return [name for name, process in _running.items() if process.alive]
+
+
+def _need_files(command: str) -> None:
+    """Refuse to start a module that no cell has written."""
+    for module in re.findall(r"(\w+):\w+", command):
+        if f"{module}.py" not in files:
+            raise NotReady(
+                f"{module}.py is not written yet: run the cell that begins with "
+                f"`%%file {module}.py`, and those above it"
+            )
+
+
+def _write(folder: Path) -> None:
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    if CLIENT.exists():
+        shutil.copy(CLIENT, folder)
+
+
+def file(line: str, cell: str) -> None:
+    """The cell magic `%%file NAME`: the rest of the cell becomes a file of the program."""
+    name = line.strip()
+    if not re.fullmatch(r"\w+\.\w+", name):
+        raise ValueError(f"%%file needs a plain file name, as in `%%file server.py`; not {name!r}")
+    if name.endswith(".py"):
+        compile(cell, name, "exec")  # A slip of the pen shows here, not when the program starts.
+    files[name] = cell
+    print(f"{name}: {len(cell.splitlines())} lines")
+
+
+if shell := get_ipython():
+    shell.register_magic_function(file, "cell")  # type: ignore[arg-type]

@@ -1,0 +1,13 @@
+"""The real servers of the chat: private ones, gone with this process, or those named by URL.
+
+A private server takes a free port of 127.0.0.1 and a temporary folder, touches no system service
+and needs no root. Where `NOCHAT_BUS_URL`, `NOCHAT_USERS_URL` or `NOCHAT_ACTIVITY_URL` is set, the
+server that it names is used instead, after a check that it answers.
+"""
+
+from nochat.lab.servers._mariadb import mariadb
+from nochat.lab.servers._mongodb import mongodb
+from nochat.lab.servers._rabbitmq import rabbitmq
+from nochat.lab.servers._server import NotAnswering, Server, stop
+
+__all__ = ["NotAnswering", "Server", "mariadb", "mongodb", "rabbitmq", "stop"]

@@ -1,0 +1,20 @@
+/** Short notices in a corner: they go away by themselves, or by a click. */
+
+import { words } from "../words.js";
+import { $, el } from "./dom.js";
+
+const SHOWN = 8000; // milliseconds
+
+/** @param open called when the notice itself is clicked, if there is something to open. */
+export function notice(text, open) {
+  const close = () => shown.remove();
+  const act = () => {
+    close();
+    open();
+  };
+  const body = open ? el("button", { className: "body", onclick: act }, text) : el("p", { className: "body" }, text);
+  const cross = el("button", { className: "quiet", title: words.close, "aria-label": words.close, onclick: close }, "×");
+  const shown = el("div", { className: "notice" }, body, cross);
+  $("notices").append(shown);
+  setTimeout(close, SHOWN);
+}

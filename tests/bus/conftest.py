@@ -1,0 +1,76 @@
+"""Both buses for the contract suite, each test on queues of its own."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import pika
+import pytest
+
+from nochat.bus import Bus, connect
+from nochat.bus.memory import _brokers
+from nochat.events import new_id
+
+Connect = Callable[..., AbstractAsyncContextManager[Bus]]
+
+
+@pytest.fixture(params=["memory", "amqp"])
+def url(request: pytest.FixtureRequest) -> str:
+    """The URL of each bus."""
+    if request.param == "memory":
+        return f"memory://{new_id()}"
+    return str(request.getfixturevalue("rabbitmq_server").url)
+
+
+@pytest.fixture
+def connected(url: str) -> Iterator[Connect]:
+    """Opens buses; the queues that they declare on RabbitMQ are deleted at the end."""
+    names: set[str] = set()
+
+    @asynccontextmanager
+    async def open_bus(name: str = "test") -> AsyncIterator[Bus]:
+        async with connect(url, name) as bus:
+            declare = bus._transport.declare
+            consume = bus._transport.consume
+
+            async def noting_declare(queues):
+                queues = list(queues)
+                names.update(queue.name for queue in queues)
+                await declare(queues)
+
+            async def noting_consume(consumer):
+                names.add(consumer.queue.name)
+                await consume(consumer)
+
+            bus._transport.declare, bus._transport.consume = noting_declare, noting_consume
+            yield bus
+
+    yield open_bus
+    if url.startswith("amqp"):
+        delete_queues(url, names | {"dead-letters"})
+
+
+@pytest.fixture
+def dead_letters(url: str) -> Callable[[], list[tuple[bytes, dict[str, str]]]]:
+    """Takes all (body, headers) out of the dead-letter queue."""
+
+    def of_memory():
+        messages = _brokers[url].queues["dead-letters"].messages
+        return [(each.body, each.headers) for each in messages]
+
+    def of_rabbitmq():
+        found = []
+        with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+            channel = connection.channel()
+            while (got := channel.basic_get("dead-letters", auto_ack=True))[0]:
+                found.append((got[2], got[1].headers))
+        return found
+
+    return of_memory if url.startswith("memory") else of_rabbitmq
+
+
+def delete_queues(url: str, names: set[str]) -> None:
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    channel = connection.channel()
+    for name in names:
+        channel.queue_delete(name)
+    connection.close()

@@ -1,0 +1,86 @@
+"""A running chat, on embedded parts or on real ones, and Chromium with visitors to its page."""
+
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pika
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
+
+from nochat import bootstrap
+from nochat.lab import chat as lab
+from nochat.settings import Settings
+from tests.clients.visitor import Visitor
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+# What Chromium itself writes when a server is away or says no: for tests that are about that.
+OF_THE_NETWORK = re.compile(r"Failed to load resource|WebSocket connection to")
+
+
+@pytest.fixture(scope="session")
+def chat() -> Iterator[lab.Chat]:
+    """All services in one process, on `memory://` and embedded stores."""
+    with lab.start(log_level="info") as chat:
+        yield chat
+
+
+@pytest.fixture(scope="session")
+def real_chat(rabbitmq_server, mariadb_server, mongodb_server) -> Iterator[lab.Chat]:
+    """Each service in a process of its own, behind RabbitMQ."""
+    bus = rabbitmq_server.url
+    activity = f"{mongodb_server.url.rstrip('/')}/clients"
+    with lab.start(
+        apart=True, bus=bus, users=mariadb_server.url, activity=activity, log_level="info"
+    ) as chat:
+        yield chat
+    delete_queues(bus)
+
+
+def delete_queues(url: str) -> None:
+    """Leave the broker to the next tests as it was."""
+    queues = [queue for each in bootstrap.services() for queue in each.queues(Settings())]
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        channel = connection.channel()
+        for name in {queue.name for queue in queues} | {"dead-letters"}:
+            channel.queue_delete(name)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    """One browser for all tests."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visit(chromium: Browser, chat: lab.Chat) -> AsyncIterator[Callable]:
+    """Makes visitors, each with a browser profile of their own.
+
+    At the end nothing may be in their consoles, where a violation of the Content-Security-Policy
+    is told too; `offline=True` lets by what the browser says of a server that is away.
+    """
+    visitors: list[Visitor] = []
+
+    async def visit(name: str, *, url: str = chat.url, offline: bool = False, **profile) -> Visitor:
+        context = await chromium.new_context(locale="en-GB", **profile)
+        context.set_default_timeout(10_000)
+        visitor = Visitor(name, url, await context.new_page())
+        visitor.tolerated = OF_THE_NETWORK if offline else None
+        visitors.append(visitor)
+        return visitor
+
+    yield visit
+    for visitor in visitors:
+        await visitor.page.context.close()
+    assert [line for visitor in visitors for line in visitor.complaints] == []

@@ -1,0 +1,34 @@
+"""What tests of several folders share: the real servers, started once a session."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from nochat.lab import servers
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _private_servers() -> Iterator[None]:
+    """Tests kill servers and leave data behind: never in those that the environment names."""
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in ("NOCHAT_BUS_URL", "NOCHAT_USERS_URL", "NOCHAT_ACTIVITY_URL"):
+            patch.delenv(variable, raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server() -> Iterator[servers.Server]:
+    with servers.rabbitmq() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[servers.Server]:
+    with servers.mariadb() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mongodb_server() -> Iterator[servers.Server]:
+    with servers.mongodb() as server:
+        yield server

@@ -1,0 +1,79 @@
+"""A page in a notebook: a frame for the student, a picture for the site."""
+
+import struct
+
+import pytest
+from IPython.display import Image
+
+from nochat import doctor
+from nochat.lab import page
+from nochat.lab.people import Person
+
+URL = "http://127.0.0.1:8000/?a=1&b=2"
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What a cell displays."""
+    outputs = []
+    monkeypatch.setattr(page, "display", outputs.append)
+    monkeypatch.delenv("NOCHAT_COURSE", raising=False)
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
+    return outputs
+
+
+@pytest.fixture
+def course(monkeypatch, shown):
+    """The course runner executes the notebook."""
+    monkeypatch.setenv("NOCHAT_COURSE", "1")
+    return shown
+
+
+def size(png):
+    return struct.unpack(">II", png[16:24])
+
+
+async def test_a_student_gets_the_live_page_and_a_link(shown):
+    await page.show(URL, height=321)
+    [frame] = shown
+    assert '<iframe src="http://127.0.0.1:8000/?a=1&amp;b=2" height="321"' in frame.data
+    assert '<a href="http://127.0.0.1:8000/?a=1&amp;b=2"' in frame.data
+    assert "ssh" not in frame.data
+
+
+@pytest.mark.parametrize(("port", "option"), [("22", ""), ("2222", "-p 2222 ")])
+async def test_over_ssh_there_is_the_line_that_makes_it_reachable(shown, monkeypatch, port, option):
+    monkeypatch.setenv("SSH_CONNECTION", f"198.51.100.1 50000 203.0.113.5 {port}")
+    monkeypatch.setattr(page.getpass, "getuser", lambda: "student")
+    await page.show(URL)
+    expected = f"<code>ssh -N {option}-L 8000:127.0.0.1:8000 student@203.0.113.5</code>"
+    assert expected in shown[0].data
+
+
+async def test_for_the_site_it_is_a_picture_of_the_real_page(course, running):
+    doctor.require("chromium")
+    await page.show(running.url, height=300)
+    link, picture = course
+    assert running.url in link.data
+    assert isinstance(picture, Image)
+    assert size(picture.data) == (page.WIDTH, 300)
+
+
+@pytest.mark.slow
+async def test_a_visitor_of_the_picture_is_in_the_chat(course, running):
+    doctor.require("chromium")
+    async with Person("host", running.url) as host:
+        await page.show(running.url, visitor="guest")
+        joined = [entry for entry in host.heard["lobby"].values() if entry.get("user") == "guest"]
+    assert joined
+
+
+async def test_without_chromium_the_link_and_a_word_on_it(course, monkeypatch):
+    absent = [
+        doctor.Component(it.name, it.why, it.part, it.install, ways=()) for it in doctor.COMPONENTS
+    ]
+    monkeypatch.setattr(doctor, "COMPONENTS", absent)
+    await page.show(URL)
+    link, note = course
+    assert "http://127.0.0.1:8000/" in link.data
+    assert "No picture of it: chromium is not on this machine" in note.data

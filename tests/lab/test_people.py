@@ -1,0 +1,71 @@
+"""People: they come in, talk, hear, and are told why not."""
+
+import pytest
+
+from nochat.events import new_id
+from nochat.keeper import free_port
+from nochat.lab.people import Person
+
+
+@pytest.fixture
+def name():
+    """Somebody new: the chat is shared with other tests."""
+    return lambda: f"u{new_id()[:8]}"
+
+
+async def test_two_people_hear_each_other_in_one_order(running, name):
+    async with Person(name(), running.url) as ana, Person(name(), running.url) as bob:
+        await ana.says("one")
+        await bob.says("two")
+        for person in (ana, bob):
+            await person.until(lambda person=person: len(person.texts()) == 2)
+            assert person.texts() == ["one", "two"]
+
+
+async def test_by_long_polling_with_upgrade_too(running, name):
+    async with Person(name(), running.url, ("polling", "websocket")) as ana:
+        await ana.says("hello")
+        await ana.until(ana.texts)
+        assert ana.texts() == ["hello"]
+
+
+async def test_whoever_comes_again_logs_in_and_is_a_member_still(running, name):
+    who = name()
+    async with Person(who, running.url):
+        pass
+    async with Person(who, running.url) as again:
+        assert again.rooms == ["lobby"]
+
+
+async def test_a_new_socket_brings_what_was_missed(running, name):
+    async with Person(name(), running.url) as ana, Person(name(), running.url) as bob:
+        await ana.says("before")
+        await bob.until(bob.texts)
+        await bob.disconnect()
+        await ana.says("meanwhile")
+        await bob.connect()
+        await bob.until(lambda: len(bob.texts()) == 2)
+        assert bob.texts() == ["before", "meanwhile"]
+
+
+async def test_a_refusal_has_its_reason(running, name):
+    async with Person(name(), running.url) as ana:
+        with pytest.raises(RuntimeError, match=rf"{ana.name}: message: .*length"):
+            await ana.says("x" * 5000)
+
+
+async def test_a_name_that_is_not_allowed_can_not_come_in(running):
+    with pytest.raises(RuntimeError, match="could not log in: HTTP 422"):
+        await Person("no spaces, please", running.url).arrive()
+
+
+async def test_waiting_has_an_end(running, name):
+    async with Person(name(), running.url) as ana:
+        with pytest.raises(TimeoutError):
+            await ana.until(lambda: False, timeout=0.05)
+
+
+async def test_where_no_chat_is_the_error_says_so(name):
+    url = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(RuntimeError, match=f"no chat listens at {url}: start it"):
+        await Person(name(), url).arrive()

@@ -1,0 +1,115 @@
+"""The catalogue: everything that crosses the bus has a shape, and only that shape gets in."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nochat import bootstrap
+from nochat.asyncapi import document
+from nochat.bus.codec import Decoder, encode, join
+from nochat.events import (
+    Event,
+    LogIn,
+    MessageSent,
+    Request,
+    RoomId,
+    SendMessage,
+    Session,
+    UserName,
+    catalogue,
+    caused_by,
+)
+
+TEXTS = st.text(min_size=1, max_size=200)
+
+
+@given(TEXTS)
+def test_any_text_survives_the_wire(text):
+    sent = SendMessage("lobby", "ana", "c1", text)
+    found = Decoder()(join([encode(sent)]))
+    if text.encode("utf-8", "ignore").decode() == text:
+        assert found.envelopes == [sent]
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_crash_the_decoder(body):
+    found = Decoder()(body)
+    assert isinstance(found.envelopes, list)
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(), lambda c: st.lists(c) | st.dictionaries(st.text(), c)
+    )
+)
+def test_no_json_crashes_the_decoder(content):
+    body = msgspec.json.encode(content)
+    found = Decoder()(body)
+    assert found.envelopes == []
+    assert found.malformed or content == []
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "x" * 33, "ana\n", "an a", "<b>", ".ana", "", "ana/../x", "a@b"]
+)
+def test_names_that_are_not(name):
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(name, UserName)
+
+
+@pytest.mark.parametrize("name", ["ana", "José", "o.k-9_", "李雷"])
+def test_names_that_are(name):
+    assert msgspec.convert(name, UserName) == name
+
+
+@pytest.mark.parametrize("room", ["", "Lobby", "a b", "../x", "x" * 41, "lobby\n", "-a"])
+def test_rooms_that_are_not(room):
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(room, RoomId)
+
+
+def test_a_secret_is_not_in_what_is_printed():
+    assert "hunter2" not in repr(LogIn(user="ana", password="hunter2"))
+    assert "t0ken" not in f"{Session(user='ana', token='t0ken')}"
+
+
+def test_what_is_caused_by_an_event_shares_its_correlation_id():
+    with caused_by("c1"):
+        event = MessageSent("lobby", 1, "ana", "c", "hi")
+    assert event.correlation_id == "c1"
+    assert MessageSent("lobby", 1, "ana", "c", "hi").correlation_id != "c1"
+
+
+def test_every_event_has_a_publisher_and_every_request_somebody_who_answers():
+    services = {service.name: service for service in bootstrap.services()}
+    for struct in catalogue().values():
+        if struct.__module__ != "nochat.events":
+            continue
+        if issubclass(struct, Event):
+            assert struct.publisher in services
+        if issubclass(struct, Request):
+            assert struct in services[struct.service].consumes
+
+
+def test_every_command_and_stored_event_is_consumed():
+    consumed = {struct for service in bootstrap.services() for struct in service.consumes}
+    for struct in catalogue(Event).values():
+        if struct.__module__ == "nochat.events" and struct.__name__ not in UNHEARD:
+            assert struct in consumed, f"nobody hears {struct.__name__}"
+
+
+# For the log shipper, and for services to come.
+UNHEARD = {"UserRegistered", "UserLoggedIn", "UserLoggedOut", "LogInFailed"}
+
+
+def test_the_asyncapi_document_holds_the_whole_catalogue():
+    content = document()
+    ours = [name for name, kind in catalogue().items() if kind.__module__ == "nochat.events"]
+    assert set(content["channels"]) == set(ours)
+    assert content["asyncapi"] == "3.0.0"
+    text = msgspec.json.encode(content).decode()
+    for reference in {part.split('"')[0] for part in text.split('"$ref":"#/')[1:]}:
+        found = content
+        for step in reference.split("/"):
+            found = found[step]

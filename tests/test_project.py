@@ -1,0 +1,136 @@
+"""The files around the code agree with each other."""
+
+import itertools
+import json
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+TARGETS = {"lab", "test", "check", "course", "docs", "bench", "chat", "lint", "clean", "lock"}
+
+a_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def cells(path, kind):
+    return [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == kind]
+
+
+def prose(path):
+    return "\n\n".join(cell.source for cell in cells(path, "markdown"))
+
+
+def test_conda_gets_what_pyproject_asks_for():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    extras = PROJECT["optional-dependencies"]
+    wanted = {*PROJECT["dependencies"], *extras["lab"], *extras["docs"]}
+    assert set(pip[:-1]) == wanted
+    assert pip[-1] == "-e ."
+    assert f"python{PROJECT['requires-python']}" in environment["dependencies"]
+
+
+def test_make_alone_lists_every_target():
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert set(re.findall(r"^ +make ([a-z]+) +\S", listed, re.M)) >= TARGETS
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "package-lock.json", "package.json"])
+def test_lock_files_name_no_registry(name):
+    text = (ROOT / name).read_text()
+    if name.endswith(".json"):  # who a package's funders are is no address to fetch from
+        text = re.sub(r'"funding": (\{[^}]*\}|\[[^\]]*\]|"[^"]*")', "", text)
+    assert re.findall(r"\w+://[^\s\"]+|--(?:extra-)?index-url|--find-links", text) == []
+
+
+def test_every_package_is_locked_with_hashes():
+    locked = (ROOT / "requirements.lock").read_text()
+    names = re.findall(r"^([a-z0-9-]+)==", locked, re.M)
+    assert len(names) == len(re.findall(r"^\S.*(?:\\\n +--hash=.*)", locked, re.M))
+    extras = PROJECT["optional-dependencies"].values()
+    wanted = itertools.chain(PROJECT["dependencies"], *extras)
+    assert {re.match(r"[\w-]+", one)[0] for one in wanted} <= set(names)
+
+
+def test_npm_packages_have_integrity():
+    packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    assert [name for name, one in packages.items() if name and "integrity" not in one] == []
+
+
+@a_notebook
+def test_notebook_is_stripped(path):
+    for cell in cells(path, "code"):
+        assert (cell.outputs, cell.execution_count) == ([], None)
+
+
+@a_notebook
+def test_notebook_runs_on_our_kernel(path):
+    assert nbformat.read(path, as_version=4).metadata.kernelspec.name == "python3"
+
+
+@a_notebook
+def test_notebook_lines_fit_the_page(path):
+    lines = [line for cell in cells(path, "code") for line in cell.source.splitlines()]
+    assert [line for line in lines if len(line) > 80] == []
+
+
+@a_notebook
+def test_notebook_has_one_parameters_cell_at_the_most(path):
+    tagged = [cell for cell in cells(path, "code") if "parameters" in cell.metadata.get("tags", [])]
+    assert len(tagged) <= 1
+
+
+@a_notebook
+def test_notebook_opens_with_objectives(path):
+    opening = "\n\n".join(cell.source for cell in cells(path, "markdown")[:3])
+    assert opening.startswith("# ")
+    assert re.search(r"you will be able to|you will", opening, re.I)
+    assert re.search(r"\bminutes?\b", opening)
+
+
+@a_notebook
+def test_notebook_has_a_challenge_with_hint_and_solution(path):
+    assert re.search(r"^#+ .*challenge", prose(path), re.I | re.M)
+    folded = re.findall(r"<details>(.*?)</details>", prose(path), re.S)
+    summaries = [re.search(r"<summary>(.*?)</summary>", one, re.S)[1].lower() for one in folded]
+    assert any("hint" in one for one in summaries)
+    assert any("solution" in one for one in summaries)
+    for one in folded:  # without the blank lines, the inside is not read as Markdown
+        assert re.match(r"\s*<summary>.*?</summary>\n\n.*\S\n\n$", one, re.S), one
+
+
+@a_notebook
+def test_notebook_closes_by_cleaning_up(path):
+    closing = nbformat.read(path, as_version=4).cells[-6:]
+    headings = "\n".join(cell.source for cell in closing if cell.cell_type == "markdown")
+    assert re.search(r"clean(ing)? up|stop|close", headings, re.I)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_inside_the_project_exist(page):
+    text = re.sub(r"^(```|~~~).*?^\1", "", page.read_text(), flags=re.M | re.S)
+    for target in re.findall(r"\]\(<?([^)\s>#]+)[^)]*\)", text):
+        if not re.match(r"[a-z]+:", target) and not is_generated(target):
+            assert (page.parent / target).exists(), target
+
+
+def is_generated(target):
+    """Whether the site writes the page while it is built."""
+    return target.startswith(("services/", "messages/", "api/", "notebooks/"))
+
+
+def test_tools_can_be_run():
+    for name in ("environment", "apt-install", "lint", "site"):
+        assert (ROOT / "tools" / name).stat().st_mode & 0o111, name
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111

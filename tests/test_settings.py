@@ -1,0 +1,34 @@
+"""Settings come from NOCHAT_* variables; a mistake is said, not swallowed."""
+
+import pytest
+
+from nochat.settings import SettingsError, load
+
+
+def test_defaults_need_nothing():
+    settings = load({})
+    assert settings.bus_url == "memory://"
+    assert settings.host == "127.0.0.1"
+
+
+def test_a_variable_sets_its_field():
+    assert load({"NOCHAT_PORT": "0", "NOCHAT_SHARDS": "8", "HOME": "/"}).shards == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("NOCHAT_PORT", "many"), ("NOCHAT_PORT", "70000"), ("NOCHAT_LOG_LEVEL", "loud")],
+)
+def test_a_value_that_can_not_be_is_said_with_its_name(name, value):
+    with pytest.raises(SettingsError, match=name):
+        load({name: value})
+
+
+def test_a_misspelt_variable_names_the_nearest():
+    with pytest.raises(SettingsError, match="did you mean NOCHAT_BUS_URL"):
+        load({"NOCHAT_BUS_ULR": "amqp://"})
+
+
+def test_the_folder_of_the_stores_is_private(tmp_path):
+    path = load({"NOCHAT_DATA_DIR": str(tmp_path / "data")}).data_path
+    assert path.stat().st_mode & 0o777 == 0o700
