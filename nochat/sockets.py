@@ -35,6 +35,7 @@ from nochat.events import (
     RoomJoined,
     RoomLeft,
     RoomRead,
+    Rooms,
     SendMessage,
     TypingStarted,
     UserConnected,
@@ -78,6 +79,7 @@ class Sockets:
         self._bus, self._settings = bus, settings
         self._connections: dict[str, Connection] = {}
         self._presence = Presence(self.name)
+        self._latest: dict[str, int] = {}  # position of the last entry that was spread, by room
         self._background: set[asyncio.Task[None]] = set()
         self._io = socketio.AsyncServer(
             async_mode="asgi",
@@ -109,6 +111,7 @@ class Sockets:
         """Send each room's members what happened in it: one packet for what arrived together."""
         for room, group in itertools.groupby(events, lambda event: event.room):
             entries = list(group)
+            self._latest[room] = entries[-1].position
             for entry in entries:
                 if isinstance(entry, RoomJoined):
                     await self._see(entry.user, room)
@@ -220,8 +223,9 @@ class Sockets:
         if not (user := getattr(session, "user", "")):
             raise socketio.exceptions.ConnectionRefusedError("log in first")
         self._connections[sid] = Connection(user)
+        self._presence.came(user)
         await self._io.enter_room(sid, f"user:{user}")
-        self._later(self._welcome(sid, client.positions(auth)))
+        self._later(self._receive(sid, self._connections[sid], client.positions(auth)))
 
     async def _disconnect(self, sid: str, reason: str = "") -> None:
         if connection := self._connections.pop(sid, None):
@@ -235,29 +239,31 @@ class Sockets:
         if self._presence.went(connection.user):
             await self._report()
 
-    async def _welcome(self, sid: str, positions: dict[str, int]) -> None:
-        """Let a new socket see its rooms, then send it what it missed."""
-        if not (connection := self._connections.get(sid)):
-            return
-        user = connection.user
-        if self._presence.came(user):
+    async def _receive(self, sid: str, connection: Connection, positions: dict[str, int]) -> None:
+        """Welcome a new socket; where that fails, close it, as its client then tries again."""
+        try:
             await self._report()
-        await self._publish(UserConnected(user, sid, self.name))
-        rooms = await self._rooms_of(user)
-        for summary in rooms:
-            if user in summary.members:
-                await self._enter(sid, summary.room)
+            await self._publish(UserConnected(connection.user, sid, self.name))
+            await self._welcome(sid, connection, positions)
+        except (NochatError, TimeoutError) as error:
+            log.warning("a connection is closed that could not be welcomed: %s", error)
+            await self._io.disconnect(sid)
+
+    async def _welcome(self, sid: str, connection: Connection, positions: dict[str, int]) -> None:
+        """Let a socket see its rooms, then send it what it missed."""
+        found: Rooms = await self._bus.request(GetRooms(user=connection.user))
+        for each in found.rooms:
+            if connection.user in each.members:
+                await self._enter(sid, each.room)
         online = sorted(self._presence.users)
-        await self._io.emit("welcome", client.welcome(user, rooms, online), to=sid)
-        for summary in rooms:
-            seen = positions.get(summary.room)
-            if summary.room in connection.rooms and seen is not None and seen < summary.position:
-                page = GetHistory(room=summary.room, after=seen, limit=MISSED)
+        await self._io.emit("welcome", client.welcome(connection.user, found.rooms, online), to=sid)
+        for each in found.rooms:
+            # What was spread since the list of rooms was made, this socket has not seen either.
+            seen, last = positions.get(each.room, each.position), self._latest.get(each.room, 0)
+            if each.room in connection.rooms and seen < max(each.position, last):
+                page = GetHistory(room=each.room, after=seen, limit=MISSED)
                 missed = await self._bus.request(page)
                 await self._io.emit("entries", client.history(missed), to=sid)
-
-    async def _rooms_of(self, user: str) -> list[Any]:
-        return list(getattr(await self._bus.request(GetRooms(user=user)), "rooms", []))
 
     async def _enter(self, sid: str, room: str) -> None:
         if connection := self._connections.get(sid):
@@ -270,7 +276,8 @@ class Sockets:
 
     async def _see_no_more(self, user: str, room: str) -> None:
         for sid in self._sids(user):
-            self._connections[sid].rooms.discard(room)
+            if connection := self._connections.get(sid):
+                connection.rooms.discard(room)
             await self._io.leave_room(sid, f"room:{room}")
 
     def _sids(self, user: str) -> list[str]:
@@ -303,7 +310,7 @@ class Sockets:
         await self._bus.publish(PresenceReported(self.name, sorted(self._presence.here)))
 
     def _later(self, work: Any) -> None:
-        """Run in the background; a failure is logged, and the client told to ask again."""
+        """Run in the background."""
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)

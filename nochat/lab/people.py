@@ -65,11 +65,11 @@ class Person:
 
     async def _log_in(self) -> None:
         account = {"user": self.name, "password": f"the password of {self.name}"}
-        answer = await self._post("/api/register", account)
-        if answer == 409:
-            answer = await self._post("/api/login", account)
-        if answer != 200:
-            raise RuntimeError(f"{self.name} could not log in: HTTP {answer}")
+        status, reason = await self._post("/api/register", account)
+        if status == 409:
+            status, reason = await self._post("/api/login", account)
+        if status != 200:
+            raise RuntimeError(f"{self.name} could not log in: HTTP {status}: {reason}")
 
     async def connect(self) -> None:
         """Open the socket, from the position that this person last saw in each room."""

@@ -29,7 +29,9 @@ def waiting(channel: BlockingChannel, queue: str) -> int:
 
 def drain(channel: BlockingChannel, queue: str) -> list[str]:
     """Take everything that waits in a queue, as text."""
-    return [body.decode() for body in iter(lambda: channel.basic_get(queue, auto_ack=True)[2], None)]
+    return [
+        body.decode() for body in iter(lambda: channel.basic_get(queue, auto_ack=True)[2], None)
+    ]
 
 
 def take(channel: BlockingChannel, queue: str) -> Message:

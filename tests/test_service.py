@@ -1,0 +1,179 @@
+"""A service's handlers: what they return is published, what they fail on is set aside."""
+
+from contextlib import asynccontextmanager
+from itertools import chain
+
+import pytest
+
+from nochat.bus import connect
+from nochat.bus.memory import _brokers
+from nochat.errors import RequestFailed, Unavailable
+from nochat.events import (
+    MessageSent,
+    RoomJoined,
+    SendMessage,
+    Session,
+    UserMentioned,
+    WhoIs,
+    new_id,
+)
+from nochat.lab import checks
+from nochat.service import Service
+from nochat.settings import Settings
+from tests.bus.helpers import Seen, message, queue_of, shard_queue_of_all
+
+
+@pytest.fixture
+def settings():
+    return Settings(bus_url=f"memory://{new_id()}")
+
+
+@asynccontextmanager
+async def running(service, settings):
+    """The service, and a bus of one's own."""
+    async with (
+        connect(settings.bus_url, service.name) as bus,
+        connect(settings.bus_url, "test") as ours,
+        service.running(bus, settings),
+    ):
+        yield ours
+
+
+def dead_letters(settings):
+    dead = _brokers[settings.bus_url].queues["dead-letters"].messages
+    return [(each.body, each.headers["x-nochat-reason"]) for each in dead]
+
+
+async def test_what_a_handler_returns_is_published_in_its_correlation(settings):
+    service = Service("echo")
+
+    @service.on(MessageSent)
+    async def answer(heard: MessageSent) -> SendMessage:
+        return SendMessage(heard.room, "echo", heard.id, heard.text)
+
+    async with running(service, settings) as bus:
+        seen = Seen()
+        await bus.subscribe(shard_queue_of_all(), seen)
+        sent = message(1)
+        await bus.publish(sent)
+        await seen.count(1)
+    [command] = seen.events
+    assert command.text == sent.text
+    assert command.correlation_id == sent.correlation_id
+
+
+async def test_a_handler_of_many_gets_all_that_is_due_in_order(settings):
+    service, batches = Service("many"), []
+
+    @service.on(MessageSent, RoomJoined, many=True)
+    async def take(events) -> None:
+        batches.append([event.position for event in events])
+
+    async with running(service, settings) as bus:
+        await bus.publish(*(message(n) for n in range(5)), RoomJoined("lobby", 5, "bob"))
+        assert await checks.until(lambda: [*chain(*batches)] == [0, 1, 2, 3, 4, 5])
+    assert len(batches) < 4
+
+
+async def test_a_poisonous_event_is_set_aside_and_its_neighbours_handled(settings):
+    service, handled = Service("picky"), []
+
+    @service.on(MessageSent, many=True)
+    async def take(events) -> None:
+        if any(event.text == "poison" for event in events):
+            raise ValueError("can't swallow that")
+        handled.extend(event.position for event in events)
+
+    async with running(service, settings) as bus:
+        await bus.publish(message(1), message(2, "poison"), message(3))
+        assert await checks.until(lambda: handled == [1, 3])
+        [(body, reason)] = dead_letters(settings)
+    assert b"poison" in body
+    assert reason == "ValueError: can't swallow that"
+
+
+async def test_an_event_waits_while_the_store_is_away(settings):
+    service, tries, handled = Service("patient"), [], []
+
+    @service.on(MessageSent)
+    async def take(event) -> None:
+        tries.append(event.position)
+        if len(tries) < 5:
+            raise Unavailable("the store is away")
+        handled.append(event.position)
+
+    async with running(service, settings) as bus:
+        await bus.publish(message(1))
+        assert await checks.until(lambda: handled)
+        assert dead_letters(settings) == []
+    assert tries == [1] * 5
+
+
+async def test_a_request_is_answered_with_what_the_handler_returns(settings):
+    service = Service("users")
+    heard = Seen()
+
+    @service.on(WhoIs)
+    async def who(request: WhoIs) -> list:
+        mention = UserMentioned("ana", "lobby", 1, "bob", "x")
+        return [mention, Session(user=request.token.upper())]
+
+    async with running(service, settings) as bus:
+        await bus.subscribe(queue_of(UserMentioned), heard)
+        asked = WhoIs(token="ana")
+        reply = await bus.request(asked)
+        await heard.count(1)
+    assert reply.user == "ANA"
+    assert reply.correlation_id == asked.correlation_id
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "said"),
+    [
+        (RequestFailed("the name is taken"), RequestFailed, "the name is taken"),
+        (Unavailable("the database is away"), Unavailable, "the database is away"),
+        (ZeroDivisionError("1/0 in line 7"), RequestFailed, "users failed; its log says why"),
+    ],
+)
+async def test_an_error_reaches_whoever_asked(settings, error, expected, said):
+    service = Service("users")
+
+    @service.on(WhoIs)
+    async def who(request) -> Session:
+        raise error
+
+    async with running(service, settings) as bus:
+        with pytest.raises(expected, match=said):
+            await bus.request(WhoIs(token="x"))
+
+
+async def test_a_resource_is_opened_before_and_closed_after(settings):
+    service, noted = Service("store"), []
+
+    @service.resource
+    @asynccontextmanager
+    async def store(context):
+        noted.append("open")
+        yield "the store"
+        noted.append("closed")
+
+    @service.on(MessageSent)
+    async def take(event, context) -> None:
+        noted.append(context.resource)
+
+    async with running(service, settings) as bus:
+        await bus.publish(message(1))
+        assert await checks.until(lambda: len(noted) == 2)
+    assert noted == ["open", "the store", "closed"]
+
+
+def test_a_type_has_one_handler():
+    service = Service("twice")
+    service.on(MessageSent)(lambda event: None)
+    with pytest.raises(ValueError, match="MessageSent"):
+        service.on(MessageSent)
+
+
+def test_a_reply_has_no_handler():
+    with pytest.raises(ValueError, match="Session"):
+        Service("odd").on(Session)
