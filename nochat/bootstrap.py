@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import logging
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -146,7 +147,7 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), backlog=1024)
     except OSError as error:
         raise NochatError(
-            f"can't listen on {host}:{port} ({error.strerror}); stop what uses it, or set "
+            f"can't listen on {host}:{port} ({os.strerror(error.errno or 0)}); stop what uses it, or set "
             "NOCHAT_PORT (for a gateway of its own NOCHAT_GATEWAY_PORT) to another, or to 0 for any"
         ) from None
 

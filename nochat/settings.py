@@ -59,9 +59,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def data_path(self) -> Path:
-        """The folder of the embedded stores, made if it is not there."""
+        """The folder of the embedded stores, made if it is not there.
+
+        Raises:
+            SettingsError: it can't be made.
+        """
         path = Path(self.data_dir).expanduser()
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            reason = f"can't be a folder to write in: {error}"
+            raise SettingsError(f"NOCHAT_DATA_DIR={self.data_dir} {reason}") from None
         return path
 
 

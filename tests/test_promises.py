@@ -85,12 +85,12 @@ async def test_killing_a_service_loses_nothing_and_repeats_nothing(chat, broker,
                     await asyncio.to_thread(chat.kill, victim)
             return ids
 
-        sent = sum(await asyncio.gather(write(ana), write(bob)), [])
+        hers, his = await asyncio.gather(write(ana), write(bob))
         await asyncio.to_thread(chat.restart, victim)
         for person in (ana, bob):
             await person.until(lambda p=person: len(p.texts(room)) == 2 * number, timeout=60)
         kept = await stored(broker, room)
-        assert sorted(each.client_id for each in kept) == sorted(sent)
+        assert sorted(each.client_id for each in kept) == sorted(hers + his)
         assert [each.text for each in kept] == ana.texts(room) == bob.texts(room)
         for person in (ana, bob):
             own = [text for text in ana.texts(room) if text.startswith(f"{person.name} ")]

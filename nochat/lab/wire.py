@@ -15,7 +15,7 @@ from pika.exceptions import AMQPError
 from nochat import bootstrap
 from nochat.settings import Settings
 
-PATIENCE = 10.0  # seconds
+PATIENCE = 5.0  # seconds
 
 # How a message came, its properties, its body.
 Message = tuple[Any, Any, bytes]

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request as HttpRequest
@@ -66,6 +67,7 @@ class Web:
                 msgspec.DecodeError: _refuse(400),
                 RequestFailed: _refuse(409),
                 Unavailable: _refuse(503),
+                HTTPException: _refuse_http,
             },
         )
 
@@ -160,13 +162,17 @@ def _refuse(status: int) -> Callable[[HttpRequest, Exception], Awaitable[Respons
     return refuse
 
 
+async def _refuse_http(_: HttpRequest, error: Any) -> Response:
+    return _json({"error": error.detail}, error.status_code)
+
+
 async def _body(request: HttpRequest) -> bytes:
     """A JSON body of a bearable size."""
     if request.headers.get("content-type", "").split(";")[0] != "application/json":
-        raise RequestFailed("send JSON, as application/json")
+        raise HTTPException(415, "send JSON, as application/json")
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > MOST_BYTES:
-            raise RequestFailed(f"the request is over {MOST_BYTES} bytes")
+            raise HTTPException(413, f"the request is over {MOST_BYTES} bytes")
     return body

@@ -48,6 +48,8 @@ class ActivityStore:
 
     def __init__(self, url: str) -> None:
         try:
+            if not url.startswith(("mongodb://", "mongodb+srv://")):
+                raise InvalidURI("another scheme")
             self._client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
                 url, serverSelectionTimeoutMS=3000, tz_aware=True
             )

@@ -1,0 +1,175 @@
+"""What is measured: the chat and its peer as processes, and what they use of the machine."""
+
+import http.client
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+
+from benchmarks.load import Load, LoadError
+from nochat import doctor
+from nochat.keeper import keep, wait_until
+from nochat.lab import chat, servers
+
+HERE = Path(__file__).parent
+READY = 30.0  # seconds that a server may take to start
+
+
+@dataclass
+class Side:
+    """A server under load.
+
+    Attributes:
+        port: of its websockets, at 127.0.0.1.
+        processes: ids of its processes; their descendants count, too.
+        broker: id of its broker's process, if it has one.
+        cookie: gives the session's token of a room's user.
+    """
+
+    port: int
+    processes: Sequence[int]
+    broker: int | None = None
+    cookie: Callable[[str], str] = field(default=lambda room: room)
+
+    def load(self, *, spin: bool = False) -> Load:
+        """A load for it."""
+        return Load(self.port, self.cookie, spin=spin)
+
+    def memory(self) -> int:
+        """Resident bytes of its processes."""
+        return sum(each.memory_info().rss for each in _family(self.processes))
+
+    def used(self) -> "Used":
+        """Processor time so far."""
+        broker = _seconds([self.broker]) if self.broker else None
+        return Used(_seconds(self.processes), broker)
+
+
+@dataclass
+class Used:
+    """Processor seconds, user and system: of the servers, and of the broker if there is one."""
+
+    servers: float
+    broker: float | None = None
+
+    def __sub__(self, before: "Used") -> "Used":
+        broker = None
+        if self.broker is not None and before.broker is not None:
+            broker = self.broker - before.broker
+        return Used(self.servers - before.servers, broker)
+
+
+def _family(processes: Sequence[int]) -> Iterator[psutil.Process]:
+    for process in map(psutil.Process, processes):
+        yield from (process, *process.children(recursive=True))
+
+
+def _seconds(processes: Sequence[int]) -> float:
+    total = 0.0
+    for each in _family(processes):
+        with suppress(psutil.NoSuchProcess):  # one of the broker's short helpers
+            times = each.cpu_times()
+            total += times.user + times.system
+    return total
+
+
+@contextmanager
+def peer() -> Iterator[Side]:
+    """The official socket.io on Node."""
+    with _server("peer", [doctor.require("node"), HERE / "peer.mjs"], {}) as side:
+        yield side
+
+
+@contextmanager
+def gateway_alone() -> Iterator[Side]:
+    """The chat's gateway, without broker and stores."""
+    settings = {"NOCHAT_GATEWAY_PORT": "0", "NOCHAT_LOG_LEVEL": "warning"}
+    with _server("gateway", [sys.executable, "-m", "benchmarks.alone"], settings) as side:
+        yield side
+
+
+@contextmanager
+def _server(name: str, command: Sequence[str | Path], env: Mapping[str, str]) -> Iterator[Side]:
+    folder = Path(tempfile.mkdtemp(prefix="nochat-bench-"))
+    log = folder / "log"
+    with keep(command, env=os.environ | env, cwd=HERE.parent, log=log, remove=folder) as kept:
+        wait_until(lambda: b"http://" in log.read_bytes(), READY, name, kept)
+        url = next(word for word in log.read_text().split() if word.startswith("http://"))
+        yield Side(int(url.rpartition(":")[2]), [kept.pid])
+
+
+@contextmanager
+def whole_chat(broker: servers.Server, users: Sequence[str]) -> Iterator[Side]:
+    """The chat with every service in a process of its own, behind RabbitMQ, with its stores.
+
+    Args:
+        broker: RabbitMQ.
+        users: who is registered; each makes a room of the same name.
+    """
+    with chat.start(apart=True, bus=broker.url, log_level="warning") as running:
+        url = urlsplit(running.url)
+        assert url.port
+        with ThreadPoolExecutor(2) as pool:  # argon2 takes both cores
+            tokens = dict(zip(users, pool.map(_Registrar(url.port), users), strict=True))
+        gateway = next(
+            connection.laddr.port
+            for connection in psutil.Process(running.processes["gateway"].pid).net_connections()
+            if connection.status == psutil.CONN_LISTEN
+        )
+        processes = [kept.pid for kept in running.processes.values()]
+        side = Side(
+            gateway, processes, broker.kept.pid if broker.kept else None, tokens.__getitem__
+        )
+        for user in users:
+            _make_room(side, user)
+        yield side
+
+
+@dataclass
+class _Registrar:
+    port: int
+
+    def __call__(self, user: str) -> str:
+        """Register a user; returns the session's token."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=READY)
+        account = json.dumps({"user": user, "password": f"the password of {user}"})
+        connection.request("POST", "/api/register", account, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        cookie = response.getheader("Set-Cookie") or ""
+        connection.close()
+        if response.status != 200:
+            raise LoadError(f"{user} could not register: HTTP {response.status}")
+        return cookie.partition("=")[2].partition(";")[0]
+
+
+def _make_room(side: Side, user: str) -> None:
+    with side.load() as load:
+        load.open([user], members=1)
+        load.ask(0, "create", {"room": user, "title": f"The room of {user}"})
+        load.hear(0.02)
+
+
+def stored(load: Load, room: str, patience: float = 60.0) -> None:
+    """Wait until everything that was said is stored: history waits behind it in the queue.
+
+    Args:
+        load: sockets to the chat.
+        room: of the load's first room.
+        patience: seconds.
+
+    Raises:
+        LoadError: it is not stored in time.
+    """
+    end = time.monotonic() + patience
+    while "error" in load.ask(0, "history", {"room": room, "limit": 1}):
+        if time.monotonic() > end:
+            raise LoadError(f"not stored within {patience:g} s")

@@ -1,0 +1,116 @@
+"""The command `nochat`: what it prints, and how it ends."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from nochat import bootstrap
+
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("NOCHAT_")}
+
+
+def nochat(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end."""
+    command = [sys.executable, "-m", "nochat", *arguments]
+    env = CLEAN | {f"NOCHAT_{name.upper()}": value for name, value in settings.items()}
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=30)
+
+
+@contextmanager
+def running(folder: Path, *arguments: str, **settings: str):
+    """Run the command until the block ends; gives the process and its first line."""
+    settings = {"data_dir": str(folder), "port": "0"} | settings
+    env = CLEAN | {f"NOCHAT_{name.upper()}": value for name, value in settings.items()}
+    command = [sys.executable, "-m", "nochat", *arguments]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_up_serves_the_page_until_it_is_told_to_stop(tmp_path, stop):
+    with running(tmp_path, "up") as (process, line):
+        names, url = line.split(": ")
+        assert names == ", ".join(bootstrap.NAMES)
+        with urllib.request.urlopen(url) as page:
+            assert b"<title>" in page.read()
+        process.send_signal(stop)
+        assert process.wait(timeout=15) == 0
+
+
+def test_what_was_stored_is_there_the_next_time(tmp_path):
+    account = json.dumps({"user": "ana", "password": "a good password"}).encode()
+    headers = {"Content-Type": "application/json"}
+    for path in ("register", "login"):
+        with running(tmp_path, "up") as (process, line):
+            url = f"{line.split(': ')[1]}/api/{path}"
+            with urllib.request.urlopen(urllib.request.Request(url, account, headers)) as said:
+                assert json.load(said) == {"user": "ana"}
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=15)
+
+
+def test_a_port_in_use_is_said_with_what_to_do(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = nochat("up", port=port, data_dir=str(tmp_path))
+    assert ended.returncode == 2
+    assert f"can't listen on 127.0.0.1:{port} (Address already in use)" in ended.stderr
+    assert "NOCHAT_PORT" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "said"),
+    [
+        (["up"], {"bus_url": "redis://localhost"}, "use memory:// or amqp://"),
+        (["up"], {"bus_ulr": "x"}, "did you mean NOCHAT_BUS_URL"),
+        (["up"], {"port": "many"}, "NOCHAT_PORT=many can't be used"),
+        (["up"], {"users_url": "nonsense"}, "NOCHAT_USERS_URL can't be used"),
+        (["up"], {"activity_url": "nonsense"}, "NOCHAT_ACTIVITY_URL can't be used"),
+        (["run", "gateway"], {}, "set NOCHAT_BUS_URL=amqp://"),
+        (["run", "nobody"], {}, "there is no service 'nobody'"),
+        (["run", "nobody.py"], {}, "there is no file nobody.py"),
+    ],
+)
+def test_what_can_not_be_run_is_said_in_a_line(tmp_path, arguments, settings, said):
+    ended = nochat(*arguments, **{"data_dir": str(tmp_path), "port": "0"} | settings)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_broker_that_is_not_there_is_waited_for_then_said(tmp_path, unused_tcp_port):
+    url = f"amqp://nochat:hunter2@127.0.0.1:{unused_tcp_port}/nochat"
+    ended = nochat("up", bus_url=url, patience="0.3", data_dir=str(tmp_path))
+    assert ended.returncode == 2
+    assert "does not answer" in ended.stderr
+    assert "nochat doctor" in ended.stderr
+    assert "hunter2" not in ended.stderr
+
+
+def test_a_data_folder_that_can_not_be_written_is_said(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    ended = nochat("up", data_dir=str(tmp_path / "file"), port="0")
+    assert ended.returncode == 2
+    assert "NOCHAT_DATA_DIR" in ended.stderr
+
+
+def test_the_doctor_answers():
+    ended = nochat("doctor")
+    assert ended.returncode == 0
+    assert "rabbitmq-server" in ended.stdout
+
+
+def test_asyncapi_is_json():
+    assert json.loads(nochat("asyncapi").stdout)["info"]["title"] == "NoChat"

@@ -1,0 +1,40 @@
+"""What a client may send: any JSON at all is either of a known shape or refused."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nochat import client
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+FIELDS = st.sampled_from(["room", "client_id", "text", "title", "position", "after", "limit"])
+
+
+@given(JSON | st.dictionaries(FIELDS, JSON))
+def test_what_is_sent_has_its_shape_or_is_refused(data):
+    for shape in (client.Room, client.NewRoom, client.Message, client.Read, client.Page):
+        try:
+            sent = msgspec.convert(data, shape)
+        except msgspec.ValidationError:
+            continue
+        assert 1 <= len(sent.room) <= 40
+
+
+@given(JSON | st.fixed_dictionaries({"positions": JSON}))
+def test_any_handshake_gives_positions(auth):
+    found = client.positions(auth)
+    assert all(isinstance(position, int) and position >= 0 for position in found.values())
+
+
+def test_the_positions_of_a_handshake_are_taken():
+    assert client.positions({"positions": {"lobby": 7}}) == {"lobby": 7}
+
+
+@pytest.mark.parametrize("limit", [0, 201, -1])
+def test_a_page_is_of_a_bearable_length(limit):
+    with pytest.raises(msgspec.ValidationError, match="from 1 to 200"):
+        msgspec.convert({"room": "lobby", "limit": limit}, client.Page)
