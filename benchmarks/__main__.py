@@ -11,8 +11,10 @@ from pathlib import Path
 
 from benchmarks import report
 from benchmarks.cases import Row, rows
+from benchmarks.load import LoadError
 from benchmarks.measure import QUICK, Size
 from nochat.doctor import Missing
+from nochat.keeper import NotReady
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,9 +38,9 @@ def main() -> int:
         while row := _next(measured):
             found.append(row)
             print(report.line(row), flush=True)
-    except Missing as missing:
-        print(missing, file=sys.stderr)
-        return 2
+    except (Missing, NotReady, LoadError) as error:
+        print(f"not measured further: {error}", file=sys.stderr)
+        return 1
     report.write(found, options.json)
     print("", *report.NOTES, f"{time.monotonic() - began:.0f} s; {options.json}", sep="\n")
     return 0

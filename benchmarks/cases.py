@@ -45,9 +45,9 @@ def rows(size: Size) -> Iterator[Row]:
 
 
 def _bus(size: Size, broker: servers.Server) -> Iterator[Row]:
-    blocking = partial(bus.blocking, broker, size.messages // 4)
+    blocking = partial(bus.blocking, broker, size.messages)
     for publishers in (1, PUBLISHERS):
-        many = size.messages * 5 if publishers > 1 else size.messages // 4
+        many = size.messages * (20 if publishers > 1 else 1)
         case = f"bus alone, {publishers} at a time; pika, one"
         ours = partial(bus.ours, broker, many, publishers)
         yield Row(case, "messages/s", *alternate(size.rounds, ours, blocking))
@@ -63,7 +63,8 @@ def _whole(size: Size, broker: servers.Server) -> Iterator[Row]:
         yield measure("rooms of 2, whole path", rooms)
         limited = Flood(pairs, 2, 4, 60.0, most=size.messages)
         yield measure("rooms of 2, until stored", limited, store=True)
-        yield _connects(size, "connects, whole path", chat, node, spin=False)
+        few = size.connections // 5
+        yield _connects(size.rounds, "connects, whole path", chat, node, few, spin=False)
 
 
 def _alone(size: Size) -> Iterator[Row]:
@@ -72,7 +73,7 @@ def _alone(size: Size) -> Iterator[Row]:
         yield measure("flood", _crowd(size, PIPELINE))
         yield measure("one in flight", _crowd(size, 1))
         yield measure("rooms of 2", Flood(_pairs(size), 2, 4, size.seconds))
-        yield _connects(size, "connects", chat, node, spin=True)
+        yield _connects(size.rounds, "connects", chat, node, size.connections, spin=True)
 
     def grown(start: Callable[[], AbstractContextManager[Side]]) -> Callable[[], Figure]:
         return partial(idle_memory, start, size.connections)
@@ -99,8 +100,8 @@ def _flood(
         return Row(case, unit, *alternate(size.rounds, ours, theirs))
 
 
-def _connects(size: Size, case: str, chat: Side, node: Side, *, spin: bool) -> Row:
+def _connects(rounds: int, case: str, chat: Side, node: Side, count: int, *, spin: bool) -> Row:
     def on(side: Side) -> Callable[[], Figure]:
-        return partial(connects, side, CROWD, size.connections, spin=spin)
+        return partial(connects, side, CROWD, count, spin=spin)
 
-    return Row(case, "connects/s", *alternate(size.rounds, on(chat), on(node)))
+    return Row(case, "connects/s", *alternate(rounds, on(chat), on(node)))

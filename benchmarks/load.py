@@ -162,13 +162,13 @@ class Load:
 
     # ---- asking ---------------------------------------------------------------------------------
 
-    def ask(self, room: int, event: str, data: dict[str, Any]) -> dict[str, Any]:
-        """Send an event from a room's first socket; returns its acknowledgement.
+    def ask(self, event: str, data: dict[str, Any]) -> dict[str, Any]:
+        """Send an event from the first room's first socket; returns its acknowledgement.
 
         Raises:
             LoadError: no answer.
         """
-        client, number = self._rooms[room].clients[0], next(self._numbers)
+        client, number = self._rooms[0].clients[0], next(self._numbers)
         opening = b"43%d[" % number
         client.heard = heard = bytearray()
         client.send(says(number, event, data))
@@ -286,7 +286,7 @@ def _upgrade(client: Client) -> None:
 
 def _connect(client: Client) -> None:
     heard = client.heard or b""
-    if b"44{" in heard:
+    if b"44{" in heard or heard.endswith(b"\x0241"):  # refused, or told to go
         raise LoadError(f"not connected: {heard[-200:]!r}")
     if WELCOME in heard:
         client.heard = client.step = None

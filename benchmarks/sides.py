@@ -1,24 +1,24 @@
 """What is measured: the chat and its peer as processes, and what they use of the machine."""
 
-import http.client
-import json
+import hashlib
 import os
+import secrets
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psutil
+import sqlalchemy
 
 from benchmarks.load import Load, LoadError
 from nochat import doctor
 from nochat.keeper import keep, wait_until
 from nochat.lab import chat, servers
+from nochat.stores import users as store
 
 HERE = Path(__file__).parent
 READY = 30.0  # seconds that a server may take to start
@@ -33,12 +33,14 @@ class Side:
         processes: ids of its processes; their descendants count, too.
         broker: id of its broker's process, if it has one.
         cookie: gives the session's token of a room's user.
+        stores: everything that is said is stored, a moment after it was delivered.
     """
 
     port: int
     processes: Sequence[int]
     broker: int | None = None
     cookie: Callable[[str], str] = field(default=lambda room: room)
+    stores: bool = False
 
     def load(self, *, spin: bool = False) -> Load:
         """A load for it."""
@@ -47,6 +49,22 @@ class Side:
     def memory(self) -> int:
         """Resident bytes of its processes."""
         return sum(each.memory_info().rss for each in _family(self.processes))
+
+    def stored(self, load: Load, room: str, patience: float = 60.0) -> None:
+        """Wait until everything that was said is stored: history waits behind it in the queue.
+
+        Args:
+            load: sockets to this side.
+            room: of the load's first room.
+            patience: seconds.
+
+        Raises:
+            LoadError: it is not stored in time.
+        """
+        end = time.monotonic() + patience
+        while self.stores and "error" in load.ask("history", {"room": room, "limit": 1}):
+            if time.monotonic() > end:
+                raise LoadError(f"not stored within {patience:g} s")
 
     def used(self) -> "Used":
         """Processor time so far."""
@@ -113,13 +131,10 @@ def whole_chat(broker: servers.Server, users: Sequence[str]) -> Iterator[Side]:
 
     Args:
         broker: RabbitMQ.
-        users: who is registered; each makes a room of the same name.
+        users: who has an account; each makes a room of the same name.
     """
     with chat.start(apart=True, bus=broker.url, log_level="warning") as running:
-        url = urlsplit(running.url)
-        assert url.port
-        with ThreadPoolExecutor(2) as pool:  # argon2 takes both cores
-            tokens = dict(zip(users, pool.map(_Registrar(url.port), users), strict=True))
+        tokens = _accounts(running.folder / "data" / "users.db", users)
         gateway = next(
             connection.laddr.port
             for connection in psutil.Process(running.processes["gateway"].pid).net_connections()
@@ -127,49 +142,37 @@ def whole_chat(broker: servers.Server, users: Sequence[str]) -> Iterator[Side]:
         )
         processes = [kept.pid for kept in running.processes.values()]
         side = Side(
-            gateway, processes, broker.kept.pid if broker.kept else None, tokens.__getitem__
+            gateway,
+            processes,
+            broker.kept.pid if broker.kept else None,
+            tokens.__getitem__,
+            stores=True,
         )
         for user in users:
             _make_room(side, user)
         yield side
 
 
-@dataclass
-class _Registrar:
-    port: int
+def _accounts(database: Path, users: Sequence[str]) -> dict[str, str]:
+    """Make accounts with a session each; returns the tokens.
 
-    def __call__(self, user: str) -> str:
-        """Register a user; returns the session's token."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=READY)
-        account = json.dumps({"user": user, "password": f"the password of {user}"})
-        connection.request("POST", "/api/register", account, {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        cookie = response.getheader("Set-Cookie") or ""
-        connection.close()
-        if response.status != 200:
-            raise LoadError(f"{user} could not register: HTTP {response.status}")
-        return cookie.partition("=")[2].partition(";")[0]
+    Straight into the database: argon2 would take longer than all that is measured.
+    """
+    tokens = {user: secrets.token_urlsafe(32) for user in users}
+    engine = sqlalchemy.create_engine(f"sqlite:///{database}")
+    with engine.begin() as connection:
+        for number, (user, token) in enumerate(tokens.items(), 1):
+            row = {"id": number, "name": user, "folded": user, "password": "", "created": 0.0}
+            connection.execute(sqlalchemy.insert(store.users).values(row))
+            digest = hashlib.sha256(token.encode()).hexdigest()
+            session = {"token": digest, "user_id": number, "expires": time.time() + 3600}
+            connection.execute(sqlalchemy.insert(store.sessions).values(session))
+    engine.dispose()
+    return tokens
 
 
 def _make_room(side: Side, user: str) -> None:
     with side.load() as load:
         load.open([user], members=1)
-        load.ask(0, "create", {"room": user, "title": f"The room of {user}"})
+        load.ask("create", {"room": user, "title": f"The room of {user}"})
         load.hear(0.02)
-
-
-def stored(load: Load, room: str, patience: float = 60.0) -> None:
-    """Wait until everything that was said is stored: history waits behind it in the queue.
-
-    Args:
-        load: sockets to the chat.
-        room: of the load's first room.
-        patience: seconds.
-
-    Raises:
-        LoadError: it is not stored in time.
-    """
-    end = time.monotonic() + patience
-    while "error" in load.ask(0, "history", {"room": room, "limit": 1}):
-        if time.monotonic() > end:
-            raise LoadError(f"not stored within {patience:g} s")

@@ -146,9 +146,10 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), backlog=1024)
     except OSError as error:
+        reason = os.strerror(error.errno or 0)
         raise NochatError(
-            f"can't listen on {host}:{port} ({os.strerror(error.errno or 0)}); stop what uses it, or set "
-            "NOCHAT_PORT (for a gateway of its own NOCHAT_GATEWAY_PORT) to another, or to 0 for any"
+            f"can't listen on {host}:{port} ({reason}); stop what uses it, or set NOCHAT_PORT "
+            "(for a gateway of its own NOCHAT_GATEWAY_PORT) to another, or to 0 for any"
         ) from None
 
 

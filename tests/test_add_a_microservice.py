@@ -13,6 +13,7 @@ from nochat.bus import Batch, Binding, Queue, connect
 from nochat.bus.routing import EVENTS, shard_queue
 from nochat.cli import _find
 from nochat.events import LOBBY, GetHistory, JoinRoom, MessageSent, RoomJoined, SendMessage
+from nochat.lab import checks
 from nochat.settings import Settings
 
 PAGE = Path(__file__).parents[1] / "docs" / "add-a-microservice.md"
@@ -58,9 +59,7 @@ async def heard_by(url):
 
 
 async def until(condition):
-    async with asyncio.timeout(SECONDS):
-        while not condition():
-            await asyncio.sleep(0.02)
+    assert await checks.until(condition, SECONDS)
 
 
 def lines_of(code):

@@ -121,8 +121,12 @@ class Person:
 
         Raises:
             RuntimeError: the answer is an error.
+            TimeoutError: none came.
         """
-        answer: dict[str, Any] = await self._socket.call(event, data, timeout=PATIENCE)
+        try:
+            answer: dict[str, Any] = await self._socket.call(event, data, timeout=PATIENCE)
+        except socketio.exceptions.TimeoutError:
+            raise TimeoutError(f"{self.name}: {event}: no answer in {PATIENCE:g} s") from None
         if "error" in answer:
             raise RuntimeError(f"{self.name}: {event}: {answer['error']}")
         return answer
