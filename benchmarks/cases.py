@@ -1,7 +1,7 @@
 """The table's rows, from the bus up."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 
@@ -59,10 +59,7 @@ def _whole(size: Size, broker: servers.Server) -> Iterator[Row]:
         measure = partial(_flood, size, chat, node, spin=False)
         yield measure("flood, whole path", _crowd(size, PIPELINE))
         yield measure("one in flight, whole path", _crowd(size, 1))
-        rooms = Flood(pairs, 2, 4, size.seconds)
-        yield measure("rooms of 2, whole path", rooms)
-        limited = Flood(pairs, 2, 4, 60.0, most=size.messages)
-        yield measure("rooms of 2, until stored", limited, store=True)
+        yield from _rooms_stored(size, chat, node, Flood(pairs, 2, 4, size.seconds))
         few = size.connections // 5
         yield _connects(size.rounds, "connects, whole path", chat, node, few, spin=False)
 
@@ -90,14 +87,18 @@ def _crowd(size: Size, window: int) -> Flood:
     return Flood([CROWD], size.crowd, window, size.seconds, deliveries=True)
 
 
-def _flood(
-    size: Size, chat: Side, node: Side, case: str, flood: Flood, *, spin: bool, store: bool = False
-) -> Row:
+def _flood(size: Size, chat: Side, node: Side, case: str, flood: Flood, *, spin: bool) -> Row:
     unit = "deliveries/s" if flood.deliveries else "messages/s"
-    with ExitStack() as stack:
-        ours = stack.enter_context(flood.on(chat, spin=spin, store=store))
-        theirs = stack.enter_context(flood.on(node, spin=spin))
+    with flood.on(chat, spin=spin) as ours, flood.on(node, spin=spin) as theirs:
         return Row(case, unit, *alternate(size.rounds, ours, theirs))
+
+
+def _rooms_stored(size: Size, chat: Side, node: Side, flood: Flood) -> Iterator[Row]:
+    with flood.on(chat) as ours, flood.on(node) as theirs:
+        figures = alternate(size.rounds, ours, theirs)
+        yield Row("rooms of 2, whole path", "messages/s", *figures)
+        both = (partial(each, until_stored=size.messages) for each in (ours, theirs))
+        yield Row("rooms of 2, until stored", "messages/s", *alternate(size.rounds, *both))
 
 
 def _connects(rounds: int, case: str, chat: Side, node: Side, count: int, *, spin: bool) -> Row:

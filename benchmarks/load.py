@@ -195,7 +195,7 @@ class Load:
 
     # ---- messages -------------------------------------------------------------------------------
 
-    def flood(self, seconds: float, window: int, most: int) -> None:
+    def flood(self, seconds: float, window: int, most: int = 10**9) -> None:
         """Keep a number of messages in flight in every room for some time.
 
         Args:

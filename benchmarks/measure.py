@@ -4,11 +4,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
 from benchmarks.load import Load
 from benchmarks.sides import Side, Used
 
+LONGEST = 60.0  # seconds that a round may take
 SETTLE = 0.5  # seconds in which a server forgets the last round
 
 
@@ -75,6 +77,9 @@ def alternate(
     return middle(found[chat]), middle(found[peer])
 
 
+Round = Callable[..., Figure]
+
+
 @dataclass(frozen=True)
 class Flood:
     """Messages to rooms, with some in flight in each.
@@ -84,7 +89,6 @@ class Flood:
         members: sockets in each; the first one writes.
         window: messages in flight in each room.
         seconds: how long a round takes.
-        most: messages after which a round ends earlier.
         deliveries: count what arrives instead of what is sent.
     """
 
@@ -92,40 +96,40 @@ class Flood:
     members: int
     window: int
     seconds: float
-    most: int = 10**9
     deliveries: bool = False
 
     @contextmanager
-    def on(
-        self, side: Side, *, spin: bool = False, store: bool = False
-    ) -> Iterator[Callable[[], Figure]]:
+    def on(self, side: Side, *, spin: bool = False) -> Iterator[Round]:
         """Open the sockets to a side; gives what measures a round.
 
         Args:
             side: the server.
             spin: see `Load`.
-            store: a round ends when everything is stored.
         """
         with side.load(spin=spin) as load:
             load.open(self.rooms, self.members)
             side.stored(load, self.rooms[0])
             load.hear(SETTLE)
-            load.flood(self.seconds / 4, self.window, self.most // 4)
+            load.flood(self.seconds / 4, self.window)
             load.settle()
-            yield lambda: self._round(side, load, store)
+            yield partial(self._round, side, load)
             side.stored(load, self.rooms[0])  # or those who come next would wait for it
+        if side.stores:
+            time.sleep(6 * SETTLE)  # as they would for the log of who went
 
-    def _round(self, side: Side, load: Load, store: bool) -> Figure:
+    def _round(self, side: Side, load: Load, until_stored: int = 0) -> Figure:
+        """Flood for some time, or until so many messages are stored."""
         load.hear(0.1)  # the pings that came meanwhile
         side.stored(load, self.rooms[0])
         before, finished, began = side.used(), load.finished, time.perf_counter()
-        load.flood(self.seconds, self.window, self.most)
-        busy = load.busy.share
-        if store:
+        if until_stored:
+            load.flood(LONGEST, self.window, until_stored)
             load.settle()
             side.stored(load, self.rooms[0])
+        else:
+            load.flood(self.seconds, self.window)
         seconds, used = time.perf_counter() - began, side.used() - before
-        messages = load.finished - finished
+        messages, busy = load.finished - finished, load.busy.share
         load.settle()
         return figure(messages * (self.members if self.deliveries else 1), seconds, used, busy)
 

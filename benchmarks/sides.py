@@ -141,13 +141,8 @@ def whole_chat(broker: servers.Server, users: Sequence[str]) -> Iterator[Side]:
             if connection.status == psutil.CONN_LISTEN
         )
         processes = [kept.pid for kept in running.processes.values()]
-        side = Side(
-            gateway,
-            processes,
-            broker.kept.pid if broker.kept else None,
-            tokens.__getitem__,
-            stores=True,
-        )
+        own = broker.kept.pid if broker.kept else None
+        side = Side(gateway, processes, own, tokens.__getitem__, stores=True)
         for user in users:
             _make_room(side, user)
         yield side

@@ -44,7 +44,7 @@ def test_a_name_is_taken_once_whatever_the_case(store, name):
         store.create(name.lower(), "another password")
 
 
-@pytest.mark.parametrize("password", ["", "a good passwor", "A good password", "x" * 5000])
+@pytest.mark.parametrize("password", ["", "a good password ", "A good password", "x" * 5000])
 def test_a_wrong_password_opens_nothing(store, name, password):
     store.create(name, "a good password")
     assert store.open_session(name, password) == ("", "")
