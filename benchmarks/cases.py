@@ -10,7 +10,9 @@ from benchmarks.measure import Figure, Flood, Size, alternate, connects, idle_me
 from benchmarks.sides import Side, gateway_alone, peer, whole_chat
 from nochat.lab import servers
 
-CROWD, PIPELINE = "crowd", 16
+# A room for each case: what a socket is welcomed with takes the longer, the more its room was used.
+FLOODED, CALM, GATHERING = "flooded", "calm", "gathering"
+PIPELINE = 16
 PUBLISHERS = 100
 
 
@@ -55,20 +57,20 @@ def _bus(size: Size, broker: servers.Server) -> Iterator[Row]:
 
 def _whole(size: Size, broker: servers.Server) -> Iterator[Row]:
     pairs = _pairs(size)
-    with whole_chat(broker, [CROWD, *pairs]) as chat, peer() as node:
-        measure = partial(_flood, size, chat, node, spin=False)
-        yield measure("flood, whole path", _crowd(size, PIPELINE))
-        yield measure("one in flight, whole path", _crowd(size, 1))
-        yield from _rooms_stored(size, chat, node, Flood(pairs, 2, 4, size.seconds))
+    with whole_chat(broker, [FLOODED, CALM, GATHERING, *pairs]) as chat, peer() as node:
         few = size.connections // 5
         yield _connects(size.rounds, "connects, whole path", chat, node, few, spin=False)
+        measure = partial(_flood, size, chat, node, spin=False)
+        yield measure("flood, whole path", _crowd(size, FLOODED, PIPELINE))
+        yield measure("one in flight, whole path", _crowd(size, CALM, 1))
+        yield from _rooms_stored(size, chat, node, Flood(pairs, 2, 4, size.seconds))
 
 
 def _alone(size: Size) -> Iterator[Row]:
     with gateway_alone() as chat, peer() as node:
         measure = partial(_flood, size, chat, node, spin=True)
-        yield measure("flood", _crowd(size, PIPELINE))
-        yield measure("one in flight", _crowd(size, 1))
+        yield measure("flood", _crowd(size, FLOODED, PIPELINE))
+        yield measure("one in flight", _crowd(size, CALM, 1))
         yield measure("rooms of 2", Flood(_pairs(size), 2, 4, size.seconds))
         yield _connects(size.rounds, "connects", chat, node, size.connections, spin=True)
 
@@ -83,8 +85,8 @@ def _pairs(size: Size) -> list[str]:
     return [f"pair-{number}" for number in range(size.pairs)]
 
 
-def _crowd(size: Size, window: int) -> Flood:
-    return Flood([CROWD], size.crowd, window, size.seconds, deliveries=True)
+def _crowd(size: Size, room: str, window: int) -> Flood:
+    return Flood([room], size.crowd, window, size.seconds, deliveries=True)
 
 
 def _flood(size: Size, chat: Side, node: Side, case: str, flood: Flood, *, spin: bool) -> Row:
@@ -103,6 +105,6 @@ def _rooms_stored(size: Size, chat: Side, node: Side, flood: Flood) -> Iterator[
 
 def _connects(rounds: int, case: str, chat: Side, node: Side, count: int, *, spin: bool) -> Row:
     def on(side: Side) -> Callable[[], Figure]:
-        return partial(connects, side, CROWD, count, spin=spin)
+        return partial(connects, side, GATHERING, count, spin=spin)
 
     return Row(case, "connects/s", *alternate(rounds, on(chat), on(node)))

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 # In the order in which they are started: each may need those before it.
 NAMES = ("users", "activity", "notifications", "controller", "gateway", "web")
 
+SERVED = ("web", "gateway")  # those that have an HTTP application
+
 T = TypeVar("T")
 App = Callable[..., Any]
 
@@ -53,13 +55,16 @@ async def started(wanted: Sequence[Service], settings: Settings) -> AsyncIterato
     Raises:
         NochatError: a port, the bus or a store can't be used; says which, and what to do.
     """
-    apps: dict[str, App] = {}
     async with AsyncExitStack() as stack:
-        for service in wanted:
-            context = await _start(service, settings, stack)
-            if app := getattr(context.resource, "app", None):
-                apps[service.name] = app
-        yield await stack.enter_async_context(_served(apps, settings)) if apps else ""
+        # The port first: if it is taken, whoever waits should hear of it at once.
+        listening = _listen(wanted, settings)
+        if listening:
+            stack.enter_context(listening)
+        contexts = {each.name: await _start(each, settings, stack) for each in wanted}
+        if listening:
+            apps = {name: contexts[name].resource.app for name in SERVED if name in contexts}
+            await stack.enter_async_context(_serving(apps, listening, settings))
+        yield "http://{}:{}".format(*listening.getsockname()) if listening else ""
 
 
 async def _start(service: Service, settings: Settings, stack: AsyncExitStack) -> Context:
@@ -119,9 +124,10 @@ class Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _served(apps: dict[str, App], settings: Settings) -> AsyncIterator[str]:
-    """Serve the applications at one address, which this gives."""
-    listening = _listen(settings.host, settings.port if "web" in apps else settings.gateway_port)
+async def _serving(
+    apps: dict[str, App], listening: socket.socket, settings: Settings
+) -> AsyncIterator[None]:
+    """Serve the applications until the block ends."""
     config = uvicorn.Config(
         _by_path(apps),
         log_config=None,
@@ -135,21 +141,25 @@ async def _served(apps: dict[str, App], settings: Settings) -> AsyncIterator[str
     server = Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:
-        host, port = listening.getsockname()[:2]
-        yield f"http://{host}:{port}"
+        yield
     finally:
         server.should_exit = True
         await serving
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(wanted: Sequence[Service], settings: Settings) -> socket.socket | None:
+    """The socket that the page, or a gateway of its own, is served on."""
+    names = {service.name for service in wanted}
+    if not names.intersection(SERVED):
+        return None
+    place = settings.host, settings.port if "web" in names else settings.gateway_port
     try:
-        return socket.create_server((host, port), backlog=1024)
+        return socket.create_server(place, backlog=1024)
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         raise NochatError(
-            f"can't listen on {host}:{port} ({reason}); stop what uses it, or set NOCHAT_PORT "
-            "(for a gateway of its own NOCHAT_GATEWAY_PORT) to another, or to 0 for any"
+            f"can't listen on {place[0]}:{place[1]} ({reason}); stop what uses it, or set "
+            "NOCHAT_PORT (for a gateway of its own NOCHAT_GATEWAY_PORT) to another, or 0 for any"
         ) from None
 
 

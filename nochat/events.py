@@ -67,6 +67,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 class Command(Envelope, frozen=True):
     """An order to change a room: durable, handled once, in one order per room."""
 
+    publisher: ClassVar[str] = "gateway"
+
     room: RoomId
 
 

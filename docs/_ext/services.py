@@ -68,7 +68,11 @@ def incoming(service: Service) -> list[list[str]]:
 
 
 def outgoing(service: Service) -> list[list[str]]:
-    published = [k for k in events.catalogue(events.Event).values() if k.publisher == service.name]
+    published = [
+        kind
+        for kind in events.catalogue().values()
+        if getattr(kind, "publisher", "") == service.name
+    ]
     replies = {kind for function in functions(service) for kind in returned(function)}
     further = sorted(replies - set(published), key=events.type_of)
     return [[*names(kind), first_line(kind)] for kind in [*published, *further]]
