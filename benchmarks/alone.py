@@ -4,16 +4,14 @@ What stands around the gateway answers at once: a session's token is the user's 
 of the user's only room, and a message gets its position and nothing else.
 """
 
-import asyncio
 import itertools
-import signal
 from collections import defaultdict
 from collections.abc import Iterator
+from unittest import mock
 
 import uvloop
 
 from nochat import bootstrap, logs
-from nochat.bus import connect
 from nochat.events import (
     GetRooms,
     MessageSent,
@@ -25,7 +23,7 @@ from nochat.events import (
 )
 from nochat.service import Service
 from nochat.services import gateway
-from nochat.settings import Settings, load
+from nochat.settings import load
 
 users = Service("users")
 activity = Service("activity", ordered=True)
@@ -56,23 +54,19 @@ async def decide(commands: list[SendMessage]) -> list[MessageSent]:
     ]
 
 
-async def serve(settings: Settings) -> None:
+def main() -> None:
     """Serve until SIGTERM."""
-    ended = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-    async with (
-        connect(settings.bus_url, shards=settings.shards) as bus,
-        users.running(bus, settings, "alone"),
-        activity.running(bus, settings, "alone"),
-        controller.running(bus, settings, "alone"),
-        gateway.service.running(bus, settings, "alone") as context,
-        # The same HTTP server, with the same configuration, as in `nochat run gateway`.
-        bootstrap._served({"gateway": context.resource.app}, settings) as url,
-    ):
+    settings = load()
+    logs.configure(settings.log_level)
+
+    def ready(url: str) -> None:
         print(f"gateway: {url}", flush=True)
-        await ended.wait()
+
+    # Without the queues of the services that are not here: what nobody takes would pile up.
+    with mock.patch.object(bootstrap, "services", list):
+        around = [users, activity, controller]
+        uvloop.run(bootstrap.run([*around, gateway.service], settings, ready))
 
 
 if __name__ == "__main__":
-    logs.configure("warning")
-    uvloop.run(serve(load()))
+    main()

@@ -79,12 +79,23 @@ class Busy:
     """How much of the time the generator itself was at work."""
 
     began: float = field(default_factory=time.perf_counter)
-    idle: float = 0.0
+    worked: float = 0.0
+    since: float = 0.0  # when what is being worked on came
+
+    def pause(self) -> None:
+        """What had come is done."""
+        if self.since:
+            self.worked += time.perf_counter() - self.since
+            self.since = 0.0
+
+    def resume(self) -> None:
+        """Something came; looking in vain, as it does when it spins, is no work."""
+        self.since = time.perf_counter()
 
     @property
     def share(self) -> float:
         """From 0 to 1."""
-        return 1 - self.idle / (time.perf_counter() - self.began)
+        return self.worked / (time.perf_counter() - self.began)
 
 
 class Load:
@@ -243,9 +254,11 @@ class Load:
 
     def _turn(self, timeout: float | None = None) -> set[Room]:
         """Read what has come; returns the rooms that it came in."""
-        began = time.perf_counter()
+        self.busy.pause()
         ready = self._epoll.poll(self._timeout if timeout is None else timeout)
-        self.busy.idle += time.perf_counter() - began
+        if not ready:
+            return set()
+        self.busy.resume()
         touched = {self._read(self._clients[descriptor]) for descriptor, _ in ready}
         for room in touched:
             finished = min(room.acknowledged, room.delivered // len(room.clients))

@@ -32,7 +32,8 @@ nb_ipywidgets_js = {}
 myst_enable_extensions = ["colon_fence", "deflist", "html_image"]
 myst_fence_as_directive = ["mermaid"]
 myst_heading_anchors = 3
-suppress_warnings = ["toc.empty_glob"]
+# A `%%file page.html` cell of a notebook is not Python.
+suppress_warnings = ["misc.highlighting_failure", "toc.empty_glob"]
 
 autodoc_typehints_format = "short"
 autodoc_default_options = {"members": True, "show-inheritance": True, "ignore-module-all": True}

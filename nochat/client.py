@@ -17,6 +17,7 @@ from nochat.events import (
     Title,
 )
 
+COOKIE = "nochat_session"  # holds the session's token
 HIDDEN = {"id", "correlation_id", "in_reply_to"}
 
 

@@ -50,7 +50,6 @@ from nochat.settings import Settings
 
 log = logging.getLogger(__name__)
 
-COOKIE = "nochat_session"
 MISSED = 200  # entries of a room that a client is sent when it comes back; more it asks for
 PUBLISH_TIMEOUT = 10.0  # seconds that a client waits for the broker's confirm
 
@@ -323,7 +322,7 @@ def _check_member(connection: Connection, room: str) -> None:
 
 def _token(environ: dict[str, Any]) -> str:
     try:
-        morsel = SimpleCookie(environ.get("HTTP_COOKIE", "")).get(COOKIE)
+        morsel = SimpleCookie(environ.get("HTTP_COOKIE", "")).get(client.COOKIE)
     except CookieError:
         return ""
     return morsel.value if morsel else ""

@@ -10,7 +10,7 @@ import socketio
 
 from nochat.events import LOBBY, new_id
 
-PATIENCE = 10.0  # seconds
+PATIENCE = 15.0  # seconds
 
 
 class Person:

@@ -5,13 +5,12 @@ event from when it starts on; what a client missed comes from `activity`, by the
 position in each room.
 """
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from nochat.events import (
     CommandRejected,
-    Event,
     MessageSent,
     PresenceReported,
     RoomCreated,
@@ -23,24 +22,27 @@ from nochat.events import (
     UserMentioned,
 )
 from nochat.service import Context, Service
-from nochat.sockets import Sockets
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from nochat.sockets import Sockets
 
 service = Service("gateway", everywhere=True)
 
 
 @service.resource
 @asynccontextmanager
-async def sockets(context: Context) -> AsyncIterator[Sockets]:
+async def sockets(context: Context) -> AsyncIterator["Sockets"]:
     """The sockets of this gateway; `sockets.app` is what the HTTP server serves."""
+    # Here, not above: the other services read this module too, but only for its queues.
+    from nochat.sockets import Sockets
+
     sockets = Sockets(context.bus, context.settings)
     async with sockets.reporting():
         yield sockets
 
 
 @service.fresh
-def resync(sockets: Sockets) -> None:
+def resync(sockets: "Sockets") -> None:
     """The bus was away: let the clients ask for what they may have missed."""
     sockets.resync()
 
@@ -68,6 +70,3 @@ async def typing(event: TypingStarted, context: Context) -> None:
 async def presence(event: PresenceReported, context: Context) -> None:
     """Show everybody who came and who went."""
     await context.resource.presence_reported(event)
-
-
-__all__ = ["Event", "service"]

@@ -3,21 +3,24 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
 from nochat.events import CloseSession, CreateUser, OpenSession, Session, WhoIs
 from nochat.service import Context, Service
-from nochat.stores.users import UserStore
+
+if TYPE_CHECKING:
+    from nochat.stores.users import UserStore
 
 service = Service("users")
-
-T = TypeVar("T")
 
 
 @service.resource
 @asynccontextmanager
-async def store(context: Context) -> AsyncIterator[UserStore]:
+async def store(context: Context) -> AsyncIterator["UserStore"]:
     """The database, brought up to date first."""
+    # Here, not above: the other services read this module too, but only for its queues.
+    from nochat.stores.users import UserStore
+
     settings = context.settings
     url = settings.users_url or f"sqlite:///{settings.data_path / 'users.db'}"
     store = await asyncio.to_thread(UserStore, url, settings.session_hours)

@@ -1,5 +1,6 @@
 """web: the page, and the REST calls that a page makes before it has a socket."""
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.resources import files
@@ -17,11 +18,13 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from nochat.bus import Bus
+from nochat.client import COOKIE
 from nochat.errors import RequestFailed, Unavailable
 from nochat.events import GetTrends, LogIn, LogOut, Password, RegisterUser, Session, UserName, WhoIs
 from nochat.service import Context, Service
 from nochat.settings import Settings
-from nochat.sockets import COOKIE
+
+log = logging.getLogger(__name__)
 
 service = Service("web")
 
@@ -66,7 +69,7 @@ class Web:
                 msgspec.ValidationError: _refuse(422),
                 msgspec.DecodeError: _refuse(400),
                 RequestFailed: _refuse(409),
-                Unavailable: _refuse(503),
+                Unavailable: _refuse_for_now,
                 HTTPException: _refuse_http,
             },
         )
@@ -160,6 +163,12 @@ def _refuse(status: int) -> Callable[[HttpRequest, Exception], Awaitable[Respons
         return _json({"error": str(error)}, status)
 
     return refuse
+
+
+async def _refuse_for_now(_: HttpRequest, error: Exception) -> Response:
+    """What does not answer, and where it is, is for the log alone."""
+    log.warning("a request was refused for now: %s", error)
+    return _json({"error": "a part of the chat does not answer now; try again in a moment"}, 503)
 
 
 async def _refuse_http(_: HttpRequest, error: Any) -> Response:

@@ -16,6 +16,7 @@ from nochat.events import (
     TypingStarted,
     WhoIs,
 )
+from nochat.lab import checks
 from tests.bus.helpers import (
     Seen,
     command,
@@ -128,7 +129,7 @@ async def test_consumers_of_one_queue_share_the_work(connected):
         await other.subscribe(queue, two)
         for number in range(20):
             await bus.publish(message(number))
-        await one.until(lambda: len(one.events) + len(two.events) == 20)
+        assert await checks.until(lambda: len(one.events) + len(two.events) == 20)
     assert one.events
     assert two.events
     assert sorted(one.positions + two.positions) == list(range(20))
