@@ -280,11 +280,15 @@ class Examination:
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr>{_cell('✓' if it.ok else '✗')}{_cell(it.name)}{_cell(it.seen)}"
-            f"{_cell(it.part)}<td><code>{html.escape(it.advice)}</code></td></tr>"
+            f"{_cell(it.part)}{_command(it.advice)}</tr>"
             for it in self.findings
         )
         heads = "".join(f"<th>{head}</th>" for head in ("", "What", "Seen", "For", "What to do"))
         return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _command(text: str) -> str:
+    return f"<td><code>{html.escape(text)}</code></td>" if text else "<td></td>"
 
 
 def _cell(text: str) -> str:

@@ -115,7 +115,7 @@ def test_notebook_closes_by_cleaning_up(path):
     closing = nbformat.read(path, as_version=4).cells[-6:]
     code = "\n".join(cell.source for cell in closing if cell.cell_type == "code")
     assert re.search(r"\bstop\(\)", code), "stops what it started"
-    assert "All is tidy" in code, "checks that nothing is left"
+    assert "checks.check(" in code, "checks that nothing is left"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nochat.lab import hints
+
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
 
@@ -67,6 +69,8 @@ def main() -> None:
     """Start JupyterLab and stay until Ctrl-C."""
     # A token that JupyterLab makes itself would come with a page of its own log.
     os.environ.setdefault("JUPYTER_TOKEN", secrets.token_hex(24))
+    # Each kernel runs it first: a cell that was run too early then says which to run before it.
+    os.environ["PYTHONSTARTUP"] = hints.__file__
     server = make_server()
     print(welcome(server.port), flush=True)
     server.start()
