@@ -1,6 +1,7 @@
 """Opens the course in JupyterLab, and says where: here, or from the other end of SSH."""
 
 import getpass
+import logging
 import os
 import secrets
 import signal
@@ -61,8 +62,13 @@ def make_server() -> "ServerApp":
     options = OPTIONS if has_browser() else [*OPTIONS, "--no-browser"]
     server = LabApp.initialize_server(argv=options)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: server.stop(from_signal=True))
+        signal.signal(number, lambda *_: _stop(server))
     return server
+
+
+def _stop(server: "ServerApp") -> None:
+    logging.disable()  # what a kernel had still to say finds its channels closed, and is logged
+    server.stop(from_signal=True)
 
 
 def main() -> None:
