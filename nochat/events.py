@@ -390,7 +390,10 @@ class RoomState(Reply, frozen=True, tag="activity.room-state-is"):
 
 
 class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One room for one user; `position` is the room's last, `read` the last that the user read."""
+    """One room for one user: its last position, and the last that the user has read.
+
+    `unread` and `mentions` count what others wrote since, up to 100.
+    """
 
     room: RoomId
     title: str

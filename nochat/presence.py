@@ -17,9 +17,10 @@ class Presence:
     _reports: dict[str, tuple[float, frozenset[str]]] = field(default_factory=dict)
     _shown: frozenset[str] = frozenset()
 
-    def came(self, user: str) -> None:
-        """A socket was opened."""
+    def came(self, user: str) -> bool:
+        """A socket was opened; whether it is the user's first here."""
         self.here[user] += 1
+        return self.here[user] == 1
 
     def went(self, user: str) -> bool:
         """A socket was closed; whether it was the user's last here."""

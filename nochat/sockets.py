@@ -222,7 +222,8 @@ class Sockets:
         if not (user := getattr(session, "user", "")):
             raise socketio.exceptions.ConnectionRefusedError("log in first")
         self._connections[sid] = Connection(user)
-        self._presence.came(user)
+        if self._presence.came(user):
+            self._later(self._report())
         await self._io.enter_room(sid, f"user:{user}")
         self._later(self._receive(sid, self._connections[sid], client.positions(auth)))
 
@@ -241,7 +242,6 @@ class Sockets:
     async def _receive(self, sid: str, connection: Connection, positions: dict[str, int]) -> None:
         """Welcome a new socket; where that fails, close it, as its client then tries again."""
         try:
-            await self._report()
             await self._publish(UserConnected(connection.user, sid, self.name))
             await self._welcome(sid, connection, positions)
         except (NochatError, TimeoutError) as error:
@@ -301,12 +301,13 @@ class Sockets:
 
     async def _keep_reporting(self) -> None:
         while True:
-            with suppress(NochatError):
-                await self._report()
+            await self._report()
             await asyncio.sleep(REPORT_EVERY)
 
     async def _report(self) -> None:
-        await self._bus.publish(PresenceReported(self.name, sorted(self._presence.here)))
+        report = PresenceReported(self.name, sorted(self._presence.here))
+        with suppress(NochatError):  # the next report says it all again
+            await self._bus.publish(report)
 
     def _later(self, work: Any) -> None:
         """Run in the background."""

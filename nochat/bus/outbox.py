@@ -14,8 +14,9 @@ from nochat.events import Envelope, new_id
 # Bounds of one message: larger bodies gain nothing and delay the others.
 MAX_ENVELOPES = 256
 MAX_BYTES = 128 * 1024
-# Messages that may await their confirm; what is published meanwhile travels together.
-MAX_UNCONFIRMED = 64
+# Messages that may await their confirm. Few, as what is published meanwhile then travels together:
+# against 64, that took 15 to 30 % less processor time in 100 rooms of 2, and was no slower.
+MAX_UNCONFIRMED = 4
 
 
 @dataclass(eq=False)

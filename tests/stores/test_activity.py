@@ -130,3 +130,9 @@ async def test_a_url_that_is_none(url):
     with pytest.raises(NochatError, match="mongodb://host:port/database"):
         async with ActivityStore.opened(url):
             pass
+
+
+async def test_what_is_unread_is_counted_up_to_a_limit(store):
+    await store.record([*BEGINNING, *(message(n) for n in range(4, 204))])
+    [room] = (await store.rooms("bob")).rooms
+    assert room.unread == 100
