@@ -1,0 +1,50 @@
+"""Who installs the wheel needs no Node: all that the page and the stores need is in it."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory) -> set[str]:
+    """The files in a wheel that is built from this checkout."""
+    out = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out)]
+    subprocess.run([*command, str(ROOT)], check=True, capture_output=True, timeout=50)
+    [wheel] = out.glob("nochat-*.whl")
+    with zipfile.ZipFile(wheel) as files:
+        return set(files.namelist())
+
+
+def test_the_page_is_in_it_with_the_official_client(names):
+    assert {"nochat/static/index.html", "nochat/static/vendor/socket.io.js"} <= names
+    ours = {str(path.relative_to(ROOT)) for path in (ROOT / "nochat/static").rglob("*.*")}
+    assert ours <= names
+
+
+def test_the_migrations_are_in_it(names):
+    ours = {str(path.relative_to(ROOT)) for path in (ROOT / "nochat/migrations").rglob("*.py")}
+    assert ours
+    assert ours <= names
+
+
+def test_nothing_else_is_in_it(names):
+    assert not [name for name in names if not name.startswith(("nochat/", "nochat-"))]
+
+
+def test_the_chat_alone_brings_no_course():
+    """Importing every service touches neither the lab nor what only the lab needs."""
+    code = (
+        "import sys; from nochat import bootstrap, cli; bootstrap.services();"
+        "import nochat.sockets, nochat.stores.users;"
+        "print([n for n in sys.modules if n.partition('.')[0] in"
+        " ('IPython', 'jupyterlab', 'matplotlib', 'papermill', 'playwright')"
+        " or n.startswith('nochat.lab')])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
