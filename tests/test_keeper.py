@@ -115,7 +115,8 @@ PARENT = """
     own = Path(sys.argv[1])
     command = ["/bin/sh", "-c", "(setsid sleep 600 &); exec sleep 600"]
     kept = keep(command, log=own / "log", remove=own)
-    signal.signal(signal.SIGINT, lambda *_: worker and print("interrupted", flush=True))
+    # Not `print`: the signal may come while the line below is being printed.
+    signal.signal(signal.SIGINT, lambda *_: worker and os.write(1, b"interrupted\\n"))
     worker = None
     worker = os.fork()  # Like multiprocessing's: it holds the pipe to the keeper, too.
     if worker:

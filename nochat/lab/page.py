@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
 
 WIDTH = 960  # of the picture, in CSS pixels
-PATIENCE = 15_000  # milliseconds
+PATIENCE = 30_000  # milliseconds
 
 
 async def show(url: str, height: int = 600, *, visitor: str = "") -> None:

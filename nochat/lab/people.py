@@ -65,7 +65,11 @@ class Person:
 
     async def _log_in(self) -> None:
         account = {"user": self.name, "password": f"the password of {self.name}"}
+        give_up = asyncio.get_running_loop().time() + PATIENCE
         status, reason = await self._post("/api/register", account)
+        while status == 503 and asyncio.get_running_loop().time() < give_up:
+            await asyncio.sleep(0.2)  # "try again in a moment"
+            status, reason = await self._post("/api/register", account)
         if status == 409:
             status, reason = await self._post("/api/login", account)
         if status != 200:

@@ -32,6 +32,7 @@ def broker() -> Iterator[servers.Server]:
         yield server
 
 
+@pytest.mark.slow
 async def test_killing_the_broker_loses_nothing_that_was_confirmed(broker):
     queue = queue_of(MessageSent)
     number = 400
@@ -53,6 +54,7 @@ async def test_killing_the_broker_loses_nothing_that_was_confirmed(broker):
     assert once == list(range(number)), "first deliveries are in order"
 
 
+@pytest.mark.slow
 async def test_what_is_published_while_the_broker_is_away_waits_for_it(broker):
     queue = queue_of(MessageSent)
     async with connect(broker.url) as bus:
@@ -65,6 +67,7 @@ async def test_what_is_published_while_the_broker_is_away_waits_for_it(broker):
     assert seen.positions[0] == 1
 
 
+@pytest.mark.slow
 async def test_a_batch_whose_channel_broke_may_not_publish(broker):
     """Somebody else has these messages now: two must not both decide."""
     outcome: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
@@ -93,6 +96,7 @@ async def test_a_batch_whose_channel_broke_may_not_publish(broker):
         assert isinstance(await outcome, ConnectionLost)
 
 
+@pytest.mark.slow
 async def test_a_request_whose_connection_broke_fails_at_once(broker):
     asked = asyncio.Event()
 
@@ -110,6 +114,7 @@ async def test_a_request_whose_connection_broke_fails_at_once(broker):
         await asyncio.to_thread(broker.restart)
 
 
+@pytest.mark.slow
 async def test_fresh_is_called_again_after_a_reconnection(broker):
     calls = []
     async with connect(broker.url) as bus:

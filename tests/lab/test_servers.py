@@ -290,17 +290,25 @@ def home():
     shutil.rmtree(folder)
 
 
+# A normal user, but for one right: to read a checkout that is in root's home.
+AS_NOBODY = [
+    *("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"),
+    *("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"),
+]
+
+
 @pytest.fixture
 def student(home):
-    user = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
     process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(STUDENT)],
+        [
+            *(AS_NOBODY if os.geteuid() == 0 else []),
+            *(sys.executable, "-c", textwrap.dedent(STUDENT)),
+        ],
         env={"HOME": str(home), "TMPDIR": str(home), "PATH": "/usr/bin:/bin"},
         cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
         text=True,
         process_group=0,
-        **user,
     )
     yield process
     process.kill()
