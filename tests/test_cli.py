@@ -46,7 +46,9 @@ def running(folder: Path, *arguments: str, **settings: str):
             process.kill()
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "stop", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_up_serves_the_page_until_it_is_told_to_stop(tmp_path, stop):
     with running(tmp_path, "up") as (process, line):
         names, url = line.split(": ")
@@ -57,6 +59,7 @@ def test_up_serves_the_page_until_it_is_told_to_stop(tmp_path, stop):
         assert process.wait(timeout=15) == 0
 
 
+@pytest.mark.slow
 def test_what_was_stored_is_there_the_next_time(tmp_path):
     account = json.dumps({"user": "ana", "password": "a good password"}).encode()
     headers = {"Content-Type": "application/json"}

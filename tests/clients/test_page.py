@@ -20,6 +20,7 @@ async def test_two_users_talk(visit):
     assert ana.transports == bob.transports == ["websocket"]
 
 
+@pytest.mark.slow
 async def test_the_door_says_what_is_wrong(visit):
     dora = await visit("dora", offline=True)
     await dora.page.goto(dora.url)
@@ -37,6 +38,7 @@ async def test_the_door_says_what_is_wrong(visit):
     await dora.is_in("Lobby")
 
 
+@pytest.mark.slow
 async def test_a_reload_keeps_the_session_and_the_room(visit):
     rita = await (await visit("rita")).arrive()
     await rita.create("Reading room")
@@ -56,6 +58,7 @@ async def test_text_stays_text(visit):
     assert "broken" not in await eve.page.title()
 
 
+@pytest.mark.slow
 async def test_presence_and_typing(visit):
     tom = await (await visit("tom")).arrive()
     await tom.create("Two of us")
@@ -69,6 +72,7 @@ async def test_presence_and_typing(visit):
     await expect(people.get_by_role("listitem").filter(has_text="uma")).to_contain_text("offline")
 
 
+@pytest.mark.slow
 async def test_unread_and_mentions_are_counted_and_told(visit):
     mia = await (await visit("mia")).arrive()
     await mia.create("Office")
@@ -92,6 +96,7 @@ async def test_unread_and_mentions_are_counted_and_told(visit):
     await expect(office.locator(".badge")).to_be_hidden()
 
 
+@pytest.mark.slow
 async def test_a_refused_message_is_shown_and_can_be_sent_again(visit):
     """A second tab leaves the room; the first does not hear of it, and writes."""
     kim = await visit("kim")
@@ -117,6 +122,7 @@ async def test_a_refused_message_is_shown_and_can_be_sent_again(visit):
     await second.sees("let me in")
 
 
+@pytest.mark.slow
 async def test_a_message_that_is_too_long_stays_in_its_field(visit):
     leo = await (await visit("leo")).arrive()
     await leo.writes("x" * 4001)
@@ -124,6 +130,7 @@ async def test_a_message_that_is_too_long_stays_in_its_field(visit):
     await leo.says("x" * 4000)
 
 
+@pytest.mark.slow
 async def test_earlier_messages_come_page_by_page(visit, chat):
     async with Person("writer", chat.url) as writer:
         await writer.call("create", {"room": "archive", "title": "Archive"})
@@ -144,6 +151,7 @@ async def test_earlier_messages_come_page_by_page(visit, chat):
         assert await texts.all_text_contents() == [f"message {n}" for n in range(130)]
 
 
+@pytest.mark.slow
 async def test_who_was_away_gets_what_was_said(visit, chat):
     iris = await visit("iris", offline=True)
     away, routes = [], []
@@ -199,6 +207,7 @@ async def test_the_chat_restarts_and_nothing_is_lost(visit):
         assert sorted(texts[0]) == ["first", "of ana", "of bob"]
 
 
+@pytest.mark.slow
 async def test_narrow_screen_and_keyboard_alone(visit):
     zoe = await visit("zoe", viewport={"width": 360, "height": 640})
     keys = zoe.page.keyboard

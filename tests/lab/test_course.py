@@ -17,7 +17,7 @@ from nochat.lab import course
 from nochat.lab.course import CourseError, is_stale, run
 from nochat.lab.notebook import heading
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 

@@ -11,6 +11,8 @@ from nochat.lab import page, program, visitors
 SERVER = """\
 import socketio
 
+pytestmark = pytest.mark.slow
+
 sio = socketio.AsyncServer(async_mode="asgi")
 app = socketio.ASGIApp(sio)
 

@@ -27,6 +27,8 @@ from nochat.keeper import free_port, listens
 from nochat.lab import servers
 from nochat.lab.servers._server import without_password
 
+pytestmark = pytest.mark.slow
+
 VARIABLES = ("NOCHAT_BUS_URL", "NOCHAT_USERS_URL", "NOCHAT_ACTIVITY_URL")
 
 
