@@ -78,7 +78,8 @@ def main() -> None:
     # Each kernel runs it first: a cell that was run too early then says which to run before it.
     os.environ["PYTHONSTARTUP"] = hints.__file__
     server = make_server()
-    print(welcome(server.port), flush=True)
+    # From inside the loop: by then the address answers.
+    server.io_loop.add_callback(lambda: print(welcome(server.port), flush=True))
     server.start()
     print("\nThe course is closed, and what it started is stopped.")
 
