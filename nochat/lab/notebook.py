@@ -144,14 +144,13 @@ def _execute(
 ) -> Result:
     import papermill
 
-    os.environ["NOCHAT_COURSE"] = "1"  # The kernel inherits it: `page.show` takes pictures.
     out.mkdir(parents=True, exist_ok=True)
     partial, whole, failed = (
         out / f"{path.stem}{end}.ipynb" for end in (".partial", "", ".failed")
     )
     following = _Run(path, progress)
     failure = None
-    with tempfile.TemporaryDirectory(prefix="nochat-course-", ignore_cleanup_errors=True) as folder:
+    with _own_folder() as folder:
         try:
             papermill.execute_notebook(
                 str(path.resolve()),
@@ -177,6 +176,18 @@ def _execute(
     outcome: Literal["passed", "failed"] = "failed" if failure else "passed"
     count = following.index + 1 if failure else len(following.cells)
     return Result(path.stem, outcome, copy, following.seconds, count, failure)
+
+
+@contextmanager
+def _own_folder() -> Iterator[str]:
+    """A folder for the kernel, and what tells `page.show` that nobody looks on: a picture, then."""
+    prefix = "nochat-course-"
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
+        os.environ["NOCHAT_COURSE"] = "1"  # the kernel inherits it
+        try:
+            yield folder
+        finally:
+            del os.environ["NOCHAT_COURSE"]
 
 
 def _end_what_works_in(folder: str) -> None:

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from IPython.display import HTML, Image, display
 
 from nochat import doctor
-from nochat.events import new_id
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
@@ -80,16 +79,21 @@ async def _picture(url: str, height: int, visitor: str) -> bytes:
         page.set_default_timeout(PATIENCE)
         await page.goto(url)
         if visitor:
-            await _create_account(page, visitor)
+            await _come_in(page, visitor)
         await asyncio.sleep(0.5)  # An open socket is never idle: `networkidle` would be guessing.
         return await page.screenshot()
 
 
-async def _create_account(page: "Page", name: str) -> None:
+async def _come_in(page: "Page", name: str) -> None:
+    """Create an account, or log in if an earlier picture has made it already."""
+    log, refusal = page.get_by_role("log"), page.get_by_role("alert").filter(has_text="taken")
     await page.get_by_label("Name", exact=True).fill(name)
-    await page.get_by_label("Password", exact=True).fill(new_id())
+    await page.get_by_label("Password", exact=True).fill(f"the password of {name}")
     await page.get_by_role("button", name="Create account").click()
-    await page.get_by_role("log").wait_for()
+    await log.or_(refusal).first.wait_for()
+    if await refusal.is_visible():
+        await page.get_by_role("button", name="Log in").click()
+    await log.wait_for()
 
 
 @asynccontextmanager
