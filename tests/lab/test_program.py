@@ -8,10 +8,10 @@ import pytest
 from nochat.keeper import NotReady
 from nochat.lab import page, program, visitors
 
+pytestmark = pytest.mark.slow
+
 SERVER = """\
 import socketio
-
-pytestmark = pytest.mark.slow
 
 sio = socketio.AsyncServer(async_mode="asgi")
 app = socketio.ASGIApp(sio)
