@@ -18,7 +18,7 @@ from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from sqlalchemy import (
     Column,
     Connection,
-    Float,
+    Double,
     ForeignKey,
     Integer,
     MetaData,
@@ -44,7 +44,7 @@ users = Table(
     Column("name", String(32), nullable=False),
     Column("folded", String(64), nullable=False, unique=True),  # Ana, ANA and ana are one name
     Column("password", String(255), nullable=False),
-    Column("created", Float, nullable=False),
+    Column("created", Double, nullable=False),
 )
 
 sessions = Table(
@@ -52,7 +52,7 @@ sessions = Table(
     metadata,
     Column("token", String(64), primary_key=True),
     Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
-    Column("expires", Float, nullable=False, index=True),
+    Column("expires", Double, nullable=False, index=True),
 )
 
 

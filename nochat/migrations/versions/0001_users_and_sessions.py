@@ -14,7 +14,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(32), nullable=False),
         sa.Column("folded", sa.String(64), nullable=False, unique=True),
         sa.Column("password", sa.String(255), nullable=False),
-        sa.Column("created", sa.Float, nullable=False),
+        sa.Column("created", sa.Double, nullable=False),
     )
     op.create_table(
         "sessions",
@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column(
             "user_id", sa.Integer, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False
         ),
-        sa.Column("expires", sa.Float, nullable=False, index=True),
+        sa.Column("expires", sa.Double, nullable=False, index=True),
     )
 
 
