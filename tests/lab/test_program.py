@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import nbformat
 import psutil
 import pytest
 
@@ -133,7 +134,6 @@ async def test_without_a_connection_the_error_says_what_to_run():
 
 @pytest.mark.slow
 async def test_the_page_of_the_notebook_shows_what_was_said_and_sends():
-    nbformat = pytest.importorskip("nbformat")
     path = Path(__file__).parents[2] / "notebooks" / "01_socket_chat.ipynb"
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.source.startswith("%%file"):
