@@ -65,26 +65,23 @@ class Person:
 
     async def _log_in(self) -> None:
         account = {"user": self.name, "password": f"the password of {self.name}"}
-        give_up = asyncio.get_running_loop().time() + PATIENCE
-        status, reason = await self._post("/api/register", account)
-        while status == 503 and asyncio.get_running_loop().time() < give_up:
-            await asyncio.sleep(0.2)  # "try again in a moment"
-            status, reason = await self._post("/api/register", account)
+        status, answer = await self._ask("POST", "/api/register", account)
         if status == 409:
-            status, reason = await self._post("/api/login", account)
+            status, answer = await self._ask("POST", "/api/login", account)
         if status != 200:
+            reason = answer.get("error", "")
             raise RuntimeError(f"{self.name} could not log in: HTTP {status}: {reason}")
 
     async def connect(self) -> None:
         """Open the socket, from the position that this person last saw in each room."""
-        assert self._http
-        async with self._http.get(f"{self.url}/api/me") as response:
-            gateway = (await response.json())["gateway"] or self.url
+        status, me = await self._ask("GET", "/api/me")
+        if status != 200:
+            raise RuntimeError(f"{self.name} can't connect: HTTP {status}: {me.get('error')}")
         self._socket = socketio.AsyncClient(http_session=self._http, reconnection=False)
         self._socket.on("*", self._hear)
         positions = {room: max(entries) for room, entries in self.heard.items()}
         await self._socket.connect(
-            gateway, auth={"positions": positions}, transports=self.transports
+            me["gateway"] or self.url, auth={"positions": positions}, transports=self.transports
         )
 
     async def disconnect(self) -> None:
@@ -159,7 +156,15 @@ class Person:
             self.told.append((event, data))
         self._changed.set()
 
-    async def _post(self, path: str, content: dict[str, str]) -> tuple[int, str]:
+    async def _ask(
+        self, method: str, path: str, content: dict[str, str] | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        """A REST call, made again while the answer is "try again in a moment"."""
         assert self._http
-        async with self._http.post(self.url + path, json=content) as response:
-            return response.status, (await response.json()).get("error", "")
+        give_up = asyncio.get_running_loop().time() + PATIENCE
+        while True:
+            async with self._http.request(method, self.url + path, json=content) as response:
+                status, answer = response.status, await response.json()
+            if status != 503 or asyncio.get_running_loop().time() > give_up:
+                return status, answer
+            await asyncio.sleep(0.2)
