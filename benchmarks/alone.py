@@ -12,15 +12,8 @@ from unittest import mock
 import uvloop
 
 from nochat import bootstrap, logs
-from nochat.events import (
-    GetRooms,
-    MessageSent,
-    Rooms,
-    RoomSummary,
-    SendMessage,
-    Session,
-    WhoIs,
-)
+from nochat.events import MessageSent, SendMessage
+from nochat.requests import GetRooms, Rooms, RoomSummary, Session, WhoIs
 from nochat.service import Service
 from nochat.services import gateway
 from nochat.settings import load

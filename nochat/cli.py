@@ -1,6 +1,7 @@
-"""The command `nochat`: `up`, `run SERVICE`, `doctor`, `asyncapi`."""
+"""The command `nochat`: `up`, `run SERVICE`, `restore`, `grant`, `doctor`, `asyncapi`."""
 
 import argparse
+import asyncio
 import importlib.util
 import sys
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from nochat import bootstrap, doctor, logs
+from nochat import bootstrap, bots, doctor, logs
 from nochat.asyncapi import document
 from nochat.errors import NochatError
 from nochat.service import Service
@@ -35,21 +36,37 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     up = commands.add_parser("up", help="all services in this process")
-    up.set_defaults(command=lambda _: _run(bootstrap.services()))
+    up.set_defaults(command=lambda _: _run(bootstrap.services(bootstrap.names(load()))))
 
     run = commands.add_parser("run", help="some services in this process")
     run.add_argument(
         "service",
         nargs="+",
-        help=f"{', '.join(bootstrap.NAMES)}; or a Python file with a `service` of your own",
+        help=f"{', '.join([*bootstrap.NAMES, *bootstrap.OPTIONAL])}; "
+        "bot, which is in Node.js; or a Python file with a `service` of your own",
     )
-    run.set_defaults(command=lambda options: _run([_find(name) for name in options.service]))
+    run.set_defaults(command=lambda options: _run_named(options.service))
+
+    restore = commands.add_parser("restore", help="fill an empty activity store from the replica")
+    restore.add_argument(
+        "--from",
+        dest="source",
+        default="",
+        metavar="URL",
+        help="where the replica is, in the form of NOCHAT_REPLICA_URL, which is the default",
+    )
+    restore.set_defaults(command=lambda options: _restore(options.source))
+
+    grant = commands.add_parser("grant", help="make an account a manager, with the management page")
+    grant.add_argument("user", help="name of the account")
+    grant.add_argument("--revoke", action="store_true", help="make it a user again")
+    grant.set_defaults(command=lambda options: _grant(options.user, options.revoke))
 
     check = commands.add_parser("doctor", help="what this machine has, and what is missing")
     check.set_defaults(command=lambda _: print(doctor.report(doctor.examine())))
 
     events = commands.add_parser("asyncapi", help="the events, as an AsyncAPI document (JSON)")
-    events.set_defaults(command=lambda _: print(_pretty(document())))
+    events.set_defaults(command=lambda _: print(_pretty(document(load().shards))))
     return parser
 
 
@@ -69,6 +86,30 @@ def _run(services: list[Service]) -> None:
         print(f"{names}: {url or 'running'}", flush=True)
 
     uvloop.run(bootstrap.run(services, settings, ready))
+
+
+def _run_named(names: list[str]) -> None:
+    if "bot" not in names:
+        _run([_find(name) for name in names])
+    elif len(names) > 1:
+        raise NochatError("the bot is a program of its own: start it with `nochat run bot` alone")
+    else:
+        bots.run(load())
+
+
+def _restore(source: str) -> None:
+    from nochat.restore import restore  # here, as the other commands need no database
+
+    settings = load()
+    logs.configure(settings.log_level)
+    asyncio.run(restore(settings, source, print))
+
+
+def _grant(user: str, revoke: bool) -> None:
+    from nochat.grant import grant  # here, as the other commands need no database
+
+    name = grant(load(), user, "user" if revoke else "manager")
+    print(f"{name} is a {'user' if revoke else 'manager'} now")
 
 
 def _find(name: str) -> Service:

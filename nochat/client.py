@@ -6,16 +6,18 @@ from typing import Any
 import msgspec
 
 from nochat.events import (
+    Action,
     ClientId,
+    Emoji,
     Envelope,
-    History,
     Position,
     RoomEvent,
     RoomId,
-    RoomSummary,
     Text,
     Title,
+    UserName,
 )
+from nochat.requests import Found, History, RoomSummary, Session
 
 COOKIE = "nochat_session"  # holds the session's token
 HIDDEN = {"id", "correlation_id", "in_reply_to"}
@@ -32,6 +34,28 @@ class NewRoom(msgspec.Struct, frozen=True):
 
     room: RoomId
     title: Title
+    private: bool = False
+
+
+class Invitation(msgspec.Struct, frozen=True):
+    """A user to be let into a room."""
+
+    room: RoomId
+    user: str
+
+
+class Peer(msgspec.Struct, frozen=True):
+    """A user to write to directly."""
+
+    user: str
+
+
+class Moderation(msgspec.Struct, frozen=True):
+    """What to do with a member of a room."""
+
+    room: RoomId
+    user: UserName
+    action: Action
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -42,11 +66,28 @@ class Message(msgspec.Struct, frozen=True):
     text: Text
 
 
-class Read(msgspec.Struct, frozen=True):
-    """How far a room was read."""
+class Edit(msgspec.Struct, frozen=True):
+    """Another text for the message at a position."""
 
     room: RoomId
     position: Position
+    text: Text
+
+
+class Target(msgspec.Struct, frozen=True):
+    """The message, or the entry, at a position of a room."""
+
+    room: RoomId
+    position: Position
+
+
+class Reaction(msgspec.Struct, frozen=True):
+    """A reaction put to the message at a position, or taken away."""
+
+    room: RoomId
+    position: Position
+    emoji: Emoji
+    on: bool = True
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -60,6 +101,21 @@ class Page(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if not 1 <= self.limit <= 200:
             raise ValueError("`limit` is from 1 to 200")
+
+
+class Search(msgspec.Struct, frozen=True):
+    """Words to be found in one room, or in all that the user is in."""
+
+    text: str
+    room: str = ""
+    before: float | None = None
+    limit: int = msgspec.field(default=20)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.limit <= 50:
+            raise ValueError("`limit` is from 1 to 50")
+        if not 1 <= len(self.text) <= 200:
+            raise ValueError("`text` has 1 to 200 characters")
 
 
 class Auth(msgspec.Struct, frozen=True):
@@ -93,6 +149,13 @@ def history(found: Any) -> dict[str, Any]:
     return entries(found.room, found.entries) | {"more": found.more}
 
 
-def welcome(user: str, rooms: list[RoomSummary], online: list[str]) -> dict[str, Any]:
+def found(messages: Any) -> dict[str, Any]:
+    """What a search found, the newest first; `more` says that there are more."""
+    assert isinstance(messages, Found)
+    return {"entries": [view(each) for each in messages.entries], "more": messages.more}
+
+
+def welcome(session: Session, rooms: list[RoomSummary], online: list[str]) -> dict[str, Any]:
     """What a socket is told first."""
-    return {"user": user, "rooms": [msgspec.to_builtins(room) for room in rooms], "online": online}
+    who = {"user": session.user, "role": session.role}
+    return who | {"rooms": [msgspec.to_builtins(room) for room in rooms], "online": online}

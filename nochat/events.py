@@ -1,8 +1,8 @@
-"""The catalogue: one typed struct per command, event, request and reply that crosses the bus.
+"""The catalogue: one typed struct per command and event that crosses the bus.
 
 Commands are in the imperative and change a room: the controller handles them, in one order per
 room. Events are in the past tense: they happened, and any number of services may listen. Requests
-ask one service and get one reply.
+ask one service and get one reply: `nochat.requests` has them.
 
 On the wire each is a JSON object with its `type`; several can travel in one AMQP message, as an
 array.
@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta, field
@@ -26,6 +26,10 @@ Text = Annotated[str, Meta(min_length=1, max_length=4000)]
 ClientId = Annotated[str, Meta(min_length=1, max_length=64)]
 Position = Annotated[int, Meta(ge=0)]
 Password = Annotated[str, Meta(min_length=8, max_length=256)]
+Emoji = Annotated[str, Meta(pattern=r"^\S{1,16}(?![\s\S])")]
+Kind = Literal["public", "private", "direct"]
+Role = Literal["user", "manager"]
+Action = Literal["mute", "unmute", "kick", "ban", "unban"]
 
 LOBBY = "lobby"
 
@@ -47,10 +51,15 @@ def caused_by(correlation_id: str) -> Iterator[None]:
         _correlation.reset(token)
 
 
+def correlation() -> str:
+    """The correlation id that `caused_by` has set here; empty outside of it."""
+    return _correlation.get()
+
+
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """What everything on the bus carries: an id, who caused it, and when (seconds since 1970)."""
 
-    secret: ClassVar[frozenset[str]] = frozenset({"password", "token"})
+    secret: ClassVar[frozenset[str]] = frozenset({"password", "new_password", "token"})
 
     id: str = field(default_factory=new_id)
     correlation_id: str = field(default_factory=lambda: _correlation.get() or new_id())
@@ -86,20 +95,6 @@ class RoomEvent(Event, frozen=True):
     position: Position
 
 
-class Request(Envelope, frozen=True):
-    """A question to one service, answered by one reply; never on disk, gone when it times out."""
-
-    service: ClassVar[str]
-    # An ordered request waits in its service's queue behind the events that were published before.
-    ordered: ClassVar[bool] = False
-
-
-class Reply(Envelope, frozen=True, kw_only=True):
-    """The answer to the request whose id is `in_reply_to`."""
-
-    in_reply_to: str = ""
-
-
 # ---- commands -----------------------------------------------------------------------------------
 
 
@@ -108,6 +103,21 @@ class CreateRoom(Command, frozen=True, tag="room.create"):
 
     user: UserName
     title: Title
+    private: bool = False
+
+
+class OpenDirect(Command, frozen=True, tag="room.open-direct"):
+    """Make the room of two users, if it is not there yet."""
+
+    user: UserName
+    peer: UserName
+
+
+class InviteUser(Command, frozen=True, tag="room.invite"):
+    """Let a user into a private room, or draw their attention to a public one."""
+
+    user: UserName
+    invitee: UserName
 
 
 class JoinRoom(Command, frozen=True, tag="room.join"):
@@ -117,7 +127,7 @@ class JoinRoom(Command, frozen=True, tag="room.join"):
 
 
 class LeaveRoom(Command, frozen=True, tag="room.leave"):
-    """Stop being a member of a room."""
+    """Stop being a member of a room, or turn its invitation down."""
 
     user: UserName
 
@@ -128,6 +138,40 @@ class SendMessage(Command, frozen=True, tag="message.send"):
     sender: UserName
     client_id: ClientId
     text: Text
+
+
+class EditMessage(Command, frozen=True, tag="message.edit"):
+    """Give a message of one's own another text; `target` is its position."""
+
+    user: UserName
+    target: Position
+    text: Text
+
+
+class DeleteMessage(Command, frozen=True, tag="message.delete"):
+    """Take a message back: its sender may, the room's owner, and a manager."""
+
+    user: UserName
+    target: Position
+    manager: bool = False
+
+
+class React(Command, frozen=True, tag="message.react"):
+    """Put a reaction to a message, or take it away (`on` is false)."""
+
+    user: UserName
+    target: Position
+    emoji: Emoji
+    on: bool = True
+
+
+class ModerateMember(Command, frozen=True, tag="room.moderate"):
+    """Mute, kick or ban a member: the room's owner may, and a manager."""
+
+    user: UserName
+    member: UserName
+    action: Action
+    manager: bool = False
 
 
 class MarkRead(Command, frozen=True, tag="room.mark-read"):
@@ -141,10 +185,11 @@ class MarkRead(Command, frozen=True, tag="room.mark-read"):
 
 
 class RoomCreated(RoomEvent, frozen=True, tag="room.created"):
-    """A room was made."""
+    """A room was made; `user` owns it."""
 
     user: UserName
     title: Title
+    kind: Kind = "public"
 
 
 class RoomJoined(RoomEvent, frozen=True, tag="room.joined"):
@@ -159,15 +204,66 @@ class RoomLeft(RoomEvent, frozen=True, tag="room.left"):
     user: UserName
 
 
-class MessageSent(RoomEvent, frozen=True, tag="message.sent"):
-    """A message has its place in the room."""
+class MessageSent(RoomEvent, frozen=True, omit_defaults=True, tag="message.sent"):
+    """A message has its place in the room.
+
+    `edited` (when, the last time), `deleted` and `reactions` (who, by reaction) are what became of
+    it since, as history tells it; a deleted message has no text.
+    """
 
     sender: UserName
     client_id: ClientId
+    text: Annotated[str, Meta(max_length=4000)]
+    edited: float = 0.0
+    deleted: bool = False
+    reactions: dict[str, list[str]] = {}
+
+
+class MessageEdited(RoomEvent, frozen=True, tag="message.edited"):
+    """The message at the position `target` has another text."""
+
+    user: UserName
+    target: Position
     text: Text
 
 
-LogEntry = RoomCreated | RoomJoined | RoomLeft | MessageSent
+class MessageDeleted(RoomEvent, frozen=True, tag="message.deleted"):
+    """The message at the position `target` was taken back."""
+
+    user: UserName
+    target: Position
+
+
+class ReactionChanged(RoomEvent, frozen=True, tag="reaction.changed"):
+    """A user put a reaction to the message at the position `target`, or took it away."""
+
+    user: UserName
+    target: Position
+    emoji: Emoji
+    on: bool
+
+
+class UserInvited(RoomEvent, frozen=True, tag="user.invited"):
+    """A member invited somebody, who need not know the room yet."""
+
+    user: UserName
+    invitee: UserName
+    title: Title
+    kind: Kind = "public"
+
+
+class MemberModerated(RoomEvent, frozen=True, tag="member.moderated"):
+    """A member was muted, kicked or banned, or is so no longer."""
+
+    user: UserName
+    member: UserName
+    action: Action
+
+
+Change = MessageEdited | MessageDeleted | ReactionChanged
+LogEntry = (
+    RoomCreated | RoomJoined | RoomLeft | MessageSent | UserInvited | MemberModerated | Change
+)
 
 # ---- other events -------------------------------------------------------------------------------
 
@@ -248,6 +344,28 @@ class PresenceReported(Event, frozen=True, tag="presence.reported"):
     users: list[str]
 
 
+class ServiceReported(Event, frozen=True, tag="service.reported"):
+    """An instance of a service says what it has done since it started, every few seconds.
+
+    `handled` and `published` are counts by type, `failed` counts what was given up; `memory`
+    (bytes) and `cpu` (seconds) are of its whole process, which may run other services too.
+    """
+
+    publisher: ClassVar[str] = ""  # every service
+    stored: ClassVar[bool] = False
+
+    service: str
+    instance: str
+    host: str
+    pid: int
+    since: float
+    handled: dict[str, int]
+    published: dict[str, int]
+    failed: int
+    memory: int
+    cpu: float
+
+
 class TypingStarted(Event, frozen=True, tag="typing.started"):
     """A user is writing in a room."""
 
@@ -258,8 +376,8 @@ class TypingStarted(Event, frozen=True, tag="typing.started"):
     user: UserName
 
 
-class UserMentioned(Event, frozen=True, tag="user.mentioned"):
-    """A message names a member with `@name`."""
+class UserNotified(Event, frozen=True, tag="user.notified"):
+    """A message concerns a user: it names them with `@name`, or is in a room of two."""
 
     publisher: ClassVar[str] = "notifications"
 
@@ -268,172 +386,32 @@ class UserMentioned(Event, frozen=True, tag="user.mentioned"):
     position: Position
     sender: UserName
     text: Text
+    reason: Literal["mention", "direct"]
 
 
-# ---- requests and their replies -----------------------------------------------------------------
-
-
-class RegisterUser(Request, frozen=True, tag="user.register"):
-    """Make an account and open its first session."""
-
-    service: ClassVar[str] = "controller"
-
-    user: UserName
-    password: Password
-
-
-class LogIn(Request, frozen=True, tag="user.log-in"):
-    """Open a session."""
-
-    service: ClassVar[str] = "controller"
-
-    user: str
-    password: str
-
-
-class LogOut(Request, frozen=True, tag="user.log-out"):
-    """Close a session."""
-
-    service: ClassVar[str] = "controller"
-
-    token: str
-
-
-class CreateUser(Request, frozen=True, tag="users.create"):
-    """Store an account."""
-
-    service: ClassVar[str] = "users"
-
-    user: UserName
-    password: Password
-
-
-class OpenSession(Request, frozen=True, tag="users.open-session"):
-    """Check a password and open a session."""
-
-    service: ClassVar[str] = "users"
-
-    user: str
-    password: str
-
-
-class CloseSession(Request, frozen=True, tag="users.close-session"):
-    """End a session."""
-
-    service: ClassVar[str] = "users"
-
-    token: str
-
-
-class WhoIs(Request, frozen=True, tag="users.who-is"):
-    """Ask whose session a token is."""
-
-    service: ClassVar[str] = "users"
-
-    token: str
-
-
-class GetRoomState(Request, frozen=True, tag="activity.room-state"):
-    """Ask for what a controller must know before it may decide in a room."""
-
-    service: ClassVar[str] = "activity"
-    ordered: ClassVar[bool] = True
-
-    room: RoomId
-
-
-class GetRooms(Request, frozen=True, tag="activity.rooms"):
-    """Ask for the rooms there are, and how far a user has read."""
-
-    service: ClassVar[str] = "activity"
-    ordered: ClassVar[bool] = True
+class PasswordChanged(Event, frozen=True, tag="user.password-changed"):
+    """An account has another password."""
 
     user: UserName
 
 
-class GetHistory(Request, frozen=True, tag="activity.history"):
-    """Ask for a room's log: what follows `after`, or the newest before `before`."""
+class AccountChanged(Event, frozen=True, tag="user.account-changed"):
+    """A manager gave an account another role, banned it, or let it in again."""
 
-    service: ClassVar[str] = "activity"
-    ordered: ClassVar[bool] = True
-
-    room: RoomId
-    after: Position | None = None
-    before: Position | None = None
-    limit: Annotated[int, Meta(ge=1, le=500)] = 50
+    user: UserName
+    by: UserName
+    role: Role
+    banned: bool
 
 
-class GetTrends(Request, frozen=True, tag="activity.trends"):
-    """Ask for what people do: users, rooms, words and hours since a time."""
+class SessionsEnded(Event, frozen=True, tag="user.sessions-ended"):
+    """Sessions of a user are over; their sockets must go. `sessions` are the tokens' digests."""
 
-    service: ClassVar[str] = "activity"
+    stored: ClassVar[bool] = False
 
-    since: float = 0.0
-    limit: Annotated[int, Meta(ge=1, le=100)] = 10
-
-
-class Session(Reply, frozen=True, tag="users.session"):
-    """Whose session it is; an empty `user` is nobody's. `token` is given only when it is new."""
-
-    user: str = ""
-    token: str = ""
-
-
-class RoomState(Reply, frozen=True, tag="activity.room-state-is"):
-    """A room as the log has it; `recent` are the last (sender, client_id) pairs, oldest first."""
-
-    room: RoomId
-    title: str = ""
-    members: list[str] = []
-    position: Position = 0
-    recent: list[tuple[str, str]] = []
-
-
-class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One room for one user: its last position, and the last that the user has read.
-
-    `unread` and `mentions` count what others wrote since, up to 100.
-    """
-
-    room: RoomId
-    title: str
-    members: list[str]
-    position: Position
-    read: Position = 0
-    unread: int = 0
-    mentions: int = 0
-
-
-class Rooms(Reply, frozen=True, tag="activity.rooms-are"):
-    """All public rooms."""
-
-    rooms: list[RoomSummary] = []
-
-
-class History(Reply, frozen=True, tag="activity.history-is"):
-    """A part of a room's log in order of position; `more` says that there is more of it."""
-
-    room: RoomId
-    entries: list[LogEntry] = []
-    more: bool = False
-
-
-class Trends(Reply, frozen=True, tag="activity.trends-are"):
-    """Pairs of what was counted and its count, most first; `hours` are of the day, in UTC."""
-
-    users: list[tuple[str, int]] = []
-    rooms: list[tuple[str, int]] = []
-    words: list[tuple[str, int]] = []
-    hours: list[tuple[int, int]] = []
-    connections: int = 0
-    messages: int = 0
-
-
-class Failed(Reply, frozen=True, tag="failed"):
-    """The request could not be met; `retry` says that it may be, later."""
-
-    reason: str
-    retry: bool = False
+    user: UserName
+    sessions: list[str]
+    reason: str = ""
 
 
 def _leaves(kind: type[Envelope]) -> Iterator[type[Envelope]]:

@@ -1,5 +1,6 @@
 """One room: what its members may do, and in which order it happened. No bus, no store."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
@@ -9,100 +10,278 @@ from nochat.events import (
     Command,
     CommandRejected,
     CreateRoom,
+    DeleteMessage,
+    EditMessage,
     Event,
+    InviteUser,
     JoinRoom,
+    Kind,
     LeaveRoom,
     MarkRead,
+    MemberModerated,
+    MessageDeleted,
+    MessageEdited,
     MessageSent,
+    ModerateMember,
+    OpenDirect,
+    React,
+    ReactionChanged,
     RoomCreated,
     RoomJoined,
     RoomLeft,
     RoomRead,
-    RoomState,
     SendMessage,
+    UserInvited,
 )
+from nochat.requests import RoomState, Said
 
 # Messages that a room recognises when they are sent again. A retry that comes later still is
 # stored once: the store refuses a second message of the same sender and client id.
 REMEMBERED = 1000
 
+DIRECT = "dm-"  # how the ids of direct rooms begin, and no others
+
+
+def direct_room(one: str, other: str) -> str:
+    """The id of the room of two users."""
+    pair = "/".join(sorted((one.casefold(), other.casefold())))
+    return DIRECT + hashlib.sha256(pair.encode()).hexdigest()[:30]
+
+
+class Refused(Exception):
+    """A command that is against the rules; the text says why, to the user."""
+
 
 @dataclass
 class Room:
-    """A room's state, changed only by `decide`."""
+    """A room's state, changed only by `decide`.
+
+    Attributes:
+        id: which room.
+        title: empty as long as nobody made it.
+        kind: who may join: everybody, who is invited, or the two it is for.
+        owner: who made it.
+        members, invited, muted, banned: names of users.
+        position: of the last entry in its log.
+        recent: the position of the last messages, by sender and client id.
+        messages: what is known of messages, by position; `learn` tells of older ones.
+    """
 
     id: str
     title: str = ""
+    kind: Kind = "public"
+    owner: str = ""
     members: set[str] = field(default_factory=set)
+    invited: set[str] = field(default_factory=set)
+    muted: set[str] = field(default_factory=set)
+    banned: set[str] = field(default_factory=set)
     position: int = 0
-    recent: dict[tuple[str, str], None] = field(default_factory=dict)
+    recent: dict[tuple[str, str], int] = field(default_factory=dict)
+    messages: dict[int, Said] = field(default_factory=dict)
 
     @classmethod
     def of(cls, state: RoomState) -> Self:
         """The room as the log has it."""
-        recent = dict.fromkeys(state.recent)
-        return cls(state.room, state.title, set(state.members), state.position, recent)
+        it = state.room
+        room = cls(it.room, it.title, it.kind, it.owner, position=it.position)
+        room.members, room.invited = set(it.members), set(it.invited)
+        room.muted, room.banned = set(it.muted), set(it.banned)
+        for said in state.recent:
+            room.recent[said.sender, said.client_id] = said.position
+            room.messages[said.position] = said
+        return room
+
+    def unknown(self, command: Command) -> int | None:
+        """The position of a message that must be learnt before the command is decided."""
+        target: int | None = getattr(command, "target", None)
+        known = target is None or target in self.messages or not 0 < target <= self.position
+        return None if known else target
+
+    def learn(self, said: Said) -> None:
+        """Take in what the log has at a position; no sender: it is no message."""
+        self.messages[said.position] = said
+        self._forget()
 
     def decide(self, command: Command) -> list[Event]:
         """What happens by this command; nothing, if it happened already."""
-        return self._decisions[type(command)](self, command)
+        try:
+            return self._decisions[type(command)](self, command)
+        except Refused as refused:
+            user = getattr(command, "user", "") or getattr(command, "sender", "")
+            client_id = getattr(command, "client_id", "")
+            return [CommandRejected(self.id, user, command.id, str(refused), client_id)]
 
-    def _next(self) -> int:
-        self.position += 1
-        return self.position
-
-    def _reject(self, command: Command, user: str, reason: str) -> list[Event]:
-        client_id = getattr(command, "client_id", "")
-        return [CommandRejected(self.id, user, command.id, reason, client_id)]
+    # ---- who is in it ---------------------------------------------------------------------------
 
     def _create(self, command: CreateRoom) -> list[Event]:
-        if self.title:
-            return self._reject(command, command.user, "a room of that name is there already")
-        return [self._make(command.user, command.title), self._enter(command.user)]
+        if self.title or self.id.startswith(DIRECT):
+            raise Refused("a room of that name is there already")
+        kind: Kind = "private" if command.private else "public"
+        return [self._make(command.user, command.title, kind), self._enter(command.user)]
 
-    def _make(self, user: str, title: str) -> Event:
-        self.title = title
-        return RoomCreated(self.id, self._next(), user, title)
+    def _open_direct(self, command: OpenDirect) -> list[Event]:
+        pair = command.user, command.peer
+        if self.id != direct_room(*pair):
+            raise Refused("this is another pair's room")
+        if self.title:
+            return []
+        made = self._make(command.user, " & ".join(pair), "direct")
+        return [made, *(self._enter(user) for user in dict.fromkeys(pair))]
+
+    def _make(self, user: str, title: str, kind: Kind = "public") -> Event:
+        self.title, self.kind, self.owner = title, kind, user
+        return RoomCreated(self.id, self._next(), user, title, kind)
 
     def _enter(self, user: str) -> Event:
         self.members.add(user)
+        self.invited.discard(user)
         return RoomJoined(self.id, self._next(), user)
 
     def _join(self, command: JoinRoom) -> list[Event]:
         if command.user in self.members:
             return []
-        if self.title:
-            return [self._enter(command.user)]
-        if self.id == LOBBY:  # the one room that is there before anybody made it
-            return [self._make(command.user, "Lobby"), self._enter(command.user)]
-        return self._reject(command, command.user, "there is no such room")
+        if not self.title and self.id == LOBBY:  # there before anybody made it; nobody owns it
+            made = self._make(command.user, "Lobby")
+            self.owner = ""
+            return [made, self._enter(command.user)]
+        if command.user in self.banned:
+            raise Refused("you are banned from this room")
+        # Who is not invited to a private room shall not hear that there is one.
+        if not self.title or (self.kind != "public" and command.user not in self.invited):
+            raise Refused("there is no such room")
+        return [self._enter(command.user)]
 
     def _leave(self, command: LeaveRoom) -> list[Event]:
-        if command.user not in self.members:
+        if self.kind == "direct":
+            raise Refused("a room of two can't be left")
+        if not {command.user} & (self.members | self.invited):
             return []
-        self.members.remove(command.user)
+        self.members.discard(command.user)
+        self.invited.discard(command.user)
         return [RoomLeft(self.id, self._next(), command.user)]
+
+    def _invite(self, command: InviteUser) -> list[Event]:
+        self._check_member(command.user)
+        if self.kind == "direct":
+            raise Refused("a room of two takes no third")
+        if command.invitee in self.banned:
+            raise Refused("this user is banned from the room")
+        if command.invitee in self.members | self.invited:
+            return []
+        self.invited.add(command.invitee)
+        invited = command.user, command.invitee, self.title, self.kind
+        return [UserInvited(self.id, self._next(), *invited)]
+
+    def _moderate(self, command: ModerateMember) -> list[Event]:
+        member, action = command.member, command.action
+        if self.kind == "direct" or not (command.manager or command.user == self.owner):
+            raise Refused("only the room's owner or a manager may do this")
+        if member in (command.user, self.owner) and not command.manager:
+            raise Refused("nobody moderates the room's owner")
+        marked = {"mute": self.muted, "unmute": self.muted, "ban": self.banned}
+        done = member in marked.get(action, self.banned)
+        match action:
+            case "mute" | "ban" if done:
+                return []
+            case "unmute" | "unban" if not done:
+                return []
+            case "mute":
+                self.muted.add(member)
+            case "unmute":
+                self.muted.discard(member)
+            case "unban":
+                self.banned.discard(member)
+            case "kick" if member not in self.members | self.invited:
+                raise Refused("this user is not in the room")
+            case _:
+                self.members.discard(member)
+                self.invited.discard(member)
+                if action == "ban":
+                    self.banned.add(member)
+        return [MemberModerated(self.id, self._next(), command.user, member, action)]
+
+    # ---- what is said in it ---------------------------------------------------------------------
 
     def _send(self, command: SendMessage) -> list[Event]:
         key = command.sender, command.client_id
         if key in self.recent:
             return []
-        if command.sender not in self.members:
-            return self._reject(command, command.sender, "only members may write here")
-        self.recent[key] = None
-        if len(self.recent) > REMEMBERED:
-            del self.recent[next(iter(self.recent))]
-        return [MessageSent(self.id, self._next(), *key, command.text)]
+        self._check_may_write(command.sender)
+        position = self._next()
+        self.recent[key] = position
+        self.messages[position] = Said(position, *key)
+        self._forget()
+        return [MessageSent(self.id, position, *key, command.text)]
+
+    def _edit(self, command: EditMessage) -> list[Event]:
+        self._check_may_write(command.user)
+        if self._said(command.target).sender != command.user:
+            raise Refused("only its sender may change a message")
+        return [MessageEdited(self.id, self._next(), command.user, command.target, command.text)]
+
+    def _delete(self, command: DeleteMessage) -> list[Event]:
+        moderates = self.kind != "direct" and (command.manager or command.user == self.owner)
+        if not moderates:
+            self._check_member(command.user)
+        said = self.messages.get(command.target)
+        if said and said.sender and said.deleted:
+            return []
+        if self._said(command.target).sender != command.user and not moderates:
+            raise Refused("only its sender, the room's owner or a manager may delete a message")
+        gone = Said(command.target, *self._key(command.target), True)
+        self.messages[command.target] = gone
+        return [MessageDeleted(self.id, self._next(), command.user, command.target)]
+
+    def _react(self, command: React) -> list[Event]:
+        self._check_may_write(command.user)
+        self._said(command.target)
+        change = command.user, command.target, command.emoji, command.on
+        return [ReactionChanged(self.id, self._next(), *change)]
 
     def _read(self, command: MarkRead) -> list[Event]:
-        if command.user not in self.members:
-            return self._reject(command, command.user, "only members may read here")
+        self._check_member(command.user)
         return [RoomRead(self.id, command.user, min(command.position, self.position))]
+
+    # ---- what the above share -------------------------------------------------------------------
+
+    def _next(self) -> int:
+        self.position += 1
+        return self.position
+
+    def _check_member(self, user: str) -> None:
+        if user not in self.members:
+            raise Refused("only members of the room may do this")
+
+    def _check_may_write(self, user: str) -> None:
+        self._check_member(user)
+        if user in self.muted:
+            raise Refused("you are muted in this room")
+
+    def _said(self, position: int) -> Said:
+        said = self.messages.get(position)
+        if not said or not said.sender or said.deleted:
+            raise Refused("there is no such message")
+        return said
+
+    def _key(self, position: int) -> tuple[str, str]:
+        return self.messages[position].sender, self.messages[position].client_id
+
+    def _forget(self) -> None:
+        if len(self.recent) > REMEMBERED:
+            del self.recent[next(iter(self.recent))]
+        if len(self.messages) > REMEMBERED:
+            del self.messages[next(iter(self.messages))]
 
     _decisions: ClassVar[dict[type[Command], Callable[[Any, Any], list[Event]]]] = {
         CreateRoom: _create,
+        OpenDirect: _open_direct,
         JoinRoom: _join,
         LeaveRoom: _leave,
+        InviteUser: _invite,
+        ModerateMember: _moderate,
         SendMessage: _send,
+        EditMessage: _edit,
+        DeleteMessage: _delete,
+        React: _react,
         MarkRead: _read,
     }

@@ -14,6 +14,7 @@ import asyncio
 import inspect
 import itertools
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -24,7 +25,9 @@ import msgspec
 from nochat.bus import Batch, Bus, Queue
 from nochat.bus.routing import EVENTS, REQUESTS, Binding, shard_queue
 from nochat.errors import ConnectionLost, NochatError, Unavailable
-from nochat.events import Command, Envelope, Event, Failed, Reply, Request, caused_by, type_of
+from nochat.events import Command, Envelope, Event, caused_by, type_of
+from nochat.logs import service_name
+from nochat.requests import Failed, Reply, Request
 from nochat.settings import Settings
 from nochat.trace import trace
 
@@ -58,8 +61,11 @@ class Handler:
     async def __call__(self, events: list[Envelope], context: Context) -> list[Envelope]:
         """Call the function; what it returns, as a list."""
         argument: Any = events if self.many else events[0]
-        with caused_by("" if self.many else events[0].correlation_id):
+        began = time.perf_counter()
+        try:
             result = await self.function(argument, *([context] if self.wants_context else []))
+        finally:
+            context.bus.tally.seconds += time.perf_counter() - began
         if result is None:
             return []
         return [result] if isinstance(result, Envelope) else list(result)
@@ -151,8 +157,7 @@ class Service:
             try:
                 yield context
             finally:
-                for subscription in subscriptions:
-                    await subscription.cancel()
+                await asyncio.gather(*(each.cancel() for each in subscriptions))
 
     @asynccontextmanager
     async def _opened(self, context: Context) -> AsyncIterator[None]:
@@ -171,6 +176,7 @@ class Dispatcher:
 
     async def __call__(self, batch: Batch) -> None:
         """Handle a batch; acknowledged only when all of it was handled or set aside."""
+        service_name.set(self.service.name)
         for handler, group in itertools.groupby(batch.events, self._handler_of):
             events = list(group)
             if handler is None:
@@ -178,15 +184,21 @@ class Dispatcher:
                     await batch.dead_letter(event, f"{self.service.name} does not handle it")
             elif isinstance(events[0], Request):
                 await asyncio.gather(*(self._answer(batch, handler, each) for each in events))
+                self.context.bus.tally.note_handled(events)
             elif handler.many:
-                await self._handle(batch, handler, events)
+                with caused_by(""):
+                    await self._handle(batch, handler, events)
             else:
-                for event in events:
-                    await self._handle(batch, handler, [event])
+                await self._handle_each(batch, handler, events)
         batch.ack()
 
     def _handler_of(self, event: Envelope) -> Handler | None:
         return self.service.handlers.get(type(event))
+
+    async def _handle_each(self, batch: Batch, handler: Handler, events: list[Envelope]) -> None:
+        for event in events:
+            with caused_by(event.correlation_id):
+                await self._handle(batch, handler, [event])
 
     async def _handle(self, batch: Batch, handler: Handler, events: list[Envelope]) -> None:
         trace(self.service.name, handled=events)
@@ -195,6 +207,7 @@ class Dispatcher:
             try:
                 published = await handler(events, self.context)
                 await batch.publish(*published)
+                self.context.bus.tally.note_handled(events)
                 return trace(self.service.name, published=published)
             except ConnectionLost:
                 raise
@@ -206,7 +219,7 @@ class Dispatcher:
                     return await self._give_up(batch, handler, events, error)
                 log.warning("%s: attempt %d: %r", self.service.name, attempt, error)
             self.service._fresh(self.context.resource)
-            await asyncio.sleep(pause)
+            await batch.wait(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
     async def _give_up(
@@ -215,24 +228,27 @@ class Dispatcher:
         """Find the poison: its neighbours are handled alone, it goes to the dead letters."""
         self.service._fresh(self.context.resource)
         if len(events) > 1:
-            for event in events:
-                await self._handle(batch, handler, [event])
-            return
+            return await self._handle_each(batch, handler, events)
         log.error("%s: %r goes to the dead letters", self.service.name, events[0], exc_info=error)
         await batch.dead_letter(events[0], f"{type(error).__name__}: {error}")
 
     async def _answer(self, batch: Batch, handler: Handler, request: Any) -> None:
         trace(self.service.name, handled=[request])
+        with caused_by(request.correlation_id):
+            results = await self._results(handler, request)
+        await self._deliver(batch, request, results)
+
+    async def _results(self, handler: Handler, request: Any) -> list[Envelope]:
         try:
-            results = await handler([request], self.context)
+            return await handler([request], self.context)
         except (Unavailable, ConnectionLost) as error:
-            results = [Failed(reason=str(error), retry=True)]
+            return [Failed(reason=str(error), retry=True)]
         except NochatError as error:
-            results = [Failed(reason=str(error))]
+            return [Failed(reason=str(error))]
         except Exception:
             log.exception("%s failed to answer %r", self.service.name, request)
-            results = [Failed(reason=f"{self.service.name} failed; its log says why")]
-        await self._deliver(batch, request, results)
+            self.context.bus.tally.note_failed(type_of(type(request)))
+            return [Failed(reason=f"{self.service.name} failed; its log says why")]
 
     async def _deliver(self, batch: Batch, request: Request, results: Iterable[Envelope]) -> None:
         """Publish the events among the results, then send the reply."""

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +11,12 @@ import msgspec
 from msgspec import Meta
 from platformdirs import user_data_path
 
+from nochat.events import UserName
+
 PREFIX = "NOCHAT_"
+PASSWORD = re.compile(r"(?<=://)[^\s'\"]*(?=@)")  # with the user's name, in a URL
+
+OFF = {"off", "none"}  # what a URL is set to where there is to be nothing
 
 # Variables of the course and of the tests: the chat knows them only to not call them mistakes.
 OF_OTHERS = {"NOCHAT_COURSE", "NOCHAT_REQUIRE_ALL"}
@@ -27,6 +33,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bus_url: `memory://` (all services in one process) or `amqp://user:password@host:port/vhost`.
         users_url: SQLAlchemy URL of the users' database; empty: SQLite in `data_dir`.
         activity_url: `mongodb://` URL of the activity store; empty: an embedded server.
+        replica_url: where `replica` keeps its copy: `file:///folder`, a second `mongodb://`, or
+            `https://ACCOUNT.blob.core.windows.net/CONTAINER?SAS`; empty: a folder in `data_dir`;
+            `off`: there is none.
         data_dir: folder of the embedded stores.
         host: address that `web` and `gateway` listen on.
         port: port of `web`, and of everything in `nochat up`; 0 takes a free one.
@@ -36,14 +45,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         frame_ancestors: origins that may frame the page (Content-Security-Policy).
         shards: queues that the rooms are spread over, one active controller each.
         session_hours: hours until a session ends.
+        user_rate: actions a second that a user may take over sockets; 0: any.
+        address_rate: HTTP requests a second from one address; 0: any.
+        login_rate: log-ins and registrations a second from one address, and a tenth of that for
+            one account; 0: any.
+        proxies: addresses, comma-separated, whose X-Forwarded-For and -Proto are believed.
+        reserved: names, comma-separated, that nobody may register over the page.
         max_frame: bytes a client may send in one websocket frame or long-polling request.
         patience: seconds that a service waits, when it starts, for a server that does not answer.
+        operation_port: port of metrics and health, for each process; 0 takes a free one; not set:
+            there are none.
+        operation_host: address that they are served on: not one that the public can reach.
+        logz_url: where `log_shipper` sends events to; its region has one of logz.io's.
+        logz_token: logz.io's shipping token; empty: there is no `log_shipper`.
+        bot_name: what the bot is called; it answers to `@` and that name.
         log_level: `debug` (every event a service handles), `info`, `warning` or `error`.
     """
 
     bus_url: str = "memory://"
     users_url: str = ""
     activity_url: str = ""
+    replica_url: str = ""
     data_dir: str = str(user_data_path("nochat"))
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8000
@@ -53,9 +75,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     frame_ancestors: str = "'none'"
     shards: Annotated[int, Meta(ge=1, le=64)] = 4
     session_hours: Annotated[float, Meta(gt=0)] = 24.0
+    user_rate: Annotated[float, Meta(ge=0)] = 20.0
+    address_rate: Annotated[float, Meta(ge=0)] = 100.0
+    login_rate: Annotated[float, Meta(ge=0)] = 1.0
+    proxies: str = "127.0.0.1"
+    reserved: str = "bot,nochat,system"
     max_frame: Annotated[int, Meta(ge=8192)] = 65536
     patience: Annotated[float, Meta(ge=0)] = 10.0
+    operation_port: Annotated[int, Meta(ge=0, le=65535)] | None = None
+    operation_host: str = "127.0.0.1"
+    logz_url: str = "https://listener.logz.io:8071"
+    logz_token: str = ""
+    bot_name: UserName = "bot"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    def __repr__(self) -> str:
+        """Everything but what is secret: the token, and the passwords in URLs."""
+        values = {name: getattr(self, name) for name in self.__struct_fields__}
+        values["logz_token"] = "…" if self.logz_token else ""
+        shown = ", ".join(f"{name}={value!r}" for name, value in values.items())
+        return f"Settings({PASSWORD.sub('…', shown)})"
 
     @property
     def data_path(self) -> Path:

@@ -1,8 +1,8 @@
 """The socket.io side of a gateway: what clients may send, and what they are sent.
 
-From a client, each acknowledged with its answer's fields or `{"error": …, "retry": …}`: `message`,
-`join`, `leave`, `create`, `read`, `typing`, `history`. To a client: `welcome`, `created`,
-`entries`, `presence`, `typing`, `mention`, `read`, `rejected`, `resync`.
+From a client, each acknowledged with its answer's fields or `{"error": …, "retry": …}`: the actions
+of `nochat.actions`. To a client: `welcome`, `created`, `invited`, `entries`, `presence`, `typing`,
+`notified`, `read`, `rejected`, `resync`, `signed-out`.
 """
 
 import asyncio
@@ -19,50 +19,52 @@ import msgspec
 import socketio
 
 from nochat import client
+from nochat.actions import ACTIONS, Action, Who
 from nochat.bus import Bus
+from nochat.engine import Server
 from nochat.errors import NochatError, RequestFailed
 from nochat.events import (
+    AccountChanged,
     CommandRejected,
-    CreateRoom,
-    GetHistory,
-    GetRooms,
-    JoinRoom,
-    LeaveRoom,
-    MarkRead,
+    MemberModerated,
     PresenceReported,
     RoomCreated,
     RoomEvent,
     RoomJoined,
     RoomLeft,
     RoomRead,
-    Rooms,
-    SendMessage,
+    SessionsEnded,
     TypingStarted,
     UserConnected,
     UserDisconnected,
-    UserMentioned,
-    WhoIs,
+    UserInvited,
+    UserNotified,
     caused_by,
     new_id,
 )
+from nochat.limits import Limit
 from nochat.presence import REPORT_EVERY, Presence
+from nochat.requests import GetHistory, GetRooms, Rooms, Session, WhoIs
 from nochat.settings import Settings
 
 log = logging.getLogger(__name__)
 
 MISSED = 200  # entries of a room that a client is sent when it comes back; more it asks for
 PUBLISH_TIMEOUT = 10.0  # seconds that a client waits for the broker's confirm
+BURST = 5.0  # seconds worth of actions that a user may take at once
+MOST_REFUSED = 500  # actions too many, one after the other, after which a socket is closed
 
-TOLD = {UserMentioned: "mention", RoomRead: "read", CommandRejected: "rejected"}
+TOLD = {UserNotified: "notified", RoomRead: "read", CommandRejected: "rejected"}
 
 
 @dataclass
-class Connection:
-    """One socket: whose it is, since when, and the rooms it sees."""
+class Connection(Who):
+    """One socket: whose it is, in which session, since when, and the rooms it sees."""
 
-    user: str
+    session: str = ""
+    expires: float = 0.0
     since: float = field(default_factory=time.monotonic)
-    rooms: set[str] = field(default_factory=set)
+    refused: int = 0
 
 
 class Sockets:
@@ -78,9 +80,10 @@ class Sockets:
         self._bus, self._settings = bus, settings
         self._connections: dict[str, Connection] = {}
         self._presence = Presence(self.name)
+        self._limit = Limit(settings.user_rate, BURST)
         self._latest: dict[str, int] = {}  # position of the last entry that was spread, by room
         self._background: set[asyncio.Task[None]] = set()
-        self._io = socketio.AsyncServer(
+        self._io = Server(
             async_mode="asgi",
             cors_allowed_origins=self._may_connect,
             max_http_buffer_size=settings.max_frame,
@@ -90,8 +93,12 @@ class Sockets:
         self.app = socketio.ASGIApp(self._io)
         self._io.on("connect", self._connect)
         self._io.on("disconnect", self._disconnect)
-        for name, (shape, action) in self._actions().items():
-            self._io.on(name, self._receiver(shape, action))
+        for name, action in ACTIONS.items():
+            self._io.on(name, self._receiver(action))
+
+    def count(self) -> int:
+        """How many are open."""
+        return len(self._connections)
 
     # ---- fan-out: the one place that sends to many ----------------------------------------------
 
@@ -114,14 +121,16 @@ class Sockets:
             for entry in entries:
                 if isinstance(entry, RoomJoined):
                     await self._see(entry.user, room)
-                elif isinstance(entry, RoomCreated):  # so that others can find it
-                    await self._to_all("created", client.view(entry))
+                elif isinstance(entry, RoomCreated) and entry.kind == "public":
+                    await self._to_all("created", client.view(entry))  # so that others can find it
+                elif isinstance(entry, UserInvited):
+                    await self._to_user(entry.invitee, "invited", client.view(entry))
             await self._to_room(room, "entries", client.entries(room, entries))
             for entry in entries:
-                if isinstance(entry, RoomLeft):
-                    await self._see_no_more(entry.user, room)
+                if gone := _gone(entry):
+                    await self._see_no_more(gone, room)
 
-    async def tell(self, user: str, event: UserMentioned | RoomRead | CommandRejected) -> None:
+    async def tell(self, user: str, event: UserNotified | RoomRead | CommandRejected) -> None:
         """Send one user something."""
         await self._to_user(user, TOLD[type(event)], client.view(event))
 
@@ -136,6 +145,22 @@ class Sockets:
         if came or went:
             await self._to_all("presence", {"came": came, "went": went})
 
+    async def end_sessions(self, event: SessionsEnded) -> None:
+        """Close the sockets of sessions that are over, and say why."""
+        for sid in self._sids(event.user):
+            if (it := self._connections.get(sid)) and it.session in event.sessions:
+                await self._sign_out(sid, event.reason)
+
+    async def account_changed(self, event: AccountChanged) -> None:
+        """A role counts at once."""
+        for sid in self._sids(event.user):
+            if it := self._connections.get(sid):
+                it.role = event.role
+
+    async def _sign_out(self, sid: str, reason: str) -> None:
+        await self._io.emit("signed-out", {"reason": reason}, to=sid)
+        await self._io.disconnect(sid)
+
     def resync(self) -> None:
         """Let every client ask for what it may have missed."""
         if self._connections:
@@ -143,29 +168,19 @@ class Sockets:
 
     # ---- what clients say -----------------------------------------------------------------------
 
-    def _actions(self) -> dict[str, tuple[type[Any], Callable[..., Awaitable[Any]]]]:
-        return {
-            "message": (client.Message, self._message),
-            "join": (client.Room, self._join),
-            "leave": (client.Room, self._leave),
-            "create": (client.NewRoom, self._create),
-            "read": (client.Read, self._read),
-            "typing": (client.Room, self._typing),
-            "history": (client.Page, self._history),
-        }
+    def _receiver(self, action: Action) -> Callable[..., Awaitable[dict[str, Any]]]:
+        """The socket.io handler: checks rate and shape, and turns errors into answers."""
 
-    def _receiver(
-        self, shape: type[Any], action: Callable[..., Awaitable[Any]]
-    ) -> Callable[..., Awaitable[dict[str, Any]]]:
-        """The socket.io handler: checks the data's shape, and turns errors into answers."""
-
-        async def receive(sid: str, data: Any = None) -> dict[str, Any]:
+        async def receive(sid: str, data: Any = None, *_: Any) -> dict[str, Any]:
             if not (connection := self._connections.get(sid)):
                 return {"error": "not connected", "retry": True}
+            if wait := self._limit.wait(connection.user):
+                return await self._refuse(sid, connection, wait)
+            connection.refused = 0
             try:
-                sent = msgspec.convert(data, shape)
+                sent = msgspec.convert(data, action.shape)
                 with caused_by(getattr(sent, "client_id", "")):
-                    return await action(connection, sent) or {}
+                    return await action.act(connection, sent, self._bus, self._publish)
             except msgspec.ValidationError as error:
                 return {"error": str(error), "retry": False}
             except RequestFailed as error:
@@ -176,35 +191,16 @@ class Sockets:
 
         return receive
 
+    async def _refuse(self, sid: str, connection: Connection, wait: float) -> dict[str, Any]:
+        connection.refused += 1
+        if connection.refused == MOST_REFUSED:
+            log.warning("a socket of %s is closed: it does not slow down", connection.user)
+            await self._io.disconnect(sid)
+        return {"error": "too fast; wait a moment", "retry": True, "wait": round(wait, 3)}
+
     async def _publish(self, *events: Any) -> None:
         async with asyncio.timeout(PUBLISH_TIMEOUT):
             await self._bus.publish(*events)
-
-    async def _message(self, connection: Connection, sent: client.Message) -> None:
-        command = SendMessage(sent.room, connection.user, sent.client_id, sent.text)
-        await self._publish(command)
-
-    async def _join(self, connection: Connection, sent: client.Room) -> None:
-        await self._publish(JoinRoom(sent.room, connection.user))
-
-    async def _leave(self, connection: Connection, sent: client.Room) -> None:
-        await self._publish(LeaveRoom(sent.room, connection.user))
-
-    async def _create(self, connection: Connection, sent: client.NewRoom) -> None:
-        await self._publish(CreateRoom(sent.room, connection.user, sent.title))
-
-    async def _read(self, connection: Connection, sent: client.Read) -> None:
-        await self._publish(MarkRead(sent.room, connection.user, sent.position))
-
-    async def _typing(self, connection: Connection, sent: client.Room) -> None:
-        _check_member(connection, sent.room)
-        await self._publish(TypingStarted(sent.room, connection.user))
-
-    async def _history(self, connection: Connection, sent: client.Page) -> dict[str, Any]:
-        _check_member(connection, sent.room)
-        page = GetHistory(room=sent.room, after=sent.after, before=sent.before, limit=sent.limit)
-        found = await self._bus.request(page)
-        return client.history(found)
 
     # ---- connections ----------------------------------------------------------------------------
 
@@ -215,17 +211,19 @@ class Sockets:
 
     async def _connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
         try:
-            session = await self._bus.request(WhoIs(token=_token(environ)))
+            session: Session = await self._bus.request(WhoIs(token=_token(environ)))
         except NochatError as error:
             log.warning("a connection was refused: %s", error)
             raise socketio.exceptions.ConnectionRefusedError("unavailable") from None
-        if not (user := getattr(session, "user", "")):
+        if not (user := session.user):
             raise socketio.exceptions.ConnectionRefusedError("log in first")
-        self._connections[sid] = Connection(user)
+        self._connections[sid] = Connection(
+            user, session.role, session=session.digest, expires=session.expires
+        )
         if self._presence.came(user):
             self._later(self._report())
         await self._io.enter_room(sid, f"user:{user}")
-        self._later(self._receive(sid, self._connections[sid], client.positions(auth)))
+        self._later(self._receive(sid, session, client.positions(auth)))
 
     async def _disconnect(self, sid: str, reason: str = "") -> None:
         if connection := self._connections.pop(sid, None):
@@ -239,30 +237,34 @@ class Sockets:
         if self._presence.went(connection.user):
             await self._report()
 
-    async def _receive(self, sid: str, connection: Connection, positions: dict[str, int]) -> None:
+    async def _receive(self, sid: str, session: Session, positions: dict[str, int]) -> None:
         """Welcome a new socket; where that fails, close it, as its client then tries again."""
         try:
-            await self._publish(UserConnected(connection.user, sid, self.name))
-            await self._welcome(sid, connection, positions)
+            await self._publish(UserConnected(session.user, sid, self.name))
+            await self._welcome(sid, session, positions)
         except (NochatError, TimeoutError) as error:
             log.warning("a connection is closed that could not be welcomed: %s", error)
             await self._io.disconnect(sid)
 
-    async def _welcome(self, sid: str, connection: Connection, positions: dict[str, int]) -> None:
+    async def _welcome(self, sid: str, session: Session, positions: dict[str, int]) -> None:
         """Let a socket see its rooms, then send it what it missed."""
-        found: Rooms = await self._bus.request(GetRooms(user=connection.user))
-        for each in found.rooms:
-            if connection.user in each.members:
-                await self._enter(sid, each.room)
+        found: Rooms = await self._bus.request(GetRooms(user=session.user))
+        mine = [each for each in found.rooms if session.user in each.members]
+        for each in mine:
+            await self._enter(sid, each.room)
         online = sorted(self._presence.users)
-        await self._io.emit("welcome", client.welcome(connection.user, found.rooms, online), to=sid)
-        for each in found.rooms:
+        await self._io.emit("welcome", client.welcome(session, found.rooms, online), to=sid)
+        for each in mine:
             # What was spread since the list of rooms was made, this socket has not seen either.
             seen, last = positions.get(each.room, each.position), self._latest.get(each.room, 0)
-            if each.room in connection.rooms and seen < max(each.position, last):
+            if seen < max(each.position, last) and self._sees(sid, each.room):
                 page = GetHistory(room=each.room, after=seen, limit=MISSED)
                 missed = await self._bus.request(page)
                 await self._io.emit("entries", client.history(missed), to=sid)
+
+    def _sees(self, sid: str, room: str) -> bool:
+        connection = self._connections.get(sid)
+        return connection is not None and room in connection.rooms
 
     async def _enter(self, sid: str, room: str) -> None:
         if connection := self._connections.get(sid):
@@ -302,7 +304,15 @@ class Sockets:
     async def _keep_reporting(self) -> None:
         while True:
             await self._report()
+            await self._expire()
             await asyncio.sleep(REPORT_EVERY)
+
+    async def _expire(self) -> None:
+        """A socket ends with its session."""
+        now = time.time()
+        over = [sid for sid, it in self._connections.items() if it.expires < now]
+        for sid in over:
+            await self._sign_out(sid, "")
 
     async def _report(self) -> None:
         report = PresenceReported(self.name, sorted(self._presence.here))
@@ -316,9 +326,15 @@ class Sockets:
         task.add_done_callback(self._background.discard)
 
 
-def _check_member(connection: Connection, room: str) -> None:
-    if room not in connection.rooms:
-        raise RequestFailed("only members of the room may do this")
+def _gone(entry: RoomEvent) -> str:
+    """Who is in the room no longer by this entry, if anybody."""
+    match entry:
+        case RoomLeft():
+            return entry.user
+        case MemberModerated(action="kick" | "ban"):
+            return entry.member
+        case _:
+            return ""
 
 
 def _token(environ: dict[str, Any]) -> str:

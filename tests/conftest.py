@@ -29,6 +29,12 @@ def mariadb_server() -> Iterator[servers.Server]:
 
 
 @pytest.fixture(scope="session")
+def azurite_server() -> Iterator[servers.Server]:
+    with servers.azurite() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def mongodb_server() -> Iterator[servers.Server]:
     with servers.mongodb() as server:
         yield server

@@ -12,8 +12,9 @@ from nochat.bootstrap import services, started
 from nochat.bus import Batch, Binding, Queue, connect
 from nochat.bus.routing import EVENTS, shard_queue
 from nochat.cli import _find
-from nochat.events import LOBBY, GetHistory, JoinRoom, MessageSent, RoomJoined, SendMessage
+from nochat.events import LOBBY, JoinRoom, MessageSent, RoomJoined, SendMessage
 from nochat.lab import checks
+from nochat.requests import GetHistory
 from nochat.settings import Settings
 
 PAGE = Path(__file__).parents[1] / "docs" / "add-a-microservice.md"

@@ -15,6 +15,7 @@ import pytest
 
 from nochat import bootstrap
 from nochat.cli import main
+from nochat.settings import Settings
 
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("NOCHAT_")}
 
@@ -52,7 +53,7 @@ def running(folder: Path, *arguments: str, **settings: str):
 def test_up_serves_the_page_until_it_is_told_to_stop(tmp_path, stop):
     with running(tmp_path, "up") as (process, line):
         names, url = line.split(": ")
-        assert names == ", ".join(bootstrap.NAMES)
+        assert names == ", ".join(bootstrap.names(Settings()))
         with urllib.request.urlopen(url) as page:
             assert b"<title>" in page.read()
         process.send_signal(stop)

@@ -55,7 +55,7 @@ def test_every_service_has_a_page_of_what_comes_in(site):
     for service in bootstrap.services():
         page = (site / "services" / f"{service.name}.html").read_text()
         for kind in service.consumes:
-            assert f"nochat.events.{kind.__name__}" in page
+            assert f"{kind.__module__}.{kind.__name__}" in page
 
 
 def test_texts_can_be_extracted_for_translation(tmp_path):

@@ -49,8 +49,8 @@ def test_make_alone_lists_every_target():
 @pytest.mark.parametrize("name", ["requirements.lock", "package-lock.json", "package.json"])
 def test_lock_files_name_no_registry(name):
     text = (ROOT / name).read_text()
-    if name.endswith(".json"):  # who a package's funders are is no address to fetch from
-        text = re.sub(r'"funding": (\{[^}]*\}|\[[^\]]*\]|"[^"]*")', "", text)
+    if name.endswith(".json"):  # a package's funders and its license are no addresses to fetch from
+        text = re.sub(r'"(funding|license)": (\{[^}]*\}|\[[^\]]*\]|"[^"]*")', "", text)
     assert re.findall(r"\w+://[^\s\"]+|--(?:extra-)?index-url|--find-links", text) == []
 
 

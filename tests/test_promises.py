@@ -11,10 +11,11 @@ import websockets
 
 from nochat import bootstrap
 from nochat.bus import connect
-from nochat.events import LOBBY, CreateRoom, GetHistory, MessageSent, catalogue, new_id
+from nochat.events import LOBBY, CreateRoom, MessageSent, catalogue, new_id
 from nochat.lab import chat as lab_chat
 from nochat.lab import checks, servers
 from nochat.lab.people import Person
+from nochat.requests import GetHistory
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 

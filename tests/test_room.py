@@ -6,24 +6,44 @@ from hypothesis import strategies as st
 from nochat.events import (
     CommandRejected,
     CreateRoom,
+    DeleteMessage,
+    EditMessage,
+    InviteUser,
     JoinRoom,
     LeaveRoom,
     MarkRead,
+    MemberModerated,
+    MessageDeleted,
+    MessageEdited,
     MessageSent,
+    ModerateMember,
+    OpenDirect,
+    React,
+    ReactionChanged,
     RoomCreated,
     RoomEvent,
     RoomJoined,
     RoomLeft,
     RoomRead,
-    RoomState,
     SendMessage,
+    UserInvited,
 )
-from nochat.room import REMEMBERED, Room
+from nochat.requests import RoomInfo, RoomState, Said
+from nochat.room import REMEMBERED, Room, direct_room
+
+ACTIONS = ["mute", "unmute", "kick", "ban", "unban"]
 
 users = st.sampled_from(["ana", "bob", "eve"])
 commands = st.lists(
     st.one_of(
-        st.builds(CreateRoom, st.just("r"), users, st.just("Room")),
+        st.builds(CreateRoom, st.just("r"), users, st.just("Room"), st.booleans()),
+        st.builds(InviteUser, st.just("r"), users, users),
+        st.builds(
+            ModerateMember, st.just("r"), users, users, st.sampled_from(ACTIONS), st.booleans()
+        ),
+        st.builds(EditMessage, st.just("r"), users, st.integers(0, 9), st.just("other")),
+        st.builds(DeleteMessage, st.just("r"), users, st.integers(0, 9), st.booleans()),
+        st.builds(React, st.just("r"), users, st.integers(0, 9), st.just("+1"), st.booleans()),
         st.builds(JoinRoom, st.just("r"), users),
         st.builds(LeaveRoom, st.just("r"), users),
         st.builds(SendMessage, st.just("r"), users, st.sampled_from("abc"), st.just("hi")),
@@ -38,7 +58,7 @@ def kinds(events):
 
 
 def room_of(*members: str) -> Room:
-    return Room("r", "Room", set(members))
+    return Room("r", "Room", owner=members[0] if members else "", members=set(members))
 
 
 @given(commands)
@@ -56,23 +76,54 @@ def test_the_same_command_again_changes_nothing(sequence):
         room.decide(command)
         before = room.position, set(room.members)
         room.decide(command)
-        if not isinstance(command, JoinRoom | LeaveRoom):
+        if not isinstance(command, EditMessage | React):  # these set again what is set
             assert (room.position, room.members) == before
 
 
 @given(commands)
-def test_only_members_are_heard(sequence):
+def test_only_members_who_are_not_muted_are_heard(sequence):
     room = Room("r")
-    members = set()
+    members, muted = set(), set()
     for command in sequence:
         for event in room.decide(command):
             match event:
                 case RoomJoined():
                     members.add(event.user)
                 case RoomLeft():
-                    members.remove(event.user)
+                    members.discard(event.user)
+                case MemberModerated(action="kick" | "ban"):
+                    members.discard(event.member)
+                case MemberModerated(action="mute"):
+                    muted.add(event.member)
+                case MemberModerated(action="unmute"):
+                    muted.remove(event.member)
                 case MessageSent():
-                    assert event.sender in members
+                    assert event.sender in members - muted
+                case MessageEdited() | ReactionChanged():
+                    assert event.user in members - muted
+
+
+@given(commands)
+def test_nobody_comes_into_a_private_room_uninvited_nor_back_from_a_ban(sequence):
+    room = Room("r")
+    invited, banned = set(), set()
+    for command in sequence:
+        for event in room.decide(command):
+            match event:
+                case UserInvited():
+                    invited.add(event.invitee)
+                case MemberModerated(action="ban"):
+                    banned.add(event.member)
+                    invited.discard(event.member)
+                case MemberModerated(action="unban"):
+                    banned.remove(event.member)
+                case MemberModerated(action="kick"):
+                    invited.discard(event.member)
+                case RoomLeft():
+                    invited.discard(event.user)
+                case RoomJoined():
+                    assert event.user not in banned
+                    assert room.kind == "public" or event.user in invited | {room.owner}
 
 
 @given(commands, commands)
@@ -81,14 +132,18 @@ def test_a_successor_decides_as_the_predecessor_would(before, after):
     room = Room("r")
     for command in before:
         room.decide(command)
-    state = RoomState(
+    info = RoomInfo(
         room="r",
         title=room.title,
+        kind=room.kind,
+        owner=room.owner,
         members=sorted(room.members),
+        invited=sorted(room.invited),
+        muted=sorted(room.muted),
+        banned=sorted(room.banned),
         position=room.position,
-        recent=list(room.recent),
     )
-    successor = Room.of(state)
+    successor = Room.of(RoomState(room=info, recent=list(room.messages.values())))
     for command in after:
         ours, theirs = room.decide(command), successor.decide(command)
         assert kinds(ours) == kinds(theirs)
@@ -112,7 +167,7 @@ def test_what_a_room_remembers_is_bounded():
     room = room_of("ana")
     for number in range(REMEMBERED + 50):
         room.decide(SendMessage("r", "ana", f"c{number}", "hi"))
-    assert len(room.recent) == REMEMBERED
+    assert len(room.recent) == len(room.messages) == REMEMBERED
 
 
 def test_a_stranger_is_rejected_with_the_reason():
@@ -141,3 +196,122 @@ def test_nobody_reads_further_than_the_room_goes():
     assert event == RoomRead(
         "r", "ana", 5, id=event.id, correlation_id=event.correlation_id, at=event.at
     )
+
+
+def reason(events):
+    [event] = events
+    assert isinstance(event, CommandRejected)
+    return event.reason
+
+
+def test_a_message_is_changed_by_its_sender_alone():
+    room = room_of("ana", "bob")
+    [sent] = room.decide(SendMessage("r", "bob", "c1", "hi"))
+    assert kinds(room.decide(EditMessage("r", "bob", sent.position, "ho"))) == [MessageEdited]
+    assert "only its sender" in reason(room.decide(EditMessage("r", "ana", sent.position, "ho")))
+
+
+def test_a_message_is_deleted_by_its_sender_the_owner_or_a_manager():
+    room = room_of("ana", "bob", "eve")
+    at = [room.decide(SendMessage("r", "bob", f"c{n}", "hi"))[0].position for n in range(3)]
+    assert "only its sender" in reason(room.decide(DeleteMessage("r", "eve", at[0])))
+    assert kinds(room.decide(DeleteMessage("r", "bob", at[0]))) == [MessageDeleted]
+    assert kinds(room.decide(DeleteMessage("r", "ana", at[1]))) == [MessageDeleted]
+    assert kinds(room.decide(DeleteMessage("r", "boss", at[2], manager=True))) == [MessageDeleted]
+
+
+def test_what_was_deleted_can_not_be_changed_nor_reacted_to():
+    room = room_of("ana")
+    [sent] = room.decide(SendMessage("r", "ana", "c1", "hi"))
+    room.decide(DeleteMessage("r", "ana", sent.position))
+    assert "no such" in reason(room.decide(EditMessage("r", "ana", sent.position, "ho")))
+    assert "no such" in reason(room.decide(React("r", "ana", sent.position, "+1")))
+    assert room.decide(SendMessage("r", "ana", "c1", "hi")) == []  # a late retry of it
+
+
+def test_an_old_message_must_be_learnt_before_it_is_changed():
+    room = room_of("ana")
+    room.position = 7
+    edit = EditMessage("r", "ana", 5, "ho")
+    assert room.unknown(edit) == 5
+    room.learn(Said(5, "ana", "c1"))
+    assert room.unknown(edit) is None
+    assert kinds(room.decide(edit)) == [MessageEdited]
+
+
+def test_what_is_no_message_can_not_be_changed():
+    room = room_of("ana")
+    for target in (0, 1, 99):
+        assert room.unknown(EditMessage("r", "ana", target, "ho")) is None
+        assert "no such" in reason(room.decide(EditMessage("r", "ana", target, "ho")))
+
+
+def test_a_private_room_does_not_say_that_it_is_there():
+    room = Room("r")
+    room.decide(CreateRoom("r", "ana", "Secret", private=True))
+    there = reason(room.decide(JoinRoom("r", "eve")))
+    nowhere = reason(Room("x").decide(JoinRoom("x", "eve")))
+    assert there == nowhere
+    assert kinds(room.decide(InviteUser("r", "ana", "eve"))) == [UserInvited]
+    assert kinds(room.decide(JoinRoom("r", "eve"))) == [RoomJoined]
+
+
+def test_only_members_invite():
+    assert "only members" in reason(room_of("ana").decide(InviteUser("r", "eve", "eve")))
+
+
+def test_an_invitation_can_be_turned_down():
+    room = Room("r")
+    room.decide(CreateRoom("r", "ana", "Secret", private=True))
+    room.decide(InviteUser("r", "ana", "bob"))
+    assert kinds(room.decide(LeaveRoom("r", "bob"))) == [RoomLeft]
+    assert "no such room" in reason(room.decide(JoinRoom("r", "bob")))
+
+
+def test_the_owner_and_managers_moderate_and_nobody_else():
+    room = room_of("ana", "bob", "eve")
+    assert "only the room" in reason(room.decide(ModerateMember("r", "eve", "bob", "kick")))
+    assert "owner" in reason(room.decide(ModerateMember("r", "ana", "ana", "mute")))
+    assert kinds(room.decide(ModerateMember("r", "ana", "bob", "ban"))) == [MemberModerated]
+    assert "banned" in reason(room.decide(JoinRoom("r", "bob")))
+    boss = ModerateMember("r", "boss", "ana", "kick", manager=True)
+    assert kinds(room.decide(boss)) == [MemberModerated]
+
+
+def test_who_is_muted_reads_but_does_not_write():
+    room = room_of("ana", "bob")
+    [sent] = room.decide(SendMessage("r", "bob", "c1", "hi"))
+    room.decide(ModerateMember("r", "ana", "bob", "mute"))
+    for command in (
+        SendMessage("r", "bob", "c2", "hi"),
+        EditMessage("r", "bob", sent.position, "ho"),
+        React("r", "bob", sent.position, "+1"),
+    ):
+        assert "muted" in reason(room.decide(command))
+    assert kinds(room.decide(MarkRead("r", "bob", 1))) == [RoomRead]
+
+
+def test_the_room_of_two_takes_no_third():
+    room = Room(direct_room("ana", "Bob"))
+    assert kinds(room.decide(OpenDirect(room.id, "ana", "Bob")))[0] is RoomCreated
+    assert room.members == {"ana", "Bob"}
+    assert room.decide(OpenDirect(room.id, "Bob", "ana")) == []
+    for command in (
+        JoinRoom(room.id, "eve"),
+        InviteUser(room.id, "ana", "eve"),
+        LeaveRoom(room.id, "ana"),
+        ModerateMember(room.id, "ana", "Bob", "kick"),
+        ModerateMember(room.id, "boss", "Bob", "kick", manager=True),
+        OpenDirect(room.id, "eve", "Bob"),
+        CreateRoom(room.id, "eve", "Mine"),
+    ):
+        assert kinds(room.decide(command)) == [CommandRejected]
+
+
+def test_one_may_write_to_oneself():
+    room = Room(direct_room("ana", "ana"))
+    assert kinds(room.decide(OpenDirect(room.id, "ana", "ana"))) == [RoomCreated, RoomJoined]
+
+
+def test_ids_of_direct_rooms_are_of_the_pair_whatever_the_order_and_case():
+    assert direct_room("ana", "Bob") == direct_room("bob", "Ana") != direct_room("ana", "bo")

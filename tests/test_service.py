@@ -8,16 +8,9 @@ import pytest
 from nochat.bus import connect
 from nochat.bus.memory import _brokers
 from nochat.errors import RequestFailed, Unavailable
-from nochat.events import (
-    MessageSent,
-    RoomJoined,
-    SendMessage,
-    Session,
-    UserMentioned,
-    WhoIs,
-    new_id,
-)
+from nochat.events import MessageSent, RoomJoined, SendMessage, UserNotified, new_id
 from nochat.lab import checks
+from nochat.requests import Session, WhoIs
 from nochat.service import Service
 from nochat.settings import Settings
 from tests.bus.helpers import Seen, message, queue_of, shard_queue_of_all
@@ -115,11 +108,11 @@ async def test_a_request_is_answered_with_what_the_handler_returns(settings):
 
     @service.on(WhoIs)
     async def who(request: WhoIs) -> list:
-        mention = UserMentioned("ana", "lobby", 1, "bob", "x")
+        mention = UserNotified("ana", "lobby", 1, "bob", "x", "mention")
         return [mention, Session(user=request.token.upper())]
 
     async with running(service, settings) as bus:
-        await bus.subscribe(queue_of(UserMentioned), heard)
+        await bus.subscribe(queue_of(UserNotified), heard)
         asked = WhoIs(token="ana")
         reply = await bus.request(asked)
         await heard.count(1)

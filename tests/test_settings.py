@@ -32,3 +32,18 @@ def test_a_misspelt_variable_names_the_nearest():
 def test_the_folder_of_the_stores_is_private(tmp_path):
     path = load({"NOCHAT_DATA_DIR": str(tmp_path / "data")}).data_path
     assert path.stat().st_mode & 0o777 == 0o700
+
+
+def test_secrets_are_not_shown():
+    settings = load(
+        {
+            "NOCHAT_BUS_URL": "amqp://nochat:hunter2@127.0.0.1:5672/nochat",
+            "NOCHAT_ACTIVITY_URL": "mongodb://root:p@ss/word@localhost/nochat",
+            "NOCHAT_LOGZ_TOKEN": "t0ken",
+        }
+    )
+    shown = repr(settings)
+    for secret in ("hunter2", "ss/word", "t0ken"):
+        assert secret not in shown
+    assert "127.0.0.1:5672" in shown
+    assert "port=8000" in shown

@@ -1,4 +1,4 @@
-"""Who installs the wheel needs no Node: all that the page and the stores need is in it."""
+"""Who installs the wheel needs no npm: all that the page, the stores and the bot need is in it."""
 
 import subprocess
 import sys
@@ -7,18 +7,26 @@ from pathlib import Path
 
 import pytest
 
+from nochat import doctor
+
 ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
-def names(tmp_path_factory) -> set[str]:
-    """The files in a wheel that is built from this checkout."""
+def installed(tmp_path_factory) -> Path:
+    """The files of a wheel that is built from this checkout."""
     out = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out)]
     subprocess.run([*command, str(ROOT)], check=True, capture_output=True, timeout=50)
     [wheel] = out.glob("nochat-*.whl")
     with zipfile.ZipFile(wheel) as files:
-        return set(files.namelist())
+        files.extractall(out / "installed")
+    return out / "installed"
+
+
+@pytest.fixture(scope="module")
+def names(installed) -> set[str]:
+    return {str(path.relative_to(installed)) for path in installed.rglob("*") if path.is_file()}
 
 
 def test_the_page_is_in_it_with_the_official_client(names):
@@ -31,6 +39,12 @@ def test_the_migrations_are_in_it(names):
     ours = {str(path.relative_to(ROOT)) for path in (ROOT / "nochat/migrations").rglob("*.py")}
     assert ours
     assert ours <= names
+
+
+def test_the_bot_is_in_it_with_the_library_that_it_needs(installed, names):
+    assert {"nochat/bots/bot.mjs", "nochat/bots/node_modules/amqplib/LICENSE"} <= names
+    command = [doctor.require("node"), "-e", "import(process.argv[1])"]
+    subprocess.run([*command, installed / "nochat/bots/wire.mjs"], check=True, timeout=20)
 
 
 def test_nothing_else_is_in_it(names):

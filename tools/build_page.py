@@ -1,8 +1,10 @@
-"""Hatchling build hook: puts the page's third-party files where the wheel picks them up.
+"""Hatchling build hook: puts the page's and the bot's third-party files into the wheel.
 
-They come from npm at set-up and are never committed; whoever installs the wheel needs no Node.
+They come from npm at set-up and are never committed; whoever installs the wheel needs no npm, and
+Node.js only for the bot.
 """
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,18 +12,31 @@ from pathlib import Path
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 VENDORED = {"socket.io-client/dist/socket.io.esm.min.js": "socket.io.js"}
+LIBRARY = "amqplib"  # the bot's
+NOT_NEEDED = shutil.ignore_patterns("test*", "*-tests.js", "examples", "bin", "dist", "*.md")
 
 
 class BuildPage(BuildHookInterface):
-    """Runs `npm ci` where the packages are not there yet, then copies the files."""
+    """Runs `npm ci` where the packages are not there yet, then copies what is needed of them."""
 
     def initialize(self, version: str, build_data: dict) -> None:
-        """Fill `nochat/static/vendor` (called by hatchling before every build)."""
+        """Fill `nochat/static/vendor` and `nochat/bots/node_modules`, before every build."""
         root = Path(self.root)
         modules, vendor = root / "node_modules", root / "nochat" / "static" / "vendor"
-        if not all((modules / source).exists() for source in VENDORED):
+        if not all((modules / source).exists() for source in (*VENDORED, LIBRARY)):
             command = ["npm", "ci", "--omit=dev", "--no-audit", "--no-fund"]
             subprocess.run(command, cwd=root, check=True)
         vendor.mkdir(parents=True, exist_ok=True)
         for source, target in VENDORED.items():
             shutil.copyfile(modules / source, vendor / target)
+        library = root / "nochat" / "bots" / "node_modules"
+        shutil.rmtree(library, ignore_errors=True)
+        for name in with_dependencies(modules, LIBRARY):
+            shutil.copytree(modules / name, library / name, ignore=NOT_NEEDED)
+
+
+def with_dependencies(modules: Path, name: str) -> set[str]:
+    """A package and all that it needs, by name."""
+    description = json.loads((modules / name / "package.json").read_text())
+    needed = (with_dependencies(modules, each) for each in description.get("dependencies", {}))
+    return {name}.union(*needed)

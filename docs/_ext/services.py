@@ -9,7 +9,7 @@ from types import ModuleType
 from generated import replace_pages, table
 from sphinx.application import Sphinx
 
-from nochat import bootstrap, events
+from nochat import bootstrap, events, requests
 from nochat.service import Service
 
 Struct = type[events.Envelope]
@@ -21,9 +21,9 @@ def setup(app: Sphinx) -> dict:
 
 
 def write_pages(app: Sphinx) -> None:
-    services = bootstrap.services()
-    pages = {f"{service.name}.md": page(service) for service in services}
-    pages["index.md"] = index(list(bootstrap.NAMES))
+    all_names = [*bootstrap.NAMES, *bootstrap.OPTIONAL]
+    pages = {f"{service.name}.md": page(service) for service in bootstrap.services(all_names)}
+    pages["index.md"] = index(all_names)
     replace_pages(Path(app.srcdir) / "services", pages)
 
 
@@ -83,9 +83,9 @@ def asked(module: ModuleType, service: Service) -> list[list[str]]:
         kind
         for kind in vars(module).values()
         if inspect.isclass(kind)
-        and issubclass(kind, events.Request | events.Command)
+        and issubclass(kind, requests.Request | events.Command)
         and kind not in service.handlers
-        and kind not in (events.Request, events.Command)
+        and kind not in (requests.Request, events.Command)
     ]
     return [[*names(kind), first_line(kind)] for kind in kinds]
 

@@ -4,22 +4,27 @@
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
 
 from nochat.bus.amqp import AmqpTransport
 from nochat.bus.codec import Decoder, encode
 from nochat.bus.consumer import Batch, Consumer, Handler
+from nochat.bus.inspection import DeadLetters, Held, Holder, QueueState
 from nochat.bus.memory import MemoryTransport
 from nochat.bus.outbox import Outbox, Parcel
 from nochat.bus.routing import DEAD_LETTERS, Binding, Queue, route
 from nochat.errors import BusError, ConnectionLost, RequestFailed, Unavailable
-from nochat.events import Envelope, Failed, Reply, Request
+from nochat.events import Envelope
+from nochat.requests import Failed, Reply, Request
+from nochat.tally import Tally
 from nochat.trace import trace
 
 __all__ = ["Batch", "Binding", "Bus", "Queue", "connect"]
+
+DRAIN = 10.0  # seconds that a handler may take to finish its batch when its subscription ends
 
 
 class Transport(Protocol):
@@ -29,6 +34,10 @@ class Transport(Protocol):
     async def declare(self, queues: Iterable[Queue]) -> None: ...
     async def consume(self, consumer: Consumer) -> None: ...
     async def cancel(self, consumer: Consumer) -> None: ...
+    async def depths(self, queues: Iterable[Queue]) -> list[QueueState]: ...
+    def held(
+        self, queue: Queue, most: int
+    ) -> AbstractAsyncContextManager[tuple[list[Held], Holder]]: ...
     async def close(self) -> None: ...
 
 
@@ -39,22 +48,52 @@ class Subscription:
         self._transport, self._consumer = transport, consumer
         self._task = asyncio.create_task(consumer.run(), name=f"consume {consumer.queue.name}")
 
+    @property
+    def queue(self) -> str:
+        """The name of the queue."""
+        return self._consumer.queue.name
+
+    @property
+    def alive(self) -> bool:
+        """Whether the queue is being consumed."""
+        return self._consumer.link is not None and not self._task.done()
+
     async def cancel(self) -> None:
-        """Stop; what was not acknowledged is delivered to others."""
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-        await self._transport.cancel(self._consumer)
+        """Stop after the batch in hand, within `DRAIN`; the rest is delivered to others."""
+        # The channel stays open until then, also for deliveries: were it told to give no more, the
+        # broker would let a stand-by begin with the next message while we still have this one.
+        self._consumer.stop()
+        try:
+            await asyncio.wait([self._task], timeout=DRAIN)
+        finally:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+            await self._transport.cancel(self._consumer)
 
 
 class Bus:
-    """One service's way to all the others: made by `connect`, opened by `async with`."""
+    """One service's way to all the others: made by `connect`, opened by `async with`.
+
+    Attributes:
+        name: who publishes.
+        tally: counts what goes through it.
+        subscriptions: the queues that it consumes, or did.
+    """
 
     def __init__(self, transport: Transport, name: str, shards: int) -> None:
         self.name, self._transport, self._shards = name, transport, shards
         self._outbox = Outbox(resend=True, lost=self._unanswered)
         self._asked: dict[str, asyncio.Future[Reply]] = {}
+        self._holding = asyncio.Lock()  # what one call holds, another would not see
         self._decode = Decoder()
+        self.tally = Tally(name)
+        self.subscriptions: list[Subscription] = []
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker can be reached now; while it can't, what is published waits."""
+        return self._outbox.attached
 
     async def __aenter__(self) -> Self:
         await self._transport.open(self._outbox, self._on_reply)
@@ -83,6 +122,7 @@ class Bus:
         confirms = {self._outbox.put(each, route(each, self._shards)) for each in envelopes}
         for confirm in confirms:
             await asyncio.shield(confirm)
+        self.tally.note_published(envelopes)
 
     async def request(self, request: Request, timeout: float = 5.0) -> Any:
         """Ask a service; returns its reply.
@@ -102,6 +142,7 @@ class Bus:
         try:
             async with asyncio.timeout(timeout):
                 await self._outbox.put_parcel(parcel)
+                self.tally.note_published([request])
                 reply = await answer
         except TimeoutError:
             raise Unavailable(
@@ -115,6 +156,30 @@ class Bus:
             raise (Unavailable if reply.retry else RequestFailed)(reply.reason)
         return reply
 
+    async def depths(self, queues: Iterable[Queue]) -> list[QueueState]:
+        """How full queues are; those that are not there are left out.
+
+        Raises:
+            Unavailable: the broker can't be reached now.
+        """
+        try:
+            return await self._transport.depths(queues)
+        except ConnectionLost as error:
+            raise Unavailable(str(error)) from None
+
+    @asynccontextmanager
+    async def dead_letters(self, most: int = 1000) -> AsyncIterator[DeadLetters]:
+        """Hold the oldest dead letters, to be looked at and decided on, until the block ends.
+
+        Raises:
+            Unavailable: the broker can't be reached now.
+        """
+        try:
+            async with self._holding, self._transport.held(DEAD_LETTERS, most) as (held, holder):
+                yield DeadLetters(held, holder, self._outbox.put_parcel)
+        except ConnectionLost as error:
+            raise Unavailable(str(error)) from None
+
     async def subscribe(
         self, queue: Queue, handler: Handler, fresh: Callable[[], None] = lambda: None
     ) -> Subscription:
@@ -126,9 +191,11 @@ class Bus:
                 is delivered again when the subscription ends or the connection breaks.
             fresh: called before the first batch of each connection.
         """
-        consumer = Consumer(queue, handler, fresh, self._shards)
+        consumer = Consumer(queue, handler, fresh, self._shards, self.tally)
         await self._transport.consume(consumer)
-        return Subscription(self._transport, consumer)
+        subscription = Subscription(self._transport, consumer)
+        self.subscriptions.append(subscription)
+        return subscription
 
     def _unanswered(self, error: Exception) -> None:
         """The address that replies go to went with the connection."""

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,15 +14,18 @@ from pika.exceptions import AMQPError, ProbableAccessDeniedError, ProbableAuthen
 from pika.spec import BasicProperties
 
 from nochat.bus.consumer import PREFETCH, Consumer, Delivery
+from nochat.bus.inspection import Held, QueueState
 from nochat.bus.outbox import Outbox, Parcel
 from nochat.bus.routing import DEAD, DEAD_LETTERS, EXCHANGES, Queue
-from nochat.errors import BrokerDown, BusError, ConnectionLost, Unroutable
+from nochat.errors import BrokerDown, BusError, ConnectionLost, Unavailable, Unroutable
 from nochat.events import type_of
 
 log = logging.getLogger(__name__)
 
 # Deliveries without an acknowledgement after which the broker gives a message up (quorum queues).
 DELIVERY_LIMIT = 5
+# Each look at the dead letters is such a delivery. Without a limit, RabbitMQ 4 drops them after 20.
+MOST_LOOKS = 1_000_000_000
 PATIENCE = 5.0  # seconds that the broker may take to answer a declaration
 LONGEST_PAUSE = 5.0  # seconds between two attempts to reconnect
 REPLY_TO = "amq.rabbitmq.reply-to"  # RabbitMQ's "direct reply-to": no queue per asker
@@ -32,7 +36,9 @@ def arguments(queue: Queue) -> dict[str, Any]:
     if not queue.durable:
         return {}
     given: dict[str, Any] = {"x-queue-type": "quorum"}
-    if queue != DEAD_LETTERS:
+    if queue == DEAD_LETTERS:
+        given["x-delivery-limit"] = MOST_LOOKS
+    else:
         given |= {"x-delivery-limit": DELIVERY_LIMIT, "x-dead-letter-exchange": DEAD}
         given |= {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
     if queue.single:
@@ -79,6 +85,17 @@ class AmqpLink:
             raise ConnectionLost(f"RabbitMQ closed the channel: {error!r}") from None
         finally:
             self._waiting.discard(answer)
+
+    async def get(self, queue: str) -> tuple[Any, Any, Any]:
+        """One message: (method, properties, body); all None if the queue is empty."""
+
+        def ask(queue: str, *, callback: Callable[..., None]) -> None:
+            empty = [pika.spec.Basic.GetEmpty]
+            self.channel.add_callback(lambda _: callback((None, None, None)), empty)
+            self.channel.basic_get(queue, lambda _, *message: callback(message))
+
+        message: tuple[Any, Any, Any] = await self.call(ask, queue)
+        return message
 
     async def confirm(self) -> None:
         """Put the channel into confirm mode."""
@@ -147,6 +164,18 @@ class AmqpLink:
                 answer.set_exception(BusError(f"RabbitMQ closed the channel: {reason}"))
 
 
+class Holding:
+    """Messages that a channel was given: those not acknowledged go back when it is closed."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def ack(self, tag: int) -> None:
+        """Let a message go, and only this one."""
+        if self._channel.is_open:
+            self._channel.basic_ack(tag)
+
+
 class AmqpTransport:
     """One service's connection to RabbitMQ: opened anew, with its consumers, when it breaks."""
 
@@ -202,8 +231,37 @@ class AmqpTransport:
         if link and link.channel.is_open:
             closed = _Answer()
             link.channel.add_on_close_callback(closed.give)
+            # pika would cancel the consumer before it closes the channel. RabbitMQ would then let a
+            # stand-by begin while what we give back is not in the queue yet: out of order.
+            link.channel._cancelled.update(link.channel._consumers)
             link.channel.close()
             await closed
+
+    async def depths(self, queues: Iterable[Queue]) -> list[QueueState]:
+        """How full the queues are; those that are not there are left out."""
+        found = []
+        async with AsyncExitStack() as stack:
+            link: AmqpLink | None = None
+            for queue in queues:
+                if link is None:
+                    link = await stack.enter_async_context(self._linked())
+                try:
+                    frame = await link.call(link.channel.queue_declare, queue.name, passive=True)
+                except Unavailable:
+                    raise
+                except BusError:  # the broker says "no such queue" by closing the channel
+                    link = None
+                    continue
+                method = frame.method
+                found.append(QueueState(queue.name, method.message_count, method.consumer_count))
+        return found
+
+    @asynccontextmanager
+    async def held(self, queue: Queue, most: int) -> AsyncIterator[tuple[list[Held], Holding]]:
+        """Take up to `most` messages from a queue; those not acknowledged go back at the end."""
+        async with self._linked() as link:
+            await self._declare(link, queue)  # somebody may have deleted it
+            yield await _take(link, queue.name, most), Holding(link.channel)
 
     async def close(self) -> None:
         """Close the connection; what is not acknowledged goes back to its queues."""
@@ -238,11 +296,25 @@ class AmqpTransport:
             raise ConnectionLost("the connection to RabbitMQ is down")
         opened = _Answer()
         self._connection.channel(on_open_callback=opened.give)
-        link = AmqpLink(await opened, self._app_id)
+        try:
+            async with asyncio.timeout(PATIENCE):  # pika says nothing when the connection breaks
+                link = AmqpLink(await opened, self._app_id)
+        except TimeoutError:
+            raise BrokerDown(f"RabbitMQ did not answer within {PATIENCE:g} s") from None
         link.channel.add_on_close_callback(self._channel_closed)
         link.channel.add_on_cancel_callback(lambda _: self._lost.set())
         await link.confirm()
         return link
+
+    @asynccontextmanager
+    async def _linked(self) -> AsyncIterator[AmqpLink]:
+        """A channel that is closed at the end."""
+        link = await self._link()
+        try:
+            yield link
+        finally:
+            if link.channel.is_open:
+                link.channel.close()
 
     async def _declare(self, link: AmqpLink, queue: Queue) -> None:
         channel = link.channel
@@ -307,6 +379,17 @@ class AmqpTransport:
                 log.info("not yet: %s", error)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
+
+
+async def _take(link: AmqpLink, queue: str, most: int) -> list[Held]:
+    taken: list[Held] = []
+    while len(taken) < most:
+        method, properties, body = await link.get(queue)
+        if method is None:
+            break
+        headers = properties.headers or {}
+        taken.append(Held(method.delivery_tag, properties.message_id or "", body, headers))
+    return taken
 
 
 def _parameters(url: str, app_id: str) -> pika.URLParameters:

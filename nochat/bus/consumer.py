@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +12,9 @@ from nochat.bus.codec import Decoder, encode, join
 from nochat.bus.outbox import Link, Outbox, Parcel
 from nochat.bus.routing import DEAD, DEFAULT, Queue, Route, route
 from nochat.errors import ConnectionLost
-from nochat.events import Envelope, Reply, Request
+from nochat.events import Envelope, type_of
+from nochat.requests import Reply, Request
+from nochat.tally import MALFORMED, Tally
 
 log = logging.getLogger(__name__)
 
@@ -70,17 +73,29 @@ class Batch:
         self._check()
         outbox, shards = self._consumer.outbox, self._consumer.shards
         await asyncio.gather(*{outbox.put(event, route(event, shards)) for event in events})
+        self._consumer.tally.note_published(events)
 
     def reply(self, request: Request, reply: Reply) -> None:
         """Answer a request of this batch; nothing confirms that the answer arrived."""
         if asker := self._reply_to.get(request.id):
             self._check()
             self._consumer.outbox.put(reply, Route(DEFAULT, asker, durable=False))
+            self._consumer.tally.note_published([reply])
 
     async def dead_letter(self, event: Envelope, reason: str) -> None:
         """Set an event aside in the dead-letter queue, with the reason; then go on."""
         self._check()
-        await self._consumer.set_aside(join([encode(event)]), reason)
+        await self._consumer.set_aside(join([encode(event)]), reason, type_of(type(event)))
+
+    async def wait(self, seconds: float) -> None:
+        """Wait before another attempt, but not while the subscription is being cancelled.
+
+        Raises:
+            ConnectionLost: it is; this batch goes back to its queue.
+        """
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._consumer.stopping.wait(), seconds)
+            raise ConnectionLost("the subscription is being cancelled")
 
     def ack(self) -> None:
         """Acknowledge everything in the batch."""
@@ -103,9 +118,15 @@ class Consumer:
     """
 
     def __init__(
-        self, queue: Queue, handler: Handler, fresh: Callable[[], None], shards: int
+        self,
+        queue: Queue,
+        handler: Handler,
+        fresh: Callable[[], None],
+        shards: int,
+        tally: Tally,
     ) -> None:
-        self.queue, self.shards = queue, shards
+        self.queue, self.shards, self.tally = queue, shards, tally
+        self.stopping = asyncio.Event()
         self.link: ConsumerLink | None = None
         self.outbox = Outbox(resend=False)
         self._handler, self._fresh = handler, fresh
@@ -130,12 +151,17 @@ class Consumer:
         self._pending.clear()
         self.outbox.detach(error)
 
+    def stop(self) -> None:
+        """Let `run` end after the batch in hand; what else was delivered goes back."""
+        self.stopping.set()
+        self._wake.set()
+
     async def run(self) -> None:
-        """Hand batches to the handler until cancelled."""
-        while True:
+        """Hand batches to the handler until told to stop."""
+        while not self.stopping.is_set():
             await self._wake.wait()
             self._wake.clear()
-            if not self._pending or self.link is None:
+            if not self._pending or self.link is None or self.stopping.is_set():
                 continue
             if self._is_new:
                 self._is_new = False
@@ -160,10 +186,11 @@ class Consumer:
             if delivery.reply_to:
                 batch._reply_to |= {e.id: delivery.reply_to for e in found.envelopes}
             for body, reason in found.malformed:
-                await self.set_aside(body, reason)
+                await self.set_aside(body, reason, MALFORMED)
         await self._handler(batch)
 
-    async def set_aside(self, body: bytes, reason: str) -> None:
+    async def set_aside(self, body: bytes, reason: str, name: str) -> None:
         """Put a body into the dead-letter queue; returns when the broker has confirmed it."""
+        self.tally.note_failed(name)
         headers = {"x-nochat-reason": reason, "x-nochat-queue": self.queue.name}
         await self.outbox.put_parcel(Parcel(Route(DEAD, ""), raw=body, headers=headers))

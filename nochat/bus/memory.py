@@ -3,12 +3,14 @@
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from weakref import WeakValueDictionary
 
 from nochat.bus.consumer import PREFETCH, Consumer, Delivery
+from nochat.bus.inspection import Held, QueueState
 from nochat.bus.outbox import Outbox, Parcel
 from nochat.bus.routing import DEAD, DEFAULT, EXCHANGES, Queue
 from nochat.errors import ConnectionLost, Unroutable
@@ -22,6 +24,7 @@ class Message:
     """A message in a queue; `tries` counts the deliveries that nobody acknowledged."""
 
     body: bytes
+    id: str = ""
     reply_to: str = ""
     expires: float = float("inf")
     headers: dict[str, str] = field(default_factory=dict)
@@ -102,7 +105,10 @@ class MemoryQueue:
         for message in reversed(messages):
             message.tries += 1
             if message.tries > DELIVERY_LIMIT:
-                message.headers = {"x-first-death-reason": "delivery_limit"}
+                message.headers = {
+                    "x-first-death-reason": "delivery_limit",
+                    "x-first-death-queue": self.shape.name,
+                }
                 self.broker.spread(DEAD, "", message)
             else:
                 self.messages.appendleft(message)
@@ -124,7 +130,7 @@ class Broker:
         """Put a message into the queues that take it, and confirm."""
         exchange, key = parcel.route.exchange, parcel.route.key
         expires = time.monotonic() + parcel.expiration if parcel.expiration else float("inf")
-        message = Message(parcel.body, reply_to, expires, parcel.headers)
+        message = Message(parcel.body, parcel.id, reply_to, expires, parcel.headers)
         if exchange == DEFAULT and key in self.askers:
             self.askers[key](message.body)
         elif not self.spread(exchange, key, message) and parcel.route.mandatory:
@@ -153,6 +159,28 @@ def _pattern(key: str) -> re.Pattern[str]:
     """A topic exchange's binding key: `*` is one word, `#` any number of them."""
     parts = {"*": r"[^.]+", "#": r".*"}
     return re.compile(r"\.".join(parts.get(word, re.escape(word)) for word in key.split(".")))
+
+
+class Holding:
+    """Messages that were taken out of a queue to be looked at."""
+
+    def __init__(self, queue: MemoryQueue, most: int) -> None:
+        self._queue = queue
+        count = min(most, len(queue.messages))
+        self._messages = {tag: queue.messages.popleft() for tag in range(count)}
+        self.held = [
+            Held(tag, each.id, each.body, dict(each.headers))
+            for tag, each in self._messages.items()
+        ]
+
+    def ack(self, tag: int) -> None:
+        """Let a message go."""
+        del self._messages[tag]
+
+    def give_back(self) -> None:
+        """Put the others to the front again."""
+        self._queue.messages.extendleft(reversed(self._messages.values()))
+        self._queue.deliver()
 
 
 _brokers: WeakValueDictionary[str, Broker] = WeakValueDictionary()
@@ -197,6 +225,20 @@ class MemoryTransport:
         channel.queue.leave(channel)
         if channel.queue.shape.exclusive:
             del self._broker.queues[channel.queue.shape.name]
+
+    async def depths(self, queues: Iterable[Queue]) -> list[QueueState]:
+        """How full the queues are; those that are not there are left out."""
+        there = (self._broker.queues.get(queue.name) for queue in queues)
+        return [QueueState(q.shape.name, len(q.messages), len(q.channels)) for q in there if q]
+
+    @asynccontextmanager
+    async def held(self, queue: Queue, most: int) -> AsyncIterator[tuple[list[Held], "Holding"]]:
+        """Take up to `most` messages from a queue; those not acknowledged go back at the end."""
+        holding = Holding(self._broker.declare(queue), most)
+        try:
+            yield holding.held, holding
+        finally:
+            holding.give_back()
 
     async def close(self) -> None:
         """Cancel everything."""

@@ -85,6 +85,11 @@ class Outbox:
         self._sent: dict[Parcel, None] = {}
         self._due = False
 
+    @property
+    def attached(self) -> bool:
+        """Whether there is a link to send through."""
+        return self._link is not None
+
     def put(self, envelope: Envelope, route: Route) -> asyncio.Future[None]:
         """Take an envelope; the future is resolved when the broker has confirmed it."""
         encoded = encode(envelope)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from nochat.events import Command, Envelope, Event, Request, type_of
+from nochat.events import Command, Envelope, Event, type_of
+from nochat.requests import Request
 
 COMMANDS = "nochat.commands"
 EVENTS = "nochat.events"

@@ -13,8 +13,10 @@ from typing import Self
 
 import msgspec
 
-from nochat.bootstrap import NAMES
+from nochat import bootstrap
+from nochat.grant import grant
 from nochat.keeper import Kept, free_port, keep, wait_until
+from nochat.settings import load
 
 READY = 30.0  # seconds that a service may take to start
 READY_LINE = re.compile(r"^[\w, -]+: (http://\S+|running)$", re.MULTILINE)
@@ -123,6 +125,14 @@ class Chat:
         kept.restart()
         self.ready(name, written)
 
+    def grant(self, name: str) -> None:
+        """Make an account a manager, as `nochat grant` does.
+
+        Raises:
+            NochatError: there is no such account.
+        """
+        grant(load(_environment(self._settings)), name)
+
     def stop(self) -> None:
         """End everything and remove the folder; calling it again does nothing."""
         for name in [*reversed(self.processes)]:
@@ -198,10 +208,11 @@ def _start_apart(chat: Chat, settings: dict[str, str]) -> None:
     settings |= {"port": str(web), "gateway_port": str(gateway)}
     settings |= {"gateway_url": f"http://127.0.0.1:{gateway}"}
     settings |= {"origins": f"http://127.0.0.1:{web},http://localhost:{web}"}
-    for name in NAMES:
+    names = bootstrap.names(load(_environment(settings)))
+    for name in names:
         chat.launch(name, "run", name, env=_environment(settings))
-    for name in NAMES:
-        chat.url = chat.ready(name)
+    for name in names:
+        chat.url = chat.ready(name) or chat.url
 
 
 def _environment(settings: Mapping[str, str]) -> dict[str, str]:

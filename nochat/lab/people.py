@@ -118,16 +118,19 @@ class Person:
         return client_id
 
     async def call(self, event: str, data: dict[str, Any]) -> dict[str, Any]:
-        """Send anything, and wait for the answer.
+        """Send anything, and wait for the answer; again, where it says "too fast".
 
         Raises:
             RuntimeError: the answer is an error.
             TimeoutError: none came.
         """
-        try:
-            answer: dict[str, Any] = await self._socket.call(event, data, timeout=PATIENCE)
-        except socketio.exceptions.TimeoutError:
-            raise TimeoutError(f"{self.name}: {event}: no answer in {PATIENCE:g} s") from None
+        answer: dict[str, Any] = {"wait": 0}
+        while "wait" in answer:
+            await asyncio.sleep(answer["wait"])
+            try:
+                answer = await self._socket.call(event, data, timeout=PATIENCE)
+            except socketio.exceptions.TimeoutError:
+                raise TimeoutError(f"{self.name}: {event}: no answer in {PATIENCE:g} s") from None
         if "error" in answer:
             raise RuntimeError(f"{self.name}: {event}: {answer['error']}")
         return answer
@@ -159,12 +162,12 @@ class Person:
     async def _ask(
         self, method: str, path: str, content: dict[str, str] | None = None
     ) -> tuple[int, dict[str, Any]]:
-        """A REST call, made again while the answer is "try again in a moment"."""
+        """A REST call, made again while the answer is "too many" or "try again in a moment"."""
         assert self._http
         give_up = asyncio.get_running_loop().time() + PATIENCE
         while True:
             async with self._http.request(method, self.url + path, json=content) as response:
                 status, answer = response.status, await response.json()
-            if status != 503 or asyncio.get_running_loop().time() > give_up:
+            if status not in (429, 503) or asyncio.get_running_loop().time() > give_up:
                 return status, answer
             await asyncio.sleep(0.2)

@@ -3,26 +3,30 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import get_args
 
 from nochat import embedded
 from nochat.events import (
     Event,
+    LogEntry,
+    RoomRead,
+    UserConnected,
+    UserDisconnected,
+    UserNotified,
+)
+from nochat.requests import (
+    AllRooms,
+    Found,
+    GetAllRooms,
     GetHistory,
     GetRooms,
     GetRoomState,
     GetTrends,
     History,
-    MessageSent,
-    RoomCreated,
-    RoomJoined,
-    RoomLeft,
-    RoomRead,
     Rooms,
     RoomState,
+    SearchMessages,
     Trends,
-    UserConnected,
-    UserDisconnected,
-    UserMentioned,
 )
 from nochat.service import Context, Service
 from nochat.stores.activity import ActivityStore
@@ -48,14 +52,11 @@ async def store(context: Context) -> AsyncIterator[ActivityStore]:
 
 
 @service.on(
-    RoomCreated,
-    RoomJoined,
-    RoomLeft,
-    MessageSent,
+    *get_args(LogEntry),
     RoomRead,
     UserConnected,
     UserDisconnected,
-    UserMentioned,
+    UserNotified,
     many=True,
 )
 async def record(events: list[Event], context: Context) -> None:
@@ -66,7 +67,7 @@ async def record(events: list[Event], context: Context) -> None:
 @service.on(GetRoomState)
 async def room_state(request: GetRoomState, context: Context) -> RoomState:
     """Say what a controller must know."""
-    state: RoomState = await context.resource.room_state(request.room)
+    state: RoomState = await context.resource.room_state(request.room, request.recent)
     return state
 
 
@@ -74,6 +75,20 @@ async def room_state(request: GetRoomState, context: Context) -> RoomState:
 async def rooms(request: GetRooms, context: Context) -> Rooms:
     """List the rooms for a user."""
     found: Rooms = await context.resource.rooms(request.user)
+    return found
+
+
+@service.on(GetAllRooms)
+async def all_rooms(_: GetAllRooms, context: Context) -> AllRooms:
+    """List the rooms for a manager."""
+    found: AllRooms = await context.resource.all_rooms()
+    return found
+
+
+@service.on(SearchMessages)
+async def search(request: SearchMessages, context: Context) -> Found:
+    """Find a user's messages by their words."""
+    found: Found = await context.resource.search(request)
     return found
 
 

@@ -9,28 +9,48 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from nochat.events import (
-    CloseSession,
+    AccountChanged,
     Command,
     CreateRoom,
-    CreateUser,
+    DeleteMessage,
+    EditMessage,
     Envelope,
     Event,
-    GetRoomState,
+    InviteUser,
     JoinRoom,
     LeaveRoom,
-    LogIn,
     LogInFailed,
-    LogOut,
     MarkRead,
-    OpenSession,
-    RegisterUser,
-    RoomState,
+    MessageSent,
+    ModerateMember,
+    OpenDirect,
+    PasswordChanged,
+    React,
     SendMessage,
-    Session,
+    SessionsEnded,
     UserLoggedIn,
     UserLoggedOut,
     UserRegistered,
     caused_by,
+)
+from nochat.requests import (
+    Accounts,
+    ChangeAccount,
+    ChangePassword,
+    CloseSession,
+    CreateUser,
+    GetHistory,
+    GetRoomState,
+    History,
+    LogIn,
+    LogOut,
+    OpenSession,
+    RegisterUser,
+    RoomState,
+    Said,
+    Session,
+    SetAccount,
+    SetPassword,
 )
 from nochat.room import Room
 from nochat.service import Context, Service
@@ -53,14 +73,31 @@ def forget(rooms: dict[str, Room]) -> None:
     rooms.clear()
 
 
-@service.on(CreateRoom, JoinRoom, LeaveRoom, SendMessage, MarkRead, many=True)
+@service.on(
+    CreateRoom,
+    OpenDirect,
+    JoinRoom,
+    LeaveRoom,
+    InviteUser,
+    ModerateMember,
+    SendMessage,
+    EditMessage,
+    DeleteMessage,
+    React,
+    MarkRead,
+    many=True,
+)
 async def decide(commands: list[Command], context: Context) -> list[Event]:
     """Decide in the order of the queue, and publish what happened in that order."""
+    rooms: dict[str, Room] = context.resource
     await _learn({command.room for command in commands}, context)
     happened: list[Event] = []
     for command in commands:
+        room = rooms[command.room]
+        if position := room.unknown(command):
+            room.learn(await _said(room.id, position, context))
         with caused_by(command.correlation_id):
-            happened += context.resource[command.room].decide(command)
+            happened += room.decide(command)
     return happened
 
 
@@ -73,18 +110,29 @@ async def _learn(wanted: set[str], context: Context) -> None:
         rooms[room] = Room.of(state)
 
 
+async def _said(room: str, position: int, context: Context) -> Said:
+    """Who wrote an old message; no sender where there is none at that position."""
+    found: History = await context.bus.request(GetHistory(room=room, after=position - 1, limit=1))
+    match found.entries:
+        case [MessageSent() as it] if it.position == position:
+            return Said(position, it.sender, it.client_id, it.deleted)
+        case _:
+            return Said(position, "", "")
+
+
 @service.on(RegisterUser)
 async def register(request: RegisterUser, context: Context) -> list[Envelope]:
     """Make the account and open its first session."""
-    await context.bus.request(CreateUser(user=request.user, password=request.password))
-    session = await _open_session(request, context)
+    asked = CreateUser(user=request.user, password=request.password)
+    session: Session = await context.bus.request(asked)
     return [UserRegistered(user=request.user), UserLoggedIn(user=request.user), session]
 
 
 @service.on(LogIn)
 async def log_in(request: LogIn, context: Context) -> list[Envelope]:
     """Open a session, or say in the log that somebody could not."""
-    session = await _open_session(request, context)
+    asked = OpenSession(user=request.user, password=request.password)
+    session: Session = await context.bus.request(asked)
     if not session.user:
         return [LogInFailed(user=request.user), session]
     return [UserLoggedIn(user=session.user), session]
@@ -94,10 +142,33 @@ async def log_in(request: LogIn, context: Context) -> list[Envelope]:
 async def log_out(request: LogOut, context: Context) -> list[Envelope]:
     """Close a session."""
     session: Session = await context.bus.request(CloseSession(token=request.token))
-    return [*([UserLoggedOut(user=session.user)] if session.user else []), session]
+    if not session.user:
+        return [session]
+    return [UserLoggedOut(user=session.user), *_ended(session.user, session.ended), session]
 
 
-async def _open_session(request: RegisterUser | LogIn, context: Context) -> Session:
-    asked = OpenSession(user=request.user, password=request.password)
+@service.on(ChangePassword)
+async def change_password(request: ChangePassword, context: Context) -> list[Envelope]:
+    """Store another password, and end the user's other sessions."""
+    asked = SetPassword(
+        token=request.token, password=request.password, new_password=request.new_password
+    )
     session: Session = await context.bus.request(asked)
-    return session
+    ended = _ended(session.user, session.ended, "the password was changed")
+    return [PasswordChanged(user=session.user), *ended, session]
+
+
+@service.on(ChangeAccount)
+async def change_account(request: ChangeAccount, context: Context) -> list[Envelope]:
+    """Store another role or a ban; who is banned is out at once."""
+    asked = SetAccount(user=request.user, role=request.role, banned=request.banned)
+    accounts: Accounts = await context.bus.request(asked)
+    (account,) = accounts.accounts
+    changed = AccountChanged(
+        user=account.name, by=request.by, role=account.role, banned=account.banned
+    )
+    return [changed, *_ended(account.name, accounts.ended, "this account is banned"), accounts]
+
+
+def _ended(user: str, sessions: list[str], reason: str = "") -> list[Event]:
+    return [SessionsEnded(user=user, sessions=sessions, reason=reason)] if sessions else []

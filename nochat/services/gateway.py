@@ -7,19 +7,18 @@ position in each room.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from nochat.events import (
+    AccountChanged,
     CommandRejected,
-    MessageSent,
+    LogEntry,
     PresenceReported,
-    RoomCreated,
     RoomEvent,
-    RoomJoined,
-    RoomLeft,
     RoomRead,
+    SessionsEnded,
     TypingStarted,
-    UserMentioned,
+    UserNotified,
 )
 from nochat.service import Context, Service
 
@@ -37,6 +36,7 @@ async def sockets(context: Context) -> AsyncIterator["Sockets"]:
     from nochat.sockets import Sockets
 
     sockets = Sockets(context.bus, context.settings)
+    context.bus.tally.gauges["nochat_sockets"] = sockets.count
     async with sockets.reporting():
         yield sockets
 
@@ -47,14 +47,14 @@ def resync(sockets: "Sockets") -> None:
     sockets.resync()
 
 
-@service.on(RoomCreated, RoomJoined, RoomLeft, MessageSent, many=True)
+@service.on(*get_args(LogEntry), many=True)
 async def spread(events: list[RoomEvent], context: Context) -> None:
     """Show a room's members what happened in it."""
     await context.resource.spread(events)
 
 
-@service.on(RoomRead, UserMentioned, CommandRejected, many=True)
-async def tell(events: list[RoomRead | UserMentioned | CommandRejected], context: Context) -> None:
+@service.on(RoomRead, UserNotified, CommandRejected, many=True)
+async def tell(events: list[RoomRead | UserNotified | CommandRejected], context: Context) -> None:
     """Tell one user, on all of their sockets."""
     for event in events:
         await context.resource.tell(event.user, event)
@@ -70,3 +70,15 @@ async def typing(event: TypingStarted, context: Context) -> None:
 async def presence(event: PresenceReported, context: Context) -> None:
     """Show everybody who came and who went."""
     await context.resource.presence_reported(event)
+
+
+@service.on(SessionsEnded)
+async def end_sessions(event: SessionsEnded, context: Context) -> None:
+    """Close the sockets of sessions that are over."""
+    await context.resource.end_sessions(event)
+
+
+@service.on(AccountChanged)
+async def account_changed(event: AccountChanged, context: Context) -> None:
+    """Take notice of another role."""
+    await context.resource.account_changed(event)

@@ -2,7 +2,9 @@
 
 import re
 
-from nochat.events import GetRoomState, MessageSent, RoomState, UserMentioned
+from nochat.events import MessageSent, UserNotified
+from nochat.requests import GetRoomState, RoomState
+from nochat.room import DIRECT
 from nochat.service import Context, Service
 
 service = Service("notifications")
@@ -12,15 +14,23 @@ MENTION = re.compile(r"(?<![\w@])@(\w[\w.-]{0,30}\w)")
 
 
 @service.on(MessageSent)
-async def mention(message: MessageSent, context: Context) -> list[UserMentioned]:
-    """Tell each member whom a message names, except its own sender."""
+async def notify(message: MessageSent, context: Context) -> list[UserNotified]:
+    """Tell the other in a room of two, or each member whom a message names."""
+    direct = message.room.startswith(DIRECT)
     named = {name.casefold() for name in MENTION.findall(message.text)}
-    named.discard(message.sender.casefold())
-    if not named:
+    if not direct and not named:
         return []
-    room: RoomState = await context.bus.request(GetRoomState(room=message.room))
+    asked = GetRoomState(room=message.room, recent=False)
+    state: RoomState = await context.bus.request(asked)
     return [
-        UserMentioned(member, message.room, message.position, message.sender, message.text)
-        for member in sorted(room.members)
-        if member.casefold() in named
+        UserNotified(
+            member,
+            message.room,
+            message.position,
+            message.sender,
+            message.text,
+            "direct" if direct else "mention",
+        )
+        for member in sorted(state.room.members)
+        if member != message.sender and (direct or member.casefold() in named)
     ]

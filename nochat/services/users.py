@@ -1,17 +1,34 @@
 """users: accounts and sessions in a relational database (MariaDB or MySQL; SQLite by default)."""
 
-import asyncio
+from asyncio import to_thread
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from nochat.events import CloseSession, CreateUser, OpenSession, Session, WhoIs
+from nochat.requests import (
+    Accounts,
+    CloseSession,
+    CreateUser,
+    FindUser,
+    GetAccounts,
+    OpenSession,
+    Session,
+    SetAccount,
+    SetPassword,
+    WhoIs,
+)
 from nochat.service import Context, Service
+from nochat.settings import Settings
 
 if TYPE_CHECKING:
     from nochat.stores.users import UserStore
 
 service = Service("users")
+
+
+def database(settings: Settings) -> str:
+    """SQLAlchemy's URL of the database."""
+    return settings.users_url or f"sqlite:///{settings.data_path / 'users.db'}"
 
 
 @service.resource
@@ -22,8 +39,7 @@ async def store(context: Context) -> AsyncIterator["UserStore"]:
     from nochat.stores.users import UserStore
 
     settings = context.settings
-    url = settings.users_url or f"sqlite:///{settings.data_path / 'users.db'}"
-    store = await asyncio.to_thread(UserStore, url, settings.session_hours)
+    store = await to_thread(UserStore, database(settings), settings.session_hours)
     try:
         yield store
     finally:
@@ -32,27 +48,63 @@ async def store(context: Context) -> AsyncIterator["UserStore"]:
 
 @service.on(CreateUser)
 async def create(request: CreateUser, context: Context) -> Session:
-    """Store an account."""
-    await asyncio.to_thread(context.resource.create, request.user, request.password)
-    return Session(user=request.user)
+    """Store an account, and open its first session."""
+    session: Session = await to_thread(context.resource.create, request.user, request.password)
+    return session
 
 
 @service.on(OpenSession)
 async def open_session(request: OpenSession, context: Context) -> Session:
     """Check the password and open a session."""
-    user, token = await asyncio.to_thread(
+    session: Session = await to_thread(
         context.resource.open_session, request.user, request.password
     )
-    return Session(user=user, token=token)
+    return session
 
 
 @service.on(CloseSession)
 async def close_session(request: CloseSession, context: Context) -> Session:
     """End a session."""
-    return Session(user=await asyncio.to_thread(context.resource.close_session, request.token))
+    session: Session = await to_thread(context.resource.close_session, request.token)
+    return session
 
 
 @service.on(WhoIs)
 async def who_is(request: WhoIs, context: Context) -> Session:
     """Say whose session it is."""
-    return Session(user=await asyncio.to_thread(context.resource.user_of, request.token))
+    session: Session = await to_thread(context.resource.session, request.token)
+    return session
+
+
+@service.on(SetPassword)
+async def set_password(request: SetPassword, context: Context) -> Session:
+    """Store another password, and end the user's other sessions."""
+    user, ended = await to_thread(
+        context.resource.set_password, request.token, request.password, request.new_password
+    )
+    return Session(user=user, ended=ended)
+
+
+@service.on(SetAccount)
+async def set_account(request: SetAccount, context: Context) -> Accounts:
+    """Store a role or a ban."""
+    account, ended = await to_thread(
+        context.resource.change, request.user, request.role, request.banned
+    )
+    return Accounts(accounts=[account], ended=ended)
+
+
+@service.on(FindUser)
+async def find(request: FindUser, context: Context) -> Accounts:
+    """Give the account of that name, if there is one."""
+    account = await to_thread(context.resource.find, request.user)
+    return Accounts(accounts=[account] if account else [])
+
+
+@service.on(GetAccounts)
+async def accounts(request: GetAccounts, context: Context) -> Accounts:
+    """List accounts."""
+    found, more = await to_thread(
+        context.resource.accounts, request.prefix, request.after, request.limit
+    )
+    return Accounts(accounts=found, more=more)

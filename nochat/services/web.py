@@ -1,13 +1,13 @@
-"""web: the page, and the REST calls that a page makes before it has a socket."""
+"""web: the page, the management, and the REST calls that they make."""
 
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.resources import files
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Meta
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -17,24 +17,41 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from nochat import management, openapi
 from nochat.bus import Bus
-from nochat.client import COOKIE
-from nochat.errors import RequestFailed, Unavailable
-from nochat.events import GetTrends, LogIn, LogOut, Password, RegisterUser, Session, UserName, WhoIs
+from nochat.events import Password, Role, ServiceReported, UserName
+from nochat.requests import (
+    Accounts,
+    ChangePassword,
+    GetAccounts,
+    GetTrends,
+    LogIn,
+    LogOut,
+    RegisterUser,
+    Session,
+)
+from nochat.rest import (
+    Call,
+    Caller,
+    Limits,
+    NotAllowed,
+    Nothing,
+    Shared,
+    refusal,
+    reply,
+    routes,
+)
 from nochat.service import Context, Service
 from nochat.settings import Settings
 
-log = logging.getLogger(__name__)
+service = Service("web", everywhere=True)
 
-service = Service("web")
-
-MOST_BYTES = 8192  # of a request's body
 STATIC = files("nochat") / "static"
 
 Answer = Callable[[HttpRequest], Awaitable[Response]]
 
 
-class Account(msgspec.Struct, frozen=True):
+class NewAccount(msgspec.Struct, frozen=True):
     """A new account."""
 
     user: UserName
@@ -44,97 +61,136 @@ class Account(msgspec.Struct, frozen=True):
 class Credentials(msgspec.Struct, frozen=True):
     """What a user logs in with."""
 
+    user: Annotated[str, Meta(max_length=64)]
+    password: Annotated[str, Meta(max_length=256)]
+
+
+class Passwords(msgspec.Struct, frozen=True):
+    """The present password, and the next."""
+
+    old: Annotated[str, Meta(max_length=256)]
+    new: Password
+
+
+class Name(msgspec.Struct, frozen=True):
+    """Whose session it is now."""
+
     user: str
-    password: str
+
+
+class Me(msgspec.Struct, frozen=True):
+    """Who calls ("" is nobody), and where the gateway is ("" is here)."""
+
+    user: str
+    role: Role
+    gateway: str
+
+
+class Beginning(msgspec.Struct, frozen=True):
+    """How names begin."""
+
+    prefix: Annotated[str, Meta(max_length=32)] = ""
+
+
+class Names(msgspec.Struct, frozen=True):
+    """Names of users."""
+
+    users: list[str]
+
+
+class Since(msgspec.Struct, frozen=True):
+    """From when on (seconds since 1970), and how many of each."""
+
+    since: float = 0.0
+    limit: Annotated[int, Meta(ge=1, le=100)] = 10
+
+
+class Trends(msgspec.Struct, frozen=True):
+    """Pairs of what was counted and its count, most first; `hours` are of the day, in UTC."""
+
+    users: list[tuple[str, int]]
+    rooms: list[tuple[str, int]]
+    words: list[tuple[str, int]]
+    hours: list[tuple[int, int]]
+    connections: int
+    messages: int
 
 
 class Web:
     """The HTTP application; `app` is what the server serves."""
 
     def __init__(self, bus: Bus, settings: Settings) -> None:
-        self._bus, self._settings = bus, settings
+        self.shared = Shared(bus, settings)
+        self._settings = settings
+        self._attempts = Limits(settings.login_rate)
+        self._reserved = {name.strip().casefold() for name in settings.reserved.split(",")}
+        calls = [*self._calls(), *management.CALLS]
+        self._openapi = openapi.document(calls)
         self.app = Starlette(
             routes=[
-                Route("/", self._page),
+                Route("/", _file("index.html")),
+                Route("/manage", _file("manage.html")),
                 Route("/healthz", self._health),
-                Route("/api/register", self._register, methods=["POST"]),
-                Route("/api/login", self._log_in, methods=["POST"]),
-                Route("/api/logout", self._log_out, methods=["POST"]),
-                Route("/api/me", self._me),
-                Route("/api/trends", self._trends),
+                Route("/openapi.json", self._document),
+                *routes(calls, self.shared),
                 Mount("/static", StaticFiles(directory=str(STATIC))),
             ],
             middleware=[Middleware(BaseHTTPMiddleware, dispatch=self._guard)],
-            exception_handlers={
-                msgspec.ValidationError: _refuse(422),
-                msgspec.DecodeError: _refuse(400),
-                RequestFailed: _refuse(409),
-                Unavailable: _refuse_for_now,
-                HTTPException: _refuse_http,
-            },
+            exception_handlers={HTTPException: _refuse},
         )
 
-    async def _page(self, _: HttpRequest) -> Response:
-        return FileResponse(str(STATIC / "index.html"))
+    def _calls(self) -> list[Call]:
+        return [
+            Call("GET", "/api/me", _me, gives=Me, needs="anybody"),
+            Call("POST", "/api/register", self._register, NewAccount, Name, "anybody", (409, 429)),
+            Call("POST", "/api/login", self._log_in, Credentials, Name, "anybody", (401, 429)),
+            Call("POST", "/api/logout", _log_out, needs="anybody"),
+            Call("POST", "/api/password", self._change_password, Passwords, refuses=(409, 429)),
+            Call("GET", "/api/users", _users, Beginning, Names),
+            Call("GET", "/api/trends", _trends, Since, Trends),
+        ]
 
     async def _health(self, _: HttpRequest) -> Response:
-        return _json({"status": "ok"})
+        return reply({"status": "ok"})
 
-    async def _register(self, request: HttpRequest) -> Response:
-        account = msgspec.json.decode(await _body(request), type=Account)
-        asked = RegisterUser(user=account.user, password=account.password)
-        return self._welcome(request, await self._bus.request(asked))
+    async def _document(self, _: HttpRequest) -> Response:
+        return reply(self._openapi)
 
-    async def _log_in(self, request: HttpRequest) -> Response:
-        given = msgspec.json.decode(await _body(request), type=Credentials)
-        session = await self._bus.request(LogIn(user=given.user, password=given.password))
-        if not getattr(session, "user", ""):
-            return _json({"error": "wrong name or password"}, 401)
-        return self._welcome(request, session)
+    async def _register(self, caller: Caller, sent: NewAccount) -> Name:
+        """Make an account, and open its first session."""
+        self._attempts.check(caller, sent.user)
+        if sent.user.casefold() in self._reserved:
+            raise NotAllowed(409, "this name is taken; choose another")
+        asked = RegisterUser(user=sent.user, password=sent.password)
+        return await _enter(caller, await caller.bus.request(asked))
 
-    async def _log_out(self, request: HttpRequest) -> Response:
-        await self._bus.request(LogOut(token=request.cookies.get(COOKIE, "")))
-        response = _json({})
-        response.delete_cookie(COOKIE, httponly=True, samesite="lax")
-        return response
+    async def _log_in(self, caller: Caller, sent: Credentials) -> Name:
+        """Open a session."""
+        self._attempts.check(caller, sent.user)
+        session = await caller.bus.request(LogIn(user=sent.user, password=sent.password))
+        if not session.user:
+            raise NotAllowed(401, session.reason)
+        return await _enter(caller, session)
 
-    async def _me(self, request: HttpRequest) -> Response:
-        return _json({"user": await self._user(request), "gateway": self._settings.gateway_url})
-
-    async def _trends(self, request: HttpRequest) -> Response:
-        if not await self._user(request):
-            return _json({"error": "log in first"}, 401)
-        return _json(msgspec.to_builtins(await self._bus.request(GetTrends())))
-
-    async def _user(self, request: HttpRequest) -> str:
-        session = await self._bus.request(WhoIs(token=request.cookies.get(COOKIE, "")))
-        return str(getattr(session, "user", ""))
-
-    def _welcome(self, request: HttpRequest, session: Any) -> Response:
-        assert isinstance(session, Session)
-        response = _json({"user": session.user})
-        response.set_cookie(
-            COOKIE,
-            session.token,
-            max_age=int(self._settings.session_hours * 3600),
-            httponly=True,
-            samesite="lax",
-            secure=request.url.scheme == "https",
-        )
-        return response
+    async def _change_password(self, caller: Caller, sent: Passwords) -> Nothing:
+        """Change one's own password; other sessions end."""
+        self._attempts.check(caller, caller.session.user)
+        asked = ChangePassword(token=caller.token, password=sent.old, new_password=sent.new)
+        await caller.bus.request(asked)
+        return Nothing()
 
     async def _guard(self, request: HttpRequest, answer: Answer) -> Response:
         """No POST from another site's page; the same security headers on everything."""
-        origin = request.headers.get("origin")
-        if request.method == "POST" and origin and urlsplit(origin).netloc != request.url.netloc:
-            return _json({"error": "this page may not post here"}, 403)
-        response = await answer(request)
+        if request.method == "POST" and _is_from_elsewhere(request):
+            response = reply({"error": "this page may not post here"}, 403)
+        else:
+            response = await answer(request)
         response.headers.update(self._headers(request))
         return response
 
     def _headers(self, request: HttpRequest) -> dict[str, str]:
         gateway = urlsplit(self._settings.gateway_url).netloc or request.url.netloc
-        return {
+        headers = {
             "Content-Security-Policy": (
                 "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
                 f"connect-src 'self' http://{gateway} https://{gateway} "
@@ -143,8 +199,12 @@ class Web:
             ),
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "same-origin",
-            "Cache-Control": "no-cache",
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Cache-Control": "no-cache" if request.url.path.startswith("/static/") else "no-store",
         }
+        if request.url.scheme == "https":
+            headers["Strict-Transport-Security"] = "max-age=31536000"
+        return headers
 
 
 @service.resource
@@ -154,34 +214,59 @@ async def web(context: Context) -> AsyncIterator[Web]:
     yield Web(context.bus, context.settings)
 
 
-def _json(content: Any, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(content), status, media_type="application/json")
+@service.on(ServiceReported)
+async def watch(event: ServiceReported, context: Context) -> None:
+    """Keep what the services say of themselves, for the management."""
+    context.resource.shared.watch.heard(event)
 
 
-def _refuse(status: int) -> Callable[[HttpRequest, Exception], Awaitable[Response]]:
-    async def refuse(_: HttpRequest, error: Exception) -> Response:
-        return _json({"error": str(error)}, status)
-
-    return refuse
-
-
-async def _refuse_for_now(_: HttpRequest, error: Exception) -> Response:
-    """What does not answer, and where it is, is for the log alone."""
-    log.warning("a request was refused for now: %s", error)
-    return _json({"error": "a part of the chat does not answer now; try again in a moment"}, 503)
+async def _enter(caller: Caller, session: Session) -> Name:
+    """The new session takes the old one's place."""
+    if caller.token:
+        await caller.bus.request(LogOut(token=caller.token))
+    caller.cookie = session.token
+    return Name(session.user)
 
 
-async def _refuse_http(_: HttpRequest, error: Any) -> Response:
-    return _json({"error": error.detail}, error.status_code)
+async def _me(caller: Caller, _: Nothing) -> Me:
+    """Say who calls, and where the gateway is."""
+    session = caller.session
+    return Me(session.user, session.role, caller.shared.settings.gateway_url)
 
 
-async def _body(request: HttpRequest) -> bytes:
-    """A JSON body of a bearable size."""
-    if request.headers.get("content-type", "").split(";")[0] != "application/json":
-        raise HTTPException(415, "send JSON, as application/json")
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BYTES:
-            raise HTTPException(413, f"the request is over {MOST_BYTES} bytes")
-    return body
+async def _log_out(caller: Caller, _: Nothing) -> Nothing:
+    """End the session."""
+    if caller.token:
+        await caller.bus.request(LogOut(token=caller.token))
+    caller.cookie = ""
+    return Nothing()
+
+
+async def _users(caller: Caller, sent: Beginning) -> Names:
+    """List users to invite or to write to."""
+    found: Accounts = await caller.bus.request(GetAccounts(prefix=sent.prefix))
+    return Names([each.name for each in found.accounts if not each.banned])
+
+
+async def _trends(caller: Caller, sent: Since) -> Trends:
+    """Say what people do in public rooms."""
+    found = await caller.bus.request(GetTrends(since=sent.since, limit=sent.limit))
+    return msgspec.convert(found, Trends, from_attributes=True)
+
+
+def _file(name: str) -> Answer:
+    async def answer(_: HttpRequest) -> Response:
+        return FileResponse(str(STATIC / name))
+
+    return answer
+
+
+async def _refuse(_: HttpRequest, error: Any) -> Response:
+    return refusal(error)
+
+
+def _is_from_elsewhere(request: HttpRequest) -> bool:
+    """By what browsers add and a page can't change; whoever sends neither is no browser."""
+    if origin := request.headers.get("origin"):
+        return urlsplit(origin).netloc != request.url.netloc
+    return request.headers.get("sec-fetch-site", "same-origin") != "same-origin"

@@ -3,30 +3,47 @@
 import * as api from "./api.js";
 import { Connection } from "./connection.js";
 import { Model } from "./model.js";
+import * as outbox from "./outbox.js";
+import { preference, wear } from "./preferences.js";
+import { alert } from "./view/alerts.js";
 import { Composer } from "./view/composer.js";
+import { closeDialogs, confirmed, wireDialogs } from "./view/dialogs.js";
 import { Door } from "./view/door.js";
-import { $, say } from "./view/dom.js";
+import { $, drawIcons } from "./view/dom.js";
 import { closeDrawers, wireDrawers } from "./view/drawers.js";
+import { Header } from "./view/header.js";
 import { Log } from "./view/log.js";
+import { closeMenu } from "./view/menu.js";
+import { wireNewRoom } from "./view/newroom.js";
 import { notice } from "./view/notices.js";
-import { renderPeople, renderTyping } from "./view/people.js";
+import { People, renderTyping } from "./view/people.js";
 import { Rooms } from "./view/rooms.js";
-import { words } from "./words.js";
+import { Search } from "./view/search.js";
+import { Settings } from "./view/settings.js";
+import { Whom } from "./view/whom.js";
+import { speak, words } from "./words.js";
 
 const LOBBY = "lobby";
 const ENOUGH = 30; // entries to begin with in a room that is opened
 const FRAME = 16; // milliseconds: what happens within is shown at once
+const PAGE = 200; // entries at a time on the way back to a message that was found …
+const PAGES = 50; // … and how often
 
 let model = new Model();
 let connection = null;
 let wanted = ""; // a room to open as soon as we are in it
 let due = null;
 
+wear(preference("theme"));
+speak(preference("language"));
+drawIcons();
+
 const door = new Door(async (action, user, password) => {
   await (action === "register" ? api.register : api.logIn)(user, password);
   await enter();
 });
-const rooms = new Rooms({ open, join, create });
+const rooms = new Rooms({ open, join, decline });
+const whom = new Whom(async (begun) => (await api.users(begun)).filter((name) => name !== model.user));
 const log = new Log({
   earlier: () => connection.lookBack(model.room).catch((error) => refused(error.message)),
   retry: (id) => connection.retry(model.room, model.room.outgoing.get(id)),
@@ -34,52 +51,75 @@ const log = new Log({
     model.room.outgoing.delete(id);
     changed();
   },
+  react,
+  edit: (message) => composer.edit(message),
+  remove,
+  write: () => composer.focus(),
 });
 const composer = new Composer({
   send: (text) => connection.send(model.room, text),
+  change: ({ position }, text) => attempt("edit", { room: model.current, position, text }),
   typing: () => connection.typing(model.current),
+  editLast: () => model.lastOwn && composer.edit(model.lastOwn),
 });
+const header = new Header({ invite, leave: leaveRoom });
+const people = new People({ write, moderate });
+const search = new Search({ find, show: showMessage, title: (id) => model.titleOf(id) });
+const settings = new Settings({ speak: translate, change: api.changePassword, leave: logOut });
 
-$("log-out").addEventListener("click", async () => {
-  await api.logOut().catch((error) => refused(error.message));
-  leave();
-});
-$("leave").addEventListener("click", () => connection.leave(model.current));
-document.addEventListener("visibilitychange", changed);
-window.addEventListener("hashchange", () => open(location.hash.slice(1)));
 wireDrawers();
+wireDialogs();
+wireNewRoom(create);
+$("new-message").addEventListener("click", () => whom.ask(words.newMessage, words.startWriting, startDirect));
+$("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  $("log").focus();
+});
+document.addEventListener("visibilitychange", lookedAt);
+window.addEventListener("hashchange", () => open(location.hash.slice(1)));
 enter().catch((error) => door.show(error.message));
+
+// ---- coming and going ----
 
 /** Show the chat to who is logged in, the door to everybody else. */
 async function enter() {
-  const { user, gateway } = await api.me();
+  const { user, role, gateway } = await api.me();
   if (!user) return door.show();
   door.hide();
   $("chat").hidden = false;
   model = new Model();
-  model.user = user;
-  connection = new Connection(gateway, model, {
-    changed,
-    welcomed,
-    expired: () => leave(words.sessionOver),
-    refused,
-    mentioned,
-  });
+  Object.assign(model, { user, role });
+  outbox.restore(model);
+  connection = new Connection(gateway, model, { changed, welcomed, expired, refused, notified, invited });
   changed();
 }
 
-function leave(message) {
-  connection.close();
+function exit(message) {
+  connection?.close();
   connection = null;
   model = new Model();
   wanted = "";
+  for (const tidy of [closeDialogs, closeMenu, closeDrawers]) tidy();
+  composer.clear();
+  search.clear();
   $("chat").hidden = true;
   history.replaceState(null, "", location.pathname + location.search);
   show();
   door.show(message);
 }
 
-/** In a room already: open it. In none: the lobby is for everybody. */
+async function logOut() {
+  outbox.forget(model.user);
+  model.outgoing.forEach(({ room }) => room.outgoing.clear());
+  await api.logOut().catch((error) => refused(error.message));
+  exit();
+}
+
+function expired(reason) {
+  exit(reason ? words.signedOut(reason) : words.sessionOver);
+}
+
+/** In a room already: stay. In none: the one in the address, or any, or the lobby. */
 function welcomed() {
   if (model.room?.member) return changed();
   const asked = model.rooms.get(location.hash.slice(1));
@@ -88,19 +128,12 @@ function welcomed() {
   else join(LOBBY);
 }
 
-function join(id) {
-  wanted = id;
-  connection.join(id);
-}
-
-function create(id, title) {
-  wanted = id;
-  connection.create(id, title);
-}
+// ---- rooms ----
 
 function open(id) {
   const room = model.rooms.get(id);
   if (!room?.member) return;
+  if (id !== model.current) room.seam = room.unread ? room.read : null;
   model.current = id;
   wanted = "";
   history.replaceState(null, "", `#${id}`);
@@ -112,14 +145,131 @@ function open(id) {
   changed();
 }
 
+function join(id) {
+  wanted = id;
+  attempt("join", { room: id });
+}
+
+async function decline(id) {
+  if (await attempt("leave", { room: id })) model.declined(id);
+  changed();
+}
+
+async function create(room, title, isPrivate) {
+  await connection.do("create", { room, title, private: isPrivate });
+  wanted = room;
+}
+
+function invite() {
+  const { id } = model.room;
+  whom.ask(words.inviteTo(model.titleOf(id)), words.inviteVerb, async (user) => {
+    await connection.do("invite", { room: id, user });
+    notice(words.inviteDone(user));
+  });
+}
+
+async function leaveRoom() {
+  const { id, kind } = model.room;
+  const ask = { title: words.leaveAsk(model.titleOf(id)), hint: words.leaveHint, act: words.leaveVerb };
+  if (kind === "public" || (await confirmed(ask))) attempt("leave", { room: id });
+}
+
+function write(user) {
+  startDirect(user).catch((error) => refused(error.message));
+}
+
+async function startDirect(user) {
+  const known = model.directWith(user);
+  wanted = known ? known.id : (await connection.do("direct", { user })).room;
+  changed();
+}
+
+async function moderate(action, user) {
+  const ask = { title: words[`${action}Ask`]?.(user), hint: words[`${action}Hint`], act: words[`${action}Verb`] };
+  const room = model.current;
+  if (!ask.title || (await confirmed(ask))) attempt("moderate", { room, user, action });
+}
+
+// ---- messages ----
+
+function react({ position, reactions = {} }, emoji) {
+  const on = !reactions[emoji]?.includes(model.user);
+  attempt("react", { room: model.current, position, emoji, on });
+}
+
+async function remove({ position }) {
+  const room = model.current;
+  const ask = { title: words.deleteAsk, hint: words.deleteHint, act: words.deleteVerb };
+  if (await confirmed(ask)) attempt("delete", { room, position });
+}
+
+function find({ text, here, before, limit }) {
+  const room = here ? model.current : "";
+  return connection.do("search", { text, room, before: before ?? null, limit });
+}
+
+/** Open a room at a message: look back until it is there. */
+async function showMessage(id, position) {
+  const room = model.rooms.get(id);
+  if (!room?.member) return refused(words.noAnswer);
+  open(id);
+  try {
+    for (let pages = 0; room.log.first > position && !room.log.complete && pages < PAGES; pages++) {
+      await connection.lookBack(room, PAGE);
+    }
+  } catch (error) {
+    return refused(error.message);
+  }
+  if (model.current !== id) return;
+  show();
+  if (room.log.at(position)) log.goTo(position);
+  else notice(words.tooFarBack);
+}
+
+/** Ask for it; what is refused is said in a notice. */
+async function attempt(action, data) {
+  try {
+    return await connection.do(action, data);
+  } catch (error) {
+    refused(error.message);
+    return null;
+  }
+}
+
+// ---- what is told ----
+
 function refused(reason) {
   wanted = "";
   notice(words.refused(reason));
 }
 
-function mentioned({ room: id, sender, text }) {
+function notified({ room: id, sender, text, reason }) {
+  const title = reason === "direct" ? words.wrote(sender) : words.mentioned(sender, model.titleOf(id));
+  alert(title, text, id, () => open(id));
   if (id === model.current && !document.hidden) return;
-  notice(`${words.mentioned(sender, model.find(id).title)}: ${text}`, () => open(id));
+  notice(`${title}: ${text}`, () => open(id));
+}
+
+function invited({ room: id, user }) {
+  notice(words.invitedTo(user, model.titleOf(id)));
+}
+
+/** Who comes back to the page sees where they were, if anything came since. */
+function lookedAt() {
+  const room = model.room;
+  if (room) room.seam = document.hidden || room.unread ? room.read : null;
+  changed();
+}
+
+// ---- showing ----
+
+function translate(language) {
+  speak(language);
+  settings.translate();
+  log.reset();
+  for (const list of document.querySelectorAll("#chat .panel ul")) list.replaceChildren();
+  composer.focus();
+  show();
 }
 
 /** Something may look different now. */
@@ -128,25 +278,22 @@ function changed() {
 }
 
 function show() {
+  clearTimeout(due);
   due = null;
   settle();
   rooms.render(model);
   log.render(model);
   composer.render(model);
-  renderPeople(model);
+  people.render(model);
+  header.render(model, connection?.transport);
+  settings.render(model);
   renderTyping(model, Date.now());
-  say($("room-title"), model.room?.title ?? "NoChat");
-  $("leave").hidden = !model.room?.member;
-  say($("banner"), { connecting: words.connecting, away: words.away }[model.status] ?? "");
-  document.body.dataset.status = model.status;
-  say($("transport"), model.status === "online" ? words.connected(connection.transport) : "");
-  const unread = model.joined.reduce((sum, room) => sum + room.unread, 0);
-  document.title = unread ? `(${unread}) NoChat` : "NoChat";
 }
 
 /** What follows from the model: a room to open or to close, one that is read. */
 function settle() {
   if (!connection) return;
+  outbox.keep(model);
   if (wanted && model.rooms.get(wanted)?.member) open(wanted);
   if (model.current && !model.room.member) model.current = "";
   if (!model.room || document.hidden) return;

@@ -1,11 +1,12 @@
 /** The socket: keeps the model up to date, and brings what the user does to the gateway. */
 
 import { io } from "./vendor/socket.io.js";
-import { words } from "./words.js";
+import { reason, words } from "./words.js";
 
 const ANSWER = 12_000; // milliseconds to wait for an answer: a little more than the gateway does
 const WELCOME = 20_000;
 const AGAIN = 1_000;
+const PATIENT = 5; // times to wait where the gateway says that we are too fast
 const PAGE = 50;
 const MISSED = 200;
 
@@ -18,11 +19,14 @@ export class Connection {
   #tell;
   #catchingUp = new Set();
   #overdue;
+  #queue = []; // messages to deliver, one after the other
+  #delivering = false;
 
   /**
    * @param gateway where it is; "" for where the page comes from.
    * @param model what to keep up to date.
-   * @param tell functions to call: `changed`, `welcomed`, `mentioned`, `refused`, `expired`.
+   * @param tell functions to call: `changed`, `welcomed`, `notified`, `invited`, `refused`,
+   *   `expired` with a reason, or none if the session is over.
    */
   constructor(gateway, model, tell) {
     this.#model = model;
@@ -41,6 +45,7 @@ export class Connection {
 
   close() {
     clearTimeout(this.#overdue);
+    this.#queue = [];
     this.#socket.off();
     this.#socket.close();
   }
@@ -57,18 +62,17 @@ export class Connection {
     this.#tell.changed();
   }
 
-  join = (room) => this.#do("join", { room });
-  leave = (room) => this.#do("leave", { room });
-  create = (room, title) => this.#do("create", { room, title });
+  /** Ask for something to be done: `join`, `create`, `react` and so on; gives the answer. */
+  do = (action, data) => this.#ask(action, data);
 
   /** Worth no error: the next one carries the same news. */
   read = (room, position) => this.#socket.volatile.emit("read", { room, position });
   typing = (room) => this.#socket.volatile.emit("typing", { room });
 
   /** Bring the page before what is there. */
-  async lookBack(room) {
+  async lookBack(room, limit = PAGE) {
     const before = room.log.first;
-    const page = await this.#ask("history", { room: room.id, before, limit: PAGE });
+    const page = await this.#ask("history", { room: room.id, before, limit });
     if (room.log.first === before) this.#model.lookedBack(room.id, page);
     this.#tell.changed();
   }
@@ -89,19 +93,24 @@ export class Connection {
     hear("entries", ({ room, entries, more }) => {
       if (model.arrived(room, entries) || more) this.#catchUp(room);
     });
-    hear("created", ({ room, title }) => (model.find(room).title = title));
+    hear("created", (room) => model.created(room));
+    hear("invited", (invitation) => {
+      model.invited(invitation);
+      this.#tell.invited(invitation);
+    });
     hear("presence", (changes) => model.presence(changes));
     hear("typing", (typing) => model.isTyping(typing, Date.now()));
     hear("read", (read) => model.wasRead(read));
-    hear("mention", (mention) => {
-      model.wasMentioned(mention);
-      this.#tell.mentioned(mention);
+    hear("notified", (notification) => {
+      model.wasNotified(notification);
+      this.#tell.notified(notification);
     });
-    hear("rejected", ({ room, client_id, reason }) => {
-      if (client_id) model.failed(room, client_id, reason);
-      else this.#tell.refused(reason);
+    hear("rejected", ({ room, client_id, reason: given }) => {
+      if (client_id) model.failed(room, client_id, reason(given));
+      else this.#tell.refused(reason(given));
     });
     hear("resync", () => model.joined.forEach((room) => this.#catchUp(room.id)));
+    socket.on("signed-out", ({ reason: given }) => this.#tell.expired(reason(given)));
   }
 
   /** Connected; but only the welcome says that the gateway is ready for us. */
@@ -115,7 +124,8 @@ export class Connection {
     clearTimeout(this.#overdue);
     this.#model.status = "online";
     this.#model.welcome(welcome);
-    for (const { room, message } of this.#model.unsettled) this.#deliver(room, message);
+    this.#queue = this.#model.unsettled;
+    this.#deliverAll();
     // What happens between the gateway's look at the rooms and our first entry comes to light
     // with the next entry; in the open room that would be too late.
     if (this.#model.room?.member) this.#catchUp(this.#model.current);
@@ -153,8 +163,25 @@ export class Connection {
     this.#tell.changed();
   }
 
-  async #deliver(room, message) {
+  #deliver(room, message) {
     if (this.#model.status !== "online") return; // the welcome sends it
+    this.#queue.push({ room, message });
+    this.#deliverAll();
+  }
+
+  /** One after the other: what must wait does not let those behind it by. */
+  async #deliverAll() {
+    if (this.#delivering) return;
+    this.#delivering = true;
+    while (this.#queue.length && this.#socket.connected) {
+      const { room, message } = this.#queue[0];
+      await this.#bring(room, message);
+      if (this.#queue[0]?.message === message) this.#queue.shift(); // else a welcome was between
+    }
+    this.#delivering = false;
+  }
+
+  async #bring(room, message) {
     const { client_id, text } = message;
     try {
       await this.#ask("message", { room: room.id, client_id, text });
@@ -166,20 +193,22 @@ export class Connection {
     this.#tell.changed();
   }
 
-  async #do(event, data) {
-    try {
-      await this.#ask(event, data);
-    } catch (error) {
-      this.#tell.refused(error.message);
+  /** Ask, and ask again after the time that the gateway names, where that is all there is to it. */
+  async #ask(event, data) {
+    for (let times = 0; ; times++) {
+      const answer = await this.#askOnce(event, data);
+      if (!answer.error) return answer;
+      if (!answer.wait || times === PATIENT) {
+        throw Object.assign(new Refused(reason(answer.error)), { retry: answer.retry });
+      }
+      await new Promise((resolve) => setTimeout(resolve, answer.wait * 1000));
     }
   }
 
-  async #ask(event, data) {
-    const answer = await this.#socket.timeout(ANSWER).emitWithAck(event, data).catch(() => {
+  #askOnce(event, data) {
+    return this.#socket.timeout(ANSWER).emitWithAck(event, data).catch(() => {
       throw new Error(words.noAnswer);
     });
-    if (answer.error) throw Object.assign(new Refused(answer.error), { retry: answer.retry });
-    return answer;
   }
 
   /** The name of the transport in use. */
@@ -195,7 +224,7 @@ function transports() {
 }
 
 /** `crypto.randomUUID` is missing on plain http, unless the host is local. */
-function newId() {
+export function newId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,28 +1,12 @@
 /** What the page knows: rooms, messages, people. Pure state: no DOM, no network, no clock. */
 
-import { RoomLog } from "./roomlog.js";
+import { Room } from "./room.js";
 
 export const TYPING_SHOWN = 5000; // milliseconds
 
-class Room {
-  title;
-  members = new Set();
-  member = false; // whether this user is one
-  read = 0;
-  unread = 0;
-  mentions = 0;
-  counted = 0; // up to this position `unread` has been counted
-  log = new RoomLog();
-  outgoing = new Map(); // client id -> message of ours that has no position yet
-  typing = new Map(); // user -> until when to show it
-
-  constructor(id) {
-    this.id = this.title = id;
-  }
-}
-
 export class Model {
   user = "";
+  role = "user"; // or "manager"
   status = "connecting"; // or "online", or "away"
   rooms = new Map();
   online = new Set();
@@ -51,23 +35,51 @@ export class Model {
     return Object.fromEntries(known.map((room) => [room.id, room.log.last]));
   }
 
-  welcome({ user, rooms, online }) {
+  welcome({ user, role, rooms, online }) {
     this.user = user;
+    this.role = role;
     this.online = new Set(online);
-    for (const summary of rooms) this.#summarise(this.find(summary.room), summary);
-  }
-
-  #summarise(room, { title, members, position, read, unread, mentions }) {
-    Object.assign(room, { title, read, unread, mentions, counted: position });
-    room.members = new Set(members);
-    room.member = room.members.has(this.user);
-    if (room.member && room.log.last === null) room.log.start(position);
+    // A room that is not named any more is none of ours: we were removed meanwhile.
+    for (const room of this.rooms.values()) room.member = room.invited = false;
+    for (const summary of rooms) this.find(summary.room).summarise(summary, user);
   }
 
   /** The room of that id, known from now on. */
   find(id) {
     if (!this.rooms.has(id)) this.rooms.set(id, new Room(id));
     return this.rooms.get(id);
+  }
+
+  titleOf(id) {
+    return this.find(id).titleFor(this.user);
+  }
+
+  /** The direct room with a user, if there is one. */
+  directWith(user) {
+    return this.joined.find((room) => room.kind === "direct" && room.peerOf(this.user) === user);
+  }
+
+  /** A public room was made. */
+  created({ room: id, title, kind, user }) {
+    Object.assign(this.#fresh(id), { title, kind, owner: user });
+  }
+
+  invited({ room: id, title, user }) {
+    // Of a public room we had heard already.
+    const kind = this.rooms.get(id)?.kind ?? "private";
+    Object.assign(this.#fresh(id), { title, kind, inviter: user, invited: true });
+  }
+
+  /** A room without a summary: its whole log says who is in it, once we are. */
+  #fresh(id) {
+    const room = this.find(id);
+    if (room.log.last === null) room.log.start(0);
+    return room;
+  }
+
+  /** The user turned an invitation down. */
+  declined(id) {
+    this.find(id).invited = false;
   }
 
   /** Entries came by themselves; tells whether some before them are missing. */
@@ -87,24 +99,22 @@ export class Model {
   lookedBack(id, page) {
     const room = this.find(id);
     room.log.precede(page);
-    for (const entry of room.log.entries) this.#seat(room, entry);
+    room.relearn(this.user);
+    for (const entry of page.entries) this.#arrives(room, entry);
   }
 
   #happened(room, entry) {
-    this.#seat(room, entry);
-    if (entry.sender === this.user) room.outgoing.delete(entry.client_id);
+    room.learn(entry, this.user);
+    this.#arrives(room, entry);
     room.typing.delete(entry.sender);
     if (entry.position <= room.counted) return;
     room.counted = entry.position;
     if (entry.type === "message.sent" && entry.sender !== this.user) room.unread += 1;
   }
 
-  /** What an entry says about a room's title and members. */
-  #seat(room, { type, user, title }) {
-    if (type === "room.created") room.title = title;
-    if (type === "room.joined") room.members.add(user);
-    if (type === "room.left") room.members.delete(user);
-    room.member = room.members.has(this.user);
+  /** A message of ours that has its place is on its way no more. */
+  #arrives(room, { sender, client_id }) {
+    if (sender === this.user) room.outgoing.delete(client_id);
   }
 
   /** Everything in the room is read; gives the position to report, if that is news. */
@@ -122,9 +132,9 @@ export class Model {
     if (position >= room.counted) room.unread = room.mentions = 0;
   }
 
-  wasMentioned({ room: id, position }) {
+  wasNotified({ room: id, position, reason }) {
     const room = this.find(id);
-    if (position > room.read) room.mentions += 1;
+    if (reason === "mention" && position > room.read) room.mentions += 1;
   }
 
   isTyping({ room: id, user }, now) {
@@ -153,11 +163,23 @@ export class Model {
     if (message) Object.assign(message, { state: "failed", reason });
   }
 
-  /** Messages that may not have reached the broker, with their rooms. */
+  /** Messages that may not have reached the broker, with their rooms, in order. */
   get unsettled() {
+    return this.outgoing.filter(({ message }) => message.state !== "failed");
+  }
+
+  /** All messages that have no position yet, with their rooms, in order. */
+  get outgoing() {
     const all = [...this.rooms.values()].flatMap((room) =>
       [...room.outgoing.values()].map((message) => ({ room, message })),
     );
-    return all.filter(({ message }) => message.state !== "failed");
+    return all.sort((one, other) => one.message.at - other.message.at);
+  }
+
+  /** The last message of this user in the open room that can be edited. */
+  get lastOwn() {
+    return this.room?.log.entries.findLast(
+      ({ sender, deleted }) => sender === this.user && !deleted,
+    );
   }
 }

@@ -1,40 +1,41 @@
-/** Everything that the page says by itself, in one place: a second language goes here. */
+/** The language in use: `words` is everything that the page says by itself. */
 
-export const words = {
-  badName: "A name has 2 to 32 letters, digits, dots, hyphens or underscores, and starts with a letter or digit.",
-  badPassword: "A password has at least 8 characters.",
-  noAnswer: "the chat does not answer",
-  sessionOver: "Your session is over. Log in again.",
-  badTitle: "A room's name needs a letter or a digit, from a to z or 0 to 9.",
-  connecting: "Connecting…",
-  away: "The connection is lost. Trying again… What you write now is sent then.",
-  connected: (transport) => `connected by ${transport}`,
-  sending: "Sending…",
-  sent: "Sent",
-  notSent: (reason) => `Not sent: ${reason}`,
-  retry: "Retry",
-  discard: "Discard",
-  join: "Join",
-  close: "Close",
-  noRoom: "Choose a room, or create one.",
-  empty: "Nothing here yet. Say hello.",
-  people: (online, all) => `People (${online} of ${all} online)`,
-  online: "online",
-  offline: "offline",
-  you: "(you)",
-  unread: (count) => `${count} unread`,
-  mentions: (count) => `${count} ${count === 1 ? "mention" : "mentions"}`,
-  mentioned: (sender, room) => `${sender} mentioned you in ${room}`,
-  refused: (reason) => `That was refused: ${reason}.`,
-  tooLong: (length, most) => `${length} of ${most} characters: too long for one message.`,
-  created: (user) => `${user} created the room`,
-  joined: (user) => `${user} joined`,
-  left: (user) => `${user} left`,
-  typing(users) {
-    if (users.length === 0) return "";
-    if (users.length > 2) return "Several people are typing…";
-    return `${users.join(" and ")} ${users.length === 1 ? "is" : "are"} typing…`;
-  },
-  time: (date) => date.toLocaleTimeString(document.documentElement.lang, { timeStyle: "short" }),
-  day: (date) => date.toLocaleDateString(document.documentElement.lang, { dateStyle: "full" }),
-};
+import en from "./words/en.js";
+import es from "./words/es.js";
+
+export const LANGUAGES = { en, es };
+
+/** Changes with the language: read it when you need it, don't keep it. */
+export let words = en;
+
+/** Speak a language ("" is the browser's), here and in all that the document says. */
+export function speak(language = "") {
+  words = LANGUAGES[language] ?? LANGUAGES[preferred()] ?? en;
+  document.documentElement.lang = words.language;
+  fill(document);
+}
+
+/** Fill in a tree's own words: `data-word`, or `data-word-placeholder` for that attribute. */
+export function fill(tree) {
+  for (const element of tree.querySelectorAll("[data-word]")) {
+    element.textContent = words[element.dataset.word];
+  }
+  for (const attribute of ["aria-label", "placeholder", "title"]) {
+    for (const element of tree.querySelectorAll(`[data-word-${attribute}]`)) {
+      element.setAttribute(attribute, words[element.getAttribute(`data-word-${attribute}`)]);
+    }
+  }
+}
+
+/** A reason that the server gave, in the language in use where that is known. */
+export function reason(given) {
+  for (const [pattern, said] of words.reasons) {
+    if (pattern.test(given)) return given.replace(pattern, said);
+  }
+  return given;
+}
+
+function preferred() {
+  const languages = navigator.languages.map((kind) => kind.split("-")[0]);
+  return languages.find((language) => language in LANGUAGES);
+}

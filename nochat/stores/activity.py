@@ -1,43 +1,64 @@
 """What happened: the rooms' logs, connections and reading positions, in MongoDB through pymongo.
 
 Collections: `log` (one document per room event, unique by room and position, and by sender and
-client id), `rooms` (title, members, last position), `reads`, `connections`.
+client id), `rooms` (title, members, last position), `reads`, `mentions`,
+`connections`. A message's document shows what became of it: what was deleted is gone.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import msgspec
-from pymongo import ASCENDING, AsyncMongoClient, InsertOne, UpdateOne
+from pymongo import ASCENDING, AsyncMongoClient, DeleteMany, InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError, ConnectionFailure, InvalidURI, PyMongoError
 
 from nochat.errors import NochatError, Unavailable
 from nochat.events import (
+    LOBBY,
+    Action,
+    Change,
     Event,
-    History,
     LogEntry,
+    MemberModerated,
+    MessageDeleted,
+    MessageEdited,
     MessageSent,
+    ReactionChanged,
     RoomCreated,
     RoomEvent,
     RoomJoined,
     RoomLeft,
     RoomRead,
+    UserConnected,
+    UserDisconnected,
+    UserInvited,
+    UserNotified,
+    type_of,
+)
+from nochat.requests import (
+    AllRooms,
+    Found,
+    History,
+    RoomInfo,
     Rooms,
     RoomState,
     RoomSummary,
+    Said,
+    SearchMessages,
     Trends,
-    UserConnected,
-    UserDisconnected,
-    UserMentioned,
-    type_of,
 )
 from nochat.room import REMEMBERED
 
 DUPLICATE_KEY = 11000
 MOST_COUNTED = 100  # unread messages; whoever has more need not know how many
 DATABASE = "nochat"
+
+MESSAGE = type_of(MessageSent)
+CHANGES = [type_of(kind) for kind in get_args(Change)]
+WORD = re.compile(r"\w+")
 
 
 class ActivityStore:
@@ -86,6 +107,7 @@ class ActivityStore:
             unique=True,
             partialFilterExpression={"client_id": {"$exists": True}},
         )
+        await log.create_index([("words", ASCENDING), ("room", ASCENDING)])
         await self._db["connections"].create_index([("user", ASCENDING), ("at", ASCENDING)])
 
     # ---- writing --------------------------------------------------------------------------------
@@ -106,58 +128,75 @@ class ActivityStore:
                 await self._write(collection, writes[collection])
 
     async def _write(self, collection: str, writes: list[Any]) -> None:
+        """What is new first, as what changes may be among it; what is there already stays."""
+        inserts = [each for each in writes if isinstance(each, InsertOne)]
+        changes = [each for each in writes if not isinstance(each, InsertOne)]
         try:
-            await self._db[collection].bulk_write(writes, ordered=collection == "rooms")
+            if inserts:
+                await self._db[collection].bulk_write(inserts, ordered=False)
         except BulkWriteError as error:
             details = error.details or {}
             if any(each["code"] != DUPLICATE_KEY for each in details["writeErrors"]):
                 raise
+        if changes:
+            await self._db[collection].bulk_write(changes, ordered=True)
 
     # ---- reading --------------------------------------------------------------------------------
 
-    async def room_state(self, room: str) -> RoomState:
-        """What a controller must know of a room."""
+    async def room_state(self, room: str, recent: bool = True) -> RoomState:
+        """What a controller must know of a room; with its last messages, or without."""
         async with _answering():
             found = await self._db["rooms"].find_one({"_id": room})
             if not found:
-                return RoomState(room=room)
-            cursor = self._db["log"].find(
-                {"room": room, "type": type_of(MessageSent)}, {"sender": 1, "client_id": 1}
-            )
-            recent = await cursor.sort("position", -1).limit(REMEMBERED).to_list()
-        pairs = [(each["sender"], each["client_id"]) for each in reversed(recent)]
+                return RoomState(room=RoomInfo(room=room))
+            said = []
+            if recent:
+                cursor = self._db["log"].find({"room": room, "type": MESSAGE}, {"text": 0})
+                said = await cursor.sort("position", -1).limit(REMEMBERED).to_list()
         return RoomState(
-            room=room,
-            title=found["title"],
-            members=found["members"],
-            position=found["position"],
-            recent=pairs,
+            room=_room_info(found),
+            recent=[
+                Said(it["position"], it["sender"], it["client_id"], bool(it.get("deleted")))
+                for it in reversed(said)
+            ],
         )
 
+    async def all_rooms(self) -> AllRooms:
+        """What a manager may know of every room that is not direct."""
+        async with _answering():
+            found = await self._db["rooms"].find({"kind": {"$ne": "direct"}}).to_list()
+        rooms = [_room_info(each) for each in found if each.get("title")]
+        return AllRooms(rooms=sorted(rooms, key=lambda room: room.room))
+
     async def rooms(self, user: str) -> Rooms:
-        """All public rooms, with what the user has not read of those they are a member of."""
+        """The rooms that a user may see, with what the user has not read of their own."""
+        visible = [{"kind": "public"}, {"members": user}, {"invited": user}]
         async with _answering():
             reads = {
                 each["room"]: each["position"]
                 async for each in self._db["reads"].find({"user": user})
             }
-            found = await self._db["rooms"].find().sort("_id", 1).to_list()
+            found = await self._db["rooms"].find({"$or": visible}).sort("_id", 1).to_list()
             summaries = [await self._summary(each, user, reads) for each in found]
         return Rooms(rooms=summaries)
 
     async def _summary(self, room: dict[str, Any], user: str, reads: dict[str, int]) -> RoomSummary:
-        read = reads.get(room["_id"], 0)
+        it, read = _room_info(room), reads.get(room["_id"], 0)
         unread = mentions = 0
-        if user in room["members"] and room["position"] > read:
-            newer = {"room": room["_id"], "position": {"$gt": read}}
-            from_others = {"type": type_of(MessageSent), "sender": {"$ne": user}}
+        if user in it.members and it.position > read:
+            newer = {"room": it.room, "position": {"$gt": read}}
+            from_others = {"type": MESSAGE, "sender": {"$ne": user}}
             unread = await self._some("log", newer | from_others)
             mentions = await self._some("mentions", newer | {"user": user})
         return RoomSummary(
-            room=room["_id"],
-            title=room["title"],
-            members=room["members"],
-            position=room["position"],
+            room=it.room,
+            title=it.title,
+            kind=it.kind,
+            owner=it.owner,
+            members=it.members,
+            muted=it.muted,
+            invited=user in it.invited,
+            position=it.position,
             read=read,
             unread=unread,
             mentions=mentions,
@@ -171,13 +210,20 @@ class ActivityStore:
     async def history(
         self, room: str, after: int | None, before: int | None, limit: int
     ) -> History:
-        """A room's log: what follows `after`, or the newest (before `before`), oldest first."""
+        """A room's log: what follows `after`, or the newest (before `before`), oldest first.
+
+        Changes of messages are told only to who asks what follows: the messages show them.
+        """
         position = {}
         if after is not None:
             position["$gt"] = after
         if before is not None:
             position["$lt"] = before
-        query = {"room": room} | ({"position": position} if position else {})
+        query: dict[str, Any] = {"room": room}
+        if position:
+            query["position"] = position
+        if after is None:
+            query["type"] = {"$nin": CHANGES}
         direction = -1 if after is None else 1
         async with _answering():
             cursor = self._db["log"].find(query).sort("position", direction).limit(limit + 1)
@@ -186,10 +232,33 @@ class ActivityStore:
         entries = [_entry(each) for each in (found if after is not None else reversed(found))]
         return History(room=room, entries=entries, more=more)
 
-    async def trends(self, since: float, limit: int) -> Trends:
-        """What people do since a time (seconds since 1970)."""
-        sent = {"$match": {"type": type_of(MessageSent), "at": {"$gte": since}}}
+    async def search(self, asked: SearchMessages) -> Found:
+        """A user's messages that hold all these words, the newest first."""
+        words = _words(asked.text)
+        if not words:
+            return Found()
         async with _answering():
+            mine = await self._db["rooms"].find({"members": asked.user}, {"_id": 1}).to_list()
+            rooms = [each["_id"] for each in mine if asked.room in ("", each["_id"])]
+            # The last word may be the beginning of one: it is being typed.
+            terms: list[Any] = [*words[:-1], {"$elemMatch": {"$regex": f"^{words[-1]}"}}]
+            query: dict[str, Any] = {"room": {"$in": rooms}}
+            query["$and"] = [{"words": term} for term in terms]
+            if asked.before is not None:
+                query["at"] = {"$lt": asked.before}
+            cursor = self._db["log"].find(query).sort("at", -1).limit(asked.limit + 1)
+            found = await cursor.to_list()
+        entries = [e for each in found[: asked.limit] if isinstance(e := _entry(each), MessageSent)]
+        return Found(entries=entries, more=len(found) > asked.limit)
+
+    async def trends(self, since: float, limit: int) -> Trends:
+        """What people do in public rooms since a time (seconds since 1970)."""
+        async with _answering():
+            public = await self._db["rooms"].find({"kind": "public"}, {"_id": 1}).to_list()
+            rooms_seen = {"$in": [each["_id"] for each in public]}
+            sent: dict[str, Any] = {
+                "$match": {"type": MESSAGE, "room": rooms_seen, "at": {"$gte": since}}
+            }
             users, rooms, words, hours = await asyncio.gather(
                 self._count([sent], "$sender", limit),
                 self._count([sent], "$room", limit),
@@ -219,49 +288,106 @@ class ActivityStore:
         return [(each["_id"], each["count"]) async for each in cursor]
 
 
-# A word is what stands between spaces, in lower case, of four letters or more.
+# Words of four letters or more say what people talk about.
 _SPLIT: list[dict[str, Any]] = [
-    {"$project": {"words": {"$split": [{"$toLower": "$text"}, " "]}}},
+    {"$project": {"words": 1}},
     {"$unwind": "$words"},
     {"$match": {"words": {"$regex": r"^\w{4,}$"}}},
 ]
 _HOUR: list[dict[str, Any]] = [{"$project": {"hour": "$hour"}}]
 
 
+def _words(text: str) -> list[str]:
+    """A text's words, in small letters, each once."""
+    return list(dict.fromkeys(WORD.findall(text.casefold())))
+
+
 def _writes(event: Event) -> Iterable[tuple[str, Any]]:
     """The writes that store an event: (collection, operation)."""
     document = msgspec.to_builtins(event)
-    if isinstance(event, RoomEvent):
-        # The hour is stored, not computed in the pipeline: any server can group by it.
-        yield "log", InsertOne(document | {"hour": int(event.at // 3600 % 24)})
-        yield "rooms", _room_update(event)
     match event:
+        case MessageSent():
+            # The hour and the words are stored, not computed when asked: any server can group by
+            # the one, and find by the other.
+            document |= {"hour": int(event.at // 3600 % 24), "words": _words(event.text)}
+            document["reactions"] = []  # not every server makes an array to add to
         case RoomRead():
             key = {"_id": f"{event.user}/{event.room}", "user": event.user, "room": event.room}
             yield "reads", UpdateOne(key, {"$max": {"position": event.position}}, upsert=True)
-        case UserMentioned():
+        case UserNotified():
             key = {"_id": f"{event.user}/{event.room}/{event.position}"}
+            del document["text"]  # it is in the log, from where it may be deleted
             yield "mentions", UpdateOne(key, {"$setOnInsert": document}, upsert=True)
         case UserConnected() | UserDisconnected():
             document["_id"] = document.pop("id")
             yield "connections", InsertOne(document)
+    if isinstance(event, RoomEvent):
+        yield "log", InsertOne(document)
+        for change in _changes(event):
+            yield "log", change
+        yield "rooms", _room_update(event)
+
+
+def _changes(event: RoomEvent) -> list[UpdateOne | DeleteMany]:
+    """What an event does to the message at its target."""
+    if not isinstance(event, Change):
+        return []
+    there = {"room": event.room, "type": MESSAGE, "position": event.target}
+    match event:
+        case MessageEdited():
+            text = {"text": event.text, "words": _words(event.text), "edited": event.at}
+            return [UpdateOne(there | {"deleted": {"$exists": False}}, {"$set": text})]
+        case ReactionChanged():
+            # Not by the reaction as a field's name: that is the user's own text.
+            pair = {"reactions": {"emoji": event.emoji, "user": event.user}}
+            return [UpdateOne(there, {"$addToSet" if event.on else "$pull": pair})]
+        case MessageDeleted():
+            nothing: dict[str, Any] = {"text": "", "words": [], "reactions": [], "deleted": True}
+            edits = {"room": event.room, "type": type_of(MessageEdited), "target": event.target}
+            return [UpdateOne(there, {"$set": nothing}), DeleteMany(edits)]
 
 
 def _room_update(event: RoomEvent) -> UpdateOne:
     change: dict[str, Any] = {"$max": {"position": event.position}}
     match event:
         case RoomCreated():
-            change["$set"] = {"title": event.title}
-            change["$setOnInsert"] = {"members": []}
+            owner = "" if event.room == LOBBY else event.user
+            change["$set"] = {"title": event.title, "kind": event.kind, "owner": owner}
+            change["$setOnInsert"] = {
+                name: [] for name in ("members", "invited", "muted", "banned")
+            }
         case RoomJoined():
-            change["$addToSet"] = {"members": event.user}
+            change |= {"$addToSet": {"members": event.user}, "$pull": {"invited": event.user}}
         case RoomLeft():
-            change["$pull"] = {"members": event.user}
+            change["$pull"] = {"members": event.user, "invited": event.user}
+        case UserInvited():
+            change["$addToSet"] = {"invited": event.invitee}
+        case MemberModerated():
+            change |= _moderation(event.member, event.action)
     return UpdateOne({"_id": event.room}, change, upsert=True)
 
 
+def _moderation(member: str, action: Action) -> dict[str, Any]:
+    gone = {"members": member, "invited": member}
+    changes: dict[Action, dict[str, Any]] = {
+        "mute": {"$addToSet": {"muted": member}},
+        "unmute": {"$pull": {"muted": member}},
+        "kick": {"$pull": gone},
+        "ban": {"$pull": gone, "$addToSet": {"banned": member}},
+        "unban": {"$pull": {"banned": member}},
+    }
+    return changes[action]
+
+
+def _room_info(found: dict[str, Any]) -> RoomInfo:
+    return msgspec.convert({"room": found["_id"], **found}, RoomInfo)
+
+
 def _entry(document: dict[str, Any]) -> LogEntry:
-    entry: LogEntry = msgspec.convert(document, LogEntry)
+    reactions: dict[str, list[str]] = {}
+    for each in document.get("reactions", []):
+        reactions.setdefault(each["emoji"], []).append(each["user"])
+    entry: LogEntry = msgspec.convert(document | {"reactions": reactions}, LogEntry, strict=False)
     return entry
 
 

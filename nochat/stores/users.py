@@ -10,18 +10,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
+from typing import Any
 
 import alembic.command
 import alembic.config
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from sqlalchemy import (
+    Boolean,
     Column,
     Connection,
     Double,
     ForeignKey,
     Integer,
     MetaData,
+    Row,
     String,
     Table,
     create_engine,
@@ -30,10 +33,13 @@ from sqlalchemy import (
     insert,
     make_url,
     select,
+    update,
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 
 from nochat.errors import NochatError, RequestFailed, Unavailable
+from nochat.events import Role
+from nochat.requests import Account, Session
 
 metadata = MetaData()
 
@@ -45,6 +51,8 @@ users = Table(
     Column("folded", String(64), nullable=False, unique=True),  # Ana, ANA and ana are one name
     Column("password", String(255), nullable=False),
     Column("created", Double, nullable=False),
+    Column("role", String(16), nullable=False, default="user"),
+    Column("banned", Boolean, nullable=False, default=False),
 )
 
 sessions = Table(
@@ -89,8 +97,10 @@ class UserStore:
         """Close the connections."""
         self._engine.dispose()
 
-    def create(self, name: str, password: str) -> None:
-        """Store an account.
+    # ---- accounts -------------------------------------------------------------------------------
+
+    def create(self, name: str, password: str) -> Session:
+        """Store an account and open its first session.
 
         Raises:
             RequestFailed: the name is taken.
@@ -101,41 +111,123 @@ class UserStore:
             with self._transaction() as connection:
                 connection.execute(insert(users).values(row))
         except IntegrityError:
-            raise RequestFailed(f"the name {name!r} is taken; choose another") from None
+            raise RequestFailed("this name is taken; choose another") from None
+        with self._transaction() as connection:
+            created = self._row(connection, name)
+            assert created
+            return self._new_session(connection, created)
 
-    def open_session(self, name: str, password: str) -> tuple[str, str]:
-        """Check a password; returns (name, token), both empty if it is wrong.
+    def find(self, name: str) -> Account | None:
+        """The account of that name, however it is capitalised."""
+        with self._transaction() as connection:
+            row = self._row(connection, name)
+        return _account(row) if row else None
+
+    def accounts(self, prefix: str, after: str, limit: int) -> tuple[list[Account], bool]:
+        """Accounts whose names begin so, after a name; and whether there are more."""
+        folded = users.c.folded
+        query = select(users).where(folded > after.casefold()).order_by(folded).limit(limit + 1)
+        if prefix:
+            query = query.where(folded.startswith(prefix.casefold(), autoescape=True))
+        with self._transaction() as connection:
+            rows = connection.execute(query).all()
+        return [_account(row) for row in rows[:limit]], len(rows) > limit
+
+    def change(
+        self, name: str, role: Role | None = None, banned: bool | None = None
+    ) -> tuple[Account, list[str]]:
+        """Store a role or a ban; returns the account, and the sessions that end by a ban.
+
+        Raises:
+            RequestFailed: there is no such account.
+        """
+        given = {"role": role, "banned": banned}
+        values = {column: value for column, value in given.items() if value is not None}
+        with self._transaction() as connection:
+            row = self._row(connection, name)
+            if not row:
+                raise RequestFailed("there is no such user")
+            if values:
+                connection.execute(update(users).where(users.c.id == row.id).values(values))
+            row = self._row(connection, name)
+            assert row
+            ended = self._end_sessions(connection, row.id) if row.banned else []
+        return _account(row), ended
+
+    def set_password(self, token: str, password: str, new_password: str) -> tuple[str, list[str]]:
+        """Store another password for a session's user; returns the name, and what else ended.
+
+        Raises:
+            RequestFailed: the session is over, or the password is not the present one.
+        """
+        session = self.session(token)
+        with self._transaction() as connection:
+            row = self._row(connection, session.user) if session.user else None
+        if not self._matches(row.password if row else self._nobody, password) or not row:
+            raise RequestFailed("this is not your present password")
+        digest = self._hasher.hash(new_password)
+        with self._transaction() as connection:
+            mine = update(users).where(users.c.id == row.id)
+            connection.execute(mine.values(password=digest))
+            ended = self._end_sessions(connection, row.id, but=session.digest)
+        return session.user, ended
+
+    # ---- sessions -------------------------------------------------------------------------------
+
+    def open_session(self, name: str, password: str) -> Session:
+        """Check a password and open a session; one without a user, if that fails.
 
         Takes as long for a name that nobody has as for a wrong password.
         """
         with self._transaction() as connection:
-            query = select(users).where(users.c.folded == name.casefold())
-            row = connection.execute(query).one_or_none()
+            row = self._row(connection, name)
         if not self._matches(row.password if row else self._nobody, password) or not row:
-            return "", ""
-        token, now = secrets.token_urlsafe(32), time.time()
+            return Session(reason="wrong name or password")
+        if row.banned:
+            return Session(reason="this account is banned")
         with self._transaction() as connection:
-            connection.execute(delete(sessions).where(sessions.c.expires < now))
-            session = {"token": _digest(token), "user_id": row.id, "expires": now + self._seconds}
-            connection.execute(insert(sessions).values(session))
-        return row.name, token
+            return self._new_session(connection, row)
 
-    def user_of(self, token: str) -> str:
-        """The name of a session's user; empty if there is no such session, or no longer."""
+    def _new_session(self, connection: Connection, row: Row[Any]) -> Session:
+        token, now = secrets.token_urlsafe(32), time.time()
+        digest, expires = _digest(token), now + self._seconds
+        connection.execute(delete(sessions).where(sessions.c.expires < now))
+        values = {"token": digest, "user_id": row.id, "expires": expires}
+        connection.execute(insert(sessions).values(values))
+        return Session(user=row.name, token=token, role=row.role, digest=digest, expires=expires)
+
+    def session(self, token: str) -> Session:
+        """Whose session it is; one without a user, if it is over or never was."""
         query = (
-            select(users.c.name)
+            select(users.c.name, users.c.role, sessions.c.token, sessions.c.expires)
             .join(sessions)
             .where(sessions.c.token == _digest(token), sessions.c.expires > time.time())
         )
         with self._transaction() as connection:
-            return connection.execute(query).scalar() or ""
+            row = connection.execute(query).one_or_none()
+        if not row:
+            return Session()
+        return Session(user=row.name, role=row.role, digest=row.token, expires=row.expires)
 
-    def close_session(self, token: str) -> str:
-        """End a session; returns its user's name, empty if there was none."""
-        name = self.user_of(token)
+    def close_session(self, token: str) -> Session:
+        """End a session; says whose it was, if anybody's."""
+        session = self.session(token)
         with self._transaction() as connection:
             connection.execute(delete(sessions).where(sessions.c.token == _digest(token)))
-        return name
+        return Session(user=session.user, ended=[session.digest] if session.user else [])
+
+    @staticmethod
+    def _end_sessions(connection: Connection, user_id: int, but: str = "") -> list[str]:
+        """End a user's sessions but one; returns their digests."""
+        theirs = (sessions.c.user_id == user_id) & (sessions.c.token != but)
+        ended = connection.execute(select(sessions.c.token).where(theirs)).scalars().all()
+        connection.execute(delete(sessions).where(theirs))
+        return list(ended)
+
+    @staticmethod
+    def _row(connection: Connection, name: str) -> Row[Any] | None:
+        query = select(users).where(users.c.folded == name.casefold())
+        return connection.execute(query).one_or_none()
 
     def _matches(self, digest: str, password: str) -> bool:
         try:
@@ -155,6 +247,10 @@ class UserStore:
                 f"the users' database at {self._place} does not answer ({error.orig}); "
                 "is it running, and is NOCHAT_USERS_URL right?"
             ) from None
+
+
+def _account(row: Row[Any]) -> Account:
+    return Account(name=row.name, role=row.role, banned=row.banned, created=row.created)
 
 
 def _digest(token: str) -> str:

@@ -6,9 +6,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pika
 import pytest
 
+from nochat import bootstrap
 from nochat.bus import Bus, connect
 from nochat.bus.memory import _brokers
 from nochat.events import new_id
+from nochat.settings import Settings
 
 Connect = Callable[..., AbstractAsyncContextManager[Bus]]
 
@@ -66,6 +68,14 @@ def dead_letters(url: str) -> Callable[[], list[tuple[bytes, dict[str, str]]]]:
         return found
 
     return of_memory if url.startswith("memory") else of_rabbitmq
+
+
+def queues_of_the_chat() -> set[str]:
+    """The queues that any process of the chat declares when it starts."""
+    settings = Settings()
+    services = bootstrap.services(bootstrap.names(settings))
+    queues = (queue for each in services for queue in each.queues(settings))
+    return {queue.name for queue in queues if queue.durable}
 
 
 def delete_queues(url: str, names: set[str]) -> None:

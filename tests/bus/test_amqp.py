@@ -9,19 +9,25 @@ import pytest
 from nochat.bus import Binding, Queue, connect
 from nochat.bus.routing import EVENTS, REQUESTS
 from nochat.errors import BrokerDown, BusError, ConnectionLost, Unavailable
-from nochat.events import MessageSent, WhoIs
+from nochat.events import MessageSent
 from nochat.lab import checks, servers
+from nochat.requests import WhoIs
 from tests.bus.helpers import Seen, message, queue_of
 
 
-async def crash(broker: servers.Server, queue: Queue) -> None:
-    """Kill the broker, and start it again.
+async def stored(broker: servers.Server, name: str) -> None:
+    """Wait until a quorum queue would survive a crash.
 
-    A quorum queue survives a crash only from when RabbitMQ has written its name to a file, up to
-    half a second after it has confirmed the queue's declaration: wait for that.
+    It does only from when RabbitMQ has written its name to a file, up to half a second after it has
+    confirmed the queue's declaration.
     """
     names = next(broker.kept.log.parent.glob("mnesia/*/quorum/*/names.dets"))
-    assert await checks.until(lambda: queue.name.encode() in names.read_bytes())
+    assert await checks.until(lambda: name.encode() in names.read_bytes())
+
+
+async def crash(broker: servers.Server, queue: Queue) -> None:
+    """Kill the broker, and start it again."""
+    await stored(broker, queue.name)
     await asyncio.to_thread(broker.kill)
     await asyncio.to_thread(broker.restart)
 

@@ -8,15 +8,9 @@ from nochat.bus.codec import encode, join
 from nochat.bus.outbox import MAX_ENVELOPES, Parcel
 from nochat.bus.routing import EVENTS, Route
 from nochat.errors import RequestFailed, Unavailable, Unroutable
-from nochat.events import (
-    Failed,
-    MessageSent,
-    RoomJoined,
-    Session,
-    TypingStarted,
-    WhoIs,
-)
+from nochat.events import MessageSent, RoomJoined, TypingStarted
 from nochat.lab import checks
+from nochat.requests import Failed, Session, WhoIs
 from tests.bus.helpers import (
     Seen,
     command,

@@ -22,6 +22,13 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
+# Tests are faster than people, and all of them come from one address.
+UNLIMITED = {"login_rate": "0", "user_rate": "0", "address_rate": "0"}
+# A violation of the Content-Security-Policy is a complaint, also where the console is silent.
+TELL_VIOLATIONS = """
+addEventListener("securitypolicyviolation", (event) =>
+  console.error("not by the policy:", event.violatedDirective, event.blockedURI));
+"""
 # What Chromium itself writes when a server is away or says no: for tests that are about that.
 OF_THE_NETWORK = re.compile(r"Failed to load resource|WebSocket connection to")
 
@@ -29,7 +36,7 @@ OF_THE_NETWORK = re.compile(r"Failed to load resource|WebSocket connection to")
 @pytest.fixture(scope="session")
 def chat() -> Iterator[lab.Chat]:
     """All services in one process, on `memory://` and embedded stores."""
-    with lab.start(log_level="info") as chat:
+    with lab.start(log_level="info", **UNLIMITED) as chat:
         yield chat
 
 
@@ -39,7 +46,12 @@ def real_chat(rabbitmq_server, mariadb_server, mongodb_server) -> Iterator[lab.C
     bus = rabbitmq_server.url
     activity = f"{mongodb_server.url.rstrip('/')}/clients"
     with lab.start(
-        apart=True, bus=bus, users=mariadb_server.url, activity=activity, log_level="info"
+        apart=True,
+        bus=bus,
+        users=mariadb_server.url,
+        activity=activity,
+        log_level="info",
+        **UNLIMITED,
     ) as chat:
         yield chat
     delete_queues(bus)
@@ -73,8 +85,9 @@ async def visit(chromium: Browser, chat: lab.Chat) -> AsyncIterator[Callable]:
     visitors: list[Visitor] = []
 
     async def visit(name: str, *, url: str = chat.url, offline: bool = False, **profile) -> Visitor:
-        context = await chromium.new_context(locale="en-GB", **profile)
+        context = await chromium.new_context(**{"locale": "en-GB"} | profile)
         context.set_default_timeout(10_000)
+        await context.add_init_script(TELL_VIOLATIONS)
         visitor = Visitor(name, url, await context.new_page())
         visitor.tolerated = OF_THE_NETWORK if offline else None
         visitors.append(visitor)

@@ -3,16 +3,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { linesOf, pieces } from "../../nochat/static/lines.js";
+import { Excerpt, MOST, SHOWN } from "../../nochat/static/excerpt.js";
+import { linesOf } from "../../nochat/static/lines.js";
 import { Model } from "../../nochat/static/model.js";
 import { RoomLog } from "../../nochat/static/roomlog.js";
+import { foundPieces, idOf, nameBegun, pieces } from "../../nochat/static/text.js";
 
 const said = (position, sender = "bob", client_id = `c${position}`) =>
   ({ type: "message.sent", position, sender, client_id, text: `text ${position}`, at: 1e9 + position });
 const page = (positions, more = false) => ({ entries: positions.map((each) => said(each)), more });
 const positions = (log) => log.entries.map(({ position }) => position);
 const summary = (given) =>
-  ({ room: "lobby", title: "Lobby", members: ["ana"], position: 4, read: 4, unread: 0, mentions: 0, ...given });
+  ({ room: "lobby", title: "Lobby", kind: "public", owner: "", members: ["ana"], muted: [],
+    invited: false, position: 4, read: 4, unread: 0, mentions: 0, ...given });
 
 function welcomed(given) {
   const model = new Model();
@@ -80,11 +83,12 @@ test("what was missed is not counted again after a welcome that counted it", () 
 test("our own message keeps its line from sending to its place", () => {
   const { model, room } = welcomed({});
   const message = model.write(room, "mine", "hello", 1e9);
-  const line = () => linesOf(room).find(({ kind }) => kind === "message");
+  const shown = () => [...room.log.entries, ...room.outgoing.values()];
+  const line = () => linesOf(shown(), null, "ana").find(({ kind }) => kind === "message");
   const { key } = line();
   assert.equal(line().state, "sending");
   model.failed("lobby", "mine", "no");
-  assert.deepEqual([line().state, line().reason, model.unsettled.length], ["failed", "no", 0]);
+  assert.deepEqual([line().state, line().entry.reason, model.unsettled.length], ["failed", "no", 0]);
   message.state = "sending";
   assert.equal(model.unsettled.length, 1);
   model.arrived("lobby", [said(5, "ana", "mine")]);
@@ -109,4 +113,115 @@ test("names are found as the chat finds them", () => {
   assert.deepEqual(users("@ana, and @zoé.m."), ["ana", "zoé.m"]);
   assert.deepEqual(users("mail me@example.org or @@x"), []);
   assert.equal(pieces("hi @ana!").map(({ text }) => text).join(""), "hi @ana!");
+});
+
+test("a message shows what became of it, however often and in which order it is told", () => {
+  const { model, room } = welcomed({});
+  const changes = [
+    { type: "reaction.changed", position: 6, user: "ana", target: 5, emoji: "👍", on: true, at: 1 },
+    { type: "reaction.changed", position: 7, user: "bob", target: 5, emoji: "👍", on: true, at: 1 },
+    { type: "message.edited", position: 8, user: "bob", target: 5, text: "better", at: 2 },
+    { type: "reaction.changed", position: 9, user: "ana", target: 5, emoji: "👍", on: false, at: 3 },
+  ];
+  model.arrived("lobby", [...changes.toReversed(), said(5)]);
+  const { text, edited, reactions } = room.log.at(5);
+  assert.deepEqual({ text, edited, reactions }, { text: "better", edited: 2, reactions: { "👍": ["bob"] } });
+  assert.deepEqual([room.log.entries.length, room.log.last], [1, 9]);
+  model.lookedBack("lobby", page([3, 4])); // tells the changes again
+  assert.deepEqual(room.log.at(5).reactions, { "👍": ["bob"] });
+  model.arrived("lobby", [{ type: "message.deleted", position: 10, user: "bob", target: 5, at: 4 }]);
+  model.arrived("lobby", [{ ...changes[2], position: 11 }]);
+  assert.deepEqual([room.log.at(5).deleted, room.log.at(5).text], [true, ""]);
+});
+
+test("a change that came before its message's page is not lost", () => {
+  const { model, room } = welcomed({});
+  model.arrived("lobby", [{ type: "message.edited", position: 5, user: "bob", target: 2, text: "new", at: 1 }]);
+  model.lookedBack("lobby", page([1, 2, 3])); // was on its way already
+  assert.equal(room.log.at(2).text, "new");
+});
+
+test("who is muted, removed and banned follows the log", () => {
+  const { model, room } = welcomed({ members: ["ana", "bob", "eve"] });
+  const moderated = (position, member, action) =>
+    ({ type: "member.moderated", position, user: "ana", member, action, at: 1 });
+  model.arrived("lobby", [moderated(5, "bob", "mute"), moderated(6, "eve", "ban")]);
+  assert.deepEqual([...room.muted], ["bob"]);
+  assert.deepEqual([[...room.members], [...room.banned]], [["ana", "bob"], ["eve"]]);
+  model.arrived("lobby", [moderated(7, "bob", "unmute"), moderated(8, "ana", "kick")]);
+  assert.deepEqual([room.muted.size, room.member], [0, false]);
+});
+
+test("a room that a welcome does not name any more is not ours", () => {
+  const { model, room } = welcomed({});
+  model.welcome({ user: "ana", role: "user", rooms: [], online: [] });
+  assert.ok(!room.member);
+});
+
+test("an invitation is there until it is taken or turned down", () => {
+  const { model } = welcomed({});
+  model.invited({ room: "den", title: "Den", user: "bob", invitee: "ana" });
+  const den = model.find("den");
+  assert.deepEqual([den.invited, den.kind, den.inviter, den.member], [true, "private", "bob", false]);
+  model.arrived("den", [{ type: "room.created", position: 1, user: "bob", title: "Den", kind: "private", at: 1 }]);
+  model.arrived("den", [{ type: "room.joined", position: 2, user: "ana", at: 1 }]);
+  assert.deepEqual([den.invited, den.member, den.owner], [false, true, "bob"]);
+  model.invited({ room: "attic", title: "Attic", user: "bob", invitee: "ana" });
+  model.declined("attic");
+  assert.ok(!model.find("attic").invited);
+});
+
+test("a direct room is called as the other one is", () => {
+  const { model } = welcomed({ room: "dm-1", kind: "direct", members: ["ana", "bob"] });
+  assert.equal(model.titleOf("dm-1"), "bob");
+  assert.equal(model.directWith("bob").id, "dm-1");
+});
+
+test("what was unread is behind a line", () => {
+  const { room, model } = welcomed({});
+  model.arrived("lobby", [said(5), said(6, "ana"), said(7)]);
+  const kinds = (seam) => linesOf(room.log.entries, seam, "ana").map(({ kind }) => kind);
+  assert.deepEqual(kinds(5), ["day", "message", "message", "seam", "message"]);
+  assert.deepEqual(kinds(7), ["day", "message", "message", "message"]);
+});
+
+test("a part of a long log is shown, and it moves", () => {
+  const log = new RoomLog();
+  log.start(0);
+  log.add(Array.from({ length: 2000 }, (_, index) => said(index + 1)));
+  const excerpt = new Excerpt();
+  const range = () => {
+    const { entries, ends } = excerpt.of(log);
+    return [entries[0].position, entries.length, ends];
+  };
+  assert.deepEqual(range(), [2000 - SHOWN + 1, SHOWN, true]);
+  for (let times = 0; times < 4; times++) excerpt.up(log);
+  assert.deepEqual([range()[1], range()[2]], [MOST, false]);
+  excerpt.around(log, 700);
+  const { entries } = excerpt.of(log);
+  assert.ok(entries.some(({ position }) => position === 700));
+  log.add([said(2001)]);
+  assert.equal(excerpt.of(log).entries[0], entries[0]);
+  excerpt.follow();
+  assert.ok(range()[2]);
+});
+
+test("words that were searched are found as the chat finds them", () => {
+  const found = (text, searched) => foundPieces(text, searched).filter((each) => each.found).map(({ text }) => text);
+  assert.deepEqual(found("The café, the cafes", "the CAFE"), ["The", "café", "the", "cafes"]);
+  assert.deepEqual(found("catalogue cat", "cat catal"), ["catalogue", "cat"]);
+  assert.equal(foundPieces("a <b> c", "b").map(({ text }) => text).join(""), "a <b> c");
+});
+
+test("a name that is being written is completed", () => {
+  assert.equal(nameBegun("hi @an"), "an");
+  assert.equal(nameBegun("hi @"), "");
+  assert.equal(nameBegun("me@ex"), undefined);
+  assert.equal(nameBegun("hi @ana "), undefined);
+});
+
+test("a room's id comes from its title, or by chance", () => {
+  assert.equal(idOf("Café & Té", "x"), "cafe-te");
+  assert.equal(idOf("日本語", "1a2b"), "room-1a2b");
+  assert.equal(idOf("DM: us", "1a2b"), "room-1a2b");
 });

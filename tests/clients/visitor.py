@@ -40,17 +40,25 @@ class Visitor:
         return self
 
     async def sign(self, button: str, password: str = "a good password") -> None:
-        await self.page.get_by_label("Name").fill(self.name)
-        await self.page.get_by_label("Password").fill(password)
+        await self.page.get_by_label("Name", exact=True).fill(self.name)
+        await self.page.get_by_label("Password", exact=True).fill(password)
         await self.page.get_by_role("button", name=button).click()
+
+    async def leave(self) -> None:
+        """Log out."""
+        await self.page.get_by_role("button", name="Settings").click()
+        await self.page.get_by_role("button", name="Log out").click()
 
     async def is_in(self, title: str) -> None:
         await expect(self.page.get_by_role("heading", level=1, name=title)).to_be_visible(
             timeout=PATIENCE
         )
 
-    async def create(self, title: str) -> None:
-        await self.page.get_by_label("New room").fill(title)
+    async def create(self, title: str, *, private: bool = False) -> None:
+        await self.page.get_by_role("button", name="New room").click()
+        await self.page.get_by_label("Room name").fill(title)
+        if private:
+            await self.page.get_by_label("Private").check()
         await self.page.get_by_role("button", name="Create", exact=True).click()
         await self.is_in(title)
 
@@ -80,6 +88,18 @@ class Visitor:
             await expect(self.line(text)).to_be_visible(timeout=PATIENCE)
         shown = await seen.all_text_contents()
         assert [text for text in shown if text in texts] == list(texts)
+
+    async def does(self, what: str, text: str) -> None:
+        """Use the toolbar of the message with that text."""
+        line = self.line(text)
+        await line.hover()
+        await line.get_by_role("toolbar").get_by_role("button", name=what, exact=True).click()
+
+    async def chooses(self, item: str, *, of: str) -> None:
+        """Choose from the menu that a button opens: a person's, or the room's."""
+        opener = self.page.get_by_role("button", name=of)
+        await opener.and_(self.page.locator("[aria-haspopup=menu]")).click()
+        await self.page.get_by_role("menuitem", name=item).click()
 
     def line(self, text: str) -> Locator:
         exactly = self.page.locator(".text", has_text=re.compile(f"^{re.escape(text)}$"))

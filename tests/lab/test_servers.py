@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
 VARIABLES = ("NOCHAT_BUS_URL", "NOCHAT_USERS_URL", "NOCHAT_ACTIVITY_URL")
 
 
-@pytest.fixture(params=["rabbitmq_server", "mariadb_server", "mongodb_server"])
+@pytest.fixture(params=["rabbitmq_server", "mariadb_server", "mongodb_server", "azurite_server"])
 def server(request):
     return request.getfixturevalue(request.param)
 
@@ -55,6 +55,7 @@ def test_a_server_says_what_it_is_and_keeps_its_password(server):
     for shown in (repr(server), server._repr_html_(), str([server]), server.shown_url):
         assert f"127.0.0.1:{urlsplit(server.url).port}" in shown
         assert password is None or password not in shown
+        assert "sig=" not in shown
 
 
 def test_the_stand_in_for_mongodb_is_named_as_one(mongodb_server):

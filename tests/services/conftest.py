@@ -7,11 +7,13 @@ from nochat import bootstrap
 from nochat.events import new_id
 from nochat.settings import Settings
 
+NO_LIMITS = {"user_rate": 0, "address_rate": 0, "login_rate": 0}
+
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory) -> Settings:
     folder = str(tmp_path_factory.mktemp("data"))
-    return Settings(bus_url=f"memory://{new_id()}", data_dir=folder, port=0)
+    return Settings(bus_url=f"memory://{new_id()}", data_dir=folder, port=0, **NO_LIMITS)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

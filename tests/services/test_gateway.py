@@ -5,6 +5,7 @@ import pytest
 import pytest_asyncio
 import socketio
 
+from nochat.actions import ACTIONS
 from nochat.events import LOBBY, new_id
 from nochat.lab.people import Person
 
@@ -49,7 +50,7 @@ async def test_no_other_sites_page_may_open_a_socket(url, ana):
             assert response.status == status
 
 
-SENT = ["message", "join", "leave", "create", "read", "typing", "history"]
+SENT = list(ACTIONS)
 ODD = [None, 7, "x", [], {}, {"room": 7}, {"room": "../x"}, {"room": "x" * 50}]
 
 
@@ -121,8 +122,8 @@ async def test_who_writes_is_shown(ana, bob):
 
 async def test_a_mention_is_told_to_the_one_it_names(ana, bob):
     await ana.says(f"over here, @{bob.name.upper()}.")
-    await bob.until(lambda: any(event == "mention" for event, _ in bob.told))
-    assert not any(event == "mention" for event, _ in ana.told)
+    await bob.until(lambda: any(event == "notified" for event, _ in bob.told))
+    assert not any(event == "notified" for event, _ in ana.told)
 
 
 async def test_what_was_read_is_told_on_every_socket_of_a_user(url, ana):

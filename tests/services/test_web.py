@@ -31,7 +31,7 @@ async def test_who_registers_is_logged_in_until_logging_out(http):
     given = account()
     assert await answer(http.post("/api/register", json=given)) == (200, {"user": given["user"]})
     assert (await answer(http.get("/api/me")))[1]["user"] == given["user"]
-    assert (await answer(http.post("/api/logout")))[0] == 200
+    assert (await answer(http.post("/api/logout", json={})))[0] == 200
     assert (await answer(http.get("/api/me")))[1]["user"] == ""
     assert await answer(http.post("/api/login", json=given)) == (200, {"user": given["user"]})
 
@@ -46,7 +46,7 @@ async def test_the_session_is_not_for_scripts_nor_for_other_sites(http):
 async def test_a_logged_out_session_is_dead_on_the_server_too(http, url):
     async with http.post("/api/register", json=account()) as response:
         cookie = response.cookies["nochat_session"].value
-    await answer(http.post("/api/logout"))
+    await answer(http.post("/api/logout", json={}))
     async with aiohttp.ClientSession(url, cookies={"nochat_session": cookie}) as thief:
         assert (await answer(thief.get("/api/me")))[1]["user"] == ""
 

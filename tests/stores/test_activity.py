@@ -6,15 +6,21 @@ import pytest
 
 from nochat.errors import NochatError, Unavailable
 from nochat.events import (
+    MemberModerated,
+    MessageDeleted,
+    MessageEdited,
     MessageSent,
+    ReactionChanged,
     RoomCreated,
     RoomJoined,
     RoomLeft,
     RoomRead,
     UserConnected,
-    UserMentioned,
+    UserInvited,
+    UserNotified,
     new_id,
 )
+from nochat.requests import Said, SearchMessages
 from nochat.stores.activity import ActivityStore
 
 BEGINNING = [
@@ -73,9 +79,10 @@ async def test_an_entry_comes_back_as_it_was(store):
 async def test_a_controller_learns_all_that_it_must_know(store):
     await store.record([*BEGINNING, message(4), message(5), RoomLeft("lobby", 6, "bob")])
     state = await store.room_state("lobby")
-    assert (state.title, state.position, state.members) == ("Lobby", 6, ["ana"])
-    assert state.recent == [("ana", "c4"), ("ana", "c5")]
-    assert (await store.room_state("nowhere")).position == 0
+    room = state.room
+    assert (room.title, room.position, room.members) == ("Lobby", 6, ["ana"])
+    assert state.recent == [Said(4, "ana", "c4"), Said(5, "ana", "c5")]
+    assert (await store.room_state("nowhere")).room.position == 0
 
 
 async def test_a_reading_position_only_grows(store):
@@ -92,7 +99,7 @@ async def test_what_one_wrote_is_not_unread_to_oneself(store):
 
 
 async def test_mentions_count_until_they_are_read(store):
-    mention = UserMentioned("bob", "lobby", 4, "ana", "@bob")
+    mention = UserNotified("bob", "lobby", 4, "ana", "@bob", "mention")
     await store.record([*BEGINNING, message(4, "@bob"), mention])
     await store.record([mention])
     [room] = (await store.rooms("bob")).rooms
@@ -110,7 +117,7 @@ async def test_trends_count_users_rooms_words_and_hours(store):
     trends = await store.trends(0, 5)
     assert trends.users == [("ana", 2)]
     assert trends.rooms == [("lobby", 2)]
-    assert trends.words == [("hello", 3), ("world", 1)]
+    assert trends.words == [("hello", 2), ("world", 1)]  # by messages that have them
     assert trends.hours == [(12, 2)]
     assert (trends.messages, trends.connections) == (2, 1)
     assert (await store.trends(noon + 1, 5)).messages == 0
@@ -136,3 +143,111 @@ async def test_what_is_unread_is_counted_up_to_a_limit(store):
     await store.record([*BEGINNING, *(message(n) for n in range(4, 204))])
     [room] = (await store.rooms("bob")).rooms
     assert room.unread == 100
+
+
+CHANGES = [
+    ReactionChanged("lobby", 6, "bob", 4, "👍", True),
+    ReactionChanged("lobby", 7, "ana", 4, "👍", True),
+    ReactionChanged("lobby", 8, "ana", 4, "a.$b", True),
+    ReactionChanged("lobby", 9, "bob", 4, "👍", False),
+    MessageEdited("lobby", 10, "ana", 4, "fresh words", at=2e9),
+]
+
+
+async def test_a_message_shows_what_became_of_it(store):
+    await store.record([*BEGINNING, message(4, "old words"), message(5), *CHANGES])
+    await store.record(CHANGES)  # as after a crash before the acknowledgement
+    [it] = (await store.history("lobby", 3, None, 1)).entries
+    assert (it.text, it.edited, it.deleted) == ("fresh words", 2e9, False)
+    assert it.reactions == {"👍": ["ana"], "a.$b": ["ana"]}
+
+
+async def test_paging_back_leaves_changes_out_and_catching_up_has_them(store):
+    await store.record([*BEGINNING, message(4), message(5), *CHANGES])
+    assert await positions(store, before=99, limit=3) == ([3, 4, 5], True)
+    assert await positions(store, after=5) == ([6, 7, 8, 9, 10], False)
+
+
+async def test_what_was_deleted_is_nowhere(store):
+    await store.record([*BEGINNING, message(4, "a secret"), message(5), *CHANGES])
+    await store.record([MessageDeleted("lobby", 11, "ana", 4)])
+    await store.record([CHANGES[-1]])  # late, and once more
+    [it] = (await store.history("lobby", 3, None, 1)).entries
+    assert (it.text, it.deleted, it.reactions) == ("", True, {})
+    for word in ("secret", "fresh"):
+        assert not (await store.search(SearchMessages(user="ana", text=word))).entries
+    for name in await store._db.list_collection_names():
+        documents = str(await store._db[name].find({}, {"_id": 0}).to_list())
+        assert "secret" not in documents
+    [said, _] = (await store.room_state("lobby")).recent
+    assert said == Said(4, "ana", "c4", True)
+
+
+async def found(store, text, user="ana", **asked):
+    answer = await store.search(SearchMessages(user=user, text=text, **asked))
+    return [entry.position for entry in answer.entries], answer.more
+
+
+async def test_search_finds_all_the_words_the_last_one_by_its_beginning(store):
+    texts = ["Grüße aus Málaga", "aus grüße", "the aus", "$where .* grüß"]
+    await store.record([*BEGINNING, *(message(4 + n, text) for n, text in enumerate(texts))])
+    assert await found(store, "GRÜSSE aus") == ([5, 4], False)
+    assert await found(store, "aus grü") == ([5, 4], False)
+    assert await found(store, "aus", limit=2) == ([6, 5], True)
+    assert await found(store, "aus", before=1e9 + 6) == ([5, 4], False)
+    assert await found(store, ".*") == ([], False)
+    assert await found(store, "where") == ([7], False)
+
+
+async def test_search_sees_only_rooms_that_the_user_is_in(store):
+    other = [
+        RoomCreated("den", 1, "eve", "Den", "private"),
+        RoomJoined("den", 2, "eve"),
+        MessageSent("den", 3, "eve", "c", "treasure"),
+    ]
+    await store.record([*BEGINNING, message(4, "treasure"), *other])
+    assert await found(store, "treasure") == ([4], False)
+    assert await found(store, "treasure", room="den") == ([], False)
+    assert await found(store, "treasure", user="eve") == ([3], False)
+
+
+async def test_a_user_sees_public_rooms_their_own_and_those_they_are_invited_to(store):
+    den = [RoomCreated("den", 1, "eve", "Den", "private"), RoomJoined("den", 2, "eve")]
+    await store.record([*BEGINNING, *den])
+    assert [room.room for room in (await store.rooms("bob")).rooms] == ["lobby"]
+    await store.record([UserInvited("den", 3, "eve", "bob", "Den", "private")])
+    [room, _] = (await store.rooms("bob")).rooms
+    assert (room.room, room.invited, room.kind, room.owner) == ("den", True, "private", "eve")
+    await store.record([RoomJoined("den", 4, "bob")])
+    [room, _] = (await store.rooms("bob")).rooms
+    assert (room.invited, room.members) == (False, ["eve", "bob"])
+
+
+async def test_moderation_is_kept(store):
+    acts = ["mute", "kick"]
+    acts = [MemberModerated("lobby", 4 + n, "ana", "bob", act) for n, act in enumerate(acts)]
+    await store.record([*BEGINNING, *acts])
+    info = (await store.room_state("lobby")).room
+    assert (info.members, info.muted, info.banned) == (["ana"], ["bob"], [])
+    acts = ["unmute", "ban"]
+    await store.record(
+        [MemberModerated("lobby", 6 + n, "ana", "bob", act) for n, act in enumerate(acts)]
+    )
+    info = (await store.room_state("lobby")).room
+    assert (info.muted, info.banned) == ([], ["bob"])
+    await store.record([MemberModerated("lobby", 8, "ana", "bob", "unban")])
+    assert (await store.room_state("lobby")).room.banned == []
+
+
+async def test_trends_are_of_public_rooms(store):
+    den = [RoomCreated("den", 1, "eve", "Den", "private"), RoomJoined("den", 2, "eve")]
+    await store.record([*BEGINNING, *den, MessageSent("den", 3, "eve", "c", "treasure")])
+    trends = await store.trends(0, 5)
+    assert (trends.users, trends.words, trends.messages) == ([], [], 0)
+
+
+async def test_managers_see_every_room_but_those_of_two(store):
+    pair = [RoomCreated("dm-1", 1, "eve", "eve & bob", "direct"), RoomJoined("dm-1", 2, "eve")]
+    den = [RoomCreated("den", 1, "eve", "Den", "private")]
+    await store.record([*BEGINNING, *den, *pair])
+    assert [room.room for room in (await store.all_rooms()).rooms] == ["den", "lobby"]

@@ -33,9 +33,9 @@ def name():
 
 def test_who_registers_can_log_in_whatever_the_case(store, name):
     store.create(name, "a good password")
-    user, token = store.open_session(name.upper(), "a good password")
-    assert user == name
-    assert store.user_of(token) == name
+    session = store.open_session(name.upper(), "a good password")
+    assert session.user == name
+    assert store.session(session.token).user == name
 
 
 def test_a_name_is_taken_once_whatever_the_case(store, name):
@@ -47,44 +47,44 @@ def test_a_name_is_taken_once_whatever_the_case(store, name):
 @pytest.mark.parametrize("password", ["", "a good password ", "A good password", "x" * 5000])
 def test_a_wrong_password_opens_nothing(store, name, password):
     store.create(name, "a good password")
-    assert store.open_session(name, password) == ("", "")
+    session = store.open_session(name, password)
+    assert (session.user, session.token) == ("", "")
 
 
 def test_nobody_can_log_in_who_is_not_there(store):
-    assert store.open_session("nobody", "whatever it is") == ("", "")
+    assert store.open_session("nobody", "whatever it is").token == ""
 
 
 def test_two_sessions_are_two_tokens_and_end_alone(store, name):
     store.create(name, "a good password")
-    _, one = store.open_session(name, "a good password")
-    _, two = store.open_session(name, "a good password")
+    one, two = (store.open_session(name, "a good password").token for _ in range(2))
     assert one != two
-    assert store.close_session(one) == name
-    assert store.user_of(one) == ""
-    assert store.user_of(two) == name
+    assert store.close_session(one).user == name
+    assert store.session(one).user == ""
+    assert store.session(two).user == name
 
 
 @pytest.mark.parametrize("token", ["", "x", "' OR 1=1 --", "\0", "x" * 10_000])
 def test_a_token_that_is_none(store, token):
-    assert store.user_of(token) == ""
-    assert store.close_session(token) == ""
+    assert store.session(token).user == ""
+    assert store.close_session(token).ended == []
 
 
 def test_a_session_ends_by_itself(url, name):
     store = UserStore(url, session_hours=0.000001)
     store.create(name, "a good password")
-    _, token = store.open_session(name, "a good password")
+    token = store.open_session(name, "a good password").token
     until = time.monotonic() + 5
-    while store.user_of(token) and time.monotonic() < until:
+    while store.session(token).user and time.monotonic() < until:
         time.sleep(0.001)
-    assert store.user_of(token) == ""
+    assert store.session(token).user == ""
     store.close()
 
 
 def test_what_is_kept_can_not_be_used(mariadb_server, name):
     store = UserStore(mariadb_server.url)
     store.create(name, "a good password")
-    _, token = store.open_session(name, "a good password")
+    token = store.open_session(name, "a good password").token
     store.close()
     url = make_url(mariadb_server.url)
     place = {"host": url.host, "port": url.port, "user": url.username, "password": url.password}
@@ -102,7 +102,7 @@ def test_a_store_opened_twice_keeps_what_it_has(url, name):
     first.create(name, "a good password")
     first.close()
     second = UserStore(url)
-    assert second.open_session(name, "a good password")[0] == name
+    assert second.open_session(name, "a good password").user == name
     second.close()
 
 
@@ -117,3 +117,79 @@ def test_a_database_that_is_not_there(unused_tcp_port):
 def test_a_url_that_is_none(url):
     with pytest.raises(NochatError, match="mysql\\+pymysql://"):
         UserStore(url)
+
+
+def test_who_is_banned_is_out_at_once_and_can_not_come_in(store, name):
+    session = store.create(name, "a good password")
+    account, ended = store.change(name, banned=True)
+    assert (account.banned, ended) == (True, [session.digest])
+    assert store.session(session.token).user == ""
+    refused = store.open_session(name, "a good password")
+    assert (refused.token, refused.reason) == ("", "this account is banned")
+    assert store.open_session(name, "a wrong one").reason == "wrong name or password"
+    store.change(name, banned=False)
+    assert store.open_session(name, "a good password").user == name
+
+
+def test_a_role_comes_with_the_session(store, name):
+    store.create(name, "a good password")
+    session = store.open_session(name, "a good password")
+    assert session.role == "user"
+    store.change(name.upper(), role="manager")
+    assert store.session(session.token).role == "manager"
+
+
+def test_nobody_is_changed_who_is_not_there(store):
+    with pytest.raises(RequestFailed, match="no such user"):
+        store.change("nobody", role="manager")
+
+
+def test_another_password_ends_the_other_sessions(store, name):
+    mine = store.create(name, "a good password")
+    other = store.open_session(name, "a good password")
+    assert store.set_password(mine.token, "a good password", "a better one") == (
+        name,
+        [other.digest],
+    )
+    assert store.session(mine.token).user == name
+    assert store.session(other.token).user == ""
+    assert store.open_session(name, "a good password").token == ""
+    assert store.open_session(name, "a better one").user == name
+
+
+@pytest.mark.parametrize("password", ["a wrong one", ""])
+def test_a_password_is_changed_by_who_knows_it(store, name, password):
+    store.create(name, "a good password")
+    session = store.open_session(name, "a good password")
+    with pytest.raises(RequestFailed, match="present password"):
+        store.set_password(session.token, password, "a better one")
+    with pytest.raises(RequestFailed, match="present password"):
+        store.set_password("no token", "a good password", "a better one")
+    assert store.open_session(name, "a good password").user == name
+
+
+def test_accounts_are_listed_by_their_beginning_page_by_page(store, name):
+    names = [f"{name}.{letter}" for letter in "abc"]
+    for each in names:
+        store.create(each, "a good password")
+    found, more = store.accounts(name.lower(), "", 2)
+    assert ([each.name for each in found], more) == (names[:2], True)
+    found, more = store.accounts(name, names[1], 2)
+    assert ([each.name for each in found], more) == (names[2:], False)
+    assert store.accounts("%", "", 5) == ([], False)
+
+
+def test_an_unknown_name_takes_as_long_as_a_wrong_password(store, name):
+    """As the work is the same: a hash is checked in both cases, which takes nearly all the time."""
+    store.create(name, "a good password")
+
+    def best(user):
+        times = []
+        for _ in range(5):
+            began = time.process_time()
+            store.open_session(user, "a wrong one")
+            times.append(time.process_time() - began)
+        return min(times)
+
+    known, unknown = best(name), best("nobody-at-all")
+    assert 0.5 < unknown / known < 2

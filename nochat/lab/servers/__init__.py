@@ -5,9 +5,10 @@ and needs no root. Where `NOCHAT_BUS_URL`, `NOCHAT_USERS_URL` or `NOCHAT_ACTIVIT
 server that it names is used instead, after a check that it answers.
 """
 
+from nochat.lab.servers._azurite import azurite
 from nochat.lab.servers._mariadb import mariadb
 from nochat.lab.servers._mongodb import mongodb
 from nochat.lab.servers._rabbitmq import rabbitmq
 from nochat.lab.servers._server import NotAnswering, Server, stop
 
-__all__ = ["NotAnswering", "Server", "mariadb", "mongodb", "rabbitmq", "stop"]
+__all__ = ["NotAnswering", "Server", "azurite", "mariadb", "mongodb", "rabbitmq", "stop"]

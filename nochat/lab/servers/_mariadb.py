@@ -6,7 +6,7 @@ from pathlib import Path
 import sqlalchemy
 from sqlalchemy import exc
 
-from nochat import doctor
+from nochat import doctor, grants
 from nochat.keeper import free_port, keep
 from nochat.lab.servers._server import (
     NotAnswering,
@@ -25,7 +25,7 @@ NAME, VARIABLE, SCHEME = "MariaDB", "NOCHAT_USERS_URL", "mysql+pymysql"
 ACCOUNT = """\
 CREATE DATABASE IF NOT EXISTS nochat;
 CREATE USER IF NOT EXISTS nochat@'127.0.0.1' IDENTIFIED BY '{password}';
-GRANT ALL ON nochat.* TO nochat@'127.0.0.1';
+GRANT {grants} ON nochat.* TO nochat@'127.0.0.1';
 """
 
 # Both steps in one kept command: whenever we are killed, no part of it is left. Without flushes
@@ -62,7 +62,9 @@ def _start(quiet: bool) -> Server:
     program = doctor.require("mariadbd")
     with progress(NAME, quiet):
         folder, password, port = own_folder("mariadb"), new_password(), free_port()
-        (folder / "account.sql").write_text(ACCOUNT.format(password=password))
+        (folder / "account.sql").write_text(
+            ACCOUNT.format(password=password, grants=grants.MARIADB)
+        )
         command = ["/bin/sh", "-c", INSTALL_AND_RUN, "sh", str(folder / "data"), str(program)]
         # No grace: its data go too.
         kept = keep(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pika
 import pika.exceptions
 
-from nochat import doctor
+from nochat import doctor, grants
 from nochat.keeper import free_port, keep, listens
 from nochat.lab.servers._server import (
     NotAnswering,
@@ -30,7 +30,8 @@ NAME, VARIABLE = "RabbitMQ", "NOCHAT_BUS_URL"
 CONFIG = """
 [{{rabbit, [{{tcp_listeners, [{{"127.0.0.1", {port}}}]}},
             {{default_user, <<"nochat">>}}, {{default_pass, <<"{password}">>}},
-            {{default_user_tags, [monitoring]}}, {{default_vhost, <<"nochat">>}},
+            {{default_user_tags, [{tags}]}}, {{default_vhost, <<"nochat">>}},
+            {{default_permissions, [{permissions}]}},
             {{disk_free_limit, "100MB"}},
             {{vm_memory_high_watermark, {{absolute, "1GB"}}}}]}},
  {{rabbitmq_management, [{{tcp_config, [{{ip, "127.0.0.1"}}, {{port, {management_port}}}]}}]}}].
@@ -67,7 +68,13 @@ def _start(management: bool, quiet: bool) -> Server:
     with progress(f"{NAME} {version}", quiet):
         folder, password, port = own_folder("rabbitmq"), new_password(), free_port()
         management_port = free_port()
-        config = CONFIG.format(port=port, password=password, management_port=management_port)
+        config = CONFIG.format(
+            port=port,
+            password=password,
+            management_port=management_port,
+            tags="monitoring" if management else "",
+            permissions=", ".join(map(_term, grants.RABBITMQ)),
+        )
         _write_settings(folder, config, "[rabbitmq_management]." if management else "[].")
         env = _environment(folder, f"nochat-{secrets.token_hex(6)}@localhost")
         # No grace: its data go too.
@@ -79,6 +86,11 @@ def _start(management: bool, quiet: bool) -> Server:
             lambda url: _look_at_both(url, management_port) if management else look(url),
             management_url=f"http://127.0.0.1:{management_port}" if management else None,
         )
+
+
+def _term(text: str) -> str:
+    """A text as Erlang writes it."""
+    return '<<"{}">>'.format(text.replace("\\", "\\\\"))
 
 
 def _write_settings(folder: Path, config: str, plugins: str) -> None:

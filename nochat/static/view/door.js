@@ -1,9 +1,11 @@
-/** The form to log in or to create an account. */
+/** The form to log in or to create an account; what is wrong is said at its field. */
 
 import { words } from "../words.js";
 import { $, say } from "./dom.js";
 
 const NAME = /^[\p{L}\p{N}_][\p{L}\p{N}_.-]{1,31}$/u;
+const SHORTEST = 8;
+const FIELDS = { 401: "password", 409: "user" }; // by HTTP status
 
 export class Door {
   #form = $("sign-in");
@@ -18,36 +20,43 @@ export class Door {
 
   show(message = "") {
     $("door").hidden = false;
-    say($("door-error"), message);
+    this.#complain(message);
     this.#form.user.focus();
   }
 
   hide() {
     $("door").hidden = true;
     this.#form.reset();
+    this.#complain("");
   }
 
   async #submit(action, enter) {
     const user = this.#form.user.value.trim();
     const password = this.#form.password.value;
-    if (action === "register" && !NAME.test(user)) return this.#refuse(words.badName, "user");
-    if (action === "register" && password.length < 8) {
-      return this.#refuse(words.badPassword, "password");
-    }
+    const registers = action === "register";
+    if (!user || (registers && !NAME.test(user))) return this.#complain(words.badName, "user");
+    if (!password) return this.#complain(words.noPassword, "password");
+    if (registers && password.length < SHORTEST) return this.#complain(words.badPassword, "password");
     this.#busy(true);
     try {
       await enter(action, user, password);
     } catch (error) {
-      this.#refuse(error.message, "password");
+      this.#busy(false);
+      this.#complain(error.message, FIELDS[error.status]);
     } finally {
       this.#busy(false);
     }
   }
 
-  #refuse(message, field) {
-    say($("door-error"), "");
-    say($("door-error"), message);
-    this.#form[field].focus();
+  /** Say it, at a field or for the form as a whole; "" takes everything back. */
+  #complain(message, field = "door") {
+    for (const each of ["user", "password", "door"]) {
+      say($(`${each}-error`), each === field ? message : "");
+    }
+    for (const each of ["user", "password"]) {
+      this.#form[each].setAttribute("aria-invalid", Boolean(message) && each === field);
+    }
+    if (message && field !== "door") this.#form[field].focus();
   }
 
   #busy(busy) {

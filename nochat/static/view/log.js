@@ -1,121 +1,215 @@
-/** The open room's messages. */
+/** The open room's messages: a part of them in the document, and what the reader was at in sight. */
 
-import { linesOf, pieces } from "../lines.js";
+import { Excerpt } from "../excerpt.js";
+import { linesOf } from "../lines.js";
 import { words } from "../words.js";
-import { $, el, say, sync } from "./dom.js";
+import { $, say, sync } from "./dom.js";
+import { Lines } from "./line.js";
+import { Toolbar } from "./toolbar.js";
 
 const NEAR = 80; // pixels from an end that count as being there
-const HUES = 8;
+const SHOWN = 4000; // milliseconds that a message stays marked which was jumped to
 
 export class Log {
   #log = $("log");
   #lines = $("lines");
+  #excerpt = new Excerpt();
+  #model;
   #room;
   #first; // the position that the log began with when it was last shown
+  #newest; // what was last in the log when it was last shown
   #loading = false;
   #ended = true; // whether the newest line is in sight
 
-  /** @param act functions to call: `earlier`, `retry` and `discard` with a client id. */
+  /**
+   * @param act functions to call: `earlier`; `retry` and `discard` with a client id; `react`,
+   *   `edit` and `remove` with a message; `write` when somebody begins to write.
+   */
   constructor(act) {
     this.act = act;
+    this.lines = new Lines(act);
+    this.toolbar = new Toolbar(act);
     $("earlier").addEventListener("click", () => this.#earlier());
-    $("newest").addEventListener("click", () => this.#toEnd());
-    this.#log.addEventListener("scroll", () => {
-      if (this.#log.scrollTop < NEAR && !$("earlier").hidden) this.#earlier();
-      this.#ended = this.#atEnd();
-      if (this.#ended) $("newest").hidden = true;
+    $("newest").addEventListener("click", () => this.toEnd());
+    this.#log.addEventListener("scroll", () => this.#scrolled());
+    this.#lines.addEventListener("pointerover", (event) => {
+      // A finger's tap gives the message the focus, and no button is under it before.
+      if (event.pointerType !== "touch") this.#point(event.target);
     });
+    this.#lines.addEventListener("focusin", (event) => this.#point(event.target));
+    this.#log.addEventListener("keydown", (event) => this.#key(event));
     // A phone's keyboard takes half of the height: what was in sight stays so.
-    new ResizeObserver(() => this.#ended && this.#toEnd()).observe(this.#log);
+    new ResizeObserver(() => this.#ended && this.#scrollToEnd()).observe(this.#log);
   }
 
   render(model) {
+    this.#model = model;
     const room = model.room?.member ? model.room : undefined;
     const fresh = this.#room !== room;
     const older = room && room.log.first !== this.#first;
-    const atEnd = fresh || this.#ended;
-    const toEnd = this.#log.scrollHeight - this.#log.scrollTop;
-    const last = this.#lines.lastElementChild;
-
+    if (fresh) this.#begin();
     // What is loaded on request is not news to announce.
-    this.#log.setAttribute("aria-busy", fresh || older);
-    if (fresh) this.#lines.replaceChildren();
-    sync(this.#lines, room ? linesOf(room) : [], make, (line, item) => this.#update(line, item, model.user));
-    $("earlier").hidden = !room || room.log.complete;
+    this.#log.setAttribute("aria-busy", fresh || Boolean(older));
+    const held = this.#held();
+    const { begins, ends } = this.#fill(room);
+    this.toolbar.check();
+    $("earlier").hidden = !room || (room.log.complete && begins);
     $("empty").hidden = Boolean(room && this.#lines.children.length);
     say($("empty"), room ? words.empty : words.noRoom);
-
-    const mine = this.#lines.lastElementChild?.classList.contains("mine");
-    const news = this.#lines.lastElementChild !== last;
-    if (atEnd || (news && mine)) this.#toEnd();
-    else if (older) this.#log.scrollTop = this.#log.scrollHeight - toEnd;
-    else if (news) $("newest").hidden = false;
+    this.#keepInSight(held, this.#isNews(room));
+    this.#ended = ends && this.#atEnd();
+    if (this.#ended) this.#excerpt.follow();
+    $("newest").hidden = !room || this.#ended;
     this.#room = room;
     this.#first = room?.log.first;
   }
 
-  #update(line, item, user) {
-    if (item.kind !== "message") return;
-    const mine = item.sender === user;
-    line.classList.toggle("mine", mine);
-    line.classList.toggle("follows", item.follows);
-    for (const mark of line.querySelectorAll("mark")) {
-      const me = mark.dataset.user.toLowerCase() === user.toLowerCase();
-      mark.classList.toggle("me", me);
-      if (me && !mine) line.classList.add("mentions-me");
+  /** Make every line anew: the language changed. */
+  reset() {
+    this.#lines.replaceChildren();
+  }
+
+  /** Show the newest, and follow it from now on. */
+  toEnd() {
+    this.#excerpt.follow();
+    this.#ended = true;
+    this.render(this.#model);
+    this.#scrollToEnd();
+  }
+
+  /** Show the message at a position, which the log has, and mark it for a while. */
+  goTo(position) {
+    const { log } = this.#model.room;
+    this.#excerpt.around(log, position);
+    this.#ended = false;
+    this.render(this.#model);
+    const { sender, client_id } = log.at(position);
+    const line = [...this.#lines.children].find(({ dataset }) => dataset.key === `${sender} ${client_id}`);
+    line.scrollIntoView({ block: "center" });
+    line.classList.add("found");
+    setTimeout(() => line.classList.remove("found"), SHOWN);
+    line.focus({ preventScroll: true, focusVisible: true });
+  }
+
+  #begin() {
+    this.#lines.replaceChildren();
+    this.toolbar.leave();
+    this.#excerpt.follow();
+    this.#ended = true;
+  }
+
+  #fill(room) {
+    if (!room) {
+      this.#lines.replaceChildren();
+      return { begins: true, ends: true };
     }
-    if (line.dataset.state === item.state || !mine) return;
-    line.dataset.state = item.state;
-    line.querySelector(".state").replaceChildren(...this.#state(item));
+    const excerpt = this.#excerpt.of(room.log);
+    // Who made and entered a room of two is no news there.
+    const told = excerpt.entries.filter(({ text }) => room.kind !== "direct" || text !== undefined);
+    const shown = excerpt.ends ? [...told, ...room.outgoing.values()] : told;
+    const { user } = this.#model;
+    sync(this.#lines, linesOf(shown, room.seam, user), (item) => this.lines.make(item), (line, item) => {
+      this.lines.update(line, item, user);
+    });
+    return excerpt;
   }
 
-  #state({ state, reason, client_id }) {
-    if (state === "sending") return [words.sending];
-    if (state === "sent") return [el("span", { title: words.sent, role: "img", "aria-label": words.sent }, "✓")];
-    const retry = el("button", { onclick: () => this.act.retry(client_id) }, words.retry);
-    const discard = el("button", { className: "quiet", onclick: () => this.act.discard(client_id) }, words.discard);
-    return [el("span", {}, words.notSent(reason)), retry, discard];
+  /** Whether something new came, and from whom. */
+  #isNews(room) {
+    const last = room && ([...room.outgoing.values()].at(-1) ?? room.log.entries.at(-1));
+    const key = last && `${last.sender} ${last.client_id ?? last.position}`;
+    const news = key !== this.#newest && this.#newest !== undefined && this.#room === room;
+    this.#newest = key;
+    return { news, mine: last?.sender === this.#model.user };
   }
 
+  /** The first line in sight, and where. */
+  #held() {
+    if (this.#ended) return null;
+    const top = this.#log.scrollTop;
+    const line = [...this.#lines.children].find((each) => each.offsetTop + each.offsetHeight > top);
+    return line && { line, offset: line.offsetTop - top };
+  }
+
+  #keepInSight(held, { news, mine }) {
+    if (news && mine && !this.#ended) return this.toEnd();
+    if (this.#ended) this.#scrollToEnd();
+    else if (held?.line.isConnected) this.#log.scrollTop = held.line.offsetTop - held.offset;
+    const unseen = news ? !this.#ended : $("newest").classList.contains("news") && !this.#ended;
+    $("newest").classList.toggle("news", unseen);
+    say($("newest"), unseen ? words.newest : words.toNewest);
+  }
+
+  #scrolled() {
+    const log = this.#room?.log;
+    if (!log) return;
+    const { begins, ends } = this.#excerpt.of(log);
+    const wasEnded = this.#ended;
+    this.#ended = ends && this.#atEnd();
+    if (this.#ended !== wasEnded) {
+      if (this.#ended) this.#excerpt.follow();
+      else this.#excerpt.hold(log);
+      $("newest").hidden = this.#ended;
+      if (this.#ended) $("newest").classList.remove("news");
+    }
+    if (this.#log.scrollTop < NEAR && (!begins || !log.complete)) this.#earlier();
+    else if (!ends && this.#atEnd()) {
+      this.#excerpt.down(log);
+      this.render(this.#model);
+    }
+  }
+
+  /** What is there already, or else the page before. */
   async #earlier() {
-    if (this.#loading) return;
+    const { log } = this.#room;
+    if (!this.#excerpt.of(log).begins) {
+      this.#excerpt.up(log);
+      return this.render(this.#model);
+    }
+    if (this.#loading || log.complete) return;
     this.#loading = true;
     await this.act.earlier().finally(() => (this.#loading = false));
+    if (!this.#ended && this.#room?.log === log) this.#excerpt.up(log);
+    this.render(this.#model);
+  }
+
+  #point(target) {
+    const line = target.closest(".message");
+    const entry = line && this.#entryOf(line);
+    if (!entry) return;
+    const { room, user, role } = this.#model;
+    const mine = entry.sender === user;
+    const may = room.mayWrite(user) && !entry.deleted;
+    const remove = !entry.deleted && (mine || room.mayModerate(user, role));
+    this.toolbar.goTo(line, entry, { react: may, edit: may && mine, remove });
+  }
+
+  #entryOf(line) {
+    const { key } = line.dataset;
+    return this.#room?.log.entries.findLast(({ sender, client_id }) => `${sender} ${client_id}` === key);
+  }
+
+  /** Arrows go from message to message; a letter begins to write. */
+  #key(event) {
+    const line = event.target.closest(".message");
+    if (event.target !== line && event.target !== this.#log) return;
+    const messages = [...this.#lines.querySelectorAll(".message")];
+    const at = line ? messages.indexOf(line) : messages.length;
+    const to = { ArrowUp: at - 1, ArrowDown: line ? at + 1 : at - 1, Home: 0, End: messages.length - 1 };
+    if (event.key in to) {
+      event.preventDefault();
+      messages[Math.max(0, Math.min(to[event.key], messages.length - 1))]?.focus();
+    } else if (event.key === "Escape" || isLetter(event)) this.act.write();
   }
 
   #atEnd() {
     return this.#log.scrollHeight - this.#log.scrollTop - this.#log.clientHeight < NEAR;
   }
 
-  #toEnd() {
+  #scrollToEnd() {
     this.#log.scrollTop = this.#log.scrollHeight;
-    this.#ended = true;
-    $("newest").hidden = true;
   }
 }
 
-function make(item) {
-  if (item.kind === "day") return el("li", { className: "day" }, words.day(item.date));
-  if (item.kind === "note") return note(item);
-  const text = el("p", { className: "text" });
-  for (const piece of pieces(item.text)) {
-    text.append(piece.user ? el("mark", { "data-user": piece.user }, piece.text) : piece.text);
-  }
-  const head = el("p", { className: "head" }, el("strong", {}, item.sender), " ", time(item.date));
-  return el("li", { className: "message" }, avatar(item.sender), head, text, el("p", { className: "state" }));
-}
-
-function note({ type, user, date }) {
-  const text = words[type.replace("room.", "")](user);
-  return el("li", { className: "note" }, `${text} `, time(date));
-}
-
-function time(date) {
-  return el("time", { dateTime: date.toISOString() }, words.time(date));
-}
-
-/** A user's first letter, in a colour that is always theirs. */
-export function avatar(user) {
-  const hue = [...user].reduce((sum, letter) => sum + letter.codePointAt(0), 0) % HUES;
-  return el("span", { className: `avatar hue-${hue}`, "aria-hidden": "true" }, [...user][0].toUpperCase());
-}
+const isLetter = ({ key, ctrlKey, metaKey, altKey }) =>
+  [...key].length === 1 && key !== " " && !ctrlKey && !metaKey && !altKey;

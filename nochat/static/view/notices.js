@@ -4,6 +4,7 @@ import { words } from "../words.js";
 import { $, el } from "./dom.js";
 
 const SHOWN = 8000; // milliseconds
+const MOST = 4;
 
 /** @param open called when the notice itself is clicked, if there is something to open. */
 export function notice(text, open) {
@@ -16,5 +17,6 @@ export function notice(text, open) {
   const cross = el("button", { className: "quiet", title: words.close, "aria-label": words.close, onclick: close }, "×");
   const shown = el("div", { className: "notice" }, body, cross);
   $("notices").append(shown);
+  if ($("notices").childElementCount > MOST) $("notices").firstElementChild.remove();
   setTimeout(close, SHOWN);
 }

@@ -1,64 +1,97 @@
-/** The panel of rooms: those that the user is in, with what is unread, and the others. */
+/** The panel of rooms: invitations, the user's own rooms and talks with what is unread, the others. */
 
 import { words } from "../words.js";
-import { $, el, say, sync } from "./dom.js";
+import { $, avatar, el, icon, say, sync } from "./dom.js";
+
+const MANY = 8; // other rooms from which on a filter is of use
 
 export class Rooms {
-  /** @param act functions to call: `open` and `join` with an id, `create` with an id and a title. */
+  #model;
+
+  /** @param act functions to call with a room's id: `open`, `join`, `decline`. */
   constructor(act) {
     this.act = act;
-    $("create").addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.#create(event.target);
-    });
+    $("others-filter").addEventListener("input", () => this.render(this.#model));
   }
 
   render(model) {
-    const rooms = [...model.rooms.values()].sort((a, b) => a.title.localeCompare(b.title));
-    const items = rooms.map((room) => ({ key: room.id, room, open: room.id === model.current }));
-    const mine = items.filter(({ room }) => room.member);
-    const others = items.filter(({ room }) => !room.member);
-    sync($("joined"), mine, (item) => this.#make(item.room), update);
-    sync($("others"), others, (item) => this.#offer(item.room), (row, { room }) => {
-      say(row.querySelector(".name"), room.title);
-    });
-    $("others-title").hidden = others.length === 0;
+    this.#model = model;
+    const rooms = [...model.rooms.values()]
+      .map((room) => ({ key: room.id, room, title: room.titleFor(model.user) }))
+      .sort((one, other) => one.title.localeCompare(other.title));
+    const mine = (item) => this.#make(item, model);
+    const update = (row, item) => this.#update(row, item, model);
+    sync($("invitations"), rooms.filter(({ room }) => room.invited), (item) => this.#invitation(item));
+    sync($("joined"), rooms.filter(({ room }) => room.member && room.kind !== "direct"), mine, update);
+    sync($("directs"), rooms.filter(({ room }) => room.member && room.kind === "direct"), mine, update);
+    this.#renderOthers(rooms.filter(({ room }) => isOffered(room)));
+    $("invitations-title").hidden = !$("invitations").children.length;
     say($("me"), model.user);
     const { unread, mentions } = model.elsewhere;
     badge($("elsewhere"), mentions || unread, mentions > 0);
   }
 
-  #make(room) {
+  #renderOthers(others) {
+    const filter = $("others-filter");
+    filter.hidden = others.length < MANY && !filter.value;
+    const wanted = filter.hidden ? "" : filter.value.trim().toLowerCase();
+    const shown = others.filter(({ title }) => title.toLowerCase().includes(wanted));
+    sync($("others"), shown, (item) => this.#offer(item), (row, { title }) => {
+      say(row.querySelector(".name"), title);
+    });
+    $("others-title").hidden = others.length === 0;
+    $("no-others").hidden = others.length === 0 || shown.length > 0;
+  }
+
+  #make({ room, title }, model) {
     const open = () => this.act.open(room.id);
-    const name = el("span", { className: "name" });
+    const name = el("span", { className: "name", dir: "auto" });
     const count = el("span", { className: "badge", hidden: true });
-    return el("li", {}, el("button", { className: "room", onclick: open }, name, count));
+    const direct = room.kind === "direct";
+    const sign = direct ? avatar(title, "presence") : icon(room.kind === "private" ? "lock" : "hash");
+    const state = el("span", { className: "unseen" });
+    if (room.kind === "private") state.textContent = words.privateRoom;
+    const button = el("button", { className: "room", onclick: open }, sign, name, state, count);
+    return el("li", model.online.has(title) && direct ? { className: "online" } : {}, button);
   }
 
-  #offer(room) {
-    const name = el("span", { className: "name", id: `other-${room.id}` });
-    const join = () => this.act.join(room.id);
-    const labels = { id: `join-${room.id}`, "aria-labelledby": `join-${room.id} other-${room.id}` };
-    return el("li", { className: "other" }, name, el("button", { ...labels, onclick: join }, words.join));
+  #update(row, { room, title }, model) {
+    const button = row.firstElementChild;
+    say(button.querySelector(".name"), title === model.user ? `${title} ${words.you}` : title);
+    if (room.id === model.current) button.setAttribute("aria-current", "true");
+    else button.removeAttribute("aria-current");
+    if (room.kind === "direct") {
+      const online = model.online.has(title);
+      row.classList.toggle("online", online);
+      say(button.querySelector(".unseen"), online ? words.online : words.offline);
+    }
+    badge(button.querySelector(".badge"), room.mentions || room.unread, room.mentions > 0);
   }
 
-  #create(form) {
-    const title = form.title.value.trim();
-    const id = idOf(title);
-    say($("create-error"), id ? "" : words.badTitle);
-    if (!id) return form.title.focus();
-    form.reset();
-    this.act.create(id, title);
+  #offer({ room }) {
+    const name = el("span", { className: "name", id: `other-${room.id}`, dir: "auto" });
+    return el("li", { className: "other" }, name, this.#button(room, "join", "other"));
+  }
+
+  #invitation({ room, title }) {
+    const name = el("p", { className: "name", id: `invited-${room.id}`, dir: "auto" }, title);
+    const from = room.inviter ? [el("p", { className: "hint" }, words.invitedBy(room.inviter))] : [];
+    const answers = el("div", { className: "row" }, this.#button(room, "accept", "invited"), this.#button(room, "decline", "invited"));
+    return el("li", { className: "invitation" }, name, ...from, answers);
+  }
+
+  /** A button whose name ends with the room's. */
+  #button(room, verb, owner) {
+    const act = verb === "decline" ? this.act.decline : this.act.join;
+    const id = `${verb}-${room.id}`;
+    const labels = { id, "aria-labelledby": `${id} ${owner}-${room.id}` };
+    return el("button", { ...labels, onclick: () => act(room.id) }, words[verb]);
   }
 }
 
-function update(row, { room, open }) {
-  const button = row.firstElementChild;
-  say(button.querySelector(".name"), room.title);
-  if (open) button.setAttribute("aria-current", "true");
-  else button.removeAttribute("aria-current");
-  badge(button.querySelector(".badge"), room.mentions || room.unread, room.mentions > 0);
-}
+// A room that we only have unsent messages for may be gone.
+const isOffered = (room) =>
+  !room.member && !room.invited && room.kind === "public" && room.log.last !== null;
 
 /** A count; mentions are marked with an @. */
 function badge(element, count, mentions) {
@@ -69,10 +102,4 @@ function badge(element, count, mentions) {
   element.title = label;
   element.setAttribute("role", "img");
   element.setAttribute("aria-label", label);
-}
-
-/** A room's id from its title: "Café & Té" is "cafe-te". */
-function idOf(title) {
-  const plain = title.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
-  return plain.replace(/[^a-z0-9]+/g, "-").replace(/^-/, "").slice(0, 40).replace(/-$/, "");
 }

@@ -1,0 +1,149 @@
+"""What clients may do: each action's shape, and the command or the question that it becomes."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from nochat import client
+from nochat.bus import Bus
+from nochat.errors import RequestFailed
+from nochat.events import (
+    Command,
+    CreateRoom,
+    DeleteMessage,
+    EditMessage,
+    Envelope,
+    InviteUser,
+    JoinRoom,
+    LeaveRoom,
+    MarkRead,
+    ModerateMember,
+    OpenDirect,
+    React,
+    Role,
+    SendMessage,
+    TypingStarted,
+)
+from nochat.requests import Accounts, FindUser, GetHistory, SearchMessages
+from nochat.room import direct_room
+
+
+@dataclass
+class Who:
+    """Who acts: a user with their role, and the rooms that they see."""
+
+    user: str
+    role: Role = "user"
+    rooms: set[str] = field(default_factory=set)
+
+    @property
+    def manages(self) -> bool:
+        """Whether the user is a manager."""
+        return self.role == "manager"
+
+
+Publish = Callable[[Envelope], Awaitable[None]]
+Act = Callable[[Who, Any, Bus, Publish], Awaitable[dict[str, Any]]]
+
+
+class Action(NamedTuple):
+    """An action: what its data look like, and what it does; returns what the client is told."""
+
+    shape: type[Any]
+    act: Act
+
+
+def _command(make: Callable[[Who, Any], Command]) -> Act:
+    """An action that is one command, acknowledged when the broker has it."""
+
+    async def act(who: Who, sent: Any, _: Bus, publish: Publish) -> dict[str, Any]:
+        await publish(make(who, sent))
+        return {}
+
+    return act
+
+
+async def _invite(who: Who, sent: client.Invitation, bus: Bus, publish: Publish) -> dict[str, Any]:
+    invitee = await _account(sent.user, bus)
+    await publish(InviteUser(sent.room, who.user, invitee))
+    return {}
+
+
+async def _direct(who: Who, sent: client.Peer, bus: Bus, publish: Publish) -> dict[str, Any]:
+    peer = await _account(sent.user, bus)
+    room = direct_room(who.user, peer)
+    await publish(OpenDirect(room, who.user, peer))
+    return {"room": room}
+
+
+async def _typing(who: Who, sent: client.Room, _: Bus, publish: Publish) -> dict[str, Any]:
+    _check_sees(who, sent.room)
+    await publish(TypingStarted(sent.room, who.user))
+    return {}
+
+
+async def _history(who: Who, sent: client.Page, bus: Bus, _: Publish) -> dict[str, Any]:
+    _check_sees(who, sent.room)
+    page = GetHistory(room=sent.room, after=sent.after, before=sent.before, limit=sent.limit)
+    return client.history(await bus.request(page))
+
+
+async def _search(who: Who, sent: client.Search, bus: Bus, _: Publish) -> dict[str, Any]:
+    if sent.room:
+        _check_sees(who, sent.room)
+    asked = SearchMessages(
+        user=who.user, text=sent.text, room=sent.room, before=sent.before, limit=sent.limit
+    )
+    return client.found(await bus.request(asked))
+
+
+def _check_sees(who: Who, room: str) -> None:
+    if room not in who.rooms:
+        raise RequestFailed("only members of the room may do this")
+
+
+async def _account(name: str, bus: Bus) -> str:
+    """The name of an account, as its owner writes it."""
+    found: Accounts = await bus.request(FindUser(user=name))
+    if not found.accounts:
+        raise RequestFailed("there is no such user")
+    return found.accounts[0].name
+
+
+ACTIONS = {
+    "message": Action(
+        client.Message,
+        _command(lambda who, it: SendMessage(it.room, who.user, it.client_id, it.text)),
+    ),
+    "edit": Action(
+        client.Edit, _command(lambda who, it: EditMessage(it.room, who.user, it.position, it.text))
+    ),
+    "delete": Action(
+        client.Target,
+        _command(lambda who, it: DeleteMessage(it.room, who.user, it.position, who.manages)),
+    ),
+    "react": Action(
+        client.Reaction,
+        _command(lambda who, it: React(it.room, who.user, it.position, it.emoji, it.on)),
+    ),
+    "read": Action(
+        client.Target, _command(lambda who, it: MarkRead(it.room, who.user, it.position))
+    ),
+    "create": Action(
+        client.NewRoom,
+        _command(lambda who, it: CreateRoom(it.room, who.user, it.title, it.private)),
+    ),
+    "join": Action(client.Room, _command(lambda who, it: JoinRoom(it.room, who.user))),
+    "leave": Action(client.Room, _command(lambda who, it: LeaveRoom(it.room, who.user))),
+    "moderate": Action(
+        client.Moderation,
+        _command(
+            lambda who, it: ModerateMember(it.room, who.user, it.user, it.action, who.manages)
+        ),
+    ),
+    "invite": Action(client.Invitation, _invite),
+    "direct": Action(client.Peer, _direct),
+    "typing": Action(client.Room, _typing),
+    "history": Action(client.Page, _history),
+    "search": Action(client.Search, _search),
+}

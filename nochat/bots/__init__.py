@@ -1,0 +1,32 @@
+"""Bots: a microservice in another language, Node.js, which only shares RabbitMQ with the others."""
+
+import os
+from pathlib import Path
+from typing import NoReturn
+
+from nochat import doctor
+from nochat.errors import NochatError
+from nochat.settings import Settings
+
+PROGRAM = Path(__file__).parent / "bot.mjs"
+ITS_SETTINGS = ("bus_url", "shards", "bot_name", "patience", "log_level")
+
+
+def run(settings: Settings) -> NoReturn:
+    """Become the bot: this process goes on as Node.js.
+
+    Raises:
+        NochatError: there is no RabbitMQ to meet the others at, or no Node.js or amqplib.
+    """
+    if settings.bus_url.startswith("memory:"):
+        raise NochatError(
+            "the bot is not written in Python, so that memory:// can't reach it; "
+            "set NOCHAT_BUS_URL=amqp://… (RabbitMQ)"
+        )
+    try:
+        doctor.require("amqplib")
+        node = doctor.require("node")
+    except doctor.Missing as error:
+        raise NochatError(str(error)) from None
+    given = {f"NOCHAT_{name.upper()}": str(getattr(settings, name)) for name in ITS_SETTINGS}
+    os.execve(node, [str(node), str(PROGRAM)], os.environ | given)  # noqa: S606

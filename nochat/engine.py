@@ -1,0 +1,77 @@
+"""socket.io with a bound on what a client may cost that does not read."""
+
+import asyncio
+import logging
+from typing import Any
+
+import engineio
+import socketio
+
+log = logging.getLogger(__name__)
+
+MOST_BACKLOG = 2**20  # characters that may wait for a client before it is dropped
+
+
+class Backlog(asyncio.Queue[Any]):
+    """The packets that wait for one client, and how long they are together."""
+
+    length = 0
+
+    def _put(self, item: Any) -> None:
+        super()._put(item)
+        self.length += _length(item)
+
+    def _get(self) -> Any:
+        item = super()._get()
+        self.length -= _length(item)
+        return item
+
+    def empty_out(self) -> None:
+        """Forget everything that waits."""
+        while not self.empty():
+            self.get_nowait()
+            self.task_done()
+
+
+def _length(packet: Any) -> int:
+    data = getattr(packet, "data", None)
+    return len(data) if isinstance(data, str | bytes) else 0
+
+
+class Engine(engineio.AsyncServer):  # type: ignore[misc]
+    """Drops a client when more waits for it than `MOST_BACKLOG`."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._dropping: dict[str, asyncio.Task[None]] = {}
+
+    def create_queue(self, *_: Any, **__: Any) -> Backlog:
+        """Called by Engine.IO for each client."""
+        return Backlog()
+
+    async def send_packet(self, sid: str, pkt: Any) -> None:
+        """Send, unless the client has too much before it that it does not take."""
+        socket = self.sockets.get(sid)
+        if sid in self._dropping:
+            return
+        if socket and socket.queue.length > MOST_BACKLOG:
+            # In the background: whoever sends to many must not wait for this one's end.
+            task = asyncio.create_task(self._drop(sid, socket))
+            self._dropping[sid] = task
+            task.add_done_callback(lambda _: self._dropping.pop(sid, None))
+            return
+        await super().send_packet(sid, pkt)
+
+    async def _drop(self, sid: str, socket: Any) -> None:
+        log.warning("a client is dropped that does not read: %d wait", socket.queue.length)
+        socket.queue.empty_out()
+        socket.queue.put_nowait(None)  # ends the task that writes
+        await socket.close(wait=False, abort=True, reason="it did not read")
+        self.sockets.pop(sid, None)
+
+
+class Server(socketio.AsyncServer):  # type: ignore[misc]
+    """socket.io on that engine."""
+
+    def _engineio_server_class(self) -> type[Engine]:
+        return Engine

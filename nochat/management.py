@@ -1,0 +1,201 @@
+"""The calls of the management page: what managers may see and do."""
+
+import time
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from nochat import bootstrap
+from nochat.bus.inspection import DeadLetter, QueueState
+from nochat.bus.routing import DEAD_LETTERS, Queue
+from nochat.events import Action, ModerateMember, Position, Role, RoomId
+from nochat.requests import Account, Accounts, AllRooms, ChangeAccount, GetAccounts, GetAllRooms
+from nochat.rest import Call, Caller, NotAllowed, Nothing, name_in
+from nochat.settings import Settings
+
+MOST_LETTERS = 50
+
+
+class Which(msgspec.Struct, frozen=True):
+    """Accounts whose names begin so, after a name."""
+
+    prefix: Annotated[str, Meta(max_length=32)] = ""
+    after: Annotated[str, Meta(max_length=32)] = ""
+
+
+class AccountList(msgspec.Struct, frozen=True):
+    """Accounts in order of name; `more` says that there are more."""
+
+    users: list[Account]
+    more: bool
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """What an account is to be; what is left out stays as it is."""
+
+    role: Role | None = None
+    banned: bool | None = None
+
+
+class Room(msgspec.Struct, frozen=True):
+    """A room, without what is said in it."""
+
+    room: RoomId
+    title: str
+    kind: str
+    owner: str
+    members: list[str]
+    muted: list[str]
+    banned: list[str]
+    position: Position
+
+
+class RoomList(msgspec.Struct, frozen=True):
+    """Every room that is not direct."""
+
+    rooms: list[Room]
+
+
+class Moderation(msgspec.Struct, frozen=True):
+    """What to do with a member."""
+
+    action: Action
+
+
+class Instance(msgspec.Struct, frozen=True):
+    """A process's part in a service: memory in bytes, processor time in seconds."""
+
+    instance: str
+    host: str
+    pid: int
+    since: float
+    handled: int
+    published: int
+    failed: int
+    memory: int
+    cpu: float
+
+
+class ServiceView(msgspec.Struct, frozen=True):
+    """A service and its instances: none, if it should run and does not."""
+
+    name: str
+    instances: list[Instance]
+
+
+class EventCount(msgspec.Struct, frozen=True):
+    """How many of a type were published."""
+
+    type: str
+    count: int
+
+
+class Services(msgspec.Struct, frozen=True):
+    """The architecture at work; counts only grow, so rates are differences of two answers."""
+
+    at: float
+    services: list[ServiceView]
+    queues: list[QueueState]
+    events: list[EventCount]
+
+
+class LetterList(msgspec.Struct, frozen=True):
+    """The oldest dead letters; `more` says that there are more."""
+
+    letters: list[DeadLetter]
+    more: bool
+
+
+class Fate(msgspec.Struct, frozen=True):
+    """Whether a dead letter goes to its queue once more, or away."""
+
+    action: Literal["replay", "discard"]
+
+
+async def _users(caller: Caller, sent: Which) -> AccountList:
+    """List accounts."""
+    asked = GetAccounts(prefix=sent.prefix, after=sent.after, limit=50)
+    found: Accounts = await caller.bus.request(asked)
+    return AccountList(found.accounts, found.more)
+
+
+async def _change_user(caller: Caller, sent: Changes) -> Nothing:
+    """Ban an account, let it in again, or give it another role."""
+    name = name_in(caller)
+    if name.casefold() == caller.session.user.casefold():
+        raise NotAllowed(409, "nobody changes their own role, or bans themselves")
+    by = caller.session.user
+    await caller.bus.request(ChangeAccount(user=name, by=by, role=sent.role, banned=sent.banned))
+    return Nothing()
+
+
+async def _rooms(caller: Caller, _: Nothing) -> RoomList:
+    """List rooms."""
+    found: AllRooms = await caller.bus.request(GetAllRooms())
+    return RoomList([msgspec.convert(it, Room, from_attributes=True) for it in found.rooms])
+
+
+async def _moderate(caller: Caller, sent: Moderation) -> Nothing:
+    """Mute, kick or ban a member of a room."""
+    try:
+        room = msgspec.convert(caller.path["room"], RoomId)
+    except msgspec.ValidationError:
+        raise NotAllowed(404, "there is no such room") from None
+    command = ModerateMember(room, caller.session.user, name_in(caller), sent.action, manager=True)
+    await caller.bus.publish(command)
+    return Nothing()
+
+
+async def _services(caller: Caller, _: Nothing) -> Services:
+    """Say what the services and their queues do."""
+    watch, ours = caller.shared.watch, bootstrap.names(caller.shared.settings)
+    alive = watch.services()
+    silent = {*ours, *watch.names()} - {each["name"] for each in alive}
+    found: dict[str, Any] = {
+        "at": time.time(),
+        "services": [*alive, *({"name": name, "instances": []} for name in sorted(silent))],
+        "queues": await caller.bus.depths(_queues(ours, watch.names(), caller.shared.settings)),
+        "events": watch.events(),
+    }
+    return msgspec.convert(found, Services, from_attributes=True)
+
+
+def _queues(ours: list[str], heard_of: set[str], settings: Settings) -> list[Queue]:
+    """Those of the chat's services, of others that were heard of, and the dead letters."""
+    known = (queue for each in bootstrap.services(ours) for queue in each.queues(settings))
+    others = (Queue(name) for name in sorted(heard_of.difference(ours)))
+    return [*(queue for queue in known if not queue.exclusive), *others, DEAD_LETTERS]
+
+
+async def _letters(caller: Caller, _: Nothing) -> LetterList:
+    """List dead letters."""
+    async with caller.bus.dead_letters(MOST_LETTERS + 1) as letters:
+        return LetterList(letters.all[:MOST_LETTERS], len(letters.all) > MOST_LETTERS)
+
+
+async def _decide_letter(caller: Caller, sent: Fate) -> Nothing:
+    """Replay a dead letter, or discard it."""
+    async with caller.bus.dead_letters() as letters:
+        if not await letters.take(caller.path["id"], replay=sent.action == "replay"):
+            raise NotAllowed(404, "there is no such dead letter any more")
+    return Nothing()
+
+
+CALLS = [
+    Call("GET", "/api/manage/users", _users, Which, AccountList, "manager"),
+    Call("POST", "/api/manage/users/{name}", _change_user, Changes, Nothing, "manager", (404, 409)),
+    Call("GET", "/api/manage/rooms", _rooms, Nothing, RoomList, "manager"),
+    Call(
+        "POST",
+        "/api/manage/rooms/{room}/members/{name}",
+        _moderate,
+        Moderation,
+        Nothing,
+        "manager",
+        (404,),
+    ),
+    Call("GET", "/api/manage/services", _services, Nothing, Services, "manager"),
+    Call("GET", "/api/manage/dead-letters", _letters, Nothing, LetterList, "manager"),
+    Call("POST", "/api/manage/dead-letters/{id}", _decide_letter, Fate, Nothing, "manager", (404,)),
+]

@@ -1,0 +1,110 @@
+"""For whoever runs the chat: metrics for Prometheus, and health, on a port that is not public."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from nochat.bus import Bus
+
+Services = dict[str, Bus | None]
+
+
+def application(services: Services) -> Starlette:
+    """The pages of one process: `/metrics`, `/healthz` and `/readyz`.
+
+    Args:
+        services: each service that should run here, with its bus once it has started.
+    """
+    registry = CollectorRegistry()
+    registry.register(Tallies(services))
+    ProcessCollector(registry=registry)
+
+    async def metrics(request: Request) -> Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(registry), headers={"Content-Type": content_type})
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"alive": True})
+
+    async def readyz(_: Request) -> Response:
+        found = {name: readiness(bus) for name, bus in services.items()}
+        ready = all(each["ready"] for each in found.values())
+        content = {"ready": ready, "services": found}
+        return JSONResponse(content, 200 if ready else 503)
+
+    return Starlette(
+        routes=[
+            Route("/metrics", metrics),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+        ]
+    )
+
+
+def readiness(bus: Bus | None) -> dict[str, Any]:
+    """Whether a service can do its work: it has started, has the broker, and hears its queues."""
+    if bus is None:
+        return {"ready": False, "bus": False, "queues": {}}
+    queues = {each.queue: each.alive for each in bus.subscriptions}
+    ready = bus.connected and all(queues.values())
+    return {"ready": ready, "bus": bus.connected, "queues": queues}
+
+
+class Tallies(Collector):
+    """Reads what the services counted, when Prometheus asks and never before."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def collect(self) -> Iterable[Metric]:
+        """The metrics; a service has all of them from when it has started."""
+        up = GaugeMetricFamily(
+            "nochat_up", "Whether the service is ready: /readyz says why not.", labels=["service"]
+        )
+        for name, bus in self._services.items():
+            up.add_metric([name], readiness(bus)["ready"])
+        yield up
+        yield from _of_buses({name: bus for name, bus in self._services.items() if bus})
+
+
+def _of_buses(buses: dict[str, Bus]) -> Iterable[Metric]:
+    connected = GaugeMetricFamily(
+        "nochat_bus_connected",
+        "Whether the service has a connection to the bus.",
+        labels=["service"],
+    )
+    seconds = CounterMetricFamily(
+        "nochat_handler_seconds", "Seconds spent in handlers, waiting included.", labels=["service"]
+    )
+    for name, bus in buses.items():
+        connected.add_metric([name], bus.connected)
+        seconds.add_metric([name], bus.tally.seconds)
+    yield connected
+    yield seconds
+    for service, bus in buses.items():
+        for name, value in bus.tally.gauges.items():
+            gauge = GaugeMetricFamily(name, f"What {service} has now.", labels=["service"])
+            gauge.add_metric([service], value())
+            yield gauge
+    handled = {name: bus.tally.handled for name, bus in buses.items()}
+    published = {name: bus.tally.published for name, bus in buses.items()}
+    failed = {name: bus.tally.failed for name, bus in buses.items()}
+    yield _by_type("nochat_events_handled", "Messages that handlers are done with.", handled)
+    yield _by_type("nochat_events_published", "Messages that were published.", published)
+    yield _by_type("nochat_events_failed", "Messages that were given up.", failed)
+
+
+def _by_type(name: str, meaning: str, counts: dict[str, dict[str, int]]) -> Metric:
+    metric = CounterMetricFamily(name, meaning, labels=["service", "type"])
+    for service, of_service in counts.items():
+        for kind, count in of_service.items():
+            metric.add_metric([service, kind], count)
+    return metric

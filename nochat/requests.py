@@ -1,0 +1,348 @@
+"""The catalogue's other half: what one service asks another, and the replies.
+
+Requests are in the imperative too, but change no room; they wait in memory only, and are gone when
+they time out.
+"""
+
+from typing import Annotated, ClassVar
+
+import msgspec
+from msgspec import Meta
+
+from nochat.events import (
+    Envelope,
+    Kind,
+    LogEntry,
+    MessageSent,
+    Password,
+    Position,
+    Role,
+    RoomId,
+    UserName,
+)
+
+
+class Request(Envelope, frozen=True):
+    """A question to one service, answered by one reply; never on disk, gone when it times out."""
+
+    service: ClassVar[str]
+    # An ordered request waits in its service's queue behind the events that were published before.
+    ordered: ClassVar[bool] = False
+
+
+class Reply(Envelope, frozen=True, kw_only=True):
+    """The answer to the request whose id is `in_reply_to`."""
+
+    in_reply_to: str = ""
+
+
+class RegisterUser(Request, frozen=True, tag="user.register"):
+    """Make an account and open its first session."""
+
+    service: ClassVar[str] = "controller"
+
+    user: UserName
+    password: Password
+
+
+class LogIn(Request, frozen=True, tag="user.log-in"):
+    """Open a session."""
+
+    service: ClassVar[str] = "controller"
+
+    user: str
+    password: str
+
+
+class LogOut(Request, frozen=True, tag="user.log-out"):
+    """Close a session."""
+
+    service: ClassVar[str] = "controller"
+
+    token: str
+
+
+class ChangePassword(Request, frozen=True, tag="user.change-password"):
+    """Give an account another password; its other sessions end."""
+
+    service: ClassVar[str] = "controller"
+
+    token: str
+    password: str
+    new_password: Password
+
+
+class ChangeAccount(Request, frozen=True, tag="user.change-account"):
+    """Give an account another role, ban it or let it in again; None leaves as it is."""
+
+    service: ClassVar[str] = "controller"
+
+    user: UserName
+    by: UserName
+    role: Role | None = None
+    banned: bool | None = None
+
+
+class CreateUser(Request, frozen=True, tag="users.create"):
+    """Store an account, and open its first session."""
+
+    service: ClassVar[str] = "users"
+
+    user: UserName
+    password: Password
+
+
+class OpenSession(Request, frozen=True, tag="users.open-session"):
+    """Check a password and open a session."""
+
+    service: ClassVar[str] = "users"
+
+    user: str
+    password: str
+
+
+class CloseSession(Request, frozen=True, tag="users.close-session"):
+    """End a session."""
+
+    service: ClassVar[str] = "users"
+
+    token: str
+
+
+class SetPassword(Request, frozen=True, tag="users.set-password"):
+    """Store another password for a session's user, and end the user's other sessions."""
+
+    service: ClassVar[str] = "users"
+
+    token: str
+    password: str
+    new_password: Password
+
+
+class SetAccount(Request, frozen=True, tag="users.set-account"):
+    """Store an account's role, or whether it is banned; a banned account's sessions end."""
+
+    service: ClassVar[str] = "users"
+
+    user: UserName
+    role: Role | None = None
+    banned: bool | None = None
+
+
+class FindUser(Request, frozen=True, tag="users.find"):
+    """Ask for the account of that name, however it is capitalised."""
+
+    service: ClassVar[str] = "users"
+
+    user: str
+
+
+class GetAccounts(Request, frozen=True, tag="users.accounts"):
+    """Ask for the accounts whose names begin so, in order of name, after a name."""
+
+    service: ClassVar[str] = "users"
+
+    prefix: str = ""
+    after: str = ""
+    limit: Annotated[int, Meta(ge=1, le=100)] = 20
+
+
+class WhoIs(Request, frozen=True, tag="users.who-is"):
+    """Ask whose session a token is."""
+
+    service: ClassVar[str] = "users"
+
+    token: str
+
+
+class GetRoomState(Request, frozen=True, tag="activity.room-state"):
+    """Ask for what a controller must know before it may decide in a room."""
+
+    service: ClassVar[str] = "activity"
+    ordered: ClassVar[bool] = True
+
+    room: RoomId
+    recent: bool = True
+
+
+class GetRooms(Request, frozen=True, tag="activity.rooms"):
+    """Ask for the rooms that a user may see, and how far the user has read."""
+
+    service: ClassVar[str] = "activity"
+    ordered: ClassVar[bool] = True
+
+    user: UserName
+
+
+class GetHistory(Request, frozen=True, tag="activity.history"):
+    """Ask for a room's log: what follows `after`, or the newest before `before`.
+
+    What came before leaves edits, deletions and reactions out: the messages show them.
+    """
+
+    service: ClassVar[str] = "activity"
+    ordered: ClassVar[bool] = True
+
+    room: RoomId
+    after: Position | None = None
+    before: Position | None = None
+    limit: Annotated[int, Meta(ge=1, le=500)] = 50
+
+
+class SearchMessages(Request, frozen=True, tag="activity.search"):
+    """Ask for a user's messages that hold all these words, the newest first.
+
+    The last word may be a beginning. `room` is one room, or "" for all of the user's; `before` is
+    a time (seconds since 1970).
+    """
+
+    service: ClassVar[str] = "activity"
+
+    user: UserName
+    text: Annotated[str, Meta(min_length=1, max_length=200)]
+    room: str = ""
+    before: float | None = None
+    limit: Annotated[int, Meta(ge=1, le=50)] = 20
+
+
+class GetAllRooms(Request, frozen=True, tag="activity.all-rooms"):
+    """Ask for what a manager may know of every room that is not direct."""
+
+    service: ClassVar[str] = "activity"
+
+
+class GetTrends(Request, frozen=True, tag="activity.trends"):
+    """Ask for what people do in public rooms: users, rooms, words and hours since a time."""
+
+    service: ClassVar[str] = "activity"
+
+    since: float = 0.0
+    limit: Annotated[int, Meta(ge=1, le=100)] = 10
+
+
+class Session(Reply, frozen=True, tag="users.session"):
+    """Whose session it is; an empty `user` is nobody's. `token` is given only when it is new.
+
+    `digest` is what the session is known by to those who may not know its token; `ended` are the
+    digests of the user's sessions that ended with this, and `reason` says why there is none.
+    """
+
+    user: str = ""
+    token: str = ""
+    role: Role = "user"
+    digest: str = ""
+    expires: float = 0.0
+    ended: list[str] = []
+    reason: str = ""
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """An account as managers see it; `created` is in seconds since 1970."""
+
+    name: UserName
+    role: Role = "user"
+    banned: bool = False
+    created: float = 0.0
+
+
+class Accounts(Reply, frozen=True, tag="users.accounts-are"):
+    """Accounts in order of name; `more` says that there are more, `ended` which sessions ended."""
+
+    accounts: list[Account] = []
+    more: bool = False
+    ended: list[str] = []
+
+
+class Said(msgspec.Struct, frozen=True, array_like=True):
+    """A message, as a controller remembers it."""
+
+    position: Position
+    sender: str
+    client_id: str
+    deleted: bool = False
+
+
+class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A room as the log has it; no title: there is no such room."""
+
+    room: RoomId
+    title: str = ""
+    kind: Kind = "public"
+    owner: str = ""
+    members: list[str] = []
+    invited: list[str] = []
+    muted: list[str] = []
+    banned: list[str] = []
+    position: Position = 0
+
+
+class RoomState(Reply, frozen=True, tag="activity.room-state-is"):
+    """What a controller must know; `recent` are the last messages, oldest first."""
+
+    room: RoomInfo
+    recent: list[Said] = []
+
+
+class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One room for one user: its last position, and the last that the user has read.
+
+    `invited` says that the user is; `unread` and `mentions` count what others wrote since, up to
+    100.
+    """
+
+    room: RoomId
+    title: str
+    kind: Kind
+    owner: str
+    members: list[str]
+    muted: list[str]
+    invited: bool
+    position: Position
+    read: Position = 0
+    unread: int = 0
+    mentions: int = 0
+
+
+class Rooms(Reply, frozen=True, tag="activity.rooms-are"):
+    """The rooms that a user may see: public ones, and those they are in or invited to."""
+
+    rooms: list[RoomSummary] = []
+
+
+class History(Reply, frozen=True, tag="activity.history-is"):
+    """A part of a room's log in order of position; `more` says that there is more of it."""
+
+    room: RoomId
+    entries: list[LogEntry] = []
+    more: bool = False
+
+
+class Found(Reply, frozen=True, tag="activity.found"):
+    """Messages, the newest first; `more` says that there are more."""
+
+    entries: list[MessageSent] = []
+    more: bool = False
+
+
+class AllRooms(Reply, frozen=True, tag="activity.all-rooms-are"):
+    """Every room that is not direct."""
+
+    rooms: list[RoomInfo] = []
+
+
+class Trends(Reply, frozen=True, tag="activity.trends-are"):
+    """Pairs of what was counted and its count, most first; `hours` are of the day, in UTC."""
+
+    users: list[tuple[str, int]] = []
+    rooms: list[tuple[str, int]] = []
+    words: list[tuple[str, int]] = []
+    hours: list[tuple[int, int]] = []
+    connections: int = 0
+    messages: int = 0
+
+
+class Failed(Reply, frozen=True, tag="failed"):
+    """The request could not be met; `retry` says that it may be, later."""
+
+    reason: str
+    retry: bool = False

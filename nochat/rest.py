@@ -1,0 +1,222 @@
+"""REST: each call as data, so that the page's routes and the OpenAPI document are one thing."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
+
+from nochat.bus import Bus
+from nochat.client import COOKIE
+from nochat.errors import RequestFailed, Unavailable
+from nochat.events import UserName
+from nochat.limits import Limit, address, retry_after
+from nochat.requests import Session, WhoIs
+from nochat.settings import Settings
+from nochat.watch import Watch
+
+log = logging.getLogger(__name__)
+
+MOST_BYTES = 8192  # of a request's body
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """No fields."""
+
+
+class Error(msgspec.Struct, frozen=True):
+    """Why a call was refused."""
+
+    error: str
+
+
+@dataclass
+class Shared:
+    """What all calls use."""
+
+    bus: Bus
+    settings: Settings
+    watch: Watch = field(default_factory=Watch)
+
+
+@dataclass
+class Caller:
+    """Who calls, and what for.
+
+    Attributes:
+        session: whose it is; no user: nobody's.
+        token: of the session.
+        path: what stands in the path, by name.
+        cookie: a new session's token to be set; "" ends the session; None leaves it.
+    """
+
+    shared: Shared
+    session: Session
+    token: str
+    path: dict[str, str]
+    address: str
+    cookie: str | None = None
+
+    @property
+    def bus(self) -> Bus:
+        """The way to the services."""
+        return self.shared.bus
+
+
+Act = Callable[[Caller, Any], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call.
+
+    Attributes:
+        method: `GET`: `takes` is the query; `POST`: it is the JSON body.
+        path: may hold names in braces.
+        act: does it; the first line of its docstring is the summary.
+        takes: the shape of what it is sent.
+        gives: the shape of what it answers.
+        needs: who may call: anybody, a user, a manager.
+        refuses: further statuses that it may answer.
+    """
+
+    method: Literal["GET", "POST"]
+    path: str
+    act: Act
+    takes: type[Any] = Nothing
+    gives: type[Any] = Nothing
+    needs: Literal["anybody", "user", "manager"] = "user"
+    refuses: tuple[int, ...] = ()
+
+
+class NotAllowed(Exception):
+    """A call that may not be made; with the status to answer."""
+
+    def __init__(self, status: int, reason: str, wait: float = 0) -> None:
+        super().__init__(reason)
+        self.status, self.wait = status, wait
+
+
+class Limits:
+    """How often calls may be made that try passwords."""
+
+    def __init__(self, rate: float) -> None:
+        self._by_address = Limit(rate, 60)
+        self._by_account = Limit(rate / 10, 100)
+
+    def check(self, caller: Caller, account: str) -> None:
+        """Count one attempt.
+
+        Raises:
+            NotAllowed: there were too many from this address, or for this account.
+        """
+        wait = self._by_address.wait(caller.address)
+        wait = wait or self._by_account.wait(account.casefold())
+        if wait:
+            raise NotAllowed(429, "too many attempts; wait a moment", wait)
+
+
+def routes(calls: Sequence[Call], shared: Shared) -> list[Route]:
+    """The calls as Starlette's routes."""
+    return [Route(it.path, _endpoint(it, shared), methods=[it.method]) for it in calls]
+
+
+def _endpoint(call: Call, shared: Shared) -> Callable[[HttpRequest], Awaitable[Response]]:
+    async def endpoint(request: HttpRequest) -> Response:
+        try:
+            caller = await _caller(call, request, shared)
+            answer = await call.act(caller, await _sent(call, request))
+            response = reply(answer)
+            _set_cookie(response, caller, request)
+            return response
+        except Exception as error:
+            return refusal(error)
+
+    return endpoint
+
+
+async def _caller(call: Call, request: HttpRequest, shared: Shared) -> Caller:
+    token = request.cookies.get(COOKIE, "")
+    session = Session()
+    if token:
+        session = await shared.bus.request(WhoIs(token=token))
+    if call.needs != "anybody" and not session.user:
+        raise NotAllowed(401, "log in first")
+    if call.needs == "manager" and session.role != "manager":
+        raise NotAllowed(403, "only managers may do this")
+    path = {name: str(value) for name, value in request.path_params.items()}
+    return Caller(shared, session, token, path, address(request.scope))
+
+
+async def _sent(call: Call, request: HttpRequest) -> Any:
+    if call.method == "GET":
+        return msgspec.convert(dict(request.query_params), call.takes, strict=False)
+    if request.headers.get("content-type", "").split(";")[0] != "application/json":
+        raise NotAllowed(415, "send JSON, as application/json")
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise NotAllowed(413, f"the request is over {MOST_BYTES} bytes")
+    return msgspec.json.decode(body, type=call.takes)
+
+
+def _set_cookie(response: Response, caller: Caller, request: HttpRequest) -> None:
+    if caller.cookie is None:
+        return
+    response.set_cookie(
+        COOKIE,
+        caller.cookie,
+        max_age=int(caller.shared.settings.session_hours * 3600) if caller.cookie else 0,
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+
+
+def name_in(caller: Caller) -> str:
+    """The user's name in the path.
+
+    Raises:
+        NotAllowed: nobody has such a name.
+    """
+    try:
+        return msgspec.convert(caller.path["name"], UserName)
+    except msgspec.ValidationError:
+        raise NotAllowed(404, "there is no such user") from None
+
+
+def reply(content: Any, status: int = 200, **headers: str) -> Response:
+    """A JSON answer."""
+    encoded = msgspec.json.encode(content)
+    return Response(encoded, status, headers, media_type="application/json")
+
+
+def refusal(error: Exception) -> Response:
+    """The answer to a call that failed."""
+    match error:
+        case NotAllowed() if error.wait:
+            headers = {"Retry-After": retry_after(error.wait)}
+            return reply(Error(str(error)), error.status, **headers)
+        case NotAllowed():
+            return reply(Error(str(error)), error.status)
+        case msgspec.ValidationError():
+            return reply(Error(str(error)), 422)
+        case msgspec.DecodeError():
+            return reply(Error(f"this is not JSON: {error}"), 400)
+        case RequestFailed():
+            return reply(Error(str(error)), 409)
+        case Unavailable():
+            # What does not answer, and where it is, is for the log alone.
+            log.warning("a request was refused for now: %s", error)
+            reason = "a part of the chat does not answer now; try again in a moment"
+            return reply(Error(reason), 503, **{"Retry-After": "1"})
+        case HTTPException():
+            return reply(Error(error.detail), error.status_code, **dict(error.headers or {}))
+        case _:
+            raise error

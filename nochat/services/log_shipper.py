@@ -1,0 +1,134 @@
+"""log_shipper: every event, as a line of log, to a logz.io listener by its bulk HTTPS API.
+
+It runs where `NOCHAT_LOGZ_TOKEN` is set. While the listener is away, or refuses the token, events
+wait in the service's durable queue. A line may arrive twice, never less than once.
+"""
+
+import gzip
+import logging
+import ssl
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+import httpx
+import msgspec
+
+from nochat import events
+from nochat.errors import NochatError, Unavailable
+from nochat.events import Event, PresenceReported, ServiceReported, TypingStarted
+from nochat.service import Context, Service
+from nochat.settings import Settings
+
+log = logging.getLogger(__name__)
+
+TYPE = "nochat"  # what logz.io files these lines under
+MAX_LINE = 500_000  # bytes, the listener's limit
+# Bytes before compression. The listener takes 10 MB; small bodies don't hold up other services.
+MAX_BODY = 1_000_000
+TIMEOUT = 10.0  # seconds
+
+# Said again every few seconds or keystrokes: more lines than all the others, and no news in them.
+NOISE = (PresenceReported, ServiceReported, TypingStarted)
+# Of the chat alone: the events of your own services are known in their processes only.
+SHIPPED = [
+    kind
+    for kind in events.catalogue(Event).values()
+    if kind.__module__ == events.__name__ and kind not in NOISE
+]
+
+# Ordered: lines of one room arrive in the room's order.
+service = Service("log_shipper", ordered=True)
+
+
+class Listener:
+    """A logz.io listener: takes lines of JSON, many in one request."""
+
+    def __init__(self, client: httpx.AsyncClient, settings: Settings) -> None:
+        self._client, self._url = client, settings.logz_url
+        self._query = {"token": settings.logz_token, "type": TYPE}
+
+    async def send(self, body: bytes) -> None:
+        """Send lines; those that the listener can't read are let go, as they would never pass.
+
+        Raises:
+            Unavailable: the listener does not take them now.
+        """
+        headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        content = gzip.compress(body, compresslevel=1)
+        try:
+            answer = await self._client.post(
+                self._url, params=self._query, content=content, headers=headers
+            )
+        except httpx.HTTPError as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise Unavailable(f"the listener at {self._url} can't be reached ({reason})") from None
+        match answer.status_code:
+            case HTTPStatus.OK:
+                pass
+            case HTTPStatus.BAD_REQUEST | HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                said = answer.text[:1000]
+                log.error("the listener let lines go (HTTP %d): %s", answer.status_code, said)
+            case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+                raise Unavailable(
+                    f"the listener at {self._url} refuses the token (HTTP {answer.status_code}); "
+                    "set NOCHAT_LOGZ_TOKEN to the shipping token of an account in its region"
+                )
+            case status:
+                raise Unavailable(f"the listener at {self._url} answered HTTP {status}")
+
+
+@service.resource
+@asynccontextmanager
+async def listener(context: Context) -> AsyncIterator[Listener]:
+    """The listener that the settings name, over HTTPS.
+
+    Raises:
+        NochatError: there is no token, or it would travel in the clear.
+    """
+    settings = context.settings
+    if not settings.logz_token:
+        raise NochatError("log_shipper needs a shipping token of logz.io in NOCHAT_LOGZ_TOKEN")
+    if not settings.logz_url.startswith("https://"):
+        raise NochatError("NOCHAT_LOGZ_URL must start with https://, as the token travels with it")
+    # The system's certificates, or those of SSL_CERT_FILE.
+    trusted = ssl.create_default_context()
+    async with httpx.AsyncClient(verify=trusted, timeout=TIMEOUT) as client:
+        yield Listener(client, settings)
+
+
+@service.on(*SHIPPED, many=True)
+async def ship(happened: list[Event], context: Context) -> None:
+    """Send it to the listener."""
+    for body in bodies(line(event) for event in happened):
+        await context.resource.send(body)
+
+
+def line(event: Event) -> bytes:
+    """An event as a line of log."""
+    fields = msgspec.to_builtins(event)
+    name, at = fields.pop("type"), datetime.fromtimestamp(fields.pop("at"), UTC)
+    text = fields.get("text", "")
+    described = {
+        "@timestamp": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "message": f"{name}: {text}" if text else name,
+        "type": TYPE,
+        "event": name,
+    }
+    return msgspec.json.encode(fields | described)
+
+
+def bodies(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines together in as few bodies as the limits allow; one that is too long is let go."""
+    body = b""
+    for each in lines:
+        if len(each) > MAX_LINE:
+            log.error("a line of %d bytes is let go: %r…", len(each), each[:200])
+            continue
+        if len(body) + len(each) >= MAX_BODY:
+            yield body
+            body = b""
+        body += each + b"\n"
+    if body:
+        yield body

@@ -1,0 +1,86 @@
+"""replica: a second copy of all that `activity` stores, in another place.
+
+From a queue of its own, acknowledged only after the write: while the place is down the queue holds.
+`nochat restore` rebuilds an empty activity store from it.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from pymongo.errors import PyMongoError
+
+from nochat.errors import NochatError, Unavailable
+from nochat.events import Event
+from nochat.service import Context, Service
+from nochat.services import activity
+from nochat.settings import OFF, Settings
+from nochat.stores.activity import ActivityStore
+from nochat.stores.archive import Journal, place
+
+MONGODB = ("mongodb://", "mongodb+srv://")
+
+# Ordered: in a room, what comes later must be written later.
+service = Service("replica", ordered=True)
+
+
+def url_of(settings: Settings) -> str:
+    """Where the replica is.
+
+    Raises:
+        NochatError: it is switched off, or would be the very store it is a copy of.
+    """
+    url = settings.replica_url or (settings.data_path / "replica").absolute().as_uri()
+    if settings.replica_url in OFF:
+        raise NochatError("there is no replica: NOCHAT_REPLICA_URL switches it off")
+    if url == settings.activity_url:
+        raise NochatError("NOCHAT_REPLICA_URL and NOCHAT_ACTIVITY_URL name the same store")
+    return url
+
+
+class SecondStore:
+    """A second MongoDB, opened when the first event comes: the chat starts also while it is away.
+
+    Args:
+        url: its `mongodb://` URL.
+        stack: what closes it.
+    """
+
+    def __init__(self, url: str, stack: AsyncExitStack) -> None:
+        self._url, self._stack = url, stack
+        self._store: ActivityStore | None = None
+
+    async def record(self, events: list[Event]) -> None:
+        """Store events.
+
+        Raises:
+            Unavailable: the server does not answer, or refuses the password.
+        """
+        try:
+            if self._store is None:
+                opening = ActivityStore.opened(self._url)
+                self._store = await self._stack.enter_async_context(opening)
+            await self._store.record(events)
+        except (Unavailable, PyMongoError) as error:
+            raise Unavailable(f"the second MongoDB, in NOCHAT_REPLICA_URL: {error}") from None
+
+
+@service.resource
+@asynccontextmanager
+async def copy(context: Context) -> AsyncIterator[Journal | SecondStore]:
+    """The place of the copy: files in a folder or in Azure, or a second MongoDB."""
+    url = url_of(context.settings)
+    async with AsyncExitStack() as stack:
+        yield SecondStore(url, stack) if url.startswith(MONGODB) else Journal(place(url))
+
+
+@service.fresh
+def begin_anew(copy: Journal | SecondStore) -> None:
+    """A write failed, or another instance may have written: what follows goes to a new file."""
+    if isinstance(copy, Journal):
+        copy.begin_anew()
+
+
+@service.on(*(kind for kind in activity.service.consumes if issubclass(kind, Event)), many=True)
+async def record(events: list[Event], context: Context) -> None:
+    """Write the copy; acknowledged only after that."""
+    await context.resource.record(events)

@@ -1,0 +1,16 @@
+/** The calls that only managers may make. */
+
+import { call } from "../api.js";
+
+const path = (...parts) => ["api/manage", ...parts.map(encodeURIComponent)].join("/");
+
+export { me } from "../api.js";
+export const services = () => call(path("services"));
+export const letters = () => call(path("dead-letters"));
+export const decide = (id, action) => call(path("dead-letters", id), { action });
+export const users = (prefix, after) => call(`${path("users")}?${new URLSearchParams({ prefix, after })}`);
+export const changeUser = (name, changes) => call(path("users", name), changes);
+export const rooms = () => call(path("rooms"));
+export const moderate = (room, name, action) =>
+  call(path("rooms", room, "members", name), { action });
+export const trends = (since) => call(`api/trends?${new URLSearchParams({ since, limit: 10 })}`);

@@ -1,0 +1,74 @@
+/** Dialogs: the browser keeps the focus in them, closes them by Escape and gives the focus back. */
+
+import { $, say } from "./dom.js";
+
+/** Make a dialog's `data-close` buttons and the shade around it close it. */
+export function wireDialogs() {
+  for (const dialog of document.querySelectorAll("dialog")) {
+    dialog.addEventListener("click", ({ target }) => {
+      if (target === dialog || target.closest("[data-close]")) dialog.close();
+    });
+  }
+}
+
+/** Close whatever is open: its user is gone. */
+export function closeDialogs() {
+  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+}
+
+/** Ask before something that can't be taken back; tells whether to do it. */
+export function confirmed({ title, hint, act }) {
+  const dialog = $("confirm-dialog");
+  say($("confirm-title"), title);
+  say($("confirm-hint"), hint);
+  say($("confirm-yes"), act);
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+  });
+}
+
+/**
+ * A dialog with a form of one field that matters: what is refused is said at it.
+ *
+ * @param submit called with the form; what it throws is shown, otherwise the dialog closes.
+ */
+export class FormDialog {
+  constructor(id, error, submit) {
+    this.dialog = $(id);
+    this.form = this.dialog.querySelector("form");
+    this.#error = $(error);
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#submit(submit);
+    });
+  }
+
+  #error;
+
+  open() {
+    this.form.reset();
+    say(this.#error, "");
+    this.dialog.showModal();
+    this.#field.focus();
+  }
+
+  get #field() {
+    return this.form.querySelector(`[aria-describedby="${this.#error.id}"]`);
+  }
+
+  async #submit(submit) {
+    const button = this.form.querySelector(".primary");
+    button.disabled = true;
+    try {
+      await submit(this.form);
+      this.dialog.close();
+    } catch (error) {
+      say(this.#error, error.message);
+      this.#field.focus();
+    } finally {
+      button.disabled = false;
+    }
+  }
+}

@@ -1,0 +1,29 @@
+/** The head of the open room: its name, whether it is private, and what can be done with it. */
+
+import { words } from "../words.js";
+import { $, el, icon, say, sync } from "./dom.js";
+import { toggleMenu } from "./menu.js";
+
+export class Header {
+  /** @param act functions to call: `invite`, `leave`. */
+  constructor(act) {
+    $("more-button").addEventListener("click", () => toggleMenu($("more-button"), [
+      { label: words.invite, act: act.invite },
+      { label: words.leave, act: act.leave, grave: true },
+    ]));
+  }
+
+  render(model, transport) {
+    const { room, user, status } = model;
+    say($("room-title"), room ? room.titleFor(user) : "NoChat");
+    const kind = room?.kind === "private" ? [{ key: "private" }] : [];
+    sync($("room-kind"), kind, () =>
+      el("span", { title: words.privateRoom }, icon("lock"), el("span", { className: "unseen" }, words.privateRoom)));
+    $("room-menu").hidden = !room?.member || room.kind === "direct";
+    say($("banner"), { connecting: words.connecting, away: words.away }[status] ?? "");
+    say($("transport"), status === "online" ? words.connected(transport) : "");
+    document.body.dataset.status = status;
+    const unread = model.joined.reduce((sum, each) => sum + each.unread, 0);
+    document.title = unread ? `(${unread}) NoChat` : "NoChat";
+  }
+}

@@ -1,0 +1,102 @@
+/** One line of the log as an element: made once, then only what changed is written. */
+
+import { pieces } from "../text.js";
+import { words } from "../words.js";
+import { avatar, el, say, sync } from "./dom.js";
+
+export class Lines {
+  /** @param act functions to call: `retry` and `discard` with a client id, `react` with an entry. */
+  constructor(act) {
+    this.act = act;
+  }
+
+  make(item) {
+    if (item.kind === "day") return el("li", { className: "day" }, words.day(item.date));
+    if (item.kind === "seam") return el("li", { className: "seam" }, words.seam);
+    if (item.kind === "note") return el("li", { className: "note" }, `${noteOf(item.entry)} `, time(item.date));
+    const name = el("strong", { dir: "auto" }, item.sender);
+    const head = el("p", { className: "head" }, name, " ", time(item.date));
+    // What happens to a message later is no news to announce.
+    const quiet = { "aria-live": "off" };
+    return el("li", { className: "message", tabIndex: -1 }, avatar(item.sender), head,
+      el("p", { className: "text", dir: "auto" }),
+      el("p", { className: "state", ...quiet }),
+      el("div", { className: "reactions", ...quiet }));
+  }
+
+  update(line, item, user) {
+    if (item.kind !== "message") return;
+    line.classList.toggle("follows", item.follows);
+    const { entry, state, sender } = item;
+    const stamp = `${state} ${entry.changed ?? 0} ${entry.reason ?? ""}`;
+    if (line.dataset.stamp === stamp) return;
+    line.dataset.stamp = stamp;
+    const mine = sender === user;
+    line.classList.toggle("mine", mine);
+    line.classList.toggle("deleted", Boolean(entry.deleted));
+    this.#write(line, entry, user, mine);
+    sync(line.querySelector(".reactions"), reactionsOf(entry), (item) => this.#chip(entry, item), (chip, { users }) => {
+      update(chip, users, user);
+    });
+    if (mine) {
+      line.dataset.state = state;
+      line.querySelector(".state").replaceChildren(...(entry.deleted ? [] : this.#state(entry, state)));
+    }
+  }
+
+  #write(line, { text, edited, deleted }, user, mine) {
+    const said = `${deleted ? 1 : edited || 0} ${text}`;
+    const place = line.querySelector(".text");
+    if (place.dataset.said === said) return;
+    place.dataset.said = said;
+    place.replaceChildren(...(deleted ? [words.deleted] : named(text, user)));
+    line.classList.toggle("mentions-me", !mine && Boolean(place.querySelector(".me")));
+    line.querySelector(".edited")?.remove();
+    if (!edited || deleted) return;
+    const title = words.editedAt(new Date(edited * 1000));
+    place.after(el("span", { className: "edited", title }, words.edited));
+  }
+
+  #chip(entry, { key }) {
+    const act = () => this.act.react(entry, key);
+    return el("button", { className: "chip", onclick: act }, el("span", { dir: "auto" }, key), el("span", { className: "count" }));
+  }
+
+  #state({ reason, client_id }, state) {
+    if (state === "sending") return [words.sending];
+    if (state === "sent") return [el("span", { title: words.sent, role: "img", "aria-label": words.sent }, "✓")];
+    const retry = el("button", { onclick: () => this.act.retry(client_id) }, words.retry);
+    const discard = el("button", { className: "quiet", onclick: () => this.act.discard(client_id) }, words.discard);
+    return [el("span", {}, words.notSent(reason)), retry, discard];
+  }
+}
+
+const reactionsOf = ({ reactions = {} }) =>
+  Object.entries(reactions).map(([key, users]) => ({ key, users }));
+
+/** A text with the names in it marked, the reader's own above all. */
+function named(text, user) {
+  return pieces(text).map((piece) => {
+    if (!piece.user) return piece.text;
+    const me = piece.user.toLowerCase() === user.toLowerCase();
+    return el("mark", { className: me ? "me" : "" }, piece.text);
+  });
+}
+
+function update(chip, users, user) {
+  say(chip.querySelector(".count"), `${users.length}`);
+  const label = words.reactedBy(chip.dataset.key, users);
+  chip.setAttribute("aria-pressed", users.includes(user));
+  chip.setAttribute("aria-label", label);
+  chip.title = label;
+}
+
+function noteOf({ type, user, invitee, member, action }) {
+  if (type === "user.invited") return words.wasInvited(user, invitee);
+  if (type === "member.moderated") return words.moderated[action](user, member);
+  return { "room.created": words.created, "room.joined": words.joined, "room.left": words.left }[type](user);
+}
+
+export function time(date) {
+  return el("time", { dateTime: date.toISOString(), title: words.moment(date) }, words.time(date));
+}

@@ -1,0 +1,289 @@
+"""Events in compressed files that only grow: in a folder, or in a container of Azure Blob Storage.
+
+A batch of events is one gzip member of JSON lines, and members follow one another in a file. What
+a crash tore is only ever at the end of a file, since whoever writes begins a new one then.
+"""
+
+import asyncio
+import gzip
+import os
+import re
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from nochat.bus.codec import Decoder, encode, join
+from nochat.errors import NochatError, Unavailable
+from nochat.events import Event, new_id
+
+# number, hour (UTC) and which writer: the number alone is the order.
+NAME = re.compile(r"\d{8}-\d{8}T\d{2}-[0-9a-f]{8}\.ndjson\.gz")
+MOST_APPENDS = 50_000  # to one file: an append blob takes no more blocks
+BLOCK = 4 * 2**20  # bytes that every version of Azure's service takes at once
+CHUNK = 2**14
+GZIP = 31  # zlib's name for the format
+
+
+class Place(Protocol):
+    """Where files are kept; `shown` is its name without secrets."""
+
+    shown: str
+
+    def append(self, name: str, data: bytes) -> None:
+        """Add to a file, which is made if it is not there; returns when the data are safe."""
+
+    def names(self) -> list[str]:
+        """The files, in the order in which they were begun."""
+
+    def read(self, name: str) -> bytes:
+        """A whole file."""
+
+
+def place(url: str) -> Place:
+    """The place that a URL names.
+
+    Args:
+        url: `file:///folder`, or `https://ACCOUNT.blob.core.windows.net/CONTAINER?SAS`.
+
+    Raises:
+        NochatError: it is neither, or what it needs is not installed.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
+        return Folder(Path(url2pathname(parts.path)))
+    if parts.scheme in ("http", "https") and parts.path.strip("/"):
+        return Blobs(url)
+    shown = url.partition("?")[0].rpartition("@")[2]
+    raise NochatError(
+        f"{shown!r} is no place for a replica; write file:///folder, mongodb://host:port/database "
+        "or https://ACCOUNT.blob.core.windows.net/CONTAINER?SAS"
+    )
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    """Ours among the names, in the order in which the files were begun."""
+    return sorted(name for name in names if NAME.fullmatch(name))
+
+
+# ---- the two places -----------------------------------------------------------------------------
+
+
+class Folder:
+    """A folder of our own: nobody else may read it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.shown = path, str(path)
+
+    def append(self, name: str, data: bytes) -> None:
+        """Add to a file, down to the disk; where that fails, it is left as it was.
+
+        Raises:
+            Unavailable: the folder can't be written, or the disk is full.
+        """
+        with self._explained():
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file = self.path / name
+            begins = not file.exists()
+            with open(file, "ab", buffering=0, opener=_private) as opened:
+                before = opened.tell()
+                try:
+                    _write(opened, data)
+                except OSError:
+                    opened.truncate(before)
+                    if begins:
+                        file.unlink()
+                    raise
+            if begins:
+                self._sync()
+
+    def names(self) -> list[str]:
+        """The files, in the order in which they were begun."""
+        with self._explained():
+            return _in_order(file.name for file in self.path.glob("*.gz"))
+
+    def read(self, name: str) -> bytes:
+        """A whole file."""
+        with self._explained():
+            return (self.path / name).read_bytes()
+
+    def _sync(self) -> None:
+        """Let the disk know of a new file."""
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise Unavailable(
+                f"the replica's folder {self.path} can't be used ({error.strerror}); make room or "
+                "mend its permissions, or set NOCHAT_REPLICA_URL to another place"
+            ) from None
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _write(file: Any, data: bytes) -> None:
+    """Write all of it, down to the disk."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
+    os.fsync(file.fileno())
+
+
+class Blobs:
+    """A container of Azure Blob Storage, through its SDK; Azurite speaks the same protocol.
+
+    Args:
+        url: of the container, with a shared access signature (SAS) that lets read, add, create,
+            write and list.
+
+    Raises:
+        NochatError: the SDK is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            from azure.storage.blob import ContainerClient
+        except ImportError:
+            raise NochatError(
+                "a replica in Azure needs its SDK: pip install 'nochat[azure]'"
+            ) from None
+        self.shown = url.partition("?")[0]
+        # It must not try again: what arrived although it seemed not to would be there twice.
+        self._container = ContainerClient.from_container_url(
+            url, connection_timeout=5, read_timeout=30, retry_total=0
+        )
+
+    def append(self, name: str, data: bytes) -> None:
+        """Add to an append blob.
+
+        Raises:
+            Unavailable: Azure does not answer, or refuses.
+        """
+        from azure.core.exceptions import ResourceNotFoundError
+
+        with self._explained():
+            blob = self._container.get_blob_client(name)
+            for start in range(0, len(data), BLOCK):
+                block = data[start : start + BLOCK]
+                try:
+                    blob.append_block(block)
+                except ResourceNotFoundError:
+                    blob.create_append_blob()
+                    blob.append_block(block)
+
+    def names(self) -> list[str]:
+        """The files, in the order in which they were begun."""
+        with self._explained():
+            return _in_order(self._container.list_blob_names())
+
+    def read(self, name: str) -> bytes:
+        """A whole file."""
+        with self._explained():
+            content: bytes = self._container.download_blob(name, retry_total=3).readall()
+            return content
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        from azure.core.exceptions import AzureError
+
+        try:
+            yield
+        except AzureError as error:
+            # Not the error's own words: they may hold the URL, and with it the signature.
+            reason = getattr(error, "error_code", None) or type(error).__name__
+            raise Unavailable(
+                f"the replica at {self.shown} can't be used ({getattr(reason, 'value', reason)}); "
+                "is it there, and does the signature in NOCHAT_REPLICA_URL still let us read, "
+                "add, create, write and list?"
+            ) from None
+
+
+# ---- writing and reading ------------------------------------------------------------------------
+
+
+class Journal:
+    """Writes events to a place, in order, one file an hour and whenever it begins anew.
+
+    Files are numbered, so that their order does not hang on the clocks of several machines.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self._name, self._hour, self._appends = "", "", 0
+
+    async def record(self, events: Iterable[Event]) -> None:
+        """Store events; returns when they are safe.
+
+        Raises:
+            Unavailable: the place can't be written now.
+        """
+        lines = b"".join(encode(event) + b"\n" for event in events)
+        await asyncio.to_thread(self._append, gzip.compress(lines, mtime=0))
+
+    def begin_anew(self) -> None:
+        """Leave the file as it is: another process may go on meanwhile, or its end be torn."""
+        self._name = ""
+
+    def _append(self, data: bytes) -> None:
+        hour = time.strftime("%Y%m%dT%H", time.gmtime())
+        if not self._name or hour != self._hour or self._appends == MOST_APPENDS:
+            names = self.place.names()
+            number = int(names[-1].partition("-")[0]) + 1 if names else 1
+            self._name = f"{number:08}-{hour}-{new_id()[:8]}.ndjson.gz"
+            self._hour, self._appends = hour, 0
+        self.place.append(self._name, data)
+        self._appends += 1
+
+
+@dataclass
+class Contents:
+    """What a file held: events, and what could not be read, in words."""
+
+    events: list[Event] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+
+
+def contents(data: bytes) -> Contents:
+    """Read a file's bytes back; a torn end is passed over."""
+    found, decode = Contents(), Decoder()
+    members, torn = _members(data)
+    for member in members:
+        decoded = decode(join(member.splitlines()))
+        found.events += [each for each in decoded.envelopes if isinstance(each, Event)]
+        found.unread += [reason for _, reason in decoded.malformed]
+    if torn:
+        found.unread.append(
+            f"{torn} bytes at the end, damaged or torn by a crash (a later file has its events)"
+        )
+    return found
+
+
+def _members(data: bytes) -> tuple[list[bytes], int]:
+    """The whole gzip members, uncompressed, and how many bytes follow them."""
+    found: list[bytes] = []
+    view, at = memoryview(data), 0
+    with suppress(zlib.error):
+        while at < len(data):
+            inflate, parts, end = zlib.decompressobj(GZIP), [], at
+            while not inflate.eof and end < len(data):
+                parts.append(inflate.decompress(view[end : end + CHUNK]))
+                end = min(end + CHUNK, len(data))
+            if not inflate.eof:
+                break
+            found.append(b"".join(parts))
+            at = end - len(inflate.unused_data)
+    return found, len(data) - at

@@ -1,0 +1,24 @@
+"""A chat to attack, with its limits as they are by default, on addresses of its own."""
+
+from contextlib import asynccontextmanager
+
+import pytest
+
+from nochat import bootstrap
+from nochat.events import new_id
+from nochat.settings import Settings
+
+
+@pytest.fixture
+def attacked(tmp_path):
+    """A chat in this process: `async with attacked(user_rate=5) as url`."""
+
+    @asynccontextmanager
+    async def running(**given):
+        bus = f"memory://{new_id()}"
+        settings = Settings(bus_url=bus, data_dir=str(tmp_path), port=0, replica_url="off", **given)
+        services = bootstrap.services(bootstrap.names(settings))
+        async with bootstrap.started(services, settings) as url:
+            yield url
+
+    return running

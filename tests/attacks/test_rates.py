@@ -1,0 +1,160 @@
+"""Whoever asks for too much is slowed down, and nobody else is."""
+
+import asyncio
+import time
+
+import aiohttp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nochat import limits, sockets
+from nochat.lab.people import Person
+from nochat.limits import Limit
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@given(
+    st.floats(0.1, 100),
+    st.floats(0.1, 60),
+    st.lists(st.floats(0, 5), min_size=1, max_size=200),
+)
+def test_nobody_gets_more_than_the_rate_and_one_burst(rate, burst, pauses):
+    clock = Clock()
+    limit = Limit(rate, burst, clock)
+    taken = 0
+    for pause in pauses:
+        clock.now += pause
+        taken += limit.wait("ana") == 0
+    assert taken <= max(1, rate * burst) + rate * clock.now + 1e-6
+
+
+@given(st.floats(0.1, 100), st.floats(0.1, 60))
+def test_who_waits_as_long_as_told_is_let_in(rate, burst):
+    clock = Clock()
+    limit = Limit(rate, burst, clock)
+    while not (wait := limit.wait("ana")):
+        pass
+    clock.now += wait * 1.000001 + 1e-9
+    assert limit.wait("ana") == 0
+
+
+def test_others_have_buckets_of_their_own():
+    limit = Limit(1, 1, Clock())
+    assert limit.wait("eve") == 0
+    assert limit.wait("eve") > 0
+    assert limit.wait("ana") == 0
+
+
+def test_a_million_names_take_bounded_memory():
+    limit = Limit(1, 1, Clock())
+    for number in range(3 * limits.MOST_KEYS):
+        limit.wait(f"{number}")
+    assert len(limit._buckets) <= limits.MOST_KEYS
+
+
+async def flood(person, seconds):
+    """Send as fast as the socket takes it, without waiting for answers."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and person._socket.connected:
+        message = {"room": "lobby", "client_id": f"{time.monotonic_ns()}", "text": "flood"}
+        try:
+            await person._socket.emit("message", message)
+        except Exception:  # the chat has closed the socket
+            return
+        await asyncio.sleep(0)
+
+
+async def test_one_who_floods_is_bounded_and_put_out_and_others_are_served(attacked):
+    async with (
+        attacked() as url,
+        Person("eve", url) as eve,
+        Person("ana", url) as ana,
+        Person("bob", url) as bob,
+    ):
+        flooding = asyncio.create_task(flood(eve, 5))
+        for number in range(20):
+            await ana.says(f"calm {number}")
+        await bob.until(lambda: "calm 19" in bob.texts(), 10)
+        await flooding
+        await ana.until(lambda: any(e == "presence" and "eve" in d["went"] for e, d in ana.told))
+        most = 20 * (sockets.BURST + 5) + 1
+        assert bob.texts().count("flood") <= most
+        await ana.says("it is quiet again")
+        await bob.until(lambda: "it is quiet again" in bob.texts())
+
+
+async def test_who_is_too_fast_is_told_how_long_to_wait(attacked):
+    async with attacked(user_rate=1) as url, Person("ana", url) as ana:
+        answer = {}
+        while "wait" not in answer:
+            answer = await ana._socket.call("typing", {"room": "lobby"})
+        assert answer["retry"] is True
+        assert 0 < answer["wait"] <= 1
+        assert "too fast" in answer["error"]
+
+
+async def statuses(http, url, path, accounts):
+    found = []
+    for account in accounts:
+        async with http.post(url + path, json=account) as response:
+            found.append(response.status)
+            if response.status == 429:
+                assert int(response.headers["Retry-After"]) >= 1
+    return found
+
+
+async def test_passwords_can_not_be_guessed_fast(attacked):
+    async with attacked() as url, aiohttp.ClientSession() as http:
+        guesses = [{"user": "ana", "password": f"guess {n}"} for n in range(15)]
+        found = await statuses(http, url, "/api/login", guesses)
+        assert found[:10] == [401] * 10
+        assert set(found[10:]) == {429}
+        [other] = await statuses(http, url, "/api/login", [{"user": "bob", "password": "x"}])
+        assert other == 401  # one account's attacker locks out nobody else
+
+
+async def test_one_address_makes_no_accounts_by_the_hundred(attacked):
+    async with attacked(login_rate=0.1) as url, aiohttp.ClientSession() as http:
+        accounts = [{"user": f"sock{n}", "password": "puppet 123"} for n in range(10)]
+        found = await statuses(http, url, "/api/register", accounts)
+        assert found == [200] * 6 + [429] * 4
+
+
+async def test_an_address_that_asks_too_often_is_turned_away(attacked):
+    async with attacked(address_rate=2) as url, aiohttp.ClientSession() as http:
+        found = []
+        for _ in range(30):
+            async with http.get(f"{url}/healthz") as response:
+                found.append(response.status)
+                assert response.content_type == "application/json"
+        assert found[:20] == [200] * 20
+        assert found[-1] == 429
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await http.ws_connect(f"{url}/socket.io/?EIO=4&transport=websocket")
+
+
+async def test_behind_a_proxy_the_address_is_the_clients_own(attacked):
+    async with attacked(address_rate=1) as url, aiohttp.ClientSession() as http:
+        for number in range(30):
+            headers = {"X-Forwarded-For": f"10.0.0.{number}"}
+            async with http.get(f"{url}/healthz", headers=headers) as response:
+                assert response.status == 200
+
+
+async def test_who_is_no_proxy_does_not_choose_its_address(attacked):
+    async with attacked(address_rate=1, proxies="10.9.9.9") as url, aiohttp.ClientSession() as http:
+        found = set()
+        for number in range(30):
+            headers = {"X-Forwarded-For": f"10.0.0.{number}"}
+            async with http.get(f"{url}/healthz", headers=headers) as response:
+                found.add(response.status)
+        assert 429 in found

@@ -1,0 +1,143 @@
+"""The page's settings: language, theme, notifications, password; and what managers see."""
+
+import re
+from contextlib import asynccontextmanager
+
+import pytest
+from playwright.async_api import expect
+
+from nochat.grant import grant
+from nochat.lab.people import Person
+from nochat.settings import Settings
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
+
+# A page that can be put in the background, and notes which notifications the browser would show.
+BACKGROUND = """
+window.__shown = [];
+window.__asked = 0;
+Object.defineProperty(document, "hidden", { get: () => Boolean(window.__hidden) });
+window.Notification = class {
+  static permission = "default";
+  static async requestPermission() {
+    window.__asked += 1;
+    return (Notification.permission = "granted");
+  }
+  constructor(title, { body }) {
+    window.__shown.push(this);
+    Object.assign(this, { title, body });
+  }
+  close() {}
+};
+"""
+
+
+@asynccontextmanager
+async def settings(visitor):
+    """The settings, open meanwhile."""
+    await visitor.page.locator("#settings-button").click()
+    yield visitor.page.get_by_role("dialog")
+    await visitor.page.keyboard.press("Escape")
+
+
+async def test_the_page_speaks_the_browser_s_language_or_the_chosen_one(visit):
+    inés = await visit("inés", locale="es-ES", offline=True)
+    page = inés.page
+    await page.goto(inés.url)
+    await expect(page.locator("html")).to_have_attribute("lang", "es")
+    await page.get_by_label("Nombre", exact=True).fill("inés")
+    await page.get_by_label("Contraseña", exact=True).fill("not her password")
+    await page.get_by_role("button", name="Entrar").click()
+    password = page.get_by_label("Contraseña", exact=True)
+    await expect(password).to_have_accessible_description("nombre o contraseña incorrectos")
+    await page.get_by_role("button", name="Crear cuenta").click()
+    await inés.is_in("Lobby")
+    await expect(page.get_by_text("inés entró")).to_be_visible()
+    await page.get_by_role("button", name="Nueva sala").click()
+    await page.keyboard.press("Escape")
+    async with settings(inés) as dialog:
+        await dialog.get_by_label("Idioma").select_option("English")
+        await expect(page.locator("html")).to_have_attribute("lang", "en")
+        await expect(dialog.get_by_role("heading", name="Settings")).to_be_visible()
+    await expect(page.get_by_text("inés joined")).to_be_visible()
+    await page.reload()
+    await expect(page.get_by_role("button", name="New room")).to_be_visible()
+
+
+async def test_light_and_dark_by_the_system_or_by_choice(visit):
+    nia = await (await visit("nia", color_scheme="light")).arrive()
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = await nia.page.evaluate(ground)
+    await nia.page.emulate_media(color_scheme="dark")
+    dark = await nia.page.evaluate(ground)
+    assert light != dark
+    async with settings(nia) as dialog:
+        await dialog.get_by_label("Theme").select_option("Light")
+    assert await nia.page.evaluate(ground) == light
+    await nia.page.reload()
+    await nia.is_in("Lobby")
+    assert await nia.page.evaluate(ground) == light
+
+
+async def test_notifications_are_asked_for_and_shown_in_the_background(visit, chat):
+    kit = await visit("kit")
+    await kit.page.add_init_script(BACKGROUND)
+    await kit.arrive()
+    shown = "window.__shown.map(({ title, body }) => [title, body])"
+    async with Person("caller", chat.url) as caller:
+        assert await kit.page.evaluate("window.__asked") == 0
+        async with settings(kit) as dialog:
+            await dialog.get_by_label("Notify me of mentions").check()
+        assert await kit.page.evaluate("window.__asked") == 1
+        await caller.says("@kit, in front of you")
+        await kit.sees("@kit, in front of you")
+        await kit.create("Elsewhere")
+        await kit.page.evaluate("window.__hidden = true")
+        await caller.says("nothing for anybody")
+        await caller.says("@kit, behind you")
+        room = (await caller.call("direct", {"user": "kit"}))["room"]
+        await caller.until(lambda: room in caller.heard)
+        await caller.says("psst", room=room)
+        await kit.page.wait_for_function("window.__shown.length === 2")
+        assert await kit.page.evaluate(shown) == [
+            ["caller mentioned you in Lobby", "@kit, behind you"],
+            ["caller wrote to you", "psst"],
+        ]
+        await kit.page.evaluate("window.__hidden = false; window.__shown[1].onclick()")
+        await kit.is_in("caller")
+
+
+async def test_another_password_ends_the_other_sessions(visit):
+    first = await (await visit("toni")).arrive()
+    second = await visit("toni", offline=True)
+    await second.page.goto(second.url)
+    await second.sign("Log in")
+    await second.is_in("Lobby")
+    first.tolerated = re.compile("Failed to load resource")  # the refusal
+    async with settings(first) as dialog:
+        old, new = dialog.get_by_label("Present password"), dialog.get_by_label("New password")
+        change = dialog.get_by_role("button", name="Change password")
+        await old.fill("not my password")
+        await new.fill("another password")
+        await change.click()
+        await expect(old).to_have_accessible_description("this is not your present password")
+        await old.fill("a good password")
+        await change.click()
+        await expect(dialog.get_by_text("Your password is changed.")).to_be_visible()
+    out = second.page.get_by_text("You were logged out: the password was changed.")
+    await expect(out).to_be_visible()
+    await second.sign("Log in", "another password")
+    await second.is_in("Lobby")
+    await first.says("still in")
+
+
+async def test_only_managers_are_led_to_the_management(visit, chat):
+    mona = await (await visit("mona")).arrive()
+    link = mona.page.get_by_role("link", name="Management")
+    async with settings(mona):
+        await expect(link).to_be_hidden()
+    grant(Settings(data_dir=str(chat.folder / "data")), "mona")
+    await mona.page.reload()
+    await mona.is_in("Lobby")
+    async with settings(mona):
+        await expect(link).to_have_attribute("href", "manage")

@@ -1,0 +1,122 @@
+"""What users write is text: nothing of it is ever executed, wherever it is shown."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+from nochat.lab.people import Person
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+STATIC = Path(__file__).parents[2] / "nochat" / "static"
+HIT = "window.__hit=1"
+PAYLOADS = [
+    f"<script>{HIT}</script>",
+    f"</textarea><script>{HIT}</script>",
+    f"<img src=x onerror={HIT}>",
+    f"<svg onload={HIT}>",
+    f"<svg><animate onbegin={HIT} attributeName=x dur=1s>",
+    f"<iframe srcdoc='<script>parent.{HIT}</script>'>",
+    f'<a href="javascript:{HIT}">click</a>',
+    f"javascript:{HIT}",
+    f"data:text/html,<script>{HIT}</script>",
+    f"<body onpageshow={HIT}>",
+    f"<details open ontoggle={HIT}>",
+    f"<input autofocus onfocus={HIT}>",
+    f"<video><source onerror={HIT}>",
+    f"<math><mi xlink:href=javascript:{HIT}>",
+    f"<style>@import 'javascript:{HIT}';</style>",
+    "<meta http-equiv=refresh content=0;url=//x>",
+    "<base href=//x/><form action=//x><button>go",
+    f"{{{{constructor.constructor('{HIT}')()}}}}",
+    f"${{{HIT}}} `${{{HIT}}}`",
+    f"'\"--><img src=x onerror={HIT}>",
+    f"&lt;img src=x onerror={HIT}&gt; &#60;b&#62;",
+    f"\\u003cimg src=x onerror={HIT}\\u003e",
+    f"\u202egnp.exe \u2066<img src=x onerror={HIT}>",
+    f"Z\u0351\u036b\u0343a\u200b\u200d\ufefflgo <img src=x onerror={HIT}>",
+    "W" * 3000,
+]
+SHORT = ["<b>", "<img/src=x>", "javascript:x", "\u202ertl", "{{1}}", "\"'>", "%3Cb%3E"]
+
+
+async def is_unharmed(visitor):
+    """Nothing ran, nothing of it is an element, and nothing makes the page wider."""
+    page = visitor.page
+    assert await page.evaluate("window.__hit") is None
+    strange = "#chat :is(script, iframe, video, math, style, base, meta, details, a[href*=script])"
+    assert await page.locator(f"{strange}, #chat img:not([src='static/icon.svg'])").count() == 0
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert await page.evaluate("getComputedStyle(document.body).direction") == "ltr"
+
+
+async def test_messages_edits_reactions_titles_and_results_are_text(visit, chat):
+    async with Person("mallory", chat.url) as mallory:
+        room = {"room": "payloads"}
+        await mallory.call("create", room | {"title": PAYLOADS[2]})
+        await mallory.until(lambda: "payloads" in mallory.heard)
+        for number, payload in enumerate(PAYLOADS):
+            other = {"room": f"payload-{number}", "title": payload[:80]}
+            await mallory.call("create", other)
+            await mallory.says(payload, room="payloads")
+        said = {entry.get("text"): at for at, entry in mallory.heard["payloads"].items()}
+        target = room | {"position": said[PAYLOADS[0]]}
+        for emoji in SHORT:
+            await mallory.call("react", target | {"emoji": emoji, "on": True})
+        alice = await visit("alice")
+        dialogs = []
+        alice.page.on("dialog", dialogs.append)
+        await alice.arrive()
+        await alice.page.locator("#join-payloads").click()
+        await expect(alice.page.locator("#room-title")).to_have_text(PAYLOADS[2])
+        texts = alice.page.locator("#lines .text")
+        await expect(texts).to_have_text(PAYLOADS, use_inner_text=False)
+        offered = alice.page.locator("#others .name")
+        await expect(offered.filter(has_text="<svg onload")).to_have_text(PAYLOADS[3])
+        for emoji in SHORT:
+            await expect(alice.page.get_by_role("button", name=f"{emoji}, 1: mallory")).to_be_visible()
+        edited = room | {"position": said[PAYLOADS[-1]], "text": PAYLOADS[3] + " again"}
+        await mallory.call("edit", edited)
+        await expect(texts.last).to_have_text(PAYLOADS[3] + " again")
+        await alice.page.get_by_role("button", name="Search").first.click()
+        await alice.page.get_by_label("Search for").fill("onerror")
+        await alice.page.keyboard.press("Enter")
+        results = alice.page.locator("#results .what")
+        await expect(results.filter(has_text="Zalgo").or_(results.first).first).to_be_visible()
+        await expect(results.filter(has=alice.page.locator("mark"))).not_to_have_count(0)
+        await alice.page.get_by_label("Search for").fill(PAYLOADS[2])
+        await alice.page.keyboard.press("Enter")
+        await is_unharmed(alice)
+        assert dialogs == []
+
+
+@pytest.mark.slow
+async def test_what_the_page_s_own_fields_take_is_text(visit):
+    """Own messages, titles, drafts, and names, of which the server lets few through."""
+    eve = await visit("eve\u0301\u0301", viewport={"width": 360, "height": 740}, offline=True)
+    await eve.page.goto(eve.url)
+    await eve.page.get_by_label("Name", exact=True).fill(PAYLOADS[2])
+    await eve.page.get_by_label("Password", exact=True).fill("a good password")
+    await eve.page.get_by_role("button", name="Create account").click()
+    name = eve.page.get_by_label("Name", exact=True)
+    await expect(name).to_have_accessible_description(re.compile("^A name has"))
+    eve.name = "_x.-_ªº"
+    await eve.sign("Create account")
+    await eve.is_in("Lobby")
+    for payload in (PAYLOADS[3], PAYLOADS[17], PAYLOADS[22], PAYLOADS[24]):
+        await eve.writes(payload)
+        await expect(eve.page.locator("#lines .text").last).to_have_text(payload)
+    await is_unharmed(eve)
+
+
+async def test_no_module_makes_elements_from_text():
+    """Nor runs text, nor needs what the Content-Security-Policy forbids."""
+    ways = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment"
+    forbidden = re.compile(rf"{ways}|\beval\(|new Function|setAttribute\(.style|javascript:")
+    scripts = [each for each in STATIC.rglob("*.js") if "vendor" not in each.parts]
+    assert len(scripts) > 20
+    assert [each.name for each in scripts if forbidden.search(each.read_text())] == []
+    for page in STATIC.glob("*.html"):
+        assert not re.search(r"<script(?![^>]*src=)|\sstyle=|\son\w+=|<style", page.read_text())

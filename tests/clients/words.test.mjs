@@ -1,0 +1,39 @@
+/** The page's languages: the same keys, and the server's reasons in each. */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import en from "../../nochat/static/words/en.js";
+import es from "../../nochat/static/words/es.js";
+
+const root = new URL("../../", import.meta.url);
+const read = (path) => readFileSync(new URL(path, root), "utf8");
+
+/** Each key with what it is: a word, a function of so many arguments, or more keys. */
+const shape = (words) =>
+  Object.entries(words).filter(([key]) => key !== "reasons").map(([key, value]) =>
+    [key, typeof value === "object" ? shape(value) : typeof value === "function" ? value.length : "word"]);
+
+test("both languages have the same words", () => {
+  assert.deepEqual(shape(es), shape(en));
+});
+
+test("every word that the page's own elements name is there", () => {
+  const named = [...read("nochat/static/index.html").matchAll(/data-word[a-z-]*="(\w+)"/g)].map(([, key]) => key);
+  assert.ok(named.length > 50);
+  for (const key of named) assert.equal(typeof en[key], "string", key);
+});
+
+test("counts and lists are those of the language", () => {
+  assert.equal(en.mentions(1), "1 mention");
+  assert.equal(es.mentions(2), "2 menciones");
+  assert.equal(en.typing(["ana", "bob"]), "ana and bob are typing…");
+  assert.equal(es.typing(["ana", "Iván"]), "ana e Iván están escribiendo…");
+});
+
+test("what a room refuses is said in Spanish", () => {
+  const given = [...read("nochat/room.py").matchAll(/Refused\("([^"]+)"\)/g)].map(([, reason]) => reason);
+  assert.ok(given.length > 10);
+  for (const reason of given) assert.ok(es.reasons.some(([pattern]) => pattern.test(reason)), reason);
+});

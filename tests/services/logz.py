@@ -1,0 +1,104 @@
+"""A stand-in for logz.io's listener: its bulk HTTPS API, with its limits and its refusals."""
+
+import gzip
+import json
+import ssl
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from nochat.keeper import free_port
+
+MAX_BODY, MAX_LINE = 10_485_760, 500_000
+
+
+def certificate(folder: Path) -> Path:
+    """A key with a certificate of its own for 127.0.0.1, in one file."""
+    path = folder / "listener.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1"
+    names = ["-subj", "/CN=stand-in", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", path, "-out", folder / "certificate.pem"]
+    subprocess.run([*command.split(), *names, *files], check=True, capture_output=True)
+    with path.open("ab") as both:
+        both.write((folder / "certificate.pem").read_bytes())
+    return path
+
+
+class Listener:
+    """The stand-in; it can be started and stopped again and again, at the same port.
+
+    Attributes:
+        lines: what it took, in order of arrival.
+        asked: statuses that it answered with.
+        broken: a status to answer with, whatever comes.
+    """
+
+    def __init__(self, folder: Path, token: str) -> None:
+        self.token, self.certificate = token, certificate(folder)
+        self.url = f"https://127.0.0.1:{free_port()}"
+        self.lines: list[dict] = []
+        self.asked: list[int] = []
+        self.broken = 0
+        self._server: ThreadingHTTPServer | None = None
+
+    def start(self) -> None:
+        listener = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                status, said = listener.take(self.path, self.headers, body)
+                listener.asked.append(status)
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(said)))
+                self.end_headers()
+                self.wfile.write(said)
+
+            def log_message(self, *_) -> None:
+                pass
+
+        port = urlsplit(self.url).port
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate)
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        threading.Thread(target=self._server.serve_forever, args=(0.05,)).start()
+
+    def stop(self) -> None:
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def take(self, path: str, headers, body: bytes) -> tuple[int, bytes]:
+        """The status and the answer, as logz.io documents them."""
+        query = parse_qs(urlsplit(path).query)
+        if self.broken:
+            return self.broken, b"not now"
+        if query.get("token") != [self.token]:
+            return 401, b""
+        if headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        if len(body) > MAX_BODY:
+            return 413, b""
+        counts = {"malformedLines": 0, "successfulLines": 0, "oversizedLines": 0}
+        counts["emptyLogLines"] = 0
+        for line in body.removesuffix(b"\n").split(b"\n"):
+            counts[self._kind(line, query["type"][0])] += 1
+        if counts["successfulLines"] == sum(counts.values()):
+            return 200, b""
+        return 400, json.dumps(counts).encode()
+
+    def _kind(self, line: bytes, name: str) -> str:
+        if not line:
+            return "emptyLogLines"
+        if len(line) > MAX_LINE:
+            return "oversizedLines"
+        try:
+            found = json.loads(line)
+        except ValueError:
+            return "malformedLines"
+        self.lines.append({"type": name} | found)
+        return "successfulLines"

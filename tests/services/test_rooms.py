@@ -1,0 +1,256 @@
+"""What people do with rooms and messages, through the gateway to the store and back."""
+
+import asyncio
+
+import pytest
+import pytest_asyncio
+
+from nochat.events import LOBBY, new_id
+from nochat.lab.people import Person
+from nochat.stores.users import UserStore
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def a_name() -> str:
+    return f"u{new_id()[:10]}"
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def ana(url):
+    async with Person(a_name(), url) as person:
+        yield person
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def bob(url):
+    async with Person(a_name(), url) as person:
+        yield person
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def eve(url):
+    async with Person(a_name(), url) as person:
+        yield person
+
+
+@pytest.fixture
+def users(settings):
+    store = UserStore(f"sqlite:///{settings.data_path / 'users.db'}")
+    yield store
+    store.close()
+
+
+def last(person, kind, room=LOBBY):
+    """The last entry of a kind that a person has seen in a room."""
+    entries = person.heard.get(room, {})
+    return next(
+        (entries[at] for at in sorted(entries, reverse=True) if entries[at]["type"] == kind), {}
+    )
+
+
+def told(person, event):
+    return [data for name, data in person.told if name == event]
+
+
+async def says(person, text, room=LOBBY):
+    """Send a message, and wait until its sender sees it; returns its position."""
+    await person.says(text, room)
+    await person.until(lambda: last(person, "message.sent", room).get("text") == text)
+    return last(person, "message.sent", room)["position"]
+
+
+async def rejected(person, reason):
+    await person.until(lambda: any(reason in each["reason"] for each in told(person, "rejected")))
+
+
+async def a_room(person, private=False):
+    room = f"r-{new_id()[:10]}"
+    await person.call("create", {"room": room, "title": "A room", "private": private})
+    await person.until(lambda: last(person, "room.joined", room))
+    return room
+
+
+async def test_an_edit_reaches_everybody_and_stays(ana, bob):
+    at = await says(ana, "teh")
+    await ana.call("edit", {"room": LOBBY, "position": at, "text": "the"})
+    await bob.until(lambda: last(bob, "message.edited").get("target") == at)
+    assert last(bob, "message.edited")["text"] == "the"
+    [entry] = (await bob.call("history", {"room": LOBBY, "after": at - 1, "limit": 1}))["entries"]
+    assert entry["text"] == "the"
+    assert entry["edited"] > entry["at"]
+
+
+async def test_nobody_edits_or_deletes_anothers_message(ana, bob):
+    at = await says(ana, "mine")
+    await bob.call("edit", {"room": LOBBY, "position": at, "text": "not yours"})
+    await rejected(bob, "only its sender may change")
+    await bob.call("delete", {"room": LOBBY, "position": at})
+    await rejected(bob, "only its sender, the room's owner or a manager")
+    [entry] = (await bob.call("history", {"room": LOBBY, "after": at - 1, "limit": 1}))["entries"]
+    assert entry["text"] == "mine"
+
+
+async def test_a_deleted_message_is_gone_for_who_looks_later(ana, bob, url):
+    word = f"w{new_id()[:10]}"
+    at = await says(ana, word)
+    assert (await bob.call("search", {"text": word}))["entries"]
+    await ana.call("delete", {"room": LOBBY, "position": at})
+    await bob.until(lambda: last(bob, "message.deleted").get("target") == at)
+    page = await bob.call("history", {"room": LOBBY, "after": at - 1})
+    assert word not in str(page)
+    assert (await bob.call("search", {"text": word}))["entries"] == []
+
+
+async def test_an_old_message_can_be_changed_that_no_controller_remembers(ana, bob):
+    room = await a_room(ana)
+    at = await says(ana, "the first", room)
+    for _ in range(3):
+        await asyncio.gather(*(ana.says("and another", room) for _ in range(350)))
+    await ana.call("edit", {"room": room, "position": at, "text": "the first of all"})
+    await ana.until(lambda: last(ana, "message.edited", room).get("target") == at)
+
+
+async def test_reactions_count_who_gave_them(ana, bob):
+    at = await says(ana, "cake?")
+    for person in (ana, bob):
+        await person.call("react", {"room": LOBBY, "position": at, "emoji": "🎂"})
+    await bob.call("react", {"room": LOBBY, "position": at, "emoji": "🎂", "on": False})
+    await ana.until(lambda: last(ana, "reaction.changed").get("on") is False)
+    [entry] = (await ana.call("history", {"room": LOBBY, "after": at - 1, "limit": 1}))["entries"]
+    assert entry["reactions"] == {"🎂": [ana.name]}
+
+
+async def test_a_private_room_is_seen_by_who_is_invited(ana, bob, eve, url):
+    room = await a_room(ana, private=True)
+    await eve.call("join", {"room": room})
+    await rejected(eve, "there is no such room")
+    await ana.call("invite", {"room": room, "user": bob.name.upper()})
+    await bob.until(lambda: told(bob, "invited"))
+    [invited] = told(bob, "invited")
+    assert (invited["title"], invited["user"], invited["kind"]) == ("A room", ana.name, "private")
+    await bob.join(room)
+    await ana.says("among us", room)
+    await bob.until(lambda: bob.texts(room) == ["among us"])
+    assert room not in eve.heard
+    assert [event for event, data in eve.told if room in str(data)] == ["rejected"]
+    await eve.disconnect()
+    await eve.connect()
+    await eve.until(lambda: told(eve, "welcome")[1:])
+    assert room not in str(told(eve, "welcome"))
+
+
+async def test_an_invitation_can_be_turned_down(ana, bob):
+    room = await a_room(ana, private=True)
+    await ana.call("invite", {"room": room, "user": bob.name})
+    await bob.until(lambda: told(bob, "invited"))
+    await bob.call("leave", {"room": room})
+    await ana.until(lambda: last(ana, "room.left", room))
+    await bob.call("join", {"room": room})
+    await rejected(bob, "there is no such room")
+
+
+async def test_only_real_users_are_invited_or_written_to(ana):
+    room = await a_room(ana)
+    for event, data in (("invite", {"room": room}), ("direct", {})):
+        with pytest.raises(RuntimeError, match="there is no such user"):
+            await ana.call(event, data | {"user": "nobody-at-all"})
+
+
+async def test_two_write_to_each_other_and_nobody_else_sees_it(ana, bob, eve):
+    room = (await ana.call("direct", {"user": bob.name}))["room"]
+    assert (await bob.call("direct", {"user": ana.name}))["room"] == room
+    await ana.until(lambda: last(ana, "room.joined", room))
+    await ana.says("between us", room)
+    await bob.until(lambda: bob.texts(room) == ["between us"])
+    await bob.until(lambda: told(bob, "notified"))
+    assert told(bob, "notified")[-1]["reason"] == "direct"
+    for event in ("history", "typing"):
+        with pytest.raises(RuntimeError, match="only members"):
+            await eve.call(event, {"room": room})
+    await eve.call("join", {"room": room})
+    await rejected(eve, "there is no such room")
+    await eve.call("message", {"room": room, "client_id": "1", "text": "hello"})
+    await rejected(eve, "only members")
+    assert "between us" not in str(eve.told) + str(eve.heard)
+
+
+async def test_search_is_within_ones_own_rooms(ana, bob, eve):
+    room = await a_room(ana, private=True)
+    word = f"w{new_id()[:10]}"
+    await says(ana, f"the {word}", room)
+    found = await ana.call("search", {"text": word[:8]})
+    assert [entry["text"] for entry in found["entries"]] == [f"the {word}"]
+    assert (await eve.call("search", {"text": word}))["entries"] == []
+    with pytest.raises(RuntimeError, match="only members"):
+        await eve.call("search", {"text": word, "room": room})
+
+
+async def test_who_is_muted_is_not_heard_until_unmuted(ana, bob):
+    room = await a_room(ana)
+    await bob.join(room)
+    await ana.call("moderate", {"room": room, "user": bob.name, "action": "mute"})
+    await bob.until(lambda: last(bob, "member.moderated", room))
+    await bob.says("let me speak", room)
+    await rejected(bob, "you are muted")
+    await ana.call("moderate", {"room": room, "user": bob.name, "action": "unmute"})
+    await bob.until(lambda: last(bob, "member.moderated", room)["action"] == "unmute")
+    await bob.says("thank you", room)
+    await ana.until(lambda: ana.texts(room) == ["thank you"])
+
+
+@pytest.mark.parametrize("action", ["kick", "ban"])
+async def test_who_is_put_out_hears_no_more(ana, bob, action):
+    room = await a_room(ana)
+    await bob.join(room)
+    await ana.call("moderate", {"room": room, "user": bob.name, "action": action})
+    await bob.until(lambda: last(bob, "member.moderated", room))
+    await says(ana, "they are gone", room)
+    with pytest.raises(RuntimeError, match="only members"):
+        await bob.call("history", {"room": room})
+    await bob.call("join", {"room": room})
+    if action == "ban":
+        await rejected(bob, "you are banned")
+    else:
+        await bob.until(lambda: last(bob, "room.joined", room).get("user") == bob.name)
+    assert "they are gone" not in bob.texts(room)
+
+
+async def test_nobody_moderates_without_being_owner_or_manager(ana, bob, eve, users):
+    room = await a_room(ana)
+    for person in (bob, eve):
+        await person.join(room)
+    await eve.call("moderate", {"room": room, "user": bob.name, "action": "kick"})
+    await rejected(eve, "only the room's owner or a manager")
+    users.change(eve.name, role="manager")
+    await eve.disconnect()
+    await eve.connect()
+    await eve.call("moderate", {"room": room, "user": bob.name, "action": "kick"})
+    await ana.until(lambda: last(ana, "member.moderated", room))
+
+
+async def test_who_is_banned_from_the_chat_is_out_at_once(ana, bob, users):
+    users.change(ana.name, role="manager")
+    status, _ = await ana._ask("POST", f"/api/manage/users/{bob.name}", {"banned": True})
+    assert status == 200
+    await bob.until(lambda: told(bob, "signed-out"))
+    assert told(bob, "signed-out") == [{"reason": "this account is banned"}]
+    with pytest.raises(RuntimeError, match="this account is banned"):
+        await bob._log_in()
+    await ana._ask("POST", f"/api/manage/users/{bob.name}", {"banned": False})
+    await bob._log_in()
+
+
+async def test_another_password_closes_the_sockets_of_other_sessions(ana, url):
+    async with Person(ana.name, url) as elsewhere:
+        given = {"old": f"the password of {ana.name}", "new": "another password"}
+        assert (await ana._ask("POST", "/api/password", given))[0] == 200
+        await elsewhere.until(lambda: told(elsewhere, "signed-out"))
+        assert await ana.says("still here")
+
+
+async def test_logging_out_closes_the_sessions_own_sockets(ana, url):
+    async with Person(ana.name, url) as elsewhere:
+        assert (await elsewhere._ask("POST", "/api/logout", {}))[0] == 200
+        await elsewhere.until(lambda: told(elsewhere, "signed-out"))
+        assert await ana.says("still here")

@@ -1,0 +1,99 @@
+"""What is logged inside a handler says whose it is and what caused it."""
+
+import asyncio
+import io
+import json
+import logging
+
+import pytest
+
+from nochat import logs
+from nochat.bus import connect
+from nochat.errors import Unavailable
+from nochat.events import MessageSent, RoomJoined, new_id
+from nochat.lab import checks
+from nochat.requests import Session, WhoIs
+from nochat.service import Service
+from nochat.settings import Settings
+from tests.bus.helpers import message
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """Gives the lines that were logged, as a process of the chat would write them."""
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    logs.configure("info")
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    root.handlers[:], level = before[0], before[1]
+    root.setLevel(level)
+
+
+async def handled(service, *events, request=None):
+    """Let a service handle some events and a request to their end."""
+    settings = Settings(bus_url=f"memory://{new_id()}")
+    async with (
+        connect(settings.bus_url, service.name) as bus,
+        connect(settings.bus_url) as ours,
+        service.running(bus, settings),
+    ):
+        await ours.publish(*events)
+        if request:
+            await ours.request(request)
+        assert await checks.until(lambda: sum(bus.tally.handled.values()) >= len(events))
+
+
+async def test_a_record_inside_a_handler_has_service_and_correlation_id(written):
+    service, sent, asked = Service("users"), message(1), WhoIs(token="t")
+
+    @service.on(MessageSent)
+    async def take(event) -> None:
+        await asyncio.to_thread(logging.getLogger("some.library").warning, "from a thread")
+
+    @service.on(WhoIs)
+    async def who(request) -> Session:
+        logging.getLogger("nochat.anything").info("asked")
+        return Session()
+
+    await handled(service, sent, request=asked)
+    found = {line["message"]: line for line in written()}
+    assert found["from a thread"]["service"] == "users"
+    assert found["from a thread"]["correlation_id"] == sent.correlation_id
+    assert found["asked"]["service"] == "users"
+    assert found["asked"]["correlation_id"] == asked.correlation_id
+
+
+async def test_what_is_said_of_a_failing_handler_has_it_too(written):
+    service, sent, tries = Service("users"), message(1), []
+
+    @service.on(MessageSent)
+    async def take(event) -> None:
+        tries.append(event)
+        if len(tries) < 2:
+            raise Unavailable("the store is away")
+
+    await handled(service, sent)
+    [line] = written()
+    assert line["message"] == "users waits: the store is away"
+    assert line["correlation_id"] == sent.correlation_id
+
+
+async def test_many_events_have_no_correlation_id_in_common(written):
+    service = Service("activity")
+
+    @service.on(MessageSent, RoomJoined, many=True)
+    async def take(events) -> None:
+        logging.getLogger("nochat.anything").info("took")
+
+    await handled(service, message(1), RoomJoined("lobby", 2, "bob"))
+    assert all(line["service"] == "activity" for line in written())
+    assert not any("correlation_id" in line for line in written())
+
+
+def test_a_record_outside_of_a_handler_has_neither(written):
+    logging.getLogger("nochat.anything").warning("hello")
+    [line] = written()
+    assert line["message"] == "hello"
+    assert not {"service", "correlation_id"} & line.keys()

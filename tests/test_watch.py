@@ -1,0 +1,139 @@
+"""What instances say of themselves, as the management page shows it."""
+
+import os
+import time
+
+import msgspec
+import pytest
+
+from nochat import bootstrap
+from nochat.bus import connect
+from nochat.events import MessageSent, ServiceReported, new_id
+from nochat.service import Service
+from nochat.settings import Settings
+from nochat.watch import REMEMBERED, SILENCE, Watch
+from tests.bus.helpers import Seen, message, queue_of
+
+FIRST = ServiceReported(
+    service="users",
+    instance="a1",
+    host="box",
+    pid=42,
+    since=100.0,
+    handled={"users.who-is": 3, "users.create": 1},
+    published={"users.session": 4},
+    failed=1,
+    memory=50_000_000,
+    cpu=1.5,
+)
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def watch(clock):
+    watch = Watch(clock)
+    watch.heard(FIRST)
+    return watch
+
+
+def another(**changes) -> ServiceReported:
+    return msgspec.structs.replace(FIRST, **changes)
+
+
+def names(watch: Watch) -> list[tuple[str, list[str]]]:
+    return [
+        (each["name"], [one["instance"] for one in each["instances"]]) for each in watch.services()
+    ]
+
+
+def counts(watch: Watch) -> dict[str, int]:
+    return {each["type"]: each["count"] for each in watch.events()}
+
+
+def test_an_instance_is_shown_with_its_totals(watch):
+    [service] = watch.services()
+    assert service["name"] == "users"
+    assert service["instances"] == [
+        {
+            "instance": "a1",
+            "host": "box",
+            "pid": 42,
+            "since": 100.0,
+            "handled": 4,
+            "published": 4,
+            "failed": 1,
+            "memory": 50_000_000,
+            "cpu": 1.5,
+        }
+    ]
+    msgspec.json.encode(watch.services())
+
+
+def test_the_latest_report_counts(watch):
+    watch.heard(another(published={"users.session": 9}))
+    assert counts(watch) == {"users.session": 9}
+
+
+def test_services_are_in_order_of_name_and_instances_of_age(watch):
+    watch.heard(another(instance="a0", since=200.0))
+    watch.heard(another(service="activity", instance="z"))
+    assert names(watch) == [("activity", ["z"]), ("users", ["a1", "a0"])]
+
+
+def test_who_is_silent_is_forgotten_but_what_it_published_is_not(watch, clock):
+    clock.now += SILENCE + 1
+    watch.heard(another(instance="b2", published={"users.session": 1, "failed": 2}))
+    assert names(watch) == [("users", ["b2"])]
+    assert watch.events() == [
+        {"type": "users.session", "count": 5},
+        {"type": "failed", "count": 2},
+    ]
+
+
+def test_who_comes_back_after_a_silence_is_not_counted_twice(watch, clock):
+    clock.now += SILENCE * 3
+    assert names(watch) == []
+    watch.heard(another(published={"users.session": 6}))
+    assert names(watch) == [("users", ["a1"])]
+    assert counts(watch) == {"users.session": 6}
+
+
+def test_counts_stay_when_the_instance_is_forgotten_for_good(watch, clock):
+    clock.now += REMEMBERED + 1
+    watch.heard(another(instance="b2", published={"users.session": 1}))
+    assert counts(watch) == {"users.session": 5}
+    assert len(watch._last) == 1
+
+
+async def test_a_running_service_reports_itself():
+    settings, service = Settings(bus_url=f"memory://{new_id()}"), Service("listener")
+
+    @service.on(MessageSent)
+    async def take(event) -> None:
+        pass
+
+    async with connect(settings.bus_url, "test") as bus:
+        seen = Seen()
+        await bus.subscribe(queue_of(ServiceReported), seen)
+        before = time.time()
+        async with bootstrap.started([service], settings):
+            await bus.publish(message(1))
+            await seen.until(lambda: seen.events and seen.events[-1].handled)
+    said = seen.events[-1]
+    assert (said.service, said.pid) == ("listener", os.getpid())
+    assert said.handled == {"message.sent": 1}
+    assert said.since >= before - 1
+    assert said.memory > 10_000_000
+    assert said.cpu > 0
+    assert len({each.instance for each in seen.events}) == 1
