@@ -1,64 +1,32 @@
 """The wiring, and the only place of it: which services run in this process, and on which bus."""
 
 import asyncio
-import importlib
 import logging
-import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
     asynccontextmanager,
-    contextmanager,
     suppress,
 )
 from typing import Any, TypeVar
 
-import uvicorn
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-
+from nochat import registry
 from nochat.bus import Bus, connect
-from nochat.errors import NochatError, Unavailable
+from nochat.errors import Unavailable
 from nochat.limits import Limit, Turnstile
 from nochat.service import Context, Service
-from nochat.settings import OFF, Settings
+from nochat.serving import App, listen, serving
+from nochat.settings import Settings
 from nochat.watch import reporting
 
 log = logging.getLogger(__name__)
 
-# In the order in which they are started: each may need those before it.
-NAMES = ("users", "activity", "notifications", "controller", "gateway", "web")
-
-# Those that run only where the settings name what they need: a queue that nobody consumes fills.
-OPTIONAL: dict[str, Callable[[Settings], bool]] = {
-    "replica": lambda settings: settings.replica_url not in OFF,
-    "log_shipper": lambda settings: bool(settings.logz_token),
-}
-
 SERVED = ("web", "gateway")  # those that have an HTTP application
 
 T = TypeVar("T")
-App = Callable[..., Any]
-
-
-def names(settings: Settings) -> list[str]:
-    """The services that make up the chat, as the settings want it."""
-    return [*NAMES, *(name for name, wanted in OPTIONAL.items() if wanted(settings))]
-
-
-def services(names: Iterable[str] = NAMES) -> list[Service]:
-    """The services of these names.
-
-    Raises:
-        NochatError: there is none of that name.
-    """
-    names, known = list(names), [*NAMES, *OPTIONAL]
-    for name in names:
-        if name not in known:
-            raise NochatError(f"there is no service {name!r}; there are: {', '.join(known)}")
-    return [importlib.import_module(f"nochat.services.{name}").service for name in names]
 
 
 @asynccontextmanager
@@ -83,7 +51,7 @@ async def started(wanted: Sequence[Service], settings: Settings) -> AsyncIterato
             apps = {name: contexts[name].resource.app for name in SERVED if name in contexts}
             limit = Limit(settings.address_rate, 10)
             app = Turnstile(_by_path(apps), limit, settings.max_frame)
-            await stack.enter_async_context(_serving(app, listening, settings))
+            await stack.enter_async_context(serving(app, listening, settings))
         yield "http://{}:{}".format(*listening.getsockname()) if listening else ""
 
 
@@ -98,8 +66,7 @@ async def _start(service: Service, settings: Settings, stack: AsyncExitStack) ->
 
     bus = await _patiently(connecting, stack, settings)
     # Whoever starts first makes everybody's queues: what is published waits for those to come.
-    everyone = (queue for each in services(names(settings)) for queue in each.queues(settings))
-    await bus.declare(*(queue for queue in everyone if queue.durable))
+    await bus.declare(*(queue for queue in registry.queues(settings) if queue.durable))
     context = await _patiently(running, stack, settings)
     await stack.enter_async_context(reporting(bus))
     return context
@@ -135,63 +102,6 @@ async def _patiently(
 
 # ---- HTTP ---------------------------------------------------------------------------------------
 
-SEND_BUFFER = 2**17  # bytes that the system may hold for a client (Linux takes it twice)
-STALLED = 15.0  # seconds that a client may leave a websocket's buffer full
-
-
-class Impatient(WebSocketsSansIOProtocol):
-    """A websocket that is cut off when its client has read nothing for `STALLED` seconds."""
-
-    _cut: Callable[[], None] = staticmethod(lambda: None)
-
-    def pause_writing(self) -> None:
-        """Called by the transport: its buffer is full."""
-        super().pause_writing()
-        self._cut = self.loop.call_later(STALLED, self.transport.abort).cancel
-
-    def resume_writing(self) -> None:
-        """Called by the transport: there is room again."""
-        self._cut()
-        super().resume_writing()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the transport, at the end."""
-        self._cut()
-        super().connection_lost(exc)
-
-
-class Server(uvicorn.Server):
-    """uvicorn, except that the signals are ours."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signal handlers as they are."""
-        yield
-
-
-@asynccontextmanager
-async def _serving(app: App, listening: socket.socket, settings: Settings) -> AsyncIterator[None]:
-    """Serve an application until the block ends."""
-    config = uvicorn.Config(
-        app,
-        proxy_headers=True,
-        forwarded_allow_ips=settings.proxies,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        ws=Impatient,
-        ws_max_size=settings.max_frame,
-        ws_per_message_deflate=False,
-        timeout_graceful_shutdown=2,
-    )
-    server = Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await serving
-
 
 @asynccontextmanager
 async def _operated(buses: dict[str, Bus | None], settings: Settings) -> AsyncIterator[None]:
@@ -203,9 +113,9 @@ async def _operated(buses: dict[str, Bus | None], settings: Settings) -> AsyncIt
     from nochat.operation import application
 
     place = settings.operation_host, settings.operation_port
-    with _listen(place, "NOCHAT_OPERATION_PORT") as listening:
+    with listen(place, "NOCHAT_OPERATION_PORT") as listening:
         log.info("metrics and health at http://%s:%d", *listening.getsockname()[:2])
-        async with _serving(application(buses), listening, settings):
+        async with serving(application(buses), listening, settings):
             yield
 
 
@@ -215,21 +125,7 @@ def _listen_for(wanted: Sequence[Service], settings: Settings) -> socket.socket 
     if not names.intersection(SERVED):
         return None
     place = settings.host, settings.port if "web" in names else settings.gateway_port
-    return _listen(place, "NOCHAT_PORT (for a gateway of its own NOCHAT_GATEWAY_PORT)")
-
-
-def _listen(place: tuple[str, int], variable: str) -> socket.socket:
-    try:
-        listening = socket.create_server(place, backlog=1024)
-    except OSError as error:
-        reason = os.strerror(error.errno or 0)
-        raise NochatError(
-            f"can't listen on {place[0]}:{place[1]} ({reason}); stop what uses it, or set "
-            f"{variable} to another, or 0 for any"
-        ) from None
-    # Or the system would hold megabytes for each client that does not read.
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-    return listening
+    return listen(place, "NOCHAT_PORT (for a gateway of its own NOCHAT_GATEWAY_PORT)")
 
 
 def _by_path(apps: dict[str, App]) -> App:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from nochat import bootstrap, bots, doctor, logs
+from nochat import bootstrap, bots, doctor, logs, registry
 from nochat.asyncapi import document
 from nochat.errors import NochatError
 from nochat.service import Service
@@ -36,13 +36,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     up = commands.add_parser("up", help="all services in this process")
-    up.set_defaults(command=lambda _: _run(bootstrap.services(bootstrap.names(load()))))
+    up.set_defaults(command=lambda _: _run(registry.services(registry.names(load()))))
 
     run = commands.add_parser("run", help="some services in this process")
     run.add_argument(
         "service",
         nargs="+",
-        help=f"{', '.join([*bootstrap.NAMES, *bootstrap.OPTIONAL])}; "
+        help=f"{', '.join([*registry.NAMES, *registry.OPTIONAL])}; "
         "bot, which is in Node.js; or a Python file with a `service` of your own",
     )
     run.set_defaults(command=lambda options: _run_named(options.service))
@@ -76,7 +76,7 @@ def _run(services: list[Service]) -> None:
     settings = load()
     logs.configure(settings.log_level)
     names = ", ".join(service.name for service in services)
-    if settings.bus_url.startswith("memory:") and len(services) < len(bootstrap.NAMES):
+    if settings.bus_url.startswith("memory:") and len(services) < len(registry.NAMES):
         raise NochatError(
             f"{names} alone would be alone on memory://; set NOCHAT_BUS_URL=amqp://… (RabbitMQ), "
             "or run everything with `nochat up`"
@@ -115,7 +115,7 @@ def _grant(user: str, revoke: bool) -> None:
 def _find(name: str) -> Service:
     """A service of the chat by its name, or of the user by its file."""
     if not name.endswith(".py"):
-        return bootstrap.services([name])[0]
+        return registry.services([name])[0]
     path = Path(name)
     if not path.exists():
         raise NochatError(f"there is no file {name}")

@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any
 
 import engineio
 import socketio
+
+from nochat.limits import App, Receive, Scope
 
 log = logging.getLogger(__name__)
 
@@ -62,12 +65,37 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             return
         await super().send_packet(sid, pkt)
 
+    async def disconnect(self, sid: str | None = None) -> None:
+        """Called by Engine.IO for a client that broke the protocol."""
+        # Engine.IO's own waits until the client has taken all that waits for it: for ever, if it
+        # does not.
+        if sid and (socket := self.sockets.get(sid)):
+            await socket.close(wait=False, reason=self.reason.SERVER_DISCONNECT)
+            self.sockets.pop(sid, None)
+
     async def _drop(self, sid: str, socket: Any) -> None:
         log.warning("a client is dropped that does not read: %d wait", socket.queue.length)
         socket.queue.empty_out()
         socket.queue.put_nowait(None)  # ends the task that writes
         await socket.close(wait=False, abort=True, reason="it did not read")
         self.sockets.pop(sid, None)
+
+
+class Application:
+    """The ASGI application: what a client sends that can't be read costs a line in the log."""
+
+    def __init__(self, server: "Server") -> None:
+        self._app = socketio.ASGIApp(server)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: App) -> None:
+        """ASGI."""
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            log.warning("a connection ends as it can't be read: %r", error)
+            if scope["type"] == "websocket":
+                with suppress(RuntimeError):  # it is closed already
+                    await send({"type": "websocket.close", "code": 1007})
 
 
 class Server(socketio.AsyncServer):  # type: ignore[misc]

@@ -6,13 +6,14 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from nochat import bootstrap
+from nochat import registry
 from nochat.bus.inspection import DeadLetter, QueueState
 from nochat.bus.routing import DEAD_LETTERS, Queue
 from nochat.events import Action, ModerateMember, Position, Role, RoomId
 from nochat.requests import Account, Accounts, AllRooms, ChangeAccount, GetAccounts, GetAllRooms
 from nochat.rest import Call, Caller, NotAllowed, Nothing, name_in
 from nochat.settings import Settings
+from nochat.watch import Watch
 
 MOST_LETTERS = 50
 
@@ -64,12 +65,13 @@ class Moderation(msgspec.Struct, frozen=True):
 
 
 class Instance(msgspec.Struct, frozen=True):
-    """A process's part in a service: memory in bytes, processor time in seconds."""
+    """A process's part in a service, as of its report `at`: memory in bytes, `cpu` in seconds."""
 
     instance: str
     host: str
     pid: int
     since: float
+    at: float
     handled: int
     published: int
     failed: int
@@ -149,28 +151,27 @@ async def _moderate(caller: Caller, sent: Moderation) -> Nothing:
 
 async def _services(caller: Caller, _: Nothing) -> Services:
     """Say what the services and their queues do."""
-    watch, ours = caller.shared.watch, bootstrap.names(caller.shared.settings)
+    watch, ours = caller.shared.watch, registry.names(caller.shared.settings)
     alive = watch.services()
     silent = {*ours, *watch.names()} - {each["name"] for each in alive}
     found: dict[str, Any] = {
         "at": time.time(),
         "services": [*alive, *({"name": name, "instances": []} for name in sorted(silent))],
-        "queues": await caller.bus.depths(_queues(ours, watch.names(), caller.shared.settings)),
+        "queues": await caller.bus.depths(_queues(watch, caller.shared.settings)),
         "events": watch.events(),
     }
     return msgspec.convert(found, Services, from_attributes=True)
 
 
-def _queues(ours: list[str], heard_of: set[str], settings: Settings) -> list[Queue]:
+def _queues(watch: Watch, settings: Settings) -> list[Queue]:
     """Those of the chat's services, of others that were heard of, and the dead letters."""
-    known = (queue for each in bootstrap.services(ours) for queue in each.queues(settings))
-    others = (Queue(name) for name in sorted(heard_of.difference(ours)))
-    return [*(queue for queue in known if not queue.exclusive), *others, DEAD_LETTERS]
+    others = sorted(watch.names().difference(registry.names(settings)))
+    return [*registry.queues(settings), *map(Queue, others), DEAD_LETTERS]
 
 
 async def _letters(caller: Caller, _: Nothing) -> LetterList:
     """List dead letters."""
-    async with caller.bus.dead_letters(MOST_LETTERS + 1) as letters:
+    async with caller.bus.dead_letters() as letters:
         return LetterList(letters.all[:MOST_LETTERS], len(letters.all) > MOST_LETTERS)
 
 

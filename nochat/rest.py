@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
@@ -205,6 +206,8 @@ def refusal(error: Exception) -> Response:
             return reply(Error(str(error)), error.status, **headers)
         case NotAllowed():
             return reply(Error(str(error)), error.status)
+        case ClientDisconnect():  # gone, or its body was cut off where it became too long
+            return reply(Error("the request is incomplete"), 400)
         case msgspec.ValidationError():
             return reply(Error(str(error)), 422)
         case msgspec.DecodeError():

@@ -13,10 +13,9 @@ from nochat import embedded
 from nochat.errors import NochatError
 from nochat.services.replica import MONGODB, url_of
 from nochat.settings import Settings
-from nochat.stores.activity import DATABASE, ActivityStore
+from nochat.stores.activity import DATABASE, RESTORING, ActivityStore
 from nochat.stores.archive import Place, contents, place
 
-MARK = "restoring"  # a collection that is there while a restore is unfinished
 MANY = 1000  # events or documents stored at once
 
 Database = AsyncDatabase[dict[str, Any]]
@@ -66,11 +65,11 @@ async def _emptied(settings: Settings) -> AsyncIterator[tuple[ActivityStore, Dat
         ActivityStore.opened(url) as store,
         _database(url) as database,
     ):
-        if not await database[MARK].find_one():
+        if not await database[RESTORING].find_one():
             await _check_empty(database)
-            await database[MARK].insert_one({})
+            await database[RESTORING].insert_one({})
         yield store, database
-        await database.drop_collection(MARK)
+        await database.drop_collection(RESTORING)
 
 
 @asynccontextmanager

@@ -50,7 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         login_rate: log-ins and registrations a second from one address, and a tenth of that for
             one account; 0: any.
         proxies: addresses, comma-separated, whose X-Forwarded-For and -Proto are believed.
-        reserved: names, comma-separated, that nobody may register over the page.
+        reserved: names, comma-separated, beside the bot's, that nobody may register over the page.
         max_frame: bytes a client may send in one websocket frame or long-polling request.
         patience: seconds that a service waits, when it starts, for a server that does not answer.
         operation_port: port of metrics and health, for each process; 0 takes a free one; not set:
@@ -79,7 +79,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     address_rate: Annotated[float, Meta(ge=0)] = 100.0
     login_rate: Annotated[float, Meta(ge=0)] = 1.0
     proxies: str = "127.0.0.1"
-    reserved: str = "bot,nochat,system"
+    reserved: str = "nochat,system"
     max_frame: Annotated[int, Meta(ge=8192)] = 65536
     patience: Annotated[float, Meta(ge=0)] = 10.0
     operation_port: Annotated[int, Meta(ge=0, le=65535)] | None = None

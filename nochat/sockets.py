@@ -21,7 +21,7 @@ import socketio
 from nochat import client
 from nochat.actions import ACTIONS, Action, Who
 from nochat.bus import Bus
-from nochat.engine import Server
+from nochat.engine import Application, Server
 from nochat.errors import NochatError, RequestFailed
 from nochat.events import (
     AccountChanged,
@@ -90,7 +90,7 @@ class Sockets:
             logger=logging.getLogger("socketio.quiet"),
             engineio_logger=logging.getLogger("engineio.quiet"),
         )
-        self.app = socketio.ASGIApp(self._io)
+        self.app = Application(self._io)
         self._io.on("connect", self._connect)
         self._io.on("disconnect", self._disconnect)
         for name, action in ACTIONS.items():

@@ -117,6 +117,7 @@ def _view(said: ServiceReported) -> dict[str, Any]:
         "host": said.host,
         "pid": said.pid,
         "since": said.since,
+        "at": said.at,
         "handled": sum(said.handled.values()),
         "published": sum(said.published.values()),
         "failed": said.failed,

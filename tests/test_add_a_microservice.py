@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from nochat import events
-from nochat.bootstrap import services, started
+from nochat.bootstrap import started
 from nochat.bus import Batch, Binding, Queue, connect
 from nochat.bus.routing import EVENTS, shard_queue
 from nochat.cli import _find
 from nochat.events import LOBBY, JoinRoom, MessageSent, RoomJoined, SendMessage
 from nochat.lab import checks
+from nochat.registry import services
 from nochat.requests import GetHistory
 from nochat.settings import Settings
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from nochat import bootstrap
+from nochat import registry
 from nochat.cli import main
 from nochat.settings import Settings
 
@@ -53,7 +53,7 @@ def running(folder: Path, *arguments: str, **settings: str):
 def test_up_serves_the_page_until_it_is_told_to_stop(tmp_path, stop):
     with running(tmp_path, "up") as (process, line):
         names, url = line.split(": ")
-        assert names == ", ".join(bootstrap.names(Settings()))
+        assert names == ", ".join(registry.names(Settings()))
         with urllib.request.urlopen(url) as page:
             assert b"<title>" in page.read()
         process.send_signal(stop)

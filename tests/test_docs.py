@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from nochat import registry
+
 ROOT = Path(__file__).parent.parent
 CHROMIUM = "/usr/bin/chromium"
 FETCHED = re.compile(
@@ -50,9 +52,8 @@ def test_the_asyncapi_document_can_be_downloaded(site):
 
 
 def test_every_service_has_a_page_of_what_comes_in(site):
-    from nochat import bootstrap
 
-    for service in bootstrap.services():
+    for service in registry.services():
         page = (site / "services" / f"{service.name}.html").read_text()
         for kind in service.consumes:
             assert f"{kind.__module__}.{kind.__name__}" in page

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nochat import bootstrap
+from nochat import registry
 from nochat.asyncapi import MODULES, document
 from nochat.bus.codec import Decoder, encode, join
 from nochat.events import (
@@ -81,7 +81,7 @@ def test_what_is_caused_by_an_event_shares_its_correlation_id():
 
 
 def test_every_event_has_a_publisher_and_every_request_somebody_who_answers():
-    services = {service.name: service for service in bootstrap.services()}
+    services = {service.name: service for service in registry.services()}
     for struct in catalogue().values():
         if struct.__module__ not in MODULES:
             continue
@@ -92,7 +92,7 @@ def test_every_event_has_a_publisher_and_every_request_somebody_who_answers():
 
 
 def test_every_command_and_stored_event_is_consumed():
-    consumed = {struct for service in bootstrap.services() for struct in service.consumes}
+    consumed = {struct for service in registry.services() for struct in service.consumes}
     for struct in catalogue(Event).values():
         if struct.__module__ in MODULES and struct.__name__ not in UNHEARD:
             assert struct in consumed, f"nobody hears {struct.__name__}"

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from nochat import bootstrap
+from nochat import bootstrap, registry
 from nochat.bus import connect
 from nochat.errors import NochatError
 from nochat.events import MessageSent, new_id
@@ -158,7 +158,7 @@ async def test_it_is_not_on_the_public_port(tmp_path, address):
         bus_url=f"memory://{new_id()}", data_dir=str(tmp_path), port=0, operation_port=0
     )
     async with (
-        bootstrap.started(bootstrap.services(), settings) as url,
+        bootstrap.started(registry.services(), settings) as url,
         httpx.AsyncClient(trust_env=False) as client,
     ):
         assert address() != url
@@ -168,7 +168,7 @@ async def test_it_is_not_on_the_public_port(tmp_path, address):
         ready = (await client.get(f"{address()}/readyz")).json()
         metrics = (await client.get(f"{address()}/metrics")).text
     assert 'nochat_sockets{service="gateway"} 0.0' in metrics
-    assert set(ready["services"]) == set(bootstrap.NAMES)
+    assert set(ready["services"]) == set(registry.NAMES)
 
 
 async def test_the_page_on_operation_names_what_there_is(service, address):

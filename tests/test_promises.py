@@ -9,7 +9,7 @@ import pika
 import pytest
 import websockets
 
-from nochat import bootstrap
+from nochat import registry
 from nochat.bus import connect
 from nochat.events import LOBBY, CreateRoom, MessageSent, catalogue, new_id
 from nochat.lab import chat as lab_chat
@@ -223,7 +223,7 @@ async def test_a_client_that_never_reads_costs_only_itself(chat):
 async def test_one_message_can_be_followed_through_all_services(chat):
     async with Person(a_name(), chat.url) as ana, Person(a_name(), chat.url) as bob:
         followed = await ana.says(f"look here, @{bob.name}")
-        await bob.until(lambda: any(event == "mention" for event, _ in bob.told))
+        await bob.until(lambda: any(event == "notified" for event, _ in bob.told))
         passed = await checks.until(lambda: lab_services(chat, followed))
     assert passed
     publishers = {name: getattr(kind, "publisher", "") for name, kind in catalogue().items()}
@@ -234,7 +234,7 @@ async def test_one_message_can_be_followed_through_all_services(chat):
 
 def lab_services(chat, correlation_id: str) -> bool:
     services = {step.service for step in chat.trace(correlation_id)}
-    return services == {"gateway", "controller", "activity", "notifications"}
+    return services == {"gateway", "controller", "activity", "notifications", "replica"}
 
 
 def log_in(url: str, user: str, password: str) -> tuple[int, str]:
@@ -269,4 +269,4 @@ def test_every_service_says_who_it_is_to_rabbitmq(chat, broker):
         channel = connection.channel()
         for name in ("activity", "notifications", "dead-letters", "controller.0"):
             assert channel.queue_declare(name, passive=True).method.queue == name
-    assert set(bootstrap.NAMES) <= set(chat.processes)
+    assert set(registry.NAMES) <= set(chat.processes)

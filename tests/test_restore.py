@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from nochat.bootstrap import services, started
+from nochat.bootstrap import started
 from nochat.bus import connect
 from nochat.cli import main
 from nochat.errors import NochatError, Unavailable
@@ -27,6 +27,7 @@ from nochat.lab import chat as lab
 from nochat.lab import checks, servers
 from nochat.lab.people import Person
 from nochat.lab.servers._azurite import make_container
+from nochat.registry import services
 from nochat.restore import restore
 from nochat.settings import Settings
 from nochat.stores.activity import ActivityStore

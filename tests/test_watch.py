@@ -70,6 +70,7 @@ def test_an_instance_is_shown_with_its_totals(watch):
             "host": "box",
             "pid": 42,
             "since": 100.0,
+            "at": FIRST.at,
             "handled": 4,
             "published": 4,
             "failed": 1,

@@ -54,7 +54,7 @@ def test_nothing_else_is_in_it(names):
 def test_the_chat_alone_brings_no_course():
     """Importing every service touches neither the lab nor what only the lab needs."""
     code = (
-        "import sys; from nochat import bootstrap, cli; bootstrap.services();"
+        "import sys; from nochat import cli, registry; registry.services();"
         "import nochat.sockets, nochat.stores.users;"
         "print([n for n in sys.modules if n.partition('.')[0] in"
         " ('IPython', 'jupyterlab', 'matplotlib', 'papermill', 'playwright')"

@@ -9,7 +9,7 @@ from types import ModuleType
 from generated import replace_pages, table
 from sphinx.application import Sphinx
 
-from nochat import bootstrap, events, requests
+from nochat import events, registry, requests
 from nochat.service import Service
 
 Struct = type[events.Envelope]
@@ -21,8 +21,8 @@ def setup(app: Sphinx) -> dict:
 
 
 def write_pages(app: Sphinx) -> None:
-    all_names = [*bootstrap.NAMES, *bootstrap.OPTIONAL]
-    pages = {f"{service.name}.md": page(service) for service in bootstrap.services(all_names)}
+    all_names = [*registry.NAMES, *registry.OPTIONAL]
+    pages = {f"{service.name}.md": page(service) for service in registry.services(all_names)}
     pages["index.md"] = index(all_names)
     replace_pages(Path(app.srcdir) / "services", pages)
 

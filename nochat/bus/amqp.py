@@ -165,7 +165,7 @@ class AmqpLink:
 
 
 class Holding:
-    """Messages that a channel was given: those not acknowledged go back when it is closed."""
+    """Messages that a channel was given."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -174,6 +174,14 @@ class Holding:
         """Let a message go, and only this one."""
         if self._channel.is_open:
             self._channel.basic_ack(tag)
+
+    def give_back(self) -> None:
+        """Put the others back; left to the channel's end, that comes too late for the next look.
+
+        RabbitMQ puts what was delivered before behind the rest: hold all to keep the order.
+        """
+        if self._channel.is_open:
+            self._channel.basic_nack(0, multiple=True, requeue=True)  # 0: all of them
 
 
 class AmqpTransport:
@@ -261,7 +269,11 @@ class AmqpTransport:
         """Take up to `most` messages from a queue; those not acknowledged go back at the end."""
         async with self._linked() as link:
             await self._declare(link, queue)  # somebody may have deleted it
-            yield await _take(link, queue.name, most), Holding(link.channel)
+            holding = Holding(link.channel)
+            try:
+                yield await _take(link, queue.name, most), holding
+            finally:
+                holding.give_back()
 
     async def close(self) -> None:
         """Close the connection; what is not acknowledged goes back to its queues."""
@@ -314,7 +326,10 @@ class AmqpTransport:
             yield link
         finally:
             if link.channel.is_open:
+                closed = _Answer()
+                link.channel.add_on_close_callback(closed.give)
                 link.channel.close()
+                await asyncio.wait([closed], timeout=PATIENCE)
 
     async def _declare(self, link: AmqpLink, queue: Queue) -> None:
         channel = link.channel

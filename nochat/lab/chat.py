@@ -13,7 +13,7 @@ from typing import Self
 
 import msgspec
 
-from nochat import bootstrap
+from nochat import registry
 from nochat.grant import grant
 from nochat.keeper import Kept, free_port, keep, wait_until
 from nochat.settings import load
@@ -208,7 +208,7 @@ def _start_apart(chat: Chat, settings: dict[str, str]) -> None:
     settings |= {"port": str(web), "gateway_port": str(gateway)}
     settings |= {"gateway_url": f"http://127.0.0.1:{gateway}"}
     settings |= {"origins": f"http://127.0.0.1:{web},http://localhost:{web}"}
-    names = bootstrap.names(load(_environment(settings)))
+    names = registry.names(load(_environment(settings)))
     for name in names:
         chat.launch(name, "run", name, env=_environment(settings))
     for name in names:

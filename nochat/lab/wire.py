@@ -12,7 +12,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.channel import Channel
 from pika.exceptions import AMQPError
 
-from nochat import bootstrap
+from nochat import registry
 from nochat.settings import Settings
 
 PATIENCE = 5.0  # seconds
@@ -86,7 +86,7 @@ async def channel(url: str) -> AsyncIterator[Channel]:
 
 def queues(channel: BlockingChannel) -> None:
     """Print the queues that the chat's services share, and how many messages wait in each."""
-    for service in bootstrap.services():
+    for service in registry.services():
         for queue in service.queues(Settings()):
             if not queue.exclusive:
                 kind = "quorum" if queue.durable else "classic, in memory"

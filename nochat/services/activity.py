@@ -1,6 +1,5 @@
 """activity: everything that happened, in MongoDB; history, catch-up and trends from it."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import get_args
@@ -39,16 +38,12 @@ service = Service("activity", ordered=True)
 @asynccontextmanager
 async def store(context: Context) -> AsyncIterator[ActivityStore]:
     """The MongoDB that the settings name, or an embedded server as a child process."""
-    url, server = context.settings.activity_url, None
-    if not url:
-        folder = context.settings.data_path / "activity"
-        url, server = await asyncio.to_thread(embedded.mongodb, folder)
-    try:
-        async with ActivityStore.opened(url) as store:
-            yield store
-    finally:
-        if server:
-            await asyncio.to_thread(server.stop)
+    async with (
+        embedded.activity_url(context.settings) as url,
+        ActivityStore.opened(url) as store,
+    ):
+        await store.check_complete()
+        yield store
 
 
 @service.on(

@@ -117,15 +117,16 @@ class Trends(msgspec.Struct, frozen=True):
 
 
 class Web:
-    """The HTTP application; `app` is what the server serves."""
+    """The HTTP application; `app` is what the server serves, `openapi` the document of its calls."""
 
     def __init__(self, bus: Bus, settings: Settings) -> None:
         self.shared = Shared(bus, settings)
         self._settings = settings
         self._attempts = Limits(settings.login_rate)
-        self._reserved = {name.strip().casefold() for name in settings.reserved.split(",")}
+        reserved = [*settings.reserved.split(","), settings.bot_name]
+        self._reserved = {name.strip().casefold() for name in reserved}
         calls = [*self._calls(), *management.CALLS]
-        self._openapi = openapi.document(calls)
+        self.openapi = openapi.document(calls)
         self.app = Starlette(
             routes=[
                 Route("/", _file("index.html")),
@@ -154,7 +155,7 @@ class Web:
         return reply({"status": "ok"})
 
     async def _document(self, _: HttpRequest) -> Response:
-        return reply(self._openapi)
+        return reply(self.openapi)
 
     async def _register(self, caller: Caller, sent: NewAccount) -> Name:
         """Make an account, and open its first session."""

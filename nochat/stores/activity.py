@@ -55,6 +55,7 @@ from nochat.room import REMEMBERED
 DUPLICATE_KEY = 11000
 MOST_COUNTED = 100  # unread messages; whoever has more need not know how many
 DATABASE = "nochat"
+RESTORING = "restoring"  # a collection that is there while a restore is unfinished
 
 MESSAGE = type_of(MessageSent)
 CHANGES = [type_of(kind) for kind in get_args(Change)]
@@ -109,6 +110,16 @@ class ActivityStore:
         )
         await log.create_index([("words", ASCENDING), ("room", ASCENDING)])
         await self._db["connections"].create_index([("user", ASCENDING), ("at", ASCENDING)])
+
+    async def check_complete(self) -> None:
+        """See that nobody builds on a store that a restore has left half full.
+
+        Raises:
+            NochatError: a restore was interrupted.
+        """
+        async with _answering():
+            if await self._db[RESTORING].find_one():
+                raise NochatError("a restore of the activity is unfinished; run it again first")
 
     # ---- writing --------------------------------------------------------------------------------
 

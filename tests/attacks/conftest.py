@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from nochat import bootstrap
+from nochat import bootstrap, registry
 from nochat.events import new_id
 from nochat.settings import Settings
 
@@ -17,7 +17,7 @@ def attacked(tmp_path):
     async def running(**given):
         bus = f"memory://{new_id()}"
         settings = Settings(bus_url=bus, data_dir=str(tmp_path), port=0, replica_url="off", **given)
-        services = bootstrap.services(bootstrap.names(settings))
+        services = registry.services(registry.names(settings))
         async with bootstrap.started(services, settings) as url:
             yield url
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from yarl import URL
 
-from nochat import bootstrap, engine
+from nochat import engine, serving
 from nochat.lab.people import Person
 
 
@@ -45,7 +45,7 @@ def frame(text):
 
 async def test_a_client_that_never_reads_is_dropped_and_others_are_served(attacked, monkeypatch):
     monkeypatch.setattr(engine, "MOST_BACKLOG", 20_000)
-    monkeypatch.setattr(bootstrap, "STALLED", 3)
+    monkeypatch.setattr(serving, "STALLED", 3)
     dropped = []
     monkeypatch.setattr(
         engine.Backlog,

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pika
 import pytest
 
-from nochat import bootstrap
+from nochat import registry
 from nochat.bus import Bus, connect
 from nochat.bus.memory import _brokers
 from nochat.events import new_id
@@ -73,7 +73,7 @@ def dead_letters(url: str) -> Callable[[], list[tuple[bytes, dict[str, str]]]]:
 def queues_of_the_chat() -> set[str]:
     """The queues that any process of the chat declares when it starts."""
     settings = Settings()
-    services = bootstrap.services(bootstrap.names(settings))
+    services = registry.services(registry.names(settings))
     queues = (queue for each in services for queue in each.queues(settings))
     return {queue.name for queue in queues if queue.durable}
 

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
-from nochat import bootstrap
+from nochat import registry
 from nochat.lab import chat as lab
 from nochat.settings import Settings
 from tests.clients.visitor import Visitor
@@ -59,7 +59,7 @@ def real_chat(rabbitmq_server, mariadb_server, mongodb_server) -> Iterator[lab.C
 
 def delete_queues(url: str) -> None:
     """Leave the broker to the next tests as it was."""
-    queues = [queue for each in bootstrap.services() for queue in each.queues(Settings())]
+    queues = [queue for each in registry.services() for queue in each.queues(Settings())]
     with pika.BlockingConnection(pika.URLParameters(url)) as connection:
         channel = connection.channel()
         for name in {queue.name for queue in queues} | {"dead-letters"}:

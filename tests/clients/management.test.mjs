@@ -12,8 +12,10 @@ import en from "../../nochat/static/words/en.js";
 
 const instance = (given) =>
   ({ instance: "a1", host: "box", pid: 1, since: 0, handled: 10, published: 20, failed: 0, memory: 1, cpu: 1, ...given });
-const answer = (at, instances, more) =>
-  ({ at, services: [{ name: "users", instances }], queues: [], events: [], ...more });
+const answer = (at, instances, more) => {
+  const reported = instances.map((each) => ({ at, ...each }));
+  return { at, services: [{ name: "users", instances: reported }], queues: [], events: [], ...more };
+};
 const users = (view) => view.services[0];
 
 test("rates are differences by the seconds between", () => {
@@ -24,11 +26,18 @@ test("rates are differences by the seconds between", () => {
   assert.deepEqual([incoming, out, instances[0].busy, view.rate], [5, 2, 50, 2]);
 });
 
-test("an instance that came in between counts from nothing, one that was only silent does not", () => {
+test("an instance's rate is between its own reports, and stays until the next", () => {
+  const rates = new Rates();
+  const reports = [[99, 10], [101, 30], [101, 30], [105, 34]]; // none in time for the third answer
+  const seen = reports.map(([at, handled], turn) =>
+    users(rates.take(answer(100 + 2 * turn, [instance({ at, handled })]))).in);
+  assert.deepEqual(seen, [0, 10, 10, 1]);
+});
+
+test("an instance that comes has no rate before its second report", () => {
   const rates = new Rates();
   rates.take(answer(100, []));
-  const came = [instance({ since: 101 }), instance({ instance: "b2", since: 5 })];
-  assert.deepEqual(users(rates.take(answer(102, came))).instances.map((it) => it.in), [5, 0]);
+  assert.equal(users(rates.take(answer(102, [instance()]))).in, 0);
 });
 
 test("an instance that vanished is remembered: for a while, or until the service runs again", () => {

@@ -35,6 +35,23 @@ async def test_reactions_are_toggled_and_say_by_whom(visit):
     await expect(ben.line("popcorn?").locator(".chip")).to_have_text(["👍1", "🎉1"])
 
 
+async def test_a_finger_reacts_and_deletes(visit):
+    """A tap on a message brings its toolbar; nothing needs a mouse over it."""
+    tess = await visit("tess", has_touch=True, viewport={"width": 360, "height": 740})
+    await tess.arrive()
+    await tess.page.get_by_role("button", name="Rooms").tap()
+    await tess.create("Pocket")
+    await tess.says("by thumb")
+    line = tess.line("by thumb")
+    await expect(tess.page.get_by_role("toolbar")).to_have_count(0)
+    await line.locator(".text").tap()
+    await line.get_by_role("button", name="React with ❤️").tap()
+    await expect(line.get_by_role("button", name="❤️, 1: tess")).to_be_visible()
+    await line.get_by_role("button", name="Delete").tap()
+    await tess.page.get_by_role("dialog").get_by_role("button", name="Delete").tap()
+    await expect(tess.page.get_by_text("Message deleted")).to_be_visible()
+
+
 async def test_the_last_message_is_edited_from_the_keyboard(visit):
     eli = await (await visit("eli")).arrive()
     await eli.create("Draft")
@@ -193,7 +210,8 @@ async def test_thousands_of_messages_stay_usable(visit, chat):
             const text = document.getElementById("text");
             text.value = "mine";
             document.getElementById("composer").requestSubmit();
-            while (![...document.querySelectorAll("#lines .text")].some((p) => p.textContent === "mine")) {
+            const shown = () => document.querySelector("#lines > li:last-child .text").textContent;
+            while (shown() !== "mine") {
               await new Promise(requestAnimationFrame);
             }
             return performance.now() - began;

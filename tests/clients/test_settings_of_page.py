@@ -31,6 +31,10 @@ window.Notification = class {
 };
 """
 
+BOTH_SHOWN = """async () => {
+  while (window.__shown.length < 2) await new Promise((resolve) => setTimeout(resolve, 20));
+}"""
+
 
 @asynccontextmanager
 async def settings(visitor):
@@ -98,7 +102,7 @@ async def test_notifications_are_asked_for_and_shown_in_the_background(visit, ch
         room = (await caller.call("direct", {"user": "kit"}))["room"]
         await caller.until(lambda: room in caller.heard)
         await caller.says("psst", room=room)
-        await kit.page.wait_for_function("window.__shown.length === 2")
+        await kit.page.evaluate(BOTH_SHOWN)
         assert await kit.page.evaluate(shown) == [
             ["caller mentioned you in Lobby", "@kit, behind you"],
             ["caller wrote to you", "psst"],

@@ -61,13 +61,14 @@ async def test_messages_edits_reactions_titles_and_results_are_text(visit, chat)
             other = {"room": f"payload-{number}", "title": payload[:80]}
             await mallory.call("create", other)
             await mallory.says(payload, room="payloads")
+        await mallory.until(lambda: PAYLOADS[-1] in mallory.texts("payloads"))
         said = {entry.get("text"): at for at, entry in mallory.heard["payloads"].items()}
         target = room | {"position": said[PAYLOADS[0]]}
         for emoji in SHORT:
             await mallory.call("react", target | {"emoji": emoji, "on": True})
         alice = await visit("alice")
         dialogs = []
-        alice.page.on("dialog", dialogs.append)
+        alice.page.on("dialog", lambda dialog: dialogs.append(dialog.message))
         await alice.arrive()
         await alice.page.locator("#join-payloads").click()
         await expect(alice.page.locator("#room-title")).to_have_text(PAYLOADS[2])
@@ -76,7 +77,9 @@ async def test_messages_edits_reactions_titles_and_results_are_text(visit, chat)
         offered = alice.page.locator("#others .name")
         await expect(offered.filter(has_text="<svg onload")).to_have_text(PAYLOADS[3])
         for emoji in SHORT:
-            await expect(alice.page.get_by_role("button", name=f"{emoji}, 1: mallory")).to_be_visible()
+            await expect(
+                alice.page.get_by_role("button", name=f"{emoji}, 1: mallory")
+            ).to_be_visible()
         edited = room | {"position": said[PAYLOADS[-1]], "text": PAYLOADS[3] + " again"}
         await mallory.call("edit", edited)
         await expect(texts.last).to_have_text(PAYLOADS[3] + " again")
@@ -113,7 +116,9 @@ async def test_what_the_page_s_own_fields_take_is_text(visit):
 
 async def test_no_module_makes_elements_from_text():
     """Nor runs text, nor needs what the Content-Security-Policy forbids."""
-    ways = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment"
+    ways = (
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment"
+    )
     forbidden = re.compile(rf"{ways}|\beval\(|new Function|setAttribute\(.style|javascript:")
     scripts = [each for each in STATIC.rglob("*.js") if "vendor" not in each.parts]
     assert len(scripts) > 20

@@ -3,7 +3,7 @@
 import pytest
 import pytest_asyncio
 
-from nochat import bootstrap
+from nochat import bootstrap, registry
 from nochat.events import new_id
 from nochat.settings import Settings
 
@@ -18,5 +18,5 @@ def settings(tmp_path_factory) -> Settings:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def url(settings):
-    async with bootstrap.started(bootstrap.services(), settings) as url:
+    async with bootstrap.started(registry.services(), settings) as url:
         yield url

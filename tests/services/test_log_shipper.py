@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nochat import bootstrap, logs
+from nochat import logs, registry
 from nochat.bus import connect
 from nochat.errors import NochatError, Unavailable
 from nochat.events import (
@@ -228,8 +228,8 @@ async def test_the_token_is_shown_nowhere(listener, settings, capsys):
 
 
 def test_without_a_token_there_is_no_log_shipper_and_no_queue_to_fill():
-    assert "log_shipper" not in bootstrap.names(Settings())
-    assert "log_shipper" in bootstrap.names(Settings(logz_token=TOKEN))
+    assert "log_shipper" not in registry.names(Settings())
+    assert "log_shipper" in registry.names(Settings(logz_token=TOKEN))
 
 
 class Process:

@@ -117,7 +117,8 @@ export class Diagram {
     const part = this.#parts.get(`queue ${name}`);
     const idle = consumers === 0 && name !== DEAD_LETTERS;
     const full = messages > 0 && (idle || change > 0 || name === DEAD_LETTERS);
-    put(part.row, "class", `queue-row${idle ? " idle" : ""}${full ? " full" : ""}`);
+    const kinds = { idle, full, letters: name === DEAD_LETTERS };
+    put(part.row, "class", ["queue-row", ...Object.keys(kinds).filter((kind) => kinds[kind])].join(" "));
     part.count.textContent = words.number(messages);
     put(part.bar, "width", Math.round(share(messages) * part.width));
   }

@@ -2,11 +2,12 @@
 
 import { $, el, say } from "../view/dom.js";
 import { Diagram, perSecond } from "./diagram.js";
-import { DEAD_LETTERS, KEPT, Rates } from "./rates.js";
+import { DEAD_LETTERS, Rates } from "./rates.js";
 import { svg } from "./svg.js";
 import { figure, fillRows } from "./table.js";
 import { words } from "./words.js";
 
+const FEW = 20; // rates that are drawn over the whole width
 const TYPES = 12; // of events that are listed: those most sent of late
 
 const date = (seconds) => new Date(seconds * 1000);
@@ -91,10 +92,11 @@ function eventRow({ type, count, history, rate }) {
 
 function sparkline(history) {
   const most = Math.max(1, ...history);
-  const left = KEPT - history.length;
+  const width = Math.max(FEW, history.length);
+  const left = width - history.length;
   const points = history.map((rate, at) => `${left + at},${24 - (rate / most) * 22}`);
   const line = svg("polyline", { points: points.join(" ") });
-  const frame = { viewBox: `0 0 ${KEPT} 25`, preserveAspectRatio: "none", class: "sparkline" };
+  const frame = { viewBox: `0 0 ${width - 1} 25`, preserveAspectRatio: "none", class: "sparkline" };
   return svg("svg", { ...frame, "aria-hidden": "true" }, line);
 }
 

@@ -12,7 +12,7 @@ export function wireTabs(list, opened) {
       tab.tabIndex = tab === current ? 0 : -1;
       document.getElementById(tab.getAttribute("aria-controls")).hidden = tab !== current;
     }
-    current.scrollIntoView({ block: "nearest", inline: "nearest" });
+    current.scrollIntoView({ block: "nearest", inline: "center" });
     opened(current.hash.slice(1));
   };
 

@@ -35,8 +35,8 @@ export class Door {
     const password = this.#form.password.value;
     const registers = action === "register";
     if (!user || (registers && !NAME.test(user))) return this.#complain(words.badName, "user");
-    if (!password) return this.#complain(words.noPassword, "password");
-    if (registers && password.length < SHORTEST) return this.#complain(words.badPassword, "password");
+    if (!password) return this.#complain(words.noPass, "password");
+    if (registers && password.length < SHORTEST) return this.#complain(words.badPass, "password");
     this.#busy(true);
     try {
       await enter(action, user, password);

@@ -36,6 +36,7 @@ export class Log {
       // A finger's tap gives the message the focus, and no button is under it before.
       if (event.pointerType !== "touch") this.#point(event.target);
     });
+    this.#lines.addEventListener("pointerleave", () => this.toolbar.rest());
     this.#lines.addEventListener("focusin", (event) => this.#point(event.target));
     this.#log.addEventListener("keydown", (event) => this.#key(event));
     // A phone's keyboard takes half of the height: what was in sight stays so.
@@ -123,11 +124,12 @@ export class Log {
     return { news, mine: last?.sender === this.#model.user };
   }
 
-  /** The first line in sight, and where. */
+  /** The first line in sight that stays with its neighbours (no day), and where. */
   #held() {
     if (this.#ended) return null;
     const top = this.#log.scrollTop;
-    const line = [...this.#lines.children].find((each) => each.offsetTop + each.offsetHeight > top);
+    const line = [...this.#lines.querySelectorAll(":scope > .message, :scope > .note")]
+      .find((each) => each.offsetTop + each.offsetHeight > top);
     return line && { line, offset: line.offsetTop - top };
   }
 

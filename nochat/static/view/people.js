@@ -40,7 +40,7 @@ export class People {
     const room = this.#model.room;
     row.classList.toggle("online", online);
     say(row.querySelector(".name"), `${user} ${user === this.#model.user ? words.you : ""}`.trim());
-    const what = [room.owner === user && words.owner, room.muted.has(user) && words.muted];
+    const what = [room.kind !== "direct" && room.owner === user && words.owner, room.muted.has(user) && words.muted];
     say(row.querySelector(".what"), what.filter(Boolean).join(", "));
     say(row.querySelector(".unseen"), ` ${online ? words.online : words.offline}`);
   }

@@ -70,13 +70,13 @@ export class Settings {
   async #change() {
     const [old, next] = [this.#form.old, this.#form.new].map(({ value }) => value);
     say($("password-told"), "");
-    if (!old) return this.#complain("old", words.noPassword);
-    if (next.length < SHORTEST) return this.#complain("new", words.badPassword);
+    if (!old) return this.#complain("old", words.noPass);
+    if (next.length < SHORTEST) return this.#complain("new", words.badPass);
     this.#complain("", "");
     try {
       await this.act.change(old, next);
       this.#form.reset();
-      say($("password-told"), words.passwordChanged);
+      say($("password-told"), words.passChanged);
     } catch (error) {
       this.#complain("old", error.message);
     }

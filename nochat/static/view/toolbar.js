@@ -34,6 +34,11 @@ export class Toolbar {
     this.#line = null;
   }
 
+  /** The pointer went away: the toolbar goes too, unless the keyboard is there. */
+  rest() {
+    if (!this.#line?.contains(document.activeElement)) this.leave();
+  }
+
   /** A message that was deleted meanwhile takes no reactions. */
   check() {
     if (this.#line?.classList.contains("deleted")) this.leave();

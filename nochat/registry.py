@@ -1,0 +1,43 @@
+"""Which services there are, and which of them the settings want."""
+
+import importlib
+from collections.abc import Callable, Iterable
+
+from nochat.bus import Queue
+from nochat.errors import NochatError
+from nochat.service import Service
+from nochat.settings import OFF, Settings
+
+# In the order in which they are started: each may need those before it.
+NAMES = ("users", "activity", "notifications", "controller", "gateway", "web")
+
+# Those that run only where the settings name what they need: a queue that nobody consumes fills.
+OPTIONAL: dict[str, Callable[[Settings], bool]] = {
+    "replica": lambda settings: settings.replica_url not in OFF,
+    "log_shipper": lambda settings: bool(settings.logz_token),
+}
+
+
+def names(settings: Settings) -> list[str]:
+    """The services that make up the chat, as the settings want it."""
+    return [*NAMES, *(name for name, wanted in OPTIONAL.items() if wanted(settings))]
+
+
+def services(names: Iterable[str] = NAMES) -> list[Service]:
+    """The services of these names.
+
+    Raises:
+        NochatError: there is none of that name.
+    """
+    names, known = list(names), [*NAMES, *OPTIONAL]
+    for name in names:
+        if name not in known:
+            raise NochatError(f"there is no service {name!r}; there are: {', '.join(known)}")
+    return [importlib.import_module(f"nochat.services.{name}").service for name in names]
+
+
+def queues(settings: Settings) -> list[Queue]:
+    """The queues of the chat's services, those of one instance alone left out."""
+    wanted = services(names(settings))
+    found = [queue for service in wanted for queue in service.queues(settings)]
+    return [queue for queue in found if not queue.exclusive]
