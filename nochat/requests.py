@@ -166,12 +166,13 @@ class GetRoomState(Request, frozen=True, tag="activity.room-state"):
 
 
 class GetRooms(Request, frozen=True, tag="activity.rooms"):
-    """Ask for the rooms that a user may see, and how far the user has read."""
+    """Ask for the rooms that a user may see, or one of them, and how far the user has read."""
 
     service: ClassVar[str] = "activity"
     ordered: ClassVar[bool] = True
 
     user: UserName
+    room: str = ""
 
 
 class GetHistory(Request, frozen=True, tag="activity.history"):
@@ -296,6 +297,7 @@ class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
     owner: str
     members: list[str]
     muted: list[str]
+    banned: list[str]
     invited: bool
     position: Position
     read: Position = 0

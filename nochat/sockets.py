@@ -1,8 +1,8 @@
 """The socket.io side of a gateway: what clients may send, and what they are sent.
 
 From a client, each acknowledged with its answer's fields or `{"error": …, "retry": …}`: the actions
-of `nochat.actions`. To a client: `welcome`, `created`, `invited`, `entries`, `presence`, `typing`,
-`notified`, `read`, `rejected`, `resync`, `signed-out`.
+of `nochat.actions`. To a client: `welcome`, `room`, `created`, `invited`, `entries`, `presence`,
+`typing`, `notified`, `read`, `rejected`, `role`, `resync`, `signed-out`.
 """
 
 import asyncio
@@ -156,6 +156,7 @@ class Sockets:
         for sid in self._sids(event.user):
             if it := self._connections.get(sid):
                 it.role = event.role
+        await self._to_user(event.user, "role", {"role": event.role})
 
     async def _sign_out(self, sid: str, reason: str) -> None:
         await self._io.emit("signed-out", {"reason": reason}, to=sid)
@@ -272,8 +273,18 @@ class Sockets:
             await self._io.enter_room(sid, f"room:{room}")
 
     async def _see(self, user: str, room: str) -> None:
-        for sid in self._sids(user):
+        sids = self._sids(user)
+        for sid in sids:
             await self._enter(sid, room)
+        if sids:  # who comes in must hear who is in it, but nobody waits for that
+            self._later(self._introduce(user, room))
+
+    async def _introduce(self, user: str, room: str) -> None:
+        """Tell a user what there is to know of a room; the next welcome does it too."""
+        with suppress(NochatError):
+            found: Rooms = await self._bus.request(GetRooms(user=user, room=room))
+            for each in found.rooms:
+                await self._to_user(user, "room", msgspec.to_builtins(each))
 
     async def _see_no_more(self, user: str, room: str) -> None:
         for sid in self._sids(user):

@@ -69,7 +69,7 @@ async def room_state(request: GetRoomState, context: Context) -> RoomState:
 @service.on(GetRooms)
 async def rooms(request: GetRooms, context: Context) -> Rooms:
     """List the rooms for a user."""
-    found: Rooms = await context.resource.rooms(request.user)
+    found: Rooms = await context.resource.rooms(request.user, request.room)
     return found
 
 

@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request as HttpRequest
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
@@ -117,7 +118,12 @@ class Trends(msgspec.Struct, frozen=True):
 
 
 class Web:
-    """The HTTP application; `app` is what the server serves, `openapi` the document of its calls."""
+    """The HTTP application.
+
+    Attributes:
+        app: what the server serves.
+        openapi: the document of its calls.
+    """
 
     def __init__(self, bus: Bus, settings: Settings) -> None:
         self.shared = Shared(bus, settings)
@@ -134,7 +140,8 @@ class Web:
                 Route("/healthz", self._health),
                 Route("/openapi.json", self._document),
                 *routes(calls, self.shared),
-                Mount("/static", StaticFiles(directory=str(STATIC))),
+                # What is compressed holds no secret, so that its length tells none.
+                Mount("/static", GZipMiddleware(StaticFiles(directory=str(STATIC)))),
             ],
             middleware=[Middleware(BaseHTTPMiddleware, dispatch=self._guard)],
             exception_handlers={HTTPException: _refuse},

@@ -179,15 +179,19 @@ class ActivityStore:
         rooms = [_room_info(each) for each in found if each.get("title")]
         return AllRooms(rooms=sorted(rooms, key=lambda room: room.room))
 
-    async def rooms(self, user: str) -> Rooms:
-        """The rooms that a user may see, with what the user has not read of their own."""
-        visible = [{"kind": "public"}, {"members": user}, {"invited": user}]
+    async def rooms(self, user: str, room: str = "") -> Rooms:
+        """The rooms that a user may see, or one, with what the user has not read of their own."""
+        visible: dict[str, Any] = {
+            "$or": [{"kind": "public"}, {"members": user}, {"invited": user}]
+        }
+        if room:
+            visible["_id"] = room
         async with _answering():
             reads = {
                 each["room"]: each["position"]
                 async for each in self._db["reads"].find({"user": user})
             }
-            found = await self._db["rooms"].find({"$or": visible}).sort("_id", 1).to_list()
+            found = await self._db["rooms"].find(visible).sort("_id", 1).to_list()
             summaries = [await self._summary(each, user, reads) for each in found]
         return Rooms(rooms=summaries)
 
@@ -206,6 +210,7 @@ class ActivityStore:
             owner=it.owner,
             members=it.members,
             muted=it.muted,
+            banned=it.banned,
             invited=user in it.invited,
             position=it.position,
             read=read,

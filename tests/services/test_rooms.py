@@ -140,6 +140,26 @@ async def test_a_private_room_is_seen_by_who_is_invited(ana, bob, eve, url):
     assert room not in str(told(eve, "welcome"))
 
 
+async def test_who_comes_in_hears_who_is_there(ana, bob):
+    room = await a_room(ana)
+    await bob.join(room)
+    await bob.until(lambda: any(data["room"] == room for data in told(bob, "room")))
+    [found] = [data for data in told(bob, "room") if data["room"] == room]
+    assert (found["title"], found["owner"]) == ("A room", ana.name)
+    assert found["members"] == [ana.name, bob.name]
+
+
+async def test_another_role_counts_at_once(ana, bob, users):
+    users.change(ana.name, role="manager")
+    given = {"role": "manager"}
+    assert (await ana._ask("POST", f"/api/manage/users/{bob.name}", given))[0] == 200
+    await bob.until(lambda: told(bob, "role"))
+    assert told(bob, "role") == [given]
+    room = await a_room(ana)
+    await bob.call("moderate", {"room": room, "user": ana.name, "action": "mute"})
+    await ana.until(lambda: last(ana, "member.moderated", room))
+
+
 async def test_an_invitation_can_be_turned_down(ana, bob):
     room = await a_room(ana, private=True)
     await ana.call("invite", {"room": room, "user": bob.name})

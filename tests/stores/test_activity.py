@@ -223,6 +223,13 @@ async def test_a_user_sees_public_rooms_their_own_and_those_they_are_invited_to(
     assert (room.invited, room.members) == (False, ["eve", "bob"])
 
 
+async def test_one_room_can_be_asked_for_by_who_may_see_it(store):
+    den = [RoomCreated("den", 1, "eve", "Den", "private"), RoomJoined("den", 2, "eve")]
+    await store.record([*BEGINNING, *den])
+    assert [room.room for room in (await store.rooms("eve", "den")).rooms] == ["den"]
+    assert (await store.rooms("bob", "den")).rooms == []
+
+
 async def test_moderation_is_kept(store):
     acts = ["mute", "kick"]
     acts = [MemberModerated("lobby", 4 + n, "ana", "bob", act) for n, act in enumerate(acts)]
