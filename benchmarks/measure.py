@@ -25,6 +25,7 @@ class Size:
         pairs: rooms of two.
         connections: sockets that are opened, or that idle.
         messages: the most in a flood until stored, and one by one through the bus.
+        visits: of the page, and messages from it; the median counts.
     """
 
     rounds: int = 3
@@ -33,9 +34,10 @@ class Size:
     pairs: int = 100
     connections: int = 500
     messages: int = 1000
+    visits: int = 5
 
 
-QUICK = Size(rounds=1, seconds=0.3, crowd=10, pairs=3, connections=20, messages=100)
+QUICK = Size(rounds=1, seconds=0.3, crowd=10, pairs=3, connections=20, messages=100, visits=1)
 
 
 @dataclass(frozen=True)

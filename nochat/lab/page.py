@@ -20,24 +20,27 @@ WIDTH = 960  # of the picture, in CSS pixels
 PATIENCE = 30_000  # milliseconds
 
 
-async def show(url: str, height: int = 600, *, visitor: str = "") -> None:
+async def show(url: str, height: int = 600, *, path: str = "", visitor: str = "") -> None:
     """Show a page: in a frame, or as a picture while the course is executed for the site.
 
     Args:
-        url: the page's address.
+        url: the chat's address.
         height: in pixels.
-        visitor: who creates an account for the picture; empty: the page as it opens. In a frame
-            the visitor is you.
+        path: of a further page there.
+        visitor: who comes in by the chat's page for the picture, with a new account or the one
+            that `people.Person` has made; empty: the page as it opens. In a frame the visitor is
+            you.
     """
+    address = f"{url}/{path}" if path else url
     if os.environ.get("NOCHAT_COURSE") != "1":
-        return _display(HTML, _link(url) + _tunnel(url) + _frame(url, height))
-    _display(HTML, _link(url))
+        return _display(HTML, _link(address) + _tunnel(url) + _frame(address, height))
+    _display(HTML, _link(address))
     try:
-        picture = await _picture(url, height, visitor)
+        picture = await _picture(url, height, path, visitor)
     except doctor.Missing as error:
         _display(HTML, f"<p>No picture of it: {html.escape(str(error))}</p>")
     else:
-        _display(Image, picture, width=WIDTH, alt=f"The page at {url}")
+        _display(Image, picture, width=WIDTH, alt=f"The page at {address}")
 
 
 def _display(kind: Callable[..., Any], *content: Any, **options: Any) -> None:
@@ -68,8 +71,8 @@ def _tunnel(url: str) -> str:
     )
 
 
-async def _picture(url: str, height: int, visitor: str) -> bytes:
-    """A PNG of the page, once it has been quiet for half a second.
+async def _picture(url: str, height: int, path: str, visitor: str) -> bytes:
+    """A PNG of a page, a moment after it was opened.
 
     Raises:
         Missing: there is no Chromium.
@@ -80,7 +83,11 @@ async def _picture(url: str, height: int, visitor: str) -> bytes:
         await page.goto(url)
         if visitor:
             await _come_in(page, visitor)
-        await asyncio.sleep(0.5)  # An open socket is never idle: `networkidle` would be guessing.
+        moment = 0.5  # An open socket is never idle: `networkidle` would be guessing.
+        if path:
+            await page.goto(f"{url}/{path}")
+            moment = 2.5  # The management looks every two seconds, and draws what has changed.
+        await asyncio.sleep(moment)
         return await page.screenshot()
 
 

@@ -73,16 +73,26 @@ class Person:
             raise RuntimeError(f"{self.name} could not log in: HTTP {status}: {reason}")
 
     async def connect(self) -> None:
-        """Open the socket, from the position that this person last saw in each room."""
+        """Open the socket, from the position that this person last saw in each room.
+
+        Raises:
+            RuntimeError: the chat refuses, with its reason.
+        """
         status, me = await self._ask("GET", "/api/me")
         if status != 200:
             raise RuntimeError(f"{self.name} can't connect: HTTP {status}: {me.get('error')}")
         self._socket = socketio.AsyncClient(http_session=self._http, reconnection=False)
         self._socket.on("*", self._hear)
         positions = {room: max(entries) for room, entries in self.heard.items()}
-        await self._socket.connect(
-            me["gateway"] or self.url, auth={"positions": positions}, transports=self.transports
-        )
+        refused: list[Any] = []
+        self._socket.on("connect_error", refused.append)
+        try:
+            await self._socket.connect(
+                me["gateway"] or self.url, auth={"positions": positions}, transports=self.transports
+            )
+        except socketio.exceptions.ConnectionError as error:
+            reason = refused[0].get("message", error) if refused else error
+            raise RuntimeError(f"{self.name} can't connect: {reason}") from None
 
     async def disconnect(self) -> None:
         """Close the socket; the session stays."""
@@ -133,6 +143,17 @@ class Person:
                 raise TimeoutError(f"{self.name}: {event}: no answer in {PATIENCE:g} s") from None
         if "error" in answer:
             raise RuntimeError(f"{self.name}: {event}: {answer['error']}")
+        return answer
+
+    async def asks(self, path: str) -> dict[str, Any]:
+        """Ask by REST, as the page does; returns the answer.
+
+        Raises:
+            RuntimeError: the chat refuses, with its reason.
+        """
+        status, answer = await self._ask("GET", path)
+        if status != 200:
+            raise RuntimeError(f"{self.name}: {path}: HTTP {status}: {answer.get('error')}")
         return answer
 
     def texts(self, room: str = LOBBY) -> list[str]:

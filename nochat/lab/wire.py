@@ -86,12 +86,10 @@ async def channel(url: str) -> AsyncIterator[Channel]:
 
 def queues(channel: BlockingChannel) -> None:
     """Print the queues that the chat's services share, and how many messages wait in each."""
-    for service in registry.services():
-        for queue in service.queues(Settings()):
-            if not queue.exclusive:
-                kind = "quorum" if queue.durable else "classic, in memory"
-                one = ", single active consumer" if queue.single else ""
-                print(f"{queue.name:21}{waiting(channel, queue.name):3}  {kind}{one}")
+    for queue in registry.queues(Settings()):
+        kind = "quorum" if queue.durable else "classic, in memory"
+        one = ", single active consumer" if queue.single else ""
+        print(f"{queue.name:21}{waiting(channel, queue.name):3}  {kind}{one}")
 
 
 def leave(connection: pika.BlockingConnection, *queues: str) -> None:

@@ -1,10 +1,11 @@
 /** The wiring, and the only place of it: model, connection and views. */
 
 import * as api from "./api.js";
-import { Connection } from "./connection.js";
+import { Connection, newId } from "./connection.js";
 import { Model } from "./model.js";
 import * as outbox from "./outbox.js";
-import { preference, wear } from "./preferences.js";
+import { preference } from "./preferences.js";
+import { idBeside } from "./text.js";
 import { alert } from "./view/alerts.js";
 import { Composer } from "./view/composer.js";
 import { closeDialogs, confirmed, wireDialogs } from "./view/dialogs.js";
@@ -32,9 +33,9 @@ const PAGES = 50; // … and how often
 let model = new Model();
 let connection = null;
 let wanted = ""; // a room to open as soon as we are in it
+let making = null; // the room that is to be made, as long as another id may be needed
 let due = null;
 
-wear(preference("theme"));
 speak(preference("language"));
 drawIcons();
 
@@ -90,7 +91,8 @@ async function enter() {
   model = new Model();
   Object.assign(model, { user, role });
   outbox.restore(model);
-  connection = new Connection(gateway, model, { changed, welcomed, expired, refused, notified, invited });
+  const tell = { changed, welcomed, expired, refused, notified, invited, empowered };
+  connection = new Connection(gateway, model, tell);
   changed();
 }
 
@@ -99,6 +101,7 @@ function exit(message) {
   connection = null;
   model = new Model();
   wanted = "";
+  making = null;
   for (const tidy of [closeDialogs, closeMenu, closeDrawers]) tidy();
   composer.clear();
   search.clear();
@@ -133,9 +136,11 @@ function welcomed() {
 function open(id) {
   const room = model.rooms.get(id);
   if (!room?.member) return;
-  if (id !== model.current) room.seam = room.unread ? room.read : null;
+  // Who has read nothing here yet needs no line before all of it.
+  if (id !== model.current) room.seam = room.unread && room.read ? room.read : null;
   model.current = id;
   wanted = "";
+  making = null;
   history.replaceState(null, "", `#${id}`);
   closeDrawers();
   composer.focus();
@@ -155,9 +160,17 @@ async function decline(id) {
   changed();
 }
 
-async function create(room, title, isPrivate) {
-  await connection.do("create", { room, title, private: isPrivate });
-  wanted = room;
+/** Make a room; where its id is taken, another one is used: titles may be the same. */
+async function create(id, title, isPrivate) {
+  wanted = model.rooms.has(id) ? idBeside(id, newId()) : id;
+  making = { room: wanted, title, private: isPrivate };
+  await connection.do("create", making);
+}
+
+/** It was refused: the id may be that of a private room that we can't know of. Once is enough. */
+function createAgain({ room, title, private: isPrivate }) {
+  create(idBeside(room, newId()), title, isPrivate).catch((error) => refused(error.message));
+  making = null;
 }
 
 function invite() {
@@ -238,7 +251,8 @@ async function attempt(action, data) {
 
 // ---- what is told ----
 
-function refused(reason) {
+function refused(reason, room) {
+  if (making && room === making.room) return createAgain(making);
   wanted = "";
   notice(words.refused(reason));
 }
@@ -252,6 +266,12 @@ function notified({ room: id, sender, text, reason }) {
 
 function invited({ room: id, user }) {
   notice(words.invitedTo(user, model.titleOf(id)));
+}
+
+/** What is open offers what the old role allows. */
+function empowered() {
+  closeMenu();
+  log.toolbar.leave();
 }
 
 /** Who comes back to the page sees where they were, if anything came since. */

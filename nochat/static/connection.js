@@ -25,8 +25,9 @@ export class Connection {
   /**
    * @param gateway where it is; "" for where the page comes from.
    * @param model what to keep up to date.
-   * @param tell functions to call: `changed`, `welcomed`, `notified`, `invited`, `refused`,
-   *   `expired` with a reason, or none if the session is over.
+   * @param tell functions to call: `changed`, `welcomed`, `notified`, `invited`, `empowered`;
+   *   `refused` with a reason and, where it is about one, a room; `expired` with a reason, or none
+   *   if the session is over.
    */
   constructor(gateway, model, tell) {
     this.#model = model;
@@ -93,7 +94,8 @@ export class Connection {
     hear("entries", ({ room, entries, more }) => {
       if (model.arrived(room, entries) || more) this.#catchUp(room);
     });
-    hear("created", (room) => model.created(room));
+    hear("created", (entry) => model.created(entry));
+    hear("room", (summary) => model.summarised(summary));
     hear("invited", (invitation) => {
       model.invited(invitation);
       this.#tell.invited(invitation);
@@ -107,9 +109,13 @@ export class Connection {
     });
     hear("rejected", ({ room, client_id, reason: given }) => {
       if (client_id) model.failed(room, client_id, reason(given));
-      else this.#tell.refused(reason(given));
+      else this.#tell.refused(reason(given), room);
     });
     hear("resync", () => model.joined.forEach((room) => this.#catchUp(room.id)));
+    hear("role", ({ role }) => {
+      model.role = role;
+      this.#tell.empowered();
+    });
     socket.on("signed-out", ({ reason: given }) => this.#tell.expired(reason(given)));
   }
 
@@ -126,9 +132,6 @@ export class Connection {
     this.#model.welcome(welcome);
     this.#queue = this.#model.unsettled;
     this.#deliverAll();
-    // What happens between the gateway's look at the rooms and our first entry comes to light
-    // with the next entry; in the open room that would be too late.
-    if (this.#model.room?.member) this.#catchUp(this.#model.current);
     this.#tell.welcomed();
   }
 

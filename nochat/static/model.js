@@ -41,7 +41,13 @@ export class Model {
     this.online = new Set(online);
     // A room that is not named any more is none of ours: we were removed meanwhile.
     for (const room of this.rooms.values()) room.member = room.invited = false;
-    for (const summary of rooms) this.find(summary.room).summarise(summary, user);
+    for (const summary of rooms) this.summarised(summary);
+  }
+
+  /** The chat says how a room stands; entries that came before it may be newer. */
+  summarised(summary) {
+    const room = this.find(summary.room);
+    for (const entry of room.summarise(summary, this.user)) this.#happened(room, entry);
   }
 
   /** The room of that id, known from now on. */
@@ -60,21 +66,14 @@ export class Model {
   }
 
   /** A public room was made. */
-  created({ room: id, title, kind, user }) {
-    Object.assign(this.#fresh(id), { title, kind, owner: user });
+  created(entry) {
+    this.find(entry.room).learn(entry, this.user);
   }
 
   invited({ room: id, title, user }) {
-    // Of a public room we had heard already.
-    const kind = this.rooms.get(id)?.kind ?? "private";
-    Object.assign(this.#fresh(id), { title, kind, inviter: user, invited: true });
-  }
-
-  /** A room without a summary: its whole log says who is in it, once we are. */
-  #fresh(id) {
     const room = this.find(id);
-    if (room.log.last === null) room.log.start(0);
-    return room;
+    const kind = room.kind || "private"; // of a public room we had heard already
+    Object.assign(room, { title, kind, inviter: user, invited: true });
   }
 
   /** The user turned an invitation down. */
@@ -99,7 +98,7 @@ export class Model {
   lookedBack(id, page) {
     const room = this.find(id);
     room.log.precede(page);
-    room.relearn(this.user);
+    room.reapply();
     for (const entry of page.entries) this.#arrives(room, entry);
   }
 

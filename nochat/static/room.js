@@ -5,11 +5,11 @@ import { RoomLog } from "./roomlog.js";
 
 export class Room {
   title;
-  kind = "public"; // or "private", or "direct"
+  kind = ""; // or "public", "private", "direct", as soon as somebody says
   owner = "";
   members = new Set();
   muted = new Set();
-  banned = new Set(); // as far as the log that is here tells
+  banned = new Set();
   member = false; // whether this user is one
   invited = false; // whether this user is
   inviter = "";
@@ -26,13 +26,24 @@ export class Room {
     this.id = this.title = id;
   }
 
-  summarise(summary, user) {
-    const { title, kind, owner, members, muted, invited, position, read, unread, mentions } = summary;
-    Object.assign(this, { title, kind, owner, invited, read, unread, mentions, counted: position });
+  /** Take what the chat says of the room; gives the entries here that it does not know of yet. */
+  summarise({ title, kind, owner, members, muted, banned, invited, position, ...counts }, user) {
+    Object.assign(this, { title, kind, owner, invited });
     this.members = new Set(members);
     this.muted = new Set(muted);
+    this.banned = new Set(banned);
     this.member = this.members.has(user);
-    if (this.log.last === null) this.log.start(position);
+    if (this.member && this.log.last === null) this.log.start(position);
+    this.#count(counts, position);
+    return this.log.after(position);
+  }
+
+  /** What was read here already, the chat may not know yet. */
+  #count({ read, unread, mentions }, position) {
+    const current = this.read < position;
+    Object.assign(this, current ? { unread, mentions } : { unread: 0, mentions: 0 });
+    this.counted = Math.max(position, this.read);
+    this.read = Math.max(this.read, read);
   }
 
   /** What to call the room for a user: a direct one has the other's name. */
@@ -53,9 +64,9 @@ export class Room {
     if (this.member) this.invited = false;
   }
 
-  /** What the log says of itself again, after a page came in front. */
-  relearn(user) {
-    for (const entry of [...this.log.entries, ...this.log.changes]) this.learn(entry, user);
+  /** A page came in front: what became of its messages may have come before. */
+  reapply() {
+    for (const change of this.log.changes) apply(change, this.log.at(change.target));
   }
 
   mayModerate(user, role) {
@@ -68,7 +79,7 @@ export class Room {
 }
 
 const LESSONS = {
-  "room.created": (room, { title, kind = "public", user }) => {
+  "room.created": (room, { title, kind, user }) => {
     Object.assign(room, { title, kind });
     if (room.id !== "lobby") room.owner = user; // there before anybody made it; nobody owns it
   },

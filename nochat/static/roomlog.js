@@ -73,6 +73,12 @@ export class RoomLog {
     return low;
   }
 
+  /** What is here after a position. */
+  after(position) {
+    const changes = this.changes.filter((change) => change.position > position);
+    return [...this.entries.slice(this.indexOf(position + 1)), ...changes];
+  }
+
   /** The entry at a position, if it is here. */
   at(position) {
     const entry = this.entries[this.indexOf(position)];

@@ -25,6 +25,9 @@ export function idOf(title, random) {
   return !id || id.startsWith("dm-") ? `room-${random}` : id;
 }
 
+/** An id like another one that is taken. */
+export const idBeside = (id, random) => `${id.slice(0, 33)}-${random.slice(0, 6)}`;
+
 const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 
 function cut(text, pattern, mark) {

@@ -3,6 +3,7 @@
 from contextlib import asynccontextmanager
 
 import pytest
+import pytest_asyncio
 
 from nochat import bootstrap, registry
 from nochat.events import new_id
@@ -22,3 +23,20 @@ def attacked(tmp_path):
             yield url
 
     return running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory):
+    """One chat without limits, for the tests of a module that change nothing in it."""
+    folder = str(tmp_path_factory.mktemp("data"))
+    settings = Settings(
+        bus_url=f"memory://{new_id()}",
+        data_dir=folder,
+        port=0,
+        replica_url="off",
+        user_rate=0,
+        address_rate=0,
+        login_rate=0,
+    )
+    async with bootstrap.started(registry.services(registry.names(settings)), settings) as url:
+        yield url

@@ -6,7 +6,7 @@ import { put, svg } from "./svg.js";
 import { words } from "./words.js";
 
 const NARROW = 760; // pixels
-const PIPS = 5; // instances that are drawn one by one
+const PIPS = 4; // instances that are drawn one by one
 const LEVELS = 8; // of how thick a line is, and how close its dots
 const MANY = 1000; // messages that fill a queue's bar
 
@@ -90,12 +90,12 @@ export class Diagram {
 
   #service({ x, y, w, h }, name) {
     const pips = svg("g", { class: "pips" });
-    const incoming = svg("text", { x: x + 12, y: y + h - 14, class: "in" });
-    const outgoing = svg("text", { x: x + w - 12, y: y + h - 14, class: "out" });
+    const incoming = svg("text", { x: x + 12, y: y + 53, class: "in" });
+    const outgoing = svg("text", { x: x + 12, y: y + 76, class: "out" });
     const title = svg("text", { x: x + 12, y: y + 27, class: "title" }, name.replace("_", " "));
     const box = svg("rect", { x, y, width: w, height: h, rx: 10 });
     const group = svg("g", { class: "service" }, box, title, pips, incoming, outgoing);
-    this.#parts.set(`service ${name}`, { group, pips, incoming, outgoing, x: x + 18, y: y + 46 });
+    this.#parts.set(`service ${name}`, { group, pips, incoming, outgoing, right: x + w - 12, y: y + 47 });
     return group;
   }
 
@@ -139,10 +139,10 @@ function cylinder({ x, y, w, h }, text) {
 }
 
 /** A circle for each instance, an empty one for each that vanished; a number where they are many. */
-function pips({ x, y }, alive, gone) {
-  const kinds = [...Array(Math.min(alive, PIPS)).fill("live"), ...Array(Math.min(gone, PIPS)).fill("gone")];
-  const circles = kinds.map((kind, at) => svg("circle", { cx: x + at * 17, cy: y, r: 5.5, class: kind }));
-  const more = svg("text", { x: x + kinds.length * 17, y: y + 5, class: "times" });
+function pips({ right, y }, alive, gone) {
+  const kinds = [...Array(alive).fill("live"), ...Array(gone).fill("gone")].slice(-PIPS);
+  const circles = kinds.map((kind, at) => svg("circle", { cx: right - 6 - at * 16, cy: y, r: 5.5, class: kind }));
+  const more = svg("text", { x: right, y: y + 29, class: "times" });
   more.textContent = alive > 1 ? `×${alive}` : "";
   return [...circles, more];
 }

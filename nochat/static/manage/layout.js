@@ -25,7 +25,7 @@ function abreast(names, queues, stores) {
   const row = Math.min(46, (height - 64) / Math.max(1, queues));
   const pitch = height / services.length;
   const boxes = {
-    browsers: { x: 6, y: height / 2 - 45, w: 130, h: 90 },
+    browsers: { x: 2, y: height / 2 - 45, w: 152, h: 90 },
     broker: { x: 522, y: 4, w: 270, h: height - 8, row },
   };
   const lines = [];
@@ -33,9 +33,9 @@ function abreast(names, queues, stores) {
     const box = { x: 212, y: height * (at ? 0.7 : 0.3) - 44, w: 206, h: 88 };
     const y = box.y + box.h / 2;
     boxes[name] = box;
-    const bend = `H ${170} V ${y} H ${box.x}`;
+    const bend = `H 184 V ${y} H ${box.x}`;
     const level = height / 2 + (at ? 16 : -16);
-    lines.push({ of: name, way: "browsers", d: `M 136 ${level} ${bend}` });
+    lines.push({ of: name, way: "browsers", d: `M 154 ${level} ${bend}` });
     lines.push({ of: name, way: "out", d: `M ${box.x + box.w} ${y - 11} H 522` });
     lines.push({ of: name, way: "in", d: `M 522 ${y + 11} H ${box.x + box.w}` });
   });

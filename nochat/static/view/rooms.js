@@ -90,8 +90,7 @@ export class Rooms {
 }
 
 // A room that we only have unsent messages for may be gone.
-const isOffered = (room) =>
-  !room.member && !room.invited && room.kind === "public" && room.log.last !== null;
+const isOffered = (room) => !room.member && !room.invited && room.kind === "public";
 
 /** A count; mentions are marked with an @. */
 function badge(element, count, mentions) {

@@ -1,0 +1,178 @@
+"""The page in Chromium: its first load, and a message's way from one browser to another."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from benchmarks.measure import Size
+from nochat import doctor
+from nochat.lab import chat, servers
+
+Conditions = Mapping[str, float | bool]
+
+LOOPBACK: Conditions = {
+    "offline": False,
+    "latency": 0,
+    "downloadThroughput": -1,
+    "uploadThroughput": -1,
+}
+FAST_3G: Conditions = {  # as Chromium emulates it: milliseconds, bytes a second
+    "offline": False,
+    "latency": 150,
+    "downloadThroughput": 1.6e6 / 8,
+    "uploadThroughput": 0.75e6 / 8,
+}
+WORDS = {"locale": "en-GB"}
+
+# Each gives milliseconds: since the navigation, or since 1970 where two pages are compared.
+USABLE = """() => new Promise((resolve) => {
+  const look = () => {
+    if (document.getElementById("door")?.checkVisibility()) resolve(performance.now());
+    else requestAnimationFrame(look);
+  };
+  look();
+})"""
+WATCH = """(text) => {
+  const now = () => performance.timeOrigin + performance.now();
+  const watch = (shows) => new Promise((resolve) => {
+    const look = () => {
+      const lines = [...document.querySelectorAll("#lines > li")];
+      if (!lines.some((line) => line.querySelector(".text")?.textContent === text && shows(line))) return;
+      observer.disconnect();
+      resolve(now());
+    };
+    const observer = new MutationObserver(look);
+    observer.observe(document.getElementById("lines"), { subtree: true, childList: true });
+  });
+  window.__shown = watch(() => true);
+  window.__sent = watch((line) => line.querySelector("[aria-label=Sent]"));
+  window.__send = () => {
+    window.__began = now();
+    document.getElementById("send").click();
+  };
+}"""
+
+
+@dataclass(frozen=True)
+class PageRow:
+    """One figure of the page.
+
+    Attributes:
+        case: what was measured.
+        unit: of both figures.
+        loopback: the median over loopback.
+        slow: the median on a line as slow as fast 3G.
+    """
+
+    case: str
+    unit: str
+    loopback: float
+    slow: float
+
+
+def rows(size: Size) -> Iterator[PageRow]:
+    """Measure everything: the whole path, each service in a process of its own."""
+    with (
+        servers.rabbitmq() as broker,
+        chat.start(apart=True, bus=broker.url, log_level="warning") as running,
+        _chromium() as browser,
+    ):
+        for measure in (partial(_loads, browser, running.url), _Talk(browser, running.url)):
+            near, far = (
+                [measure(line) for _ in range(size.visits)] for line in (LOOPBACK, FAST_3G)
+            )
+            for case, unit in near[0]:
+                figures = (median(each[case, unit] for each in found) for found in (near, far))
+                yield PageRow(case, unit, *figures)
+
+
+Figures = dict[tuple[str, str], float]  # by case and unit
+
+
+@contextmanager
+def _chromium() -> Iterator[Browser]:
+    program = doctor.require("chromium")
+    with sync_playwright() as playwright:
+        # Its sandbox needs what containers and root do not have; all that it opens is our own.
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def _loads(browser: Browser, url: str, line: Conditions) -> Figures:
+    """The page for somebody who is new, and again with what the browser has kept of it."""
+    context = browser.new_context(**WORDS)
+    figures = {
+        (f"{case}, {cache} cache", unit): figure
+        for cache in ("cold", "warm")
+        for (case, unit), figure in _load(context, url, line).items()
+    }
+    context.close()
+    return figures
+
+
+def _load(context: BrowserContext, url: str, line: Conditions) -> Figures:
+    page = context.new_page()
+    requests, lengths = [], []
+    network = _network(page, line)
+    network.on("Network.requestWillBeSent", requests.append)
+    network.on("Network.loadingFinished", lambda end: lengths.append(end["encodedDataLength"]))
+    page.goto(url, wait_until="commit")
+    usable = page.evaluate(USABLE)
+    page.wait_for_load_state("networkidle")
+    page.close()
+    return {
+        ("first load", "requests"): len(requests),
+        ("first load", "KiB"): sum(lengths) / 1024,
+        ("form usable", "ms"): usable,
+    }
+
+
+class _Talk:
+    """Two browsers in one room, of which one writes."""
+
+    def __init__(self, browser: Browser, url: str) -> None:
+        self._writer, self._reader = (
+            _enter(browser.new_context(**WORDS).new_page(), url, name) for name in ("ana", "bob")
+        )
+        self._written = 0
+
+    def __call__(self, line: Conditions) -> Figures:
+        """A message over such a line; from the click to the line in the document."""
+        self._written += 1
+        text = f"message {self._written}"
+        for page in (self._writer, self._reader):
+            network = _network(page, line)
+            page.evaluate(WATCH, text)
+        self._writer.locator("#text").fill(text)
+        self._writer.evaluate("window.__send()")
+        sent = self._writer.evaluate("window.__sent.then((at) => at - window.__began)")
+        shown = self._reader.evaluate("window.__shown")
+        began = self._writer.evaluate("window.__began")
+        network.detach()
+        return {
+            ("a message is shown as sent", "ms"): sent,
+            ("another browser shows it", "ms"): shown - began,
+        }
+
+
+def _enter(page: Page, url: str, name: str) -> Page:
+    page.goto(url)
+    page.locator("#user").fill(name)
+    page.locator("#password").fill("a good password")
+    page.locator("button[value=register]").click()
+    page.get_by_role("heading", name="Lobby").wait_for()
+    return page
+
+
+def _network(page: Page, line: Conditions) -> Any:
+    """The page's network, as fast as a line."""
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    session.send("Network.emulateNetworkConditions", dict(line))
+    return session

@@ -1,0 +1,116 @@
+"""Sessions: rotated, unreadable for scripts, of no use to other sites, over when they are over."""
+
+import aiohttp
+import pytest
+
+from nochat.client import COOKIE
+from nochat.lab.people import Person
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ACCOUNT = {"user": "ana", "password": "a good password"}
+BEHIND_TLS = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7"}
+
+
+def browser(url, **cookies):
+    return aiohttp.ClientSession(url, cookie_jar=aiohttp.CookieJar(unsafe=True), cookies=cookies)
+
+
+async def enter(http, path="/api/register", **headers):
+    """Register or log in; returns the Set-Cookie header and the token."""
+    async with http.post(path, json=ACCOUNT, headers=headers) as response:
+        assert response.status == 200
+        return response.headers["Set-Cookie"], response.cookies[COOKIE].value
+
+
+async def user_of(url, token):
+    async with browser(url, **{COOKIE: token}) as http, http.get("/api/me") as response:
+        return (await response.json())["user"]
+
+
+async def test_a_login_gives_another_session_and_ends_the_one_it_came_with(attacked):
+    async with attacked() as url, browser(url) as http:
+        _, first = await enter(http)
+        _, second = await enter(http, "/api/login")
+        assert first != second
+        assert await user_of(url, first) == ""
+        assert await user_of(url, second) == "ana"
+
+
+async def test_nobody_is_given_a_session_that_another_has_chosen(attacked):
+    async with attacked() as url, browser(url, **{COOKIE: "chosen-by-eve"}) as http:
+        _, token = await enter(http)
+        assert token != "chosen-by-eve"
+        assert len(token) >= 43  # 256 bits
+        assert await user_of(url, "chosen-by-eve") == ""
+
+
+async def test_the_cookie_is_for_no_script_no_other_site_and_behind_tls_for_tls_alone(attacked):
+    async with attacked() as url, browser(url) as http:
+        plain, _ = await enter(http)
+        assert "HttpOnly" in plain
+        assert "SameSite=lax" in plain
+        assert "Path=/" in plain
+        assert "Secure" not in plain
+        secure, _ = await enter(http, "/api/login", **BEHIND_TLS)
+        assert "; Secure" in secure
+        async with http.get("/", headers=BEHIND_TLS) as response:
+            assert "max-age=" in response.headers["Strict-Transport-Security"]
+        async with http.get("/") as response:
+            assert "Strict-Transport-Security" not in response.headers
+
+
+POSTS = ["/api/register", "/api/login", "/api/logout", "/api/password", "/api/manage/users/ana"]
+
+
+@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "https://127.0.0.1.evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "none"},
+    ],
+    ids=str,
+)
+async def test_no_page_of_another_site_can_post(shared, path, headers):
+    async with browser(shared) as http, http.post(path, json=ACCOUNT, headers=headers) as response:
+        assert response.status == 403
+        assert COOKIE not in response.cookies
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
+async def test_what_a_plain_form_can_send_is_not_taken(shared, kind):
+    """A page may send these types to any site, without asking."""
+    body = b'{"user": "ana", "password": "a good password"}'
+    headers = {"Content-Type": kind}
+    async with (
+        browser(shared) as http,
+        http.post("/api/register", data=body, headers=headers) as response,
+    ):
+        assert response.status == 415
+
+
+async def test_a_socket_ends_with_its_session(attacked, monkeypatch):
+    monkeypatch.setattr("nochat.sockets.REPORT_EVERY", 0.1)
+    async with attacked(session_hours=1.5 / 3600) as url, Person("ana", url) as ana:
+        await ana.until(lambda: any(event == "signed-out" for event, _ in ana.told))
+        with pytest.raises(RuntimeError, match="log in first"):
+            await ana.connect()
+
+
+async def test_an_old_cookie_opens_no_socket(attacked):
+    async with attacked() as url, Person("ana", url) as ana:
+        await ana._ask("POST", "/api/logout", {})
+        with pytest.raises(RuntimeError, match="log in first"):
+            await ana.connect()
+
+
+@pytest.mark.parametrize("name", ["bot", "BOT", "nochat", "System"])
+async def test_nobody_takes_the_name_of_a_part_of_the_chat(shared, name):
+    account = {"user": name, "password": "a good password"}
+    async with browser(shared) as http, http.post("/api/register", json=account) as response:
+        assert (response.status, "taken" in await response.text()) == (409, True)
