@@ -5,6 +5,7 @@ of the user's only room, and a message gets its position and nothing else.
 """
 
 import itertools
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from unittest import mock
@@ -28,7 +29,7 @@ _positions: defaultdict[str, Iterator[int]] = defaultdict(lambda: itertools.coun
 @users.on(WhoIs)
 async def who_is(request: WhoIs) -> Session:
     """A token says itself whose it is."""
-    return Session(user=request.token)
+    return Session(user=request.token, expires=time.time() + 3600)
 
 
 @activity.on(GetRooms)

@@ -5,9 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
-from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
 
 from benchmarks.measure import Size
 from nochat import doctor
@@ -27,8 +26,6 @@ FAST_3G: Conditions = {  # as Chromium emulates it: milliseconds, bytes a second
     "downloadThroughput": 1.6e6 / 8,
     "uploadThroughput": 0.75e6 / 8,
 }
-WORDS = {"locale": "en-GB"}
-
 # Each gives milliseconds: since the navigation, or since 1970 where two pages are compared.
 USABLE = """() => new Promise((resolve) => {
   const look = () => {
@@ -41,8 +38,9 @@ WATCH = """(text) => {
   const now = () => performance.timeOrigin + performance.now();
   const watch = (shows) => new Promise((resolve) => {
     const look = () => {
-      const lines = [...document.querySelectorAll("#lines > li")];
-      if (!lines.some((line) => line.querySelector(".text")?.textContent === text && shows(line))) return;
+      const texts = [...document.querySelectorAll("#lines .text")];
+      const line = texts.find(({ textContent }) => textContent === text)?.closest("li");
+      if (!line || !shows(line)) return;
       observer.disconnect();
       resolve(now());
     };
@@ -52,8 +50,9 @@ WATCH = """(text) => {
   window.__shown = watch(() => true);
   window.__sent = watch((line) => line.querySelector("[aria-label=Sent]"));
   window.__send = () => {
-    window.__began = now();
+    const began = now();
     document.getElementById("send").click();
+    return began;
   };
 }"""
 
@@ -106,7 +105,7 @@ def _chromium() -> Iterator[Browser]:
 
 def _loads(browser: Browser, url: str, line: Conditions) -> Figures:
     """The page for somebody who is new, and again with what the browser has kept of it."""
-    context = browser.new_context(**WORDS)
+    context = browser.new_context(locale="en-GB")
     figures = {
         (f"{case}, {cache} cache", unit): figure
         for cache in ("cold", "warm")
@@ -117,17 +116,16 @@ def _loads(browser: Browser, url: str, line: Conditions) -> Figures:
 
 
 def _load(context: BrowserContext, url: str, line: Conditions) -> Figures:
+    lengths: list[int] = []  # of what was answered, in bytes
     page = context.new_page()
-    requests, lengths = [], []
-    network = _network(page, line)
-    network.on("Network.requestWillBeSent", requests.append)
-    network.on("Network.loadingFinished", lambda end: lengths.append(end["encodedDataLength"]))
-    page.goto(url, wait_until="commit")
-    usable = page.evaluate(USABLE)
-    page.wait_for_load_state("networkidle")
+    with _over(line, page) as network:
+        network.on("Network.loadingFinished", lambda end: lengths.append(end["encodedDataLength"]))
+        page.goto(url, wait_until="commit")
+        usable = page.evaluate(USABLE)
+        page.wait_for_load_state("networkidle")
     page.close()
     return {
-        ("first load", "requests"): len(requests),
+        ("first load", "requests"): len(lengths),
         ("first load", "KiB"): sum(lengths) / 1024,
         ("form usable", "ms"): usable,
     }
@@ -137,42 +135,54 @@ class _Talk:
     """Two browsers in one room, of which one writes."""
 
     def __init__(self, browser: Browser, url: str) -> None:
-        self._writer, self._reader = (
-            _enter(browser.new_context(**WORDS).new_page(), url, name) for name in ("ana", "bob")
-        )
-        self._written = 0
+        self._url, self._written = url, 0
+        self._people = [_member(browser, url, name) for name in ("ana", "bob")]
 
     def __call__(self, line: Conditions) -> Figures:
         """A message over such a line; from the click to the line in the document."""
         self._written += 1
         text = f"message {self._written}"
-        for page in (self._writer, self._reader):
-            network = _network(page, line)
-            page.evaluate(WATCH, text)
-        self._writer.locator("#text").fill(text)
-        self._writer.evaluate("window.__send()")
-        sent = self._writer.evaluate("window.__sent.then((at) => at - window.__began)")
-        shown = self._reader.evaluate("window.__shown")
-        began = self._writer.evaluate("window.__began")
-        network.detach()
+        with self._page(0, line) as writer, self._page(1, line) as reader:
+            for page in (writer, reader):
+                page.evaluate(WATCH, text)
+            writer.locator("#text").fill(text)
+            began = writer.evaluate("window.__send()")
+            sent = writer.evaluate("window.__sent")
+            shown = reader.evaluate("window.__shown")
         return {
-            ("a message is shown as sent", "ms"): sent,
+            ("a message is shown as sent", "ms"): sent - began,
             ("another browser shows it", "ms"): shown - began,
         }
 
+    @contextmanager
+    def _page(self, person: int, line: Conditions) -> Iterator[Page]:
+        """A page that is connected over the line: an open websocket keeps its speed."""
+        page = self._people[person].new_page()
+        with _over(line, page):
+            page.goto(self._url)
+            page.locator("body[data-status=online]").wait_for()
+            yield page
+        page.close()
 
-def _enter(page: Page, url: str, name: str) -> Page:
+
+def _member(browser: Browser, url: str, name: str) -> BrowserContext:
+    """The browser of somebody in the lobby."""
+    context = browser.new_context(locale="en-GB")
+    page = context.new_page()
     page.goto(url)
     page.locator("#user").fill(name)
     page.locator("#password").fill("a good password")
     page.locator("button[value=register]").click()
     page.get_by_role("heading", name="Lobby").wait_for()
-    return page
+    page.close()
+    return context
 
 
-def _network(page: Page, line: Conditions) -> Any:
+@contextmanager
+def _over(line: Conditions, page: Page) -> Iterator[CDPSession]:
     """The page's network, as fast as a line."""
     session = page.context.new_cdp_session(page)
     session.send("Network.enable")
     session.send("Network.emulateNetworkConditions", dict(line))
-    return session
+    yield session
+    session.detach()

@@ -111,6 +111,7 @@ def peer() -> Iterator[Side]:
 def gateway_alone() -> Iterator[Side]:
     """The chat's gateway, without broker and stores."""
     settings = {"NOCHAT_GATEWAY_PORT": "0", "NOCHAT_LOG_LEVEL": "warning"}
+    settings |= {f"NOCHAT_{name.upper()}": rate for name, rate in chat.UNLIMITED.items()}
     with _server("gateway", [sys.executable, "-m", "benchmarks.alone"], settings) as side:
         yield side
 
@@ -133,7 +134,7 @@ def whole_chat(broker: servers.Server, users: Sequence[str]) -> Iterator[Side]:
         broker: RabbitMQ.
         users: who has an account; each makes a room of the same name.
     """
-    with chat.start(apart=True, bus=broker.url, log_level="warning") as running:
+    with chat.start(apart=True, bus=broker.url, log_level="warning", **chat.UNLIMITED) as running:
         tokens = _accounts(running.folder / "data" / "users.db", users)
         gateway = next(
             connection.laddr.port

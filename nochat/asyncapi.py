@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from nochat.bus.amqp import REPLY_TO, arguments
+from nochat.bus.amqp import arguments
+from nochat.bus.amqp_link import REPLY_TO
 from nochat.bus.routing import COMMANDS, DEAD, EVENTS, EXCHANGES, REQUESTS, Queue
 from nochat.events import Command, Envelope, Event, catalogue, type_of
 from nochat.requests import Reply, Request

@@ -293,12 +293,12 @@ class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     room: RoomId
     title: str
-    kind: Kind
-    owner: str
+    kind: Kind = "public"
+    owner: str = ""
     members: list[str]
-    muted: list[str]
-    banned: list[str]
-    invited: bool
+    muted: list[str] = []
+    banned: list[str] = []
+    invited: bool = False
     position: Position
     read: Position = 0
     unread: int = 0

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -20,6 +20,8 @@ from nochat.settings import load
 
 READY = 30.0  # seconds that a service may take to start
 READY_LINE = re.compile(r"^[\w, -]+: (http://\S+|running)$", re.MULTILINE)
+# For measurements and tests: everybody may ask for as much as they like.
+UNLIMITED: dict[str, Any] = {"user_rate": "0", "address_rate": "0", "login_rate": "0"}
 TOGETHER = "nochat"  # the name of the one process that has all services
 
 _running: "list[Chat]" = []

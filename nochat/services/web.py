@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from importlib.resources import files
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -12,15 +11,14 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request as HttpRequest
-from starlette.responses import FileResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.responses import Response
+from starlette.routing import Route
 
 from nochat import management, openapi
 from nochat.bus import Bus
 from nochat.events import Password, Role, ServiceReported, UserName
+from nochat.pages import Pages
 from nochat.requests import (
     Accounts,
     ChangePassword,
@@ -46,8 +44,6 @@ from nochat.service import Context, Service
 from nochat.settings import Settings
 
 service = Service("web", everywhere=True)
-
-STATIC = files("nochat") / "static"
 
 Answer = Callable[[HttpRequest], Awaitable[Response]]
 
@@ -128,6 +124,7 @@ class Web:
     def __init__(self, bus: Bus, settings: Settings) -> None:
         self.shared = Shared(bus, settings)
         self._settings = settings
+        self._pages = Pages()
         self._attempts = Limits(settings.login_rate)
         reserved = [*settings.reserved.split(","), settings.bot_name]
         self._reserved = {name.strip().casefold() for name in reserved}
@@ -135,13 +132,10 @@ class Web:
         self.openapi = openapi.document(calls)
         self.app = Starlette(
             routes=[
-                Route("/", _file("index.html")),
-                Route("/manage", _file("manage.html")),
+                *self._pages.routes,
                 Route("/healthz", self._health),
                 Route("/openapi.json", self._document),
                 *routes(calls, self.shared),
-                # What is compressed holds no secret, so that its length tells none.
-                Mount("/static", GZipMiddleware(StaticFiles(directory=str(STATIC)))),
             ],
             middleware=[Middleware(BaseHTTPMiddleware, dispatch=self._guard)],
             exception_handlers={HTTPException: _refuse},
@@ -208,7 +202,7 @@ class Web:
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "same-origin",
             "Cross-Origin-Opener-Policy": "same-origin",
-            "Cache-Control": "no-cache" if request.url.path.startswith("/static/") else "no-store",
+            "Cache-Control": self._pages.caching(request.url.path),
         }
         if request.url.scheme == "https":
             headers["Strict-Transport-Security"] = "max-age=31536000"
@@ -260,13 +254,6 @@ async def _trends(caller: Caller, sent: Since) -> Trends:
     """Say what people do in public rooms."""
     found = await caller.bus.request(GetTrends(since=sent.since, limit=sent.limit))
     return msgspec.convert(found, Trends, from_attributes=True)
-
-
-def _file(name: str) -> Answer:
-    async def answer(_: HttpRequest) -> Response:
-        return FileResponse(str(STATIC / name))
-
-    return answer
 
 
 async def _refuse(_: HttpRequest, error: Any) -> Response:

@@ -6,36 +6,18 @@ client id), `rooms` (title, members, last position), `reads`, `mentions`,
 """
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any, Self, get_args
+from typing import Any, Self
 
-import msgspec
-from pymongo import ASCENDING, AsyncMongoClient, DeleteMany, InsertOne, UpdateOne
+from pymongo import ASCENDING, AsyncMongoClient, InsertOne
 from pymongo.errors import BulkWriteError, ConnectionFailure, InvalidURI, PyMongoError
 
 from nochat.errors import NochatError, Unavailable
 from nochat.events import (
-    LOBBY,
-    Action,
-    Change,
     Event,
-    LogEntry,
-    MemberModerated,
-    MessageDeleted,
-    MessageEdited,
     MessageSent,
-    ReactionChanged,
-    RoomCreated,
-    RoomEvent,
-    RoomJoined,
-    RoomLeft,
-    RoomRead,
     UserConnected,
-    UserDisconnected,
-    UserInvited,
-    UserNotified,
     type_of,
 )
 from nochat.requests import (
@@ -51,15 +33,12 @@ from nochat.requests import (
     Trends,
 )
 from nochat.room import REMEMBERED
+from nochat.stores import documents
 
 DUPLICATE_KEY = 11000
 MOST_COUNTED = 100  # unread messages; whoever has more need not know how many
 DATABASE = "nochat"
 RESTORING = "restoring"  # a collection that is there while a restore is unfinished
-
-MESSAGE = type_of(MessageSent)
-CHANGES = [type_of(kind) for kind in get_args(Change)]
-WORD = re.compile(r"\w+")
 
 
 class ActivityStore:
@@ -131,7 +110,7 @@ class ActivityStore:
         """
         writes: dict[str, list[Any]] = {}
         for event in events:
-            for collection, write in _writes(event):
+            for collection, write in documents.writes(event):
                 writes.setdefault(collection, []).append(write)
         async with _answering():
             # The log first: a room's position must never be ahead of it.
@@ -162,10 +141,12 @@ class ActivityStore:
                 return RoomState(room=RoomInfo(room=room))
             said = []
             if recent:
-                cursor = self._db["log"].find({"room": room, "type": MESSAGE}, {"text": 0})
+                cursor = self._db["log"].find(
+                    {"room": room, "type": documents.MESSAGE}, {"text": 0}
+                )
                 said = await cursor.sort("position", -1).limit(REMEMBERED).to_list()
         return RoomState(
-            room=_room_info(found),
+            room=documents.room_info(found),
             recent=[
                 Said(it["position"], it["sender"], it["client_id"], bool(it.get("deleted")))
                 for it in reversed(said)
@@ -176,7 +157,7 @@ class ActivityStore:
         """What a manager may know of every room that is not direct."""
         async with _answering():
             found = await self._db["rooms"].find({"kind": {"$ne": "direct"}}).to_list()
-        rooms = [_room_info(each) for each in found if each.get("title")]
+        rooms = [documents.room_info(each) for each in found if each.get("title")]
         return AllRooms(rooms=sorted(rooms, key=lambda room: room.room))
 
     async def rooms(self, user: str, room: str = "") -> Rooms:
@@ -196,11 +177,11 @@ class ActivityStore:
         return Rooms(rooms=summaries)
 
     async def _summary(self, room: dict[str, Any], user: str, reads: dict[str, int]) -> RoomSummary:
-        it, read = _room_info(room), reads.get(room["_id"], 0)
+        it, read = documents.room_info(room), reads.get(room["_id"], 0)
         unread = mentions = 0
         if user in it.members and it.position > read:
             newer = {"room": it.room, "position": {"$gt": read}}
-            from_others = {"type": MESSAGE, "sender": {"$ne": user}}
+            from_others = {"type": documents.MESSAGE, "sender": {"$ne": user}}
             unread = await self._some("log", newer | from_others)
             mentions = await self._some("mentions", newer | {"user": user})
         return RoomSummary(
@@ -239,18 +220,20 @@ class ActivityStore:
         if position:
             query["position"] = position
         if after is None:
-            query["type"] = {"$nin": CHANGES}
+            query["type"] = {"$nin": documents.CHANGES}
         direction = -1 if after is None else 1
         async with _answering():
             cursor = self._db["log"].find(query).sort("position", direction).limit(limit + 1)
             found = await cursor.to_list()
         more, found = len(found) > limit, found[:limit]
-        entries = [_entry(each) for each in (found if after is not None else reversed(found))]
+        entries = [
+            documents.entry(each) for each in (found if after is not None else reversed(found))
+        ]
         return History(room=room, entries=entries, more=more)
 
     async def search(self, asked: SearchMessages) -> Found:
         """A user's messages that hold all these words, the newest first."""
-        words = _words(asked.text)
+        words = documents.words(asked.text)
         if not words:
             return Found()
         async with _answering():
@@ -264,7 +247,11 @@ class ActivityStore:
                 query["at"] = {"$lt": asked.before}
             cursor = self._db["log"].find(query).sort("at", -1).limit(asked.limit + 1)
             found = await cursor.to_list()
-        entries = [e for each in found[: asked.limit] if isinstance(e := _entry(each), MessageSent)]
+        entries = [
+            e
+            for each in found[: asked.limit]
+            if isinstance(e := documents.entry(each), MessageSent)
+        ]
         return Found(entries=entries, more=len(found) > asked.limit)
 
     async def trends(self, since: float, limit: int) -> Trends:
@@ -273,7 +260,7 @@ class ActivityStore:
             public = await self._db["rooms"].find({"kind": "public"}, {"_id": 1}).to_list()
             rooms_seen = {"$in": [each["_id"] for each in public]}
             sent: dict[str, Any] = {
-                "$match": {"type": MESSAGE, "room": rooms_seen, "at": {"$gte": since}}
+                "$match": {"type": documents.MESSAGE, "room": rooms_seen, "at": {"$gte": since}}
             }
             users, rooms, words, hours = await asyncio.gather(
                 self._count([sent], "$sender", limit),
@@ -311,100 +298,6 @@ _SPLIT: list[dict[str, Any]] = [
     {"$match": {"words": {"$regex": r"^\w{4,}$"}}},
 ]
 _HOUR: list[dict[str, Any]] = [{"$project": {"hour": "$hour"}}]
-
-
-def _words(text: str) -> list[str]:
-    """A text's words, in small letters, each once."""
-    return list(dict.fromkeys(WORD.findall(text.casefold())))
-
-
-def _writes(event: Event) -> Iterable[tuple[str, Any]]:
-    """The writes that store an event: (collection, operation)."""
-    document = msgspec.to_builtins(event)
-    match event:
-        case MessageSent():
-            # The hour and the words are stored, not computed when asked: any server can group by
-            # the one, and find by the other.
-            document |= {"hour": int(event.at // 3600 % 24), "words": _words(event.text)}
-            document["reactions"] = []  # not every server makes an array to add to
-        case RoomRead():
-            key = {"_id": f"{event.user}/{event.room}", "user": event.user, "room": event.room}
-            yield "reads", UpdateOne(key, {"$max": {"position": event.position}}, upsert=True)
-        case UserNotified():
-            key = {"_id": f"{event.user}/{event.room}/{event.position}"}
-            del document["text"]  # it is in the log, from where it may be deleted
-            yield "mentions", UpdateOne(key, {"$setOnInsert": document}, upsert=True)
-        case UserConnected() | UserDisconnected():
-            document["_id"] = document.pop("id")
-            yield "connections", InsertOne(document)
-    if isinstance(event, RoomEvent):
-        yield "log", InsertOne(document)
-        for change in _changes(event):
-            yield "log", change
-        yield "rooms", _room_update(event)
-
-
-def _changes(event: RoomEvent) -> list[UpdateOne | DeleteMany]:
-    """What an event does to the message at its target."""
-    if not isinstance(event, Change):
-        return []
-    there = {"room": event.room, "type": MESSAGE, "position": event.target}
-    match event:
-        case MessageEdited():
-            text = {"text": event.text, "words": _words(event.text), "edited": event.at}
-            return [UpdateOne(there | {"deleted": {"$exists": False}}, {"$set": text})]
-        case ReactionChanged():
-            # Not by the reaction as a field's name: that is the user's own text.
-            pair = {"reactions": {"emoji": event.emoji, "user": event.user}}
-            return [UpdateOne(there, {"$addToSet" if event.on else "$pull": pair})]
-        case MessageDeleted():
-            nothing: dict[str, Any] = {"text": "", "words": [], "reactions": [], "deleted": True}
-            edits = {"room": event.room, "type": type_of(MessageEdited), "target": event.target}
-            return [UpdateOne(there, {"$set": nothing}), DeleteMany(edits)]
-
-
-def _room_update(event: RoomEvent) -> UpdateOne:
-    change: dict[str, Any] = {"$max": {"position": event.position}}
-    match event:
-        case RoomCreated():
-            owner = "" if event.room == LOBBY else event.user
-            change["$set"] = {"title": event.title, "kind": event.kind, "owner": owner}
-            change["$setOnInsert"] = {
-                name: [] for name in ("members", "invited", "muted", "banned")
-            }
-        case RoomJoined():
-            change |= {"$addToSet": {"members": event.user}, "$pull": {"invited": event.user}}
-        case RoomLeft():
-            change["$pull"] = {"members": event.user, "invited": event.user}
-        case UserInvited():
-            change["$addToSet"] = {"invited": event.invitee}
-        case MemberModerated():
-            change |= _moderation(event.member, event.action)
-    return UpdateOne({"_id": event.room}, change, upsert=True)
-
-
-def _moderation(member: str, action: Action) -> dict[str, Any]:
-    gone = {"members": member, "invited": member}
-    changes: dict[Action, dict[str, Any]] = {
-        "mute": {"$addToSet": {"muted": member}},
-        "unmute": {"$pull": {"muted": member}},
-        "kick": {"$pull": gone},
-        "ban": {"$pull": gone, "$addToSet": {"banned": member}},
-        "unban": {"$pull": {"banned": member}},
-    }
-    return changes[action]
-
-
-def _room_info(found: dict[str, Any]) -> RoomInfo:
-    return msgspec.convert({"room": found["_id"], **found}, RoomInfo)
-
-
-def _entry(document: dict[str, Any]) -> LogEntry:
-    reactions: dict[str, list[str]] = {}
-    for each in document.get("reactions", []):
-        reactions.setdefault(each["emoji"], []).append(each["user"])
-    entry: LogEntry = msgspec.convert(document | {"reactions": reactions}, LogEntry, strict=False)
-    return entry
 
 
 @asynccontextmanager

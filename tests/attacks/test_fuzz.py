@@ -44,7 +44,7 @@ fuzz = settings(
 
 @pytest.fixture(scope="module")
 def chat():
-    with lab_chat.start(address_rate="0", user_rate="0", login_rate="0") as chat:
+    with lab_chat.start(**lab_chat.UNLIMITED) as chat:
         yield chat
 
 

@@ -23,7 +23,6 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 # Tests are faster than people, and all of them come from one address.
-UNLIMITED = {"login_rate": "0", "user_rate": "0", "address_rate": "0"}
 # A violation of the Content-Security-Policy is a complaint, also where the console is silent.
 TELL_VIOLATIONS = """
 addEventListener("securitypolicyviolation", (event) =>
@@ -36,7 +35,7 @@ OF_THE_NETWORK = re.compile(r"Failed to load resource|WebSocket connection to")
 @pytest.fixture(scope="session")
 def chat() -> Iterator[lab.Chat]:
     """All services in one process, on `memory://` and embedded stores."""
-    with lab.start(log_level="info", **UNLIMITED) as chat:
+    with lab.start(log_level="info", **lab.UNLIMITED) as chat:
         yield chat
 
 
@@ -51,7 +50,7 @@ def real_chat(rabbitmq_server, mariadb_server, mongodb_server) -> Iterator[lab.C
         users=mariadb_server.url,
         activity=activity,
         log_level="info",
-        **UNLIMITED,
+        **lab.UNLIMITED,
     ) as chat:
         yield chat
     delete_queues(bus)

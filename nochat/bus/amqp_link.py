@@ -1,0 +1,155 @@
+"""A channel of RabbitMQ's: what was published on it, and waits for the broker's word."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pika
+from pika.channel import Channel
+from pika.exceptions import AMQPError
+from pika.spec import BasicProperties
+
+from nochat.bus.outbox import Parcel
+from nochat.errors import BrokerDown, BusError, ConnectionLost, Unroutable
+from nochat.events import type_of
+
+PATIENCE = 5.0  # seconds that the broker may take to answer a declaration
+REPLY_TO = "amq.rabbitmq.reply-to"  # RabbitMQ's "direct reply-to": no queue per asker
+
+
+class Answer(asyncio.Future[Any]):
+    """Waits for one of pika's callbacks."""
+
+    def give(self, *result: Any) -> None:
+        """The callback."""
+        if not self.done():
+            self.set_result(result[0] if result else None)
+
+
+class AmqpLink:
+    """A channel in confirm mode: what was sent on it and is not confirmed yet."""
+
+    def __init__(self, channel: Channel, app_id: str) -> None:
+        self.channel = channel
+        self._app_id = app_id
+        self._last_tag = 0
+        self._unconfirmed: dict[int, Parcel] = {}
+        self._waiting: set[Answer] = set()
+        channel.add_on_close_callback(self._closed)
+        channel.add_on_return_callback(self._returned)
+
+    async def call(self, method: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """Call a method of the channel that has a callback, and wait for the broker's answer.
+
+        Raises:
+            BusError: the broker closed the channel, with its reason.
+        """
+        answer = Answer()
+        self._waiting.add(answer)
+        try:
+            method(*args, callback=answer.give, **options)
+            async with asyncio.timeout(PATIENCE):
+                return await answer
+        except TimeoutError:
+            raise BrokerDown(f"RabbitMQ did not answer within {PATIENCE:g} s") from None
+        except AMQPError as error:
+            raise ConnectionLost(f"RabbitMQ closed the channel: {error!r}") from None
+        finally:
+            self._waiting.discard(answer)
+
+    async def get(self, queue: str) -> tuple[Any, Any, Any]:
+        """One message: (method, properties, body); all None if the queue is empty."""
+
+        def ask(queue: str, *, callback: Callable[..., None]) -> None:
+            empty = [pika.spec.Basic.GetEmpty]
+            self.channel.add_callback(lambda _: callback((None, None, None)), empty)
+            self.channel.basic_get(queue, lambda _, *message: callback(message))
+
+        message: tuple[Any, Any, Any] = await self.call(ask, queue)
+        return message
+
+    async def confirm(self) -> None:
+        """Put the channel into confirm mode."""
+        await self.call(self.channel.confirm_delivery, self._settle)
+
+    def send(self, parcel: Parcel) -> None:
+        """Publish; the parcel is settled by the broker's confirm, return or refusal."""
+        if not self.channel.is_open:
+            return  # the outbox hears of it by `detach`
+        self._last_tag += 1
+        self._unconfirmed[self._last_tag] = parcel
+        to = parcel.route
+        self.channel.basic_publish(
+            to.exchange, to.key, parcel.body, self._properties(parcel), mandatory=to.mandatory
+        )
+
+    def ack(self, tag: int) -> None:
+        """Acknowledge this delivery and all before it."""
+        if self.channel.is_open:
+            self.channel.basic_ack(tag, multiple=True)
+
+    def nack(self, tag: int) -> None:
+        """Give this delivery and all before it back to the queue."""
+        if self.channel.is_open:
+            self.channel.basic_nack(tag, multiple=True, requeue=True)
+
+    def _properties(self, parcel: Parcel) -> BasicProperties:
+        properties = BasicProperties(
+            content_type="application/json",
+            delivery_mode=2 if parcel.route.durable else 1,
+            message_id=parcel.id,
+            app_id=self._app_id,
+            headers=parcel.headers or None,
+            reply_to=REPLY_TO if parcel.route.asks else None,
+            expiration=str(int(parcel.expiration * 1000)) if parcel.expiration else None,
+        )
+        if len(parcel.parts) == 1 and parcel.first:
+            only = parcel.first
+            parcel.id = properties.message_id = only.id
+            properties.correlation_id = only.correlation_id
+            properties.type = type_of(type(only))
+            properties.timestamp = int(only.at)
+        return properties
+
+    def _settle(self, frame: Any) -> None:
+        method = frame.method
+        tags = [method.delivery_tag]
+        if method.multiple:
+            tags = [tag for tag in self._unconfirmed if tag <= method.delivery_tag]
+        for tag in tags:
+            parcel = self._unconfirmed.pop(tag, None)
+            if parcel and isinstance(method, pika.spec.Basic.Ack):
+                parcel.confirmed()
+            elif parcel:
+                parcel.failed(BusError("RabbitMQ refused a message (a full queue or disk)"))
+
+    def _returned(self, _: Channel, method: Any, properties: BasicProperties, __: bytes) -> None:
+        for parcel in self._unconfirmed.values():
+            if parcel.id == properties.message_id:
+                key = method.routing_key
+                parcel.failed(Unroutable(f"no queue takes {key!r}: start the service that should"))
+
+    def _closed(self, _: Channel, reason: Exception) -> None:
+        for answer in self._waiting:
+            if not answer.done():
+                answer.set_exception(BusError(f"RabbitMQ closed the channel: {reason}"))
+
+
+class Holding:
+    """Messages that a channel was given."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def ack(self, tag: int) -> None:
+        """Let a message go, and only this one."""
+        if self._channel.is_open:
+            self._channel.basic_ack(tag)
+
+    def give_back(self) -> None:
+        """Put the others back; left to the channel's end, that comes too late for the next look.
+
+        RabbitMQ puts what was delivered before behind the rest: hold all to keep the order.
+        """
+        if self._channel.is_open:
+            self._channel.basic_nack(0, multiple=True, requeue=True)  # 0: all of them

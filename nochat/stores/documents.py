@@ -1,0 +1,136 @@
+"""How events become documents of the activity store, and documents events again.
+
+A message's document shows what became of it: who reads it needs no later one, and what was deleted
+is gone.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any, get_args
+
+import msgspec
+from pymongo import DeleteMany, InsertOne, UpdateOne
+
+from nochat.events import (
+    LOBBY,
+    Action,
+    Change,
+    Event,
+    LogEntry,
+    MemberModerated,
+    MessageDeleted,
+    MessageEdited,
+    MessageSent,
+    ReactionChanged,
+    RoomCreated,
+    RoomEvent,
+    RoomJoined,
+    RoomLeft,
+    RoomRead,
+    UserConnected,
+    UserDisconnected,
+    UserInvited,
+    UserNotified,
+    type_of,
+)
+from nochat.requests import RoomInfo
+
+MESSAGE = type_of(MessageSent)
+CHANGES = [type_of(kind) for kind in get_args(Change)]
+WORD = re.compile(r"\w+")
+
+
+def words(text: str) -> list[str]:
+    """A text's words, in small letters, each once."""
+    return list(dict.fromkeys(WORD.findall(text.casefold())))
+
+
+def writes(event: Event) -> Iterable[tuple[str, Any]]:
+    """The writes that store an event: (collection, operation)."""
+    document = msgspec.to_builtins(event)
+    match event:
+        case MessageSent():
+            # The hour and the words are stored, not computed when asked: any server can group by
+            # the one, and find by the other.
+            document |= {"hour": int(event.at // 3600 % 24), "words": words(event.text)}
+            document["reactions"] = []  # not every server makes an array to add to
+        case RoomRead():
+            key = {"_id": f"{event.user}/{event.room}", "user": event.user, "room": event.room}
+            yield "reads", UpdateOne(key, {"$max": {"position": event.position}}, upsert=True)
+        case UserNotified():
+            key = {"_id": f"{event.user}/{event.room}/{event.position}"}
+            del document["text"]  # it is in the log, from where it may be deleted
+            yield "mentions", UpdateOne(key, {"$setOnInsert": document}, upsert=True)
+        case UserConnected() | UserDisconnected():
+            document["_id"] = document.pop("id")
+            yield "connections", InsertOne(document)
+    if isinstance(event, RoomEvent):
+        yield "log", InsertOne(document)
+        for change in _changes(event):
+            yield "log", change
+        yield "rooms", _room_update(event)
+
+
+def _changes(event: RoomEvent) -> list[UpdateOne | DeleteMany]:
+    """What an event does to the message at its target."""
+    if not isinstance(event, Change):
+        return []
+    there = {"room": event.room, "type": MESSAGE, "position": event.target}
+    match event:
+        case MessageEdited():
+            text = {"text": event.text, "words": words(event.text), "edited": event.at}
+            return [UpdateOne(there | {"deleted": {"$exists": False}}, {"$set": text})]
+        case ReactionChanged():
+            # Not by the reaction as a field's name: that is the user's own text.
+            pair = {"reactions": {"emoji": event.emoji, "user": event.user}}
+            return [UpdateOne(there, {"$addToSet" if event.on else "$pull": pair})]
+        case MessageDeleted():
+            nothing: dict[str, Any] = {"text": "", "words": [], "reactions": [], "deleted": True}
+            edits = {"room": event.room, "type": type_of(MessageEdited), "target": event.target}
+            return [UpdateOne(there, {"$set": nothing}), DeleteMany(edits)]
+
+
+def _room_update(event: RoomEvent) -> UpdateOne:
+    change: dict[str, Any] = {"$max": {"position": event.position}}
+    match event:
+        case RoomCreated():
+            owner = "" if event.room == LOBBY else event.user
+            change["$set"] = {"title": event.title, "kind": event.kind, "owner": owner}
+            change["$setOnInsert"] = {
+                name: [] for name in ("members", "invited", "muted", "banned")
+            }
+        case RoomJoined():
+            change |= {"$addToSet": {"members": event.user}, "$pull": {"invited": event.user}}
+        case RoomLeft():
+            change["$pull"] = {"members": event.user, "invited": event.user}
+        case UserInvited():
+            change["$addToSet"] = {"invited": event.invitee}
+        case MemberModerated():
+            change |= _moderation(event.member, event.action)
+    return UpdateOne({"_id": event.room}, change, upsert=True)
+
+
+def _moderation(member: str, action: Action) -> dict[str, Any]:
+    gone = {"members": member, "invited": member}
+    changes: dict[Action, dict[str, Any]] = {
+        "mute": {"$addToSet": {"muted": member}},
+        "unmute": {"$pull": {"muted": member}},
+        "kick": {"$pull": gone},
+        "ban": {"$pull": gone, "$addToSet": {"banned": member}},
+        "unban": {"$pull": {"banned": member}},
+    }
+    return changes[action]
+
+
+def room_info(found: dict[str, Any]) -> RoomInfo:
+    """A room, from its document."""
+    return msgspec.convert({"room": found["_id"], **found}, RoomInfo)
+
+
+def entry(document: dict[str, Any]) -> LogEntry:
+    """An entry of a room's log, from its document."""
+    reactions: dict[str, list[str]] = {}
+    for each in document.get("reactions", []):
+        reactions.setdefault(each["emoji"], []).append(each["user"])
+    found: LogEntry = msgspec.convert(document | {"reactions": reactions}, LogEntry, strict=False)
+    return found
