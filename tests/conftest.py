@@ -1,8 +1,10 @@
 """What tests of several folders share: the real servers, started once a session."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
+from argon2 import PasswordHasher
 
 from nochat.lab import servers
 
@@ -38,3 +40,12 @@ def azurite_server() -> Iterator[servers.Server]:
 def mongodb_server() -> Iterator[servers.Server]:
     with servers.mongodb() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def _quick_passwords():
+    """Hashes that are made to cost time cost less: for chats in this process, not about hashes."""
+    with pytest.MonkeyPatch.context() as patch:
+        quick = partial(PasswordHasher, time_cost=1, memory_cost=1024)
+        patch.setattr("nochat.stores.users.PasswordHasher", quick)
+        yield

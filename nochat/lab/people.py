@@ -78,9 +78,7 @@ class Person:
         Raises:
             RuntimeError: the chat refuses, with its reason.
         """
-        status, me = await self._ask("GET", "/api/me")
-        if status != 200:
-            raise RuntimeError(f"{self.name} can't connect: HTTP {status}: {me.get('error')}")
+        me = await self.asks("/api/me")
         self._socket = socketio.AsyncClient(http_session=self._http, reconnection=False)
         self._socket.on("*", self._hear)
         positions = {room: max(entries) for room, entries in self.heard.items()}

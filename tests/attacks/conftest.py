@@ -11,7 +11,7 @@ from nochat.settings import Settings
 
 
 @pytest.fixture
-def attacked(tmp_path):
+def attacked(tmp_path, _quick_passwords):
     """A chat in this process: `async with attacked(user_rate=5) as url`."""
 
     @asynccontextmanager
@@ -26,7 +26,7 @@ def attacked(tmp_path):
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(tmp_path_factory):
+async def shared(tmp_path_factory, _quick_passwords):
     """One chat without limits, for the tests of a module that change nothing in it."""
     folder = str(tmp_path_factory.mktemp("data"))
     settings = Settings(

@@ -7,7 +7,7 @@ import { Excerpt, MOST, SHOWN } from "../../nochat/static/excerpt.js";
 import { linesOf } from "../../nochat/static/lines.js";
 import { Model } from "../../nochat/static/model.js";
 import { RoomLog } from "../../nochat/static/roomlog.js";
-import { foundPieces, idOf, nameBegun, pieces } from "../../nochat/static/text.js";
+import { foundPieces, idBeside, idOf, nameBegun, pieces } from "../../nochat/static/text.js";
 
 const said = (position, sender = "bob", client_id = `c${position}`) =>
   ({ type: "message.sent", position, sender, client_id, text: `text ${position}`, at: 1e9 + position });
@@ -15,7 +15,7 @@ const page = (positions, more = false) => ({ entries: positions.map((each) => sa
 const positions = (log) => log.entries.map(({ position }) => position);
 const summary = (given) =>
   ({ room: "lobby", title: "Lobby", kind: "public", owner: "", members: ["ana"], muted: [],
-    invited: false, position: 4, read: 4, unread: 0, mentions: 0, ...given });
+    banned: [], invited: false, position: 4, read: 4, unread: 0, mentions: 0, ...given });
 
 function welcomed(given) {
   const model = new Model();
@@ -95,6 +95,53 @@ test("our own message keeps its line from sending to its place", () => {
   assert.deepEqual([line().key, line().state, room.outgoing.size], [key, "sent", 0]);
 });
 
+test("a room that was entered is known by its summary, and newer entries still count", () => {
+  const { model } = welcomed({});
+  const den = model.find("den");
+  const told = (position, type, more) => ({ type, position, user: "ana", at: 1, ...more });
+  const ban = { member: "eve", action: "ban" };
+  model.arrived("den", [told(7, "room.joined"), said(8), told(9, "room.joined", { user: "bob" })]);
+  model.arrived("den", [told(10, "member.moderated", ban), said(11), told(12, "reaction.changed", { target: 8, emoji: "👍", on: true })]);
+  const older = { room: "den", title: "Den", kind: "private", owner: "zoe", muted: ["kim"], invited: true,
+    members: ["zoe", "kim", "eve"], banned: ["mel"], position: 6, read: 0, unread: 3, mentions: 1 };
+  model.summarised(summary(older));
+  assert.deepEqual([den.title, den.kind, den.owner], ["Den", "private", "zoe"]);
+  assert.deepEqual([den.member, den.invited], [true, false]);
+  assert.deepEqual([[...den.members], [...den.muted]], [["zoe", "kim", "ana", "bob"], ["kim"]]);
+  assert.deepEqual([...den.banned], ["mel", "eve"]);
+  assert.deepEqual([den.unread, den.mentions], [5, 1]);
+  model.summarised(summary({ ...older, members: ["ana"], position: 12, unread: 5 }));
+  assert.deepEqual([[...den.members], den.unread], [["ana"], 5]);
+  assert.deepEqual([positions(den.log), den.log.at(8).reactions], [[7, 8, 9, 10, 11], { "👍": ["ana"] }]);
+});
+
+test("what was read here is not unread by a summary that does not know of it yet", () => {
+  const { model, room } = welcomed({});
+  model.arrived("lobby", [said(5), said(6)]);
+  model.readAll(room);
+  model.summarised(summary({ position: 6, unread: 2, mentions: 1 }));
+  assert.deepEqual([room.read, room.unread, room.mentions], [6, 0, 0]);
+  model.arrived("lobby", [said(7)]);
+  model.summarised(summary({ position: 5, unread: 1 }));
+  assert.deepEqual([room.read, room.unread], [6, 1]);
+});
+
+test("a room that was left meanwhile is not entered by an older summary", () => {
+  const { model, room } = welcomed({});
+  model.arrived("lobby", [{ type: "room.left", position: 5, user: "ana", at: 1 }]);
+  model.summarised(summary({}));
+  assert.ok(!room.member);
+});
+
+test("a new public room is there to be joined, and its log begins where we come in", () => {
+  const { model } = welcomed({});
+  model.created({ type: "room.created", room: "den", position: 1, user: "bob", title: "Den", kind: "public", at: 1 });
+  const den = model.find("den");
+  assert.deepEqual([den.title, den.kind, den.owner, den.member, den.log.last], ["Den", "public", "bob", false, null]);
+  model.arrived("den", [{ type: "room.joined", position: 9, user: "ana", at: 1 }]);
+  assert.deepEqual([den.member, den.log.gap, den.log.first, den.log.complete], [true, false, 9, false]);
+});
+
 test("membership follows the log, and only joined rooms have positions", () => {
   const { model, room } = welcomed({ members: [] });
   assert.deepEqual(model.positions, {});
@@ -103,7 +150,7 @@ test("membership follows the log, and only joined rooms have positions", () => {
   assert.ok(room.member);
   assert.deepEqual(model.positions, { lobby: 5 });
   model.lookedBack("lobby", { entries: [{ ...join, position: 4, user: "bob" }], more: false });
-  assert.deepEqual([...room.members].sort(), ["ana", "bob"]);
+  assert.deepEqual([...room.members], ["ana"]); // what is older than the summary, it knows
   model.arrived("lobby", [{ ...join, type: "room.left", position: 6 }]);
   assert.ok(!room.member);
 });
@@ -224,4 +271,6 @@ test("a room's id comes from its title, or by chance", () => {
   assert.equal(idOf("Café & Té", "x"), "cafe-te");
   assert.equal(idOf("日本語", "1a2b"), "room-1a2b");
   assert.equal(idOf("DM: us", "1a2b"), "room-1a2b");
+  assert.equal(idBeside("cafe-te", "1a2b3c4d"), "cafe-te-1a2b3c");
+  assert.equal(idBeside("x".repeat(40), "1a2b3c4d").length, 40);
 });

@@ -39,6 +39,27 @@ async def test_a_private_room_is_for_who_is_invited(visit):
     await expect(stranger.page.get_by_text("Secret garden")).to_have_count(0)
 
 
+async def test_who_enters_a_room_sees_who_is_in_it_and_who_may_not(visit, chat):
+    """Also where what happened before is more than a page of the log."""
+    async with Person("host", chat.url) as host, Person("pest", chat.url) as pest:
+        room = {"room": "salon"}
+        await host.call("create", room | {"title": "Salon"})
+        await pest.join("salon")
+        for user, action in (("pest", "ban"), ("late", "ban"), ("late", "unban")):
+            await host.call("moderate", room | {"user": user, "action": action})
+        for number in range(60):
+            await host.says(f"line {number}", room="salon")
+        late = await (await visit("late")).arrive()
+        chat.grant("late")
+        await late.page.reload()
+        await late.join("Salon")
+        people = late.page.locator("#people").get_by_role("listitem")
+        await expect(people).to_have_count(2)
+        await expect(people.filter(has_text="host")).to_contain_text("owner")
+        await expect(late.page.locator("#banned").get_by_role("listitem")).to_contain_text("pest")
+        await expect(late.page.locator(".seam")).to_have_count(0)
+
+
 async def test_leaving_a_private_room_asks_first(visit):
     rex = await (await visit("rex")).arrive()
     await rex.create("Attic", private=True)
@@ -61,6 +82,23 @@ async def test_a_room_may_have_any_title(visit):
     await yui.page.keyboard.press("Escape")
     await yui.create("日本語の部屋")
     await yui.says("ようこそ")
+
+
+async def test_two_rooms_may_have_one_title(visit, chat):
+    """Its id is taken by a room that the page knows, or by one that it can't know of."""
+    async with Person("hider", chat.url) as hider:
+        await hider.call("create", {"room": "loft", "title": "Loft", "private": True})
+        await hider.until(lambda: "loft" in hider.heard)
+        max_ = await (await visit("max")).arrive()
+        await max_.create("Loft")
+        await max_.says("mine")
+        await max_.open("Lobby")
+        await max_.create("Loft", private=True)
+        lofts = max_.page.locator("#joined").get_by_role("button", name="Loft")
+        await expect(lofts).to_have_count(2)
+        assert re.search(r"#loft-[0-9a-f]{6}$", max_.page.url)
+        await expect(max_.page.locator("#notices")).to_be_empty()
+        assert "mine" not in hider.texts("loft")
 
 
 async def test_many_other_rooms_can_be_filtered(visit, chat):

@@ -6,9 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 from playwright.async_api import expect
 
-from nochat.grant import grant
 from nochat.lab.people import Person
-from nochat.settings import Settings
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
@@ -83,6 +81,18 @@ async def test_light_and_dark_by_the_system_or_by_choice(visit):
     assert await nia.page.evaluate(ground) == light
 
 
+async def test_the_chosen_theme_is_there_before_the_first_paint(visit):
+    """As long as no module has come, too."""
+    joy = await visit("joy", color_scheme="dark")
+    await joy.page.goto(joy.url)
+    await joy.page.evaluate("localStorage.setItem('nochat.theme', 'light')")
+    await joy.page.route("**/app.js", lambda route: None)
+    await joy.page.goto(joy.url, wait_until="commit")
+    await expect(joy.page.locator("body")).to_be_attached()
+    await expect(joy.page.locator("html")).to_have_attribute("data-theme", "light")
+    await joy.page.unroute_all(behavior="ignoreErrors")
+
+
 async def test_notifications_are_asked_for_and_shown_in_the_background(visit, chat):
     kit = await visit("kit")
     await kit.page.add_init_script(BACKGROUND)
@@ -140,8 +150,36 @@ async def test_only_managers_are_led_to_the_management(visit, chat):
     link = mona.page.get_by_role("link", name="Management")
     async with settings(mona):
         await expect(link).to_be_hidden()
-    grant(Settings(data_dir=str(chat.folder / "data")), "mona")
+    chat.grant("mona")
     await mona.page.reload()
     await mona.is_in("Lobby")
     async with settings(mona):
         await expect(link).to_have_attribute("href", "manage")
+
+
+async def test_another_role_counts_at_once(visit, chat):
+    """One manager makes another, and no manager of her again."""
+    rosa = await (await visit("rosa")).arrive()
+    async with Person("member", chat.url) as member:
+        await member.says("hello")
+        await rosa.sees("hello")
+        head = await (await visit("head")).arrive()
+        chat.grant("head")
+
+        async def give(role):
+            account = f"{chat.url}/api/manage/users/rosa"
+            assert (await head.page.request.post(account, data={"role": role})).ok
+
+        link = rosa.page.locator("#manage-link")
+        await rosa.page.locator("#settings-button").click()
+        await expect(link).to_be_hidden()
+        await give("manager")
+        await expect(link).to_be_visible()
+        await rosa.page.keyboard.press("Escape")
+        await rosa.page.get_by_role("button", name="member online").click()
+        items = rosa.page.get_by_role("menuitem")
+        await expect(items.filter(has_text="Ban from the room")).to_be_visible()
+        await give("user")
+        await expect(items).to_have_count(0)
+        await rosa.page.get_by_role("button", name="member online").click()
+        await expect(items).to_have_text(["Send a message"])

@@ -41,6 +41,12 @@ async def test_a_student_gets_the_live_page_and_a_link(shown):
     assert "ssh" not in frame.data
 
 
+async def test_a_further_page_of_the_chat_is_framed_at_its_address(shown):
+    await page.show("http://127.0.0.1:8000", path="manage")
+    assert '<iframe src="http://127.0.0.1:8000/manage"' in shown[0].data
+    assert '<a href="http://127.0.0.1:8000/manage"' in shown[0].data
+
+
 @pytest.mark.parametrize(("port", "option"), [("22", ""), ("2222", "-p 2222 ")])
 async def test_over_ssh_there_is_the_line_that_makes_it_reachable(shown, monkeypatch, port, option):
     monkeypatch.setenv("SSH_CONNECTION", f"198.51.100.1 50000 203.0.113.5 {port}")
@@ -66,6 +72,17 @@ async def test_a_visitor_of_the_picture_is_in_the_chat(course, running):
         await page.show(running.url, visitor="guest")
         joined = [entry for entry in host.heard["lobby"].values() if entry.get("user") == "guest"]
     assert joined
+
+
+@pytest.mark.slow
+async def test_the_management_is_pictured_for_a_manager(course, running):
+    doctor.require("chromium")
+    async with Person("chief", running.url):
+        await page.show(running.url, path="manage", visitor="chief")
+        running.grant("chief")
+        await page.show(running.url, path="manage", visitor="chief")
+    _, closed_door, _, management = course
+    assert len(management.data) > 2 * len(closed_door.data)
 
 
 async def test_without_chromium_the_link_and_a_word_on_it(course, monkeypatch):

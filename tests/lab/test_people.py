@@ -54,6 +54,13 @@ async def test_a_refusal_has_its_reason(running, name):
             await ana.says("x" * 5000)
 
 
+async def test_rest_answers_or_says_why_not(running, name):
+    async with Person(name(), running.url) as ana:
+        assert (await ana.asks("/api/me"))["user"] == ana.name
+        with pytest.raises(RuntimeError, match=r"HTTP 403: only managers"):
+            await ana.asks("/api/manage/users")
+
+
 async def test_a_name_that_is_not_allowed_can_not_come_in(running):
     with pytest.raises(RuntimeError, match="could not log in: HTTP 422"):
         await Person("no spaces, please", running.url).arrive()

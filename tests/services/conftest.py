@@ -5,18 +5,46 @@ import pytest_asyncio
 
 from nochat import bootstrap, registry
 from nochat.events import new_id
+from nochat.lab.people import Person
 from nochat.settings import Settings
-
-NO_LIMITS = {"user_rate": 0, "address_rate": 0, "login_rate": 0}
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory) -> Settings:
+def settings(tmp_path_factory, _quick_passwords) -> Settings:
     folder = str(tmp_path_factory.mktemp("data"))
-    return Settings(bus_url=f"memory://{new_id()}", data_dir=folder, port=0, **NO_LIMITS)
+    return Settings(
+        bus_url=f"memory://{new_id()}",
+        data_dir=folder,
+        port=0,
+        user_rate=0,
+        address_rate=0,
+        login_rate=0,
+    )
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def url(settings):
     async with bootstrap.started(registry.services(), settings) as url:
         yield url
+
+
+def a_name() -> str:
+    return f"u{new_id()[:10]}"
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def ana(url):
+    async with Person(a_name(), url) as person:
+        yield person
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def bob(url):
+    async with Person(a_name(), url) as person:
+        yield person
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def eve(url):
+    async with Person(a_name(), url) as person:
+        yield person

@@ -2,30 +2,14 @@
 
 import aiohttp
 import pytest
-import pytest_asyncio
 import socketio
 
 from nochat.actions import ACTIONS
 from nochat.events import LOBBY, new_id
 from nochat.lab.people import Person
+from tests.services.conftest import a_name
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-def a_name() -> str:
-    return f"u{new_id()[:10]}"
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def ana(url):
-    async with Person(a_name(), url) as person:
-        yield person
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def bob(url):
-    async with Person(a_name(), url) as person:
-        yield person
 
 
 async def test_a_message_reaches_the_room_and_its_sender_is_acknowledged(ana, bob):

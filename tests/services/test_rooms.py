@@ -3,35 +3,12 @@
 import asyncio
 
 import pytest
-import pytest_asyncio
 
 from nochat.events import LOBBY, new_id
 from nochat.lab.people import Person
 from nochat.stores.users import UserStore
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-def a_name() -> str:
-    return f"u{new_id()[:10]}"
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def ana(url):
-    async with Person(a_name(), url) as person:
-        yield person
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def bob(url):
-    async with Person(a_name(), url) as person:
-        yield person
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def eve(url):
-    async with Person(a_name(), url) as person:
-        yield person
 
 
 @pytest.fixture
