@@ -5,18 +5,21 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import TypeVar
 
-from benchmarks import report
-from benchmarks.cases import Row, rows
+from playwright.sync_api import Error as BrowserError
+
+from benchmarks import cases, page, report
 from benchmarks.load import LoadError
 from benchmarks.measure import QUICK, Size
 from nochat.doctor import Missing
 from nochat.keeper import NotReady
 
 ROOT = Path(__file__).parents[1]
+R = TypeVar("R")
 
 
 def main() -> int:
@@ -31,22 +34,30 @@ def main() -> int:
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 
-    began, found = time.monotonic(), []
+    began, size = time.monotonic(), QUICK if options.quick else Size()
     try:
-        measured = rows(QUICK if options.quick else Size())
-        print(*report.HEAD, sep="\n")
-        while row := _next(measured):
-            found.append(row)
-            print(report.line(row), flush=True)
-    except (Missing, NotReady, LoadError) as error:
+        found = _table(report.HEAD, cases.rows(size), report.line)
+        seen = _table(report.PAGE_HEAD, page.rows(size), report.page_line)
+    except (Missing, NotReady, LoadError, BrowserError) as error:
         print(f"not measured further: {error}", file=sys.stderr)
         return 1
-    report.write(found, options.json)
-    print("", *report.NOTES, f"{time.monotonic() - began:.0f} s; {options.json}", sep="\n")
+    report.write(found, seen, options.json)
+    notes = "", *report.NOTES, *report.PAGE_NOTES
+    print(*notes, f"{time.monotonic() - began:.0f} s; {options.json}", sep="\n")
     return 0
 
 
-def _next(rows: Iterator[Row]) -> Row | None:
+def _table(head: Iterable[str], rows: Iterator[R], line: Callable[[R], str]) -> list[R]:
+    """Print each row as soon as it is measured; gives all of them."""
+    print(*head, sep="\n")
+    found = []
+    while row := _next(rows):
+        found.append(row)
+        print(line(row), flush=True)
+    return found
+
+
+def _next(rows: Iterator[R]) -> R | None:
     """Measure one more row; what the servers say meanwhile does not belong into the table."""
     with redirect_stdout(sys.stderr):
         return next(rows, None)

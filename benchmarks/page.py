@@ -1,6 +1,6 @@
 """The page in Chromium: its first load, and a message's way from one browser to another."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -65,13 +65,13 @@ class PageRow:
         case: what was measured.
         unit: of both figures.
         loopback: the median over loopback.
-        slow: the median on a line as slow as fast 3G.
+        slow: the median on a line as slow as fast 3G; none, where Chromium does not slow it.
     """
 
     case: str
     unit: str
     loopback: float
-    slow: float
+    slow: float | None = None
 
 
 def rows(size: Size) -> Iterator[PageRow]:
@@ -81,16 +81,25 @@ def rows(size: Size) -> Iterator[PageRow]:
         chat.start(apart=True, bus=broker.url, log_level="warning") as running,
         _chromium() as browser,
     ):
-        for measure in (partial(_loads, browser, running.url), _Talk(browser, running.url)):
-            near, far = (
-                [measure(line) for _ in range(size.visits)] for line in (LOOPBACK, FAST_3G)
-            )
-            for case, unit in near[0]:
-                figures = (median(each[case, unit] for each in found) for found in (near, far))
-                yield PageRow(case, unit, *figures)
+        yield from _measured(size, partial(_loads, browser, running.url), LOOPBACK, FAST_3G)
+        talk = _Talk(browser, running.url)
+        yield from _measured(size, partial(talk, "websocket"), LOOPBACK)
+        yield from _measured(size, partial(talk, "polling"), LOOPBACK, FAST_3G)
 
 
 Figures = dict[tuple[str, str], float]  # by case and unit
+
+
+def _measured(
+    size: Size, measure: Callable[[Conditions], Figures], *lines: Conditions
+) -> Iterator[PageRow]:
+    found = [_medians([measure(line) for _ in range(size.visits)]) for line in lines]
+    for case, unit in found[0]:
+        yield PageRow(case, unit, *(each[case, unit] for each in found))
+
+
+def _medians(found: Sequence[Figures]) -> Figures:
+    return {what: median(each[what] for each in found) for what in found[0]}
 
 
 @contextmanager
@@ -116,7 +125,7 @@ def _loads(browser: Browser, url: str, line: Conditions) -> Figures:
 
 
 def _load(context: BrowserContext, url: str, line: Conditions) -> Figures:
-    lengths: list[int] = []  # of what was answered, in bytes
+    lengths: list[int] = []  # of the answers, in bytes with their headers; 0: from the cache
     page = context.new_page()
     with _over(line, page) as network:
         network.on("Network.loadingFinished", lambda end: lengths.append(end["encodedDataLength"]))
@@ -125,7 +134,7 @@ def _load(context: BrowserContext, url: str, line: Conditions) -> Figures:
         page.wait_for_load_state("networkidle")
     page.close()
     return {
-        ("first load", "requests"): len(lengths),
+        ("first load", "requests"): len([each for each in lengths if each]),
         ("first load", "KiB"): sum(lengths) / 1024,
         ("form usable", "ms"): usable,
     }
@@ -138,11 +147,12 @@ class _Talk:
         self._url, self._written = url, 0
         self._people = [_member(browser, url, name) for name in ("ana", "bob")]
 
-    def __call__(self, line: Conditions) -> Figures:
+    def __call__(self, transport: str, line: Conditions) -> Figures:
         """A message over such a line; from the click to the line in the document."""
+        url = f"{self._url}/?transports={transport}"
         self._written += 1
         text = f"message {self._written}"
-        with self._page(0, line) as writer, self._page(1, line) as reader:
+        with self._page(0, url, line) as writer, self._page(1, url, line) as reader:
             for page in (writer, reader):
                 page.evaluate(WATCH, text)
             writer.locator("#text").fill(text)
@@ -150,16 +160,16 @@ class _Talk:
             sent = writer.evaluate("window.__sent")
             shown = reader.evaluate("window.__shown")
         return {
-            ("a message is shown as sent", "ms"): sent - began,
-            ("another browser shows it", "ms"): shown - began,
+            (f"message sent, {transport}", "ms"): sent - began,
+            (f"another browser shows it, {transport}", "ms"): shown - began,
         }
 
     @contextmanager
-    def _page(self, person: int, line: Conditions) -> Iterator[Page]:
-        """A page that is connected over the line: an open websocket keeps its speed."""
+    def _page(self, person: int, url: str, line: Conditions) -> Iterator[Page]:
+        """A page that is connected over the line."""
         page = self._people[person].new_page()
         with _over(line, page):
-            page.goto(self._url)
+            page.goto(url)
             page.locator("body[data-status=online]").wait_for()
             yield page
         page.close()

@@ -103,3 +103,8 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
 
     def _engineio_server_class(self) -> type[Engine]:
         return Engine
+
+    async def _handle_event(self, eio_sid: str, namespace: str, id: int | None, data: Any) -> None:
+        # A client must not call what the server itself calls by these names.
+        if data[0] not in self.reserved_events:
+            await super()._handle_event(eio_sid, namespace, id, data)

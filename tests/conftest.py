@@ -5,8 +5,13 @@ from functools import partial
 
 import pytest
 from argon2 import PasswordHasher
+from hypothesis import settings
 
 from nochat.lab import servers
+
+# How long an example takes says more of the machine than of the code; each test has its limit.
+settings.register_profile("nochat", deadline=None)
+settings.load_profile("nochat")
 
 
 @pytest.fixture(scope="session", autouse=True)

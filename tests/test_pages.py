@@ -66,7 +66,7 @@ async def test_a_page_that_changed_has_other_addresses(client, page, tmp_path, m
     monkeypatch.setattr(pages, "STATIC", tmp_path)
     (before,) = loaded((await client.get("/")).text)
     (again,) = loaded((await client.get("/")).text)
-    (tmp_path / "look.css").write_text("q {}")
+    (tmp_path / "look.css").write_text("p { color: red }")
     (after,) = loaded((await client.get("/")).text)
     assert before == again != after
     assert page.caching(f"/{after}") == pages.FOR_GOOD

@@ -19,6 +19,8 @@ from nochat.client import COOKIE
 from nochat.lab import chat as lab_chat
 from nochat.lab.people import Person
 
+pytestmark = pytest.mark.slow
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=50),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=9), inner),

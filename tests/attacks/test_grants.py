@@ -25,9 +25,7 @@ def rabbitmq_channel(rabbitmq_server):
 )
 def test_what_is_rabbitmqs_own_is_refused(rabbitmq_channel, act):
     rabbitmq_channel.confirm_delivery()
-    rabbitmq_channel.queue_declare(
-        "dead-letters", durable=True, arguments={"x-queue-type": "quorum"}
-    )
+    rabbitmq_channel.queue_declare("mine", exclusive=True)
     with pytest.raises(ChannelClosedByBroker, match="ACCESS_REFUSED"):
         act(rabbitmq_channel)
 

@@ -12,6 +12,8 @@ from nochat.lab import chat as lab_chat
 from nochat.services.web import Web
 from nochat.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 ACCOUNT = {"user": "boss", "password": "the boss's password"}
 
 

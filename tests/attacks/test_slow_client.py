@@ -11,6 +11,8 @@ from yarl import URL
 from nochat import engine, serving
 from nochat.lab.people import Person
 
+pytestmark = pytest.mark.slow
+
 
 async def deaf(person):
     """A websocket in a person's session that is opened, and then never read from."""

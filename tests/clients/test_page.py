@@ -13,6 +13,37 @@ from tests.clients.visitor import talk
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+async def test_a_walk_through_the_chat(visit, chat):
+    """In, write, react, edit, and into a private room with somebody else."""
+    ana = await (await visit("walker")).arrive()
+    async with Person("guide", chat.url) as guide:
+
+        async def hears(**given):
+            entries = guide.heard["lobby"].values
+            await guide.until(lambda: any(given.items() <= each.items() for each in entries()))
+
+        await guide.says("this way, @walker")
+        await ana.does("React with 👍", "this way, @walker")
+        await hears(type="reaction.changed", user="walker", emoji="👍", on=True)
+        await ana.says("helo")
+        await ana.does("Edit", "helo")
+        await ana.page.get_by_label("Message", exact=True).fill("hello")
+        await ana.page.keyboard.press("Enter")
+        await hears(type="message.edited", user="walker", text="hello")
+        await expect(ana.line("hello")).to_contain_text("(edited)")
+        await ana.create("Back room", private=True)
+        await ana.chooses("Invite somebody", of="More for this room")
+        await ana.page.get_by_role("combobox").fill("guide")
+        await ana.page.keyboard.press("Enter")
+        await guide.until(lambda: "invited" in [event for event, _ in guide.told])
+        await guide.join("back-room")
+        await guide.says("nice here", room="back-room")
+        await ana.sees("nice here")
+        await expect(ana.page.locator("#people").get_by_role("listitem")).to_have_count(2)
+    assert ana.transports == ["websocket"]
+
+
+@pytest.mark.slow
 async def test_two_users_talk(visit):
     ana = await (await visit("ana")).arrive()
     bob = await (await visit("bob")).arrive()
@@ -49,6 +80,7 @@ async def test_a_reload_keeps_the_session_and_the_room(visit):
     await rita.sees("still here")
 
 
+@pytest.mark.slow
 async def test_text_stays_text(visit):
     eve = await (await visit("eve")).arrive()
     text = "<img src=x onerror=\"document.title='broken'\"><script>alert(1)</script>"

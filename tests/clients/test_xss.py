@@ -52,6 +52,7 @@ async def is_unharmed(visitor):
     assert await page.evaluate("getComputedStyle(document.body).direction") == "ltr"
 
 
+@pytest.mark.slow
 async def test_messages_edits_reactions_titles_and_results_are_text(visit, chat):
     async with Person("mallory", chat.url) as mallory:
         room = {"room": "payloads"}
