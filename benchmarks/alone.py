@@ -12,7 +12,7 @@ from unittest import mock
 
 import uvloop
 
-from nochat import bootstrap, logs
+from nochat import bootstrap, logs, registry
 from nochat.events import MessageSent, SendMessage
 from nochat.requests import GetRooms, Rooms, RoomSummary, Session, WhoIs
 from nochat.service import Service
@@ -35,8 +35,19 @@ async def who_is(request: WhoIs) -> Session:
 @activity.on(GetRooms)
 async def rooms(request: GetRooms) -> Rooms:
     """A user's room has the user's name."""
-    room, members = request.user, [request.user]
-    return Rooms(rooms=[RoomSummary(room=room, title=room, members=members, position=0)])
+    room = request.user
+    summary = RoomSummary(
+        room=room,
+        title=room,
+        kind="public",
+        owner="",
+        members=[room],
+        muted=[],
+        banned=[],
+        invited=False,
+        position=0,
+    )
+    return Rooms(rooms=[summary])
 
 
 @controller.on(SendMessage, many=True)
@@ -57,7 +68,7 @@ def main() -> None:
         print(f"gateway: {url}", flush=True)
 
     # Without the queues of the services that are not here: what nobody takes would pile up.
-    with mock.patch.object(bootstrap, "services", list):
+    with mock.patch.object(registry, "services", return_value=[]):
         around = [users, activity, controller]
         uvloop.run(bootstrap.run([*around, gateway.service], settings, ready))
 

@@ -184,7 +184,7 @@ COMPONENTS = (
         name="chromium",
         why="shows the page as a user sees it",
         part="the browser's tests",
-        install="sudo apt-get install chromium",
+        install="sudo apt-get install chromium fonts-noto-color-emoji",
         ways=(Program("chromium"), Program("chromium-browser"), Program("google-chrome")),
     ),
 )

@@ -41,10 +41,13 @@ def imported(module, found):
     return found
 
 
-def test_all_modules_of_the_first_load_are_asked_for_at_once():
-    html = (STATIC / "index.html").read_text()
+@pytest.mark.parametrize(
+    ("page", "module"), [("index.html", "app.js"), ("manage.html", "manage/app.js")]
+)
+def test_all_modules_of_the_first_load_are_asked_for_at_once(page, module):
+    html = (STATIC / page).read_text()
     preloaded = re.findall(r'rel="modulepreload" href="static/([^"]+)"', html)
-    assert sorted([*preloaded, "app.js"]) == sorted(imported("app.js", set()))
+    assert sorted([*preloaded, module]) == sorted(imported(module, set()))
 
 
 @pytest.mark.parametrize("path", ["/", "/manage"])

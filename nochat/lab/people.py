@@ -187,6 +187,7 @@ class Person:
         while True:
             async with self._http.request(method, self.url + path, json=content) as response:
                 status, answer = response.status, await response.json()
-            if status not in (429, 503) or asyncio.get_running_loop().time() > give_up:
+                pause = float(response.headers.get("Retry-After", 0))
+            if not pause or asyncio.get_running_loop().time() > give_up:
                 return status, answer
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(pause)

@@ -205,6 +205,7 @@ async def test_a_service_is_killed_and_its_queue_grows(visit, real_chat):
 # ---- dead letters -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_poison_becomes_a_dead_letter_and_is_replayed_when_the_cause_is_gone(
     manage, people, house
 ):
@@ -325,6 +326,7 @@ async def test_many_users_come_by_pages(manage, house):
 # ---- rooms --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_member_is_muted_and_removed(manage, people):
     ana, bob = await people("ana"), await people("bob")
     await ana.call("create", {"room": "club", "title": "The club", "private": False})

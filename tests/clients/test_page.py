@@ -242,28 +242,28 @@ async def test_the_chat_restarts_and_nothing_is_lost(visit):
 
 @pytest.mark.slow
 async def test_narrow_screen_and_keyboard_alone(visit):
-    zoe = await visit("zoe", viewport={"width": 360, "height": 640})
-    keys = zoe.page.keyboard
-    await zoe.page.goto(zoe.url)
-    await expect(zoe.page.get_by_label("Name", exact=True)).to_be_focused()
-    await keys.type("zoe")
+    ute = await visit("ute", viewport={"width": 360, "height": 640})
+    keys = ute.page.keyboard
+    await ute.page.goto(ute.url)
+    await expect(ute.page.get_by_label("Name", exact=True)).to_be_focused()
+    await keys.type("ute")
     await keys.press("Tab")
     await keys.type("a good password")
     await keys.press("Tab")
     await keys.press("Tab")
     await keys.press("Enter")
-    await zoe.is_in("Lobby")
-    await expect(zoe.page.get_by_label("Message", exact=True)).to_be_focused()
+    await ute.is_in("Lobby")
+    await expect(ute.page.get_by_label("Message", exact=True)).to_be_focused()
     await keys.type("w" * 200)
     await keys.press("Enter")
-    await zoe.sees("w" * 200)
-    rooms = zoe.page.get_by_role("button", name="Rooms")
+    await ute.sees("w" * 200)
+    rooms = ute.page.get_by_role("button", name="Rooms")
     await rooms.press("Enter")
     await expect(rooms).to_have_attribute("aria-expanded", "true")
     await keys.press("Escape")
     await expect(rooms).to_be_focused()
-    assert await zoe.page.evaluate("document.documentElement.scrollWidth") == 360
+    assert await ute.page.evaluate("document.documentElement.scrollWidth") == 360
     outline = "getComputedStyle(document.activeElement).outlineStyle"
-    assert await zoe.page.evaluate(outline) == "solid"
-    log = zoe.page.get_by_role("log", name="Messages")
+    assert await ute.page.evaluate(outline) == "solid"
+    log = ute.page.get_by_role("log", name="Messages")
     await expect(log).to_have_attribute("aria-live", "polite")

@@ -89,15 +89,15 @@ async def test_two_rooms_may_have_one_title(visit, chat):
     async with Person("hider", chat.url) as hider:
         await hider.call("create", {"room": "loft", "title": "Loft", "private": True})
         await hider.until(lambda: "loft" in hider.heard)
-        max_ = await (await visit("max")).arrive()
-        await max_.create("Loft")
-        await max_.says("mine")
-        await max_.open("Lobby")
-        await max_.create("Loft", private=True)
-        lofts = max_.page.locator("#joined").get_by_role("button", name="Loft")
+        luz = await (await visit("luz")).arrive()
+        await luz.create("Loft")
+        await luz.says("mine")
+        await luz.open("Lobby")
+        await luz.create("Loft", private=True)
+        lofts = luz.page.locator("#joined").get_by_role("button", name="Loft")
         await expect(lofts).to_have_count(2)
-        assert re.search(r"#loft-[0-9a-f]{6}$", max_.page.url)
-        await expect(max_.page.locator("#notices")).to_be_empty()
+        assert re.search(r"#loft-[0-9a-f]{6}$", luz.page.url)
+        await expect(luz.page.locator("#notices")).to_be_empty()
         assert "mine" not in hider.texts("loft")
 
 
