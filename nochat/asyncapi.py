@@ -8,7 +8,7 @@ import msgspec
 from nochat.bus.amqp import arguments
 from nochat.bus.amqp_link import REPLY_TO
 from nochat.bus.routing import COMMANDS, DEAD, EVENTS, EXCHANGES, REQUESTS, Queue
-from nochat.events import Command, Envelope, Event, catalogue, type_of
+from nochat.events import Command, Envelope, Event, ServiceReported, catalogue, type_of
 from nochat.requests import Reply, Request
 from nochat.settings import Settings
 
@@ -120,14 +120,17 @@ def _place(struct: type[Envelope]) -> tuple[str, str]:
 
 
 def _operation(struct: type[Envelope]) -> dict[str, Any]:
-    """What others may do: send commands and requests, receive events and replies."""
-    receives = issubclass(struct, Event | Reply)
+    """What others may do: send commands, requests and reports, receive events and replies."""
+    reports = struct is ServiceReported  # every service does
+    receives = issubclass(struct, Event | Reply) and not reports
     operation: dict[str, Any] = {
         "action": "receive" if receives else "send",
         "channel": {"$ref": f"#/channels/{type_of(struct)}"},
     }
     if issubclass(struct, Command):
         operation["bindings"] = {"amqp": {"deliveryMode": 2, "mandatory": True}}
+    elif reports:
+        operation["bindings"] = {"amqp": {"deliveryMode": 1, "mandatory": False}}
     elif issubclass(struct, Request):
         operation["bindings"] = {"amqp": {"deliveryMode": 1, "mandatory": True}}
         where = f"the property reply_to of the request; {REPLY_TO} is best"

@@ -4,6 +4,7 @@
  * `nochat run bot` starts it, with the same settings as the services in Python.
  */
 
+import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { answer } from "./answers.mjs";
 import { DURABLE, Link, envelope, newId } from "./wire.mjs";
@@ -16,6 +17,7 @@ const QUEUE = "bot";
 const HEARD = ["user.notified", "user.invited"]; // an event's type is its routing key
 const AT_ONCE = 50;
 const LONGEST_PAUSE = 5_000;
+const REPORT_EVERY = 2_000;
 
 // ---- what it does -------------------------------------------------------------------------------
 
@@ -38,9 +40,10 @@ async function handle(link, delivery) {
   let commands;
   try {
     const events = JSON.parse(delivery.content); // always an array
-    for (const event of events) trace("handled", event);
+    for (const event of events) note("handled", event);
     commands = events.flatMap(react);
   } catch (error) {
+    tally.failed += 1;
     log("error", `a message goes to the dead letters: ${error.message}`);
     return link.channel.nack(delivery, false, false);
   }
@@ -64,8 +67,9 @@ const stopped = new Promise((resolve) => stopping.signal.addEventListener("abort
 
 /** Serve until we are told to stop; that the connection breaks is an error. */
 async function serve(ready) {
-  const link = await Link.open(url, "bot", (message) => trace("published", message));
+  const link = await Link.open(url, "bot", (message) => note("published", message));
   const working = new Set();
+  const reporting = setInterval(() => link.event(report()).catch(() => {}), REPORT_EVERY);
   try {
     await link.channel.assertQueue(QUEUE, { durable: true, arguments: DURABLE });
     for (const type of HEARD) await link.channel.bindQueue(QUEUE, "nochat.events", type);
@@ -83,8 +87,22 @@ async function serve(ready) {
     await link.channel.cancel(consumerTag);
     await Promise.all(working);
   } finally {
+    clearInterval(reporting);
     await link.close();
   }
+}
+
+// ---- what it says of itself ---------------------------------------------------------------------
+
+const me = { service: "bot", instance: newId().slice(0, 8), host: hostname(), pid: process.pid };
+const since = Date.now() / 1000;
+const tally = { handled: {}, published: {}, failed: 0 };
+
+/** For the management page. */
+function report() {
+  const { user, system } = process.cpuUsage();
+  const memory = process.memoryUsage.rss();
+  return envelope("service.reported", { ...me, since, ...tally, memory, cpu: (user + system) / 1e6 });
 }
 
 function log(severity, message, fields) {
@@ -92,8 +110,9 @@ function log(severity, message, fields) {
   console.error(JSON.stringify({ ...entry, ...fields }));
 }
 
-/** A line of the trace, as the other services write it. */
-function trace(step, { type, id, correlation_id }) {
+/** Count a message, and write the line of the trace that the other services write too. */
+function note(step, { type, id, correlation_id }) {
+  tally[step][type] = (tally[step][type] ?? 0) + 1;
   if (level !== "debug") return;
   const fields = { service: "bot", step, type, event_id: id, correlation_id };
   log("debug", `${step} ${type}`, { logger: "nochat.trace", ...fields });

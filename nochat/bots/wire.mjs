@@ -105,6 +105,11 @@ export class Link {
     return this.publish("nochat.commands", key, message, { persistent: true });
   }
 
+  /** Publish an event that is worth no disk; nobody need hear it. */
+  event(message) {
+    return this.publish("nochat.events", message.type, message, { mandatory: false });
+  }
+
   /** Ask a service; resolves to its reply, which may be `failed` with a reason. */
   async request(service, message) {
     const reply = new Promise((resolve, reject) => {

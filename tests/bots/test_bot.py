@@ -20,7 +20,7 @@ from nochat import bots, doctor
 from nochat.asyncapi import document
 from nochat.bus import Queue, connect
 from nochat.bus.amqp import arguments
-from nochat.bus.routing import COMMANDS, REQUESTS, shard_of
+from nochat.bus.routing import COMMANDS, EVENTS, REQUESTS, shard_of
 from nochat.cli import main
 from nochat.errors import NochatError
 from nochat.events import UserNotified, new_id
@@ -190,6 +190,9 @@ async def test_a_question_that_is_delivered_again_is_answered_once(broker, ana):
     assert len(answers(ana)) == before + 2
 
 
+KINDS = {"user.register", "room.join", "message.send", "service.reported"}
+
+
 @slow
 async def test_all_that_it_sends_is_as_the_asyncapi_document_says(broker, chat, ana):
     """Seen by a queue beside the controller's own."""
@@ -199,15 +202,20 @@ async def test_all_that_it_sends_is_as_the_asyncapi_document_says(broker, chat, 
         for shard in range(Settings().shards):
             channel.queue_bind(queue, COMMANDS, f"controller.{shard}")
         channel.queue_bind(queue, REQUESTS, "controller.requests")
+        channel.queue_bind(queue, EVENTS, "service.reported")
         chat.add("bot", "bot")  # a new one registers, and comes to the lobby
         before = len(answers(ana))
         await ana.says("@bot ping")
         await ana.until(lambda: len(answers(ana)) > before)
         sent = []
-        while (got := channel.basic_get(queue, auto_ack=True))[0]:
-            if got[1].app_id == "bot":
-                sent.append(got)
-    assert {it[1].type for it in sent} == {"user.register", "room.join", "message.send"}
+
+        def all_there():
+            while (got := channel.basic_get(queue, auto_ack=True))[0]:
+                if got[1].app_id == "bot":
+                    sent.append(got)
+            return {it[1].type for it in sent} == KINDS
+
+        assert await checks.until(all_there, 20)
     api = document()
     for method, properties, body in sent:
         check_against(api, method, properties, json.loads(body))
