@@ -9,6 +9,8 @@ import pytest
 
 from nochat import doctor
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 
 

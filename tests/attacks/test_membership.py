@@ -7,7 +7,7 @@ from nochat.actions import ACTIONS
 from nochat.events import new_id
 from nochat.lab.people import Person
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 # What a stranger sends into the room; `create` and `join` are asked for by others' rules.
 INTO = {

@@ -73,6 +73,7 @@ async def flood(person, seconds):
         await asyncio.sleep(0)
 
 
+@pytest.mark.slow
 async def test_one_who_floods_is_bounded_and_put_out_and_others_are_served(attacked):
     async with (
         attacked() as url,
@@ -93,6 +94,7 @@ async def test_one_who_floods_is_bounded_and_put_out_and_others_are_served(attac
         await bob.until(lambda: "it is quiet again" in bob.texts())
 
 
+@pytest.mark.slow
 async def test_who_is_too_fast_is_told_how_long_to_wait(attacked):
     async with attacked(user_rate=1) as url, Person("ana", url) as ana:
         answer = {}
@@ -113,6 +115,7 @@ async def statuses(http, url, path, accounts):
     return found
 
 
+@pytest.mark.slow
 async def test_passwords_can_not_be_guessed_fast(attacked):
     async with attacked() as url, aiohttp.ClientSession() as http:
         guesses = [{"user": "ana", "password": f"guess {n}"} for n in range(15)]
@@ -123,6 +126,7 @@ async def test_passwords_can_not_be_guessed_fast(attacked):
         assert other == 401  # one account's attacker locks out nobody else
 
 
+@pytest.mark.slow
 async def test_one_address_makes_no_accounts_by_the_hundred(attacked):
     async with attacked(login_rate=0.1) as url, aiohttp.ClientSession() as http:
         accounts = [{"user": f"sock{n}", "password": "puppet 123"} for n in range(10)]
@@ -130,6 +134,7 @@ async def test_one_address_makes_no_accounts_by_the_hundred(attacked):
         assert found == [200] * 6 + [429] * 4
 
 
+@pytest.mark.slow
 async def test_an_address_that_asks_too_often_is_turned_away(attacked):
     async with attacked(address_rate=2) as url, aiohttp.ClientSession() as http:
         found = []
@@ -143,6 +148,7 @@ async def test_an_address_that_asks_too_often_is_turned_away(attacked):
             await http.ws_connect(f"{url}/socket.io/?EIO=4&transport=websocket")
 
 
+@pytest.mark.slow
 async def test_behind_a_proxy_the_address_is_the_clients_own(attacked):
     async with attacked(address_rate=1) as url, aiohttp.ClientSession() as http:
         for number in range(30):
@@ -151,6 +157,7 @@ async def test_behind_a_proxy_the_address_is_the_clients_own(attacked):
                 assert response.status == 200
 
 
+@pytest.mark.slow
 async def test_who_is_no_proxy_does_not_choose_its_address(attacked):
     async with attacked(address_rate=1, proxies="10.9.9.9") as url, aiohttp.ClientSession() as http:
         found = set()

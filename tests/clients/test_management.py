@@ -119,6 +119,7 @@ def row(page: Page, table: str, name: str):
 # ---- the system at work -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_manager_sees_the_services_and_how_much_they_do(manage, people, house):
     page = await manage()
     names = [*registry.names(house.settings), "picky"]
