@@ -58,7 +58,7 @@ def real_chat(rabbitmq_server, mariadb_server, mongodb_server) -> Iterator[lab.C
 
 def delete_queues(url: str) -> None:
     """Leave the broker to the next tests as it was."""
-    queues = [queue for each in registry.services() for queue in each.queues(Settings())]
+    queues = registry.queues(Settings())
     with pika.BlockingConnection(pika.URLParameters(url)) as connection:
         channel = connection.channel()
         for name in {queue.name for queue in queues} | {"dead-letters"}:
