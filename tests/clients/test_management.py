@@ -185,6 +185,9 @@ async def test_a_service_is_killed_and_its_queue_grows(visit, real_chat):
     alarm = page.locator("#alarm")
     await expect(page.locator("#figure-services")).to_contain_text(" of ")
     await expect(row(page, "service-rows", "notifications")).to_have_count(1)
+    await expect(alarm).to_be_empty(
+        timeout=20_000
+    )  # each has reported: who never was is not missed
     async with Person("walter", real_chat.url) as walter:
         real_chat.kill("notifications")
         for number in range(20):
@@ -194,6 +197,7 @@ async def test_a_service_is_killed_and_its_queue_grows(visit, real_chat):
         await expect(alarm).to_have_text("Not running: notifications", timeout=20_000)
         box = page.locator(".service.stopped")
         await expect(box).to_contain_text("not running")
+        await expect(box.locator(".gone")).to_have_count(1)
         await expect(row(page, "service-rows", "notifications")).to_contain_text("gone")
         await page.reload()  # also who comes later is told
         await expect(alarm).to_have_text("Not running: notifications")
