@@ -11,7 +11,7 @@ from nochat.bus.inspection import DeadLetter, QueueState
 from nochat.bus.routing import DEAD_LETTERS, Queue
 from nochat.events import Action, ModerateMember, Position, Role, RoomId
 from nochat.requests import Account, Accounts, AllRooms, ChangeAccount, GetAccounts, GetAllRooms
-from nochat.rest import Call, Caller, NotAllowed, Nothing, name_in
+from nochat.rest import Call, Caller, NotAllowed, Nothing, name_in, room_in
 from nochat.settings import Settings
 from nochat.watch import Watch
 
@@ -140,12 +140,8 @@ async def _rooms(caller: Caller, _: Nothing) -> RoomList:
 
 async def _moderate(caller: Caller, sent: Moderation) -> Nothing:
     """Mute, kick or ban a member of a room."""
-    try:
-        room = msgspec.convert(caller.path["room"], RoomId)
-    except msgspec.ValidationError:
-        raise NotAllowed(404, "there is no such room") from None
-    command = ModerateMember(room, caller.session.user, name_in(caller), sent.action, manager=True)
-    await caller.bus.publish(command)
+    room, member, who = room_in(caller), name_in(caller), caller.session.user
+    await caller.bus.publish(ModerateMember(room, who, member, sent.action, manager=True))
     return Nothing()
 
 

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from nochat.bus import Bus
 from nochat.client import COOKIE
 from nochat.errors import RequestFailed, Unavailable
-from nochat.events import UserName
+from nochat.events import RoomId, UserName
 from nochat.limits import Limit, address, retry_after
 from nochat.requests import Session, WhoIs
 from nochat.settings import Settings
@@ -186,10 +186,23 @@ def name_in(caller: Caller) -> str:
     Raises:
         NotAllowed: nobody has such a name.
     """
+    return _in_path(caller, "name", UserName, "there is no such user")
+
+
+def room_in(caller: Caller) -> str:
+    """The room's id in the path.
+
+    Raises:
+        NotAllowed: no room has such an id.
+    """
+    return _in_path(caller, "room", RoomId, "there is no such room")
+
+
+def _in_path(caller: Caller, name: str, kind: Any, reason: str) -> str:
     try:
-        return msgspec.convert(caller.path["name"], UserName)
+        return str(msgspec.convert(caller.path[name], kind))
     except msgspec.ValidationError:
-        raise NotAllowed(404, "there is no such user") from None
+        raise NotAllowed(404, reason) from None
 
 
 def reply(content: Any, status: int = 200, **headers: str) -> Response:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
+import msgspec
+
 from nochat.events import (
     LOBBY,
     Command,
@@ -63,7 +65,7 @@ class Room:
         owner: who made it.
         members, invited, muted, banned: names of users.
         position: of the last entry in its log.
-        recent: the position of the last messages, by sender and client id.
+        recent: sender and client id of the last messages, the oldest first.
         messages: what is known of messages, by position; `learn` tells of older ones.
     """
 
@@ -76,7 +78,7 @@ class Room:
     muted: set[str] = field(default_factory=set)
     banned: set[str] = field(default_factory=set)
     position: int = 0
-    recent: dict[tuple[str, str], int] = field(default_factory=dict)
+    recent: dict[tuple[str, str], None] = field(default_factory=dict)
     messages: dict[int, Said] = field(default_factory=dict)
 
     @classmethod
@@ -87,7 +89,7 @@ class Room:
         room.members, room.invited = set(it.members), set(it.invited)
         room.muted, room.banned = set(it.muted), set(it.banned)
         for said in state.recent:
-            room.recent[said.sender, said.client_id] = said.position
+            room.recent[said.sender, said.client_id] = None
             room.messages[said.position] = said
         return room
 
@@ -208,7 +210,7 @@ class Room:
             return []
         self._check_may_write(command.sender)
         position = self._next()
-        self.recent[key] = position
+        self.recent[key] = None
         self.messages[position] = Said(position, *key)
         self._forget()
         return [MessageSent(self.id, position, *key, command.text)]
@@ -223,13 +225,13 @@ class Room:
         moderates = self.kind != "direct" and (command.manager or command.user == self.owner)
         if not moderates:
             self._check_member(command.user)
-        said = self.messages.get(command.target)
-        if said and said.sender and said.deleted:
+        known = self.messages.get(command.target)
+        if known and known.deleted:
             return []
-        if self._said(command.target).sender != command.user and not moderates:
+        said = self._said(command.target)
+        if said.sender != command.user and not moderates:
             raise Refused("only its sender, the room's owner or a manager may delete a message")
-        gone = Said(command.target, *self._key(command.target), True)
-        self.messages[command.target] = gone
+        self.messages[command.target] = msgspec.structs.replace(said, deleted=True)
         return [MessageDeleted(self.id, self._next(), command.user, command.target)]
 
     def _react(self, command: React) -> list[Event]:
@@ -262,9 +264,6 @@ class Room:
         if not said or not said.sender or said.deleted:
             raise Refused("there is no such message")
         return said
-
-    def _key(self, position: int) -> tuple[str, str]:
-        return self.messages[position].sender, self.messages[position].client_id
 
     def _forget(self) -> None:
         if len(self.recent) > REMEMBERED:
