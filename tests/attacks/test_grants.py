@@ -6,6 +6,8 @@ import pytest
 from pika.exceptions import AMQPConnectionError, ChannelClosedByBroker
 from sqlalchemy import make_url
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def rabbitmq_channel(rabbitmq_server):

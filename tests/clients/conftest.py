@@ -3,14 +3,12 @@
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 
-import pika
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
-from nochat import registry
 from nochat.lab import chat as lab
-from nochat.settings import Settings
+from nochat.lab import servers
 from tests.clients.visitor import Visitor
 
 CHROMIUM = "/usr/bin/chromium"
@@ -40,29 +38,24 @@ def chat() -> Iterator[lab.Chat]:
 
 
 @pytest.fixture(scope="session")
-def real_chat(rabbitmq_server, mariadb_server, mongodb_server) -> Iterator[lab.Chat]:
-    """Each service in a process of its own, behind RabbitMQ."""
-    bus = rabbitmq_server.url
+def real_chat(mariadb_server, mongodb_server) -> Iterator[lab.Chat]:
+    """Each service in a process of its own, behind RabbitMQ.
+
+    It lives as long as the session: on the broker of the other tests it would take their events.
+    """
     activity = f"{mongodb_server.url.rstrip('/')}/clients"
-    with lab.start(
-        apart=True,
-        bus=bus,
-        users=mariadb_server.url,
-        activity=activity,
-        log_level="info",
-        **lab.UNLIMITED,
-    ) as chat:
+    with (
+        servers.rabbitmq() as broker,
+        lab.start(
+            apart=True,
+            bus=broker.url,
+            users=mariadb_server.url,
+            activity=activity,
+            log_level="info",
+            **lab.UNLIMITED,
+        ) as chat,
+    ):
         yield chat
-    delete_queues(bus)
-
-
-def delete_queues(url: str) -> None:
-    """Leave the broker to the next tests as it was."""
-    queues = registry.queues(Settings())
-    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
-        channel = connection.channel()
-        for name in {queue.name for queue in queues} | {"dead-letters"}:
-            channel.queue_delete(name)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

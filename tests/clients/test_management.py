@@ -20,7 +20,7 @@ from nochat.services.users import database
 from nochat.settings import Settings
 from nochat.stores.users import UserStore, users
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 TABS = ["system", "dead-letters", "users", "rooms", "trends"]
@@ -119,7 +119,6 @@ def row(page: Page, table: str, name: str):
 # ---- the system at work -------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 async def test_a_manager_sees_the_services_and_how_much_they_do(manage, people, house):
     page = await manage()
     names = [*registry.names(house.settings), "picky"]
@@ -140,7 +139,6 @@ async def test_a_manager_sees_the_services_and_how_much_they_do(manage, people, 
     await expect(page.get_by_role("img", name=re.compile("^Diagram of the"))).to_be_visible()
 
 
-@pytest.mark.slow
 async def test_to_pause_holds_all_of_it(manage, people):
     page = await manage()
     await expect(page.locator("#moment")).to_contain_text("as of")
@@ -158,7 +156,6 @@ async def test_to_pause_holds_all_of_it(manage, people):
     await expect(page.locator("#moment")).to_contain_text("as of")
 
 
-@pytest.mark.slow
 async def test_trouble_is_said_while_it_goes_on_asking(manage):
     page = await manage(name="boss", offline=True)
     await expect(page.locator("#figure-services")).not_to_be_empty()
@@ -174,7 +171,6 @@ async def test_trouble_is_said_while_it_goes_on_asking(manage):
     await expect(banner).to_be_empty()
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_a_service_is_killed_and_its_queue_grows(visit, real_chat):
     """On RabbitMQ, each service in a process of its own."""
@@ -209,7 +205,6 @@ async def test_a_service_is_killed_and_its_queue_grows(visit, real_chat):
 # ---- dead letters -------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 async def test_poison_becomes_a_dead_letter_and_is_replayed_when_the_cause_is_gone(
     manage, people, house
 ):
@@ -236,7 +231,6 @@ async def test_poison_becomes_a_dead_letter_and_is_replayed_when_the_cause_is_go
     assert house.eaten.count("poison, <b>said</b> ana") == 1
 
 
-@pytest.mark.slow
 async def test_a_dead_letter_is_discarded_and_only_that_one(manage, people, house):
     house.ill = True
     page = await manage("dead-letters")
@@ -264,7 +258,6 @@ async def test_a_dead_letter_is_discarded_and_only_that_one(manage, people, hous
 # ---- users --------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 async def test_who_is_banned_is_out_at_once_and_can_be_let_in_again(manage, visit, house):
     bert = await (await visit("bert", url=house.url, offline=True)).arrive()
     page = await manage("users")
@@ -287,7 +280,6 @@ async def test_who_is_banned_is_out_at_once_and_can_be_let_in_again(manage, visi
     assert await log_in(bert.page, house.url, "bert") == 200
 
 
-@pytest.mark.slow
 async def test_a_user_becomes_a_manager_and_a_user_again(manage, visit, house):
     page = await manage("users")
     eva = (await visit("eva", url=house.url, offline=True)).page
@@ -315,7 +307,6 @@ def create(house: House, names: list[str]) -> None:
         connection.execute(insert(users), rows)
 
 
-@pytest.mark.slow
 async def test_many_users_come_by_pages(manage, house):
     page = await manage("users")
     create(house, [f"many{number:02}" for number in range(60)])
@@ -332,7 +323,6 @@ async def test_many_users_come_by_pages(manage, house):
 # ---- rooms --------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 async def test_a_member_is_muted_and_removed(manage, people):
     ana, bob = await people("ana"), await people("bob")
     await ana.call("create", {"room": "club", "title": "The club", "private": False})
@@ -356,7 +346,6 @@ async def test_a_member_is_muted_and_removed(manage, people):
     await bob.until(lambda: any(it.get("action") == "kick" for it in bob.heard["club"].values()))
 
 
-@pytest.mark.slow
 async def test_a_ban_from_a_room_is_lifted(manage, people):
     ana, bob = await people("ana"), await people("bob")
     await ana.call("create", {"room": "attic", "title": "Attic", "private": False})
@@ -379,7 +368,6 @@ async def test_a_ban_from_a_room_is_lifted(manage, people):
 # ---- trends -------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 async def test_trends_are_drawn_and_told(manage, people):
     tia = await people("tia")
     for _ in range(3):
@@ -419,7 +407,6 @@ async def test_only_managers_see_it(visit, house):
     await expect(page).to_have_url(f"{house.url}/")
 
 
-@pytest.mark.slow
 async def test_the_tabs_by_keyboard_and_by_address(manage):
     page = await manage("users")
     await page.get_by_role("tab", name="Users").focus()
@@ -438,7 +425,6 @@ async def test_the_tabs_by_keyboard_and_by_address(manage):
     await expect(page.locator("#trends")).to_be_focused()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_everybody_can_use_it(manage, people, house, scheme):
     """axe-core finds nothing serious in any tab, at 360 pixels nothing sticks out."""
@@ -463,7 +449,6 @@ async def test_everybody_can_use_it(manage, people, house, scheme):
     await expect(page.locator("#letters > li")).to_have_count(0)
 
 
-@pytest.mark.slow
 async def test_in_spanish_dark_and_without_motion(manage):
     page = await manage(reduced_motion="reduce")
     await page.get_by_label("Language", exact=True).select_option("Español")
