@@ -7,6 +7,7 @@ import pytest_asyncio
 
 from nochat import bootstrap, registry
 from nochat.events import new_id
+from nochat.lab import chat as lab_chat
 from nochat.settings import Settings
 
 
@@ -40,3 +41,10 @@ async def shared(tmp_path_factory, _quick_passwords):
     )
     async with bootstrap.started(registry.services(registry.names(settings)), settings) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def chat():
+    """One chat without limits in a process of its own, which an attack may bring down."""
+    with lab_chat.start(**lab_chat.UNLIMITED) as chat:
+        yield chat

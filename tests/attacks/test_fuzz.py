@@ -16,7 +16,6 @@ from websockets.sync.client import connect
 
 from nochat.actions import ACTIONS
 from nochat.client import COOKIE
-from nochat.lab import chat as lab_chat
 from nochat.lab.people import Person
 
 pytestmark = pytest.mark.slow
@@ -42,12 +41,6 @@ PACKETS = st.builds(
 fuzz = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-
-
-@pytest.fixture(scope="module")
-def chat():
-    with lab_chat.start(**lab_chat.UNLIMITED) as chat:
-        yield chat
 
 
 @pytest.fixture(scope="module")

@@ -8,19 +8,12 @@ from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
-from nochat.lab import chat as lab_chat
 from nochat.services.web import Web
 from nochat.settings import Settings
 
 pytestmark = pytest.mark.slow
 
 ACCOUNT = {"user": "boss", "password": "the boss's password"}
-
-
-@pytest.fixture(scope="module")
-def chat():
-    with lab_chat.start(**lab_chat.UNLIMITED) as chat:
-        yield chat
 
 
 @pytest.fixture(scope="module")
