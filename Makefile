@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 lab: $(READY)  ## open the course in JupyterLab
 	@$(PYTHON) tools/lab.py
@@ -28,7 +28,13 @@ check: $(READY)  ## the tests for all day: under two minutes
 test: $(READY)  ## everything: Debian's packages, lint, every test
 	@tools/apt-install
 	@$(MAKE) lint
-	@$(PYTHON) -m pytest
+	@tools/test
+
+test-openstack: $(READY)  ## real OpenStack on one machine, and a server in it: minutes
+	@$(PYTHON) -m pytest -s -m openstack tests/machines
+
+test-libvirt: $(READY)  ## boot and provision a virtual machine, emulated: minutes
+	@$(PYTHON) -m pytest -s -m libvirt tests/machines
 
 lint: $(READY)  ## style, types, spelling, secrets, stripped notebooks
 	@tools/lint
@@ -40,6 +46,9 @@ course: $(READY)  ## execute every notebook that this machine can run, then buil
 docs: $(READY)  ## build the site; executes only the notebooks that changed
 	@$(PYTHON) -m nochat.lab.course --stale
 	@tools/site
+
+box:  ## build the machines' own base system, for Docker, LXC and libvirt
+	@tools/box
 
 bench: $(READY)  ## measure the chat against Node's socket.io
 	@$(PYTHON) -m benchmarks
@@ -64,4 +73,4 @@ endif
 $(READY): pyproject.toml requirements.lock package-lock.json tools/environment
 	@tools/environment
 
-.PHONY: help lab chat check test lint course docs bench lock clean remake
+.PHONY: help lab chat check test test-libvirt test-openstack box lint course docs bench lock clean remake

@@ -11,6 +11,7 @@ import sys
 import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata, util
 from pathlib import Path
 
@@ -51,14 +52,19 @@ class Program:
         """Return its version: from its path if that tells, else from what it answers."""
         if in_path := re.search(r"\d+\.\d+\.\d+", str(path)):
             return in_path[0]
-        try:
-            ran = subprocess.run(
-                [path, self.ask], capture_output=True, text=True, timeout=10, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return "?"
-        answer = re.search(r"\d+(\.\d+)+", ran.stdout + ran.stderr)
-        return answer[0] if answer else "?"
+        return _ask(path, self.ask)
+
+
+@cache  # Vagrant takes a second.
+def _ask(path: Path, argument: str) -> str:
+    try:
+        ran = subprocess.run(
+            [path, argument], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "?"
+    answer = re.search(r"\d+(\.\d+)+", ran.stdout + ran.stderr)
+    return answer[0] if answer else "?"
 
 
 @dataclass(frozen=True)
@@ -182,6 +188,83 @@ COMPONENTS = (
         part="a replica in Azure, without an account there",
         install="npm ci",
         ways=(NpmPackage("azurite"),),
+    ),
+    Component(
+        name="vagrant",
+        why="makes the machines, on whatever this computer has for it",
+        part="the two machines",
+        install="sudo apt-get install vagrant",
+        ways=(Program("vagrant"),),
+    ),
+    Component(
+        name="docker",
+        why="runs containers, and machines in them",
+        part="machines of Vagrant's docker provider, containers",
+        install="sudo apt-get install docker.io",
+        ways=(Program("docker"),),
+    ),
+    Component(
+        name="dockerd",
+        why="is the engine that Docker's command talks to",
+        part="containers, where no other engine answers",
+        install="sudo apt-get install docker.io",
+        ways=(Program("dockerd"),),
+    ),
+    Component(
+        name="iptables",
+        why="lets what is on a private bridge reach the network",
+        part="private bridges for containers and LXC machines",
+        install="sudo apt-get install iptables",
+        ways=(Program("iptables"),),
+    ),
+    Component(
+        name="lxc",
+        why="runs machines in Linux containers",
+        part="machines of Vagrant's lxc provider",
+        install="sudo apt-get install lxc",
+        ways=(Program("lxc-start"),),
+    ),
+    Component(
+        name="dnsmasq",
+        why="gives LXC machines their addresses",
+        part="machines of Vagrant's lxc provider",
+        install="sudo apt-get install dnsmasq-base",
+        ways=(Program("dnsmasq"),),
+    ),
+    Component(
+        name="vagrant-lxc",
+        why="lets Vagrant make LXC machines",
+        part="machines of Vagrant's lxc provider",
+        install="sudo apt-get install vagrant-lxc",
+        ways=(
+            Program("vagrant-lxc", path="/usr/share/rubygems-integration/all/gems/vagrant-lxc-*"),
+        ),
+    ),
+    Component(
+        name="vagrant-libvirt",
+        why="lets Vagrant make virtual machines with libvirt",
+        part="machines of Vagrant's libvirt provider",
+        install="sudo apt-get install vagrant-libvirt",
+        ways=(
+            Program(
+                "vagrant-libvirt",
+                path="/usr/share/rubygems-integration/all/gems/vagrant-libvirt-*",
+            ),
+        ),
+    ),
+    Component(
+        name="ssh",
+        why="logs in to the machines",
+        part="the two machines",
+        install="sudo apt-get install openssh-client",
+        ways=(Program("ssh", ask="-V"),),
+    ),
+    Component(
+        name="rex",
+        why="provisions machines by tasks written in Perl",
+        part="provisioning by Rex",
+        install="sudo apt-get install rex",
+        ways=(Program("rex", ask="-v"),),
     ),
     Component(
         name="chromium",

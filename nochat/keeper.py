@@ -121,6 +121,7 @@ def keep(
     log: Path,
     remove: Path | None = None,
     grace: float = 5.0,
+    after: str = "",
 ) -> Kept:
     """Start a command that ends when we stop it or when this process is gone.
 
@@ -131,15 +132,17 @@ def keep(
         log: file to append its output to.
         remove: folder to remove after it.
         grace: seconds between SIGTERM and SIGKILL; 0: SIGKILL at once.
+        after: shell script that takes away what is neither process nor file, as a network
+            interface: run when the command has ended, before the folder goes; it bounds its time.
 
     Raises:
         NotReady: the command can't be run.
     """
     # By its path, not `-m`: it needs nothing of the package, nor of what the package imports.
-    command = [sys.executable, "-I", "-S", supervisor.__file__, str(grace), str(remove or ""), "--"]
+    command = [sys.executable, "-I", "-S", supervisor.__file__, str(grace), str(remove or "")]
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [*command, *map(str, argv)],
+            [*command, after, "--", *map(str, argv)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,

@@ -18,8 +18,9 @@ PASSWORD = re.compile(r"(?<=://)[^\s'\"]*(?=@)")  # with the user's name, in a U
 
 OFF = {"off", "none"}  # what a URL is set to where there is to be nothing
 
-# Variables of the course and of the tests: the chat knows them only to not call them mistakes.
+# Variables of the course, the tests and the machines: known only to not be called mistakes.
 OF_OTHERS = {"NOCHAT_COURSE", "NOCHAT_REQUIRE_ALL"}
+OF_MACHINES = "NOCHAT_MACHINE_"
 
 
 class SettingsError(ValueError):
@@ -121,6 +122,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     given = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
     known = {PREFIX + field.upper(): field for field in Settings.__struct_fields__}
     for name in given.keys() - known.keys() - OF_OTHERS:
+        if name.startswith(OF_MACHINES):
+            continue
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
         raise SettingsError(f"unknown variable {name}; {hint}")

@@ -1,7 +1,8 @@
 """The process between us and a command that can't outlive us; `keeper` runs this file as a script.
 
 Its standard input is a pipe from us: a byte is an order, and the end of the file means that we are
-gone. It then ends the command with all that came of it, and removes the folder it was told to own.
+gone. It then ends the command with all that came of it, runs the script that cleans up after it,
+and removes the folder it was told to own.
 It imports nothing but the standard library, so that it is up in some 40 ms.
 """
 
@@ -154,8 +155,8 @@ def _orders() -> Iterator[bytes]:
             return
 
 
-def _supervise(grace: float, remove: str, argv: list[str]) -> None:
-    """Carry out orders, then end the command and remove the folder."""
+def _supervise(grace: float, remove: str, after: str, argv: list[str]) -> None:
+    """Carry out orders, then end the command, clean up after it and remove the folder."""
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     supervisor = _Supervisor(argv)
     signal.signal(signal.SIGCHLD, _reap)
@@ -168,9 +169,13 @@ def _supervise(grace: float, remove: str, argv: list[str]) -> None:
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         supervisor.end(grace)
+        if after:
+            cleaning = ["/bin/sh", "-c", after]
+            subprocess.run(cleaning, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)
+            supervisor.kill()
         if remove:
             shutil.rmtree(remove, ignore_errors=True)
 
 
 if __name__ == "__main__":
-    _supervise(float(sys.argv[1]), sys.argv[2], sys.argv[4:])
+    _supervise(float(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[5:])

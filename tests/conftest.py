@@ -1,13 +1,18 @@
 """What tests of several folders share: the real servers, started once a session."""
 
+import subprocess
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
 from hypothesis import settings
 
 from nochat.lab import servers
+
+ROOT = Path(__file__).parent.parent
+BASE = "nochat/debian"  # made by `make box` from Debian's packages
 
 # How long an example takes says more of the machine than of the code; each test has its limit.
 settings.register_profile("nochat", deadline=None)
@@ -54,3 +59,35 @@ def _quick_passwords():
         quick = partial(PasswordHasher, time_cost=1, memory_cost=1024)
         patch.setattr("nochat.stores.users.PasswordHasher", quick)
         yield
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> Iterator[servers.Server]:
+    """The engine of this machine, or a private one."""
+    with servers.docker() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Iterator[pytest.MonkeyPatch]:
+    """Vagrant's notes, boxes and keys, and the playbooks' secrets, in folders that go away."""
+    folder = tmp_path_factory.mktemp("machines")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VAGRANT_HOME", str(folder / "home"))
+        patch.setenv("VAGRANT_DOTFILE_PATH", str(folder / "made"))
+        patch.setenv("NOCHAT_SECRETS", str(folder / "secrets.yml"))
+        patch.setenv("NOCHAT_VAULT_PASSWORD", "of the tests")
+        patch.setenv("NOCHAT_MACHINE_BASE", BASE)
+        patch.setenv("NOCHAT_MACHINE_BOX", BASE)
+        patch.chdir(ROOT)
+        yield patch
+
+
+def box(kind: str) -> None:
+    subprocess.run([ROOT / "tools" / "box", kind], check=True)
+
+
+@pytest.fixture(scope="module")
+def image(docker_engine, place) -> None:
+    """The image that Docker's machines are built on."""
+    box("docker")

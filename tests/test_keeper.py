@@ -189,6 +189,32 @@ def test_nothing_of_it_holds_our_output(tmp_path):
     assert ran.returncode == 0, ran.stderr
 
 
+CLEAN = "sleep 0.2; ls {own} >{note}; sleep 600 & echo cleaned"
+
+
+@pytest.mark.parametrize("how", ["stop", "kill -9"])
+def test_what_is_to_be_cleaned_is_when_the_command_has_ended(own, tmp_path, how):
+    note = tmp_path / "note"
+    script = f"""
+        import os
+        from pathlib import Path
+        from nochat.keeper import keep
+
+        own = Path({str(own)!r})
+        kept = keep(["sleep", "600"], log=own / "log", remove=own, after={CLEAN!r}.format(
+            own=own, note={str(note)!r}))
+        if {how!r} == "stop":
+            kept.stop()
+            assert not own.exists()
+        os.kill(os.getpid(), 9)
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], timeout=10, check=False)
+    assert wait_for(lambda: not own.exists())
+    assert note.read_text() == "log\n"  # the folder was still there
+    named = lambda: [it for it in psutil.process_iter(["cmdline"]) if str(own) in str(it.info)]  # noqa: E731
+    assert wait_for(lambda: not named())
+
+
 def test_waiting_says_how_the_log_ends(tmp_path):
     with (
         keep(["/bin/sh", "-c", "echo no disk; exit 1"], log=tmp_path / "log") as kept,

@@ -21,7 +21,7 @@ import psutil
 from nochat import doctor
 
 EXECUTED = Path("build/notebooks")
-CELL_SECONDS = 180
+CELL_SECONDS = 600  # installing a machine for the first time, on a slow network
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _FENCED = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)

@@ -38,6 +38,7 @@ class Server:
         version: what it says its version is.
         origin: `private`, or `named by` and the variable that names it.
         management_url: page of RabbitMQ's management plugin, where it is enabled.
+        variable: names it to the programs that this process starts, until it is stopped.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Server:
     version: str
     origin: str = "private"
     management_url: str | None = None
+    variable: str | None = None
     kept: Kept | None = field(default=None, kw_only=True)
     look: Look = field(kw_only=True)
 
@@ -74,6 +76,8 @@ class Server:
 
     def stop(self) -> None:
         """End a private server and remove its folder; leave one that a URL names alone."""
+        if self.variable and os.environ.get(self.variable) == self.url:
+            del os.environ[self.variable]
         if self.kept:
             self.kept.stop()
 
@@ -124,14 +128,22 @@ def named(name: str, variable: str, schemes: tuple[str, ...], look: Look) -> Ser
 
 
 def private(
-    name: str, url: str, kept: Kept, look: Look, *, management_url: str | None = None
+    name: str,
+    url: str,
+    kept: Kept,
+    look: Look,
+    *,
+    management_url: str | None = None,
+    variable: str | None = None,
 ) -> Server:
     """Wait until a server that was just started answers, and return it.
 
     Raises:
         NotReady: it ended or does not answer; it is stopped then.
     """
-    server = Server(name, url, "", management_url=management_url, kept=kept, look=look)
+    server = Server(
+        name, url, "", management_url=management_url, variable=variable, kept=kept, look=look
+    )
     _started.append(server)
     try:
         wait_until(server._answers, START_SECONDS, name, kept)
@@ -139,6 +151,8 @@ def private(
     except BaseException:
         kept.stop()
         raise
+    if variable:
+        os.environ[variable] = url
     return server
 
 

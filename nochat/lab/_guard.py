@@ -1,0 +1,80 @@
+"""What destroys machines when the process that made them is gone."""
+
+import shlex
+from pathlib import Path
+
+from nochat.keeper import Kept, keep
+from nochat.lab._vagrant import MARK, Place
+from nochat.lab.servers._server import own_folder
+
+# Run when we are gone: ends what of our Vagrant still runs, known by a variable of its environment,
+# then destroys what was not there before us. A private Docker Engine may have ended already; its
+# containers did with it.
+CLEAN = """
+test ! -e {folder}/destroyed || exit 0
+for process in $(grep -lzsx {mark}={token} /proc/[0-9]*/environ); do
+    process=${{process%/environ}}
+    kill -9 ${{process#/proc/}}
+done
+cd {dotfile}/machines || exit
+set --
+for name in *; do
+    case " {before} " in *" $name "*) ;; *) set -- "$@" "$name" ;; esac
+done
+test $# -gt 0 || exit 0
+cd {root} && timeout {seconds} vagrant destroy --force "$@" ||
+    case $DOCKER_HOST in
+        unix:///*) cd {dotfile}/machines && test -S "${{DOCKER_HOST#unix://}}" ||
+            for name in "$@"; do rm -rf "$name/docker"; done
+    esac
+"""
+DESTROY_SECONDS = 120
+
+_guards: "dict[Path, Guard]" = {}
+
+
+class Guard:
+    """Destroys machines when this process is gone, however it ended.
+
+    Attributes:
+        folder: temporary, removed after that.
+        before: the machines that were there before, which it leaves.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.folder, self.before = own_folder("machines"), place.made()
+        self._dotfile = place.dotfile
+        script = CLEAN.format(
+            folder=self.folder,
+            mark=MARK,
+            token=self.folder.name,
+            root=shlex.quote(str(place.root)),
+            dotfile=shlex.quote(str(place.dotfile)),
+            before=" ".join(self.before),
+            seconds=DESTROY_SECONDS,
+        )
+        # Sleeping is all that it has to do while we live.
+        self.kept: Kept = keep(
+            ["sleep", "infinity"],
+            env=place.env,
+            log=self.folder / "log",
+            remove=self.folder,
+            grace=0,
+            after=script,
+        )
+
+    def release(self) -> None:
+        """End it where there is nothing left to destroy."""
+        if self.kept.alive:
+            (self.folder / "destroyed").touch()
+        self.kept.stop()
+        if _guards.get(self._dotfile) is self:
+            del _guards[self._dotfile]
+
+
+def guard(place: Place) -> Guard:
+    """What watches over the machines of a place for this process."""
+    found = _guards.get(place.dotfile)
+    if found is None or not found.kept.alive:
+        found = _guards[place.dotfile] = Guard(place)
+    return found

@@ -1,0 +1,79 @@
+"""A cloud that runs, as its clients see it."""
+
+import html
+import ipaddress
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from openstack.connection import Connection
+
+from nochat.lab.cloud import _contents
+from nochat.lab.cloud._container import Container
+
+
+@dataclass(eq=False)
+class Cloud:
+    """A cloud that answers.
+
+    Attributes:
+        auth_url: where clients begin.
+        username: the user; not an administrator.
+        password: not for the screen.
+        project: what the user may use.
+        network: addresses of the servers; this computer reaches them.
+    """
+
+    auth_url: str
+    username: str
+    password: str = field(repr=False)
+    project: str
+    network: ipaddress.IPv4Network
+    container: Container = field(repr=False)
+
+    @property
+    def clouds(self) -> dict[str, Any]:
+        """What a `clouds.yaml` says of it: `openstack.connect(**cloud.clouds["nochat"])`."""
+        auth = {
+            "auth_url": self.auth_url,
+            "username": self.username,
+            "password": self.password,
+            "project_name": self.project,
+            "user_domain_name": "Default",
+            "project_domain_name": "Default",
+        }
+        return {"nochat": {"auth": auth, "region_name": _contents.REGION}}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables for clients, and for the Vagrantfile what its servers are made of."""
+        return {
+            "OS_AUTH_URL": self.auth_url,
+            "OS_USERNAME": self.username,
+            "OS_PASSWORD": self.password,
+            "OS_PROJECT_NAME": self.project,
+            "OS_USER_DOMAIN_NAME": "Default",
+            "OS_PROJECT_DOMAIN_NAME": "Default",
+            "OS_REGION_NAME": _contents.REGION,
+            "OS_IMAGE": _contents.IMAGE,
+            "OS_FLAVOR": _contents.FLAVOR,
+            "OS_SECURITY_GROUPS": f"default,{_contents.GROUP}",
+            "OS_SSH_USERNAME": "debian",
+        }
+
+    def connect(self) -> Connection:
+        """Return a connection of openstacksdk, as the user."""
+        return Connection(**self.clouds["nochat"])
+
+    def stop(self) -> None:
+        """End the cloud and all that it holds; calling it again does nothing."""
+        self.container.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _repr_html_(self) -> str:
+        where, who = html.escape(self.auth_url), html.escape(self.username)
+        return f"<b>OpenStack</b> at <code>{where}</code> for <code>{who}</code>"

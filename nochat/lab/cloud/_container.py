@@ -1,0 +1,117 @@
+"""One LXC container, a whole system, that lives no longer than this process."""
+
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nochat.keeper import Kept, NotReady, keep, wait_until
+
+START_SECONDS = 180.0
+# A temporary folder that is on a disk; on some systems, /tmp is memory.
+FOLDER = "/var/tmp"  # noqa: S108
+# SIGTERM reaches all that runs in it; as nothing of it stays, it is not worth a wait.
+RUN = """
+cd "$1"
+trap 'lxc-stop --kill -n "$2" -P "${1%/*}"' TERM
+{
+    tar --extract --file "$3" --directory rootfs --numeric-owner --xattrs --acls &&
+    cp -R files/. rootfs &&
+    exec lxc-start --foreground -n "$2" -P "${1%/*}"
+} &
+wait # until it ends, or we are told to end it
+wait # until it has ended
+"""
+STOP_SECONDS = 30.0
+
+
+@dataclass(frozen=True, eq=False)
+class Container:
+    """A running container.
+
+    Attributes:
+        folder: of its root file system and its configuration; its name is the container's too.
+        kept: what it ends with.
+    """
+
+    folder: Path
+    kept: Kept
+
+    @property
+    def root(self) -> Path:
+        """Its root file system."""
+        return self.folder / "rootfs"
+
+    def run(self, *command: str, env: Mapping[str, str] | None = None) -> str:
+        """Run a command in it, and return what it wrote.
+
+        Args:
+            command: the program and its arguments.
+            env: what others must not see among the arguments.
+
+        Raises:
+            NotReady: it failed; with the last lines that it wrote.
+        """
+        where = ["-n", self.folder.name, "-P", str(self.folder.parent)]
+        ran = subprocess.run(
+            ["lxc-attach", "--keep-env", *where, "--", *command],
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if ran.returncode:
+            tail = "\n".join(ran.stdout.splitlines()[-20:])
+            raise NotReady(f"{' '.join(command)} failed. It ends:\n{tail}")
+        return ran.stdout
+
+    def stop(self) -> None:
+        """End all that runs in it, and remove it."""
+        self.kept.stop()
+
+
+def start(box: Path, config: str, files: Mapping[str, str]) -> Container:
+    """Start a container, and wait until systemd runs in it.
+
+    Args:
+        box: archive of its root file system.
+        config: what LXC has to know, besides its name and where its files are.
+        files: further files for it, by their path.
+
+    Raises:
+        NotReady: it does not start; with what was said about it.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="nochat-cloud-", dir=FOLDER))
+    (folder / "rootfs").mkdir()
+    (folder / "config").write_text(f"{config}\nlxc.rootfs.path = dir:{folder}/rootfs\n")
+    for path, text in files.items():
+        file = folder / "files" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    kept = keep(
+        ["/bin/sh", "-c", RUN, "sh", folder, folder.name, box],
+        log=folder / "log",
+        remove=folder,
+        grace=STOP_SECONDS,
+    )
+    container = Container(folder, kept)
+    try:
+        wait_until(lambda: _is_up(container), START_SECONDS, "the machine", kept)
+    except BaseException:
+        container.stop()
+        raise
+    return container
+
+
+def _is_up(container: Container) -> bool:
+    try:
+        # It runs, or something in it that matters to nobody failed.
+        container.run(
+            "sh", "-c", "systemctl is-system-running --wait | grep -Ex 'running|degraded'"
+        )
+    except NotReady:
+        return False
+    return True

@@ -1,0 +1,127 @@
+"""Docker Engine: the one that answers, or a private one."""
+
+import os
+import subprocess
+
+from nochat import doctor
+from nochat.keeper import keep
+from nochat.lab.servers._bridge import choose
+from nochat.lab.servers._server import NotAnswering, Server, own_folder, private, progress
+
+NAME, VARIABLE = "Docker Engine", "DOCKER_HOST"
+
+# Its mounts are seen by itself alone and are gone with it. What stays is bound over, or hidden: the
+# system's containerd, which would else run our containers, and settings that are the system's.
+RUN = """
+set -e
+{bridge}
+mkdir -p {folder}/etc /run/containerd /etc/docker
+cp -a /etc/docker/. {folder}/etc
+echo '{{}}' >{folder}/config
+mount --bind {folder}/etc /etc/docker
+mount -t tmpfs none /run/containerd
+exec "$@" --host unix://{folder}/socket --group root --config-file {folder}/config \\
+    --data-root {folder}/data --exec-root {folder}/run --pidfile {folder}/pid \\
+    --bridge {name} --default-address-pool base={pool},size=26 --iptables=false \\
+    --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent {name}
+"""
+
+# The networks that its users made are known by what it wrote of them.
+CLEAN = """
+grep -aohE 'br-[0-9a-f]{{12}}' {folder}/data/network/files/local-kv.db | sort -u |
+    while read -r bridge; do
+        test ! -e /sys/class/net/$bridge || ip link delete $bridge
+    done
+{bridge}
+for attempt in 1 2 3 4 5 6 7 8 9 10; do
+    find /sys/fs/cgroup -depth -type d -path '*/{name}*' -exec rmdir {{}} + && break
+    sleep 0.2
+done
+"""
+
+SECONDS = 10.0  # that an engine may take to answer
+
+
+def docker(*, alone: bool = False, quiet: bool = False) -> Server:
+    """Use the Docker Engine that answers; where none does and we are root, start a private one.
+
+    A private one has a socket, data and networks of its own, which are gone with it; what this
+    process starts finds it by `DOCKER_HOST`.
+
+    Args:
+        alone: start a private one in any case.
+        quiet: print nothing.
+
+    Raises:
+        Missing: neither an engine nor what a private one needs is installed.
+        NotReady: a private one does not start.
+        NotAnswering: the one that `DOCKER_HOST` names can't be used, or we may neither use that of
+            this machine nor start one.
+    """
+    doctor.require("docker")
+    return (None if alone else _answering()) or _start(quiet)
+
+
+def _answering() -> Server | None:
+    """The engine that is there; None where there is none and we may start one."""
+    host = os.environ.get(VARIABLE)
+    origin = f"named by {VARIABLE}" if host else "of this machine"
+    try:
+        return Server(NAME, host or _default(), look(host or ""), origin, look=look)
+    except NotAnswering as error:
+        if host:
+            advice = f"Correct {VARIABLE}, or unset it to use the engine of this machine."
+            raise NotAnswering(f"{NAME} at {host} {error}. {advice}") from None
+        if os.geteuid() == 0:
+            return None
+        advice = "sudo usermod -aG docker $USER, and log in again"
+        if "reached" in str(error):
+            advice = "sudo systemctl start docker"
+        raise NotAnswering(f"{NAME} {error}. What helps: {advice}.") from None
+
+
+def _start(quiet: bool) -> Server:
+    if os.geteuid() != 0:
+        raise NotAnswering(f"only root may start a private {NAME}: sudo systemctl start docker")
+    program, bridge = doctor.require("dockerd"), choose()
+    with progress(NAME, quiet):
+        folder = own_folder("docker")
+        values = {"folder": folder, "name": bridge.name, "pool": bridge.pool}
+        script = RUN.format(bridge=bridge.up, **values)
+        # No grace: its data go too.
+        kept = keep(
+            ["unshare", "--mount", "--propagation=slave", "/bin/sh", "-c", script, "sh", program],
+            log=folder / "log",
+            remove=folder,
+            grace=0,
+            after=CLEAN.format(bridge=bridge.down, **values),
+        )
+        return private(NAME, f"unix://{folder}/socket", kept, look, variable=VARIABLE)
+
+
+def look(host: str) -> str:
+    """Ask the engine at an address for its version; at the usual one if it is empty.
+
+    Raises:
+        NotAnswering: it can't be reached, or refuses us.
+    """
+    command = [str(doctor.require("docker")), "version", "--format", "{{.Server.Version}}"]
+    env = os.environ | ({VARIABLE: host} if host else {})
+    try:
+        ran = subprocess.run(
+            command, env=env, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise NotAnswering(f"can't be reached (no answer in {SECONDS:g} s)") from None
+    if ran.returncode == 0:
+        return ran.stdout.strip().partition("+")[0]
+    if "permission denied" in ran.stderr:
+        raise NotAnswering("refuses us: we have no rights on its socket")
+    reason = ran.stderr.strip().rpartition("\n")[2]
+    raise NotAnswering(f"can't be reached ({reason})")
+
+
+def _default() -> str:
+    """The address that the docker command uses by itself."""
+    command = ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""The machines, for who calls `ansible-playbook` by hand: those of a hosts file, or of Vagrant.
+
+ANSIBLE_HOSTS names the hosts file. Without it, these are the machines that `vagrant up` made and
+that run; the roles of the machines are then those of the Vagrantfile.
+"""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+GROUPS = {
+    "containers": ["containers-host"],
+    "database": ["database-host"],
+    # Everything on one machine, as in the first steps of the course.
+    "servers": ["containers-host"],
+    "app": ["containers-host"],
+}
+VARIABLES = {
+    "hostname": "ansible_host",
+    "port": "ansible_port",
+    "user": "ansible_user",
+    "identityfile": "ansible_ssh_private_key_file",
+}
+RUNNING = {"running", "active"}  # what providers call it; the last one is OpenStack's
+# Every machine comes with new keys at an address that another had before.
+NO_KNOWN_HOSTS = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes"
+
+
+def inventory() -> dict[str, Any]:
+    """The inventory, in the form that Ansible expects of a script."""
+    if hosts := os.environ.get("ANSIBLE_HOSTS"):
+        return _of_file(Path(hosts).expanduser())
+    return _of_machines(dict(machines(_ssh_config())))
+
+
+def machines(ssh_config: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each machine of an SSH configuration with its variables."""
+    for block in ssh_config.split("Host ")[1:]:
+        name, *lines = block.strip().splitlines()
+        options = (line.strip().partition(" ") for line in lines)
+        given = {name.lower(): shlex.split(value)[0] for name, _, value in options if value}
+        found = {ours: given[theirs] for theirs, ours in VARIABLES.items() if theirs in given}
+        yield name, found | {"ansible_ssh_common_args": NO_KNOWN_HOSTS}
+
+
+def _of_machines(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    groups = {
+        group: {"hosts": [name for name in names if name in found]}
+        for group, names in GROUPS.items()
+    }
+    return groups | {"all": {"hosts": list(found)}, "_meta": {"hostvars": found}}
+
+
+def _ssh_config() -> str:
+    """What Vagrant says of the machines that run; it would stop at the first that does not."""
+    if not shutil.which("vagrant") or not (ROOT / "Vagrantfile").exists():
+        return ""
+    states = re.findall(r"^\d+,(.+),state,(\w+)$", _vagrant("status", "--machine-readable"), re.M)
+    running = [name for name, state in states if state in RUNNING]
+    return _vagrant("ssh-config", *running) if running else ""
+
+
+def _vagrant(*arguments: str) -> str:
+    ran = subprocess.run(
+        ["vagrant", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"VAGRANT_CWD": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ran.returncode:
+        sys.exit(f"inventory: vagrant {arguments[0]} failed: {ran.stderr.strip()}")
+    return ran.stdout
+
+
+def _of_file(hosts: Path) -> dict[str, Any]:
+    """What Ansible reads in a hosts file."""
+    if not hosts.exists():
+        sys.exit(f"inventory: there is no file {hosts}, which ANSIBLE_HOSTS names")
+    beside = Path(sys.executable).with_name("ansible-inventory")
+    program = str(beside) if beside.exists() else "ansible-inventory"
+    ran = subprocess.run(
+        [program, "-i", hosts, "--list"], capture_output=True, text=True, check=False
+    )
+    if ran.returncode:
+        sys.exit(f"inventory: {hosts} can't be read: {ran.stderr.strip()}")
+    return json.loads(ran.stdout)  # type: ignore[no-any-return]
+
+
+if __name__ == "__main__":
+    print(json.dumps(inventory(), indent=2))

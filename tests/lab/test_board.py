@@ -1,0 +1,71 @@
+"""What somebody sees while something takes its time."""
+
+import io
+import sys
+
+import pytest
+
+from nochat.lab import _board
+from nochat.lab._board import Board
+
+
+def test_in_a_log_each_change_is_a_line(capsys):
+    with Board() as board:
+        board.say("ship", "sails")
+        board.say("ship", "sails")
+        board.say("harbour", "waits")
+    lines = capsys.readouterr().out.splitlines()
+    assert [(line.split()[0], line.split("  ")[-1]) for line in lines] == [
+        ("ship", "sails"),
+        ("harbour", "waits"),
+    ]
+
+
+def test_what_an_error_stopped_is_said(capsys):
+    def sail() -> None:
+        with Board() as board:
+            board.say("ship", "sails")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sail()
+    assert "stopped at: sails" in capsys.readouterr().out
+
+
+class Screen(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_in_a_terminal_lines_are_written_over(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", screen := Screen())
+    with Board() as board:
+        board.say("ship", "sails")
+        board.say("ship", "lands")
+    assert screen.getvalue().count("\x1b[1F") == 1
+    assert "lands" in screen.getvalue()
+
+
+def test_in_a_notebook_one_output_changes(monkeypatch):
+    shown = []
+
+    class Handle:
+        update = staticmethod(lambda output, raw: shown.append(output))
+
+    def display(output, raw, display_id):
+        shown.append(output)
+        return Handle
+
+    monkeypatch.setattr(_board, "get_ipython", lambda: type("Shell", (), {"kernel": 1}))
+    monkeypatch.setattr(_board, "display", display)
+    with Board() as board:
+        board.say("ship", "sails")
+        board.say("harbour", "waits")
+    assert len(shown) == 2
+    assert len(shown[1]["text/plain"].splitlines()) == 2
+
+
+def test_quiet_is_quiet(capsys):
+    with Board(quiet=True) as board:
+        board.say("ship", "sails")
+    assert capsys.readouterr().out == ""

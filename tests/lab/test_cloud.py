@@ -1,0 +1,79 @@
+"""What a cloud says where it can't be; tests/machines/test_openstack.py starts one."""
+
+import os
+import shutil
+
+import pytest
+
+from nochat import doctor
+from nochat.keeper import NotReady
+from nochat.lab import cloud
+from nochat.lab.cloud import _openstack, _services
+
+
+@pytest.fixture
+def able(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A computer that could hold a cloud."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(doctor, "require", lambda name: None)
+    monkeypatch.setattr(_openstack, "_available_memory", lambda: 20 * _openstack.GIB)
+    return monkeypatch
+
+
+def test_only_root_may(monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(cloud.CloudError, match="root"):
+        cloud.openstack()
+
+
+def test_too_little_memory_is_told_with_how_much_is_needed(able):
+    able.setattr(_openstack, "_available_memory", lambda: 3 * _openstack.GIB)
+    with pytest.raises(cloud.CloudError, match=r"need 6 GiB of memory, and 3\.0 are free"):
+        cloud.openstack()
+
+
+def test_too_little_disk_is_told_with_where_and_how_much(able):
+    usage = shutil._ntuple_diskusage(100 * _openstack.GIB, 99 * _openstack.GIB, _openstack.GIB)
+    able.setattr(shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(cloud.CloudError, match=r"6 GiB of disk, and 1\.0 are free in /var/tmp"):
+        cloud.openstack()
+
+
+def test_without_lxc_it_says_how_to_get_it(able):
+    able.undo()
+    able.setattr(os, "geteuid", lambda: 0)
+    able.setattr(doctor.Program, "find", lambda self: None)
+    with pytest.raises(doctor.Missing, match="apt-get install lxc"):
+        cloud.openstack()
+
+
+def test_no_two_clouds_share_an_address(able):
+    taken = _openstack._choose_network()
+    assert taken.prefixlen == 28
+    able.setattr(_openstack, "MACHINES", str(taken.supernet()))
+    able.setattr(_openstack, "routes", lambda: [taken])
+    assert not _openstack._choose_network().overlaps(taken)
+
+
+def test_every_blank_in_the_machines_files_is_filled():
+    files = dict(_openstack._files(address="198.18.0.2", password="of the test"))
+    assert "etc/nova/nova.conf" in files
+    assert "root/setup" in files
+    assert not [path for path, text in files.items() if "@address@" in text or "@password" in text]
+
+
+def test_a_service_that_does_not_come_up_is_named_with_the_end_of_its_log(tmp_path):
+    class Machine:
+        root = tmp_path
+
+        def run(self, *command: str) -> str:
+            return "3\n"  # times that systemd started it again
+
+    log = tmp_path / "var/log/nova/nova-compute.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("early\n" + "late\n" * 19 + "no libvirt here\n")
+    with pytest.raises(NotReady) as raised:
+        _services.wait(Machine(), ("nova-compute",), lambda: False)
+    assert "nova-compute does not come up" in str(raised.value)
+    assert str(raised.value).endswith("no libvirt here")
+    assert "early" not in str(raised.value)

@@ -1,0 +1,367 @@
+"""Every provider's block of the Vagrantfile: Vagrant evaluates only that of the provider in use.
+
+Real Ruby evaluates the real Vagrantfile; `recorder.rb` stands in for Vagrant and its plugins.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nochat import doctor
+
+ROOT = Path(__file__).parents[2]
+RECORDER = Path(__file__).with_name("recorder.rb")
+HOSTS = ["containers-host", "database-host"]
+
+OPENSTACK = {
+    "OS_AUTH_URL": "http://cloud.example:5000/v3",
+    "OS_USERNAME": "lia",
+    "OS_PASSWORD": "a password",
+    "OS_PROJECT_NAME": "course",
+    "OS_USER_DOMAIN_NAME": "people",
+    "OS_PROJECT_DOMAIN_NAME": "courses",
+    "OS_REGION_NAME": "north",
+    "OS_CACERT": "/etc/cloud.pem",
+    "OS_SERVER_NAME": "lia",
+    "OS_FLAVOR": "m1.smaller",
+    "OS_IMAGE": "debian-13",
+    "OS_FLOATING_IP_POOL": "public",
+    "OS_NETWORKS": "inner,outer",
+    "OS_KEYPAIR_NAME": "lia-key",
+    "OS_SECURITY_GROUPS": "default,web",
+    "OS_SSH_USERNAME": "ubuntu",
+    "OS_PRIVATE_KEY_PATH": "~/keys/lia.pem",
+}
+AZURE = {
+    "AZURE_TENANT_ID": "a tenant",
+    "AZURE_CLIENT_ID": "a client",
+    "AZURE_CLIENT_SECRET": "a password",
+    "AZURE_SUBSCRIPTION_ID": "a subscription",
+    "AZURE_RESOURCE_GROUP": "a group",
+    "AZURE_VM_IMAGE_URN": "credativ:Debian:8:8.0.201701180",
+    "AZURE_VM_SIZE": "Basic_A0",
+    "AZURE_LOCATION": "northeurope",
+    "AZURE_VM_NAME": "lia",
+    "AZURE_TCP_ENDPOINTS": "80",
+    "AZURE_SSH_USERNAME": "lia",
+    "AZURE_PRIVATE_KEY_PATH": "~/.ssh/id_rsaAzure",
+}
+
+
+class Block:
+    """What a provider's block sets for one machine."""
+
+    def __init__(self, parts: list[dict[str, Any]]) -> None:
+        own, override = parts
+        self.set: dict[str, Any] = own["set"]
+        self.customized = {arguments[0]: arguments[1] for _, arguments, _, _ in own["calls"]}
+        nothing = {"set": {}, "calls": []}
+        vm, ssh = (override["parts"].get(part, nothing) for part in ("vm", "ssh"))
+        trigger = override["parts"].get("trigger", nothing)
+        self.box = vm["set"].get("box")
+        self.ssh: dict[str, Any] = ssh["set"]
+        self.networks = {args[0]: opts for name, args, opts, _ in vm["calls"] if name == "network"}
+        self.folders = [args for name, args, _, _ in vm["calls"] if name == "synced_folder"]
+        self.triggers = [(name, *args) for name, args, _, _ in trigger["calls"]]
+        provisioned = [it for name, _, _, it in vm["calls"] if name == "provision"]
+        self.extra_vars = provisioned[0][0]["set"]["extra_vars"] if provisioned else {}
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        found: dict[str, str] = self.extra_vars.get("machine_addresses", {})
+        return found
+
+
+class Recorded:
+    """The whole Vagrantfile, evaluated with these variables."""
+
+    def __init__(self, vagrantfile: Path = ROOT / "Vagrantfile", **variables: str) -> None:
+        ruby = shutil.which("ruby")
+        if ruby is None:
+            raise doctor.Missing("ruby is not here; it comes with: sudo apt-get install vagrant")
+        ran = subprocess.run(
+            [ruby, "-W", RECORDER, vagrantfile],
+            env={"PATH": os.environ["PATH"], "HOME": "/nowhere", **variables},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert (ran.returncode, ran.stderr) == (0, "")
+        recorded = json.loads(ran.stdout)
+        self.own, self.default = recorded["own"], recorded["default"]
+        calls = recorded["config"]["parts"]["vm"]["calls"]
+        self.shared_folders = [
+            (args, opts) for name, args, opts, _ in calls if name == "synced_folder"
+        ]
+        self.machines = {
+            args[0]: parts[0]["parts"]["vm"] for name, args, _, parts in calls if name == "define"
+        }
+
+    def block(self, provider: str, machine: str = HOSTS[0]) -> Block:
+        blocks = [
+            parts
+            for name, args, _, parts in self.machines[machine]["calls"]
+            if name == "provider" and args == [provider]
+        ]
+        assert len(blocks) == 1
+        return Block(blocks[0])
+
+
+@pytest.fixture(scope="module")
+def plain() -> Recorded:
+    return Recorded()
+
+
+def test_there_are_two_machines_each_with_its_playbook(plain: Recorded) -> None:
+    assert list(plain.machines) == HOSTS
+    for name, vm in plain.machines.items():
+        assert vm["set"] == {"hostname": name}
+        (provision,) = (call for call in vm["calls"] if call[0] == "provision")
+        assert provision[2] == {"type": "ansible"}
+        ansible = provision[3][0]["set"]
+        assert ansible == {
+            "playbook": f"playbooks/{name.removesuffix('-host')}.yml",
+            "config_file": "playbooks/ansible.cfg",
+            "compatibility_mode": "2.0",
+            "groups": {"containers": ["containers-host"], "database": ["database-host"]},
+        }
+    assert plain.shared_folders == [([".", "/vagrant"], {"disabled": True})]
+
+
+def test_docker_is_used_where_nobody_says_otherwise(plain: Recorded) -> None:
+    assert plain.default == "docker"
+    assert Recorded(VAGRANT_DEFAULT_PROVIDER="lxc").default == "lxc"
+
+
+def test_docker(plain: Recorded) -> None:
+    block = plain.block("docker")
+    checkout = block.networks["private_network"]["name"]
+    address = block.addresses["containers-host"]
+    arguments = block.set.pop("create_args")
+    assert block.set == {
+        "name": f"{checkout}-containers-host",
+        "image": "nochat/machine:debian-bookworm",
+        "has_ssh": True,
+    }
+    assert block.networks == {
+        "private_network": {"ip": address, "name": checkout},
+        "forwarded_port": {
+            "guest": 8000,
+            "host": 8000,
+            "host_ip": "127.0.0.1",
+            "auto_correct": True,
+        },
+    }
+    given = " ".join(arguments)
+    for wanted in (
+        "--tmpfs /run --tmpfs /run/lock --volume /var/lib/docker",
+        "--cap-add SYS_ADMIN --cap-add NET_ADMIN",
+        "--security-opt seccomp=unconfined --security-opt apparmor=unconfined",
+    ):
+        assert wanted in given
+    version_1 = Path("/sys/fs/cgroup/systemd").exists()
+    assert ("--volume /sys/fs/cgroup:/sys/fs/cgroup:rw" in given) is version_1
+    assert ("--cgroupns private" in given) is not version_1
+    assert "--cpus" not in arguments
+    assert "--memory" not in arguments
+    assert "--privileged" not in arguments
+    assert block.box is None  # A box would have to be fetched, and nothing is taken of it.
+    assert block.folders == [
+        ["build/cache/apt/containers-host", "/var/cache/apt/archives", {"create": True}]
+    ]
+    assert block.triggers == [("before", "up"), ("before", "destroy"), ("after", "destroy")]
+
+
+def test_docker_with_its_variables() -> None:
+    recorded = Recorded(
+        NOCHAT_MACHINE_BASE="nochat/debian:12",
+        NOCHAT_MACHINE_CPUS="1.5",
+        NOCHAT_MACHINE_MEMORY="3000",
+    )
+    block = recorded.block("docker")
+    assert block.set["image"] == "nochat/machine:nochat-debian-12"
+    assert block.set["create_args"][-4:] == ["--cpus", "1.5", "--memory", "3000m"]
+
+
+def test_lxc(plain: Recorded) -> None:
+    block = plain.block("lxc", "database-host")
+    assert block.box == "isc/lxc-debian-12"
+    assert block.set["backingstore"] == "dir"
+    assert block.set["container_name"].endswith("-database-host")
+    assert block.customized == {
+        "net.0.link": "lxcbr0",
+        "net.1.type": "veth",
+        "net.1.link": "lxcbr0",
+        "net.1.flags": "up",
+        "net.1.ipv4.address": f"{block.addresses['database-host']}/28",
+    }
+    assert block.networks == {}
+    assert block.folders == [
+        ["build/cache/apt/database-host", "/var/cache/apt/archives", {"create": True}]
+    ]
+    assert block.triggers == [("before", ["up", "destroy"])]
+
+
+def test_lxc_with_its_variables() -> None:
+    recorded = Recorded(NOCHAT_MACHINE_BOX="nochat/debian", NOCHAT_MACHINE_BRIDGE="br7")
+    block = recorded.block("lxc")
+    assert block.box == "nochat/debian"
+    assert block.customized["net.0.link"] == block.customized["net.1.link"] == "br7"
+
+
+@pytest.mark.parametrize("provider", ["libvirt", "virtualbox"])
+def test_virtual_machines(plain: Recorded, provider: str) -> None:
+    block = plain.block(provider)
+    assert block.box == "debian/bookworm64"
+    assert (block.set["cpus"], block.set["memory"]) == (2, 2048)
+    assert block.networks == {
+        "private_network": {
+            "ip": block.addresses["containers-host"],
+            "netmask": "255.255.255.240",
+        },
+        "forwarded_port": {
+            "guest": 8000,
+            "host": 8000,
+            "host_ip": "127.0.0.1",
+            "auto_correct": True,
+        },
+    }
+    recorded = Recorded(
+        NOCHAT_MACHINE_BOX="nochat/debian", NOCHAT_MACHINE_CPUS="4", NOCHAT_MACHINE_MEMORY="4096"
+    )
+    block = recorded.block(provider)
+    assert block.box == "nochat/debian"
+    assert (block.set["cpus"], block.set["memory"]) == (4, 4096)
+    assert "forwarded_port" not in recorded.block(provider, "database-host").networks
+
+
+def test_libvirt_emulates_where_it_has_to(plain: Recorded) -> None:
+    emulated = {"driver": "qemu", "cpu_mode": "custom", "cpu_model": "qemu64"}
+    values = Recorded(NOCHAT_MACHINE_EMULATED="1").block("libvirt").set
+    prefix = values.pop("default_prefix")
+    assert prefix.startswith("nochat-")
+    assert prefix.endswith("-")
+    assert values == {"cpus": 2, "memory": 2048, **emulated}
+    if os.access("/dev/kvm", os.W_OK):
+        assert not emulated.keys() & plain.block("libvirt").set.keys()
+    else:
+        assert emulated.items() <= plain.block("libvirt").set.items()
+
+
+def test_virtualbox_is_named_after_the_checkout(plain: Recorded) -> None:
+    values = plain.block("virtualbox").set
+    assert values.keys() == {"name", "cpus", "memory"}
+    assert values["name"].endswith("-containers-host")
+
+
+def test_openstack(plain: Recorded) -> None:
+    block = plain.block("openstack")
+    assert {key: value for key, value in block.set.items() if value is not None} == {
+        "user_domain_name": "Default",
+        "project_domain_name": "Default",
+        "server_name": "containers-host",
+        "flavor": "m1.small",
+        "image": "debian-12",
+        "security_groups": ["default"],
+    }
+    assert block.ssh == {"username": "debian", "private_key_path": None}
+    assert block.addresses == {}
+
+
+def test_openstack_with_its_variables() -> None:
+    block = Recorded(**OPENSTACK).block("openstack")
+    assert block.set == {
+        "openstack_auth_url": "http://cloud.example:5000/v3",
+        "username": "lia",
+        "password": "a password",
+        "tenant_name": "course",
+        "user_domain_name": "people",
+        "project_domain_name": "courses",
+        "region": "north",
+        "ssl_ca_file": "/etc/cloud.pem",
+        "server_name": "lia-containers-host",
+        "flavor": "m1.smaller",
+        "image": "debian-13",
+        "floating_ip_pool": "public",
+        "networks": ["inner", "outer"],
+        "keypair_name": "lia-key",
+        "security_groups": ["default", "web"],
+    }
+    assert block.ssh == {"username": "ubuntu", "private_key_path": "~/keys/lia.pem"}
+    assert Recorded(OS_TENANT_NAME="old").block("openstack").set["tenant_name"] == "old"
+
+
+def test_azure(plain: Recorded) -> None:
+    block = plain.block("azure")
+    assert {key: value for key, value in block.set.items() if value is not None} == {
+        "vm_image_urn": "Debian:debian-12:12-gen2:latest",
+        "vm_size": "Standard_B2s",
+        "location": "westeurope",
+        "vm_name": "containers-host",
+        "tcp_endpoints": "8000",
+    }
+    assert block.box == "azure"
+    assert block.ssh == {"username": "vagrant", "private_key_path": None}
+
+
+def test_azure_with_its_variables() -> None:
+    block = Recorded(**AZURE).block("azure")
+    assert block.set == {
+        "tenant_id": "a tenant",
+        "client_id": "a client",
+        "client_secret": "a password",
+        "subscription_id": "a subscription",
+        "resource_group_name": "a group",
+        "vm_image_urn": "credativ:Debian:8:8.0.201701180",
+        "vm_size": "Basic_A0",
+        "location": "northeurope",
+        "vm_name": "lia-containers-host",
+        "tcp_endpoints": "80",
+    }
+    assert block.ssh == {"username": "lia", "private_key_path": "~/.ssh/id_rsaAzure"}
+
+
+@pytest.mark.parametrize("provider", ["openstack", "azure"])
+def test_our_own_providers_know_all_that_is_set(plain: Recorded, provider: str) -> None:
+    assert plain.block(provider).set.keys() <= set(plain.own[provider])
+
+
+def test_an_installed_plugin_takes_precedence() -> None:
+    plugin = {"HAS_PLUGINS": "vagrant-openstack-provider"}
+    assert Recorded(**plugin).own.keys() == {"azure"}
+
+
+def test_addresses_are_nobody_elses(plain: Recorded) -> None:
+    for provider, range_ in (
+        ("docker", "198.18.0.0/15"),
+        ("lxc", "198.18.0.0/15"),
+        ("libvirt", "198.18.0.0/15"),
+        ("virtualbox", "192.168.56.0/21"),
+    ):
+        first, second = (ip_address(it) for it in plain.block(provider).addresses.values())
+        assert first in ip_network(range_)
+        assert first != second
+        assert ip_network(f"{first}/28", strict=False) == ip_network(f"{second}/28", strict=False)
+        for machine in HOSTS:
+            assert plain.block(provider, machine).addresses.keys() == set(HOSTS)
+
+
+def test_two_checkouts_do_not_collide(tmp_path: Path, plain: Recorded) -> None:
+    shutil.copy(ROOT / "Vagrantfile", tmp_path)
+    shutil.copytree(ROOT / "vagrant", tmp_path / "vagrant")
+    elsewhere = Recorded(tmp_path / "Vagrantfile")
+    own_state = Recorded(VAGRANT_DOTFILE_PATH=".vagrant-of-lia")
+    usual = Recorded(VAGRANT_DOTFILE_PATH=str(ROOT / ".vagrant"))
+    for provider in ("docker", "lxc", "libvirt", "virtualbox"):
+        blocks = [it.block(provider) for it in (plain, elsewhere, own_state)]
+        assert len({it.addresses["containers-host"] for it in blocks}) == 3
+        assert usual.block(provider).addresses == blocks[0].addresses
+    names = {it.block("docker").set["name"] for it in (plain, elsewhere, own_state)}
+    assert len(names) == 3

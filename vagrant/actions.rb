@@ -1,0 +1,110 @@
+require "open3"
+require_relative "conversation"
+require_relative "error"
+
+module NoChat
+  module Cloud
+    # Makes the server, or goes on where an earlier try ended.
+    class Create
+      def initialize(app, _env)
+        @app = app
+      end
+
+      def call(env)
+        machine = env[:machine]
+        talk = Conversation.new(machine)
+        machine.ui.output("Creating a server in #{machine.provider_name}...")
+        # Once the cloud talks to us, `destroy` may have something to look for.
+        machine.provider.learn(
+          talk.ask("create", public_key: public_key(machine)) { machine.id ||= talk.token }
+        )
+        @app.call(env)
+      end
+
+      private
+
+      # Where the user names no key, the machine gets one of its own, where Vagrant looks for it.
+      def public_key(machine)
+        given = Array(machine.config.ssh.private_key_path).first
+        key = File.expand_path(given || "#{machine.data_dir}/private_key", machine.env.root_path)
+        unless given || File.exist?(key)
+          Open3.capture2e("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "nochat", "-f", key)
+        end
+        text, status = Open3.capture2("ssh-keygen", "-y", "-P", "", "-f", key)
+        raise Error, "#{key} is not a private key without passphrase." unless status.success?
+
+        text.strip
+      end
+    end
+
+    # Deletes the server and what came with it, also what an interrupt left.
+    class Destroy
+      def initialize(app, _env)
+        @app = app
+      end
+
+      def call(env)
+        machine = env[:machine]
+        machine.ui.output("Deleting the server and what belongs to it...")
+        machine.provider.learn(Conversation.new(machine).ask("destroy"))
+        machine.id = nil
+        @app.call(env)
+      end
+    end
+
+    # What `vagrant up`, `destroy` and the others do: Vagrant's own steps, and ours.
+    # There is no halt: a server that is off costs the same. Vagrant says that it is not there.
+    module Actions
+      include Vagrant::Action::Builtin
+      NONE = Vagrant::MachineState::NOT_CREATED_ID
+
+      def self.up
+        build do |steps|
+          steps.use ConfigValidate
+          steps.use Provision # after all that follow
+          steps.use Call, IsState, :active do |env, more|
+            more.use Create unless env[:result]
+            more.use WaitForCommunicator
+          end
+        end
+      end
+
+      def self.destroy
+        build do |steps|
+          steps.use Call, DestroyConfirm do |env, more|
+            next unless env[:result]
+
+            more.use ConfigValidate
+            more.use ProvisionerCleanup, :before
+            more.use Destroy
+          end
+        end
+      end
+
+      def self.provision
+        build { |steps| existing(steps, ConfigValidate, Provision) }
+      end
+
+      def self.ssh
+        build { |steps| existing(steps, SSHExec) }
+      end
+
+      def self.ssh_run
+        build { |steps| existing(steps, SSHRun) }
+      end
+
+      def self.build(&block)
+        Vagrant::Action::Builder.new.tap(&block)
+      end
+
+      def self.existing(steps, *actions)
+        steps.use Call, IsState, NONE do |env, more|
+          raise Vagrant::Errors::VMNotCreatedError if env[:result]
+
+          actions.each { |action| more.use action }
+        end
+      end
+      private_class_method :build, :existing
+    end
+  end
+end

@@ -1,0 +1,176 @@
+"""Servers in OpenStack for Vagrant: vagrant/cloud.rb starts this with the order on its input.
+
+All that is made here bears the machine's token: a server in its metadata, a key pair as its name,
+a floating address as its description. So an interrupted `up` can go on, and `destroy` finds it.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from conversation import Machine, Order, Refused, progress, serve
+
+try:
+    import openstack
+    from keystoneauth1.exceptions import ClientException
+    from openstack.exceptions import SDKException
+except ModuleNotFoundError as error:
+    problem = f"{error.name} is missing. Install it: .venv/bin/pip install 'openstacksdk>=4,<5'"
+
+    def refuse(_: Order) -> Machine:
+        """Say what to install."""
+        raise Refused(problem) from None
+
+    serve({"create": refuse, "destroy": refuse, "state": refuse})
+    raise SystemExit from None
+
+logging.getLogger("keystoneauth").setLevel(logging.ERROR)  # Its warnings repeat the error.
+PATIENCE = 600  # seconds for a server to be built: in an emulated cloud that takes minutes
+
+
+class Cloud:
+    """The user's project in OpenStack."""
+
+    def __init__(self, order: Order) -> None:
+        self.order, self.settings = order, order.settings
+        self.connection = openstack.connect(
+            load_yaml_config=False,
+            load_envvars=False,
+            auth_type="password",
+            auth={
+                "auth_url": self.settings["openstack_auth_url"],
+                "username": self.settings["username"],
+                "password": self.settings["password"],
+                "project_name": self.settings["tenant_name"],
+                "user_domain_name": self.settings["user_domain_name"],
+                "project_domain_name": self.settings["project_domain_name"],
+            },
+            region_name=self.settings.get("region"),
+            cacert=self.settings.get("ssl_ca_file"),
+            app_name="nochat",
+        )
+        self.compute, self.network = self.connection.compute, self.connection.network
+
+    def servers(self) -> Iterator[Any]:
+        """The machine's server; several only where two `up` ran at the same time."""
+        token = self.order.token
+        return (it for it in self.compute.servers() if it.metadata.get("nochat") == token)
+
+    def addresses(self) -> Iterator[Any]:
+        """The floating address that the machine got."""
+        return self.network.ips(description=self.order.token)
+
+    def state(self) -> Machine:
+        """What there is of the machine."""
+        server = next(self.servers(), None)
+        if server is None:
+            return Machine("not_created")
+        floating = next(self.addresses(), None)
+        if floating is None and "floating_ip_pool" in self.settings:
+            return Machine("preparing")
+        ports = (port for ports in server.addresses.values() for port in ports)
+        fixed = next((port["addr"] for port in ports if port["version"] == 4), "")
+        host = floating.floating_ip_address if floating else fixed
+        return Machine(server.status.lower(), host)
+
+    def create(self) -> Machine:
+        """Make the server and what it needs, or go on where an earlier try ended."""
+        self.connection.authorize()
+        progress(f"{self.settings['username']} is logged in.")
+        key = self.key()
+        server = next(self.servers(), None) or self.server(key)
+        if server.status == "SHUTOFF":
+            self.compute.start_server(server)
+        progress(f"Server {server.name} is being built.")
+        server = self.compute.wait_for_server(server, interval=3, wait=PATIENCE)
+        if "floating_ip_pool" in self.settings and next(self.addresses(), None) is None:
+            self.float(server)
+        return self.state()
+
+    def key(self) -> str:
+        """The name of the key pair; where the user gives none, the machine's own is brought in."""
+        if "keypair_name" in self.settings:
+            return str(self.settings["keypair_name"])
+        known = self.compute.find_keypair(self.order.token)
+        wanted = self.order.public_key.split()[:2]
+        if known and known.public_key.split()[:2] != wanted:
+            self.destroy()  # The private key of what is there is lost: nobody could log in.
+            known = None
+        if not known:
+            public_key = " ".join(wanted)
+            self.compute.create_keypair(name=self.order.token, public_key=public_key)
+        return self.order.token
+
+    def server(self, key: str) -> Any:
+        """Ask for the server; it is not ready yet."""
+        wanted: dict[str, Any] = {
+            "name": self.settings["server_name"],
+            "image_id": self.named("image", self.connection.image.images()),
+            "flavor_id": self.named("flavor", self.compute.flavors()),
+            "key_name": key,
+            "metadata": {"nochat": self.order.token},
+            "security_groups": [{"name": name} for name in self.settings["security_groups"]],
+        }
+        if networks := self.settings.get("networks"):
+            known = list(self.network.networks())
+            wanted["networks"] = [{"uuid": identifier("network", it, known)} for it in networks]
+        return self.compute.create_server(**wanted)
+
+    def float(self, server: Any) -> None:
+        """Give the server an address that is reached from outside."""
+        pool = self.named("floating_ip_pool", self.network.networks())
+        port = next(self.network.ports(device_id=server.id))
+        address = self.network.create_ip(
+            floating_network_id=pool, port_id=port.id, description=self.order.token
+        )
+        progress(f"Its address is {address.floating_ip_address}.")
+
+    def destroy(self) -> Machine:
+        """Delete all that bears the token; that there is nothing is no error."""
+        for address in self.addresses():
+            self.network.delete_ip(address)
+        for server in list(self.servers()):
+            self.compute.delete_server(server)
+            self.compute.wait_for_delete(server, wait=PATIENCE)
+        self.compute.delete_keypair(self.order.token)
+        return Machine("not_created")
+
+    def named(self, setting: str, known: Iterator[Any]) -> str:
+        """The id of what a setting names."""
+        return identifier(setting, self.settings[setting], list(known))
+
+
+def identifier(what: str, name: str, known: Sequence[Any]) -> str:
+    """The id of what has this name or this id.
+
+    Raises:
+        Refused: nothing has it.
+    """
+    for it in known:
+        if name in (it.name, it.id):
+            return str(it.id)
+    names = ", ".join(sorted(it.name for it in known)) or "nothing at all"
+    raise Refused(f"This OpenStack has no {what} {name}; it has: {names}.")
+
+
+def act(order: Order, action: str) -> Machine:
+    """Do what Vagrant wants.
+
+    Raises:
+        Refused: the cloud said no, or does not answer.
+    """
+    try:
+        machine: Machine = getattr(Cloud(order), action)()
+    except (SDKException, ClientException) as error:
+        raise Refused(f"OpenStack at {order.settings['openstack_auth_url']}: {error}") from None
+    return machine
+
+
+if __name__ == "__main__":
+    serve(
+        {
+            "create": lambda order: act(order, "create"),
+            "destroy": lambda order: act(order, "destroy"),
+            "state": lambda order: act(order, "state"),
+        }
+    )

@@ -1,0 +1,61 @@
+require "digest"
+require "json"
+require "open3"
+require_relative "error"
+
+module NoChat
+  module Cloud
+    # What one of the programs is told, as JSON on its standard input, and what it answers: a JSON
+    # object a line, {"progress": TEXT} any number of times, then {"error": TEXT} or an answer,
+    # {"state": TEXT, "host": ADDRESS}.
+    class Conversation
+      FOLDER = __dir__
+
+      def initialize(machine)
+        @machine = machine
+        @program = File.join(FOLDER, "cloud_#{machine.provider_name}.py")
+      end
+
+      # A name for the machine in the cloud that only this checkout gives: what an interrupted
+      # `up` left is found by it.
+      def token
+        checkout = Digest::SHA256.hexdigest(@machine.env.local_data_path.to_s)[0, 8]
+        "nochat-#{@machine.name}-#{checkout}"
+      end
+
+      # Yields before each line of progress is shown.
+      def ask(action, **more, &progress)
+        unless File.exist?(@program)
+          raise Error, "#{@program} is not there: the provider #{@machine.provider_name} is not " \
+                       "finished. Its public plugin can serve: " \
+                       "vagrant plugin install vagrant-#{@machine.provider_name}"
+        end
+        settings = @machine.provider_config.settings
+        told = { action: action, token: token, settings: settings, **more }
+        Open3.popen2(python, @program) do |input, output, ended|
+          input.write(JSON.generate(told))
+          input.close
+          answer = output.each_line.map { |line| hear(JSON.parse(line), &progress) }.compact.last
+          ended.value
+          answer || raise(Error, "#{@program} ended without an answer; its errors are above.")
+        end
+      end
+
+      private
+
+      def hear(line)
+        raise Error, line["error"] if line["error"]
+        return line unless line["progress"]
+
+        yield if block_given?
+        @machine.ui.detail(line["progress"])
+        nil
+      end
+
+      def python
+        own = File.expand_path("../.venv/bin/python", FOLDER)
+        File.exist?(own) ? own : "python3"
+      end
+    end
+  end
+end

@@ -1,0 +1,84 @@
+require "open3"
+require_relative "error"
+
+module NoChat
+  # What Vagrant's docker provider leaves to us: the image of a machine, built from docker/machine;
+  # a network of this checkout (Vagrant's own is removed by anybody's destroy); and what an
+  # interrupt left.
+  module Docker
+    CAPABLE = %w[--cap-add SYS_ADMIN --cap-add NET_ADMIN --security-opt seccomp=unconfined
+                 --security-opt apparmor=unconfined].freeze
+    FOLDERS = %w[--tmpfs /run --tmpfs /run/lock --volume /var/lib/docker].freeze
+    VERSION_1 = %w[--volume /sys/fs/cgroup:/sys/fs/cgroup:rw].freeze # of cgroups
+    VERSION_2 = %w[--cgroupns private].freeze
+    TURN = Mutex.new # The machines come up side by side.
+
+    class << self
+      def image
+        "nochat/machine:#{base.gsub(/[^\w.-]/, '-')}"
+      end
+
+      def arguments(cpus, memory)
+        cgroups = Dir.exist?("/sys/fs/cgroup/systemd") ? VERSION_1 : VERSION_2
+        limits = []
+        limits += ["--cpus", cpus] if cpus
+        limits += ["--memory", "#{memory}m"] if memory
+        FOLDERS + CAPABLE + cgroups + limits
+      end
+
+      def triggers(config, network, subnet)
+        config.trigger.before(:up) do |trigger|
+          trigger.ruby { |_, machine| TURN.synchronize { prepare(machine, network, subnet) } }
+        end
+        config.trigger.before(:destroy) { |trigger| trigger.ruby { |_, it| remove_leftover(it) } }
+        config.trigger.after(:destroy) do |trigger|
+          trigger.ruby { TURN.synchronize { remove_network(network) } }
+        end
+      end
+
+      private
+
+      def base
+        ENV["NOCHAT_MACHINE_BASE"].to_s.empty? ? "debian:bookworm" : ENV["NOCHAT_MACHINE_BASE"]
+      end
+
+      def prepare(machine, network, subnet)
+        return if known?(machine)
+
+        remove_leftover(machine)
+        machine.ui.detail("Building #{image} from #{base}; the first time this takes a while.")
+        docker("build", "--quiet", "--tag", image, "--build-arg", "BASE_IMAGE=#{base}",
+               File.expand_path("../docker/machine", __dir__))
+        return if docker("network", "ls", "--quiet", "--filter", "name=^#{network}$") != ""
+
+        docker("network", "create", "--subnet", subnet, network)
+      end
+
+      # Vagrant notes a container's id only once it runs.
+      def known?(machine)
+        machine.id && machine.id != "preparing"
+      end
+
+      def remove_leftover(machine)
+        return if known?(machine)
+
+        name = machine.provider_config.name
+        left = docker("ps", "--all", "--quiet", "--filter", "name=^/#{name}$")
+        docker("rm", "--force", "--volumes", left) unless left.empty?
+      end
+
+      def remove_network(network)
+        found = docker("network", "ls", "--quiet", "--filter", "name=^#{network}$")
+        used = docker("ps", "--all", "--quiet", "--filter", "network=#{network}")
+        docker("network", "rm", network) if used.empty? && !found.empty?
+      end
+
+      def docker(*arguments)
+        output, errors, status = Open3.capture3("docker", *arguments)
+        return output.strip if status.success?
+
+        raise Error, "docker #{arguments.first(2).join(' ')} failed:\n#{errors.strip}"
+      end
+    end
+  end
+end

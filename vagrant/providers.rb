@@ -1,0 +1,60 @@
+require "open3"
+require_relative "error"
+
+module NoChat
+  # What to do where `vagrant up` can't work: Vagrant's own messages say only what is wrong.
+  module Providers
+    PLUGINS = { "lxc" => "vagrant-lxc", "libvirt" => "vagrant-libvirt" }.freeze
+    ALL = %w[docker lxc libvirt virtualbox openstack azure].freeze
+
+    class << self
+      def check(arguments, dotfile, bridge)
+        return unless arguments.first == "up" && Dir["#{dotfile}/machines/*/*/id"].empty?
+
+        case name = wanted(arguments)
+        when "docker" then check_docker
+        when *PLUGINS.keys then check_plugin(name)
+        when *ALL then nil
+        else raise Error, "There is no provider #{name}; there are #{ALL.join(', ')}."
+        end
+        check_bridge(bridge) if name == "lxc"
+      end
+
+      private
+
+      def wanted(arguments)
+        text = arguments.join(" ")[/--provider[= ](\S+)/, 1]
+        text || ENV["VAGRANT_DEFAULT_PROVIDER"]
+      end
+
+      def check_plugin(name)
+        return if Vagrant.plugin("2").manager.providers.to_hash.key?(name.to_sym)
+
+        plugin = PLUGINS[name]
+        raise Error, "The provider #{name} is a plugin that Vagrant does not have. Install it: " \
+                     "sudo apt-get install #{plugin}, or: vagrant plugin install #{plugin}"
+      end
+
+      def check_docker
+        _, errors, status = Open3.capture3("docker", "version")
+        return if status.success?
+
+        advice = "Start it: sudo systemctl start docker (or set DOCKER_HOST)."
+        if errors.match?(/permission denied/i)
+          advice = "You have no right to its socket: sudo usermod -aG docker $USER; log in again."
+        end
+        raise Error, "Docker does not answer. #{advice}\nIt says: #{errors.strip}"
+      rescue Errno::ENOENT
+        raise Error, "Docker is not on this machine. Install it: sudo apt-get install docker.io. " \
+                     "Or take another provider: vagrant up --provider=lxc"
+      end
+
+      def check_bridge(bridge)
+        return if Dir.exist?("/sys/class/net/#{bridge}")
+
+        raise Error, "There is no bridge #{bridge} for LXC. Start it: sudo systemctl start " \
+                     "lxc-net. Or name another in NOCHAT_MACHINE_BRIDGE."
+      end
+    end
+  end
+end
