@@ -28,7 +28,7 @@ check: $(READY)  ## the tests for all day: under two minutes
 test: $(READY)  ## everything: Debian's packages, lint, every test
 	@tools/apt-install
 	@$(MAKE) lint
-	@tools/test
+	@$(PYTHON) -m pytest
 
 test-openstack: $(READY)  ## real OpenStack on one machine, and a server in it: minutes
 	@$(PYTHON) -m pytest -s -m openstack tests/machines

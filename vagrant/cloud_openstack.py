@@ -111,6 +111,7 @@ class Cloud:
             "metadata": {"nochat": self.order.token},
             "security_groups": [{"name": name} for name in self.settings["security_groups"]],
         }
+        wanted["networks"] = "auto"  # the only one that there is
         if networks := self.settings.get("networks"):
             known = list(self.network.networks())
             wanted["networks"] = [{"uuid": identifier("network", it, known)} for it in networks]

@@ -11,10 +11,15 @@ from nochat.keeper import Kept, NotReady, keep, wait_until
 START_SECONDS = 180.0
 # A temporary folder that is on a disk; on some systems, /tmp is memory.
 FOLDER = "/var/tmp"  # noqa: S108
-# SIGTERM reaches all that runs in it; as nothing of it stays, it is not worth a wait.
+# SIGTERM reaches all that runs in it, and would reach what is to stop it. As nothing of it stays,
+# its own end is not worth a wait.
 RUN = """
 cd "$1"
-trap 'lxc-stop --kill -n "$2" -P "${1%/*}"' TERM
+stop() {
+    trap '' TERM
+    lxc-stop --kill -n "$1" -P "$2"
+}
+trap 'stop "$2" "${1%/*}"' TERM
 {
     tar --extract --file "$3" --directory rootfs --numeric-owner --xattrs --acls &&
     cp -R files/. rootfs &&

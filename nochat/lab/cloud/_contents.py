@@ -69,14 +69,15 @@ def add_image(cloud: Connection, folder: Path) -> None:
     """Upload a disk with its kernel and first disk, and say what a server of it needs."""
 
     def upload(name: str, file: str, container: str, disk: str, **more: Any) -> str:
-        made = cloud.image.create_image(
-            name,
-            filename=str(folder / file),
-            container_format=container,
-            disk_format=disk,
-            visibility="public",
-            **more,
-        )
+        with (folder / file).open("rb") as data:
+            made = cloud.image.create_image(
+                name,
+                data=data,
+                container_format=container,
+                disk_format=disk,
+                visibility="public",
+                **more,
+            )
         return str(made.id)
 
     upload(

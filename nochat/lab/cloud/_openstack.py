@@ -48,7 +48,7 @@ def openstack(*, quiet: bool = False) -> Cloud:
     address, ours = str(network[2]), str(network[1])
     admin, services, user = new_password(), new_password(), new_password()
     with progress("OpenStack: the machine", quiet):
-        interface = f"nochat-{secrets.token_hex(4)}"
+        interface = f"cloud-{secrets.token_hex(4)}"
         config = _fill((HERE / "lxc-config").read_text(), bridge=bridge, interface=interface)
         files = dict(_files(address=address, password=services))
         container = _container.start(box, config, files)
@@ -65,18 +65,20 @@ def openstack(*, quiet: bool = False) -> Cloud:
                     "OS_BOOTSTRAP_INTERNAL_URL": url,
                 },
             )
-            cloud = _contents.connect(address, "admin", admin, "admin")
-            _services.wait(container, ("keystone",), lambda: bool(cloud.authorize()))
-            _contents.add_accounts(cloud, address, services, user)
-        with progress("OpenStack: images, networks and servers", quiet):
-            container.run("sh", "/root/setup", "services")
-            cloud = _contents.connect(address, "admin", admin, "admin")
-            _services.wait_for_all(container, address, cloud)
-        with progress("OpenStack: an image, a flavor and a network", quiet):
-            _contents.add_image(cloud, image)
-            _contents.add_network(cloud, network, _address(bridge))
-            made = Cloud(url, _contents.USER, user, _contents.PROJECT, network, container)
-            _contents.open_ports(made.connect())
+            with _contents.connect(address, "admin", admin, "admin") as cloud:
+                _services.wait(container, ("keystone",), lambda: bool(cloud.authorize()))
+                _contents.add_accounts(cloud, address, services, user)
+        # Another connection: this one knows where the services are.
+        with _contents.connect(address, "admin", admin, "admin") as cloud:
+            with progress("OpenStack: images, networks and servers", quiet):
+                container.run("sh", "/root/setup", "services")
+                _services.wait_for_all(container, address, cloud)
+            with progress("OpenStack: an image, a flavor and a network", quiet):
+                _contents.add_image(cloud, image)
+                _contents.add_network(cloud, network, _address(bridge))
+        made = Cloud(url, _contents.USER, user, _contents.PROJECT, network, container)
+        with made.connect() as connection:
+            _contents.open_ports(connection)
     except BaseException:
         container.stop()
         raise
