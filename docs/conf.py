@@ -42,7 +42,7 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 # Other projects' names have no page here, and looking them up would need the network.
-nitpick_ignore_regex = [("py:.*", r"(?!nochat\.).*")]
+nitpick_ignore_regex = [("py:.*", r"(?!nochat\.).*"), ("py:.*", r"nochat\..*\._.*")]
 
 html_theme = "sphinx_book_theme"
 html_title = "NoChat"

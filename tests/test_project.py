@@ -114,7 +114,7 @@ def test_notebook_has_a_challenge_with_hint_and_solution(path):
 def test_notebook_closes_by_cleaning_up(path):
     closing = nbformat.read(path, as_version=4).cells[-6:]
     code = "\n".join(cell.source for cell in closing if cell.cell_type == "code")
-    assert re.search(r"\bstop\(\)", code), "stops what it started"
+    assert re.search(r"\b(stop|destroy)\(\)", code), "stops what it started"
     assert "checks.check(" in code, "checks that nothing is left"
 
 

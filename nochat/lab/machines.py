@@ -1,10 +1,10 @@
 """The machines of the Vagrantfile, driven by python-vagrant; gone with the process that made them.
 
-```python
-farm = machines.up(provider="docker", provision=False)
-farm.ssh("containers-host", "hostname")
-farm.destroy()
-```
+For example::
+
+    farm = machines.up(provider="docker", provision=False)
+    farm.ssh("containers-host", "hostname")
+    farm.destroy()
 """
 
 import ipaddress

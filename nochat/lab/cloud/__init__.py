@@ -1,10 +1,10 @@
 """A cloud of one's own, gone with the process that started it: real OpenStack on one machine.
 
-```python
-with cloud.openstack() as mine:
-    mine.auth_url, mine.username, mine.environment
-    mine.connect().compute.servers()
-```
+For example::
+
+    with cloud.openstack() as mine:
+        mine.auth_url, mine.username, mine.environment
+        mine.connect().compute.servers()
 """
 
 from nochat.lab.cloud._cloud import Cloud
