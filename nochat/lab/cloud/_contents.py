@@ -74,7 +74,7 @@ def add_image(cloud: Connection, folder: Path) -> None:
         with (folder / file).open("rb") as data:
             made = images.create_image(
                 name,
-                data=data,  # type: ignore[arg-type]  # a file will do, whatever it says
+                data=data,
                 container_format=container,
                 disk_format=disk,
                 visibility="public",
