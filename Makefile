@@ -30,6 +30,9 @@ test: $(READY)  ## everything: Debian's packages, lint, every test
 	@$(MAKE) lint
 	@$(PYTHON) -m pytest
 
+test-machines: $(READY)  ## machines by Docker and LXC, provisioned, and their notebooks: minutes
+	@$(PYTHON) -m pytest -m machines
+
 test-openstack: $(READY)  ## real OpenStack on one machine, and a server in it: minutes
 	@$(PYTHON) -m pytest -s -m openstack tests/machines
 
@@ -73,4 +76,4 @@ endif
 $(READY): pyproject.toml requirements.lock package-lock.json tools/environment
 	@tools/environment
 
-.PHONY: help lab chat check test test-libvirt test-openstack box lint course docs bench lock clean remake
+.PHONY: help lab chat check test test-machines test-libvirt test-openstack box lint course docs bench lock clean remake

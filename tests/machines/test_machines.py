@@ -22,7 +22,7 @@ from nochat.lab.machines import Farm
 
 from .conftest import needs_root
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.machines, pytest.mark.slow, pytest.mark.timeout(600)]
 
 BOTH = ("containers.yml", "database.yml")  # the chat on two machines
 ALONE = ("servers.yml", "app.yml")  # and on one

@@ -10,7 +10,12 @@ import pytest
 
 from nochat.lab.course import explain, is_good, run
 
-NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = [
+    pytest.param(
+        path, id=path.stem, marks=[pytest.mark.machines] * ('"vagrant"' in path.read_text())
+    )
+    for path in sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+]
 PASSWORD = re.compile(r"\w+://[^\s/:@\"'\\]+:(?!\*|…|\\u2026)[^\s/:@\"'\\]+@")
 SECONDS_TO_GO = 5
 
@@ -35,7 +40,7 @@ def mark_of(process):
         return None
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS)
 def test_notebook(path, tmp_path, started, request):
     if '"vagrant"' in path.read_text():
         request.getfixturevalue("image")
