@@ -110,7 +110,7 @@ def test_a_server_boots_is_provisioned_and_goes(mine: cloud.Cloud, tmp_path: Pat
 
 
 def test_a_killed_process_leaves_nothing(before) -> None:
-    command = [sys.executable, "-c", "from nochat.lab import cloud; cloud.openstack()"]
+    command = [sys.executable, "-u", "-c", "from nochat.lab import cloud; cloud.openstack()"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         # Its packages, and the machine: it runs.

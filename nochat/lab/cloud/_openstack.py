@@ -56,7 +56,8 @@ def openstack(*, quiet: bool = False) -> Cloud:
         _ip("address", "add", f"{ours}/{network.prefixlen}", "dev", interface)
         with progress("OpenStack: databases, broker and identity", quiet):
             container.run("sh", "/root/setup", "databases")
-            url = f"http://{address}:{_contents.IDENTITY_PORT}/v3"
+            port = _contents.IDENTITY_PORT
+            url = f"http://{address}:{port}/v3"
             container.run(
                 *("sh", "/root/setup", "identity"),
                 env={
@@ -66,7 +67,11 @@ def openstack(*, quiet: bool = False) -> Cloud:
                 },
             )
             with _contents.connect(address, "admin", admin, "admin") as cloud:
-                _services.wait(container, ("keystone",), lambda: bool(cloud.authorize()))
+                _services.wait(
+                    container,
+                    ("keystone",),
+                    lambda: _services.listens(address, port) and bool(cloud.authorize()),
+                )
                 _contents.add_accounts(cloud, address, services, user)
         # Another connection: this one knows where the services are.
         with _contents.connect(address, "admin", admin, "admin") as cloud:

@@ -35,7 +35,12 @@ def wait_for_all(container: Container, address: str, cloud: Connection) -> None:
     Raises:
         NotReady: one does not come up; with the end of its log.
     """
-    wait(container, UNITS, lambda: _listens(address) and _complete(cloud))
+    ports = [port for _, _, port, _ in _contents.ENDPOINTS]
+    wait(
+        container,
+        UNITS,
+        lambda: all(listens(address, port) for port in ports) and _complete(cloud),
+    )
 
 
 def wait(container: Container, units: tuple[str, ...], ready: Callable[[], bool]) -> None:
@@ -64,18 +69,16 @@ def wait(container: Container, units: tuple[str, ...], ready: Callable[[], bool]
     raise NotReady(f"OpenStack is not ready after {SERVICE_SECONDS:.0f} s: {said}")
 
 
+def listens(address: str, port: int) -> bool:
+    """Whether there is somebody to ask; the library logs a warning where there is not."""
+    with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=5):
+        return True
+    return False
+
+
 def _log(container: Container, unit: str) -> str:
     log = container.root / "var/log" / unit.partition("-")[0] / f"{unit}.log"
     return "\n".join(log.read_text(errors="replace").splitlines()[-20:]) if log.exists() else "-"
-
-
-def _listens(address: str) -> bool:
-    """Whether there is somebody to ask; the library logs a warning where there is not."""
-    for *_, port, _path in _contents.ENDPOINTS:
-        with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=5):
-            continue
-        return False
-    return True
 
 
 def _complete(cloud: Connection) -> bool:
