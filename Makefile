@@ -63,7 +63,8 @@ lock: $(READY)  ## renew requirements.lock and package-lock.json
 	@echo "requirements.lock and package-lock.json are renewed; the next make installs them."
 
 clean:  ## remove what make made
-	@rm -rf $(VENV) node_modules build dist nochat/static/vendor nochat/bots/node_modules *.egg-info
+	@rm -rf build 2>/dev/null || { echo "Machines wrote into build as root: sudo rm -rf build"; exit 1; }
+	@rm -rf $(VENV) node_modules dist nochat/static/vendor nochat/bots/node_modules *.egg-info
 	@rm -rf docs/api docs/messages docs/notebooks docs/services
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -prune -exec rm -rf {} +

@@ -18,12 +18,14 @@ module NoChat
         "nochat/machine:#{base.gsub(/[^\w.-]/, '-')}"
       end
 
-      def arguments(cpus, memory)
+      # Names belong here: what a machine writes into its /etc/hosts is gone when it starts again.
+      def arguments(cpus, memory, addresses)
         cgroups = Dir.exist?("/sys/fs/cgroup/systemd") ? VERSION_1 : VERSION_2
         limits = []
         limits += ["--cpus", cpus] if cpus
         limits += ["--memory", "#{memory}m"] if memory
-        FOLDERS + CAPABLE + cgroups + limits
+        names = addresses.flat_map { |name, address| ["--add-host", "#{name}:#{address}"] }
+        FOLDERS + CAPABLE + cgroups + limits + names
       end
 
       def triggers(config, network, subnet)

@@ -1,9 +1,25 @@
+require "ipaddr"
+
 module NoChat
   # What vagrant-lxc leaves to us: it knows a container only once it is made whole, so that an
-  # interrupt before that leaves one behind.
+  # interrupt before that leaves one behind; and it takes a machine's first address for the one to
+  # reach it at, which while it boots may be the private one that this computer has no route to.
   module Lxc
+    # In the place of the plugin's own method; where it finds nothing, the plugin asks again.
+    module Reachable
+      PRIVATE = IPAddr.new("198.18.0.0/15") # as in the Vagrantfile
+
+      def get_container_ip_from_ip_addr(driver)
+        found = driver.info("-iH").scan(/^[\d.]+$/)
+        found.find { |address| !PRIVATE.include?(address) }
+      end
+    end
+
     class << self
       def triggers(config)
+        config.trigger.before(:up) do |trigger|
+          trigger.ruby { Vagrant::LXC::Action::FetchIpWithLxcInfo.prepend(Reachable) }
+        end
         config.trigger.before(%i[up destroy]) do |trigger|
           trigger.ruby { |_, machine| remove_leftover(machine) }
         end

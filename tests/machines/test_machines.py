@@ -141,10 +141,29 @@ def test_a_second_run_changes_nothing(docker_farm):
     assert play(docker_farm, *BOTH) == []
 
 
+async def test_machines_that_were_off_are_a_chat_again(docker_farm):
+    """Docker writes /etc/hosts anew, and what was started by hand is not started again."""
+    docker("restart", *(Container(noted(), name).id for name in NAMES))
+    await verify.chat(docker_farm.url("containers-host", 8000))
+
+
 def test_an_intruder_finds_closed_ports_and_is_refused(docker_farm):
     intrude(docker_farm)
     database = docker_farm.reach("database-host")
     verify.refused(f"mysql+pymysql://nochat:wrong@{database}:3306/nochat")
+
+
+def test_who_logs_in_with_another_key_is_told_so(docker_farm, tmp_path):
+    key, hosts = tmp_path / "key", tmp_path / "hosts"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    ours = docker_farm.hosts["database-host"]
+    text = docker_farm.hosts_file(["database-host"], {"database": ["database-host"]})
+    # Another user as well: connections of this one stay open, and ask for no key.
+    text = text.replace(ours["identityfile"], str(key)).replace("user=vagrant", "user=root")
+    hosts.write_text(text)
+    with pytest.raises(provision.Failed, match="refuses the key or user") as refused:
+        provision.ansible("database.yml", hosts, quiet=True)
+    assert refused.value.host == "database-host"
 
 
 STUDENT = """

@@ -164,6 +164,7 @@ def test_docker(plain: Recorded) -> None:
         "--tmpfs /run --tmpfs /run/lock --volume /var/lib/docker",
         "--cap-add SYS_ADMIN --cap-add NET_ADMIN",
         "--security-opt seccomp=unconfined --security-opt apparmor=unconfined",
+        f"--add-host database-host:{block.addresses['database-host']}",
     ):
         assert wanted in given
     version_1 = Path("/sys/fs/cgroup/systemd").exists()
@@ -187,7 +188,7 @@ def test_docker_with_its_variables() -> None:
     )
     block = recorded.block("docker")
     assert block.set["image"] == "nochat/machine:nochat-debian-12"
-    assert block.set["create_args"][-4:] == ["--cpus", "1.5", "--memory", "3000m"]
+    assert "--cpus 1.5 --memory 3000m" in " ".join(block.set["create_args"])
 
 
 def test_lxc(plain: Recorded) -> None:
@@ -206,7 +207,7 @@ def test_lxc(plain: Recorded) -> None:
     assert block.folders == [
         ["build/cache/apt/database-host", "/var/cache/apt/archives", {"create": True}]
     ]
-    assert block.triggers == [("before", ["up", "destroy"])]
+    assert block.triggers == [("before", "up"), ("before", ["up", "destroy"])]
 
 
 def test_lxc_with_its_variables() -> None:

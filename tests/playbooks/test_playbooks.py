@@ -1,5 +1,6 @@
 """What the playbooks promise of themselves; machines try them in tests/machines."""
 
+import os
 import re
 import subprocess
 import sys
@@ -68,6 +69,35 @@ def test_both_tools_understand_the_templates(path):
     assert "{%" not in text
     plain = re.sub(r"\{\{ \w+( \| to_json)? \}\}", "", text)
     assert "{{" not in plain
+
+
+@pytest.mark.slow
+def test_rex_does_nothing_to_this_computer_where_the_inventory_names_no_machine(tmp_path):
+    sudo, acted, hosts = tmp_path / "sudo", tmp_path / "acted", tmp_path / "hosts"
+    # What Rex would do here, it would do as root.
+    sudo.write_text(f'#!/bin/sh\necho "$@" >>{acted}\nexit 1\n')
+    sudo.chmod(0o755)
+    acted.touch()
+    hosts.write_text("[other]\n")
+    ran = subprocess.run(
+        ["rex", "-m", "-f", PLAYBOOKS / "Rexfile", "deployServers"],
+        env={
+            **os.environ,
+            "PATH": os.pathsep.join([str(tmp_path), str(Path(sys.executable).parent), os.defpath]),
+            "ANSIBLE_HOSTS": str(hosts),
+            "NOCHAT_SECRETS": str(tmp_path / "secrets.yml"),
+            "NOCHAT_VAULT_PASSWORD": "of the tests",
+        },
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=50,
+    )
+    assert ran.returncode != 0
+    assert "the inventory has no machine for this task" in ran.stdout
+    assert not re.search("install|apt-get|systemctl|tee", acted.read_text())
 
 
 def test_files_with_secrets_are_for_the_service_alone_and_never_shown():
