@@ -9,6 +9,11 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
+# Tests that take long and look at no clock: two files at a time, when the others are done.
+ASIDE := tests/machines tests/playbooks tests/test_benchmarks.py tests/test_docs.py \
+  tests/notebooks/test_04_provisioning.py tests/notebooks/test_05_orchestration.py
+BY_TWO := -n 2 --dist loadfile
+
 # The environment's own tools come first, and no other environment is in the way.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH
@@ -28,10 +33,11 @@ check: $(READY)  ## the tests for all day: under two minutes
 test: $(READY)  ## everything: Debian's packages, lint, every test
 	@tools/apt-install
 	@$(MAKE) lint
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest $(ASIDE:%=--ignore=%)
+	@$(PYTHON) -m pytest $(BY_TWO) $(ASIDE)
 
 test-machines: $(READY)  ## machines by Docker and LXC, provisioned, and their notebooks: minutes
-	@$(PYTHON) -m pytest -m machines
+	@$(PYTHON) -m pytest $(BY_TWO) -m machines
 
 test-openstack: $(READY)  ## real OpenStack on one machine, and a server in it: minutes
 	@$(PYTHON) -m pytest -s -m openstack tests/machines

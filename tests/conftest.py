@@ -1,5 +1,6 @@
 """What tests of several folders share: the real servers, started once a session."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from functools import partial
@@ -12,6 +13,7 @@ from hypothesis import settings
 from nochat.lab import servers
 
 ROOT = Path(__file__).parent.parent
+WORKER = "PYTEST_XDIST_WORKER"
 BASE = "nochat/debian"  # made by `make box` from Debian's packages
 
 # How long an example takes says more of the machine than of the code; each test has its limit.
@@ -79,6 +81,8 @@ def place(tmp_path_factory) -> Iterator[pytest.MonkeyPatch]:
         patch.setenv("NOCHAT_VAULT_PASSWORD", "of the tests")
         patch.setenv("NOCHAT_MACHINE_BASE", BASE)
         patch.setenv("NOCHAT_MACHINE_BOX", BASE)
+        # Side by side, each has packages of its own: apt locks their folder.
+        patch.setenv("NOCHAT_MACHINE_CACHE", f"build/cache/{os.getenv(WORKER, 'apt')}")
         patch.chdir(ROOT)
         yield patch
 

@@ -12,7 +12,7 @@ import pytest
 from nochat import doctor
 
 ROOT = Path(__file__).parents[2]
-pytestmark = [pytest.mark.machines, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 # Answers as the real program does, notes what it was told, and fails once where it is to.
 PROGRAM = """

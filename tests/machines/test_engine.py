@@ -17,7 +17,7 @@ from nochat.lab import servers
 
 from .conftest import needs_root
 
-pytestmark = [pytest.mark.machines, pytest.mark.slow, pytest.mark.timeout(180), needs_root]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180), needs_root]
 
 BRIDGE = re.compile(r"nochat-[0-9a-f]{8}")
 

@@ -185,8 +185,10 @@ def test_docker_with_its_variables() -> None:
         NOCHAT_MACHINE_BASE="nochat/debian:12",
         NOCHAT_MACHINE_CPUS="1.5",
         NOCHAT_MACHINE_MEMORY="3000",
+        NOCHAT_MACHINE_CACHE="/packages",
     )
     block = recorded.block("docker")
+    assert block.folders[0][0] == "/packages/containers-host"
     assert block.set["image"] == "nochat/machine:nochat-debian-12"
     assert "--cpus 1.5 --memory 3000m" in " ".join(block.set["create_args"])
 

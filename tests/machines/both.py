@@ -1,0 +1,94 @@
+"""What is done to both machines and seen of them, whoever made them."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from nochat.lab import provision, verify
+from nochat.lab.machines import Farm
+
+BOTH = ("containers.yml", "database.yml")  # the chat on two machines
+ALONE = ("servers.yml", "app.yml")  # and on one
+INSIDE = (4369, 5672, 15672, 25672, 27017)  # what only the machine itself may reach
+NAMES = ("containers-host", "database-host")
+
+
+def play(farm: Farm, *playbooks: str, limit: str = "") -> list[str]:
+    """Run playbooks side by side; returns what they changed."""
+
+    def run(name: str) -> list[provision.Task]:
+        return provision.ansible(name, farm.inventory, limit=limit, quiet=True).changed
+
+    with ThreadPoolExecutor() as pool:
+        return [task.name for changed in pool.map(run, playbooks) for task in changed]
+
+
+def play_rex(farm: Farm) -> list[str]:
+    """Run both tasks of the Rexfile; returns what they changed."""
+    tasks = ("deployServers", "deployNode")
+    runs = [provision.rex(task, farm, "containers-host", quiet=True) for task in tasks]
+    return [task.name for run in runs for task in run.changed]
+
+
+def intrude(farm: Farm) -> None:
+    """What must not work does not: from outside, and from the machine itself without a password."""
+    verify.closed(farm.reach("containers-host"), INSIDE)
+    with farm.tunnel("containers-host", 5672) as tunnel:
+        server = f"127.0.0.1:{tunnel.port}"
+        verify.refused(f"amqp://guest:guest@{server}/", f"amqp://nochat:wrong@{server}/nochat")
+
+
+def noted() -> Path:
+    """Where Vagrant notes what the farms of these tests are."""
+    return Path(os.environ["VAGRANT_DOTFILE_PATH"])
+
+
+def keys(folder: Path) -> list[Path]:
+    return list(folder.glob("machines/*/*/private_key"))
+
+
+def known_hosts() -> bytes:
+    path = Path.home() / ".ssh" / "known_hosts"
+    return path.read_bytes() if path.exists() else b""
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+@contextmanager
+def process(script: str, **env: str) -> Iterator[subprocess.Popen[str]]:
+    """Another Python, in a process group of its own as a kernel is; killed at the end."""
+    started = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        env={**os.environ, **env},
+        stdout=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    )
+    with started:
+        try:
+            yield started
+        finally:
+            started.kill()
+
+
+def line_with(text: str, started: subprocess.Popen[str]) -> str:
+    """Wait for a line of what it writes."""
+    seen = []
+    for line in iter(started.stdout.readline, ""):
+        seen.append(line)
+        if text in line:
+            return line
+    raise AssertionError(f"ended without {text!r}:\n{''.join(seen)}")

@@ -1,0 +1,138 @@
+"""Both machines in Docker for real: made, provisioned, used, interrupted, destroyed.
+
+They are made once and shared, so the order of the tests counts.
+"""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from nochat.lab import provision, verify
+
+from .both import (
+    BOTH,
+    NAMES,
+    intrude,
+    keys,
+    known_hosts,
+    line_with,
+    noted,
+    play,
+    process,
+    wait_for,
+)
+
+pytestmark = [
+    pytest.mark.machines,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+]
+
+
+def docker(*arguments: str) -> str:
+    ran = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True)
+    return ran.stdout.strip()
+
+
+class Container:
+    """The container that Vagrant notes as a machine in its folder."""
+
+    def __init__(self, folder: Path, machine: str) -> None:
+        self.id = (folder / "machines" / machine / "docker" / "id").read_text()
+        [seen] = json.loads(docker("inspect", self.id))
+        self.name = seen["Name"].strip("/")
+        self.volumes = {mount["Name"] for mount in seen["Mounts"] if mount["Type"] == "volume"}
+        self.networks = set(seen["NetworkSettings"]["Networks"]) - {"bridge"}
+
+    def traces(self) -> set[str]:
+        """What is there of it now."""
+        left = {self.id} & set(docker("ps", "--all", "--quiet", "--no-trunc").split())
+        left |= self.volumes & set(docker("volume", "ls", "--quiet").split())
+        return left | self.networks & set(docker("network", "ls", "--format", "{{.Name}}").split())
+
+
+async def test_after_vagrant_up_a_user_chats_across_two_machines(docker_farm):
+    assert docker_farm.status() == dict.fromkeys(NAMES, "running")
+    await verify.chat(docker_farm.url("containers-host", 8000))
+    count = "SELECT COUNT(*) FROM nochat.users"
+    assert int(docker_farm.ssh("database-host", f"sudo mariadb -Ne '{count}'")) >= 2
+
+
+def test_a_second_run_changes_nothing(docker_farm):
+    assert play(docker_farm, *BOTH) == []
+
+
+async def test_machines_that_were_off_are_a_chat_again(docker_farm):
+    """Docker writes /etc/hosts anew, and what was started by hand is not started again."""
+    docker("restart", *(Container(noted(), name).id for name in NAMES))
+    await verify.chat(docker_farm.url("containers-host", 8000))
+
+
+def test_an_intruder_finds_closed_ports_and_is_refused(docker_farm):
+    intrude(docker_farm)
+    database = docker_farm.reach("database-host")
+    verify.refused(f"mysql+pymysql://nochat:wrong@{database}:3306/nochat")
+
+
+def test_who_logs_in_with_another_key_is_told_so(docker_farm, tmp_path):
+    key, hosts = tmp_path / "key", tmp_path / "hosts"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    ours = docker_farm.hosts["database-host"]
+    text = docker_farm.hosts_file(["database-host"], {"database": ["database-host"]})
+    # Another user as well: connections of this one stay open, and ask for no key.
+    text = text.replace(ours["identityfile"], str(key)).replace("user=vagrant", "user=root")
+    hosts.write_text(text)
+    with pytest.raises(provision.Failed, match="refuses the key or user") as refused:
+        provision.ansible("database.yml", hosts, quiet=True)
+    assert refused.value.host == "database-host"
+
+
+STUDENT = """
+    import time
+    from nochat.lab import machines
+
+    def up():
+        return machines.up("database-host", provision=False)
+
+    try:
+        up()
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+    farm = up()
+    print("up", farm.addresses["database-host"], farm.ssh("database-host", "hostname"), flush=True)
+    time.sleep(600)
+"""
+
+
+def test_another_checkout_is_interrupted_and_completes_and_killed_and_gone(docker_farm, tmp_path):
+    folder = tmp_path / "made"
+    with process(STUDENT, VAGRANT_DOTFILE_PATH=str(folder), TMPDIR=str(tmp_path)) as student:
+        line_with("Waiting for machine to boot", student)
+        os.killpg(student.pid, signal.SIGINT)  # as the Interrupt button does
+        line_with("interrupted", student)
+        _, address, hostname = line_with("up ", student).split()
+        assert hostname == "database-host"
+        theirs, ours = Container(folder, "database-host"), Container(noted(), "database-host")
+        assert theirs.name != ours.name
+        assert not theirs.networks & ours.networks
+        assert address not in docker_farm.addresses.values()
+    assert wait_for(lambda: theirs.traces() == set(), 60)
+    assert wait_for(lambda: not list(tmp_path.glob("nochat-machines-*")), 30)
+    assert keys(folder) == []
+    assert docker_farm.status() == dict.fromkeys(NAMES, "running")
+
+
+def test_after_destroy_nothing_is_left_in_docker(docker_farm):
+    containers = [Container(noted(), name) for name in NAMES]
+    before = known_hosts()
+    assert all(it.volumes and it.networks for it in containers)
+    assert len(keys(noted())) == 2
+    docker_farm.destroy()
+    assert [it.traces() for it in containers] == [set(), set()]
+    assert keys(noted()) == []
+    assert not docker_farm.inventory.parent.exists()
+    assert known_hosts() == before

@@ -1,0 +1,53 @@
+"""A notebook runs, shows no password, and leaves nothing behind."""
+
+import re
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from nochat.lab.course import explain, is_good, run
+
+PASSWORD = re.compile(r"\w+://[^\s/:@\"'\\]+:(?!\*|…|\\u2026)[^\s/:@\"'\\]+@")
+SECONDS_TO_GO = 20  # a Docker Engine of its own ends in order
+
+
+@pytest.fixture
+def started(monkeypatch) -> Callable[[], list[psutil.Process]]:
+    """What was started during the test is known by a variable that it inherited.
+
+    Being a child is no mark: what the kernel leaves behind has another parent by then.
+    """
+    mark = uuid.uuid4().hex
+    monkeypatch.setenv("COURSE_TEST", mark)
+    return lambda: [process for process in psutil.process_iter() if mark_of(process) == mark]
+
+
+def mark_of(process: psutil.Process) -> str | None:
+    try:
+        return process.environ().get("COURSE_TEST")
+    except psutil.Error:
+        return None
+
+
+@pytest.fixture
+def execute(tmp_path, started) -> Callable[[Path], None]:
+    def execute(path: Path) -> None:
+        result = run(path, tmp_path, progress=print)
+        if result.outcome == "unable" and is_good(result):
+            pytest.skip(result.reason)
+        assert is_good(result), explain(result)
+        assert PASSWORD.findall(result.copy.read_text()) == []
+        assert left_after(SECONDS_TO_GO, started) == []
+
+    return execute
+
+
+def left_after(seconds: float, started: Callable[[], list[psutil.Process]]) -> list[str]:
+    deadline = time.monotonic() + seconds
+    while (left := started()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return [" ".join(process.cmdline()) for process in left if process.is_running()]
