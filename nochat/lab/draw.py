@@ -37,7 +37,7 @@ def sequence(steps: Sequence[Step], origin: str = "browser") -> Figure:
     return figure
 
 
-def bars(title: str, pairs: Sequence[tuple[object, int]], unit: str = "messages") -> Figure:
+def bars(title: str, pairs: Sequence[tuple[object, float]], unit: str = "messages") -> Figure:
     """Counts as horizontal bars, in the order given.
 
     Args:

@@ -72,7 +72,7 @@ class Run:
         tool: `Ansible` or `Rex`.
         what: the playbook, or the Rexfile's task.
         seconds: that it took.
-        lines: of code that it ran, without blank ones and comments.
+        lines: of the files that it took tasks from, without blank ones and comments.
         tasks: in order, a host's each.
     """
 
@@ -243,7 +243,10 @@ class _Following:
         return Task(data["host"], data["task"], result, seconds, message, diff)
 
     def run(self) -> Run:
-        seconds, lines = time.monotonic() - self.began, sum(map(_count_lines, self.sources))
+        seconds = time.monotonic() - self.began
+        # Handlers count where nothing called them, too: there are as many lines at a second run.
+        handlers = {source.parents[1] / "handlers" / "main.yml" for source in self.sources}
+        lines = sum(_count_lines(it) for it in self.sources | handlers if it.exists())
         return Run("Ansible", self.what, seconds, lines, tuple(self.tasks))
 
     def conclude(self, board: Board) -> None:
