@@ -9,10 +9,9 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-# Tests that take long and look at no clock: two files at a time, when the others are done.
-ASIDE := tests/machines tests/playbooks tests/test_benchmarks.py tests/test_docs.py \
-  tests/notebooks/test_04_provisioning.py tests/notebooks/test_05_orchestration.py
-BY_TWO := -n 2 --dist loadfile
+# Tests that look at the clock have the computer to themselves; of the others, two files run at a time.
+CLOCK := tests/attacks/test_rates.py tests/attacks/test_slow_client.py tests/attacks/test_timing.py
+BY_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
 # The environment's own tools come first, and no other environment is in the way.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -33,8 +32,8 @@ check: $(READY)  ## the tests for all day: under two minutes
 test: $(READY)  ## everything: Debian's packages, lint, every test
 	@tools/apt-install
 	@$(MAKE) lint
-	@$(PYTHON) -m pytest $(ASIDE:%=--ignore=%)
-	@$(PYTHON) -m pytest $(BY_TWO) $(ASIDE)
+	@$(PYTHON) -m pytest $(CLOCK)
+	@$(PYTHON) -m pytest $(BY_TWO) $(CLOCK:%=--ignore=%)
 
 test-machines: $(READY)  ## machines by Docker and LXC, provisioned, and their notebooks: minutes
 	@$(PYTHON) -m pytest $(BY_TWO) -m machines

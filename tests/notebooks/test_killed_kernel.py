@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 import time
 import uuid
 from pathlib import Path
@@ -42,11 +43,18 @@ def cells_of(name, until):
 
 
 @pytest.fixture
-def mark(monkeypatch, tmp_path):
+def temporary(monkeypatch):
+    """A folder with a short name: Chromium's socket is in it, and a socket's path is limited."""
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)
+
+
+@pytest.fixture
+def mark(monkeypatch, temporary):
     """What the kernel starts is known by a variable that it inherits, also when orphaned."""
     mark = uuid.uuid4().hex
     monkeypatch.setenv("COURSE_TEST", mark)
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
     return mark
 
 
@@ -84,7 +92,7 @@ def marked(mark):
         pytest.param(lambda: PICTURE, 3, id="a browser for a picture"),
     ],
 )
-def test_nothing_is_left(codes, at_least, kernel, mark, tmp_path):
+def test_nothing_is_left(codes, at_least, kernel, mark, temporary):
     _, client = kernel
     for code in codes():
         execute(client, code)
@@ -97,4 +105,4 @@ def test_nothing_is_left(codes, at_least, kernel, mark, tmp_path):
     while (left := marked(mark)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert [" ".join(process.cmdline()) for process in left] == []
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("nochat-")] == []
+    assert [path.name for path in temporary.iterdir() if path.name.startswith("nochat-")] == []
