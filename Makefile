@@ -27,7 +27,7 @@ chat: $(READY)  ## run the chat alone, without the course
 	@$(VENV)/bin/nochat up
 
 check: $(READY)  ## the tests for all day: under two minutes
-	@$(PYTHON) -m pytest -m "not slow"
+	@$(PYTHON) -m pytest -m "not slow" $(BY_TWO)
 
 test: $(READY)  ## everything: Debian's packages, lint, every test
 	@tools/apt-install
