@@ -7,25 +7,16 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
 from nochat.keeper import Kept, NotReady, free_port, keep, listens, wait_until
+from tests.waiting import wait_for
 
 # A command with a child that daemonised: in a session of its own, its parent gone.
 WITH_DAEMON = ["/bin/sh", "-c", "(setsid sleep 600 &); exec sleep 600"]
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 5) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def lives(pid: int) -> bool:
@@ -43,7 +34,7 @@ def below(pid: int) -> set[int]:
 def tree(kept: Kept, size: int = 2) -> set[int]:
     """The command and all that came of it, once there are so many."""
     keeper = psutil.Process(kept.pid).ppid()
-    assert wait_for(lambda: len(below(keeper)) >= size)
+    assert wait_for(lambda: len(below(keeper)) >= size, 5)
     return below(keeper)
 
 
@@ -87,13 +78,13 @@ def test_the_command_is_killed_and_started_again_in_the_same_folder(own):
         kept.restart()
         assert kept.alive
         assert kept.pid != first
-        assert wait_for(lambda: kept.tail() == "up\nup")
+        assert wait_for(lambda: kept.tail() == "up\nup", 5)
 
 
 def test_killing_the_keeper_takes_the_command_down_and_stop_still_cleans_up(own):
     kept = keep(["sleep", "600"], log=own / "log", remove=own)
     psutil.Process(kept.pid).parent().kill()
-    assert wait_for(lambda: not lives(kept.pid))
+    assert wait_for(lambda: not lives(kept.pid), 5)
     assert not kept.alive
     with pytest.raises(NotReady, match="supervisor is gone"):
         kept.restart()
@@ -104,7 +95,7 @@ def test_sigterm_to_the_keeper_ends_all(own):
     kept = keep(WITH_DAEMON, log=own / "log", remove=own)
     pids = tree(kept)
     psutil.Process(kept.pid).parent().terminate()
-    assert wait_for(lambda: not any(map(lives, pids)) and not own.exists())
+    assert wait_for(lambda: not any(map(lives, pids)) and not own.exists(), 5)
     kept.stop()
 
 
@@ -138,10 +129,10 @@ def test_interrupt_leaves_it_alone_and_kill_9_of_its_parent_ends_it(own):
         os.killpg(parent.pid, signal.SIGINT)
         assert parent.stdout.readline() == "interrupted\n"
         assert lives(pid)
-        assert wait_for(lambda: len(below(parent.pid)) >= 4)
+        assert wait_for(lambda: len(below(parent.pid)) >= 4, 5)
         pids = below(parent.pid) - {worker}
         parent.kill()
-        assert wait_for(lambda: not any(map(lives, pids)) and not own.exists())
+        assert wait_for(lambda: not any(map(lives, pids)) and not own.exists(), 5)
     finally:
         os.kill(worker, signal.SIGKILL)
         parent.kill()
@@ -174,7 +165,7 @@ def test_environment_and_folder_are_the_command_s(tmp_path):
         cwd=tmp_path,
         log=tmp_path / "log",
     ) as kept:
-        assert wait_for(lambda: kept.tail() == f"hello in {tmp_path}")
+        assert wait_for(lambda: kept.tail() == f"hello in {tmp_path}", 5)
 
 
 def test_nothing_of_it_holds_our_output(tmp_path):
@@ -209,10 +200,10 @@ def test_what_is_to_be_cleaned_is_when_the_command_has_ended(own, tmp_path, how)
         os.kill(os.getpid(), 9)
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], timeout=10, check=False)
-    assert wait_for(lambda: not own.exists())
+    assert wait_for(lambda: not own.exists(), 5)
     assert note.read_text() == "log\n"  # the folder was still there
     named = lambda: [it for it in psutil.process_iter(["cmdline"]) if str(own) in str(it.info)]  # noqa: E731
-    assert wait_for(lambda: not named())
+    assert wait_for(lambda: not named(), 5)
 
 
 def test_waiting_says_how_the_log_ends(tmp_path):

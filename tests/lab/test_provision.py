@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import time
 from pathlib import Path
 
 import psutil
@@ -15,6 +14,7 @@ import pytest
 
 from nochat.keeper import free_port
 from nochat.lab import provision
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -166,21 +166,12 @@ def test_nothing_goes_on_after_an_interrupt_or_kill_9(folder, number):
     )
     with process:
         assert any("Wait for longer" in line for line in process.stdout)
-        assert wait_for(lambda: of_folder(folder))
+        assert wait_for(lambda: of_folder(folder), 15)
         os.kill(process.pid, number)
         process.wait(20)
-    assert wait_for(lambda: not of_folder(folder))
+    assert wait_for(lambda: not of_folder(folder), 15)
 
 
 def of_folder(folder: Path) -> list[psutil.Process]:
     """What works for a run of this folder's playbook."""
     return [it for it in psutil.process_iter(["cmdline"]) if str(folder) in str(it.info["cmdline"])]
-
-
-def wait_for(condition, seconds: float = 15) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True

@@ -10,8 +10,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import time
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,6 +24,7 @@ from nochat import doctor, grants
 from nochat.keeper import free_port, listens
 from nochat.lab import servers
 from nochat.lab.servers._server import without_password
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -265,15 +264,6 @@ STUDENT = """
     while True:
         time.sleep(0.05)
 """
-
-
-def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def lives(process: psutil.Process) -> bool:

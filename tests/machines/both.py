@@ -4,8 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,15 +55,6 @@ def keys(folder: Path) -> list[Path]:
 def known_hosts() -> bytes:
     path = Path.home() / ".ssh" / "known_hosts"
     return path.read_bytes() if path.exists() else b""
-
-
-def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.2)
-    return True
 
 
 @contextmanager

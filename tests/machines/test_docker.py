@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from nochat.lab import provision, verify
+from tests.waiting import wait_for
 
 from .both import (
     BOTH,
@@ -23,7 +24,6 @@ from .both import (
     noted,
     play,
     process,
-    wait_for,
 )
 
 pytestmark = [

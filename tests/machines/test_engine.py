@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 import textwrap
-import time
 import urllib.request
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 
 from nochat.keeper import free_port
 from nochat.lab import servers
+from tests.waiting import wait_for
 
 from .conftest import needs_root
 
@@ -45,15 +45,6 @@ def traces(marks: list[str]) -> list[str]:
     left += [str(it) for it in Path("/tmp").glob("nochat-*")]
     left += [f"process {it.info['cmdline']}" for it in psutil.process_iter(["cmdline"])]
     return [it for it in left if any(mark in it for mark in marks)]
-
-
-def wait_for(condition, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 ENGINE = """

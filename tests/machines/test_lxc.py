@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nochat.lab import verify
+from tests.waiting import wait_for
 
 from .both import (
     ALONE,
@@ -21,7 +22,6 @@ from .both import (
     play,
     play_rex,
     process,
-    wait_for,
 )
 from .conftest import needs_root
 

@@ -4,11 +4,9 @@ import os
 import signal
 import tempfile
 import time
-import uuid
 from pathlib import Path
 
 import nbformat
-import psutil
 import pytest
 from jupyter_client.manager import start_new_kernel
 
@@ -51,15 +49,7 @@ def temporary(monkeypatch):
 
 
 @pytest.fixture
-def mark(monkeypatch, temporary):
-    """What the kernel starts is known by a variable that it inherits, also when orphaned."""
-    mark = uuid.uuid4().hex
-    monkeypatch.setenv("COURSE_TEST", mark)
-    return mark
-
-
-@pytest.fixture
-def kernel(mark):
+def kernel(started, temporary):
     manager, client = start_new_kernel(extra_arguments=["--log-level=CRITICAL"])
     yield manager, client
     client.stop_channels()
@@ -69,17 +59,6 @@ def kernel(mark):
 def execute(client, code):
     answer = client.execute_interactive(code, timeout=60, output_hook=lambda message: None)
     assert answer["content"]["status"] == "ok", answer["content"]["evalue"]
-
-
-def marked(mark):
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("COURSE_TEST") == mark and process.pid != os.getpid():
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 @pytest.mark.parametrize(
@@ -92,17 +71,17 @@ def marked(mark):
         pytest.param(lambda: PICTURE, 3, id="a browser for a picture"),
     ],
 )
-def test_nothing_is_left(codes, at_least, kernel, mark, temporary):
+def test_nothing_is_left(codes, at_least, kernel, started, temporary):
     _, client = kernel
     for code in codes():
         execute(client, code)
-    [running] = [it for it in marked(mark) if "ipykernel_launcher" in " ".join(it.cmdline())]
-    others = [it for it in marked(mark) if it != running]
+    [running] = [it for it in started() if "ipykernel_launcher" in " ".join(it.cmdline())]
+    others = [it for it in started() if it != running]
     assert len(others) >= at_least
 
     os.kill(running.pid, signal.SIGKILL)
     deadline = time.monotonic() + SECONDS_TO_GO
-    while (left := marked(mark)) and time.monotonic() < deadline:
+    while (left := started()) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert [" ".join(process.cmdline()) for process in left] == []
     assert [path.name for path in temporary.iterdir() if path.name.startswith("nochat-")] == []
