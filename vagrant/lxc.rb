@@ -7,16 +7,19 @@ module NoChat
   module Lxc
     # In the place of the plugin's own method; where it finds nothing, the plugin asks again.
     module Reachable
-      PRIVATE = IPAddr.new("198.18.0.0/15") # as in the Vagrantfile
+      class << self
+        attr_accessor :private
+      end
 
       def get_container_ip_from_ip_addr(driver)
         found = driver.info("-iH").scan(/^[\d.]+$/)
-        found.find { |address| !PRIVATE.include?(address) }
+        found.find { |address| !Reachable.private.include?(address) }
       end
     end
 
     class << self
-      def triggers(config)
+      def triggers(config, private)
+        Reachable.private = IPAddr.new(private)
         config.trigger.before(:up) do |trigger|
           trigger.ruby { Vagrant::LXC::Action::FetchIpWithLxcInfo.prepend(Reachable) }
         end

@@ -26,6 +26,7 @@ from nochat.lab import _vagrant, servers
 from nochat.lab._board import Board
 from nochat.lab._guard import Guard, guard
 from nochat.lab._vagrant import MARK, MachinesError, Place
+from nochat.lab.servers._bridge import MACHINES
 
 __all__ = ["Farm", "MachinesError", "Tunnel", "find_root", "up"]
 
@@ -53,7 +54,7 @@ VARIABLES = {
     "identityfile": "ansible_ssh_private_key_file",
 }
 # Where the Vagrantfile puts private addresses: the second is VirtualBox's.
-PRIVATE = tuple(map(ipaddress.ip_network, ("198.18.0.0/15", "192.168.56.0/21")))
+PRIVATE = tuple(map(ipaddress.ip_network, (MACHINES, "192.168.56.0/21")))
 # Machines are made anew, with new keys, at addresses that others had: known_hosts is left alone.
 SSH_OPTIONS = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes"
 TUNNEL_SECONDS = 20

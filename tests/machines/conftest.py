@@ -62,4 +62,5 @@ def controllers() -> Iterator[None]:
         yield
     finally:
         for it in missing:
-            subprocess.run(["umount", folder / it], check=True)
+            # Lazily, as what watched over a machine ends a little after it.
+            subprocess.run(["umount", "--lazy", folder / it], check=True)

@@ -145,6 +145,24 @@ def test_a_stopped_bridge_is_not_named_any_more():
     assert "NOCHAT_MACHINE_BRIDGE" not in os.environ
 
 
+def test_a_bridge_that_gives_no_addresses_is_not_used(monkeypatch, tmp_path):
+    """As lxc-net leaves it when it is killed."""
+    with servers.lxc_bridge(alone=True, quiet=True) as bridge:
+        monkeypatch.setattr("nochat.lab.servers._lxc.USUAL", bridge.url)
+        monkeypatch.delenv("NOCHAT_MACHINE_BRIDGE")
+        monkeypatch.setattr("nochat.lab.servers._lxc.DNSMASQ", noted := tmp_path / "dnsmasq.pid")
+        noted.write_text(f"{os.getpid()}\n")
+        with servers.lxc_bridge(quiet=True) as other:
+            assert other.url != bridge.url
+        [dnsmasq] = (
+            it.pid
+            for it in psutil.process_iter(["name", "cmdline"])
+            if it.info["name"] == "dnsmasq" and f"--interface={bridge.url}" in it.info["cmdline"]
+        )
+        noted.write_text(f"{dnsmasq}\n")
+        assert servers.lxc_bridge(quiet=True).url == bridge.url
+
+
 def test_a_named_engine_that_does_not_answer_says_so(monkeypatch, tmp_path):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none")
     with pytest.raises(servers.NotAnswering, match=r"can't be reached(?s:.*)Correct DOCKER_HOST"):

@@ -65,6 +65,7 @@ async def test_ansible_killed_in_the_middle_completes_when_it_runs_again(lxc_far
         assert wait_for(lambda: lxc_farm.ssh("database-host", installs) != "", 30)
     assert play(lxc_farm, *BOTH) != []
     await verify.chat(lxc_farm.url("containers-host", 8000))
+    assert play(lxc_farm, *BOTH) == []
 
 
 def test_after_destroy_nothing_is_left_in_lxc(lxc_farm):

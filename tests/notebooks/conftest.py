@@ -12,7 +12,7 @@ import pytest
 from nochat.lab.course import explain, is_good, run
 
 PASSWORD = re.compile(r"\w+://[^\s/:@\"'\\]+:(?!\*|…|\\u2026)[^\s/:@\"'\\]+@")
-SECONDS_TO_GO = 20  # a Docker Engine of its own ends in order
+SECONDS_TO_GO = 5.0
 
 
 @pytest.fixture
@@ -34,20 +34,26 @@ def mark_of(process: psutil.Process) -> str | None:
 
 
 @pytest.fixture
-def execute(tmp_path, started) -> Callable[[Path], None]:
-    def execute(path: Path) -> None:
+def left(started) -> Callable[..., list[str]]:
+    """What has not ended by itself in some seconds."""
+
+    def left(seconds: float = SECONDS_TO_GO) -> list[str]:
+        deadline = time.monotonic() + seconds
+        while (running := started()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return [" ".join(process.cmdline()) for process in running if process.is_running()]
+
+    return left
+
+
+@pytest.fixture
+def execute(tmp_path, left) -> Callable[..., None]:
+    def execute(path: Path, seconds_to_go: float = SECONDS_TO_GO) -> None:
         result = run(path, tmp_path, progress=print)
         if result.outcome == "unable" and is_good(result):
             pytest.skip(result.reason)
         assert is_good(result), explain(result)
         assert PASSWORD.findall(result.copy.read_text()) == []
-        assert left_after(SECONDS_TO_GO, started) == []
+        assert left(seconds_to_go) == []
 
     return execute
-
-
-def left_after(seconds: float, started: Callable[[], list[psutil.Process]]) -> list[str]:
-    deadline = time.monotonic() + seconds
-    while (left := started()) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return [" ".join(process.cmdline()) for process in left if process.is_running()]

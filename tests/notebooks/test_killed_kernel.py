@@ -3,7 +3,6 @@
 import os
 import signal
 import tempfile
-import time
 from pathlib import Path
 
 import nbformat
@@ -11,7 +10,6 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-SECONDS_TO_GO = 5
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -71,7 +69,7 @@ def execute(client, code):
         pytest.param(lambda: PICTURE, 3, id="a browser for a picture"),
     ],
 )
-def test_nothing_is_left(codes, at_least, kernel, started, temporary):
+def test_nothing_is_left(codes, at_least, kernel, started, left, temporary):
     _, client = kernel
     for code in codes():
         execute(client, code)
@@ -80,8 +78,5 @@ def test_nothing_is_left(codes, at_least, kernel, started, temporary):
     assert len(others) >= at_least
 
     os.kill(running.pid, signal.SIGKILL)
-    deadline = time.monotonic() + SECONDS_TO_GO
-    while (left := started()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert [" ".join(process.cmdline()) for process in left] == []
+    assert left() == []
     assert [path.name for path in temporary.iterdir() if path.name.startswith("nochat-")] == []

@@ -10,6 +10,7 @@ from nochat.lab.servers._bridge import choose
 from nochat.lab.servers._server import NotAnswering, Server, own_folder, private, progress
 
 NAME, VARIABLE, USUAL = "LXC bridge", "NOCHAT_MACHINE_BRIDGE", "lxcbr0"
+DNSMASQ = Path("/run/lxc/dnsmasq.pid")  # of the usual one
 
 # Without --user it would become one that may not write to our folder.
 RUN = """
@@ -37,7 +38,7 @@ def lxc_bridge(*, alone: bool = False, quiet: bool = False) -> Server:
     named = os.environ.get(VARIABLE)
     if named and not alone:
         return Server(NAME, named, look(named), f"named by {VARIABLE}", look=look)
-    if not alone and _is_up(USUAL):
+    if not alone and _is_up(USUAL) and _gives_addresses():
         return Server(NAME, USUAL, look(USUAL), "of this machine", look=look)
     return _start(quiet)
 
@@ -45,8 +46,8 @@ def lxc_bridge(*, alone: bool = False, quiet: bool = False) -> Server:
 def _start(quiet: bool) -> Server:
     if os.geteuid() != 0:
         raise NotAnswering(
-            f"there is no {USUAL}, and only root may start a private {NAME}: "
-            "sudo systemctl start lxc-net"
+            f"there is no {USUAL} that gives addresses, and only root may start a private {NAME}: "
+            "sudo systemctl restart lxc-net"
         )
     program, bridge = doctor.require("dnsmasq"), choose()
     with progress(NAME, quiet):
@@ -84,3 +85,12 @@ def look(name: str) -> str:
 def _is_up(name: str) -> bool:
     flags = Path(f"/sys/class/net/{name}/flags")
     return flags.exists() and bool(int(flags.read_text(), 16) & 1)
+
+
+def _gives_addresses() -> bool:
+    """Whether lxc-net's dnsmasq lives: killed, it leaves the bridge, where no machine boots."""
+    try:
+        process = int(DNSMASQ.read_text())
+        return Path(f"/proc/{process}/comm").read_text().strip() == "dnsmasq"
+    except (OSError, ValueError):
+        return False
