@@ -211,6 +211,27 @@ COMPONENTS = (
         ways=(Program("dockerd"),),
     ),
     Component(
+        name="docker-compose",
+        why="brings up all containers of the chat, where `docker compose` is not installed",
+        part="the chat in containers",
+        install="sudo apt-get install docker-compose",
+        ways=(Program("docker-compose"),),
+    ),
+    Component(
+        name="docker-registry",
+        why="keeps images for other machines",
+        part="a registry of one's own",
+        install="sudo apt-get install docker-registry",
+        ways=(Program("docker-registry"),),
+    ),
+    Component(
+        name="htpasswd",
+        why="makes the hash of the registry's password",
+        part="a registry of one's own",
+        install="sudo apt-get install apache2-utils",
+        ways=(Program("htpasswd"),),
+    ),
+    Component(
         name="iptables",
         why="lets what is on a private bridge reach the network",
         part="private bridges for containers and LXC machines",

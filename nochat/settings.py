@@ -13,13 +13,13 @@ from platformdirs import user_data_path
 
 from nochat.events import UserName
 
-PREFIX = "NOCHAT_"
+PREFIX, FILE = "NOCHAT_", "_FILE"
 PASSWORD = re.compile(r"(?<=://)[^\s'\"]*(?=@)")  # with the user's name, in a URL
 
 OFF = {"off", "none"}  # what a URL is set to where there is to be nothing
 
 # Variables of the course, the tests and the machines: known only to not be called mistakes.
-OF_OTHERS = {"NOCHAT_COURSE", "NOCHAT_REQUIRE_ALL"}
+OF_OTHERS = {"NOCHAT_COURSE", "NOCHAT_REGISTRY_URL", "NOCHAT_REQUIRE_ALL"}
 OF_MACHINES = "NOCHAT_MACHINE_"
 
 
@@ -29,6 +29,9 @@ class SettingsError(ValueError):
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What can be set; each field is the variable `NOCHAT_` + its name in capitals.
+
+    With `_FILE` at its end, a variable names a file with the value, as secrets are given to
+    containers: `NOCHAT_BUS_URL_FILE=/run/secrets/bus_url`.
 
     Attributes:
         bus_url: `memory://` (all services in one process) or `amqp://user:password@host:port/vhost`.
@@ -117,20 +120,34 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings.
 
     Raises:
-        SettingsError: a variable is not known (with the nearest name), or its value is not valid.
+        SettingsError: a variable is not known (with the nearest name), its value is not valid, or
+            the file it names can't be read.
     """
     given = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
     known = {PREFIX + field.upper(): field for field in Settings.__struct_fields__}
-    for name in given.keys() - known.keys() - OF_OTHERS:
+    files = {PREFIX + field.upper() + FILE: field for field in known.values()}
+    for name in given.keys() - known.keys() - files.keys() - OF_OTHERS:
         if name.startswith(OF_MACHINES):
             continue
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
         raise SettingsError(f"unknown variable {name}; {hint}")
     values = {known[name]: value for name, value in given.items() if name in known}
+    for name in given.keys() & files.keys():
+        if (field := files[name]) in values:
+            raise SettingsError(f"{name} and {name.removesuffix(FILE)} are both set: keep one")
+        values[field] = _read(name, given[name])
     try:
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         message, _, field = str(error).partition(" - at `$.")
         name = PREFIX + field.rstrip("`").upper()
-        raise SettingsError(f"{name}={given.get(name, '')} can't be used: {message}") from None
+        name = name if name in given else name + FILE  # whose content may be secret
+        raise SettingsError(f"{name}={given[name]} can't be used: {message}") from None
+
+
+def _read(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{name}={path} can't be read: {error}") from None

@@ -47,3 +47,22 @@ def test_secrets_are_not_shown():
         assert secret not in shown
     assert "127.0.0.1:5672" in shown
     assert "port=8000" in shown
+
+
+def test_a_secret_comes_in_a_file(tmp_path):
+    (tmp_path / "bus").write_text("amqp://nochat:hunter2@rabbitmq/nochat\n")
+    settings = load({"NOCHAT_BUS_URL_FILE": str(tmp_path / "bus")})
+    assert settings.bus_url == "amqp://nochat:hunter2@rabbitmq/nochat"
+
+
+def test_a_file_that_is_no_good_is_named_and_its_content_is_not_shown(tmp_path):
+    (tmp_path / "port").write_text("hunter2")
+    with pytest.raises(SettingsError, match=r"NOCHAT_PORT_FILE=.*port can't be used") as caught:
+        load({"NOCHAT_PORT_FILE": str(tmp_path / "port")})
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(SettingsError, match=r"NOCHAT_BUS_URL_FILE=.*none can't be read"):
+        load({"NOCHAT_BUS_URL_FILE": str(tmp_path / "none")})
+    with pytest.raises(SettingsError, match="both set"):
+        load({"NOCHAT_PORT_FILE": str(tmp_path / "port"), "NOCHAT_PORT": "1"})
+    with pytest.raises(SettingsError, match="did you mean"):
+        load({"NOCHAT_BUS_FILE": "x"})

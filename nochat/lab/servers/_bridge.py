@@ -12,7 +12,8 @@ from nochat import doctor
 MACHINES = "198.18.0.0/15"
 
 # First of all rules, as another Docker Engine makes the kernel drop what it does not know. No
-# chain of Docker's own: two engines would flush each other's.
+# chain of Docker's own: two engines would flush each other's. They keep networks apart, as an
+# engine does; what stays in one may pass here, too.
 SCRIPT = """
 rules() {{
     iptables --wait "$1" INPUT --in-interface {name} --jump ACCEPT
@@ -21,6 +22,9 @@ rules() {{
         iptables --wait "$1" FORWARD --destination $pool --jump ACCEPT
         iptables --wait --table nat "$1" POSTROUTING --source $pool ! --destination $pool \\
             --jump MASQUERADE
+    done
+    for step in "--jump DROP" "--match physdev --physdev-is-bridged --jump ACCEPT"; do
+        iptables --wait "$1" FORWARD --source {pool} --destination {pool} $step
     done
 }}
 """

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from pathlib import Path
 
 from nochat import doctor
 from nochat.keeper import keep
@@ -119,6 +120,19 @@ def look(host: str) -> str:
         raise NotAnswering("refuses us: we have no rights on its socket")
     reason = ran.stderr.strip().rpartition("\n")[2]
     raise NotAnswering(f"can't be reached ({reason})")
+
+
+def settings_folder(url: str) -> Path:
+    """The folder that is /etc/docker to the engine at an address.
+
+    Raises:
+        NotAnswering: the engine is not on this computer.
+    """
+    scheme, _, path = url.partition("://")
+    if scheme != "unix":
+        raise NotAnswering(f"{NAME} at {url} is not on this computer, and its settings neither")
+    own = Path(path).with_name("etc")  # of a private one, as RUN has it
+    return own if own.is_dir() else Path("/etc/docker")
 
 
 def _default() -> str:

@@ -1,0 +1,410 @@
+"""The chat in containers: its image, and its `docker compose` project.
+
+Thin over the commands that people type; Docker's SDK looks at what these made.
+"""
+
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Self
+
+from docker.client import DockerClient
+from docker.models.containers import Container
+
+from nochat import doctor
+from nochat.keeper import Kept, free_port, keep, listens
+from nochat.lab import servers
+from nochat.lab._board import Board
+from nochat.lab.machines import find_root
+from nochat.lab.servers._server import own_folder
+
+HEALTHY_SECONDS = 240.0  # until all services are, on the slowest of machines
+WELL = ("healthy", "running")
+RESTARTS = 3  # after which a service is given up
+BUILTIN = 23  # The docker command before this version builds with BuildKit by itself.
+
+STEP = re.compile(r"^#\d+ \[([\w-]+) +(\d+/\d+)\] (.+)")
+
+# What the commands say when they fail, and what to do then; the first that fits.
+ADVICE = (
+    (r"[Nn]o space left on device", "the disk is full: make room (docker system prune)"),
+    (
+        r"port is already allocated|address already in use",
+        "the port is taken: set CHAT_PORT to another one, or stop what listens there (ss -ltnp)",
+    ),
+    (
+        r"pull access denied|manifest unknown|failed to resolve|failed to do request|dial tcp|"
+        r"Could not resolve|no such host|i/o timeout",
+        "an image can't be fetched. `make base-image` makes one of Debian's packages: then set "
+        "BASE_IMAGE=nochat/python and COMPOSE_FILE=docker/compose.yaml:docker/compose.offline.yaml",
+    ),
+    (
+        r"CERTIFICATE_VERIFY_FAILED|SELF_SIGNED_CERT|unable to get local issuer",
+        "the package indexes have certificates of another authority: set BUILD_CA to its file",
+    ),
+    (r"bind source path does not exist.*\.secrets", "make the passwords first: docker/secrets"),
+    (r"permission denied.*docker", "you may not use Docker: sudo usermod -aG docker $USER"),
+    (r"Cannot connect to the Docker daemon", "Docker does not answer: sudo systemctl start docker"),
+)
+
+
+class ContainersError(RuntimeError):
+    """An image can't be built, or a service does not come up; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of an image: what a line of its Dockerfile added.
+
+    Attributes:
+        command: that line, as the engine notes it.
+        size: bytes.
+    """
+
+    command: str
+    size: int
+
+
+class Stack:
+    """The chat as a `docker compose` project that runs. Gone with this process, volumes included.
+
+    Attributes:
+        project: its name, which its containers, networks and volumes begin with.
+        url: where the page is.
+    """
+
+    def __init__(self, project: str, env: Mapping[str, str], guard: Kept, quiet: bool) -> None:
+        self.project, self._env, self._guard, self._quiet = project, env, guard, quiet
+        self.url = f"http://127.0.0.1:{env['CHAT_PORT']}"
+
+    def containers(self, service: str = "") -> list[Container]:
+        """Its containers, running or not: all, or those of one service, oldest first."""
+        labels = [f"com.docker.compose.project={self.project}"]
+        labels += [f"com.docker.compose.service={service}"] if service else []
+        found = client().containers.list(all=True, filters={"label": labels})
+        return sorted(found, key=lambda it: str(it.attrs["Created"]))
+
+    def up(self, *services: str, scale: Mapping[str, int] | None = None) -> None:
+        """Bring services up, and wait until all that runs is healthy.
+
+        Args:
+            services: their names; all of them if none is given.
+            scale: how many containers a service is to have.
+
+        Raises:
+            ContainersError: one does not come up; with the end of its log.
+        """
+        more = [f"--scale={name}={count}" for name, count in (scale or {}).items()]
+        command = [*_compose(self._env), "up", "--detach", *more, *services]
+        lines = deque[str](maxlen=40)
+        with (
+            Board(self._quiet) as board,
+            subprocess.Popen(
+                command,
+                cwd=find_root(),
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            ) as process,
+        ):
+            assert process.stdout
+            reader = threading.Thread(target=lines.extend, args=[process.stdout], daemon=True)
+            reader.start()
+            try:
+                self._watch(process, board)
+            except BaseException:
+                process.terminate()
+                raise
+            reader.join()
+            if process.wait():
+                self._complain(_failure(command, lines))
+
+    def _watch(self, process: "subprocess.Popen[str]", board: Board) -> None:
+        """Say how every container is, until all are healthy or compose has failed."""
+        deadline = time.monotonic() + HEALTHY_SECONDS
+        while process.poll() in (None, 0):
+            found = self.containers()
+            states = {_name(it): _state(it) for it in found}
+            for name, state in states.items():
+                board.say(name, state)
+            if process.poll() == 0 and all(it in WELL for it in states.values()):
+                return
+            if any(it.attrs["RestartCount"] >= RESTARTS for it in found):
+                self._complain("A service ends as often as it is started.")
+            if time.monotonic() > deadline:
+                self._complain(f"Not everything is healthy after {HEALTHY_SECONDS:g} s.")
+            time.sleep(0.5)
+
+    def _complain(self, what: str) -> None:
+        """Raise an error with the end of the log of what is not well.
+
+        Raises:
+            ContainersError: always.
+        """
+        ill = [it for it in self.containers() if _state(it) not in (*WELL, "created")]
+        logs = (f"{_name(it)} is {_state(it)}. Its log ends:\n{_tail(it)}" for it in ill)
+        raise ContainersError("\n".join([what, *logs]))
+
+    def logs(self, service: str, lines: int = 20) -> str:
+        """The last lines that the containers of a service wrote."""
+        return "\n".join(_tail(it, lines) for it in self.containers(service))
+
+    def run(self, *command: str) -> str:
+        """Run a command of `docker compose` on the project, as `ps` or `exec`; returns its output.
+
+        Raises:
+            ContainersError: it fails.
+        """
+        return _run([*_compose(self._env), *command], self._env)
+
+    def down(self, *, volumes: bool = True) -> None:
+        """Stop and remove its containers and networks; calling it again does nothing.
+
+        Args:
+            volumes: remove what it stored too.
+
+        Raises:
+            ContainersError: it fails.
+        """
+        if not self._guard.alive:
+            return
+        with Board(self._quiet) as board:
+            board.say(self.project, "stops")
+            self.run("down", "--remove-orphans", *(["--volumes"] if volumes else []))
+            board.say(self.project, "is gone" if volumes else "is gone, but for its volumes")
+        if volumes:
+            self._guard.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.down()
+
+    def __repr__(self) -> str:
+        return f"<Stack {self.project} at {self.url}: {len(self.containers())} containers>"
+
+
+def up(
+    *, scale: Mapping[str, int] | None = None, profiles: Sequence[str] = (), quiet: bool = False
+) -> Stack:
+    """Bring up the whole chat, as `docker compose up` does, and wait until it is healthy.
+
+    The environment's `COMPOSE_FILE` names other files than `docker/compose.yaml`, relative to the
+    project's folder; `CHAT_PORT` another port than a free one. The chat's image must be there.
+
+    Args:
+        scale: how many containers a service is to have.
+        profiles: what else to start: `metrics`, `bot`, `load`.
+        quiet: print nothing.
+
+    Raises:
+        Missing: Docker or Compose is not installed.
+        NotAnswering: Docker's engine can't be used.
+        ContainersError: the port is taken, or a service does not come up; with the end of its log.
+    """
+    servers.docker(quiet=quiet)
+    env = {**_environment(), "COMPOSE_PROFILES": ",".join(profiles)}
+    env["COMPOSE_PROJECT_NAME"] = project = _project()
+    port = int(env.setdefault("CHAT_PORT", str(free_port())))
+    if listens(port):
+        raise ContainersError(
+            f"port {port} is taken: set CHAT_PORT to another one, or stop what listens there "
+            "(ss -ltnp)"
+        )
+    _run([str(find_root() / "docker" / "secrets")], env)
+    stack = Stack(project, env, _guard(env), quiet)
+    try:
+        stack.up(scale=scale)
+    except BaseException:
+        stack.down()
+        raise
+    return stack
+
+
+def build(tag: str = "nochat", *, target: str = "chat", quiet: bool = False) -> float:
+    """Build the chat's image; returns how long it took, in seconds.
+
+    The environment's `BASE_IMAGE` names what it starts from, `BUILD_CA` the file with the authority
+    that the package indexes have their certificates of, where that is another than everybody's.
+
+    Args:
+        tag: what to call it.
+        target: of the Dockerfile: `chat`, or `bot`.
+        quiet: print nothing.
+
+    Raises:
+        Missing: Docker is not installed.
+        NotAnswering: Docker's engine can't be used.
+        ContainersError: the build fails; with the end of what it said.
+    """
+    servers.docker(quiet=quiet)
+    command = ["docker", "build", "--progress=plain", "--file=docker/Dockerfile"]
+    command += [f"--target={target}", f"--tag={tag}"]
+    if base := os.environ.get("BASE_IMAGE"):
+        command.append(f"--build-arg=BASE_IMAGE={base}")
+    if authority := os.environ.get("BUILD_CA"):
+        command.append(f"--secret=id=ca,src={authority}")
+    began, last = time.monotonic(), deque[str](maxlen=40)
+    with (
+        Board(quiet) as board,
+        subprocess.Popen(
+            [*command, "."],
+            cwd=find_root(),
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdout
+        for line in process.stdout:
+            last.append(line.rstrip())
+            if step := STEP.match(line):
+                board.say(step[1], f"{step[2]}  {step[3]:.80}")
+        if process.wait():
+            raise ContainersError(_failure(command, last))
+        seconds = time.monotonic() - began
+        board.say(tag, f"is built, in {seconds:.1f} s")
+    return seconds
+
+
+def layers(image: str) -> list[Layer]:
+    """The layers of an image, the lowest first; lines that add nothing are left out.
+
+    Raises:
+        docker.errors.ImageNotFound: there is no such image here.
+    """
+    history = reversed(client().images.get(image).history())
+    return [Layer(it["CreatedBy"], it["Size"]) for it in history if it["Size"]]
+
+
+def client() -> DockerClient:
+    """Docker's SDK, connected to the engine that everything here uses."""
+    return _client(servers.docker(quiet=True).url)
+
+
+@cache
+def _client(url: str) -> DockerClient:
+    return DockerClient(base_url=url)
+
+
+# ---- The commands -------------------------------------------------------------------------------
+
+
+def _environment() -> dict[str, str]:
+    """Of what we run: with a docker command first on the path that can build with BuildKit."""
+    path = os.pathsep.join([str(_builder().parent), os.environ.get("PATH", os.defpath)])
+    files = os.environ.get("COMPOSE_FILE", "docker/compose.yaml")
+    more = {"DOCKER_BUILDKIT": "1", "COMPOSE_DOCKER_CLI_BUILD": "1", "COMPOSE_FILE": files}
+    return {**os.environ, **more, "PATH": path}
+
+
+@cache
+def _builder() -> Path:
+    """The first docker command on the path that can build: newer ones need a plugin for it.
+
+    Raises:
+        Missing: there is none.
+    """
+    doctor.require("docker")
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    for program in (Path(found) for it in folders if (found := shutil.which("docker", path=it))):
+        version = re.search(r"version (\d+)", _output([str(program), "--version"]))
+        if (version and int(version[1]) < BUILTIN) or _output([str(program), "buildx", "version"]):
+            return program
+    raise doctor.Missing(
+        "The docker command here can't build: it lacks its plugin buildx. Install it: "
+        "sudo apt-get install docker-buildx"
+    )
+
+
+def _project() -> str:
+    """A name of this checkout alone: two of them on one engine do not collide."""
+    return f"nochat-{hashlib.sha256(str(find_root()).encode()).hexdigest()[:8]}"
+
+
+def _output(command: list[str]) -> str:
+    """What a command says; nothing where it fails."""
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    return "" if ran.returncode else ran.stdout
+
+
+def _compose(env: Mapping[str, str]) -> list[str]:
+    """`docker compose`, or where it is not installed, its predecessor."""
+    ran = subprocess.run(
+        ["docker", "compose", "version"], env=env, capture_output=True, check=False
+    )
+    return ["docker", "compose"] if ran.returncode == 0 else [str(doctor.require("docker-compose"))]
+
+
+def _run(command: Sequence[str], env: Mapping[str, str]) -> str:
+    ran = subprocess.run(
+        command,
+        cwd=find_root(),
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ran.returncode:
+        raise ContainersError(_failure(command, (ran.stdout + ran.stderr).splitlines()))
+    return ran.stdout
+
+
+def _failure(command: Sequence[str], lines: Sequence[str] | deque[str]) -> str:
+    said = "\n".join(f"    {line.rstrip()}" for line in list(lines)[-12:] if line.strip())
+    fitting = (text for pattern, text in ADVICE if re.search(pattern, "\n".join(lines)))
+    return f"`{shlex.join(command)}` failed. It said:\n{said}\nTo do: {next(fitting, 'see above')}"
+
+
+def _guard(env: Mapping[str, str]) -> Kept:
+    """What takes the project away when this process is gone, however it ended."""
+    folder = own_folder("stack")
+    down = shlex.join([*_compose(env), "down", "--volumes", "--remove-orphans", "--timeout=2"])
+    return keep(
+        ["sleep", "infinity"],
+        env=env,
+        cwd=find_root(),
+        log=folder / "log",
+        remove=folder,
+        grace=0,
+        # A private engine may have ended already, and its containers with it.
+        after=f"cd {shlex.quote(str(find_root()))} && docker version && timeout 60 {down}",
+    )
+
+
+# ---- Containers ---------------------------------------------------------------------------------
+
+
+def _name(container: Container) -> str:
+    number = container.labels["com.docker.compose.container-number"]
+    service = container.labels["com.docker.compose.service"]
+    return service if number == "1" else f"{service}-{number}"
+
+
+def _state(container: Container) -> str:
+    """`created`, `running`, `healthy`, `restarting` … in one word."""
+    state: dict[str, Any] = container.attrs["State"]
+    if state["Status"] != "running":
+        return str(state["Status"])
+    return str(state.get("Health", {}).get("Status", "running"))
+
+
+def _tail(container: Container, lines: int = 15) -> str:
+    written = container.logs(tail=lines).decode(errors="replace").rstrip()
+    return "\n".join(f"    {line}" for line in written.splitlines())
