@@ -13,6 +13,11 @@ READY := $(VENV)/.ready
 CLOCK := tests/attacks/test_rates.py tests/attacks/test_slow_client.py tests/attacks/test_timing.py
 BY_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
+# Containers: what else the image is built from, and Compose, or where it is not there its predecessor.
+BUILD_ARGUMENTS = $(BASE_IMAGE:%=--build-arg BASE_IMAGE=%) $(BUILD_CA:%=--secret id=ca,src=%)
+COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+export COMPOSE_FILE ?= docker/compose.yaml
+
 # The environment's own tools come first, and no other environment is in the way.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH
@@ -55,6 +60,19 @@ docs: $(READY)  ## build the site; executes only the notebooks that changed
 	@$(PYTHON) -m nochat.lab.course --stale
 	@tools/site
 
+base-image:  ## build what the chat's image can start from, out of Debian's packages
+	@tools/box python
+
+image:  ## build the chat's image
+	@DOCKER_BUILDKIT=1 docker build --file docker/Dockerfile --tag nochat $(BUILD_ARGUMENTS) .
+
+up: image  ## the whole chat in containers, at http://localhost:8000
+	@docker/secrets
+	@$(COMPOSE) up --detach
+
+down:  ## stop these containers; what the chat stored stays
+	@$(COMPOSE) down
+
 box:  ## build the machines' own base system, for Docker, LXC and libvirt
 	@tools/box
 
@@ -82,4 +100,4 @@ endif
 $(READY): pyproject.toml requirements.lock package-lock.json tools/environment
 	@tools/environment
 
-.PHONY: help lab chat check test test-machines test-libvirt test-openstack box lint course docs bench lock clean remake
+.PHONY: help lab chat check test test-machines test-libvirt test-openstack base-image image up down box lint course docs bench lock clean remake

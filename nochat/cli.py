@@ -1,12 +1,12 @@
-"""The command `nochat`: `up`, `run SERVICE`, `restore`, `grant`, `doctor`, `asyncapi`."""
+"""The command `nochat`: `up`, `run SERVICE`, `restore`, `grant`, `load`, `doctor`, `asyncapi`."""
 
 import argparse
 import asyncio
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -15,6 +15,8 @@ from nochat.asyncapi import document
 from nochat.errors import NochatError
 from nochat.service import Service
 from nochat.settings import SettingsError, load
+
+T = TypeVar("T", int, float)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,6 +63,15 @@ def _parser() -> argparse.ArgumentParser:
     grant.add_argument("user", help="name of the account")
     grant.add_argument("--revoke", action="store_true", help="make it a user again")
     grant.set_defaults(command=lambda options: _grant(options.user, options.revoke))
+
+    load_ = commands.add_parser("load", help="people who write, and how long their words take")
+    load_.add_argument("url", help="the chat's page")
+    load_.add_argument("--people", type=_positive(int), default=10)
+    load_.add_argument(
+        "--rate", type=_positive(float), default=5.0, help="messages a second, of all of them"
+    )
+    load_.add_argument("--seconds", type=_positive(float), default=30.0)
+    load_.set_defaults(command=_load)
 
     check = commands.add_parser("doctor", help="what this machine has, and what is missing")
     check.set_defaults(command=lambda _: print(doctor.report(doctor.examine())))
@@ -110,6 +121,28 @@ def _grant(user: str, revoke: bool) -> None:
 
     name = grant(load(), user, "user" if revoke else "manager")
     print(f"{name} is a {'user' if revoke else 'manager'} now")
+
+
+def _load(options: argparse.Namespace) -> int:
+    from nochat.load import load  # here, as the other commands need no client
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    report = asyncio.run(load(options.url, options.people, options.rate, options.seconds, say))
+    say(str(report))
+    return 1 if report.lost else 0
+
+
+def _positive(kind: type[T]) -> Callable[[str], T]:
+    """What argparse turns a word into: a number above zero."""
+
+    def number(text: str) -> T:
+        if (found := kind(text)) > 0:
+            return found
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+
+    return number
 
 
 def _find(name: str) -> Service:

@@ -13,6 +13,7 @@ from hypothesis import settings
 from nochat.lab import servers
 
 ROOT = Path(__file__).parent.parent
+CHROMIUM = ROOT / "tests" / "bin" / "chromium"
 WORKER = "PYTEST_XDIST_WORKER"
 BASE = "nochat/debian"  # made by `make box` from Debian's packages
 
@@ -27,6 +28,14 @@ def _private_servers() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for variable in ("NOCHAT_BUS_URL", "NOCHAT_USERS_URL", "NOCHAT_ACTIVITY_URL"):
             patch.delenv(variable, raising=False)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _calm_browser() -> Iterator[None]:
+    """Whoever starts Chromium by its name gets the one that no other test disturbs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(CHROMIUM.parent), prepend=os.pathsep)
         yield
 
 
@@ -89,6 +98,18 @@ def place(tmp_path_factory) -> Iterator[pytest.MonkeyPatch]:
 
 def box(kind: str) -> None:
     subprocess.run([ROOT / "tools" / "box", kind], check=True)
+
+
+@pytest.fixture(scope="module")
+def images_of_debian(docker_engine) -> Iterator[pytest.MonkeyPatch]:
+    """Set what makes the chat's images where no public ones can be had: of Debian's packages."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        patch.setenv("BASE_IMAGE", "nochat/python")
+        patch.setenv("COMPOSE_FILE", "docker/compose.yaml:docker/compose.offline.yaml")
+        if authority := os.environ.get("PIP_CERT"):
+            patch.setenv("BUILD_CA", authority)
+        yield patch
 
 
 @pytest.fixture(scope="module")

@@ -4,14 +4,12 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from nochat import registry
+from tests.conftest import CHROMIUM, ROOT
 
-ROOT = Path(__file__).parent.parent
-CHROMIUM = "/usr/bin/chromium"
 FETCHED = re.compile(
     r"<(?:script|link|img|iframe|source)\b[^>]*?\b(?:src|href)=[\"']([^\"']+)", re.I
 )

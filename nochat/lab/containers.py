@@ -29,7 +29,9 @@ from nochat.lab.machines import find_root
 from nochat.lab.servers._server import own_folder
 
 HEALTHY_SECONDS = 240.0  # until all services are, on the slowest of machines
-WELL = ("healthy", "running")
+DOWN = ("down", "--remove-orphans")
+ALL = {"COMPOSE_PROFILES": "bot,load,metrics"}  # or else they would not go down
+WELL = ("healthy", "running", "done")
 RESTARTS = 3  # after which a service is given up
 BUILTIN = 23  # The docker command before this version builds with BuildKit by itself.
 
@@ -83,7 +85,7 @@ class Stack:
         url: where the page is.
     """
 
-    def __init__(self, project: str, env: Mapping[str, str], guard: Kept, quiet: bool) -> None:
+    def __init__(self, project: str, env: dict[str, str], guard: Kept, quiet: bool) -> None:
         self.project, self._env, self._guard, self._quiet = project, env, guard, quiet
         self.url = f"http://127.0.0.1:{env['CHAT_PORT']}"
 
@@ -91,8 +93,18 @@ class Stack:
         """Its containers, running or not: all, or those of one service, oldest first."""
         labels = [f"com.docker.compose.project={self.project}"]
         labels += [f"com.docker.compose.service={service}"] if service else []
-        found = client().containers.list(all=True, filters={"label": labels})
+        found = client().containers.list(all=True, filters={"label": labels}, ignore_removed=True)
         return sorted(found, key=lambda it: str(it.attrs["Created"]))
+
+    def network(self, name: str) -> str:
+        """The name that the engine has for one of its networks, as `back`."""
+        return f"{self.project}_{name}"
+
+    def addresses(self, network: str) -> dict[str, str]:
+        """The address of each of its containers on one of its networks, by name."""
+        name = self.network(network)
+        places = {_name(it): it.attrs["NetworkSettings"]["Networks"] for it in self.containers()}
+        return {who: its[name]["IPAddress"] for who, its in places.items() if name in its}
 
     def up(self, *services: str, scale: Mapping[str, int] | None = None) -> None:
         """Bring services up, and wait until all that runs is healthy.
@@ -182,7 +194,9 @@ class Stack:
             return
         with Board(self._quiet) as board:
             board.say(self.project, "stops")
-            self.run("down", "--remove-orphans", *(["--volumes"] if volumes else []))
+            _run(
+                [*_compose(self._env), *DOWN, *(["--volumes"] if volumes else [])], self._env | ALL
+            )
             board.say(self.project, "is gone" if volumes else "is gone, but for its volumes")
         if volumes:
             self._guard.stop()
@@ -282,6 +296,27 @@ def build(tag: str = "nochat", *, target: str = "chat", quiet: bool = False) -> 
     return seconds
 
 
+class Mine:
+    """What marks containers and images that are made by hand: gone with this process.
+
+    Attributes:
+        label: for `docker run --label`; an image committed from such a container has it, too.
+    """
+
+    def __init__(self) -> None:
+        folder = own_folder("mine")
+        self.label = f"nochat.of={folder.name}"
+        gone = [
+            f"docker ps --all --quiet --filter label={self.label} | xargs -r docker rm -fv",
+            f"docker images --quiet --filter label={self.label} | xargs -r docker rmi -f",
+        ]
+        self._guard = _keep(folder, "; ".join(gone), os.environ)
+
+    def remove(self) -> None:
+        """Remove them now; calling it again does nothing."""
+        self._guard.stop()
+
+
 def layers(image: str) -> list[Layer]:
     """The layers of an image, the lowest first; lines that add nothing are left out.
 
@@ -372,20 +407,18 @@ def _failure(command: Sequence[str], lines: Sequence[str] | deque[str]) -> str:
     return f"`{shlex.join(command)}` failed. It said:\n{said}\nTo do: {next(fitting, 'see above')}"
 
 
-def _guard(env: Mapping[str, str]) -> Kept:
+def _guard(env: dict[str, str]) -> Kept:
     """What takes the project away when this process is gone, however it ended."""
-    folder = own_folder("stack")
-    down = shlex.join([*_compose(env), "down", "--volumes", "--remove-orphans", "--timeout=2"])
-    return keep(
-        ["sleep", "infinity"],
-        env=env,
-        cwd=find_root(),
-        log=folder / "log",
-        remove=folder,
-        grace=0,
-        # A private engine may have ended already, and its containers with it.
-        after=f"cd {shlex.quote(str(find_root()))} && docker version && timeout 60 {down}",
-    )
+    down = shlex.join([*_compose(env), *DOWN, "--volumes", "--timeout=2"])
+    script = f"cd {shlex.quote(str(find_root()))} && timeout 60 {down}"
+    return _keep(own_folder("stack"), script, env | ALL)
+
+
+def _keep(folder: Path, script: str, env: Mapping[str, str]) -> Kept:
+    """Run a script when this process is gone; not where a private engine ended before it."""
+    command, log = ["sleep", "infinity"], folder / "log"
+    after = f"docker version && {{ {script}; }}"
+    return keep(command, env=env, log=log, remove=folder, grace=0, after=after)
 
 
 # ---- Containers ---------------------------------------------------------------------------------
@@ -398,8 +431,10 @@ def _name(container: Container) -> str:
 
 
 def _state(container: Container) -> str:
-    """`created`, `running`, `healthy`, `restarting` … in one word."""
+    """In one word: `created`, `starting`, `healthy`, `restarting`, `done` …."""
     state: dict[str, Any] = container.attrs["State"]
+    if state["Status"] == "exited" and state["ExitCode"] == 0:
+        return "done"
     if state["Status"] != "running":
         return str(state["Status"])
     return str(state.get("Health", {}).get("Status", "running"))

@@ -10,8 +10,8 @@ from playwright.async_api import Browser, async_playwright
 from nochat.lab import chat as lab
 from nochat.lab import servers
 from tests.clients.visitor import Visitor
+from tests.conftest import CHROMIUM
 
-CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",

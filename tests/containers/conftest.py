@@ -1,34 +1,25 @@
-"""The chat's image, and its servers', as they are made where no public image can be had."""
+"""The chat's image, and the whole chat, made where no public images can be had."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
+from nochat.keeper import free_port
 from nochat.lab import containers
-from tests.conftest import ROOT, box
+from tests.conftest import box
 
 
 @pytest.fixture(scope="module")
-def made_here(docker_engine) -> Iterator[pytest.MonkeyPatch]:
-    """What makes images of Debian's packages, set in the environment."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
-        patch.setenv("BASE_IMAGE", "nochat/python")
-        patch.setenv("COMPOSE_FILE", "docker/compose.yaml:docker/compose.offline.yaml")
-        if authority := os.environ.get("PIP_CERT"):
-            patch.setenv("BUILD_CA", authority)
-        yield patch
-
-
-@pytest.fixture(scope="module")
-def chat_image(made_here) -> str:
+def chat_image(images_of_debian) -> str:
     box("python")
     containers.build()
     return "nochat"
 
 
 @pytest.fixture(scope="module")
-def stack(chat_image) -> Iterator[containers.Stack]:
+def stack(chat_image, images_of_debian) -> Iterator[containers.Stack]:
+    for name, value in {"PEOPLE": "2", "RATE": "20", "SECONDS": "1"}.items():
+        images_of_debian.setenv(f"LOAD_{name}", value)
+    images_of_debian.setenv("PROMETHEUS_PORT", str(free_port()))
     with containers.up() as stack:
         yield stack

@@ -14,14 +14,16 @@ import textwrap
 from pathlib import Path
 
 import docker.errors
+import httpx
 import pytest
 from playwright.async_api import async_playwright
 
-from nochat.lab import containers, verify
+from nochat.lab import containers, lxc, verify
 from nochat.lab.people import Person
-from tests.clients.conftest import ARGUMENTS, CHROMIUM
+from tests.clients.conftest import ARGUMENTS
 from tests.clients.visitor import Visitor
-from tests.conftest import ROOT
+from tests.conftest import CHROMIUM, ROOT
+from tests.machines.conftest import needs_root
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -119,7 +121,7 @@ async def test_alone_it_is_the_whole_chat_and_stops_when_told(chat_image):
         container.remove(force=True, v=True)
 
 
-def test_a_base_that_can_not_be_fetched_is_said_with_what_to_do(made_here, monkeypatch):
+def test_a_base_that_can_not_be_fetched_is_said_with_what_to_do(images_of_debian, monkeypatch):
     monkeypatch.setenv("BASE_IMAGE", "localhost:9/none")
     with pytest.raises(containers.ContainersError, match="make base-image"):
         containers.build("nochat-none", quiet=True)
@@ -180,9 +182,7 @@ def test_the_servers_are_reached_from_the_chat_alone(stack):
     }
     [proxy] = stack.containers("proxy")
     for name, port in (("rabbitmq", 5672), ("mariadb", 3306), ("mongodb", 27017)):
-        [server] = stack.containers(name)
-        [network] = server.attrs["NetworkSettings"]["Networks"].values()
-        reach = f"exec 3<>/dev/tcp/{network['IPAddress']}/{port}"
+        reach = f"exec 3<>/dev/tcp/{stack.addresses('back')[name]}/{port}"
         assert proxy.exec_run(["timeout", "2", "bash", "-c", reach]).exit_code != 0, name
         [activity] = stack.containers("activity")
         assert activity.exec_run(["timeout", "2", "bash", "-c", reach]).exit_code == 0, name
@@ -246,6 +246,63 @@ async def _insist(writer: Person, text: str) -> None:
             await asyncio.sleep(0.5)
 
 
+@needs_root
+async def test_a_container_of_lxc_takes_part(stack):
+    """From the same image, on the same network: a gateway, and the page with it."""
+    made = lxc.create(
+        "gateway",
+        "nochat",
+        *("run", "web", "gateway"),
+        network=stack.network("back"),
+        hosts={"rabbitmq": stack.addresses("back")["rabbitmq"]},
+        files={"/run/secrets/bus_url": ROOT / "docker" / ".secrets" / "bus_url"},
+        environment={"NOCHAT_BUS_URL_FILE": "/run/secrets/bus_url"},
+    )
+    with made:
+        made.start()
+        await verify.chat(f"http://{made.address}:8000")
+        async with (
+            Person("ludo", f"http://{made.address}:8000") as ludo,
+            Person("dora", stack.url) as dora,
+        ):
+            await ludo.says("here is LXC")
+            await dora.until(lambda: "here is LXC" in dora.texts())
+        inside = made.run("cat", "/proc/1/status", "/proc/1/cmdline").replace("\0", " ")
+        assert "nochat run web gateway" in inside
+        assert re.search(r"^Uid:\s+10001\s", inside, flags=re.M)
+        assert re.search(r"^CapEff:\s+0+$", inside, flags=re.M)
+        with pytest.raises(lxc.LxcError, match="status 3"):
+            made.run("sh", "-c", "exit 3")
+    assert not made.root.parent.exists()
+    with pytest.raises(lxc.LxcError):
+        made.start()
+
+
+async def test_the_bot_comes_when_it_is_asked_for(stack):
+    containers.build("nochat-bot", target="bot")
+    stack.up("bot")
+    async with Person("asker", stack.url) as asker:
+        await asker.says("@bot ping")
+        await asker.until(lambda: any("pong" in text for text in asker.texts()))
+
+
+def test_people_who_write_tell_how_long_it_takes(stack):
+    stack.up("load")
+    wanted = "2 people: 20 messages, 40 of 40 delivered"
+    assert wait_for(lambda: wanted in stack.logs("load"), 30), stack.logs("load")
+
+
+def test_prometheus_hears_of_every_service(stack):
+    stack.up("prometheus")
+    query = f"http://127.0.0.1:{os.environ['PROMETHEUS_PORT']}/api/v1/query?query=nochat_up"
+
+    def heard() -> set[str]:
+        found = httpx.get(query).json()["data"]["result"]
+        return {it["metric"]["service"] for it in found if it["value"][1] == "1"}
+
+    assert wait_for(lambda: heard() == OURS, 60), heard()
+
+
 async def test_what_was_stored_survives_down_and_up(stack):
     async with Person("keeper", stack.url) as keeper:
         await keeper.says("still here tomorrow")
@@ -272,6 +329,20 @@ def test_of_a_service_that_does_not_come_up_the_log_is_shown(stack, monkeypatch)
     with pytest.raises(containers.ContainersError, match=r"NOCHAT_LOG_LEVEL=loud can't be used"):
         containers.up(quiet=True)
     assert traces("nochat-ill") == []
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("failed to register layer: write /x: no space left on device", "docker system prune"),
+        ("Got permission denied while trying to connect to the Docker daemon", "usermod"),
+        ("Bind for 127.0.0.1:8000 failed: port is already allocated", "CHAT_PORT"),
+        ("invalid mount config: bind source path does not exist: /x/.secrets/a", "docker/secrets"),
+        ("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]", "BUILD_CA"),
+    ],
+)
+def test_what_to_do_is_said(said, advice):
+    assert advice in containers._failure(["docker", "build"], [said]).rpartition("To do: ")[2]
 
 
 # ---- The end ------------------------------------------------------------------------------------

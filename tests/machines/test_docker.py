@@ -5,13 +5,20 @@ They are made once and shared, so the order of the tests counts.
 
 import json
 import os
+import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from nochat.lab import provision, verify
+from nochat.lab import provision, servers, verify
+from nochat.lab.certificates import Authority
+from nochat.lab.checks import CheckFailed
+from nochat.lab.machines import MachinesError
+from nochat.lab.remote import Remote
+from tests.images import small_image
 from tests.waiting import wait_for
 
 from .both import (
@@ -124,6 +131,77 @@ def test_another_checkout_is_interrupted_and_completes_and_killed_and_gone(docke
     assert wait_for(lambda: not list(tmp_path.glob("nochat-machines-*")), 30)
     assert keys(folder) == []
     assert docker_farm.status() == dict.fromkeys(NAMES, "running")
+
+
+# The engine of containers-host, used from here.
+
+WHERE = ("run", "--rm", "--network=none", "--uts=host", "small", "/bin/hostname")
+
+
+@pytest.fixture(scope="module")
+def far(docker_farm) -> Iterator[Remote]:
+    with Remote(docker_farm, "containers-host") as far:
+        yield far
+
+
+def with_certificate(far: Remote, folder: Path) -> str:
+    """What the docker command says of the machine's engine to who has a certificate or none."""
+    env = {**os.environ, **far.environment, **far.env(), "DOCKER_CERT_PATH": str(folder)}
+    ran = subprocess.run(["docker", "ps"], env=env, capture_output=True, text=True)
+    return ran.stderr.strip() if ran.returncode else "welcome"
+
+
+def test_an_image_goes_through_a_registry_and_runs_on_the_machine_by_ssh(docker_farm, far):
+    with servers.registry() as registry:
+        registry.trust(servers.docker())
+        docker_farm.ssh("containers-host", registry.trust_command)
+        registry.login(far.config)
+        image = small_image(f"{registry.address}/small", "/bin/hostname")
+        docker("--config", str(far.config), "push", image)
+        docker("rmi", image)
+        far.docker("pull", image, context=far.over_ssh())
+    far.docker("tag", image, "small", context="containers-host-ssh")
+    assert far.docker(*WHERE, context="containers-host-ssh") == "containers-host\n"
+    assert "/small" not in docker("image", "ls")
+
+
+def test_by_tls_it_runs_there_too_and_nobody_else_gets_in(far, tmp_path):
+    assert far.docker(*WHERE, context=far.over_tls()) == "containers-host\n"
+    ours = Path(far.env()["DOCKER_CERT_PATH"])
+    assert with_certificate(far, ours) == "welcome"
+    shutil.copy(ours / "ca.pem", tmp_path)
+    assert "tls: " in with_certificate(far, tmp_path)
+    stranger = Authority("another").issue(tmp_path / "stranger", "client", client=True)
+    shutil.copy(ours / "ca.pem", stranger.folder)
+    assert "tls: " in with_certificate(far, stranger.folder)
+
+
+def test_after_new_certificates_the_old_ones_are_refused(far, tmp_path):
+    old = shutil.copytree(far.env()["DOCKER_CERT_PATH"], tmp_path / "old")
+    far.regenerate()
+    assert far.docker(*WHERE, context=far.over_tls()) == "containers-host\n"
+    assert "x509" in with_certificate(far, old)
+    # Nor by who knows the new authority.
+    shutil.copy(Path(far.env()["DOCKER_CERT_PATH"]) / "ca.pem", old)
+    assert "tls: " in with_certificate(far, old)
+
+
+def test_a_machine_without_docker_says_what_helps(docker_farm):
+    with (
+        Remote(docker_farm, "database-host") as far,
+        pytest.raises(MachinesError, match=r"not found(?s:.*)run the playbook containers\.yml"),
+    ):
+        far.over_ssh()
+
+
+def test_when_it_is_closed_the_engine_is_its_machine_s_alone(docker_farm, far):
+    address = docker_farm.reach("containers-host")
+    with pytest.raises(CheckFailed):
+        verify.closed(address, [2376])
+    far.close()
+    verify.closed(address, [2376])
+    assert not far.config.exists()
+    assert docker_farm.ssh("containers-host", "docker ps --quiet") == ""
 
 
 def test_after_destroy_nothing_is_left_in_docker(docker_farm):

@@ -145,12 +145,15 @@ def test_a_stopped_bridge_is_not_named_any_more():
     assert "NOCHAT_MACHINE_BRIDGE" not in os.environ
 
 
-def test_a_bridge_that_gives_no_addresses_is_not_used(monkeypatch, tmp_path):
+def test_a_bridge_that_gives_no_addresses_is_not_used(tmp_path):
     """As lxc-net leaves it when it is killed."""
-    with servers.lxc_bridge(alone=True, quiet=True) as bridge:
-        monkeypatch.setattr("nochat.lab.servers._lxc.USUAL", bridge.url)
-        monkeypatch.delenv("NOCHAT_MACHINE_BRIDGE")
-        monkeypatch.setattr("nochat.lab.servers._lxc.DNSMASQ", noted := tmp_path / "dnsmasq.pid")
+    with (
+        servers.lxc_bridge(alone=True, quiet=True) as bridge,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr("nochat.lab.servers._lxc.USUAL", bridge.url)
+        patch.delenv("NOCHAT_MACHINE_BRIDGE")
+        patch.setattr("nochat.lab.servers._lxc.DNSMASQ", noted := tmp_path / "dnsmasq.pid")
         noted.write_text(f"{os.getpid()}\n")
         with servers.lxc_bridge(quiet=True) as other:
             assert other.url != bridge.url

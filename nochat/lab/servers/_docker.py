@@ -130,7 +130,7 @@ def settings_folder(url: str) -> Path:
     """
     scheme, _, path = url.partition("://")
     if scheme != "unix":
-        raise NotAnswering(f"{NAME} at {url} is not on this computer, and its settings neither")
+        raise NotAnswering(f"{NAME} at {url} is on another computer, with its settings")
     own = Path(path).with_name("etc")  # of a private one, as RUN has it
     return own if own.is_dir() else Path("/etc/docker")
 

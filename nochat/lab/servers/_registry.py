@@ -87,21 +87,22 @@ class Registry(Server):
         """Make a Docker Engine of this computer trust it, until it is stopped.
 
         Raises:
-            NotAnswering: we have no right to; the message says the command that does it.
+            NotAnswering: we have no right to, or the engine is on another computer; the message
+                says the command that does it.
         """
         if self.authority is None:
             return
-        made = settings_folder(engine.url) / "certs.d" / self.address
         try:
+            made = settings_folder(engine.url) / "certs.d" / self.address
             with self._trusted.open("a") as trusted:  # before it is there, for whoever cleans up
                 trusted.write(f"{made}\n")
             made.mkdir(parents=True, exist_ok=True)
             (made / "ca.crt").write_bytes(self.authority.read_bytes())
         except PermissionError:
-            raise NotAnswering(
-                f"only root may tell {engine.name} whom to trust, in {made.parent}. "
-                f"What helps:\n{self.trust_command}"
-            ) from None
+            advice = f"only root may tell {engine.name} whom to trust, in {made.parent}. What helps"
+            raise NotAnswering(f"{advice}:\n{self.trust_command}") from None
+        except NotAnswering as error:
+            raise NotAnswering(f"{error}. What helps, there:\n{self.trust_command}") from None
 
     @property
     def trust_command(self) -> str:

@@ -1,0 +1,222 @@
+"""A container of LXC that runs one program, from a Docker image and on a Docker network.
+
+What Docker does with an image, step by step: unpack it, say what process 1 is, give it a network
+interface and limits, start it.
+"""
+
+import ipaddress
+import os
+import secrets
+import shlex
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from nochat import doctor
+from nochat.keeper import Kept, keep
+from nochat.lab import containers
+from nochat.lab.servers import NotAnswering
+from nochat.lab.servers._server import own_folder
+
+FOLDER = Path("/var/lib/lxc")
+
+# Both generations of cgroups are told: LXC takes what the kernel has.
+CONFIG = """\
+lxc.uts.name = {host}
+lxc.init.cmd = {command}
+lxc.init.cwd = {cwd}
+lxc.init.uid = {user}
+lxc.init.gid = {group}
+lxc.net.0.type = veth
+lxc.net.0.link = {bridge}
+lxc.net.0.flags = up
+lxc.net.0.ipv4.address = {address}/{prefix}
+lxc.mount.auto = proc:mixed sys:ro
+lxc.apparmor.profile = unconfined
+lxc.cap.keep = none
+lxc.no_new_privs = 1
+lxc.cgroup.memory.limit_in_bytes = {memory}
+lxc.cgroup2.memory.max = {memory}
+lxc.cgroup.pids.max = {processes}
+lxc.cgroup2.pids.max = {processes}
+"""
+
+
+class LxcError(RuntimeError):
+    """A command of LXC, or one inside of a container, failed; the message is what it said."""
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container that was made, and is not started yet. Gone with this process.
+
+    Attributes:
+        name: as LXC's commands know it.
+        address: where it is on its network, once it runs.
+    """
+
+    name: str
+    address: str
+    _guard: Kept = field(repr=False)
+
+    @property
+    def root(self) -> Path:
+        """The folder that is / inside."""
+        return FOLDER / self.name / "rootfs"
+
+    def start(self) -> None:
+        """Start it.
+
+        Raises:
+            LxcError: its program does not start.
+        """
+        _run("lxc-start", "--name", self.name)
+
+    def run(self, *command: str) -> str:
+        """Run a command inside, as root; returns what it writes.
+
+        Raises:
+            LxcError: it fails, or the container does not run.
+        """
+        return _run("lxc-attach", "--clear-env", "--name", self.name, "--", *command)
+
+    def memory(self) -> int:
+        """The bytes that it takes now, by its control group.
+
+        Raises:
+            LxcError: it does not run.
+        """
+        # Of two generations of cgroups, the one that there is.
+        old, new = "memory.usage_in_bytes", "memory.current"
+        name = new if Path("/sys/fs/cgroup/cgroup.controllers").exists() else old
+        return int(_run("lxc-cgroup", "--name", self.name, name))
+
+    def destroy(self) -> None:
+        """Stop it and remove it with its snapshots; calling it again does nothing."""
+        self._guard.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.destroy()
+
+
+def create(
+    name: str,
+    image: str,
+    *command: str,
+    network: str,
+    hosts: Mapping[str, str] | None = None,
+    files: Mapping[str, Path] | None = None,
+    environment: Mapping[str, str] | None = None,
+    memory: int = 128 * 2**20,
+    processes: int = 100,
+) -> Container:
+    """Make a container of LXC that runs a Docker image's program.
+
+    Args:
+        name: what it calls itself; LXC knows it by a longer one, which is nobody else's.
+        image: the Docker image that is unpacked for it.
+        command: arguments of the image's entry point.
+        network: the Docker network that it is on, with an address from the range's end.
+        hosts: addresses of others, by name: Docker's name server does not serve it.
+        files: of this computer, by the absolute path at which they are seen inside.
+        environment: further variables, beside the image's own.
+        memory: bytes that it may take.
+        processes: how many it may have.
+
+    Raises:
+        Missing: LXC is not installed.
+        NotAnswering: we are not root.
+        docker.errors.NotFound: there is no such image or network.
+    """
+    doctor.require("lxc")
+    if os.geteuid() != 0:
+        raise NotAnswering("only root may make such a container of LXC: use sudo")
+    engine = containers.client()
+    config, net = engine.images.get(image).attrs["Config"], engine.networks.get(network).attrs
+    place = _last_address(net["IPAM"]["Config"][0]["Subnet"])
+    user, _, group = config["User"].partition(":")
+    lines = CONFIG.format(
+        host=name,
+        # It looks for the program on the path, as Docker does.
+        command=shlex.join(["/usr/bin/env", *config["Entrypoint"], *command]),
+        cwd=config["WorkingDir"] or "/",
+        user=user or 0,
+        group=group or user or 0,
+        bridge=net["Options"].get("com.docker.network.bridge.name", f"br-{net['Id'][:12]}"),
+        address=place.ip,
+        prefix=place.network.prefixlen,
+        memory=memory,
+        processes=processes,
+    )
+    variables = [*config["Env"], *(f"{key}={value}" for key, value in (environment or {}).items())]
+    lines += "".join(f"lxc.environment = {it}\n" for it in variables)
+    for path, file in (files or {}).items():
+        entry = f"{file} {path.lstrip('/')} none bind,ro,create=file"
+        lines += f"lxc.mount.entry = {entry}\n"
+    made = _made(f"nochat-{name}-{secrets.token_hex(3)}", str(place.ip), lines)
+    try:
+        _unpack(image, made.root)
+        names = {name: str(place.ip), **(hosts or {})}
+        table = "".join(f"{address} {host}\n" for host, address in names.items())
+        (made.root / "etc/hosts").write_text(f"127.0.0.1 localhost\n{table}")
+    except BaseException:
+        made.destroy()
+        raise
+    return made
+
+
+def _made(name: str, address: str, config: str) -> Container:
+    """The container, with nothing in it, and what takes it away when we are gone."""
+    folder = own_folder("lxc-program")
+    gone = f"lxc-stop --kill --name {name}; lxc-destroy --snapshots --name {name}"
+    log = folder / "log"
+    guard = keep(["sleep", "infinity"], log=log, remove=folder, grace=0, after=gone)
+    file = folder / "config"
+    file.write_text(config)
+    made = Container(name, address, guard)
+    try:
+        _run("lxc-create", "--name", name, "--template", "none", "--config", str(file))
+        made.root.mkdir()
+        with (made.root.parent / "config").open("a") as kept:
+            kept.write(f"lxc.rootfs.path = dir:{made.root}\n")
+    except BaseException:
+        made.destroy()
+        raise
+    return made
+
+
+def _unpack(image: str, root: Path) -> None:
+    """Unpack an image: its layers, one over the other, as Docker hands them out."""
+    source = containers.client().containers.create(image)
+    try:
+        with subprocess.Popen(
+            ["tar", "--extract", "--directory", root], stdin=subprocess.PIPE
+        ) as tar:
+            assert tar.stdin
+            for chunk in source.export():
+                tar.stdin.write(chunk)
+        if tar.returncode:
+            raise LxcError(f"{image} can't be unpacked into {root}: is the disk full?")
+    finally:
+        source.remove(v=True)
+
+
+def _last_address(subnet: str) -> ipaddress.IPv4Interface:
+    """The last address of a network: Docker gives them from the first on."""
+    network = ipaddress.IPv4Network(subnet)
+    return ipaddress.IPv4Interface((network[-2], network.prefixlen))
+
+
+def _run(*command: str) -> str:
+    ran = subprocess.run(
+        command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    if ran.returncode:
+        said = (ran.stderr or ran.stdout).strip()
+        raise LxcError(f"`{shlex.join(command)}` ended with status {ran.returncode}: {said}")
+    return ran.stdout

@@ -1,0 +1,105 @@
+"""What a box weighs: the whole chat as a process, in a Docker container, and in one of LXC.
+
+Of each: the seconds from the command until the page answers, and the memory that it takes then.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import httpx
+import psutil
+
+from nochat.lab import chat, containers, lxc
+
+SECONDS = 60.0  # until the page must answer
+
+
+@dataclass(frozen=True)
+class Weight:
+    """What one of them took.
+
+    Attributes:
+        seconds: from the command until the page answered.
+        memory: bytes, then.
+    """
+
+    seconds: float
+    memory: int
+
+
+def process() -> Weight:
+    """The chat as a process of this computer, with the one that its embedded store is.
+
+    Its memory is its share (PSS) of what it has in common with other processes.
+
+    Raises:
+        NotReady: it does not start.
+    """
+    began = time.monotonic()
+    with chat.start() as running:
+        seconds = _until_page(running.url, began)
+        processes = [psutil.Process(it.pid) for it in running.processes.values()]
+        family = {child for it in processes for child in (it, *it.children(recursive=True))}
+        return Weight(seconds, sum(it.memory_full_info().pss for it in family))
+
+
+def docker(image: str = "nochat") -> Weight:
+    """The chat in a Docker container; its memory is that of its control group.
+
+    Raises:
+        docker.errors.DockerException: the image is not there, or does not start.
+        TimeoutError: the page does not answer.
+    """
+    with _of_mine() as mine:
+        began = time.monotonic()
+        container = containers.client().containers.run(
+            image,
+            detach=True,
+            init=True,
+            labels=dict([mine.label.split("=")]),
+            ports={"8000/tcp": ("127.0.0.1", None)},
+        )
+        container.reload()
+        [port] = container.ports["8000/tcp"]
+        seconds = _until_page(f"http://127.0.0.1:{port['HostPort']}", began)
+        return Weight(seconds, container.stats(stream=False)["memory_stats"]["usage"])
+
+
+def by_lxc(network: str, image: str = "nochat") -> Weight:
+    """The chat in a container of LXC that is unpacked already; memory as for Docker.
+
+    Args:
+        network: the Docker network that it is on.
+        image: the Docker image that it is made of.
+
+    Raises:
+        LxcError: it does not start.
+        TimeoutError: the page does not answer.
+    """
+    with lxc.create("weighed", image, "up", network=network) as container:
+        began = time.monotonic()
+        container.start()
+        seconds = _until_page(f"http://{container.address}:8000", began)
+        return Weight(seconds, container.memory())
+
+
+@contextmanager
+def _of_mine() -> Iterator[containers.Mine]:
+    mine = containers.Mine()
+    try:
+        yield mine
+    finally:
+        mine.remove()
+
+
+def _until_page(url: str, began: float) -> float:
+    """The seconds since it began, when the page answers."""
+    while time.monotonic() < began + SECONDS:
+        try:
+            httpx.get(url, timeout=5).raise_for_status()
+            return time.monotonic() - began
+        except httpx.HTTPError:
+            time.sleep(0.02)
+    raise TimeoutError(f"{url} does not answer within {SECONDS:g} s")

@@ -1,0 +1,42 @@
+"""`nochat load`: people who write, and what it says of the chat."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nochat.errors import NochatError
+from nochat.lab import chat as lab
+from nochat.load import load
+
+
+@pytest.fixture(scope="module")
+def chat():
+    with lab.start(**lab.UNLIMITED) as chat:
+        yield chat
+
+
+async def test_everything_that_is_sent_arrives_and_is_measured(chat):
+    said = []
+    report = await load(chat.url, people=3, rate=40, seconds=0.5, say=said.append)
+    assert (report.sent, report.lost, len(report.delays)) == (20, 0, 60)
+    assert 0 < min(report.delays) <= max(report.delays) < 30
+    assert said[0] == "1 of 3 people are there"
+    assert "60 of 60 delivered; half of them within" in str(report)
+
+
+async def test_a_chat_that_is_not_there_is_said():
+    with pytest.raises(NochatError, match=r"http://127\.0\.0\.1:9 can't be used"):
+        await load("http://127.0.0.1:9", people=1, rate=1, seconds=1, say=print)
+
+
+def test_the_command_says_figures_and_wants_numbers(chat):
+    nochat = Path(sys.executable).with_name("nochat")
+    command = [nochat, "load", chat.url, "--people=2", "--rate=20"]
+    ran = subprocess.run([*command, "--seconds=0.5"], capture_output=True, text=True, timeout=30)
+    assert ran.returncode == 0, ran.stderr
+    assert "2 people: 10 messages, 20 of 20 delivered" in ran.stdout.splitlines()[-1]
+    ran = subprocess.run([*command, "--seconds=0"], capture_output=True, text=True, timeout=30)
+    assert ran.returncode == 2
+    assert "0 is not above 0" in ran.stderr
