@@ -18,6 +18,9 @@ BUILD_ARGUMENTS = $(BASE_IMAGE:%=--build-arg BASE_IMAGE=%) $(BUILD_CA:%=--secret
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 export COMPOSE_FILE ?= docker/compose.yaml
 
+LOCK = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-annotate --no-header
+
 # The environment's own tools come first, and no other environment is in the way.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH
@@ -79,11 +82,13 @@ box:  ## build the machines' own base system, for Docker, LXC and libvirt
 bench: $(READY)  ## measure the chat against Node's socket.io
 	@$(PYTHON) -m benchmarks
 
-lock: $(READY)  ## renew requirements.lock and package-lock.json
-	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade \
-	  --generate-hashes --no-annotate --no-header pyproject.toml -o requirements.lock
+lock: $(READY)  ## renew requirements.lock, package-lock.json and the locks of the image
+	@$(LOCK) --all-extras --upgrade pyproject.toml -o requirements.lock
+	@$(LOCK) --constraint requirements.lock pyproject.toml -o docker/chat.lock
+	@printf 'hatchling\nnodejs-wheel\n' | \
+	  $(LOCK) --constraint requirements.lock - -o docker/build.lock
 	@npm update --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
-	@echo "requirements.lock and package-lock.json are renewed; the next make installs them."
+	@echo "The locks are renewed; the next make installs what they say."
 
 clean:  ## remove what make made
 	@rm -rf build 2>/dev/null || { echo "Machines wrote into build as root: sudo rm -rf build"; exit 1; }

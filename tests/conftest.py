@@ -14,6 +14,7 @@ from nochat.lab import servers
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM = ROOT / "tests" / "bin" / "chromium"
+AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 WORKER = "PYTEST_XDIST_WORKER"
 BASE = "nochat/debian"  # made by `make box` from Debian's packages
 
@@ -107,8 +108,8 @@ def images_of_debian(docker_engine) -> Iterator[pytest.MonkeyPatch]:
         patch.chdir(ROOT)
         patch.setenv("BASE_IMAGE", "nochat/python")
         patch.setenv("COMPOSE_FILE", "docker/compose.yaml:docker/compose.offline.yaml")
-        if authority := os.environ.get("PIP_CERT"):
-            patch.setenv("BUILD_CA", authority)
+        if AUTHORITIES.exists():  # with one of its own, where this computer trusts one
+            patch.setenv("BUILD_CA", str(AUTHORITIES))
         yield patch
 
 

@@ -68,6 +68,23 @@ def test_npm_packages_have_integrity():
     assert [name for name, one in packages.items() if name and "integrity" not in one] == []
 
 
+def test_the_image_has_the_versions_of_the_environment():
+    known = (ROOT / "requirements.lock").read_text()
+    needed = re.findall(r"^([\w-]+)==(\S+)", known, flags=re.M)
+    for lock in ("chat", "build"):
+        text = (ROOT / "docker" / f"{lock}.lock").read_text()
+        assert "--hash=" in text
+        assert set(re.findall(r"^([\w-]+)==(\S+)", text, flags=re.M)) <= set(needed)
+    chat = {
+        name
+        for name, _ in re.findall(
+            r"^([\w-]+)(==)", (ROOT / "docker/chat.lock").read_text(), flags=re.M
+        )
+    }
+    assert {re.match(r"[\w-]+", it)[0] for it in PROJECT["dependencies"]} <= chat
+    assert f"ARG VERSION={PROJECT['version']}\n" in (ROOT / "docker" / "Dockerfile").read_text()
+
+
 @a_notebook
 def test_notebook_is_stripped(path):
     for cell in cells(path, "code"):
