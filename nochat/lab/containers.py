@@ -55,7 +55,7 @@ ADVICE = (
         "the package indexes have certificates of another authority: set BUILD_CA to its file",
     ),
     (r"bind source path does not exist.*\.secrets", "make the passwords first: docker/secrets"),
-    (r"permission denied.*docker", "you may not use Docker: sudo usermod -aG docker $USER"),
+    (r"permission denied.*[Dd]ocker", "you may not use Docker: sudo usermod -aG docker $USER"),
     (r"Cannot connect to the Docker daemon", "Docker does not answer: sudo systemctl start docker"),
 )
 

@@ -82,16 +82,13 @@ class Container:
         """
         return _run("lxc-attach", "--clear-env", "--name", self.name, "--", *command)
 
-    def memory(self) -> int:
-        """The bytes that it takes now, by its control group.
+    def process(self) -> int:
+        """The number that its process 1 has outside.
 
         Raises:
             LxcError: it does not run.
         """
-        # Of two generations of cgroups, the one that there is.
-        old, new = "memory.usage_in_bytes", "memory.current"
-        name = new if Path("/sys/fs/cgroup/cgroup.controllers").exists() else old
-        return int(_run("lxc-cgroup", "--name", self.name, name))
+        return int(_run("lxc-info", "--name", self.name, "--pid", "--no-humanize"))
 
     def destroy(self) -> None:
         """Stop it and remove it with its snapshots; calling it again does nothing."""

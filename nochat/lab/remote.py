@@ -96,11 +96,13 @@ class Remote:
     def over_ssh(self) -> str:
         """Make the context that reaches the engine by SSH, and return its name.
 
-        Whoever logs in to the machine must be in its group `docker` (the role's `docker_users`).
+        Whoever logs in to the machine joins its group `docker`, and so may do there all that root
+        may; with `sudo`, that is so anyway.
 
         Raises:
             MachinesError: the engine does not answer, or not to this user.
         """
+        self._run("id -nG | grep -qw docker || sudo usermod -aG docker $(id -un)")
         return self._make(f"{self.name}-ssh", f"host=ssh://{self.name}")
 
     def over_tls(self) -> str:
@@ -199,9 +201,7 @@ class Remote:
         try:
             self.docker("version", context=context)
         except MachinesError as error:
-            advice = (
-                "run the playbook containers.yml, which installs Docker and says who may use it"
-            )
+            advice = "run the playbook containers.yml, which installs Docker"
             raise MachinesError(f"{error}\nIf it is not there, or refuses us: {advice}.") from None
         return context
 
@@ -220,7 +220,8 @@ class Remote:
         ran = subprocess.run(argv, input=given, capture_output=True, check=False, timeout=SECONDS)
         if ran.returncode:
             said = ran.stderr.decode(errors="replace").strip() or "it can't be reached by SSH"
-            raise MachinesError(f"{self.name}: Docker is not set up for TLS: {said}")
+            advice = "run the playbook containers.yml, which installs Docker, if it is not there"
+            raise MachinesError(f"{self.name}: Docker is not set up: {said}\nTo do: {advice}.")
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes, mode: int) -> None:

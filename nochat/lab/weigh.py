@@ -1,6 +1,7 @@
 """What a box weighs: the whole chat as a process, in a Docker container, and in one of LXC.
 
-Of each: the seconds from the command until the page answers, and the memory that it takes then.
+Of each: the seconds from the command until the page answers, and the memory that its processes take
+then; of what they have in common with others, their share (PSS).
 """
 
 import time
@@ -32,21 +33,17 @@ class Weight:
 def process() -> Weight:
     """The chat as a process of this computer, with the one that its embedded store is.
 
-    Its memory is its share (PSS) of what it has in common with other processes.
-
     Raises:
         NotReady: it does not start.
     """
     began = time.monotonic()
     with chat.start() as running:
         seconds = _until_page(running.url, began)
-        processes = [psutil.Process(it.pid) for it in running.processes.values()]
-        family = {child for it in processes for child in (it, *it.children(recursive=True))}
-        return Weight(seconds, sum(it.memory_full_info().pss for it in family))
+        return Weight(seconds, sum(_memory(it.pid) for it in running.processes.values()))
 
 
 def docker(image: str = "nochat") -> Weight:
-    """The chat in a Docker container; its memory is that of its control group.
+    """The chat in a Docker container of this computer; only root may look at its memory.
 
     Raises:
         docker.errors.DockerException: the image is not there, or does not start.
@@ -64,11 +61,11 @@ def docker(image: str = "nochat") -> Weight:
         container.reload()
         [port] = container.ports["8000/tcp"]
         seconds = _until_page(f"http://127.0.0.1:{port['HostPort']}", began)
-        return Weight(seconds, container.stats(stream=False)["memory_stats"]["usage"])
+        return Weight(seconds, _memory(container.attrs["State"]["Pid"]))
 
 
 def by_lxc(network: str, image: str = "nochat") -> Weight:
-    """The chat in a container of LXC that is unpacked already; memory as for Docker.
+    """The chat in a container of LXC that is unpacked already.
 
     Args:
         network: the Docker network that it is on.
@@ -82,7 +79,7 @@ def by_lxc(network: str, image: str = "nochat") -> Weight:
         began = time.monotonic()
         container.start()
         seconds = _until_page(f"http://{container.address}:8000", began)
-        return Weight(seconds, container.memory())
+        return Weight(seconds, _memory(container.process()))
 
 
 @contextmanager
@@ -92,6 +89,13 @@ def _of_mine() -> Iterator[containers.Mine]:
         yield mine
     finally:
         mine.remove()
+
+
+def _memory(process: int) -> int:
+    """The bytes that a process and its descendants take."""
+    first = psutil.Process(process)
+    family = [first, *first.children(recursive=True)]
+    return sum(it.memory_full_info().pss for it in family)
 
 
 def _until_page(url: str, began: float) -> float:

@@ -189,7 +189,9 @@ def test_after_new_certificates_the_old_ones_are_refused(far, tmp_path):
 def test_a_machine_without_docker_says_what_helps(docker_farm):
     with (
         Remote(docker_farm, "database-host") as far,
-        pytest.raises(MachinesError, match=r"not found(?s:.*)run the playbook containers\.yml"),
+        pytest.raises(
+            MachinesError, match=r"does not exist(?s:.*)run the playbook containers\.yml"
+        ),
     ):
         far.over_ssh()
 
