@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import quantiles
 from typing import Any, Self
 
@@ -31,12 +32,22 @@ class Report:
     Attributes:
         people: who was there.
         sent: messages that the chat acknowledged.
-        delays: seconds of each delivery of each of them.
+        delays: seconds of each delivery: by who got it, and the message.
     """
 
     people: int
     sent: int = 0
-    delays: list[float] = field(default_factory=list)
+    delays: dict[tuple[int, str], float] = field(default_factory=dict)
+    _begun: dict[str, float] = field(default_factory=dict)
+
+    def sends(self, message: str) -> None:
+        """Note that a message is sent now."""
+        self._begun[message] = time.perf_counter()
+
+    def gets(self, person: int, message: str) -> None:
+        """Note that a person has it now. It may come twice, as to who has only just joined."""
+        if message in self._begun:
+            self.delays.setdefault((person, message), time.perf_counter() - self._begun[message])
 
     @property
     def lost(self) -> int:
@@ -48,7 +59,7 @@ class Report:
         said = f"{self.people} people: {self.sent} messages, {len(self.delays)} of {due} delivered"
         if len(self.delays) < 2:
             return said
-        cuts = quantiles(self.delays, n=100)
+        cuts = quantiles(self.delays.values(), n=100)
         figures = {"half of them": cuts[49], "95 %": cuts[94], "99 %": cuts[98]}
         shown = ", ".join(f"{name} within {value * 1000:.1f} ms" for name, value in figures.items())
         return f"{said}; {shown}"
@@ -70,13 +81,13 @@ async def load(
         NochatError: the chat can't be reached, or refuses.
     """
     run = new_id()[:8].lower()
-    report, sent = Report(people), dict[str, float]()
+    report = Report(people)
     try:
-        async with _crowd(url, run, report, sent, say) as crowd:
+        async with _crowd(url, run, report, say) as crowd:
             began = time.perf_counter()
             for number in range(int(rate * seconds)):
                 await asyncio.sleep(began + number / rate - time.perf_counter())
-                sent[f"{run}-{number}"] = time.perf_counter()
+                report.sends(f"{run}-{number}")
                 await crowd[number % people].call(
                     "message",
                     {"room": f"load-{run}", "client_id": f"{run}-{number}", "text": f"{number}"},
@@ -99,20 +110,21 @@ async def _settle(report: Report) -> None:
 
 @asynccontextmanager
 async def _crowd(
-    url: str, run: str, report: Report, sent: dict[str, float], say: Callable[[str], object]
+    url: str, run: str, report: Report, say: Callable[[str], object]
 ) -> AsyncIterator[list["Socket"]]:
     """The people, in a room of their own."""
 
-    def heard(entries: list[dict[str, Any]]) -> None:
-        now, known = time.perf_counter(), (it.get("client_id") for it in entries)
-        report.delays += [now - sent[it] for it in known if it in sent]
+    def heard(person: int, entries: list[dict[str, Any]]) -> None:
+        for entry in entries:
+            report.gets(person, str(entry.get("client_id")))
 
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=PATIENCE))
         crowd = list[Socket]()
         for number in range(report.people):
             cookie = await _register(http, {"user": f"load-{run}-{number}", "password": new_id()})
-            socket = await stack.enter_async_context(Socket.opened(url, cookie, heard))
+            opened = Socket.opened(url, cookie, partial(heard, number))
+            socket = await stack.enter_async_context(opened)
             if not crowd:
                 await socket.call("create", {"room": f"load-{run}", "title": f"Load {run}"})
             await socket.call("join", {"room": f"load-{run}"})

@@ -8,7 +8,7 @@ import pytest
 
 from nochat.errors import NochatError
 from nochat.lab import chat as lab
-from nochat.load import load
+from nochat.load import Report, load
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +21,20 @@ async def test_everything_that_is_sent_arrives_and_is_measured(chat):
     said = []
     report = await load(chat.url, people=3, rate=40, seconds=0.5, say=said.append)
     assert (report.sent, report.lost, len(report.delays)) == (20, 0, 60)
-    assert 0 < min(report.delays) <= max(report.delays) < 30
+    assert 0 < min(report.delays.values()) <= max(report.delays.values()) < 30
     assert said[0] == "1 of 3 people are there"
     assert "60 of 60 delivered; half of them within" in str(report)
+
+
+def test_who_gets_a_message_twice_has_it_once():
+    report = Report(people=2)
+    report.sends("hello")
+    report.sent = 1
+    for person in (0, 1, 1):
+        report.gets(person, "hello")
+        report.gets(person, "what somebody else wrote")
+    assert report.lost == 0
+    assert "1 messages, 2 of 2 delivered" in str(report)
 
 
 async def test_a_chat_that_is_not_there_is_said():
