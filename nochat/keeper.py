@@ -154,6 +154,22 @@ def keep(
     return Kept(process, log, remove)
 
 
+def when_gone(
+    script: str, folder: Path, *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> Kept:
+    """Have a shell script run when this process is gone, or when told to stop.
+
+    Args:
+        script: what takes away what is no child of ours; it bounds its time.
+        folder: for its log, removed after it.
+        env: its whole environment; ours if None.
+        cwd: its folder; ours if None.
+    """
+    # Sleeping is all that it has to do while we live.
+    command, log = ["sleep", "infinity"], folder / "log"
+    return keep(command, env=env, cwd=cwd, log=log, remove=folder, grace=0, after=script)
+
+
 def free_port() -> int:
     """Return a TCP port that nothing listens on at 127.0.0.1.
 

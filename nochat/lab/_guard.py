@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from nochat.keeper import Kept, keep
+from nochat.keeper import Kept, when_gone
 from nochat.lab._vagrant import MARK, Place
 from nochat.lab.servers._server import own_folder
 
@@ -53,15 +53,7 @@ class Guard:
             before=" ".join(self.before),
             seconds=DESTROY_SECONDS,
         )
-        # Sleeping is all that it has to do while we live.
-        self.kept: Kept = keep(
-            ["sleep", "infinity"],
-            env=place.env,
-            log=self.folder / "log",
-            remove=self.folder,
-            grace=0,
-            after=script,
-        )
+        self.kept: Kept = when_gone(script, self.folder, env=place.env)
 
     def release(self) -> None:
         """End it where there is nothing left to destroy."""

@@ -22,13 +22,14 @@ from docker.client import DockerClient
 from docker.models.containers import Container
 
 from nochat import doctor
-from nochat.keeper import Kept, free_port, keep, listens
+from nochat.keeper import Kept, free_port, listens, when_gone
 from nochat.lab import servers
 from nochat.lab._board import Board
 from nochat.lab.machines import find_root
 from nochat.lab.servers._server import own_folder
 
 HEALTHY_SECONDS = 240.0  # until all services are, on the slowest of machines
+THERE = "docker version"  # A private engine may have ended before us, and its containers with it.
 DOWN = ("down", "--remove-orphans")
 ALL = {"COMPOSE_PROFILES": "bot,load,metrics"}  # or else they would not go down
 WELL = ("healthy", "running", "done")
@@ -88,12 +89,14 @@ class Stack:
     def __init__(self, project: str, env: dict[str, str], guard: Kept, quiet: bool) -> None:
         self.project, self._env, self._guard, self._quiet = project, env, guard, quiet
         self.url = f"http://127.0.0.1:{env['CHAT_PORT']}"
+        self._docker = client()
 
     def containers(self, service: str = "") -> list[Container]:
         """Its containers, running or not: all, or those of one service, oldest first."""
         labels = [f"com.docker.compose.project={self.project}"]
         labels += [f"com.docker.compose.service={service}"] if service else []
-        found = client().containers.list(all=True, filters={"label": labels}, ignore_removed=True)
+        known = self._docker.containers
+        found = known.list(all=True, filters={"label": labels}, ignore_removed=True)
         return sorted(found, key=lambda it: str(it.attrs["Created"]))
 
     def network(self, name: str) -> str:
@@ -117,19 +120,11 @@ class Stack:
             ContainersError: one does not come up; with the end of its log.
         """
         more = [f"--scale={name}={count}" for name, count in (scale or {}).items()]
-        command = [*_compose(self._env), "up", "--detach", *more, *services]
+        command = [*_compose(), "up", "--detach", *more, *services]
         lines = deque[str](maxlen=40)
         with (
             Board(self._quiet) as board,
-            subprocess.Popen(
-                command,
-                cwd=find_root(),
-                env=self._env,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            ) as process,
+            _start(command, self._env) as process,
         ):
             assert process.stdout
             reader = threading.Thread(target=lines.extend, args=[process.stdout], daemon=True)
@@ -173,14 +168,6 @@ class Stack:
         """The last lines that the containers of a service wrote."""
         return "\n".join(_tail(it, lines) for it in self.containers(service))
 
-    def run(self, *command: str) -> str:
-        """Run a command of `docker compose` on the project, as `ps` or `exec`; returns its output.
-
-        Raises:
-            ContainersError: it fails.
-        """
-        return _run([*_compose(self._env), *command], self._env)
-
     def down(self, *, volumes: bool = True) -> None:
         """Stop and remove its containers and networks; calling it again does nothing.
 
@@ -194,9 +181,7 @@ class Stack:
             return
         with Board(self._quiet) as board:
             board.say(self.project, "stops")
-            _run(
-                [*_compose(self._env), *DOWN, *(["--volumes"] if volumes else [])], self._env | ALL
-            )
+            _run([*_compose(), *DOWN, *(["--volumes"] if volumes else [])], self._env | ALL)
             board.say(self.project, "is gone" if volumes else "is gone, but for its volumes")
         if volumes:
             self._guard.stop()
@@ -274,15 +259,7 @@ def build(tag: str = "nochat", *, target: str = "chat", quiet: bool = False) -> 
     began, last = time.monotonic(), deque[str](maxlen=40)
     with (
         Board(quiet) as board,
-        subprocess.Popen(
-            [*command, "."],
-            cwd=find_root(),
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as process,
+        _start([*command, "."], _environment()) as process,
     ):
         assert process.stdout
         for line in process.stdout:
@@ -306,15 +283,20 @@ class Mine:
     def __init__(self) -> None:
         folder = own_folder("mine")
         self.label = f"nochat.of={folder.name}"
-        gone = [
-            f"docker ps --all --quiet --filter label={self.label} | xargs -r docker rm -fv",
-            f"docker images --quiet --filter label={self.label} | xargs -r docker rmi -f",
-        ]
-        self._guard = _keep(folder, "; ".join(gone), os.environ)
+        containers = f"docker ps --all --quiet --filter label={self.label}"
+        images = f"docker images --quiet --filter label={self.label}"
+        gone = f"{containers} | xargs -r docker rm -fv; {images} | xargs -r docker rmi -f"
+        self._guard = when_gone(f"{THERE} && {{ {gone}; }}", folder)
 
     def remove(self) -> None:
         """Remove them now; calling it again does nothing."""
         self._guard.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
 
 
 def layers(image: str) -> list[Layer]:
@@ -378,12 +360,25 @@ def _output(command: list[str]) -> str:
     return "" if ran.returncode else ran.stdout
 
 
-def _compose(env: Mapping[str, str]) -> list[str]:
+@cache
+def _compose() -> tuple[str, ...]:
     """`docker compose`, or where it is not installed, its predecessor."""
-    ran = subprocess.run(
-        ["docker", "compose", "version"], env=env, capture_output=True, check=False
+    if _output([str(_builder()), "compose", "version"]):
+        return "docker", "compose"
+    return (str(doctor.require("docker-compose")),)
+
+
+def _start(command: Sequence[str], env: Mapping[str, str]) -> "subprocess.Popen[str]":
+    """Start a command in the project's folder; all that it says is to be read."""
+    return subprocess.Popen(
+        command,
+        cwd=find_root(),
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
-    return ["docker", "compose"] if ran.returncode == 0 else [str(doctor.require("docker-compose"))]
 
 
 def _run(command: Sequence[str], env: Mapping[str, str]) -> str:
@@ -409,16 +404,9 @@ def _failure(command: Sequence[str], lines: Sequence[str] | deque[str]) -> str:
 
 def _guard(env: dict[str, str]) -> Kept:
     """What takes the project away when this process is gone, however it ended."""
-    down = shlex.join([*_compose(env), *DOWN, "--volumes", "--timeout=2"])
-    script = f"cd {shlex.quote(str(find_root()))} && timeout 60 {down}"
-    return _keep(own_folder("stack"), script, env | ALL)
-
-
-def _keep(folder: Path, script: str, env: Mapping[str, str]) -> Kept:
-    """Run a script when this process is gone; not where a private engine ended before it."""
-    command, log = ["sleep", "infinity"], folder / "log"
-    after = f"docker version && {{ {script}; }}"
-    return keep(command, env=env, log=log, remove=folder, grace=0, after=after)
+    down = shlex.join([*_compose(), *DOWN, "--volumes", "--timeout=2"])
+    script = f"{THERE} && cd {shlex.quote(str(find_root()))} && timeout 60 {down}"
+    return when_gone(script, own_folder("stack"), env=env | ALL)
 
 
 # ---- Containers ---------------------------------------------------------------------------------

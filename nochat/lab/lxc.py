@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from nochat import doctor
-from nochat.keeper import Kept, keep
+from nochat.keeper import Kept, when_gone
 from nochat.lab import containers
 from nochat.lab.servers import NotAnswering
 from nochat.lab.servers._server import own_folder
@@ -171,8 +171,7 @@ def _made(name: str, address: str, config: str) -> Container:
     """The container, with nothing in it, and what takes it away when we are gone."""
     folder = own_folder("lxc-program")
     gone = f"lxc-stop --kill --name {name}; lxc-destroy --snapshots --name {name}"
-    log = folder / "log"
-    guard = keep(["sleep", "infinity"], log=log, remove=folder, grace=0, after=gone)
+    guard = when_gone(gone, folder)
     file = folder / "config"
     file.write_text(config)
     made = Container(name, address, guard)

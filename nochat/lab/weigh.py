@@ -5,8 +5,6 @@ then; of what they have in common with others, their share (PSS).
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
@@ -49,7 +47,7 @@ def docker(image: str = "nochat") -> Weight:
         docker.errors.DockerException: the image is not there, or does not start.
         TimeoutError: the page does not answer.
     """
-    with _of_mine() as mine:
+    with containers.Mine() as mine:
         began = time.monotonic()
         container = containers.client().containers.run(
             image,
@@ -80,15 +78,6 @@ def by_lxc(network: str, image: str = "nochat") -> Weight:
         container.start()
         seconds = _until_page(f"http://{container.address}:8000", began)
         return Weight(seconds, _memory(container.process()))
-
-
-@contextmanager
-def _of_mine() -> Iterator[containers.Mine]:
-    mine = containers.Mine()
-    try:
-        yield mine
-    finally:
-        mine.remove()
 
 
 def _memory(process: int) -> int:
