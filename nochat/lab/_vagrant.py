@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import shlex
 import signal
 import subprocess
 import tempfile
@@ -14,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from nochat.lab._advice import explain
 from nochat.lab._board import Board
 
 # Of a process that `up` started, in its environment: with the name of what watches over it.
@@ -135,15 +135,7 @@ def destroy(place: Place, name: str | None) -> None:
 
 
 def _failure(error: subprocess.CalledProcessError, output: str) -> MachinesError:
-    command = shlex.join(["vagrant", *error.cmd[1:]])
-    fitting = (text for pattern, text in ADVICE if re.search(pattern, output))
-    advice = next(fitting, "what it said is above")
-    return MachinesError(f"`{command}` failed. It said:\n{_last_lines(output)}\nTo do: {advice}")
-
-
-def _last_lines(output: str) -> str:
-    lines = [line for line in output.splitlines() if line.strip()]
-    return "\n".join(f"    {line}" for line in lines[-12:])
+    return MachinesError(explain(["vagrant", *error.cmd[1:]], output, ADVICE))
 
 
 def _end_vagrant() -> None:

@@ -7,7 +7,6 @@ import hashlib
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import threading
 import time
@@ -15,16 +14,15 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Self
 
 from docker.client import DockerClient
 from docker.models.containers import Container
 
-from nochat import doctor
 from nochat.keeper import Kept, free_port, listens, when_gone
 from nochat.lab import servers
 from nochat.lab._board import Board
+from nochat.lab._commands import ContainersError, compose, environment, failure, run, start
 from nochat.lab.machines import find_root
 from nochat.lab.servers._server import own_folder
 
@@ -34,35 +32,8 @@ DOWN = ("down", "--remove-orphans")
 ALL = {"COMPOSE_PROFILES": "bot,load,metrics"}  # or else they would not go down
 WELL = ("healthy", "running", "done")
 RESTARTS = 3  # after which a service is given up
-BUILTIN = 23  # The docker command before this version builds with BuildKit by itself.
 
 STEP = re.compile(r"^#\d+ \[([\w-]+) +(\d+/\d+)\] (.+)")
-
-# What the commands say when they fail, and what to do then; the first that fits.
-ADVICE = (
-    (r"[Nn]o space left on device", "the disk is full: make room (docker system prune)"),
-    (
-        r"port is already allocated|address already in use",
-        "the port is taken: set CHAT_PORT to another one, or stop what listens there (ss -ltnp)",
-    ),
-    (
-        r"pull access denied|manifest unknown|failed to resolve|failed to do request|dial tcp|"
-        r"Could not resolve|no such host|i/o timeout",
-        "an image can't be fetched. `make base-image` makes one of Debian's packages: then set "
-        "BASE_IMAGE=nochat/python and COMPOSE_FILE=docker/compose.yaml:docker/compose.offline.yaml",
-    ),
-    (
-        r"CERTIFICATE_VERIFY_FAILED|SELF_SIGNED_CERT|unable to get local issuer",
-        "the package indexes have certificates of another authority: set BUILD_CA to its file",
-    ),
-    (r"bind source path does not exist.*\.secrets", "make the passwords first: docker/secrets"),
-    (r"permission denied.*[Dd]ocker", "you may not use Docker: sudo usermod -aG docker $USER"),
-    (r"Cannot connect to the Docker daemon", "Docker does not answer: sudo systemctl start docker"),
-)
-
-
-class ContainersError(RuntimeError):
-    """An image can't be built, or a service does not come up; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -120,11 +91,11 @@ class Stack:
             ContainersError: one does not come up; with the end of its log.
         """
         more = [f"--scale={name}={count}" for name, count in (scale or {}).items()]
-        command = [*_compose(), "up", "--detach", *more, *services]
+        command = [*compose(), "up", "--detach", *more, *services]
         lines = deque[str](maxlen=40)
         with (
             Board(self._quiet) as board,
-            _start(command, self._env) as process,
+            start(command, self._env) as process,
         ):
             assert process.stdout
             reader = threading.Thread(target=lines.extend, args=[process.stdout], daemon=True)
@@ -136,7 +107,7 @@ class Stack:
                 raise
             reader.join()
             if process.wait():
-                self._complain(_failure(command, lines))
+                self._complain(failure(command, "".join(lines)))
 
     def _watch(self, process: "subprocess.Popen[str]", board: Board) -> None:
         """Say how every container is, until all are healthy or compose has failed."""
@@ -181,7 +152,7 @@ class Stack:
             return
         with Board(self._quiet) as board:
             board.say(self.project, "stops")
-            _run([*_compose(), *DOWN, *(["--volumes"] if volumes else [])], self._env | ALL)
+            run([*compose(), *DOWN, *(["--volumes"] if volumes else [])], self._env | ALL)
             board.say(self.project, "is gone" if volumes else "is gone, but for its volumes")
         if volumes:
             self._guard.stop()
@@ -215,7 +186,7 @@ def up(
         ContainersError: the port is taken, or a service does not come up; with the end of its log.
     """
     servers.docker(quiet=quiet)
-    env = {**_environment(), "COMPOSE_PROFILES": ",".join(profiles)}
+    env = {**environment(), "COMPOSE_PROFILES": ",".join(profiles)}
     env["COMPOSE_PROJECT_NAME"] = project = _project()
     port = int(env.setdefault("CHAT_PORT", str(free_port())))
     if listens(port):
@@ -223,7 +194,7 @@ def up(
             f"port {port} is taken: set CHAT_PORT to another one, or stop what listens there "
             "(ss -ltnp)"
         )
-    _run([str(find_root() / "docker" / "secrets")], env)
+    run([str(find_root() / "docker" / "secrets")], env)
     stack = Stack(project, env, _guard(env), quiet)
     try:
         stack.up(scale=scale)
@@ -259,15 +230,15 @@ def build(tag: str = "nochat", *, target: str = "chat", quiet: bool = False) -> 
     began, last = time.monotonic(), deque[str](maxlen=40)
     with (
         Board(quiet) as board,
-        _start([*command, "."], _environment()) as process,
+        start([*command, "."], environment()) as process,
     ):
         assert process.stdout
         for line in process.stdout:
-            last.append(line.rstrip())
+            last.append(line)
             if step := STEP.match(line):
                 board.say(step[1], f"{step[2]}  {step[3]:.80}")
         if process.wait():
-            raise ContainersError(_failure(command, last))
+            raise ContainersError(failure(command, "".join(last)))
         seconds = time.monotonic() - began
         board.say(tag, f"is built, in {seconds:.1f} s")
     return seconds
@@ -319,92 +290,14 @@ def _client(url: str) -> DockerClient:
     return DockerClient(base_url=url)
 
 
-# ---- The commands -------------------------------------------------------------------------------
-
-
-def _environment() -> dict[str, str]:
-    """Of what we run: with a docker command first on the path that can build with BuildKit."""
-    path = os.pathsep.join([str(_builder().parent), os.environ.get("PATH", os.defpath)])
-    files = os.environ.get("COMPOSE_FILE", "docker/compose.yaml")
-    more = {"DOCKER_BUILDKIT": "1", "COMPOSE_DOCKER_CLI_BUILD": "1", "COMPOSE_FILE": files}
-    return {**os.environ, **more, "PATH": path}
-
-
-@cache
-def _builder() -> Path:
-    """The first docker command on the path that can build: newer ones need a plugin for it.
-
-    Raises:
-        Missing: there is none.
-    """
-    doctor.require("docker")
-    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    for program in (Path(found) for it in folders if (found := shutil.which("docker", path=it))):
-        version = re.search(r"version (\d+)", _output([str(program), "--version"]))
-        if (version and int(version[1]) < BUILTIN) or _output([str(program), "buildx", "version"]):
-            return program
-    raise doctor.Missing(
-        "The docker command here can't build: it lacks its plugin buildx. Install it: "
-        "sudo apt-get install docker-buildx"
-    )
-
-
 def _project() -> str:
     """A name of this checkout alone: two of them on one engine do not collide."""
     return f"nochat-{hashlib.sha256(str(find_root()).encode()).hexdigest()[:8]}"
 
 
-def _output(command: list[str]) -> str:
-    """What a command says; nothing where it fails."""
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    return "" if ran.returncode else ran.stdout
-
-
-@cache
-def _compose() -> tuple[str, ...]:
-    """`docker compose`, or where it is not installed, its predecessor."""
-    if _output([str(_builder()), "compose", "version"]):
-        return "docker", "compose"
-    return (str(doctor.require("docker-compose")),)
-
-
-def _start(command: Sequence[str], env: Mapping[str, str]) -> "subprocess.Popen[str]":
-    """Start a command in the project's folder; all that it says is to be read."""
-    return subprocess.Popen(
-        command,
-        cwd=find_root(),
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def _run(command: Sequence[str], env: Mapping[str, str]) -> str:
-    ran = subprocess.run(
-        command,
-        cwd=find_root(),
-        env=env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if ran.returncode:
-        raise ContainersError(_failure(command, (ran.stdout + ran.stderr).splitlines()))
-    return ran.stdout
-
-
-def _failure(command: Sequence[str], lines: Sequence[str] | deque[str]) -> str:
-    said = "\n".join(f"    {line.rstrip()}" for line in list(lines)[-12:] if line.strip())
-    fitting = (text for pattern, text in ADVICE if re.search(pattern, "\n".join(lines)))
-    return f"`{shlex.join(command)}` failed. It said:\n{said}\nTo do: {next(fitting, 'see above')}"
-
-
 def _guard(env: dict[str, str]) -> Kept:
     """What takes the project away when this process is gone, however it ended."""
-    down = shlex.join([*_compose(), *DOWN, "--volumes", "--timeout=2"])
+    down = shlex.join([*compose(), *DOWN, "--volumes", "--timeout=2"])
     script = f"{THERE} && cd {shlex.quote(str(find_root()))} && timeout 60 {down}"
     return when_gone(script, own_folder("stack"), env=env | ALL)
 

@@ -18,7 +18,7 @@ import httpx
 import pytest
 from playwright.async_api import async_playwright
 
-from nochat.lab import containers, lxc, verify
+from nochat.lab import _commands, containers, lxc, verify
 from nochat.lab.people import Person
 from tests.clients.conftest import ARGUMENTS
 from tests.clients.visitor import Visitor
@@ -342,7 +342,7 @@ def test_of_a_service_that_does_not_come_up_the_log_is_shown(stack, monkeypatch)
     ],
 )
 def test_what_to_do_is_said(said, advice):
-    assert advice in containers._failure(["docker", "build"], [said]).rpartition("To do: ")[2]
+    assert advice in _commands.failure(["docker", "build"], said).rpartition("To do: ")[2]
 
 
 # ---- The end ------------------------------------------------------------------------------------
