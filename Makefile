@@ -26,7 +26,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' Makefile
 
 lab: $(READY)  ## open the course in JupyterLab
 	@$(PYTHON) tools/lab.py
@@ -82,6 +82,9 @@ box:  ## build the machines' own base system, for Docker, LXC and libvirt
 bench: $(READY)  ## measure the chat against Node's socket.io
 	@$(PYTHON) -m benchmarks
 
+bench-containers: $(READY)  ## measure the chat's containers against a voting app's; as root
+	@$(PYTHON) -m benchmarks.containers
+
 lock: $(READY)  ## renew requirements.lock, package-lock.json and the locks of the image
 	@$(LOCK) --all-extras --upgrade pyproject.toml -o requirements.lock
 	@$(LOCK) --constraint requirements.lock pyproject.toml -o docker/chat.lock
@@ -105,4 +108,4 @@ endif
 $(READY): pyproject.toml requirements.lock package-lock.json tools/environment
 	@tools/environment
 
-.PHONY: help lab chat check test test-machines test-libvirt test-openstack base-image image up down box lint course docs bench lock clean remake
+.PHONY: help lab chat check test test-machines test-libvirt test-openstack base-image image up down box lint course docs bench bench-containers lock clean remake

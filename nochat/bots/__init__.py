@@ -9,7 +9,10 @@ from nochat.errors import NochatError
 from nochat.settings import Settings
 
 PROGRAM = Path(__file__).parent / "bot.mjs"
-ITS_SETTINGS = ("bus_url", "shards", "bot_name", "patience", "log_level")
+ITS_SETTINGS = (
+    *("bus_url", "shards", "bot_name", "patience", "log_level"),
+    *("operation_host", "operation_port"),
+)
 
 
 def run(settings: Settings) -> NoReturn:
@@ -28,5 +31,6 @@ def run(settings: Settings) -> NoReturn:
         node = doctor.require("node")
     except doctor.Missing as error:
         raise NochatError(str(error)) from None
-    given = {f"NOCHAT_{name.upper()}": str(getattr(settings, name)) for name in ITS_SETTINGS}
+    values = {f"NOCHAT_{name.upper()}": getattr(settings, name) for name in ITS_SETTINGS}
+    given = {name: str(value) for name, value in values.items() if value is not None}
     os.execve(node, [str(node), str(PROGRAM)], os.environ | given)  # noqa: S606

@@ -4,6 +4,7 @@
  * `nochat run bot` starts it, with the same settings as the services in Python.
  */
 
+import { createServer } from "node:http";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { answer } from "./answers.mjs";
@@ -12,6 +13,7 @@ import { DURABLE, Link, envelope, newId } from "./wire.mjs";
 const { NOCHAT_BUS_URL: url, NOCHAT_BOT_NAME: name, NOCHAT_LOG_LEVEL: level } = process.env;
 const shards = Number(process.env.NOCHAT_SHARDS);
 const patience = Number(process.env.NOCHAT_PATIENCE) * 1000;
+const { NOCHAT_OPERATION_PORT: port, NOCHAT_OPERATION_HOST: host } = process.env;
 
 const QUEUE = "bot";
 const HEARD = ["user.notified", "user.invited"]; // an event's type is its routing key
@@ -81,12 +83,14 @@ async function serve(ready) {
         .finally(() => working.delete(work));
       working.add(work);
     });
+    serving = true;
     ready();
     await Promise.race([stopped, link.closed]);
     if (!stopping.signal.aborted) throw new Error("the connection to RabbitMQ is gone");
     await link.channel.cancel(consumerTag);
     await Promise.all(working);
   } finally {
+    serving = false;
     clearInterval(reporting);
     await link.close();
   }
@@ -97,6 +101,20 @@ async function serve(ready) {
 const me = { service: "bot", instance: newId().slice(0, 8), host: hostname(), pid: process.pid };
 const since = Date.now() / 1000;
 const tally = { handled: {}, published: {}, failed: 0 };
+let serving = false;
+
+/** Health, on a port that is not public: at the addresses where the services in Python have it. */
+const health = createServer(({ url }, response) => {
+  const readiness = { ready: serving, services: { bot: { ready: serving } } };
+  const said = { "/healthz": { alive: true }, "/readyz": readiness }[url];
+  const status = !said ? 404 : said.ready === false ? 503 : 200;
+  response.writeHead(status, { "Content-Type": "application/json" });
+  response.end(JSON.stringify(said ?? {}));
+});
+health.on("error", (error) => {
+  console.error(`nochat: ${error.message} (see NOCHAT_OPERATION_PORT)`);
+  process.exit(2);
+});
 
 /** For the management page. */
 function report() {
@@ -118,6 +136,7 @@ function note(step, { type, id, correlation_id }) {
   log("debug", `${step} ${type}`, { logger: "nochat.trace", ...fields });
 }
 
+if (port) health.listen(Number(port), host);
 let started = false;
 let pause = 100;
 const giveUp = Date.now() + patience;
@@ -138,3 +157,4 @@ while (!stopping.signal.aborted) {
     pause = Math.min(pause * 2, LONGEST_PAUSE);
   }
 }
+health.close();

@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import jsonschema
 import msgspec
 import pika
@@ -28,6 +30,7 @@ from nochat.lab import chat as lab
 from nochat.lab import checks, servers
 from nochat.lab.people import Person
 from nochat.settings import Settings
+from tests.waiting import wait_for
 
 HERE = Path(__file__).parent
 WIRE = bots.PROGRAM.with_name("wire.mjs")
@@ -97,6 +100,27 @@ def test_a_broker_that_is_not_there_is_waited_for_then_said(unused_tcp_port):
     assert "the bot can't start" in said
     assert "NOCHAT_BUS_URL" in said
     assert "hunter2" not in said
+
+
+def test_it_says_whether_it_is_ready_as_the_others_do(broker, unused_tcp_port_factory):
+    port, nobody = unused_tcp_port_factory(), unused_tcp_port_factory()
+
+    def health(path: str) -> int:
+        with suppress(httpx.TransportError):
+            return httpx.get(f"http://127.0.0.1:{port}{path}").status_code
+        return 0
+
+    with run_bot(bus_url=f"amqp://127.0.0.1:{nobody}", operation_port=str(port)) as process:
+        assert wait_for(lambda: health("/healthz") == 200, 20)
+        assert (health("/readyz"), health("/")) == (503, 404)
+        with run_bot(bus_url=broker.url, operation_port=str(port)) as second:
+            assert "NOCHAT_OPERATION_PORT" in second.communicate(timeout=20)[1]
+        assert second.returncode == 2
+        process.terminate()
+    with run_bot(bus_url=broker.url, operation_port=str(port)) as process:
+        assert wait_for(lambda: health("/healthz") == 200, 20)
+        assert health("/readyz") == 503  # There is no controller that lets it in.
+        process.terminate()
 
 
 # ---- in the chat ---------------------------------------------------------------------------------
