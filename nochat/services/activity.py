@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from nochat import embedded
 from nochat.events import (
@@ -28,7 +28,9 @@ from nochat.requests import (
     Trends,
 )
 from nochat.service import Context, Service
-from nochat.stores.activity import ActivityStore
+
+if TYPE_CHECKING:
+    from nochat.stores.activity import ActivityStore
 
 # Ordered: a request that waits behind events must find them stored.
 service = Service("activity", ordered=True)
@@ -36,8 +38,11 @@ service = Service("activity", ordered=True)
 
 @service.resource
 @asynccontextmanager
-async def store(context: Context) -> AsyncIterator[ActivityStore]:
+async def store(context: Context) -> AsyncIterator["ActivityStore"]:
     """The MongoDB that the settings name, or an embedded server as a child process."""
+    # Here, not above: the other services read this module too, but only for its queues.
+    from nochat.stores.activity import ActivityStore
+
     async with (
         embedded.activity_url(context.settings) as url,
         ActivityStore.opened(url) as store,

@@ -6,16 +6,17 @@ From a queue of its own, acknowledged only after the write: while the place is d
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
-from pymongo.errors import PyMongoError
-
-from nochat.errors import NochatError, Unavailable
+from nochat.errors import NochatError
 from nochat.events import Event
 from nochat.service import Context, Service
 from nochat.services import activity
 from nochat.settings import OFF, Settings
-from nochat.stores.activity import ActivityStore
 from nochat.stores.archive import Journal, place
+
+if TYPE_CHECKING:
+    from nochat.stores.second import SecondStore
 
 MONGODB = ("mongodb://", "mongodb+srv://")
 
@@ -37,44 +38,23 @@ def url_of(settings: Settings) -> str:
     return url
 
 
-class SecondStore:
-    """A second MongoDB, opened when the first event comes: the chat starts also while it is away.
-
-    Args:
-        url: its `mongodb://` URL.
-        stack: what closes it.
-    """
-
-    def __init__(self, url: str, stack: AsyncExitStack) -> None:
-        self._url, self._stack = url, stack
-        self._store: ActivityStore | None = None
-
-    async def record(self, events: list[Event]) -> None:
-        """Store events.
-
-        Raises:
-            Unavailable: the server does not answer, or refuses the password.
-        """
-        try:
-            if self._store is None:
-                opening = ActivityStore.opened(self._url)
-                self._store = await self._stack.enter_async_context(opening)
-            await self._store.record(events)
-        except (Unavailable, PyMongoError) as error:
-            raise Unavailable(f"the second MongoDB, in NOCHAT_REPLICA_URL: {error}") from None
-
-
 @service.resource
 @asynccontextmanager
-async def copy(context: Context) -> AsyncIterator[Journal | SecondStore]:
+async def copy(context: Context) -> AsyncIterator["Journal | SecondStore"]:
     """The place of the copy: files in a folder or in Azure, or a second MongoDB."""
     url = url_of(context.settings)
+    if not url.startswith(MONGODB):
+        yield Journal(place(url))
+        return
+    # Here, not above: the other services read this module too, but only for its queues.
+    from nochat.stores.second import SecondStore
+
     async with AsyncExitStack() as stack:
-        yield SecondStore(url, stack) if url.startswith(MONGODB) else Journal(place(url))
+        yield SecondStore(url, stack)
 
 
 @service.fresh
-def begin_anew(copy: Journal | SecondStore) -> None:
+def begin_anew(copy: "Journal | SecondStore") -> None:
     """A write failed, or another instance may have written: what follows goes to a new file."""
     if isinstance(copy, Journal):
         copy.begin_anew()

@@ -1,0 +1,36 @@
+"""A copy of the activity in a second MongoDB."""
+
+from contextlib import AsyncExitStack
+
+from pymongo.errors import PyMongoError
+
+from nochat.errors import Unavailable
+from nochat.events import Event
+from nochat.stores.activity import ActivityStore
+
+
+class SecondStore:
+    """A second MongoDB, opened when the first event comes: the chat starts also while it is away.
+
+    Args:
+        url: its `mongodb://` URL.
+        stack: what closes it.
+    """
+
+    def __init__(self, url: str, stack: AsyncExitStack) -> None:
+        self._url, self._stack = url, stack
+        self._store: ActivityStore | None = None
+
+    async def record(self, events: list[Event]) -> None:
+        """Store events.
+
+        Raises:
+            Unavailable: the server does not answer, or refuses the password.
+        """
+        try:
+            if self._store is None:
+                opening = ActivityStore.opened(self._url)
+                self._store = await self._stack.enter_async_context(opening)
+            await self._store.record(events)
+        except (Unavailable, PyMongoError) as error:
+            raise Unavailable(f"the second MongoDB, in NOCHAT_REPLICA_URL: {error}") from None
