@@ -233,7 +233,12 @@ class Farm:
 
 
 def up(
-    name: str = "", *, provider: str = "docker", provision: bool = True, quiet: bool = False
+    name: str = "",
+    *,
+    provider: str = "docker",
+    provision: bool = True,
+    dotfile: str = "",
+    quiet: bool = False,
 ) -> Farm:
     """Bring up the machines, as `vagrant up` does, and say how it goes.
 
@@ -243,6 +248,9 @@ def up(
         name: of one machine; all of them if empty.
         provider: what makes them, as `docker` or `lxc`.
         provision: run their playbooks too.
+        dotfile: where Vagrant notes what it made, in the project's folder; if empty, in what
+            `VAGRANT_DOTFILE_PATH` names, or `.vagrant`. Each has machines of its own, and those of
+            one have one provider.
         quiet: print nothing.
 
     Raises:
@@ -250,7 +258,7 @@ def up(
         NotAnswering: Docker's engine, or the bridge of LXC machines, can't be used.
         MachinesError: Vagrant fails, or there is no such provider.
     """
-    place = _prepare(provider, quiet)
+    place = _prepare(provider, dotfile, quiet)
     watch = guard(place)
     marked = replace(place, env={**place.env, MARK: watch.folder.name})
     with Board(quiet) as board:
@@ -263,7 +271,7 @@ def up(
     return farm
 
 
-def _prepare(provider: str, quiet: bool) -> Place:
+def _prepare(provider: str, dotfile: str, quiet: bool) -> Place:
     """Look whether all is there that a provider needs, and start what is not."""
     if provider not in NEEDS:
         raise MachinesError(f"there is no provider {provider!r}; there are: {', '.join(NEEDS)}")
@@ -276,8 +284,9 @@ def _prepare(provider: str, quiet: bool) -> Place:
     root = find_root()
     # Programs of our environment, as Ansible's, may not be on the path of a notebook.
     path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
-    env = {**os.environ, "PATH": path, "VAGRANT_DEFAULT_PROVIDER": provider}
-    return Place(root, root / os.environ.get("VAGRANT_DOTFILE_PATH", ".vagrant"), env)
+    notes = root / (dotfile or os.environ.get("VAGRANT_DOTFILE_PATH", ".vagrant"))
+    variables = {"VAGRANT_DEFAULT_PROVIDER": provider, "VAGRANT_DOTFILE_PATH": str(notes)}
+    return Place(root, notes, {**os.environ, "PATH": path, **variables})
 
 
 def find_root() -> Path:
