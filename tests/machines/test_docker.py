@@ -99,11 +99,11 @@ def test_who_logs_in_with_another_key_is_told_so(docker_farm, tmp_path):
 
 
 STUDENT = """
-    import time
+    import os, time
     from nochat.lab import machines
 
     def up():
-        return machines.up("database-host", provision=False)
+        return machines.up("database-host", provision=False, dotfile=os.environ["NOTES"])
 
     try:
         up()
@@ -117,7 +117,7 @@ STUDENT = """
 
 def test_another_checkout_is_interrupted_and_completes_and_killed_and_gone(docker_farm, tmp_path):
     folder = tmp_path / "made"
-    with process(STUDENT, VAGRANT_DOTFILE_PATH=str(folder), TMPDIR=str(tmp_path)) as student:
+    with process(STUDENT, NOTES=str(folder), TMPDIR=str(tmp_path)) as student:
         line_with("Waiting for machine to boot", student)
         os.killpg(student.pid, signal.SIGINT)  # as the Interrupt button does
         line_with("interrupted", student)
