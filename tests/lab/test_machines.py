@@ -71,7 +71,7 @@ def failure(vagrant, said: str) -> str:
         ("The box 'nochat/debian' could not be found or", "make box"),
         ("dial tcp: lookup registry: no such host", "make box"),
         ("another process is already executing an action on the machine", "wait for it"),
-        ("something else", "what it said is above"),
+        ("something else", "see above"),
     ],
 )
 def test_an_error_of_vagrant_s_comes_with_what_to_do(vagrant, said, advice):
