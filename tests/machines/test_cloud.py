@@ -33,12 +33,14 @@ if told["action"] == "destroy":
 state = {"state": "active", "host": "192.0.2.7"} if server.exists() else {"state": "not_created"}
 print(json.dumps(state))
 """
-# In place of SSH: there is no machine that it could reach.
+# In place of SSH: there is no machine that it could reach. It is ready once Vagrant's other thread
+# watches the state, without which Vagrant stumbles.
 HOME = """
 class Nobody < Vagrant.plugin("2", :communicator)
   def initialize(_machine); end
 
   def wait_for_ready(_seconds)
+    Thread.pass until Thread.list.any? { |thread| thread[:result] }
     true
   end
 end
