@@ -138,8 +138,9 @@ def _timed(commands: list[Command], env: dict[str, str]) -> float:
 
 def _healthy(began: float) -> int:
     """Wait until all containers are healthy, where they can say so; returns how many there are."""
+    docker = containers.client()  # once: finding it asks the engine, which is busy
     while time.monotonic() < began + SECONDS:
-        states = [it.attrs["State"] for it in containers.client().containers.list(all=True)]
+        states = [it.attrs["State"] for it in docker.containers.list(all=True)]
         if all(it.get("Health", it)["Status"] in ("healthy", "running") for it in states):
             return len(states)
         time.sleep(0.2)

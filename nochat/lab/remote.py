@@ -32,6 +32,7 @@ from nochat.lab.machines import Farm, MachinesError
 
 PORT = 2376  # Docker's own for TLS
 SECONDS = 120.0  # that what we run on a machine may take
+INSTALL = "run the playbook containers.yml, which installs Docker"
 
 # Gone when the machine boots again, and not seen by a playbook.
 TLS = "run/nochat-docker"
@@ -201,8 +202,7 @@ class Remote:
         try:
             self.docker("version", context=context)
         except MachinesError as error:
-            advice = "run the playbook containers.yml, which installs Docker"
-            raise MachinesError(f"{error}\nIf it is not there, or refuses us: {advice}.") from None
+            raise MachinesError(f"{error}\nIf it is not there, or refuses us: {INSTALL}.") from None
         return context
 
     def _listen(self, issued: Issued) -> None:
@@ -220,7 +220,7 @@ class Remote:
         ran = subprocess.run(argv, input=given, capture_output=True, check=False, timeout=SECONDS)
         if ran.returncode:
             said = ran.stderr.decode(errors="replace").strip() or "it can't be reached by SSH"
-            advice = "run the playbook containers.yml, which installs Docker, if it is not there"
+            advice = f"{INSTALL}, if it is not there"
             raise MachinesError(f"{self.name}: Docker is not set up: {said}\nTo do: {advice}.")
 
 

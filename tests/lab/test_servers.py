@@ -136,7 +136,6 @@ def test_a_confirmed_message_survives_kill_9(rabbitmq_of_our_own):
     with pika.BlockingConnection(pika.URLParameters(rabbitmq_of_our_own.url)) as connection:
         channel = connection.channel()
         assert channel.basic_get("kept", auto_ack=True)[2] == b"still here"
-        channel.queue_delete("kept")
 
 
 def test_a_committed_row_survives_kill_9(mariadb_of_our_own):
@@ -145,7 +144,6 @@ def test_a_committed_row_survives_kill_9(mariadb_of_our_own):
     mariadb_of_our_own.kill()
     mariadb_of_our_own.restart()
     assert execute(mariadb_of_our_own.url, "SELECT word FROM kept") == [("still here",)]
-    execute(mariadb_of_our_own.url, "DROP TABLE kept")
 
 
 def test_an_inserted_document_survives_kill_9(mongodb_of_our_own):
@@ -155,7 +153,6 @@ def test_an_inserted_document_survives_kill_9(mongodb_of_our_own):
     mongodb_of_our_own.restart()
     with pymongo.MongoClient(mongodb_of_our_own.url) as client:
         assert client.nochat.kept.find_one()["word"] == "still here"
-        client.nochat.kept.drop()
 
 
 def test_documents_stay_in_a_folder_of_one_s_own(tmp_path, capsys):
