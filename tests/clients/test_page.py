@@ -8,7 +8,7 @@ from playwright.async_api import expect
 from nochat.keeper import free_port
 from nochat.lab import chat as lab
 from nochat.lab.people import Person
-from tests.clients.visitor import talk
+from tests.clients.visitor import PATIENCE, talk
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -212,7 +212,9 @@ async def test_who_was_away_gets_what_was_said(visit, chat):
         for number in range(5):
             await jan.says(f"while away {number}", room="harbour")
         away.clear()
-        await iris.sees(*(f"while away {number}" for number in range(5)), "from the tunnel")
+        missed = [f"while away {number}" for number in range(5)]
+        # By now the page pauses for seconds between two tries.
+        await iris.sees(*missed, "from the tunnel", patience=3 * PATIENCE)
         await expect(banner).to_be_hidden()
         await jan.until(lambda: jan.texts("harbour")[-1:] == ["from the tunnel"])
         assert len(jan.texts("harbour")) == 7

@@ -81,11 +81,11 @@ class Visitor:
         line = await self.writes(text)
         await expect(line.get_by_label("Sent")).to_be_visible(timeout=PATIENCE)
 
-    async def sees(self, *texts: str) -> None:
+    async def sees(self, *texts: str, patience: int = PATIENCE) -> None:
         """Wait until the log ends with these messages."""
         seen = self.page.locator("#lines .text")
         for text in texts:
-            await expect(self.line(text)).to_be_visible(timeout=PATIENCE)
+            await expect(self.line(text)).to_be_visible(timeout=patience)
         shown = await seen.all_text_contents()
         assert [text for text in shown if text in texts] == list(texts)
 

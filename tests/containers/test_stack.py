@@ -20,6 +20,7 @@ from playwright.async_api import async_playwright
 
 from nochat.lab import _commands, containers, lxc, verify
 from nochat.lab.people import Person
+from tests.cgroups import mount_controllers
 from tests.clients.conftest import ARGUMENTS
 from tests.clients.visitor import Visitor
 from tests.conftest import CHROMIUM, ROOT
@@ -249,6 +250,7 @@ async def _insist(writer: Person, text: str) -> None:
 @needs_root
 async def test_a_container_of_lxc_takes_part(stack):
     """From the same image, on the same network: a gateway, and the page with it."""
+    mount_controllers()
     made = lxc.create(
         "gateway",
         "nochat",

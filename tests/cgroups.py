@@ -1,0 +1,27 @@
+"""What LXC wants of the computer that tests run on, where that is a container itself."""
+
+import subprocess
+from pathlib import Path
+
+FOLDER = Path("/sys/fs/cgroup")
+
+
+def mount_controllers() -> None:
+    """Mount the controllers (of cgroups, version 1) that are in use here, but not to be seen.
+
+    So it is in a container: its systemd wants `cpu` and `cpuacct` together, and LXC wants all of
+    them. They stay, as other tests may use them by then, and are gone with the container.
+    """
+    mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+    seen = {
+        it for _, _, kind, options, *_ in mounts if kind == "cgroup" for it in options.split(",")
+    }
+    used = (line.split(":")[1] for line in Path("/proc/self/cgroup").read_text().splitlines())
+    missing = [it for it in used if it and "=" not in it and not seen.issuperset(it.split(","))]
+    if missing:
+        subprocess.run(["mount", "-o", "remount,rw", FOLDER], check=True)
+    for it in missing:
+        if (FOLDER / it).is_symlink():
+            (FOLDER / it).unlink()
+        (FOLDER / it).mkdir(exist_ok=True)
+        subprocess.run(["mount", "-t", "cgroup", "-o", it, "cgroup", FOLDER / it], check=True)
