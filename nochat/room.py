@@ -178,6 +178,8 @@ class Room:
         member, action = command.member, command.action
         if self.kind == "direct" or not (command.manager or command.user == self.owner):
             raise Refused("only the room's owner or a manager may do this")
+        if not self.title:  # Or else who makes the room could be banned from it already.
+            raise Refused("there is no such room")
         if member in (command.user, self.owner) and not command.manager:
             raise Refused("nobody moderates the room's owner")
         marked = {"mute": self.muted, "unmute": self.muted, "ban": self.banned}

@@ -126,6 +126,13 @@ def test_nobody_comes_into_a_private_room_uninvited_nor_back_from_a_ban(sequence
                     assert room.kind == "public" or event.user in invited | {room.owner}
 
 
+def test_nobody_is_banned_from_a_room_before_it_is_there():
+    room = Room("r")
+    [refused] = room.decide(ModerateMember("r", "ada", "ana", "ban", manager=True))
+    assert "no such room" in refused.reason
+    assert room.banned == set()
+
+
 @given(commands, commands)
 def test_a_successor_decides_as_the_predecessor_would(before, after):
     """What `activity` tells a new controller is all that it must know."""
