@@ -1,5 +1,7 @@
 """What LXC wants of the computer that tests run on, where that is a container itself."""
 
+import fcntl
+import os
 import subprocess
 from pathlib import Path
 
@@ -12,12 +14,24 @@ def mount_controllers() -> None:
     So it is in a container: its systemd wants `cpu` and `cpuacct` together, and LXC wants all of
     them. They stay, as other tests may use them by then, and are gone with the container.
     """
+    folder = os.open(FOLDER, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # Tests side by side would be in each other's way.
+        _mount(_missing())
+    finally:
+        os.close(folder)
+
+
+def _missing() -> list[str]:
     mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
     seen = {
         it for _, _, kind, options, *_ in mounts if kind == "cgroup" for it in options.split(",")
     }
     used = (line.split(":")[1] for line in Path("/proc/self/cgroup").read_text().splitlines())
-    missing = [it for it in used if it and "=" not in it and not seen.issuperset(it.split(","))]
+    return [it for it in used if it and "=" not in it and not seen.issuperset(it.split(","))]
+
+
+def _mount(missing: list[str]) -> None:
     if missing:
         subprocess.run(["mount", "-o", "remount,rw", FOLDER], check=True)
     for it in missing:

@@ -65,6 +65,20 @@ def mongodb_server() -> Iterator[servers.Server]:
 
 
 @pytest.fixture(scope="module")
+def broker() -> Iterator[servers.Server]:
+    """A RabbitMQ that the tests of a file may kill: without what others left in the shared one."""
+    with servers.rabbitmq(quiet=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[servers.Server]:
+    """A MariaDB that the tests of a file may kill."""
+    with servers.mariadb(quiet=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
 def _quick_passwords():
     """Hashes that are made to cost time cost less: for chats in this process, not about hashes."""
     with pytest.MonkeyPatch.context() as patch:

@@ -13,25 +13,11 @@ from nochat import registry
 from nochat.bus import connect
 from nochat.events import LOBBY, CreateRoom, MessageSent, catalogue, new_id
 from nochat.lab import chat as lab_chat
-from nochat.lab import checks, servers
+from nochat.lab import checks
 from nochat.lab.people import Person
 from nochat.requests import GetHistory
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
-
-
-@pytest.fixture(scope="module")
-def database():
-    """A MariaDB that these tests may kill."""
-    with servers.mariadb(quiet=True) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def broker():
-    """A RabbitMQ that these tests may kill."""
-    with servers.rabbitmq(quiet=True) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from nochat.cli import main
 from nochat.errors import NochatError
 from nochat.events import UserNotified, new_id
 from nochat.lab import chat as lab
-from nochat.lab import checks, servers
+from nochat.lab import checks
 from nochat.lab.people import Person
 from nochat.settings import Settings
 from tests.waiting import wait_for
@@ -124,13 +124,6 @@ def test_it_says_whether_it_is_ready_as_the_others_do(broker, unused_tcp_port_fa
 
 
 # ---- in the chat ---------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def broker():
-    """A RabbitMQ that these tests may kill."""
-    with servers.rabbitmq(quiet=True) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """What only a broker on a network can do to us, on a RabbitMQ of the test's own."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pika
 import pytest
@@ -30,12 +29,6 @@ async def crash(broker: servers.Server, queue: Queue) -> None:
     await stored(broker, queue.name)
     await asyncio.to_thread(broker.kill)
     await asyncio.to_thread(broker.restart)
-
-
-@pytest.fixture(scope="module")
-def broker() -> Iterator[servers.Server]:
-    with servers.rabbitmq(quiet=True) as server:
-        yield server
 
 
 @pytest.mark.slow

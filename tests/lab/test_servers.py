@@ -102,57 +102,37 @@ def test_rabbitmq_has_no_guest(rabbitmq_server):
         pika.BlockingConnection(parameters)
 
 
-# The shared ones are not killed: what all other tests left in them would have to come back, too.
-
-
-@pytest.fixture
-def rabbitmq_of_our_own():
-    with servers.rabbitmq(quiet=True) as server:
-        yield server
-
-
-@pytest.fixture
-def mariadb_of_our_own():
-    with servers.mariadb(quiet=True) as server:
-        yield server
-
-
-@pytest.fixture
-def mongodb_of_our_own():
-    with servers.mongodb(quiet=True) as server:
-        yield server
-
-
-def test_a_confirmed_message_survives_kill_9(rabbitmq_of_our_own):
+def test_a_confirmed_message_survives_kill_9(broker):
     persistent = pika.BasicProperties(delivery_mode=pika.DeliveryMode.Persistent)
-    with pika.BlockingConnection(pika.URLParameters(rabbitmq_of_our_own.url)) as connection:
+    with pika.BlockingConnection(pika.URLParameters(broker.url)) as connection:
         channel = connection.channel()
         channel.confirm_delivery()
         channel.queue_declare("kept", durable=True)
         channel.basic_publish("", "kept", b"still here", persistent)
-    rabbitmq_of_our_own.kill()
-    assert not listens(urlsplit(rabbitmq_of_our_own.url).port)
-    rabbitmq_of_our_own.restart()
-    with pika.BlockingConnection(pika.URLParameters(rabbitmq_of_our_own.url)) as connection:
+    broker.kill()
+    assert not listens(urlsplit(broker.url).port)
+    broker.restart()
+    with pika.BlockingConnection(pika.URLParameters(broker.url)) as connection:
         channel = connection.channel()
         assert channel.basic_get("kept", auto_ack=True)[2] == b"still here"
 
 
-def test_a_committed_row_survives_kill_9(mariadb_of_our_own):
-    execute(mariadb_of_our_own.url, "CREATE TABLE kept (word VARCHAR(20))")
-    execute(mariadb_of_our_own.url, "INSERT INTO kept VALUES ('still here')")
-    mariadb_of_our_own.kill()
-    mariadb_of_our_own.restart()
-    assert execute(mariadb_of_our_own.url, "SELECT word FROM kept") == [("still here",)]
+def test_a_committed_row_survives_kill_9(database):
+    execute(database.url, "CREATE TABLE kept (word VARCHAR(20))")
+    execute(database.url, "INSERT INTO kept VALUES ('still here')")
+    database.kill()
+    database.restart()
+    assert execute(database.url, "SELECT word FROM kept") == [("still here",)]
 
 
-def test_an_inserted_document_survives_kill_9(mongodb_of_our_own):
-    with pymongo.MongoClient(mongodb_of_our_own.url) as client:
-        client.nochat.kept.insert_one({"word": "still here"})
-    mongodb_of_our_own.kill()
-    mongodb_of_our_own.restart()
-    with pymongo.MongoClient(mongodb_of_our_own.url) as client:
-        assert client.nochat.kept.find_one()["word"] == "still here"
+def test_an_inserted_document_survives_kill_9():
+    with servers.mongodb(quiet=True) as server:
+        with pymongo.MongoClient(server.url) as client:
+            client.nochat.kept.insert_one({"word": "still here"})
+        server.kill()
+        server.restart()
+        with pymongo.MongoClient(server.url) as client:
+            assert client.nochat.kept.find_one()["word"] == "still here"
 
 
 def test_documents_stay_in_a_folder_of_one_s_own(tmp_path, capsys):
