@@ -75,7 +75,7 @@ def key_pair(path: Path) -> Path:
         ValueError: what is there is not a private key without passphrase.
     """
     path, public = path.expanduser(), Path(f"{path.expanduser()}.pub")
-    keygen = [str(doctor.require("ssh-keygen"))]
+    keygen = [str(doctor.require("ssh").with_name("ssh-keygen"))]  # one package has both
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         make = [*keygen, "-q", "-t", "ed25519", "-N", "", "-C", "nochat", "-f", str(path)]

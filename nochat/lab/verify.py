@@ -1,6 +1,7 @@
 """What a user, and an intruder, sees of a chat that was deployed."""
 
 import asyncio
+import errno
 import secrets
 import socket
 import ssl
@@ -22,6 +23,7 @@ from nochat.lab.servers._server import without_password
 STARTING = 60.0  # seconds that services may take after they were started
 CONNECTING = 3.0
 SIDE_BY_SIDE = 500  # ports tried at the same time: from a firewall, no answer comes
+UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES)  # how firewalls may answer
 OLD = {"TLS 1.0": ssl.TLSVersion.TLSv1, "TLS 1.1": ssl.TLSVersion.TLSv1_1}
 NEW = {"TLS 1.2": ssl.TLSVersion.TLSv1_2, "TLS 1.3": ssl.TLSVersion.TLSv1_3}
 HALF_A_YEAR = 15_552_000  # seconds of HSTS that the usual graders ask for
@@ -125,8 +127,12 @@ async def _answers(address: str, port: int, turns: asyncio.Semaphore) -> bool:
         try:
             async with asyncio.timeout(CONNECTING):
                 _, link = await asyncio.open_connection(address, port)
-        except OSError:  # with TimeoutError
+        except (TimeoutError, ConnectionError):
             return False
+        except OSError as error:
+            if error.errno in UNREACHABLE:
+                return False
+            raise
         link.close()
         return True
 
