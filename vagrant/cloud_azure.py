@@ -1,0 +1,308 @@
+"""Servers in Azure for Vagrant: vagrant/cloud.rb starts this with the order on its input.
+
+All that is made here bears a tag, `nochat`: with the machine's token, or, on the network and the
+resource group that machines share, `course`. So an interrupted `up` can go on, and `destroy` finds
+what there is. Machines come up side by side, each by a process of its own.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from conversation import Machine, Order, Refused, progress, serve
+
+try:
+    from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+
+    from nochat.lab import _azure_parts as parts
+    from nochat.lab._azure_clients import Clients
+    from nochat.lab._azure_errors import code, explain
+    from nochat.lab._azure_settings import Settings, SettingsError
+except ModuleNotFoundError as error:
+    problem = f"{error.name} is missing. Install it: make lab"
+
+    def refuse(_: Order) -> Machine:
+        """Say what to install."""
+        raise Refused(problem) from None
+
+    serve({"create": refuse, "destroy": refuse, "state": refuse})
+    raise SystemExit from None
+
+# What Azure says where another request, maybe of the other machine's process, is not done yet.
+BUSY = {
+    "AnotherOperationInProgress",
+    "RetryableError",
+    "ReferencedResourceNotProvisioned",
+    "NicReservedForAnotherVm",
+}
+IN_USE = {"InUseSubnetCannotBeDeleted", "InUseNetworkCannotBeDeleted", "InUse"}
+GONE = {"ResourceGroupNotFound", "ResourceGroupBeingDeleted", "ResourceNotFound", "NotFound"}
+PATIENCE = 300.0  # seconds that something may be busy: a card of a machine that failed is for 180
+PAUSE = 3.0
+VERSION = {"api_version": parts.SCHEDULE_VERSION}
+GOING_ON = {"Creating", "Updating", "Deleting"}
+# In this order they can be deleted, once the daily shutdown is.
+DELETED = (parts.MACHINE, parts.CARD, parts.ADDRESS, parts.RULES, parts.DISK)
+
+
+class Cloud:
+    """The student's subscription."""
+
+    def __init__(self, order: Order, settings: Settings, clients: Clients) -> None:
+        self.order, self.settings, self.clients = order, settings, clients
+        self.group = settings.resource_group_name
+
+    def kind(self, part_type: str) -> Any:
+        """What the SDK does to resources of a type."""
+        compute, network = self.clients.compute, self.clients.network
+        return {
+            parts.MACHINE: lambda: compute.virtual_machines,
+            parts.DISK: lambda: compute.disks,
+            parts.CARD: lambda: network.network_interfaces,
+            parts.ADDRESS: lambda: network.public_ip_addresses,
+            parts.RULES: lambda: network.network_security_groups,
+            parts.NETWORKS: lambda: network.virtual_networks,
+        }[part_type]()
+
+    def listed(self, part_type: str) -> list[Any]:
+        """All resources of a type in the group."""
+        kind = self.kind(part_type)
+        ask = kind.list_by_resource_group if part_type == parts.DISK else kind.list
+        try:
+            return list(ask(self.group))
+        except ResourceNotFoundError:
+            return []
+
+    def ours(self, part_type: str) -> Iterator[Any]:
+        """The machine's own resources of a type."""
+        return (it for it in self.listed(part_type) if tag(it) == self.order.token)
+
+    def state(self) -> Machine:
+        """What there is of the machine."""
+        machine = next(self.ours(parts.MACHINE), None)
+        if machine is None:
+            return Machine("not_created")
+        provisioning = machine["properties"]["provisioningState"]
+        if provisioning != "Succeeded":
+            return Machine(provisioning.lower())
+        view = self.clients.compute.virtual_machines.instance_view(self.group, machine["name"])
+        codes = [it["code"] for it in view.get("statuses", [])]
+        power = next((it.partition("/")[2] for it in codes if it.startswith("PowerState/")), "")
+        address = next(self.ours(parts.ADDRESS), None)
+        host = address["properties"].get("ipAddress", "") if address else ""
+        if not host:
+            return Machine("preparing")
+        return Machine("active" if power == "running" else power, host)
+
+    def create(self) -> Machine:
+        """Make the machine and what it needs, or go on where an earlier try ended."""
+        self.settings.check()
+        self.clients.log_in()
+        progress("The application is logged in.")
+        for part in parts.shared(self.settings):
+            self.share(part)
+        machine = self.known()
+        for part in parts.own(self.settings, self.order.token, self.order.public_key):
+            if part.type == parts.MACHINE and machine is not None:
+                self.start(machine)
+            elif part.type == parts.SCHEDULE:
+                self.schedule(part)
+            elif part.body:
+                self.make(part)
+        self.mark_disk()
+        return self.state()
+
+    def share(self, part: parts.Part) -> None:
+        """Make what machines share, where it is not there: the other machine's process may too."""
+        try:
+            if part.type == parts.GROUP:
+                self.clients.resources.resource_groups.get(self.group)
+            else:
+                self.clients.network.virtual_networks.get(self.group, part.name)
+        except ResourceNotFoundError:
+            progress(f"{part.what.capitalize()} {part.name} is being made.")
+            if part.type == parts.GROUP:
+                self.clients.resources.resource_groups.create_or_update(self.group, part.body)
+            else:
+                patiently(lambda: self.put(part))
+
+    def known(self) -> Any:
+        """The machine as an earlier try left it; None where it has to be made."""
+        name = self.settings.vm_name
+        machines = {it["name"]: it for it in self.listed(parts.MACHINE)}
+        if name not in machines:
+            return None
+        machine = machines[name]
+        if tag(machine) != self.order.token:
+            raise Refused(
+                f"The resource group {self.group} has another machine {name}, which is not ours: "
+                "set AZURE_RESOURCE_GROUP, or AZURE_VM_NAME, to another name."
+            )
+        machine = self.settled(machine)
+        linux = machine["properties"]["osProfile"]["linuxConfiguration"]
+        keys = [it["keyData"].split()[:2] for it in linux["ssh"]["publicKeys"]]
+        failed = machine["properties"]["provisioningState"] == "Failed"
+        if not failed and self.order.public_key.split()[:2] in keys:
+            return machine
+        # It will not get better, or the private key is lost: nobody could log in.
+        progress(f"Machine {name} is of no use any more: it is made anew.")
+        self.delete(parts.MACHINE, name)
+        return None
+
+    def settled(self, machine: Any) -> Any:
+        """The machine once Azure is done with what an earlier try asked for."""
+        deadline = time.monotonic() + PATIENCE
+        while machine["properties"]["provisioningState"] in GOING_ON:
+            if time.monotonic() > deadline:
+                raise Refused("Azure works on this machine all the time: run the same again.")
+            time.sleep(PAUSE)
+            machine = self.clients.compute.virtual_machines.get(self.group, machine["name"])
+        return machine
+
+    def start(self, machine: Any) -> None:
+        """Switch a machine on, which its daily shutdown may have switched off."""
+        progress(f"Machine {machine['name']} is there; it is switched on.")
+        self.clients.compute.virtual_machines.begin_start(self.group, machine["name"]).result()
+
+    def make(self, part: parts.Part) -> None:
+        """Make a part, or make it as it is to be."""
+        size = f" ({part.size})" if part.size else ""
+        progress(f"{part.what.capitalize()} {part.name}{size} is being made.")
+        made = patiently(lambda: self.put(part))
+        if part.type == parts.ADDRESS:
+            progress(f"The address is {made['properties']['ipAddress']}.")
+
+    def put(self, part: parts.Part) -> Any:
+        """Ask for a part, and wait for it."""
+        kind = self.kind(part.type)
+        return kind.begin_create_or_update(self.group, part.name, part.body).result()
+
+    def schedule(self, part: parts.Part) -> None:
+        """Have the machine switched off every day; there is no client for this kind alone."""
+        progress(f"The machine is switched off every day at {part.size}.")
+        self.clients.resources.resources.begin_create_or_update_by_id(
+            parts.identifier(self.settings, part.type, part.name),
+            part.body,
+            **VERSION,
+        ).result()
+
+    def mark_disk(self) -> None:
+        """Give the disk that came with the machine our tag."""
+        tags = {"tags": {parts.TAG: self.order.token}}
+        name = f"{self.settings.vm_name}-disk"
+        self.clients.compute.disks.begin_update(self.group, name, tags).result()
+
+    def destroy(self) -> Machine:
+        """Delete all that bears the token, then what nobody shares any more."""
+        if not self.clients.resources.resource_groups.check_existence(self.group):
+            return Machine("not_created")
+        for machine in list(self.ours(parts.MACHINE)):
+            self.settled(machine)
+        self.unschedule()
+        for part_type in DELETED:
+            for it in list(self.ours(part_type)):
+                self.delete(part_type, it["name"])
+                if part_type == parts.MACHINE:
+                    # It has no tag yet where we were interrupted.
+                    disk = it["properties"]["storageProfile"]["osDisk"]["name"]
+                    self.delete(parts.DISK, disk)
+        self.unshare()
+        return Machine("not_created")
+
+    def delete(self, part_type: str, name: str) -> None:
+        """Delete a resource, and wait until it is gone; that there is none is no error."""
+        kind = self.kind(part_type)
+        progress(f"{part_type.partition('/')[2]} {name} is being deleted.")
+        with_patience = lambda: kind.begin_delete(self.group, name).result()  # noqa: E731
+        unless(GONE, lambda: patiently(with_patience))
+
+    def unschedule(self) -> None:
+        """Delete the daily shutdown, also that of a machine which is gone already."""
+        names = {self.settings.vm_name, *(it["name"] for it in self.ours(parts.MACHINE))}
+        schedules = self.clients.resources.resources
+        for name in names:
+            at = parts.identifier(self.settings, parts.SCHEDULE, parts.schedule_name(name))
+            try:
+                found = schedules.get_by_id(at, **VERSION)
+            except ResourceNotFoundError:
+                continue
+            if tag(found) == self.order.token:
+                progress(f"schedules {parts.schedule_name(name)} is being deleted.")
+                unless(GONE, lambda at=at: schedules.begin_delete_by_id(at, **VERSION).result())
+
+    def unshare(self) -> None:
+        """Delete what machines share, if it is ours and of no use to anybody.
+
+        What Azure itself lists of a group is late by minutes; its parts know better.
+        """
+        for network in self.listed(parts.NETWORKS):
+            if tag(network) == parts.COURSE:
+                unless(IN_USE, lambda it=network: self.delete(parts.NETWORKS, it["name"]))
+        groups = self.clients.resources
+        try:
+            group = groups.resource_groups.get(self.group)
+        except ResourceNotFoundError:
+            return
+        own = {it.lower() for it in (*DELETED, parts.NETWORKS, parts.SCHEDULE)}
+        others = (
+            it
+            for it in groups.resources.list_by_resource_group(self.group)
+            if (it.type or "").lower() not in own
+        )
+        ours = (it for part_type in (*DELETED, parts.NETWORKS) for it in self.listed(part_type))
+        if tag(group) == parts.COURSE and next(ours, None) is None and next(others, None) is None:
+            progress(f"Resource group {self.group} is being deleted.")
+            unless(GONE, lambda: groups.resource_groups.begin_delete(self.group).result())
+
+
+def tag(resource: Any) -> str:
+    """Whose a resource is; empty: not ours."""
+    return str((resource.tags or {}).get(parts.TAG, ""))
+
+
+def patiently(ask: Callable[[], Any]) -> Any:
+    """Ask until Azure is not busy with something that this has to wait for."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return ask()
+        except HttpResponseError as error:
+            if code(error) not in BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(PAUSE)
+
+
+def unless(codes: set[str], ask: Callable[[], Any]) -> None:
+    """Ask, where a refusal with one of these codes is as good."""
+    try:
+        ask()
+    except HttpResponseError as error:
+        if code(error) not in codes:
+            raise
+
+
+def act(order: Order, action: str) -> Machine:
+    """Do what Vagrant wants.
+
+    Raises:
+        Refused: Azure said no, or does not answer, or a setting is wrong.
+    """
+    try:
+        settings = Settings(**order.settings)
+        with Clients(settings) as clients:
+            machine: Machine = getattr(Cloud(order, settings, clients), action)()
+    except SettingsError as error:
+        raise Refused(str(error)) from None
+    except (AzureError, ValueError) as error:
+        raise Refused(explain(error)) from None
+    return machine
+
+
+if __name__ == "__main__":
+    serve(
+        {
+            "create": lambda order: act(order, "create"),
+            "destroy": lambda order: act(order, "destroy"),
+            "state": lambda order: act(order, "state"),
+        }
+    )
