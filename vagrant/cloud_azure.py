@@ -54,15 +54,15 @@ class Cloud:
 
     def kind(self, part_type: str) -> Any:
         """What the SDK does to resources of a type."""
-        compute, network = self.clients.compute, self.clients.network
-        return {
-            parts.MACHINE: lambda: compute.virtual_machines,
-            parts.DISK: lambda: compute.disks,
-            parts.CARD: lambda: network.network_interfaces,
-            parts.ADDRESS: lambda: network.public_ip_addresses,
-            parts.RULES: lambda: network.network_security_groups,
-            parts.NETWORKS: lambda: network.virtual_networks,
-        }[part_type]()
+        client, name = {
+            parts.MACHINE: ("compute", "virtual_machines"),
+            parts.DISK: ("compute", "disks"),
+            parts.CARD: ("network", "network_interfaces"),
+            parts.ADDRESS: ("network", "public_ip_addresses"),
+            parts.RULES: ("network", "network_security_groups"),
+            parts.NETWORKS: ("network", "virtual_networks"),
+        }[part_type]
+        return getattr(getattr(self.clients, client), name)
 
     def listed(self, part_type: str) -> list[Any]:
         """All resources of a type in the group."""
@@ -99,6 +99,8 @@ class Cloud:
         self.settings.check()
         self.clients.log_in()
         progress("The application is logged in.")
+        for namespace in parts.namespaces(self.settings):
+            self.register(namespace)
         for part in parts.shared(self.settings):
             self.share(part)
         machine = self.known()
@@ -111,6 +113,24 @@ class Cloud:
                 self.make(part)
         self.mark_disk()
         return self.state()
+
+    def register(self, namespace: str) -> None:
+        """Have the subscription use a resource provider, which a new one does not.
+
+        The SDK would do this by itself, but not for requests that take their time: it does not
+        read what these are answered.
+        """
+        providers = self.clients.resources.providers
+        state = providers.get(namespace).registration_state
+        if state == "Registered":
+            return
+        progress(f"The subscription is being registered for {namespace}.")
+        providers.register(namespace)
+        deadline = time.monotonic() + PATIENCE
+        while providers.get(namespace).registration_state != "Registered":
+            if time.monotonic() > deadline:
+                raise Refused(f"{namespace} is still being registered: run the same again later.")
+            time.sleep(PAUSE)
 
     def share(self, part: parts.Part) -> None:
         """Make what machines share, where it is not there: the other machine's process may too."""
@@ -293,7 +313,7 @@ def act(order: Order, action: str) -> Machine:
             machine: Machine = getattr(Cloud(order, settings, clients), action)()
     except SettingsError as error:
         raise Refused(str(error)) from None
-    except (AzureError, ValueError) as error:
+    except (AzureError, ValueError, OSError) as error:
         raise Refused(explain(error)) from None
     return machine
 

@@ -2,24 +2,30 @@
 
 import functools
 import logging
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from azure.core.rest import HttpRequest
 from azure.identity import ClientSecretCredential
-from azure.mgmt.compute import ComputeManagementClient
-from azure.mgmt.network import NetworkManagementClient
-from azure.mgmt.resource.resources import ResourceManagementClient
 
 from nochat.lab._azure_settings import PUBLIC, Settings
 
+if TYPE_CHECKING:
+    from azure.mgmt.compute import ComputeManagementClient
+    from azure.mgmt.network import NetworkManagementClient
+    from azure.mgmt.resource.resources import ResourceManagementClient
+
 logging.getLogger("azure.identity").setLevel(logging.ERROR)  # Its warnings repeat the error.
+SUBSCRIPTION_VERSION = "2022-12-01"
 POLLING_SECONDS = 5  # where Azure does not say when to ask again
 # Of the SDK's own tries after a failure: its default of ten takes minutes.
 RETRIES = {"retry_total": 4, "retry_connect": 2, "retry_backoff_factor": 0.4}
 
 
 class Clients:
-    """What speaks to Azure, each made when it is first wanted. Use it in `with`."""
+    """What speaks to Azure, each made when it is first wanted. Use it in `with`.
+
+    They are imported then, too: that of networks alone takes a second and a half.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -30,18 +36,24 @@ class Clients:
         )
 
     @functools.cached_property
-    def compute(self) -> ComputeManagementClient:
+    def compute(self) -> "ComputeManagementClient":
         """Machines, disks, sizes, images."""
+        from azure.mgmt.compute import ComputeManagementClient
+
         return ComputeManagementClient(*self._account, **self._options)
 
     @functools.cached_property
-    def network(self) -> NetworkManagementClient:
+    def network(self) -> "NetworkManagementClient":
         """Networks, addresses, rules."""
+        from azure.mgmt.network import NetworkManagementClient
+
         return NetworkManagementClient(*self._account, **self._options)
 
     @functools.cached_property
-    def resources(self) -> ResourceManagementClient:
+    def resources(self) -> "ResourceManagementClient":
         """Groups of resources, and whatever has no client of its own."""
+        from azure.mgmt.resource.resources import ResourceManagementClient
+
         return ResourceManagementClient(*self._account, **self._options)
 
     def log_in(self) -> None:
@@ -52,14 +64,15 @@ class Clients:
         """
         self._credential.get_token(f"{self._settings.endpoint}/.default")
 
-    def read(self, path: str, version: str) -> dict[str, Any]:
-        """Ask for something below the subscription that the SDK has no method for.
+    def subscription(self) -> dict[str, Any]:
+        """The subscription itself, which these clients have no method for.
 
         Raises:
             AzureError: Azure says no, or nobody answers.
         """
-        url = f"/subscriptions/{self._settings.subscription_id}{path}?api-version={version}"
-        response = self.resources.send_request(HttpRequest("GET", self._settings.endpoint + url))
+        url = f"{self._settings.endpoint}/subscriptions/{self._settings.subscription_id}"
+        request = HttpRequest("GET", url, params={"api-version": SUBSCRIPTION_VERSION})
+        response = self.resources.send_request(request)
         response.raise_for_status()
         found: dict[str, Any] = response.json()
         return found

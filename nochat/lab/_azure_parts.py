@@ -42,6 +42,12 @@ class Part:
     body: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
+def namespaces(settings: Settings) -> list[str]:
+    """The resource providers that the subscription has to be registered for."""
+    kinds = [MACHINE, NETWORKS, *([SCHEDULE] if settings.shutdown else [])]
+    return [kind.partition("/")[0] for kind in kinds]
+
+
 def shared(settings: Settings) -> list[Part]:
     """What all machines of a group share, in the order in which it is made."""
     common = {"location": settings.location, "tags": {TAG: COURSE}}

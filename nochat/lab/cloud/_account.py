@@ -16,9 +16,6 @@ from nochat.lab.checks import Condition, Report, check, that
 from nochat.lab.cloud import _plan
 from nochat.lab.cloud._plan import Plan
 
-SUBSCRIPTION_VERSION, PROVIDER_VERSION = "2022-12-01", "2021-04-01"
-NAMESPACES = ("Microsoft.Compute", "Microsoft.Network", "Microsoft.DevTestLab")
-
 
 @dataclass(frozen=True)
 class AzureAccount:
@@ -100,8 +97,10 @@ class _Preflight:
         subscription = _asked("the subscription is switched on", self._subscription)
         if not subscription.holds:
             return [subscription]
-        wanted = NAMESPACES if self.settings.shutdown else NAMESPACES[:-1]
-        providers = [_asked(f"{it} is registered", partial(self._provider, it)) for it in wanted]
+        providers = [
+            _asked(f"{it} is registered", partial(self._provider, it))
+            for it in parts.namespaces(self.settings)
+        ]
         size = _asked(f"{self.settings.location} has {self.settings.vm_size}", self._size)
         return [
             subscription,
@@ -114,13 +113,12 @@ class _Preflight:
         ]
 
     def _subscription(self) -> str:
-        state = self.clients.read("", SUBSCRIPTION_VERSION)["state"]
+        state = self.clients.subscription()["state"]
         _need(state == "Enabled", f"ReadOnlyDisabledSubscription: it is {state}")
         return str(state)
 
     def _provider(self, namespace: str) -> str:
-        path = f"/providers/{namespace}"
-        state = str(self.clients.read(path, PROVIDER_VERSION)["registrationState"])
+        state = str(self.clients.resources.providers.get(namespace).registration_state)
         _need(state == "Registered", f"{state}; MissingSubscriptionRegistration of {namespace}")
         return state
 
@@ -142,7 +140,9 @@ class _Preflight:
     def _quota(self) -> str:
         size = self._sizes[self.settings.vm_size.lower()]
         able = {it["name"]: it["value"] for it in size["capabilities"]}
-        wanted = int(able["vCPUs"]) * len(self.account.machines)
+        there = self._there()
+        new = [it for it in self.account.machines if it.vm_name not in there]
+        wanted = int(able["vCPUs"]) * len(new)
         usages = {
             it["name"]["value"]: it
             for it in self.clients.compute.usage.list(self.settings.location)
@@ -155,12 +155,23 @@ class _Preflight:
             seen.append(f"{name}: {free} free")
         return f"{wanted} wanted; {', '.join(seen)}"
 
+    def _there(self) -> set[str]:
+        """The machines of the group."""
+        machines = self.clients.compute.virtual_machines
+        try:
+            return {str(it.name) for it in machines.list(self.settings.resource_group_name)}
+        except ResourceNotFoundError:
+            return set()
+
     def _image(self) -> str:
         image = self.settings.image
-        found = self.clients.compute.virtual_machine_images.list(
-            self.settings.location, image["publisher"], image["offer"], image["sku"]
-        )
-        versions = [str(it["name"]) for it in found]
+        try:
+            found = self.clients.compute.virtual_machine_images.list(
+                self.settings.location, image["publisher"], image["offer"], image["sku"]
+            )
+            versions = [str(it["name"]) for it in found]
+        except ResourceNotFoundError:
+            versions = []
         known = bool(versions) and image["version"] in ("latest", *versions)
         _need(known, f"PlatformImageNotFound: {self.settings.vm_image_urn}")
         return versions[-1] if image["version"] == "latest" else image["version"]
@@ -210,6 +221,6 @@ def _asked(what: str, ask: Callable[[], str | None]) -> Condition:
         return that(what, True, ask())
     except (_NotSo, SettingsError) as error:
         return that(what, False, str(error), advice(str(error)))
-    except (AzureError, ValueError, LookupError) as error:
+    except (AzureError, ValueError, LookupError, OSError) as error:
         said, _, helps = explain(error).partition("\nWhat helps: ")
         return that(what, False, said, helps)

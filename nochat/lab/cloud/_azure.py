@@ -91,7 +91,13 @@ class AzureStandIn:
         self._tell({"unregister": namespace})
 
     def stop(self) -> None:
-        """End it, and all that it holds; calling it again does nothing."""
+        """End it, and all that it holds; calling it again does nothing.
+
+        Its variables are gone from this process's own, too: the file that one names is no more.
+        """
+        for name, value in self.environment.items():
+            if os.environ.get(name) == value:
+                del os.environ[name]
         self.kept.stop()
 
     def _tell(self, order: dict[str, object]) -> None:
@@ -154,7 +160,7 @@ def azure_stand_in(*, cores: int = 10, machines: bool = False, quiet: bool = Fal
         file.touch(mode=0o600)
         file.write_text(json.dumps(told))
         kept = keep(
-            [sys.executable, "-m", "nochat.lab.cloud._arm", file],
+            [sys.executable, "-m", "nochat.lab.arm", file],
             env={**os.environ, "VAGRANT_DOTFILE_PATH": str(folder / "made"), **PROVIDER},
             log=folder / "log",
             remove=folder,

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from nochat.lab.cloud._arm_store import LOCATIONS
+from nochat.lab.arm.store import LOCATIONS
 
 # Service, product, meter, size, unit, US dollars.
 PRICES = (

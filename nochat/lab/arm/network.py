@@ -4,8 +4,8 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
-from nochat.lab.cloud._arm_refusal import Refusal
-from nochat.lab.cloud._arm_store import Resource, Store, etag, mac_address
+from nochat.lab.arm.refusal import Refusal
+from nochat.lab.arm.store import Resource, Store, etag, mac_address
 
 NETWORK = "Microsoft.Network/virtualNetworks"
 RULES = "Microsoft.Network/networkSecurityGroups"

@@ -6,9 +6,9 @@ import subprocess
 
 from nochat.lab import machines
 from nochat.lab._azure_settings import MACHINES
-from nochat.lab.cloud._arm_compute import MACHINE
-from nochat.lab.cloud._arm_refusal import Refusal
-from nochat.lab.cloud._arm_store import Resource, Store
+from nochat.lab.arm.compute import MACHINE
+from nochat.lab.arm.refusal import Refusal
+from nochat.lab.arm.store import Resource, Store
 
 # As cloud-init does it: the user, with the key and without a password, is root by sudo.
 USER = """
@@ -26,22 +26,6 @@ chmod 440 /etc/sudoers.d/90-cloud-init-users
 # Before Docker in the machine sends what comes to its containers: what they publish is closed, too.
 CHAIN = ("--wait", "--table", "mangle")
 ANYWHERE = {"*", "internet", "any", "0.0.0.0/0"}
-
-
-class NoMachines:
-    """There is nothing behind the machines."""
-
-    async def make(self, machine: Resource) -> None:
-        """Make nothing."""
-
-    async def delete(self, machine: Resource) -> None:
-        """Delete nothing."""
-
-    async def switch(self, machine: Resource, *, on: bool) -> None:
-        """Switch nothing."""
-
-    async def enforce(self) -> None:
-        """Enforce nothing."""
 
 
 class Machines:
@@ -138,6 +122,8 @@ class Machines:
         process = _run(
             *("docker", "inspect", "--format", "{{.State.Pid}}", self.farm.container(name))
         ).strip()
+        if process == "0":  # It is off.
+            return
 
         def rule(*arguments: str) -> None:
             _run("nsenter", "--target", process, "--net", "iptables", *CHAIN, *arguments)

@@ -8,10 +8,9 @@ from typing import Any, Protocol
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from nochat.lab.cloud import _arm_compute as compute
-from nochat.lab.cloud import _arm_network as network
-from nochat.lab.cloud._arm_refusal import Refusal
-from nochat.lab.cloud._arm_store import LOCATIONS, PROVIDERS, Operation, Resource, Store, etag
+from nochat.lab.arm import compute, network
+from nochat.lab.arm.refusal import Refusal
+from nochat.lab.arm.store import LOCATIONS, PROVIDERS, Operation, Resource, Store, etag
 
 SCHEDULE = "Microsoft.DevTestLab/schedules"
 ALWAYS = {"id", "name", "type", "location", "tags", "properties"}
@@ -31,6 +30,22 @@ class Behind(Protocol):
 
     async def enforce(self) -> None:
         """Let in what the rules let in now."""
+
+
+class NoMachines:
+    """There is nothing behind the machines."""
+
+    async def make(self, machine: Resource) -> None:
+        """Make nothing."""
+
+    async def delete(self, machine: Resource) -> None:
+        """Delete nothing."""
+
+    async def switch(self, machine: Resource, *, on: bool) -> None:
+        """Switch nothing."""
+
+    async def enforce(self) -> None:
+        """Enforce nothing."""
 
 
 @dataclass(frozen=True)

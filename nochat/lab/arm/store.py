@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from nochat.lab.cloud._arm_refusal import Failure, Refusal
+from nochat.lab.arm.refusal import Failure, Refusal
 
 Resource = dict[str, Any]
 
 # Azure takes seconds to minutes; this is enough to be seen as `Creating`.
-PACE = 0.1
+PACE = 0.05
 LOCATIONS = ("westeurope", "northeurope", "spaincentral", "francecentral", "eastus")
 PROVIDERS = {
     "microsoft.compute": "Microsoft.Compute",

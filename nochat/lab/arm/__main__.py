@@ -1,8 +1,4 @@
-"""The stand-in for Azure Resource Manager: a program that `_azure.py` starts.
-
-It speaks the published protocol to the real SDK and says no as Azure does; behind its machines
-there are real ones, if it is told so.
-"""
+"""The program: `_azure.py` starts it, with a file of JSON that says what it is to be."""
 
 import json
 import re
@@ -16,18 +12,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from nochat.lab.cloud._arm_groups import Groups
-from nochat.lab.cloud._arm_login import Login
-from nochat.lab.cloud._arm_machines import Machines, NoMachines
-from nochat.lab.cloud._arm_prices import prices
-from nochat.lab.cloud._arm_refusal import Failure, Refusal
-from nochat.lab.cloud._arm_resources import Behind, Resources, read, type_of
-from nochat.lab.cloud._arm_store import PROVIDERS, Store
+from nochat.lab.arm.groups import Groups
+from nochat.lab.arm.login import Login
+from nochat.lab.arm.prices import prices
+from nochat.lab.arm.refusal import Failure, Refusal
+from nochat.lab.arm.resources import Behind, NoMachines, Resources, read, type_of
+from nochat.lab.arm.store import PROVIDERS, Store
 
 Handler = Callable[[Request], Awaitable[Response]]
 VERSION = re.compile(r"20\d\d-(0[1-9]|1[0-2])-([0-2]\d|3[01])(-preview)?")
 # The SDK spells these in more than one way.
-SPELLINGS = ((re.compile("/resourcegroups", re.I), "/resourceGroups"),)
+SPELLINGS = tuple(
+    (re.compile(f"/{it}\\b", re.I), f"/{it}")
+    for it in ("resourceGroups", "checkDnsNameAvailability", "instanceView")
+)
 
 
 def build(store: Store, login: Login, behind: Behind) -> Starlette:
@@ -61,7 +59,7 @@ def build(store: Store, login: Login, behind: Behind) -> Starlette:
             arm(provider, groups.providers),
             arm(f"{provider}/register", groups.providers, "POST"),
             arm(f"{here}/usages", groups.usages),
-            arm(f"{here}/CheckDnsNameAvailability", groups.dns_name),
+            arm(f"{here}/checkDnsNameAvailability", groups.dns_name),
             arm(f"{here}{image}", groups.images),
             arm(f"{here}/{{what}}/{{operation}}", groups.operation),
             arm(f"{provider}/{{type}}", resources.all),
@@ -151,7 +149,11 @@ def main(file: str) -> None:
     told = json.loads(Path(file).read_text())
     store = Store(told["subscription"], told["cores"])
     login = Login(told["tenant"], told["client"], told["secret"])
-    behind = Machines(store) if told["machines"] else NoMachines()
+    behind: Behind = NoMachines()
+    if told["machines"]:
+        from nochat.lab.arm.machines import Machines
+
+        behind = Machines(store)
     uvicorn.run(
         Closing(build(store, login, behind)),
         host="127.0.0.1",

@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from nochat.lab.cloud._arm_refusal import Refusal
-from nochat.lab.cloud._arm_store import now
+from nochat.lab.arm.refusal import Refusal
+from nochat.lab.arm.store import now
 
 TOKEN_SECONDS = 3600
 

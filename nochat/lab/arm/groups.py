@@ -6,11 +6,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from nochat.lab.cloud import _arm_compute as compute
-from nochat.lab.cloud import _arm_network as network
-from nochat.lab.cloud._arm_refusal import Refusal
-from nochat.lab.cloud._arm_resources import KINDS, Resources, listed, read
-from nochat.lab.cloud._arm_store import LOCATIONS, PROVIDERS, Resource, Store
+from nochat.lab.arm import compute, network
+from nochat.lab.arm.refusal import Refusal
+from nochat.lab.arm.resources import KINDS, Resources, listed, read
+from nochat.lab.arm.store import LOCATIONS, PROVIDERS, Resource, Store
 
 GROUP_TYPE = "Microsoft.Resources/resourceGroups"
 TAG_NAME = re.compile(r"tagName eq '([^']*)'", re.I)

@@ -4,8 +4,8 @@ import copy
 import uuid
 from typing import Any
 
-from nochat.lab.cloud._arm_refusal import Refusal
-from nochat.lab.cloud._arm_store import LOCATIONS, Resource, Store, now
+from nochat.lab.arm.refusal import Refusal
+from nochat.lab.arm.store import LOCATIONS, Resource, Store, now
 
 MACHINE = "Microsoft.Compute/virtualMachines"
 DISK = "Microsoft.Compute/disks"
