@@ -79,7 +79,7 @@ ADVICE = (
     (r"ScopeLocked", "a lock forbids to delete this: az lock list"),
     (r"TooManyRequests|429", "Azure is asked too often: wait some minutes, then run it again"),
     (
-        r"ServiceRequestError|Connection refused|Failed to establish|TLS CA certificate bundle",
+        r"ServiceRequestError|Connection refused|Failed to (establish|resolve)|TLS CA certificate",
         "nobody answers: is there a way to the internet? AZURE_MANAGEMENT_ENDPOINT is for others "
         "than the public Azure; a stand-in is gone with the process that started it",
     ),

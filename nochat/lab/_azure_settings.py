@@ -14,7 +14,7 @@ MACHINES = {"containers-host": "80,443", "database-host": ""}
 NEEDED = {
     "AZURE_TENANT_ID": "tenant_id",
     "AZURE_CLIENT_ID": "client_id",
-    "AZURE_CLIENT_SECRET": "client_secret",
+    "AZURE_CLIENT_SECRET": "client_secret",  # pragma: allowlist secret
     "AZURE_SUBSCRIPTION_ID": "subscription_id",
 }
 OTHERS = {

@@ -297,20 +297,37 @@ def test_a_provider_that_is_not_registered_is_named_and_registered(student, monk
     assert "✓ Microsoft.Network is registered" in repr(student.account.preflight())
 
 
-def test_an_interrupted_create_goes_on(student, monkeypatch):
-    put = cloud_azure.Cloud.put
+def interrupt(monkeypatch, method: str, part_type: str) -> None:
+    """Interrupt the program when Azure has just been asked for something of a type."""
+    whole = getattr(cloud_azure.Cloud, method)
 
-    def interrupted(self, part):
-        if part.type != parts.MACHINE:
-            return put(self, part)
-        self.kind(part.type).begin_create_or_update(self.group, part.name, part.body)
+    def interrupted(self, *what):
+        part = what[0]
+        if (part.type if method == "put" else part) != part_type:
+            return whole(self, *what)
+        monkeypatch.setattr(cloud_azure.Cloud, method, whole)
+        kind = self.kind(part_type)
+        if method == "put":
+            kind.begin_create_or_update(self.group, part.name, part.body)
+        else:
+            kind.begin_delete(self.group, what[1])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cloud_azure.Cloud, "put", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        student.act("create")
-    monkeypatch.setattr(cloud_azure.Cloud, "put", put)
+    monkeypatch.setattr(cloud_azure.Cloud, method, interrupted)
+
+
+def test_what_is_interrupted_at_any_step_goes_on(student, monkeypatch):
+    for kind in (parts.NETWORKS, parts.RULES, parts.ADDRESS, parts.CARD, parts.MACHINE):
+        interrupt(monkeypatch, "put", kind)
+        with pytest.raises(KeyboardInterrupt):
+            student.act("create")
     assert student.act("create").state == "active"
+    for kind in (parts.MACHINE, parts.ADDRESS, parts.RULES, parts.NETWORKS):
+        interrupt(monkeypatch, "delete", kind)
+        with pytest.raises(KeyboardInterrupt):
+            student.act("destroy")
+    assert student.act("destroy") == GONE
+    assert student.account.left() == []
 
 
 def test_a_machine_whose_key_is_lost_is_made_anew(student):
