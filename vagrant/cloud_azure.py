@@ -159,6 +159,8 @@ class Cloud:
                 "set AZURE_RESOURCE_GROUP, or AZURE_VM_NAME, to another name."
             )
         machine = self.settled(machine)
+        if machine is None:
+            return None
         linux = machine["properties"]["osProfile"]["linuxConfiguration"]
         keys = [it["keyData"].split()[:2] for it in linux["ssh"]["publicKeys"]]
         failed = machine["properties"]["provisioningState"] == "Failed"
@@ -170,13 +172,16 @@ class Cloud:
         return None
 
     def settled(self, machine: Any) -> Any:
-        """The machine once Azure is done with what an earlier try asked for."""
+        """The machine once Azure is done with what an earlier try asked for; None if it is gone."""
         deadline = time.monotonic() + PATIENCE
         while machine["properties"]["provisioningState"] in GOING_ON:
             if time.monotonic() > deadline:
                 raise Refused("Azure works on this machine all the time: run the same again.")
             time.sleep(PAUSE)
-            machine = self.clients.compute.virtual_machines.get(self.group, machine["name"])
+            try:
+                machine = self.clients.compute.virtual_machines.get(self.group, machine["name"])
+            except ResourceNotFoundError:
+                return None
         return machine
 
     def start(self, machine: Any) -> None:
@@ -214,8 +219,13 @@ class Cloud:
 
     def destroy(self) -> Machine:
         """Delete all that bears the token, then what nobody shares any more."""
-        if not self.clients.resources.resource_groups.check_existence(self.group):
-            return Machine("not_created")
+        # The other machine's process may delete the group while we look what is in it.
+        if self.clients.resources.resource_groups.check_existence(self.group):
+            unless({"ResourceGroupNotFound", "ResourceGroupBeingDeleted"}, self.clear)
+        return Machine("not_created")
+
+    def clear(self) -> None:
+        """Delete what there is in the group, in the right order, then the group."""
         for machine in list(self.ours(parts.MACHINE)):
             self.settled(machine)
         self.unschedule()
@@ -227,7 +237,6 @@ class Cloud:
                     disk = it["properties"]["storageProfile"]["osDisk"]["name"]
                     self.delete(parts.DISK, disk)
         self.unshare()
-        return Machine("not_created")
 
     def delete(self, part_type: str, name: str) -> None:
         """Delete a resource, and wait until it is gone; that there is none is no error."""
