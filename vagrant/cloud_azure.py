@@ -6,17 +6,17 @@ what there is. Machines come up side by side, each by a process of its own.
 """
 
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 from conversation import Machine, Order, Refused, progress, serve
 
 try:
-    from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+    from azure.core.exceptions import AzureError, ResourceNotFoundError
+    from subscription import GONE, PATIENCE, PAUSE, Subscription, patiently, tag, unless
 
     from nochat.lab import _azure_parts as parts
     from nochat.lab._azure_clients import Clients
-    from nochat.lab._azure_errors import code, explain
+    from nochat.lab._azure_errors import explain
     from nochat.lab._azure_settings import Settings, SettingsError
 except ModuleNotFoundError as error:
     problem = f"{error.name} is missing. Install it: make lab"
@@ -28,54 +28,14 @@ except ModuleNotFoundError as error:
     serve({"create": refuse, "destroy": refuse, "state": refuse})
     raise SystemExit from None
 
-# What Azure says where another request, maybe of the other machine's process, is not done yet.
-BUSY = {
-    "AnotherOperationInProgress",
-    "RetryableError",
-    "ReferencedResourceNotProvisioned",
-    "NicReservedForAnotherVm",
-}
 IN_USE = {"InUseSubnetCannotBeDeleted", "InUseNetworkCannotBeDeleted", "InUse"}
-GONE = {"ResourceGroupNotFound", "ResourceGroupBeingDeleted", "ResourceNotFound", "NotFound"}
-PATIENCE = 300.0  # seconds that something may be busy: a card of a machine that failed is for 180
-PAUSE = 3.0
 VERSION = {"api_version": parts.SCHEDULE_VERSION}
-GOING_ON = {"Creating", "Updating", "Deleting"}
 # In this order they can be deleted, once the daily shutdown is.
 DELETED = (parts.MACHINE, parts.CARD, parts.ADDRESS, parts.RULES, parts.DISK)
 
 
-class Cloud:
-    """The student's subscription."""
-
-    def __init__(self, order: Order, settings: Settings, clients: Clients) -> None:
-        self.order, self.settings, self.clients = order, settings, clients
-        self.group = settings.resource_group_name
-
-    def kind(self, part_type: str) -> Any:
-        """What the SDK does to resources of a type."""
-        client, name = {
-            parts.MACHINE: ("compute", "virtual_machines"),
-            parts.DISK: ("compute", "disks"),
-            parts.CARD: ("network", "network_interfaces"),
-            parts.ADDRESS: ("network", "public_ip_addresses"),
-            parts.RULES: ("network", "network_security_groups"),
-            parts.NETWORKS: ("network", "virtual_networks"),
-        }[part_type]
-        return getattr(getattr(self.clients, client), name)
-
-    def listed(self, part_type: str) -> list[Any]:
-        """All resources of a type in the group."""
-        kind = self.kind(part_type)
-        ask = kind.list_by_resource_group if part_type == parts.DISK else kind.list
-        try:
-            return list(ask(self.group))
-        except ResourceNotFoundError:
-            return []
-
-    def ours(self, part_type: str) -> Iterator[Any]:
-        """The machine's own resources of a type."""
-        return (it for it in self.listed(part_type) if tag(it) == self.order.token)
+class Cloud(Subscription):
+    """One machine in the student's subscription."""
 
     def state(self) -> Machine:
         """What there is of the machine."""
@@ -171,19 +131,6 @@ class Cloud:
         self.delete(parts.MACHINE, name)
         return None
 
-    def settled(self, machine: Any) -> Any:
-        """The machine once Azure is done with what an earlier try asked for; None if it is gone."""
-        deadline = time.monotonic() + PATIENCE
-        while machine["properties"]["provisioningState"] in GOING_ON:
-            if time.monotonic() > deadline:
-                raise Refused("Azure works on this machine all the time: run the same again.")
-            time.sleep(PAUSE)
-            try:
-                machine = self.clients.compute.virtual_machines.get(self.group, machine["name"])
-            except ResourceNotFoundError:
-                return None
-        return machine
-
     def start(self, machine: Any) -> None:
         """Switch a machine on, which its daily shutdown may have switched off."""
         progress(f"Machine {machine['name']} is there; it is switched on.")
@@ -196,11 +143,6 @@ class Cloud:
         made = patiently(lambda: self.put(part))
         if part.type == parts.ADDRESS:
             progress(f"The address is {made['properties']['ipAddress']}.")
-
-    def put(self, part: parts.Part) -> Any:
-        """Ask for a part, and wait for it."""
-        kind = self.kind(part.type)
-        return kind.begin_create_or_update(self.group, part.name, part.body).result()
 
     def schedule(self, part: parts.Part) -> None:
         """Have the machine switched off every day; there is no client for this kind alone."""
@@ -237,13 +179,6 @@ class Cloud:
                     disk = it["properties"]["storageProfile"]["osDisk"]["name"]
                     self.delete(parts.DISK, disk)
         self.unshare()
-
-    def delete(self, part_type: str, name: str) -> None:
-        """Delete a resource, and wait until it is gone; that there is none is no error."""
-        kind = self.kind(part_type)
-        progress(f"{part_type.partition('/')[2]} {name} is being deleted.")
-        with_patience = lambda: kind.begin_delete(self.group, name).result()  # noqa: E731
-        unless(GONE, lambda: patiently(with_patience))
 
     def unschedule(self) -> None:
         """Delete the daily shutdown, also that of a machine which is gone already."""
@@ -282,32 +217,6 @@ class Cloud:
         if tag(group) == parts.COURSE and next(ours, None) is None and next(others, None) is None:
             progress(f"Resource group {self.group} is being deleted.")
             unless(GONE, lambda: groups.resource_groups.begin_delete(self.group).result())
-
-
-def tag(resource: Any) -> str:
-    """Whose a resource is; empty: not ours."""
-    return str((resource.tags or {}).get(parts.TAG, ""))
-
-
-def patiently(ask: Callable[[], Any]) -> Any:
-    """Ask until Azure is not busy with something that this has to wait for."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return ask()
-        except HttpResponseError as error:
-            if code(error) not in BUSY or time.monotonic() > deadline:
-                raise
-        time.sleep(PAUSE)
-
-
-def unless(codes: set[str], ask: Callable[[], Any]) -> None:
-    """Ask, where a refusal with one of these codes is as good."""
-    try:
-        ask()
-    except HttpResponseError as error:
-        if code(error) not in codes:
-            raise
 
 
 def act(order: Order, action: str) -> Machine:

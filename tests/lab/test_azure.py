@@ -40,6 +40,7 @@ GROUPS = ("2025-04-01", "/resourcegroups/nochat")
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """The SDK asks again at once."""
     monkeypatch.setattr(RequestsTransport, "sleep", lambda self, seconds: time.sleep(0.03))
+    monkeypatch.setattr("subscription.PAUSE", 0.03)
     monkeypatch.setattr(cloud_azure, "PAUSE", 0.03)
 
 

@@ -13,10 +13,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from nochat.lab.arm.groups import Groups
+from nochat.lab.arm.kinds import Behind, NoMachines
 from nochat.lab.arm.login import Login
 from nochat.lab.arm.prices import prices
 from nochat.lab.arm.refusal import Failure, Refusal
-from nochat.lab.arm.resources import Behind, NoMachines, Resources, read, type_of
+from nochat.lab.arm.resources import Resources, read, type_of
 from nochat.lab.arm.store import PROVIDERS, Store
 
 Handler = Callable[[Request], Awaitable[Response]]

@@ -1,38 +1,16 @@
-"""Machines and disks in the stand-in for Azure: what Azure computes, and what it has not."""
+"""Machines and disks in the stand-in for Azure: what Azure computes, and what it refuses."""
 
 import copy
 import uuid
 from typing import Any
 
+from nochat.lab.arm import catalogue
 from nochat.lab.arm.refusal import Refusal
-from nochat.lab.arm.store import LOCATIONS, Resource, Store, now
+from nochat.lab.arm.store import Resource, Store, now
 
 MACHINE = "Microsoft.Compute/virtualMachines"
 DISK = "Microsoft.Compute/disks"
-FAMILY, FAMILY_NAME = "standardBSFamily", "Standard BS Family vCPUs"
-# Name, cores, memory in GB.
-SIZES = (
-    ("Standard_B1ls", 1, 0.5),
-    ("Standard_B1s", 1, 1),
-    ("Standard_B1ms", 1, 2),
-    ("Standard_B2s", 2, 4),
-    ("Standard_B2ms", 2, 8),
-    ("Standard_B4ms", 4, 16),
-    ("Standard_D2s_v3", 2, 8),
-)
-RESTRICTED = {"Standard_D2s_v3"}  # as many are, for the subscriptions that students get
-IMAGES = {
-    ("debian", "debian-12", "12-gen2"): ("0.20260901.2221", "0.20261012.2262"),
-    ("debian", "debian-12", "12"): ("0.20260901.2221", "0.20261012.2262"),
-    ("debian", "debian-13", "13-gen2"): ("0.20261012.2262",),
-    ("canonical", "ubuntu-24_04-lts", "server"): ("24.04.202610010",),
-}
 FORBIDDEN_USERS = {"admin", "administrator", "root", "test", "user", "guest", "sys"}
-
-
-def cores(size: str) -> int:
-    """The cores of a size."""
-    return next(number for name, number, _ in SIZES if name.lower() == size.lower())
 
 
 def fill_machine(store: Store, machine: Resource, known: Resource | None) -> None:
@@ -41,8 +19,8 @@ def fill_machine(store: Store, machine: Resource, known: Resource | None) -> Non
     os_profile = properties.get("osProfile", {})
     if known:
         _check_change(known["properties"]["osProfile"], os_profile)
-    _check_size(properties["hardwareProfile"]["vmSize"], machine["location"])
-    version = _find(properties["storageProfile"]["imageReference"])
+    catalogue.check_size(properties["hardwareProfile"]["vmSize"], machine["location"])
+    version = catalogue.find_image(properties["storageProfile"]["imageReference"])
     _check_user(os_profile)
     for card in properties["networkProfile"]["networkInterfaces"]:
         store.refer(card, machine)
@@ -115,47 +93,6 @@ def _check_change(before: Any, after: Any) -> None:
         )
 
 
-def _check_size(size: str, location: str) -> None:
-    known = {name.lower() for name, _, _ in SIZES}
-    if size.lower() not in known:
-        names = ",".join(name for name, _, _ in SIZES)
-        raise Refusal(
-            400,
-            "InvalidParameter",
-            f"The value {size} provided for the VM size is not valid. The valid sizes in the "
-            f"current region are: {names}. Find out more on the valid VM sizes in each region at "
-            "https://aka.ms/azure-regionservices.",
-        )
-    if size in RESTRICTED:
-        raise Refusal(
-            409,
-            "SkuNotAvailable",
-            "The requested VM size for resource 'Following SKUs have failed for Capacity "
-            f"Restrictions: {size}' is currently not available in location '{location}'. Please "
-            "try another size or deploy to a different location or different zone. See "
-            "https://aka.ms/azureskunotavailable for details.",
-        )
-
-
-def versions(publisher: str, offer: str, sku: str) -> tuple[str, ...]:
-    """The versions of an image; none where there is no such image."""
-    return IMAGES.get((publisher.lower(), offer.lower(), sku.lower()), ())
-
-
-def _find(image: dict[str, str]) -> str:
-    names = [image.get(it, "") for it in ("publisher", "offer", "sku")]
-    found, wanted = versions(*names), image.get("version", "")
-    if not found or wanted not in ("latest", *found):
-        raise Refusal(
-            404,
-            "PlatformImageNotFound",
-            f"The platform image '{':'.join([*names, wanted])}' is not available. Verify that all "
-            "fields in the storage profile are correct. For more details about storage profile "
-            "information, please refer to https://aka.ms/storageprofile",
-        )
-    return found[-1] if wanted == "latest" else wanted
-
-
 def _check_user(profile: dict[str, Any]) -> None:
     if profile.get("adminUsername", "").lower() in {"", *FORBIDDEN_USERS}:
         raise Refusal(
@@ -180,13 +117,13 @@ def used(store: Store, location: str) -> int:
         for it in store.of(MACHINE)
         if it["location"] == location
     ]
-    return sum(map(cores, sizes))
+    return sum(map(catalogue.cores, sizes))
 
 
 def _check_quota(store: Store, machine: Resource) -> None:
     location, number = (
         machine["location"],
-        cores(machine["properties"]["hardwareProfile"]["vmSize"]),
+        catalogue.cores(machine["properties"]["hardwareProfile"]["vmSize"]),
     )
     now_used = used(store, location)
     if now_used + number > store.cores:
@@ -254,40 +191,9 @@ def delete_machine(store: Store, machine: Resource) -> None:
             store.resources.pop(card["id"].lower(), None)
 
 
-def skus(subscription: str, location: str) -> list[dict[str, Any]]:
-    """The sizes, as they are to be had in a region."""
-    return [
-        {
-            "resourceType": "virtualMachines",
-            "name": name,
-            "tier": "Standard",
-            "size": name.removeprefix("Standard_"),
-            "family": FAMILY,
-            "locations": [location],
-            "locationInfo": [{"location": location, "zones": ["1", "2", "3"], "zoneDetails": []}],
-            "capabilities": [
-                {"name": "vCPUs", "value": str(number)},
-                {"name": "MemoryGB", "value": f"{memory:g}"},
-            ],
-            "restrictions": [
-                {
-                    "type": "Location",
-                    "values": [location],
-                    "restrictionInfo": {"locations": [location]},
-                    "reasonCode": "NotAvailableForSubscription",
-                }
-            ]
-            if name in RESTRICTED
-            else [],
-        }
-        for name, number, memory in SIZES
-        if location in LOCATIONS
-    ]
-
-
 def usages(store: Store, location: str) -> list[dict[str, Any]]:
     """How much of its quotas the subscription uses in a region."""
-    names = {"cores": "Total Regional vCPUs", FAMILY: FAMILY_NAME}
+    names = {"cores": "Total Regional vCPUs", catalogue.FAMILY: catalogue.FAMILY_NAME}
     return [
         {
             "unit": "Count",

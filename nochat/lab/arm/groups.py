@@ -6,9 +6,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from nochat.lab.arm import compute, network
+from nochat.lab.arm import catalogue, compute, network, users
+from nochat.lab.arm.kinds import KINDS
 from nochat.lab.arm.refusal import Refusal
-from nochat.lab.arm.resources import KINDS, Resources, listed, read
+from nochat.lab.arm.resources import Resources, listed, read
 from nochat.lab.arm.store import LOCATIONS, PROVIDERS, Resource, Store
 
 GROUP_TYPE = "Microsoft.Resources/resourceGroups"
@@ -139,14 +140,14 @@ class Groups:
         """List the sizes of a region."""
         found = re.search(r"location eq '([^']*)'", request.query_params.get("$filter", ""))
         location = found[1] if found else LOCATIONS[0]
-        return JSONResponse({"value": compute.skus(self.store.subscription, location)})
+        return JSONResponse({"value": catalogue.skus(location)})
 
     async def usages(self, request: Request) -> Response:
         """List the quotas of a region."""
         location = _location(request)
         if request.path_params["namespace"].lower() == "microsoft.compute":
             return JSONResponse({"value": compute.usages(self.store, location)})
-        kinds = {"NetworkSecurityGroups": network.RULES, "PublicIPAddresses": network.ADDRESS}
+        kinds = {"NetworkSecurityGroups": users.RULES, "PublicIPAddresses": users.ADDRESS}
         return JSONResponse(
             {
                 "value": [
@@ -179,7 +180,7 @@ class Groups:
     async def images(self, request: Request) -> Response:
         """List the versions of an image."""
         names = [request.path_params[it] for it in ("publisher", "offer", "sku")]
-        location, found = _location(request), compute.versions(*names)
+        location, found = _location(request), catalogue.versions(*names)
         if not found:
             raise Refusal(404, "NotFound", "Artifact: VMImage was not found.")
         path = request.url.path

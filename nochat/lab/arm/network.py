@@ -4,13 +4,11 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
+from nochat.lab.arm import users
 from nochat.lab.arm.refusal import Refusal
 from nochat.lab.arm.store import Resource, Store, etag, mac_address
+from nochat.lab.arm.users import ADDRESS, CARD
 
-NETWORK = "Microsoft.Network/virtualNetworks"
-RULES = "Microsoft.Network/networkSecurityGroups"
-ADDRESS = "Microsoft.Network/publicIPAddresses"
-CARD = "Microsoft.Network/networkInterfaces"
 # Reserved for documentation: nobody's real address is in it.
 ADDRESSES = ipaddress.ip_network("203.0.113.0/24")
 TAKEN = {"chat", "www"}  # names that others have
@@ -178,108 +176,11 @@ def _free(store: Store, card: Resource, reference: Resource) -> str:
     return next(str(it) for it in hosts[RESERVED - 1 :] if str(it) not in used)
 
 
-def show(store: Store, resource: Resource) -> Resource:
-    """A resource with what others make of it: who uses it."""
-    properties = dict(resource["properties"])
-    match resource["type"].rpartition("/")[2]:
-        case "publicIPAddresses":
-            for _, config in _configs(store):
-                if _same(config["properties"].get("publicIPAddress"), resource["id"]):
-                    properties["ipConfiguration"] = {"id": config["id"]}
-        case "networkSecurityGroups":
-            cards = [it["id"] for it in users(store, resource)]
-            if cards:
-                properties["networkInterfaces"] = [{"id": it} for it in cards]
-        case "virtualNetworks":
-            properties["subnets"] = [_with_users(store, it) for it in properties["subnets"]]
-        case "networkInterfaces":
-            if machine := next(users(store, resource), None):
-                properties.update(virtualMachine={"id": machine["id"]}, primary=True)
-    return {**resource, "properties": properties}
-
-
-def _with_users(store: Store, subnet: Resource) -> Resource:
-    used = [
-        {"id": config["id"]}
-        for _, config in _configs(store)
-        if _same(config["properties"]["subnet"], subnet["id"])
-    ]
-    more = {"ipConfigurations": used} if used else {}
-    return {**subnet, "properties": {**subnet["properties"], **more}}
-
-
-def users(store: Store, resource: Resource) -> Any:
-    """What uses a group of rules or a card."""
-    if resource["type"] == RULES:
-        return (
-            it
-            for it in store.of(CARD)
-            if _same(it["properties"].get("networkSecurityGroup"), resource["id"])
-        )
-    return (
-        machine
-        for machine in store.of("Microsoft.Compute/virtualMachines")
-        for it in machine["properties"]["networkProfile"]["networkInterfaces"]
-        if _same(it, resource["id"])
-    )
-
-
-def check_delete(store: Store, resource: Resource) -> None:
-    """Look whether a network resource can go.
-
-    Raises:
-        Refusal: another one uses it.
-    """
-    shown, at = show(store, resource)["properties"], resource["id"]
-    match resource["type"].rpartition("/")[2]:
-        case "publicIPAddresses" if used := shown.get("ipConfiguration"):
-            raise Refusal(
-                400,
-                "PublicIPAddressCannotBeDeleted",
-                f"Public IP address {at} can not be deleted since it is still allocated to "
-                f"resource {used['id']}.",
-            )
-        case "networkSecurityGroups" if used := shown.get("networkInterfaces"):
-            raise Refusal(
-                400,
-                "InUseNetworkSecurityGroupCannotBeDeleted",
-                f"Network security group {at} cannot be deleted because it is in use by the "
-                f"following resources: {used[0]['id']}.",
-            )
-        case "virtualNetworks":
-            for subnet in shown["subnets"]:
-                if used := subnet["properties"].get("ipConfigurations"):
-                    raise Refusal(
-                        400,
-                        "InUseSubnetCannotBeDeleted",
-                        f"Subnet {subnet['name']} is in use by {used[0]['id']} and cannot be "
-                        "deleted. In order to delete the subnet, delete all the resources within "
-                        "the subnet.",
-                    )
-        case "networkInterfaces" if used := shown.get("virtualMachine"):
-            raise Refusal(
-                400,
-                "NicInUse",
-                f"Network Interface {at} is used by existing resource {used['id']}. In order to "
-                "delete the network interface, it must be dissociated from the resource.",
-            )
-
-
 def _card_of(store: Store, address: str) -> str | None:
-    for card, config in _configs(store):
-        if _same(config["properties"].get("publicIPAddress"), address):
+    for card, config in users.configs(store):
+        if users.same(config["properties"].get("publicIPAddress"), address):
             return str(card["id"])
     return None
-
-
-def _configs(store: Store) -> Iterable[tuple[Resource, Resource]]:
-    for card in store.of(CARD):
-        for config in card["properties"]["ipConfigurations"]:
-            yield card, config
-
-
-def _same(reference: Any, identifier: str) -> bool:
-    return str((reference or {}).get("id", "")).lower() == identifier.lower()
 
 
 def _child(parent: Resource, kind: str, given: Resource, properties: dict[str, Any]) -> Resource:

@@ -1,95 +1,18 @@
 """Resources of all types in the stand-in for Azure: made, shown, listed and deleted alike."""
 
 import copy
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Iterator
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from nochat.lab.arm import compute, network
+from nochat.lab.arm import compute, users
+from nochat.lab.arm.kinds import KINDS, Behind, Kind
 from nochat.lab.arm.refusal import Refusal
 from nochat.lab.arm.store import LOCATIONS, PROVIDERS, Operation, Resource, Store, etag
 
-SCHEDULE = "Microsoft.DevTestLab/schedules"
 ALWAYS = {"id", "name", "type", "location", "tags", "properties"}
-
-
-class Behind(Protocol):
-    """What is behind the machines: real ones, or nothing."""
-
-    async def make(self, machine: Resource) -> None:
-        """Make a machine."""
-
-    async def delete(self, machine: Resource) -> None:
-        """Delete it."""
-
-    async def switch(self, machine: Resource, *, on: bool) -> None:
-        """Switch it on or off."""
-
-    async def enforce(self) -> None:
-        """Let in what the rules let in now."""
-
-
-class NoMachines:
-    """There is nothing behind the machines."""
-
-    async def make(self, machine: Resource) -> None:
-        """Make nothing."""
-
-    async def delete(self, machine: Resource) -> None:
-        """Delete nothing."""
-
-    async def switch(self, machine: Resource, *, on: bool) -> None:
-        """Switch nothing."""
-
-    async def enforce(self) -> None:
-        """Enforce nothing."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What is special of a type."""
-
-    type: str
-    fill: Callable[[Store, Resource, Resource | None], None]
-    check_delete: Callable[[Store, Resource], None] = lambda store, resource: None
-    show: Callable[[Store, Resource], Resource] = compute.show
-    takes_time: bool = True
-    fields: frozenset[str] = frozenset()
-
-
-def _fill_schedule(store: Store, schedule: Resource, _: Resource | None) -> None:
-    store.refer({"id": schedule["properties"].get("targetResourceId", "")}, schedule)
-
-
-def _fill_disk(store: Store, disk: Resource, known: Resource | None) -> None:
-    if known is None:
-        raise Refusal(501, "NotImplemented", "The stand-in makes no disk without a machine.")
-    disk["properties"] = known["properties"]
-
-
-KINDS = {
-    kind.type.lower(): kind
-    for kind in (
-        Kind(network.NETWORK, network.fill_network, network.check_delete, network.show),
-        Kind(network.RULES, network.fill_rules, network.check_delete, network.show),
-        Kind(
-            network.ADDRESS,
-            network.fill_address,
-            network.check_delete,
-            network.show,
-            fields=frozenset({"sku", "zones"}),
-        ),
-        Kind(network.CARD, network.fill_card, network.check_delete, network.show),
-        Kind(
-            compute.DISK, _fill_disk, compute.check_delete, fields=frozenset({"sku", "managedBy"})
-        ),
-        Kind(compute.MACHINE, compute.fill_machine, fields=frozenset({"zones", "identity"})),
-        Kind(SCHEDULE, _fill_schedule, takes_time=False),
-    )
-}
 
 
 class Resources:
@@ -130,8 +53,8 @@ class Resources:
         kind, action = _kind(request), request.path_params["action"].lower()
         group, name = request.path_params["group"], request.path_params["name"]
         machine = self.store.get(self.store.identifier(group, kind.type, name))
-        if kind.type == network.NETWORK and action == "subnets":
-            shown = network.show(self.store, machine)["properties"]["subnets"]
+        if kind.type == users.NETWORK and action == "subnets":
+            shown = users.show(self.store, machine)["properties"]["subnets"]
             return JSONResponse({"value": shown})
         if kind.type != compute.MACHINE:
             raise Refusal(404, "NotFound", f"The stand-in knows no {action} of {kind.type}.")
@@ -153,7 +76,7 @@ class Resources:
         """Show a subnet of a network."""
         kind, group = _kind(request), request.path_params["group"]
         at = self.store.identifier(group, kind.type, request.path_params["name"])
-        shown = network.show(self.store, self.store.get(at))["properties"].get("subnets", [])
+        shown = users.show(self.store, self.store.get(at))["properties"].get("subnets", [])
         for it in shown:
             if it["name"].lower() == request.path_params["child"].lower():
                 return JSONResponse(it)
@@ -207,7 +130,7 @@ class Resources:
         async def work() -> None:
             if kind.type == compute.MACHINE and not known:
                 await self.behind.make(resource)
-            if kind.type == network.RULES and known:
+            if kind.type == users.RULES and known:
                 await self.behind.enforce()
 
         operation = self.store.begin(

@@ -143,16 +143,12 @@ class _Preflight:
         there = self._there()
         new = [it for it in self.account.machines if it.vm_name not in there]
         wanted = int(able["vCPUs"]) * len(new)
-        usages = {
-            it["name"]["value"]: it
-            for it in self.clients.compute.usage.list(self.settings.location)
-        }
         seen = []
-        for name in ("cores", size["family"]):
-            usage = usages[name]
-            free = usage["limit"] - usage["currentValue"]
-            _need(free >= wanted, f"quota {name}: {free} free, {wanted} wanted")
-            seen.append(f"{name}: {free} free")
+        for usage in self.clients.compute.usage.list(self.settings.location):
+            if (name := usage["name"]["value"]) in ("cores", size["family"]):
+                free = usage["limit"] - usage["currentValue"]
+                _need(free >= wanted, f"quota {name}: {free} free, {wanted} wanted")
+                seen.append(f"{name}: {free} free")
         return f"{wanted} wanted; {', '.join(seen)}"
 
     def _there(self) -> set[str]:
