@@ -4,6 +4,7 @@ tests/machines/test_azure.py puts real machines behind it.
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -490,4 +491,5 @@ def test_a_cloud_that_is_gone_in_the_middle(monkeypatch):
         )
         message = student.refusal()
     assert "nobody answers" in message
+    assert "REQUESTS_CA_BUNDLE" not in os.environ  # Its file is gone.
     assert short.secret not in message

@@ -8,6 +8,7 @@ import html
 import json
 import os
 import secrets
+import shlex
 import sys
 import uuid
 from dataclasses import dataclass, field
@@ -164,7 +165,9 @@ def azure_stand_in(*, cores: int = 10, machines: bool = False, quiet: bool = Fal
             env={**os.environ, "VAGRANT_DOTFILE_PATH": str(folder / "made"), **PROVIDER},
             log=folder / "log",
             remove=folder,
-            after=CLEAN.format(notes=folder / "made", root=find_root()) if machines else "",
+            after=CLEAN.format(notes=folder / "made", root=shlex.quote(str(find_root())))
+            if machines
+            else "",
         )
         try:
             wait_until(lambda: listens(port), START_SECONDS, NAME, kept)
