@@ -162,14 +162,18 @@ class Farm:
     def url(self, name: str, port: int, scheme: str = "http") -> str:
         """The address of something that a machine serves, as this computer reaches it."""
         if self.provider == "docker":
-            container = self._place.dotfile / "machines" / self._known(name) / "docker" / "id"
-            argv = ["docker", "port", container.read_text(), f"{port}/tcp"]
+            argv = ["docker", "port", self.container(name), f"{port}/tcp"]
             ran = subprocess.run(
                 argv, env=self._place.env, capture_output=True, text=True, check=False
             )
             if ran.returncode == 0:
                 return f"{scheme}://{ran.stdout.split()[0]}"
         return f"{scheme}://{self.reach(name)}:{port}"
+
+    def container(self, name: str) -> str:
+        """The id of the container that a machine of Docker's is."""
+        notes = self._place.dotfile / "machines" / self._known(name) / "docker" / "id"
+        return notes.read_text()
 
     def reach(self, name: str) -> str:
         """The address by which this computer reaches a machine.
@@ -202,22 +206,28 @@ class Farm:
             raise
         return Tunnel(local, kept)
 
-    def destroy(self) -> None:
+    def destroy(self, *names: str) -> None:
         """Destroy the machines that this process made; calling it again does nothing.
+
+        Args:
+            names: of those alone; all of them if there is none.
 
         Raises:
             MachinesError: Vagrant fails.
         """
         if not self._guard.kept.alive:
             return
-        ours = sorted(self._place.made() - self._guard.before)
+        made = sorted(self._place.made() - self._guard.before)
+        ours = [it for it in made if it in names] if names else made
+        whole = ours == made and not self._guard.before
         with Board(self._quiet) as board:
             board.say("vagrant", f"destroys {', '.join(ours)}")
             # All at once, where all are ours: that starts Vagrant once.
-            for name in ours if self._guard.before else [None]:
+            for name in [None] if whole else ours:
                 _vagrant.destroy(self._place, name)
             board.say("vagrant", "machines destroyed: " + ", ".join(ours))
-        self._guard.release()
+        if ours == made:
+            self._guard.release()
 
     def __enter__(self) -> Self:
         return self
