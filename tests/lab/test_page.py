@@ -94,3 +94,15 @@ async def test_without_chromium_the_link_and_a_word_on_it(course, monkeypatch):
     link, note = course
     assert "http://127.0.0.1:8000/" in link.data
     assert "No picture of it: chromium is not on this machine" in note.data
+
+
+@pytest.mark.slow
+async def test_people_meet_on_the_page_and_what_each_sees_is_shown(shown, running):
+    doctor.require("chromium")
+    await page.talk(running.url, ["tina", "tom"])
+    assert shown[0].data.count("data:image/png;base64,") == 2
+    assert 'alt="What tina sees"' in shown[0].data
+    async with Person("tina", running.url) as tina:
+        history = (await tina.call("history", {"room": "lobby"}))["entries"]
+    said = {entry["text"] for entry in history if "text" in entry}
+    assert {"Hello, tina is here.", "Hello, tom is here."} <= said

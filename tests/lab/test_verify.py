@@ -1,13 +1,21 @@
 """The checks of a deployed chat see what works, and what does not."""
 
 import socket
+import ssl
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from nochat.keeper import free_port
 from nochat.lab import verify
+from nochat.lab.certificates import Authority
 from nochat.lab.checks import CheckFailed
+from nochat.lab.people import Person
 
 
 @pytest.mark.slow
@@ -46,3 +54,72 @@ def test_who_is_let_in_is_told_from_who_is_not(rabbitmq_server, mariadb_server):
 def test_a_server_that_is_not_there_refuses_nobody():
     with pytest.raises(CheckFailed, match="nothing answers there"):
         verify.refused(f"mysql+pymysql://me:wrong@127.0.0.1:{free_port()}/nochat")
+
+
+async def test_of_many_ports_just_those_that_are_to_be_open_are():
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as two,
+    ):
+        ports = [it.getsockname()[1] for it in (one, two)]
+        await verify.only("127.0.0.1", ports, [*ports, free_port()])
+        with pytest.raises(CheckFailed, match=rf"✗ nothing else is  \(seen: {ports[1]}\)"):
+            await verify.only("127.0.0.1", ports[:1], ports)
+    with pytest.raises(CheckFailed, match="✗ what is to be open is open"):
+        await verify.only("127.0.0.1", ports, ports)
+
+
+@pytest.fixture
+def encrypted_page(tmp_path) -> Iterator[Callable[..., tuple[str, Path]]]:
+    """Serves a page by TLS, from a version on; gives its address and whom to trust."""
+    issued = Authority("of a test").issue(tmp_path / "tls", "it", ["127.0.0.1"])
+    servers = []
+
+    def serve(oldest: ssl.TLSVersion, hsts: str) -> tuple[str, Path]:
+        class Page(BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Strict-Transport-Security", hsts)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(issued.certificate, issued.key)
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        with warnings.catch_warnings(action="ignore"):  # that a version is old
+            context.minimum_version = oldest
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+        server.handle_error = lambda *_: None  # who is refused hangs up
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"https://127.0.0.1:{server.server_port}", issued.authority
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_good_encryption_is_told_from_bad(encrypted_page):
+    url, authority = encrypted_page(ssl.TLSVersion.TLSv1_2, "max-age=15768000")
+    verify.encrypted(url, trust=authority)
+    with pytest.raises(CheckFailed, match=r"✗ its certificate is good(?s:.*)local issuer"):
+        verify.encrypted(url)
+    url, authority = encrypted_page(ssl.TLSVersion.TLSv1, "max-age=60")
+    with pytest.raises(CheckFailed) as caught:
+        verify.encrypted(url, trust=authority)
+    bad = [line.strip() for line in str(caught.value).splitlines() if "✗" in line]
+    assert [line.split("  ")[0] for line in bad] == [
+        "✗ TLS 1.0 is refused",
+        "✗ TLS 1.1 is refused",
+        "✗ browsers come back encrypted (HSTS)",
+    ]
+
+
+async def test_a_person_believes_only_whom_he_knows(encrypted_page):
+    url, _ = encrypted_page(ssl.TLSVersion.TLSv1_2, "")
+    with pytest.raises(RuntimeError, match="a certificate of nobody known"):
+        await Person("ada", url).arrive()

@@ -58,6 +58,12 @@ AZURE = {
     "AZURE_PRIVATE_KEY_PATH": "~/.ssh/id_rsaAzure",
 }
 
+# The page of the first steps, and that of the final deployment.
+FORWARDED = {
+    guest: {"host": host, "host_ip": "127.0.0.1", "auto_correct": True}
+    for guest, host in ((8000, 8000), (443, 8443))
+}
+
 
 class Block:
     """What a provider's block sets for one machine."""
@@ -71,7 +77,16 @@ class Block:
         trigger = override["parts"].get("trigger", nothing)
         self.box = vm["set"].get("box")
         self.ssh: dict[str, Any] = ssh["set"]
-        self.networks = {args[0]: opts for name, args, opts, _ in vm["calls"] if name == "network"}
+        self.networks = {
+            args[0]: opts
+            for name, args, opts, _ in vm["calls"]
+            if name == "network" and args != ["forwarded_port"]
+        }
+        self.ports = {
+            opts["guest"]: {key: value for key, value in opts.items() if key != "guest"}
+            for name, args, opts, _ in vm["calls"]
+            if (name, args) == ("network", ["forwarded_port"])
+        }
         self.folders = [args for name, args, _, _ in vm["calls"] if name == "synced_folder"]
         self.triggers = [(name, *args) for name, args, _, _ in trigger["calls"]]
         provisioned = [it for name, _, _, it in vm["calls"] if name == "provision"]
@@ -140,6 +155,16 @@ def test_there_are_two_machines_each_with_its_playbook(plain: Recorded) -> None:
     assert plain.shared_folders == [([".", "/vagrant"], {"disabled": True})]
 
 
+def test_a_third_one_is_there_on_demand() -> None:
+    recorded = Recorded(NOCHAT_MACHINE_COUNT="3")
+    assert list(recorded.machines) == [*HOSTS, "containers-host-2"]
+    vm = recorded.machines["containers-host-2"]
+    (provision,) = (call for call in vm["calls"] if call[0] == "provision")
+    groups = provision[3][0]["set"]["groups"]
+    assert groups["containers"] == ["containers-host", "containers-host-2"]
+    assert len(set(recorded.block("docker").addresses.values())) == 3
+
+
 def test_docker_is_used_where_nobody_says_otherwise(plain: Recorded) -> None:
     assert plain.default == "docker"
     assert Recorded(VAGRANT_DEFAULT_PROVIDER="lxc").default == "lxc"
@@ -157,13 +182,8 @@ def test_docker(plain: Recorded) -> None:
     }
     assert block.networks == {
         "private_network": {"ip": address, "name": checkout},
-        "forwarded_port": {
-            "guest": 8000,
-            "host": 8000,
-            "host_ip": "127.0.0.1",
-            "auto_correct": True,
-        },
     }
+    assert block.ports == FORWARDED
     given = " ".join(arguments)
     for wanted in (
         "--tmpfs /run --tmpfs /run/lock --volume /var/lib/docker",
@@ -234,20 +254,15 @@ def test_virtual_machines(plain: Recorded, provider: str) -> None:
             "ip": block.addresses["containers-host"],
             "netmask": "255.255.255.240",
         },
-        "forwarded_port": {
-            "guest": 8000,
-            "host": 8000,
-            "host_ip": "127.0.0.1",
-            "auto_correct": True,
-        },
     }
+    assert block.ports == FORWARDED
     recorded = Recorded(
         NOCHAT_MACHINE_BOX="nochat/debian", NOCHAT_MACHINE_CPUS="4", NOCHAT_MACHINE_MEMORY="4096"
     )
     block = recorded.block(provider)
     assert block.box == "nochat/debian"
     assert (block.set["cpus"], block.set["memory"]) == (4, 4096)
-    assert "forwarded_port" not in recorded.block(provider, "database-host").networks
+    assert recorded.block(provider, "database-host").ports == {}
 
 
 def test_libvirt_emulates_where_it_has_to(plain: Recorded) -> None:

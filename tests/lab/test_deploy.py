@@ -1,0 +1,48 @@
+"""The small parts of the final deployment; tests/machines/test_final.py does it for real."""
+
+import subprocess
+
+import pytest
+
+from nochat.lab import deploy
+
+
+def test_a_key_pair_is_made_once_for_us_alone(tmp_path):
+    key = tmp_path / "deep" / "key"
+    public = deploy.key_pair(key)
+    made = key.read_bytes()
+    assert public.read_text().startswith("ssh-ed25519 ")
+    assert key.stat().st_mode & 0o077 == 0
+    assert deploy.key_pair(key) == public
+    assert key.read_bytes() == made
+
+
+def test_the_public_half_of_a_key_that_is_there_is_found_again(tmp_path):
+    key = tmp_path / "key"
+    public = deploy.key_pair(key)
+    text = public.read_text().split()[:2]
+    public.unlink()
+    assert deploy.key_pair(key).read_text().split()[:2] == text
+
+
+def test_what_is_not_our_key_stays_as_it_is(tmp_path):
+    letter, locked = tmp_path / "letter", tmp_path / "locked"
+    letter.write_text("Dear Ada,")
+    make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "a phrase", "-f", locked]
+    subprocess.run(make, check=True)
+    for path in (letter, locked):
+        before = path.read_bytes()
+        with pytest.raises(ValueError, match="stays as it is: name another file"):
+            deploy.key_pair(path)
+        assert path.read_bytes() == before
+
+
+def test_images_of_servers_are_built_only_where_the_environment_says_so(monkeypatch):
+    monkeypatch.delenv("COMPOSE_FILE", raising=False)
+    assert deploy._built_images() == {}
+    monkeypatch.setenv("COMPOSE_FILE", "docker/compose.yaml:docker/compose.offline.yaml")
+    assert deploy._built_images() == {
+        "PROXY_IMAGE": "nochat/haproxy",
+        "RABBITMQ_IMAGE": "nochat/rabbitmq",
+        "MONGODB_IMAGE": "nochat/mongodb-stand-in",
+    }
