@@ -156,13 +156,21 @@ def compare(*runs: Run) -> Comparison:
     return Comparison(runs)
 
 
-def ansible(playbook: str | Path, inventory: Path, *, limit: str = "", quiet: bool = False) -> Run:
+def ansible(
+    playbook: str | Path,
+    inventory: Path | None = None,
+    *,
+    limit: str = "",
+    variables: Mapping[str, Any] | None = None,
+    quiet: bool = False,
+) -> Run:
     """Run a playbook, and say how it goes.
 
     Args:
         playbook: a file, or the name of one of the project's.
-        inventory: file, or script, that names the hosts.
+        inventory: file, or script, that names the hosts; without one, there is this computer alone.
         limit: run it on these hosts alone.
+        variables: in the place of those of the roles; they may be secret.
         quiet: print nothing.
 
     Raises:
@@ -179,7 +187,13 @@ def ansible(playbook: str | Path, inventory: Path, *, limit: str = "", quiet: bo
     if (settings := playbook.parent / "ansible.cfg").exists():
         env["ANSIBLE_CONFIG"] = str(settings)
     argv = ["ansible-runner", "run", str(folder), "--playbook", str(playbook), "--json"]
-    argv += ["--inventory", str(inventory.absolute()), "--cmdline=--diff"]
+    extra = folder / "variables.json"  # a file: arguments are seen by all
+    extra.touch(mode=0o600)
+    extra.write_text(json.dumps(dict(variables or {})))
+    if inventory is None:
+        inventory = folder / "hosts"
+        inventory.write_text("localhost\n")
+    argv += ["--inventory", str(inventory.absolute()), f"--cmdline=--diff --extra-vars @{extra}"]
     argv += ["--limit", limit] if limit else []
     following = _Following(playbook.name)
     with Board(quiet) as board, _kept(argv, env, folder) as kept:

@@ -14,7 +14,7 @@ from nochat.settings import Settings
 
 PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
 ROLES = PLAYBOOKS / "roles"
-NAMES = ("servers", "app", "containers", "database")
+NAMES = ("servers", "app", "containers", "database", "openstack")
 
 
 def defaults(role) -> dict:
