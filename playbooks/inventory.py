@@ -18,7 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 GROUPS = {
-    "containers": ["containers-host"],
+    "containers": ["containers-host", "containers-host-2"],
     "database": ["database-host"],
     # Everything on one machine, as in the first steps of the course.
     "servers": ["containers-host"],

@@ -76,7 +76,8 @@ module NoChat
     define :azure,
            plugin: "vagrant-azure",
            keys: %i[tenant_id client_id client_secret subscription_id resource_group_name location
-                    vm_name vm_size vm_image_urn tcp_endpoints],
+                    vm_name vm_size vm_image_urn tcp_endpoints admin_username ssh_from
+                    shutdown dns_name management_endpoint],
            needs: { "AZURE_TENANT_ID" => :tenant_id, "AZURE_CLIENT_ID" => :client_id,
                     "AZURE_CLIENT_SECRET" => :client_secret,
                     "AZURE_SUBSCRIPTION_ID" => :subscription_id }

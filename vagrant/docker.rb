@@ -6,7 +6,8 @@ module NoChat
   # a network of this checkout (Vagrant's own is removed by anybody's destroy); and what an
   # interrupt left.
   module Docker
-    CAPABLE = %w[--cap-add SYS_ADMIN --cap-add NET_ADMIN --security-opt seccomp=unconfined
+    # SYS_PTRACE: without it, `docker exec` and health checks fail in the machine's own Docker.
+    CAPABLE = %w[--cap-add SYS_ADMIN --cap-add NET_ADMIN --cap-add SYS_PTRACE --security-opt seccomp=unconfined
                  --security-opt apparmor=unconfined].freeze
     FOLDERS = %w[--tmpfs /run --tmpfs /run/lock --volume /var/lib/docker].freeze
     VERSION_1 = %w[--volume /sys/fs/cgroup:/sys/fs/cgroup:rw].freeze # of cgroups

@@ -9,7 +9,7 @@ from nochat.lab.servers._server import own_folder
 
 # Run when we are gone: ends what of our Vagrant still runs, known by a variable of its environment,
 # then destroys what was not there before us. A private Docker Engine may have ended already; its
-# containers did with it.
+# containers did with it; and so may a stand-in for Azure, with all that it held.
 CLEAN = """
 test ! -e {folder}/destroyed || exit 0
 for process in $(grep -lzsx {mark}={token} /proc/[0-9]*/environ); do
@@ -22,11 +22,15 @@ for name in *; do
     case " {before} " in *" $name "*) ;; *) set -- "$@" "$name" ;; esac
 done
 test $# -gt 0 || exit 0
-cd {root} && timeout {seconds} vagrant destroy --force "$@" ||
-    case $DOCKER_HOST in
-        unix:///*) cd {dotfile}/machines && test -S "${{DOCKER_HOST#unix://}}" ||
-            for name in "$@"; do rm -rf "$name/docker"; done
-    esac
+cd {root} && timeout {seconds} vagrant destroy --force "$@" && exit
+cd {dotfile}/machines || exit
+case $DOCKER_HOST in
+    unix:///*) test -S "${{DOCKER_HOST#unix://}}" ||
+        for name in "$@"; do rm -rf "$name/docker"; done
+esac
+case $AZURE_MANAGEMENT_ENDPOINT in
+    https://127.0.0.1:*) for name in "$@"; do rm -rf "$name/azure"; done
+esac
 """
 DESTROY_SECONDS = 120
 

@@ -13,11 +13,12 @@ import os
 import shlex
 import subprocess
 import sysconfig
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 import nochat
 from nochat import doctor
@@ -40,7 +41,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "azure": (),
 }
 GROUPS = {
-    "containers": ["containers-host"],
+    "containers": ["containers-host", "containers-host-2"],
     "database": ["database-host"],
     # Of playbooks that put everything on one machine: on either, as `limit` says.
     "servers": ["containers-host", "database-host"],
@@ -132,30 +133,47 @@ class Farm:
         Raises:
             MachinesError: the machine can't be reached, or the command fails.
         """
+        with tempfile.TemporaryFile() as output:
+            self._ssh(name, command, output)
+            output.seek(0)
+            return output.read().decode()
+
+    def fetch(self, name: str, command: str, path: Path) -> None:
+        """Run a command on a machine, and have what it writes in a file here.
+
+        Raises:
+            MachinesError: the machine can't be reached, or the command fails.
+        """
+        with path.open("wb") as output:
+            self._ssh(name, command, output)
+
+    def _ssh(self, name: str, command: str, output: IO[bytes]) -> None:
         argv = ["ssh", "-F", str(self.ssh_config), *shlex.split(SSH_OPTIONS)]
         argv += ["-o", "LogLevel=ERROR", "-o", "ConnectTimeout=20", self._known(name), command]
         ran = subprocess.run(
-            argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+            argv, stdout=output, stderr=subprocess.PIPE, check=False, stdin=subprocess.DEVNULL
         )
+        reason = ran.stderr.decode(errors="replace").strip()
         if ran.returncode == 255:
-            raise MachinesError(f"{name} can't be reached by SSH: {ran.stderr.strip()}")
+            raise MachinesError(f"{name} can't be reached by SSH: {reason}")
         if ran.returncode:
-            raise MachinesError(
-                f"{name}: `{command}` ended with status {ran.returncode}: {ran.stderr.strip()}"
-            )
-        return ran.stdout
+            raise MachinesError(f"{name}: `{command}` ended with status {ran.returncode}: {reason}")
 
-    def url(self, name: str, port: int) -> str:
+    def url(self, name: str, port: int, scheme: str = "http") -> str:
         """The address of something that a machine serves, as this computer reaches it."""
         if self.provider == "docker":
-            container = self._place.dotfile / "machines" / self._known(name) / "docker" / "id"
-            argv = ["docker", "port", container.read_text(), f"{port}/tcp"]
+            argv = ["docker", "port", self.container(name), f"{port}/tcp"]
             ran = subprocess.run(
                 argv, env=self._place.env, capture_output=True, text=True, check=False
             )
             if ran.returncode == 0:
-                return f"http://{ran.stdout.split()[0]}"
-        return f"http://{self.reach(name)}:{port}"
+                return f"{scheme}://{ran.stdout.split()[0]}"
+        return f"{scheme}://{self.reach(name)}:{port}"
+
+    def container(self, name: str) -> str:
+        """The id of the container that a machine of Docker's is."""
+        notes = self._place.dotfile / "machines" / self._known(name) / "docker" / "id"
+        return notes.read_text()
 
     def reach(self, name: str) -> str:
         """The address by which this computer reaches a machine.
@@ -188,22 +206,28 @@ class Farm:
             raise
         return Tunnel(local, kept)
 
-    def destroy(self) -> None:
+    def destroy(self, *names: str) -> None:
         """Destroy the machines that this process made; calling it again does nothing.
+
+        Args:
+            names: of those alone; all of them if there is none.
 
         Raises:
             MachinesError: Vagrant fails.
         """
         if not self._guard.kept.alive:
             return
-        ours = sorted(self._place.made() - self._guard.before)
+        made = sorted(self._place.made() - self._guard.before)
+        ours = [it for it in made if it in names] if names else made
+        whole = ours == made and not self._guard.before
         with Board(self._quiet) as board:
             board.say("vagrant", f"destroys {', '.join(ours)}")
             # All at once, where all are ours: that starts Vagrant once.
-            for name in ours if self._guard.before else [None]:
+            for name in [None] if whole else ours:
                 _vagrant.destroy(self._place, name)
             board.say("vagrant", "machines destroyed: " + ", ".join(ours))
-        self._guard.release()
+        if ours == made:
+            self._guard.release()
 
     def __enter__(self) -> Self:
         return self
@@ -223,7 +247,8 @@ class Farm:
     def _address(self, name: str) -> str:
         found = self.ssh(name, "hostname --all-ip-addresses").split()
         private = (it for it in found if any(ipaddress.ip_address(it) in net for net in PRIVATE))
-        return next(private, self.hosts[name]["hostname"])
+        # In a cloud it is the first one: from outside, it may be reached at yet another.
+        return next(private, found[0])
 
     def _write(self, name: str, text: str) -> Path:
         path = self._guard.folder / name

@@ -1,14 +1,19 @@
 """A web page in a notebook: the live page for a student, a picture of it for the site."""
 
 import asyncio
+import base64
 import getpass
+import hashlib
 import html
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from IPython.display import HTML, Image, display
 
 from nochat import doctor
@@ -20,7 +25,14 @@ WIDTH = 960  # of the picture, in CSS pixels
 PATIENCE = 30_000  # milliseconds
 
 
-async def show(url: str, height: int = 600, *, path: str = "", visitor: str = "") -> None:
+async def show(
+    url: str,
+    height: int = 600,
+    *,
+    path: str = "",
+    visitor: str = "",
+    certificate: Path | None = None,
+) -> None:
     """Show a page: in a frame, or as a picture while the course is executed for the site.
 
     Args:
@@ -30,13 +42,14 @@ async def show(url: str, height: int = 600, *, path: str = "", visitor: str = ""
         visitor: who comes in by the chat's page for the picture, with a new account or the one
             that `people.Person` has made; empty: the page as it opens. In a frame the visitor is
             you.
+        certificate: the page's own, where no browser knows who issued it.
     """
     address = f"{url}/{path}" if path else url
     if os.environ.get("NOCHAT_COURSE") != "1":
         return _display(HTML, _link(address) + _tunnel(url) + _frame(address, height))
     _display(HTML, _link(address))
     try:
-        picture = await _picture(url, height, path, visitor)
+        picture = await _picture(url, height, path, visitor, certificate)
     except doctor.Missing as error:
         _display(HTML, f"<p>No picture of it: {html.escape(str(error))}</p>")
     else:
@@ -71,14 +84,61 @@ def _tunnel(url: str) -> str:
     )
 
 
-async def _picture(url: str, height: int, path: str, visitor: str) -> bytes:
+async def talk(
+    url: str, names: Sequence[str], *, height: int = 480, certificate: Path | None = None
+) -> None:
+    """Let people meet on a page, each in a browser of their own, and show what each of them sees.
+
+    Args:
+        url: the chat's address.
+        names: who comes; each says hello, and waits until everybody's hello is there.
+        height: of a picture, in pixels.
+        certificate: the page's own, where no browser knows who issued it.
+
+    Raises:
+        Missing: there is no Chromium.
+        playwright.async_api.TimeoutError: somebody's words did not come.
+    """
+    async with AsyncExitStack() as stack:
+        pages = []
+        for name in names:
+            chromium = await stack.enter_async_context(browser(certificate))
+            viewport = {"width": WIDTH // len(names), "height": height}
+            pages.append(await _visit(chromium, url, name, viewport))
+        for page, name in zip(pages, names, strict=True):
+            await page.locator("#text").fill(f"Hello, {name} is here.")
+            await page.keyboard.press("Enter")
+        for page in pages:
+            for name in names:
+                said = page.get_by_role("log").get_by_text(f"Hello, {name} is here.")
+                await said.last.wait_for()
+        pictures = [await page.screenshot() for page in pages]
+    images = "".join(
+        f'<img alt="What {html.escape(name)} sees" style="max-width: 49%" '
+        f'src="data:image/png;base64,{base64.b64encode(picture).decode()}">'
+        for name, picture in zip(names, pictures, strict=True)
+    )
+    _display(HTML, images)
+
+
+async def _visit(chromium: "Browser", url: str, name: str, viewport: Any) -> "Page":
+    page = await chromium.new_page(viewport=viewport)
+    page.set_default_timeout(PATIENCE)
+    await page.goto(url)
+    await _come_in(page, name)
+    return page
+
+
+async def _picture(
+    url: str, height: int, path: str, visitor: str, certificate: Path | None
+) -> bytes:
     """A PNG of a page, a moment after it was opened.
 
     Raises:
         Missing: there is no Chromium.
     """
-    async with _browser() as browser:
-        page = await browser.new_page(viewport={"width": WIDTH, "height": height})
+    async with browser(certificate) as chromium:
+        page = await chromium.new_page(viewport={"width": WIDTH, "height": height})
         page.set_default_timeout(PATIENCE)
         await page.goto(url)
         if visitor:
@@ -104,7 +164,15 @@ async def _come_in(page: "Page", name: str) -> None:
 
 
 @asynccontextmanager
-async def _browser() -> AsyncIterator["Browser"]:
+async def browser(certificate: Path | None = None) -> AsyncIterator["Browser"]:
+    """A Chromium of our own, without a window.
+
+    Args:
+        certificate: of a page that it is to believe, as if it knew who issued it; just this one.
+
+    Raises:
+        Missing: there is no Chromium.
+    """
     program = doctor.require("chromium")
     from playwright.async_api import async_playwright
 
@@ -113,7 +181,16 @@ async def _browser() -> AsyncIterator["Browser"]:
     async with (
         async_playwright() as playwright,
         await playwright.chromium.launch(
-            executable_path=program, chromium_sandbox=sandbox
-        ) as browser,
+            executable_path=program, chromium_sandbox=sandbox, args=_believing(certificate)
+        ) as chromium,
     ):
-        yield browser
+        yield chromium
+
+
+def _believing(certificate: Path | None) -> list[str]:
+    if certificate is None:
+        return []
+    key = x509.load_pem_x509_certificate(certificate.read_bytes()).public_key()
+    info = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    mark = base64.b64encode(hashlib.sha256(info).digest()).decode()
+    return [f"--ignore-certificate-errors-spki-list={mark}"]

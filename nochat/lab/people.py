@@ -1,7 +1,9 @@
 """A person in the chat: registers by REST, talks by socket.io, and remembers what was heard."""
 
 import asyncio
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,14 +22,24 @@ class Person:
         name: the user's name.
         url: the page's address.
         transports: of Engine.IO: `websocket`, `polling`; both: long polling with upgrade.
+        trust: certificate of the authority that the page's own was issued by, if not everybody
+            knows it.
 
     Attributes:
         heard: every room event seen so far, by room, in order of position.
         told: everything else that arrived: (event, data).
     """
 
-    def __init__(self, name: str, url: str, transports: tuple[str, ...] = ("websocket",)) -> None:
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        transports: tuple[str, ...] = ("websocket",),
+        *,
+        trust: Path | None = None,
+    ) -> None:
         self.name, self.url, self.transports = name, url, list(transports)
+        self._trusted = ssl.create_default_context(cafile=trust) if trust else True
         self.heard: dict[str, dict[int, dict[str, Any]]] = {}
         self.told: list[tuple[str, Any]] = []
         self._changed = asyncio.Event()
@@ -50,11 +62,17 @@ class Person:
             RuntimeError: the chat refuses, with its reason.
         """
         # `unsafe` lets the jar keep cookies of an IP address, as 127.0.0.1 is one.
-        self._http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
+        jar = aiohttp.CookieJar(unsafe=True)
+        connector = aiohttp.TCPConnector(ssl=self._trusted)
+        self._http = aiohttp.ClientSession(cookie_jar=jar, connector=connector)
         try:
             await self._log_in()
             await self.connect()
             await self.join(room)
+        except aiohttp.ClientConnectorCertificateError as error:
+            await self.leave()
+            reason = error.certificate_error
+            raise RuntimeError(f"{self.url} has a certificate of nobody known: {reason}") from None
         except aiohttp.ClientConnectorError:
             await self.leave()
             raise RuntimeError(f"no chat listens at {self.url}: start it (again) first") from None

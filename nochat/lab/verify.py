@@ -1,12 +1,16 @@
 """What a user, and an intruder, sees of a chat that was deployed."""
 
 import asyncio
+import errno
 import secrets
 import socket
+import ssl
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
+import httpx
 
 from nochat.events import LOBBY
 from nochat.lab.checks import Condition, Report, check, that, until
@@ -18,6 +22,11 @@ from nochat.lab.servers._server import without_password
 
 STARTING = 60.0  # seconds that services may take after they were started
 CONNECTING = 3.0
+SIDE_BY_SIDE = 500  # ports tried at the same time: from a firewall, no answer comes
+UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES)  # how firewalls may answer
+OLD = {"TLS 1.0": ssl.TLSVersion.TLSv1, "TLS 1.1": ssl.TLSVersion.TLSv1_1}
+NEW = {"TLS 1.2": ssl.TLSVersion.TLSv1_2, "TLS 1.3": ssl.TLSVersion.TLSv1_3}
+HALF_A_YEAR = 15_552_000  # seconds of HSTS that the usual graders ask for
 
 LOOKS: Mapping[str, Callable[[str], str]] = {
     "amqp": look_at_rabbitmq,
@@ -25,11 +34,12 @@ LOOKS: Mapping[str, Callable[[str], str]] = {
 }
 
 
-async def chat(url: str, *, patience: float = STARTING) -> Report:
+async def chat(url: str, *, trust: Path | None = None, patience: float = STARTING) -> Report:
     """Log in, send a message, and read it as somebody who comes later.
 
     Args:
         url: the page's address.
+        trust: certificate of the authority to believe, if not everybody knows it.
         patience: seconds that it may take until it works.
 
     Raises:
@@ -37,28 +47,28 @@ async def chat(url: str, *, patience: float = STARTING) -> Report:
     """
     give_up = asyncio.get_running_loop().time() + patience
     while True:
-        conditions = await _talk(url)
+        conditions = await _talk(url, trust)
         late = asyncio.get_running_loop().time() > give_up
         if late or all(condition.holds for condition in conditions):
             return check(f"The chat at {url}", *conditions)
         await asyncio.sleep(0.5)
 
 
-async def _talk(url: str) -> list[Condition]:
+async def _talk(url: str, trust: Path | None) -> list[Condition]:
     """What a visit shows, up to what does not work."""
     ada, bob = (f"{name}-{secrets.token_hex(3)}" for name in ("ada", "bob"))
     text, done = f"hello from {ada}", list[Condition]()
     step = "a user logs in"
     advice = "sudo systemctl status 'nochat*' on the machine says which service does not run"
     try:
-        async with Person(ada, url) as first:
+        async with Person(ada, url, trust=trust) as first:
             done.append(that(step, True, ada))
             step = "sends a message"
             await first.says(text)
             await first.until(lambda: text in first.texts())
             done.append(that(step, True, text))
         step = "somebody who comes later reads it"
-        async with Person(bob, url) as second:
+        async with Person(bob, url, trust=trust) as second:
             stored = await until(lambda: _has_stored(second, text))
             done.append(that(step, stored, bob, advice))
     except (RuntimeError, TimeoutError, aiohttp.ClientError) as error:
@@ -84,6 +94,97 @@ def closed(address: str, ports: Iterable[int]) -> Report:
         for port, seen in ((port, _try_port(address, port)) for port in ports)
     )
     return check(f"What {address} keeps to itself", *conditions)
+
+
+async def only(address: str, ports: Iterable[int], among: Iterable[int]) -> Report:
+    """Look whether of many ports just some can be reached from here.
+
+    Args:
+        address: of the machine.
+        ports: that are to be open.
+        among: all that are tried.
+
+    Raises:
+        CheckFailed: another one is open, or one of them is not.
+    """
+    wanted = {*ports}
+    tried = sorted(wanted | {*among})
+    turns = asyncio.Semaphore(SIDE_BY_SIDE)
+    answers = await asyncio.gather(*(_answers(address, port, turns) for port in tried))
+    found = {port for port, answer in zip(tried, answers, strict=True) if answer}
+    advice = (
+        "see the rules of the firewall (sudo nft list ruleset), and what listens (sudo ss -ltnp)"
+    )
+    return check(
+        f"What the world reaches of {address}: {len(tried):,} ports tried",
+        that(f"what is to be open is open: {_list(wanted)}", wanted <= found, _list(found), advice),
+        that("nothing else is", found <= wanted, _list(found - wanted) or "nothing", advice),
+    )
+
+
+async def _answers(address: str, port: int, turns: asyncio.Semaphore) -> bool:
+    async with turns:
+        try:
+            async with asyncio.timeout(CONNECTING):
+                _, link = await asyncio.open_connection(address, port)
+        except (TimeoutError, ConnectionError):
+            return False
+        except OSError as error:
+            if error.errno in UNREACHABLE:
+                return False
+            raise
+        link.close()
+        return True
+
+
+def _list(ports: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(ports)))
+
+
+def encrypted(url: str, *, trust: Path | None = None) -> Report:
+    """Look how well a page is encrypted, by the points that the usual graders look at.
+
+    Args:
+        url: the page's address, with https.
+        trust: certificate of the authority to believe, if not everybody knows it.
+
+    Raises:
+        CheckFailed: a point is not met.
+    """
+    parts = urlsplit(url)
+    where = str(parts.hostname), parts.port or 443
+    seen = {name: _try_tls(where, version, trust) for name, version in (OLD | NEW).items()}
+    try:
+        answer = httpx.get(url, verify=ssl.create_default_context(cafile=trust), trust_env=False)
+        trusted, hsts = "yes", answer.headers.get("Strict-Transport-Security", "")
+    except httpx.HTTPError as error:
+        trusted, hsts = str(error), ""
+    age = dict(it.strip().partition("=")[::2] for it in hsts.split(";")).get("max-age", "0")
+    advice = "look at docker/haproxy-tls.cfg"
+    return check(
+        f"How {url} is encrypted",
+        that("its certificate is good for this name", trusted == "yes", trusted),
+        *(that(f"{it} is refused", not seen[it], seen[it] or None, advice) for it in OLD),
+        *(that(f"{it} is spoken", seen[it], seen[it] or "refused", advice) for it in NEW),
+        that("browsers come back encrypted (HSTS)", int(age) >= HALF_A_YEAR, hsts, advice),
+    )
+
+
+def _try_tls(where: tuple[str, int], version: ssl.TLSVersion, trust: Path | None) -> str:
+    """The cipher that a server agrees to in one version of TLS; empty: it does not."""
+    context = ssl.create_default_context(cafile=trust)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")  # or we would refuse old versions ourselves
+    context.minimum_version = context.maximum_version = version
+    try:
+        with (
+            socket.create_connection(where, timeout=CONNECTING) as plain,
+            context.wrap_socket(plain, server_hostname=where[0]) as link,
+        ):
+            cipher = link.cipher()
+            return cipher[0] if cipher else ""
+    except OSError:
+        return ""
 
 
 def _try_port(address: str, port: int) -> str:

@@ -177,6 +177,36 @@ def test_the_guard_destroys_what_was_not_there_before(vagrant, tmp_path, monkeyp
     assert not guard.folder.exists()
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "kept"), [("https://127.0.0.1:9", False), ("https://management.example", True)]
+)
+def test_notes_go_with_a_stand_in_for_azure_alone(vagrant, tmp_path, monkeypatch, endpoint, kept):
+    monkeypatch.setenv("AZURE_MANAGEMENT_ENDPOINT", endpoint)
+    vagrant(UP.replace("virtualbox", "azure"))
+    (tmp_path / "ssh_config").write_text(SSH_CONFIG)
+    monkeypatch.setattr(machines.Farm, "_address", lambda _, name: ADDRESSES[name])
+    machines.up(provider="azure", quiet=True)
+    vagrant("exit 1")  # Nobody answers any more.
+    [guard] = _guard._guards.values()
+    guard.kept.stop()
+    assert (tmp_path / "made" / "machines" / "containers-host" / "azure" / "id").exists() is kept
+
+
+def test_one_machine_is_destroyed_alone(vagrant, tmp_path, monkeypatch):
+    vagrant(UP.replace("rm -f made/machines/*/*/id", "rm -f made/machines/$1/*/id"))
+    (tmp_path / "ssh_config").write_text(SSH_CONFIG)
+    monkeypatch.setattr(machines.Farm, "_address", lambda _, name: ADDRESSES[name])
+    farm = machines.up(provider="virtualbox", quiet=True)
+    other = tmp_path / "made" / "machines" / "database-host" / "virtualbox"
+    other.mkdir(parents=True)
+    (other / "id").touch()
+    farm.destroy("database-host")
+    assert (tmp_path / "destroyed").read_text() == "database-host --force\n"
+    assert farm.inventory.exists()
+    farm.destroy()
+    assert (tmp_path / "destroyed").read_text().endswith("\n--force\n")
+
+
 @pytest.mark.slow
 def test_the_hosts_file_is_for_ansible_and_for_us_alone(vagrant, tmp_path, monkeypatch):
     vagrant(UP)

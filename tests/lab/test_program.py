@@ -142,7 +142,7 @@ async def test_the_page_of_the_notebook_shows_what_was_said_and_sends():
     ana = await visitors.new("ana")
     await ana.connect(server.url, auth={"name": "ana"})
     await ana.call("message", "before <b>you</b> came")
-    async with page._browser() as browser:
+    async with page.browser() as browser:
         view = await browser.new_page()
         await view.goto(f"{server.url}/?name=you")
         await view.get_by_text("ana: before <b>you</b> came").wait_for()

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from nochat import doctor
+from nochat.lab._azure_settings import NEEDED, Settings
 
 ROOT = Path(__file__).parents[2]
 RECORDER = Path(__file__).with_name("recorder.rb")
@@ -49,6 +50,10 @@ AZURE = {
     "AZURE_LOCATION": "northeurope",
     "AZURE_VM_NAME": "lia",
     "AZURE_TCP_ENDPOINTS": "80",
+    "AZURE_DNS_NAME": "lia-chat",
+    "AZURE_SSH_FROM": "203.0.113.7/32",
+    "AZURE_SHUTDOWN": "1930",
+    "AZURE_MANAGEMENT_ENDPOINT": "https://127.0.0.1:9443",
     "AZURE_SSH_USERNAME": "lia",
     "AZURE_PRIVATE_KEY_PATH": "~/.ssh/id_rsaAzure",
 }
@@ -304,11 +309,14 @@ def test_openstack_with_its_variables() -> None:
 def test_azure(plain: Recorded) -> None:
     block = plain.block("azure")
     assert {key: value for key, value in block.set.items() if value is not None} == {
+        "resource_group_name": "nochat",
         "vm_image_urn": "Debian:debian-12:12-gen2:latest",
         "vm_size": "Standard_B2s",
         "location": "westeurope",
         "vm_name": "containers-host",
-        "tcp_endpoints": "8000",
+        "tcp_endpoints": "80,443",
+        "admin_username": "vagrant",
+        "shutdown": "2200",
     }
     assert block.box == "azure"
     assert block.ssh == {"username": "vagrant", "private_key_path": None}
@@ -327,8 +335,28 @@ def test_azure_with_its_variables() -> None:
         "location": "northeurope",
         "vm_name": "lia-containers-host",
         "tcp_endpoints": "80",
+        "dns_name": "lia-chat",
+        "admin_username": "lia",
+        "ssh_from": "203.0.113.7/32",
+        "shutdown": "1930",
+        "management_endpoint": "https://127.0.0.1:9443",
     }
     assert block.ssh == {"username": "lia", "private_key_path": "~/.ssh/id_rsaAzure"}
+    assert Recorded(AZURE_SHUTDOWN="").block("azure").set["shutdown"] == ""
+
+
+@pytest.mark.parametrize("machine", HOSTS)
+def test_azure_is_what_an_account_plans(machine: str) -> None:
+    needed = {it: AZURE[it] for it in NEEDED}
+    for variables in (AZURE, needed):
+        block = Recorded(**variables).block("azure", machine)
+        given = {key: value for key, value in block.set.items() if value is not None}
+        assert Settings(**given) == Settings.from_environment(machine, variables)
+
+
+def test_azure_s_public_plugin_is_told_nothing_that_it_does_not_know() -> None:
+    block = Recorded(**AZURE, HAS_PLUGINS="vagrant-azure").block("azure")
+    assert not {"ssh_from", "shutdown", "management_endpoint"} & block.set.keys()
 
 
 @pytest.mark.parametrize("provider", ["openstack", "azure"])

@@ -23,7 +23,7 @@ PICTURE = [
     "import os, time",
     "os.environ['NOCHAT_COURSE'] = '1'",
     "from nochat.lab import page",
-    "browser = await page._browser().__aenter__()",
+    "browser = await page.browser().__aenter__()",
 ]
 
 

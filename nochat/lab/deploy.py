@@ -1,0 +1,242 @@
+"""The final deployment: MariaDB on one machine, the chat in containers on the other, for everybody.
+
+For example::
+
+    registry = servers.registry()
+    images = deploy.push(registry)
+    site = deploy.deploy(farm, images, registry)
+    deploy.backup(farm, Path("backup"))
+
+The machines may be anywhere: all that is asked of them is SSH.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nochat import doctor
+from nochat.lab import containers, provision
+from nochat.lab._board import Board
+from nochat.lab._commands import compose, environment, run
+from nochat.lab.machines import Farm, find_root
+from nochat.lab.provision import Run
+from nochat.lab.servers import Registry
+
+CHAT, DATABASE = "containers-host", "database-host"
+FILES = ["compose.yaml", "compose.tls.yaml"]
+NOT_THERE = ("mariadb", "prometheus")  # MariaDB is on the other machine
+VARIABLE = re.compile(r"\$\{(\w+):-")
+DUMP, COPY = "users.sql.gz", "replica.tar"  # the files of a backup
+
+# Whole or not at all: where one of both fails, so does the pipe.
+SAVE_USERS = (
+    "sudo bash -o pipefail -c 'mariadb-dump --single-transaction --no-tablespaces nochat | gzip'"
+)
+SAVE_ACTIVITY = (
+    "sudo docker exec $(sudo docker ps -q --filter label=com.docker.compose.service=replica) "
+    "tar --create --directory /var/lib/nochat ."
+)
+
+
+@dataclass(frozen=True)
+class Site:
+    """The chat, deployed.
+
+    Attributes:
+        url: where the page is, encrypted.
+        address: of its machine, as the world reaches it.
+        trust: certificate of the authority to believe; None: one that everybody knows.
+        certificate: the page's own; None with that.
+        run: what the playbook did.
+    """
+
+    url: str
+    address: str
+    trust: Path | None
+    certificate: Path | None
+    run: Run
+
+
+def key_pair(path: Path) -> Path:
+    """Make a pair of keys for SSH where there is none; returns the file of the public one.
+
+    Args:
+        path: of the private key; one that is there is never written over.
+
+    Raises:
+        ValueError: what is there is not a private key without passphrase.
+    """
+    path, public = path.expanduser(), Path(f"{path.expanduser()}.pub")
+    keygen = [str(doctor.require("ssh").with_name("ssh-keygen"))]  # one package has both
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make = [*keygen, "-q", "-t", "ed25519", "-N", "", "-C", "nochat", "-f", str(path)]
+        subprocess.run(make, check=True, capture_output=True)
+    told = subprocess.run(
+        [*keygen, "-y", "-P", "", "-f", str(path)], capture_output=True, text=True, check=False
+    )
+    if told.returncode:
+        raise ValueError(
+            f"{path} is not a private key without passphrase. It stays as it is: name another file."
+        )
+    if not public.exists():
+        public.write_text(told.stdout)
+    return public
+
+
+def build(*, quiet: bool = False) -> None:
+    """Build the chat's image, and those of its servers where COMPOSE_FILE says to build them.
+
+    Raises:
+        ContainersError: a build fails; with the end of what it said.
+    """
+    containers.build(quiet=quiet)
+    if servers := _built():
+        with Board(quiet) as board:
+            board.say("servers", f"builds {', '.join(servers)}")
+            run([*compose(), "build", *servers], environment())
+            board.say("servers", "are built")
+
+
+def push(registry: Registry, *, quiet: bool = False) -> dict[str, str]:
+    """Bring what was built to a registry, for machines to fetch.
+
+    Args:
+        registry: that the engine here trusts.
+        quiet: print nothing.
+
+    Returns:
+        the images by the variables of docker/compose.yaml, each by its digest: what a machine
+        runs is to the byte what was built.
+
+    Raises:
+        NotAnswering: the registry refuses us.
+        ContainersError: an image can't be pushed.
+    """
+    local = {"CHAT_IMAGE": "nochat", **_built_images()}
+    with tempfile.TemporaryDirectory() as config, Board(quiet) as board:
+        registry.login(Path(config))
+
+        def send(name: str) -> str:
+            tag = f"{registry.address}/{registry.user}/{name.replace('/', '-')}"
+            board.say(name, "is sent")
+            run(["docker", "tag", name, tag], environment())
+            run(["docker", "--config", config, "push", tag], environment())
+            digests: list[str] = containers.client().images.get(tag).attrs["RepoDigests"]
+            run(["docker", "rmi", tag], environment())
+            board.say(name, "is in the registry")
+            return next(it for it in digests if it.startswith(f"{tag}@"))
+
+        with ThreadPoolExecutor(2) as pool:
+            return dict(zip(local, pool.map(send, local.values()), strict=True))
+
+
+def deploy(
+    farm: Farm,
+    images: Mapping[str, str],
+    registry: Registry | None = None,
+    *,
+    names: Sequence[str] = (),
+    backup: Path | None = None,
+    variables: Mapping[str, Any] | None = None,
+    playbook: str = "deploy.yml",
+    quiet: bool = False,
+) -> Site:
+    """Set up the chat on two machines, or bring it to a new version; a second run changes nothing.
+
+    Args:
+        farm: with the machines containers-host and database-host.
+        images: by variable, as `push` returns them; those not named are the public ones.
+        registry: that they are in; None: one that needs no password.
+        names: by which people come; the first one is in the page's address.
+        backup: folder of a backup, which is brought back where nothing is yet.
+        variables: further ones of the playbooks' roles.
+        playbook: that does it.
+        quiet: print nothing.
+
+    Raises:
+        Failed: a task failed, or a machine can't be reached; run it again, and it goes on.
+    """
+    address = farm.reach(CHAT)
+    url = f"https://{names[0]}" if names else farm.url(CHAT, 443, "https")
+    known = [*names, address, *(["localhost", "127.0.0.1"] if farm.provider == "docker" else [])]
+    given: dict[str, Any] = {"stack_images": dict(images), "stack_names": known}
+    if _built():
+        given["stack_files"] = ["compose.yaml", "compose.offline.yaml", *FILES[1:]]
+    if registry:
+        given["stack_registry"] = {
+            "address": registry.address,
+            "user": registry.user,
+            "password": registry.password,
+            "authority": registry.authority.read_text() if registry.authority else "",
+        }
+    if backup:
+        given["stack_backup"] = str(backup.absolute())
+        given["mariadb_dump"] = str(backup.absolute() / DUMP)
+    given |= variables or {}
+    done = provision.ansible(playbook, farm.inventory, variables=given, quiet=quiet)
+    if given.get("stack_certificate"):
+        return Site(url, address, None, None, done)
+    folder = _certificate(known)
+    return Site(url, address, folder / "ca.pem", folder / "cert.pem", done)
+
+
+def backup(farm: Farm, folder: Path) -> list[Path]:
+    """Bring a copy of what people did here: accounts, and the second copy of the activity.
+
+    The chat runs on. What happens meanwhile may be in it or not; nothing is in it by half.
+
+    Args:
+        farm: that the chat was deployed to.
+        folder: for the files; made, for us alone, if it is not there.
+
+    Raises:
+        MachinesError: a machine can't be reached, or can't make its copy; an older one stays.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    made = []
+    for machine, command, name in ((DATABASE, SAVE_USERS, DUMP), (CHAT, SAVE_ACTIVITY, COPY)):
+        new = folder / f"{name}.new"
+        new.touch(mode=0o600)
+        farm.fetch(machine, command, new)
+        made.append(new.replace(folder / name))
+    return made
+
+
+def _certificate(names: Sequence[str]) -> Path:
+    """The folder of the certificate that the playbook made for these names."""
+    script = find_root() / "playbooks" / "certificate"
+    argv = [sys.executable, str(script), *names]
+    told = subprocess.run(argv, capture_output=True, text=True, check=True)
+    return Path(told.stdout.strip())
+
+
+def _built() -> list[str]:
+    """The servers whose images are built here, as the environment's COMPOSE_FILE says."""
+    return [name for name, it in _services().items() if "build" in it and name not in NOT_THERE]
+
+
+def _built_images() -> dict[str, str]:
+    """Their images, by the variables that docker/compose.yaml has for them."""
+    services = _services()
+    public = yaml.safe_load((find_root() / "docker" / FILES[0]).read_text())["services"]
+    found = {}
+    for name in _built():
+        if variable := VARIABLE.match(public[name]["image"]):
+            found[variable[1]] = str(services[name]["image"])
+    return found
+
+
+def _services() -> dict[str, Any]:
+    """The services of all files that COMPOSE_FILE names, each as the last one has it."""
+    files = environment()["COMPOSE_FILE"].split(":")
+    read = (yaml.safe_load((find_root() / it).read_text())["services"] for it in files)
+    return {name: it for services in read for name, it in services.items()}

@@ -1,0 +1,146 @@
+"""What a machine gets of docker/: one Compose file, and the files of its secrets."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+DOCKER = Path(__file__).resolve().parents[2] / "docker"
+REPLACED = ("command", "entrypoint")  # Other lists of an overlay are added.
+
+Document = dict[str, Any]
+
+
+def deployed(
+    secrets: Mapping[str, str],
+    files: Sequence[str],
+    elsewhere: Sequence[str] = (),
+    profiles: Sequence[str] = (),
+    overlay: str = "",
+    only: Sequence[str] = (),
+) -> Document:
+    """The Compose file of a machine.
+
+    Args:
+        secrets: the content of the secrets' files, by name.
+        files: of docker/, each laid over those before it.
+        elsewhere: servers that the machine does not have. Who needs one gets a network that leads
+            out.
+        profiles: of which the services are wanted, too.
+        overlay: YAML of one more file, which the machine has of its own.
+        only: services that are wanted; all of them if empty.
+    """
+    made: Document = {}
+    for name in files:
+        _lay(made, _without_builds(yaml.safe_load((DOCKER / name).read_text())))
+    _lay(made, yaml.safe_load(overlay) or {})
+    services: dict[str, Document] = {
+        name: service
+        for name, service in made["services"].items()
+        if name not in elsewhere
+        and name in (only or made["services"])
+        and set(service.pop("profiles", profiles)) <= set(profiles)
+    }
+    for service in services.values():
+        needs = service.get("depends_on", {})
+        if needs.keys() & set(elsewhere):
+            service["networks"] = [*service["networks"], "out"]
+        service["depends_on"] = {it: how for it, how in needs.items() if it in services}
+        if mark := _mark(service, made["secrets"], secrets):
+            service["labels"] = {"nochat.files": mark}
+    return {
+        "services": services,
+        "networks": made["networks"],
+        "volumes": {it: {} for it in made["volumes"] if it in services},
+        "secrets": {it: made["secrets"][it] for it in _used(services, "secrets")},
+    }
+
+
+def mounted(compose: Document) -> list[str]:
+    """The files of docker/ that the containers of a Compose file see."""
+    volumes = {it for service in compose["services"].values() for it in service.get("volumes", [])}
+    files = (it.split(":")[0][2:] for it in volumes if it.startswith("./"))
+    return sorted(it for it in files if (DOCKER / it).exists())
+
+
+def secret_files(compose: Document) -> list[str]:
+    """The names of the files in .secrets that a Compose file wants."""
+    return sorted(Path(it["file"]).name for it in compose["secrets"].values())
+
+
+def stack_secrets(passwords: Mapping[str, str], database: str, **more: str) -> dict[str, str]:
+    """The content of the secrets' files, by name, as docker/secrets makes them.
+
+    Args:
+        passwords: the playbooks' secrets.
+        database: host of MariaDB.
+        more: further ones, or in the place of those; empty ones are left out.
+    """
+    loader = SourceFileLoader("docker_secrets", str(DOCKER / "secrets"))
+    spec = spec_from_loader(loader.name, loader)
+    assert spec
+    module = module_from_spec(spec)
+    loader.exec_module(module)
+    made: Mapping[str, str] = module.contents(
+        rabbitmq=passwords["rabbitmq_password"],
+        mariadb=passwords["mariadb_password"],
+        mongodb=passwords["mongodb_password"],
+        mariadb_root="",
+        mongodb_root=passwords["mongodb_admin_password"],
+        database=database,
+    )
+    return {**made, **{name: it for name, it in more.items() if it}}
+
+
+def _lay(below: Document, above: Document) -> None:
+    """Lay a part of a Compose file over another, as Compose does."""
+    for key, value in above.items():
+        old = below.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            _lay(old, value)
+        elif isinstance(old, list) and key not in REPLACED:
+            below[key] = [*old, *value]
+        else:
+            below[key] = value
+
+
+def _without_builds(document: Document) -> Document:
+    """A machine builds nothing: the images' names are those that the variables say."""
+    for service in document["services"].values():
+        if service.pop("build", None):
+            del service["image"]
+    return document
+
+
+def _mark(service: Document, files: Mapping[str, Document], secrets: Mapping[str, str]) -> str:
+    """What changes when a file changes that the container sees: Compose then makes it anew."""
+    seen = [secrets[Path(files[it]["file"]).name] for it in _names(service.get("secrets", []))]
+    mounts = (DOCKER / it.split(":")[0] for it in service.get("volumes", []) if it[:2] == "./")
+    seen += [it.read_text() for it in mounts if it.exists()]
+    return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:16] if seen else ""
+
+
+def _used(services: Mapping[str, Document], what: str) -> list[str]:
+    return sorted({it for service in services.values() for it in _names(service.get(what, []))})
+
+
+def _names(given: Sequence[Any]) -> list[str]:
+    return [it if isinstance(it, str) else it["source"] for it in given]
+
+
+class FilterModule:
+    """What Ansible asks for."""
+
+    def filters(self) -> dict[str, Any]:
+        """The filters, by name."""
+        return {
+            "deployed": deployed,
+            "mounted": mounted,
+            "secret_files": secret_files,
+            "stack_secrets": stack_secrets,
+        }

@@ -1,0 +1,495 @@
+"""The provider azure and what an account says, by the real SDK, against the stand-in for Azure.
+
+tests/machines/test_azure.py puts real machines behind it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from azure.core.exceptions import HttpResponseError
+from azure.core.pipeline.transport import RequestsTransport
+from azure.core.rest import HttpRequest
+
+from nochat.lab import _azure_parts as parts
+from nochat.lab import cloud
+from nochat.lab._azure_clients import Clients
+from nochat.lab._azure_errors import code
+from nochat.lab._azure_settings import Settings, SettingsError
+from nochat.lab.checks import CheckFailed
+from nochat.lab.cloud._openstack import CloudError
+from tests.lab.published import problems
+
+PROGRAM = Path(__file__).parents[2] / "vagrant" / "cloud_azure.py"
+sys.path.insert(0, str(PROGRAM.parent))
+import cloud_azure  # noqa: E402
+from conversation import Machine, Order, Refused  # noqa: E402
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIexample"
+GONE = Machine("not_created")
+GROUPS = ("2025-04-01", "/resourcegroups/nochat")
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK asks again at once."""
+    monkeypatch.setattr(RequestsTransport, "sleep", lambda self, seconds: time.sleep(0.03))
+    monkeypatch.setattr("subscription.PAUSE", 0.03)
+    monkeypatch.setattr(cloud_azure, "PAUSE", 0.03)
+
+
+@pytest.fixture(scope="module")
+def azure() -> Iterator[cloud.AzureStandIn]:
+    with cloud.azure_stand_in(cores=4, quiet=True) as it:
+        yield it
+
+
+def environment(azure: cloud.AzureStandIn) -> dict[str, str]:
+    """Its variables; it alone is trusted: to read all other authorities takes 40 ms a request."""
+    authority = azure.bundle.with_name("tls") / "ca.pem"
+    return {**azure.environment, "REQUESTS_CA_BUNDLE": str(authority)}
+
+
+class Student:
+    """Who uses the provider, without Vagrant."""
+
+    def __init__(self, azure: cloud.AzureStandIn, secrets: list[str]) -> None:
+        self.azure, self.secrets, self.made = azure, secrets, set[str]()
+        self.account = cloud.AzureAccount.from_environment(azure.environment)
+
+    @property
+    def settings(self) -> Settings:
+        return self.account.settings
+
+    def act(self, action: str, name: str = "containers-host", **changed: str) -> Machine:
+        given = {**vars(self.settings), **changed}
+        if name != "containers-host":
+            given |= {"vm_name": name, "tcp_endpoints": "", "dns_name": ""}
+        key = given.pop("public_key", KEY)
+        self.made |= {name} if action == "create" else set()
+        self.secrets.append(given["client_secret"])
+        return cloud_azure.act(Order(f"nochat-{name}-1234abcd", given, key), action)
+
+    def refusal(self, action: str = "create", **changed: str) -> str:
+        with pytest.raises(Refused) as refused:
+            self.act(action, **changed)
+        return str(refused.value)
+
+
+@pytest.fixture
+def student(azure, monkeypatch, capfd, caplog) -> Iterator[Student]:
+    """A student who leaves nothing, and whose secret is in no output."""
+    for name, value in environment(azure).items():
+        monkeypatch.setenv(name, value)
+    secrets: list[str] = []
+    it = Student(azure, secrets)
+    yield it
+    for name in sorted(it.made):
+        assert it.act("destroy", name) == GONE
+    assert it.account.left() == []
+    said = capfd.readouterr()
+    for secret in secrets:
+        assert secret not in said.out + said.err + caplog.text
+
+
+# What is made.
+
+
+def test_a_plan_lists_what_is_made_and_nothing_of_it_is_left(student):
+    names = ("containers-host", "database-host")
+    with ThreadPoolExecutor() as side_by_side:
+        made = list(side_by_side.map(lambda name: student.act("create", name), names))
+    assert [it.state for it in made] == ["active", "active"]
+    assert len({it.host for it in made}) == 2
+    plan = student.account.plan()
+    planned = {(it.type, it.name) for it in plan.resources}
+    there = {tuple(it.split("/")[-2:]) for it in student.account.left()}
+    assert there == {(kind.rpartition("/")[2], name) for kind, name in planned}
+    with ThreadPoolExecutor() as side_by_side:
+        gone = list(side_by_side.map(lambda name: student.act("destroy", name), names))
+    assert gone == [GONE, GONE]
+    assert student.account.left() == []
+
+
+def test_all_that_is_answered_is_as_published(student):
+    from azure.mgmt.compute import models as compute
+    from azure.mgmt.network import models as network
+    from azure.mgmt.resource.resources import models as resources
+
+    student.act("create", dns_name="lia")
+    group, name = student.settings.resource_group_name, "containers-host"
+    where = student.settings.location
+    with Clients(student.settings) as clients:
+        c, n, r = clients.compute, clients.network, clients.resources
+        answers = [
+            (compute, "VirtualMachine", c.virtual_machines.get(group, name)),
+            (compute, "VirtualMachine", c.virtual_machines.get(group, name, expand="instanceView")),
+            (
+                compute,
+                "VirtualMachineInstanceView",
+                c.virtual_machines.instance_view(group, name),
+            ),
+            (compute, "Disk", c.disks.get(group, f"{name}-disk")),
+            *(
+                (compute, "ResourceSku", it)
+                for it in c.resource_skus.list(filter=f"location eq '{where}'")
+            ),
+            *((compute, "Usage", it) for it in c.usage.list(where)),
+            *(
+                (compute, "VirtualMachineImageResource", it)
+                for it in c.virtual_machine_images.list(where, "Debian", "debian-12", "12-gen2")
+            ),
+            (network, "VirtualNetwork", n.virtual_networks.get(group, parts.NETWORK)),
+            (network, "Subnet", n.subnets.get(group, parts.NETWORK, parts.SUBNET)),
+            *((network, "Subnet", it) for it in n.subnets.list(group, parts.NETWORK)),
+            (
+                network,
+                "NetworkSecurityGroup",
+                n.network_security_groups.get(group, f"{name}-rules"),
+            ),
+            (network, "PublicIPAddress", n.public_ip_addresses.get(group, f"{name}-address")),
+            (network, "NetworkInterface", n.network_interfaces.get(group, f"{name}-card")),
+            (
+                network,
+                "DnsNameAvailabilityResult",
+                n.check_dns_name_availability(where, domain_name_label="lia"),
+            ),
+            *((network, "Usage", it) for it in n.usages.list(where)),
+            (resources, "ResourceGroup", r.resource_groups.get(group)),
+            (resources, "Provider", r.providers.get("Microsoft.Compute")),
+            *((resources, "GenericResourceExpanded", it) for it in r.resources.list()),
+        ]
+        for models, model, answer in answers:
+            assert list(problems(models, getattr(models, model), answer.as_dict())) == [], model
+        vm = answers[0][2]
+        assert vm["properties"]["provisioningState"] == "Succeeded"
+        fqdn = n.public_ip_addresses.get(group, f"{name}-address").dns_settings.fqdn
+        assert fqdn == "lia.westeurope.cloudapp.azure.com"
+    # It does find what is not.
+    found = problems(compute, compute.VirtualMachine, {"nonsense": 1, "properties": {"vmId": 1}})
+    assert "nonsense is unknown" in set(found)
+
+
+def test_only_ssh_from_one_address_and_the_ports_are_let_in(student):
+    student.act("create", ssh_from="198.51.100.7/32")
+    student.act("create", "database-host")
+    with Clients(student.settings) as clients:
+        rules = {
+            it["name"]: [
+                (
+                    rule["properties"]["destinationPortRange"],
+                    rule["properties"]["sourceAddressPrefix"],
+                )
+                for rule in it["properties"]["securityRules"]
+            ]
+            for it in clients.network.network_security_groups.list("nochat")
+        }
+        machine = clients.compute.virtual_machines.get("nochat", "containers-host")
+    assert rules == {
+        "containers-host-rules": [("22", "198.51.100.7/32"), ("80", "*"), ("443", "*")],
+        "database-host-rules": [("22", "198.18.0.0/15")],
+    }
+    linux = machine["properties"]["osProfile"]
+    assert linux["linuxConfiguration"]["disablePasswordAuthentication"]
+    assert "adminPassword" not in linux
+
+
+def test_what_a_machine_costs_and_where_that_can_t_be_had(student, monkeypatch):
+    plan = student.account.plan()
+    assert plan.price.month == pytest.approx(2 * (0.048 * 730 + 2.4 + 0.005 * 730))
+    assert "Standard_B2s" in repr(plan)
+    assert "<td>containers-host-disk</td>" in plan._repr_html_()
+    monkeypatch.setenv("AZURE_PRICES_URL", "https://127.0.0.1:9/")
+    plan = student.account.plan()
+    assert (plan.price, len(plan.resources)) == (None, 14)
+    assert "can't be had" in repr(plan)
+
+
+# What goes wrong.
+
+WRONG = [
+    ({"client_secret": "not the secret"}, "AADSTS7000215", "az ad app credential reset"),
+    ({"client_id": "nobody"}, "AADSTS700016", "az ad app list"),
+    ({"tenant_id": "nowhere"}, "nowhere", "az account show --query tenantId"),
+    ({"subscription_id": "none"}, "SubscriptionNotFound", "az account list"),
+    ({"vm_size": "Standard_D2s_v3"}, "SkuNotAvailable", "another AZURE_VM_SIZE"),
+    ({"vm_size": "Standard_Z9"}, "Standard_Z9", "AZURE_VM_SIZE is no size"),
+    ({"vm_image_urn": "Debian:debian-9:9:latest"}, "PlatformImageNotFound", "az vm image list"),
+    ({"vm_image_urn": "Debian"}, "four parts", "debian-12"),
+    ({"location": "atlantis"}, "LocationNotAvailable", "az account list-locations"),
+    ({"dns_name": "chat"}, "DnsRecordInUse", "another AZURE_DNS_NAME"),
+    ({"admin_username": "root"}, "Admin Username", "another AZURE_SSH_USERNAME"),
+    ({"ssh_from": ""}, "AZURE_SSH_FROM is not set", "curl"),
+    ({"ssh_from": "home"}, "AZURE_SSH_FROM is 'home'", "203.0.113.7/32"),
+    ({"tcp_endpoints": "22,80"}, "AZURE_TCP_ENDPOINTS has 22", "AZURE_SSH_FROM"),
+    ({"tcp_endpoints": "http"}, "AZURE_TCP_ENDPOINTS is 'http'", "80,443"),
+    ({"shutdown": "late"}, "AZURE_SHUTDOWN is 'late'", "2200"),
+    ({"management_endpoint": "https://127.0.0.1:9"}, "refused", "nobody answers"),
+]
+
+
+def test_each_refusal_says_what_to_do(student):
+    for changed, said, advice in WRONG:
+        message = student.refusal(**changed)
+        assert said in message
+        assert advice in message
+        assert "Trace" not in message
+
+
+def test_where_there_are_too_few_cores_the_rest_is_found_again_with_a_smaller_size(student):
+    student.act("create", "database-host")
+    message = student.refusal(vm_size="Standard_B4ms")
+    assert "OperationNotAllowed" in message
+    assert "Current Limit: 4, Current Usage: 2, Additional Required: 4" in message
+    assert "smaller AZURE_VM_SIZE" in message
+    assert student.act("create", vm_size="Standard_B1s").state == "active"
+
+
+@pytest.mark.parametrize("kind", ["virtualMachines", "networkInterfaces", "publicIPAddresses"])
+def test_what_failed_half_way_goes_on(student, kind):
+    student.azure.fail(kind, "AllocationFailed", later=True)
+    message = student.refusal()
+    assert "AllocationFailed" in message
+    assert "run again" in message
+    if kind == "virtualMachines":
+        assert student.act("state").state == "failed"
+    assert student.act("create").state == "active"
+
+
+@pytest.mark.parametrize("kind", ["virtualMachines", "networkInterfaces"])
+def test_what_failed_half_way_goes_away(student, kind):
+    student.azure.fail(kind, "OSProvisioningTimedOut", later=True)
+    assert "OS Provisioning" in student.refusal()
+    assert student.act("destroy") == GONE
+    assert student.account.left() == []
+
+
+def test_a_destroy_that_failed_half_way_is_done_again(student):
+    student.act("create")
+    student.azure.fail("virtualMachines", "InternalServerError", method="DELETE", later=True)
+    student.refusal("destroy")
+    assert student.act("destroy") == GONE
+
+
+def test_who_is_throttled_or_comes_too_early_waits(student):
+    student.azure.fail("publicIPAddresses", "TooManyRequests", times=2)
+    student.azure.fail("networkInterfaces", "AnotherOperationInProgress", times=2)
+    assert student.act("create").state == "active"
+
+
+def test_who_may_not_is_told_the_role(student):
+    student.azure.fail("resourceGroups", "AuthorizationFailed")
+    assert "az role assignment create --role Contributor" in student.refusal()
+
+
+def test_a_provider_that_is_not_registered_is_named_and_registered(student, monkeypatch):
+    monkeypatch.setattr("azure.mgmt.core.policies._base.time.sleep", lambda seconds: None)
+    student.azure.unregister("Microsoft.Network")
+    with pytest.raises(CheckFailed, match="az provider register --namespace") as failed:
+        student.account.preflight()
+    assert "✗ Microsoft.Network is registered" in str(failed.value)
+    student.act("create")
+    assert "✓ Microsoft.Network is registered" in repr(student.account.preflight())
+
+
+def interrupt(monkeypatch, method: str, part_type: str) -> None:
+    """Interrupt the program when Azure has just been asked for something of a type."""
+    whole = getattr(cloud_azure.Cloud, method)
+
+    def interrupted(self, *what):
+        part = what[0]
+        if (part.type if method == "put" else part) != part_type:
+            return whole(self, *what)
+        monkeypatch.setattr(cloud_azure.Cloud, method, whole)
+        kind = self.kind(part_type)
+        if method == "put":
+            kind.begin_create_or_update(self.group, part.name, part.body)
+        else:
+            kind.begin_delete(self.group, what[1])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cloud_azure.Cloud, method, interrupted)
+
+
+def test_what_is_interrupted_at_any_step_goes_on(student, monkeypatch):
+    for kind in (parts.NETWORKS, parts.RULES, parts.ADDRESS, parts.CARD, parts.MACHINE):
+        interrupt(monkeypatch, "put", kind)
+        with pytest.raises(KeyboardInterrupt):
+            student.act("create")
+    assert student.act("create").state == "active"
+    for kind in (parts.MACHINE, parts.ADDRESS, parts.RULES, parts.NETWORKS):
+        interrupt(monkeypatch, "delete", kind)
+        with pytest.raises(KeyboardInterrupt):
+            student.act("destroy")
+    assert student.act("destroy") == GONE
+    assert student.account.left() == []
+
+
+def test_a_machine_whose_key_is_lost_is_made_anew(student):
+    student.act("create")
+    assert student.act("create", public_key=f"{KEY}other").state == "active"
+    with Clients(student.settings) as clients:
+        machine = clients.compute.virtual_machines.get("nochat", "containers-host")
+    [key] = machine["properties"]["osProfile"]["linuxConfiguration"]["ssh"]["publicKeys"]
+    assert key["keyData"] == f"{KEY}other"
+
+
+def test_a_machine_that_is_off_is_switched_on(student):
+    student.act("create")
+    with Clients(student.settings) as clients:
+        clients.compute.virtual_machines.begin_deallocate("nochat", "containers-host").result()
+    assert student.act("state").state == "deallocated"
+    assert student.act("create").state == "active"
+
+
+def test_what_is_not_ours_stays(student):
+    made = {"location": "westeurope"}
+    with Clients(student.settings) as clients:
+        clients.resources.resource_groups.create_or_update("nochat", made)
+        student.act("create")
+        machine = clients.compute.virtual_machines.get("nochat", "containers-host").as_dict()
+        del machine["tags"]
+        clients.compute.virtual_machines.begin_create_or_update(
+            "nochat", "containers-host", machine
+        ).result()
+        assert "set AZURE_RESOURCE_GROUP" in student.refusal()
+        with pytest.raises(CheckFailed, match="not of the course"):
+            student.account.preflight()
+        # The rules and the address are ours, and in use.
+        assert "Azure says" in student.refusal("destroy")
+        clients.compute.virtual_machines.begin_delete("nochat", "containers-host").result()
+        assert student.act("destroy") == GONE
+        assert clients.resources.resource_groups.check_existence("nochat")
+        clients.resources.resource_groups.begin_delete("nochat").result()
+
+
+def test_a_preflight_says_all_that_is_missing(student):
+    assert "✓ the image is there" in repr(student.account.preflight())
+    bad = replace(
+        student.settings, vm_size="Standard_B4ms", vm_image_urn="a:b:c:d", dns_name="chat"
+    )
+    with pytest.raises(CheckFailed) as failed:
+        cloud.AzureAccount((bad, bad)).preflight()
+    for line in (
+        "✗ its cores are within the quota  (seen: quota cores: 4 free, 8 wanted)",
+        "✗ the image is there",
+        "az vm image list",
+        "✗ the name is free  (seen: DnsRecordInUse: chat)",
+    ):
+        assert line in str(failed.value)
+    wrong = replace(student.settings, client_secret="nonsense", ssh_from="")
+    with pytest.raises(CheckFailed, match="AADSTS7000215") as failed:
+        cloud.AzureAccount((wrong,)).preflight()
+    assert "AZURE_SSH_FROM is not set" in str(failed.value)
+    assert student.azure.secret not in str(failed.value) + repr(student.account)
+
+
+def test_the_variables_that_are_missing_are_named():
+    with pytest.raises(SettingsError, match="not set: AZURE_TENANT_ID, AZURE_CLIENT_ID"):
+        cloud.AzureAccount.from_environment({"AZURE_CLIENT_SECRET": "x"})
+
+
+def test_real_machines_need_root(monkeypatch):
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(CloudError, match="root"):
+        cloud.azure_stand_in(machines=True)
+
+
+# What the stand-in refuses that the SDK never asks for.
+
+
+@pytest.mark.parametrize(
+    ("query", "token", "status", "said"),
+    [
+        ("", True, 400, "MissingApiVersionParameter"),
+        ("?api-version=yesterday", True, 400, "InvalidApiVersionParameter"),
+        ("?api-version=2025-04-01", False, 401, "InvalidAuthenticationToken"),
+        ("?api-version=2025-04-01", None, 401, "AuthenticationFailed"),
+        ("?api-version=2025-04-01", True, 404, "ResourceGroupNotFound"),
+    ],
+)
+def test_a_request_is_complete_and_from_who_may_ask(student, query, token, status, said):
+    from azure.core import PipelineClient
+
+    url = f"{student.azure.url}/subscriptions/{student.azure.subscription}{GROUPS[1]}{query}"
+    headers = {}
+    if token is not None:
+        with Clients(student.settings) as clients:
+            given = clients._credential.get_token(f"{student.azure.url}/.default").token
+        headers["Authorization"] = f"Bearer {given if token else 'made up'}"
+    with PipelineClient(url) as client:
+        answer = client.send_request(HttpRequest("GET", url, headers=headers))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, said)
+    assert (status == 401) == ("WWW-Authenticate" in answer.headers)
+
+
+def test_what_is_in_use_can_t_be_deleted(student):
+    student.act("create")
+    with Clients(student.settings) as clients:
+        network = clients.network
+        for kind, name, word in (
+            (network.network_interfaces, "containers-host-card", "NicInUse"),
+            (
+                network.network_security_groups,
+                "containers-host-rules",
+                "InUseNetworkSecurityGroupCannotBeDeleted",
+            ),
+            (
+                network.public_ip_addresses,
+                "containers-host-address",
+                "PublicIPAddressCannotBeDeleted",
+            ),
+            (network.virtual_networks, parts.NETWORK, "InUseSubnetCannotBeDeleted"),
+            (clients.compute.disks, "containers-host-disk", "OperationNotAllowed"),
+        ):
+            with pytest.raises(HttpResponseError) as refused:
+                kind.begin_delete("nochat", name)
+            assert code(refused.value) == word
+
+
+# The program, as Vagrant starts it.
+
+
+def run(action: str, settings: Settings) -> tuple[list[dict[str, str]], str]:
+    """Give the program an order; returns what it answers, and all that it wrote."""
+    given = vars(settings)
+    told = {"action": action, "token": "nochat-x-1", "settings": given, "public_key": KEY}
+    ran = subprocess.run(
+        [sys.executable, PROGRAM],
+        input=json.dumps(told),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=50,
+    )
+    return [json.loads(line) for line in ran.stdout.splitlines()], ran.stdout + ran.stderr
+
+
+def test_the_program_s_errors_are_lines_of_json_without_the_secret(student):
+    wrong = replace(student.settings, client_secret="a secret that is wrong")
+    [answer], said = run("state", wrong)
+    assert "AADSTS7000215" in answer["error"]
+    assert "a secret that is wrong" not in said
+    [answer], _ = run("state", student.settings)
+    assert answer == {"state": "not_created", "host": None}
+
+
+def test_a_cloud_that_is_gone_in_the_middle(monkeypatch):
+    with cloud.azure_stand_in(quiet=True) as short:
+        for name, value in short.environment.items():
+            monkeypatch.setenv(name, value)
+        student = Student(short, [])
+        monkeypatch.setattr(
+            cloud_azure, "progress", lambda line: short.stop() if "card" in line else None
+        )
+        message = student.refusal()
+    assert "nobody answers" in message
+    assert "REQUESTS_CA_BUNDLE" not in os.environ  # Its file is gone.
+    assert short.secret not in message

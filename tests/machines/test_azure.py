@@ -1,0 +1,137 @@
+"""Machines of the provider azure: a stand-in for Azure, with real machines behind it."""
+
+import contextlib
+import socket
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+
+from nochat.lab import cloud, machines
+from nochat.lab._azure_clients import Clients
+from nochat.lab.machines import Farm
+from tests.waiting import wait_for
+
+from .both import NAMES, line_with, noted, process
+from .conftest import needs_root
+
+pytestmark = [
+    pytest.mark.machines,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    needs_root,
+]
+USER = "lia"
+LISTEN = "sudo systemd-run --collect python3 -m http.server {} --directory /srv"
+
+
+def containers() -> set[str]:
+    """What Docker has: containers, and networks that are not its own."""
+    asked = (["ps", "--all"], ["network", "ls", "--filter", "type=custom"])
+    ran = [
+        subprocess.run(["docker", *it, "--quiet"], capture_output=True, text=True, check=True)
+        for it in asked
+    ]
+    return {line for it in ran for line in it.stdout.split()}
+
+
+@pytest.fixture(scope="module")
+def before(image) -> set[str]:
+    return containers()
+
+
+@pytest.fixture(scope="module")
+def azure(before, place) -> Iterator[cloud.AzureStandIn]:
+    with cloud.azure_stand_in(machines=True) as it:
+        for name, value in it.environment.items():
+            place.setenv(name, value)
+        place.setenv("AZURE_SSH_USERNAME", USER)
+        yield it
+    assert containers() == before
+
+
+@pytest.fixture(scope="module")
+def farm(azure) -> Iterator[Farm]:
+    with machines.up(provider="azure", provision=False) as it:
+        yield it
+
+
+def answers(address: str, port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=3):
+        return True
+    return False
+
+
+def test_a_user_logs_in_by_key_and_is_root_by_sudo(farm: Farm) -> None:
+    assert {*farm.hosts} == {*NAMES}
+    for name in NAMES:
+        assert farm.hosts[name]["user"] == USER
+        said = farm.ssh(name, "whoami; hostname; sudo whoami; sudo systemctl is-system-running")
+        assert said.split() == [USER, name, "root", "running"]
+    assert farm.status() == dict.fromkeys(NAMES, "active")
+
+
+def test_from_outside_only_the_rules_ports_are_open_and_between_machines_all(farm: Farm) -> None:
+    ports = {"containers-host": {22, 80, 443}, "database-host": {22}}
+    listening = (80, 443, 3306)
+    for name in NAMES:
+        for port in listening:
+            farm.ssh(name, LISTEN.format(port))
+    for name, address in farm.addresses.items():
+        assert farm.reach(name) == address
+        own = [port for port in listening if port in ports[name]]
+        assert wait_for(lambda at=address, own=own: all(answers(at, it) for it in own), 20)
+        tried = (22, *listening, 8000)
+        with ThreadPoolExecutor() as pool:
+            answered = zip(tried, pool.map(partial(answers, address), tried), strict=True)
+            opened = {port for port, is_open in answered if is_open}
+        assert opened == ports[name]
+    for name, other in (NAMES, NAMES[::-1]):
+        for port in listening:
+            farm.ssh(name, f"timeout 5 bash -c 'exec 3<>/dev/tcp/{farm.addresses[other]}/{port}'")
+
+
+def test_a_machine_that_was_switched_off_is_switched_on_again(farm: Farm, azure) -> None:
+    account = cloud.AzureAccount.from_environment()
+    with Clients(account.settings) as clients:
+        clients.compute.virtual_machines.begin_deallocate("nochat", "containers-host").result()
+    assert farm.status()["containers-host"] == "deallocated"
+    again = machines.up("containers-host", provider="azure", provision=False, quiet=True)
+    assert again.ssh("containers-host", "whoami").strip() == USER
+    assert not answers(again.addresses["containers-host"], 8000)
+
+
+def test_destroy_leaves_nothing(farm: Farm, before) -> None:
+    account = cloud.AzureAccount.from_environment()
+    assert len(account.left()) == len(account.plan().resources)
+    farm.destroy("database-host")
+    assert farm.ssh("containers-host", "whoami").strip() == USER
+    assert {it.rpartition("/")[2] for it in account.left()} & {*NAMES} == {"containers-host"}
+    farm.destroy()
+    assert account.left() == []
+    assert containers() == before
+
+
+STUDENT = """
+    import os, time
+    from nochat.lab import cloud, machines
+
+    azure = cloud.azure_stand_in(machines=True)
+    os.environ.update(azure.environment)
+    farm = machines.up("database-host", provider="azure", provision=False)
+    print("reached", farm.ssh("database-host", "hostname"), flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_killed_kernel_leaves_nothing(before, tmp_path) -> None:
+    here, notes = containers(), tmp_path / "made"
+    with process(STUDENT, VAGRANT_DOTFILE_PATH=str(notes), TMPDIR=str(tmp_path)) as student:
+        assert line_with("reached", student).split() == ["reached", "database-host"]
+        assert containers() > here
+    assert wait_for(lambda: containers() == here, 120)
+    assert wait_for(lambda: not list(notes.glob("machines/*/azure/id")), 120)
+    assert wait_for(lambda: not list(tmp_path.glob("nochat-*")), 60)
+    assert noted() != notes

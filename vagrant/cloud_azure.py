@@ -1,0 +1,246 @@
+"""Servers in Azure for Vagrant: vagrant/cloud.rb starts this with the order on its input.
+
+All that is made here bears a tag, `nochat`: with the machine's token, or, on the network and the
+resource group that machines share, `course`. So an interrupted `up` can go on, and `destroy` finds
+what there is. Machines come up side by side, each by a process of its own.
+"""
+
+import time
+from typing import Any
+
+from conversation import Machine, Order, Refused, progress, serve
+
+try:
+    from azure.core.exceptions import AzureError, ResourceNotFoundError
+    from subscription import GONE, PATIENCE, PAUSE, Subscription, patiently, tag, unless
+
+    from nochat.lab import _azure_parts as parts
+    from nochat.lab._azure_clients import Clients
+    from nochat.lab._azure_errors import explain
+    from nochat.lab._azure_settings import Settings, SettingsError
+except ModuleNotFoundError as error:
+    problem = f"{error.name} is missing. Install it: make lab"
+
+    def refuse(_: Order) -> Machine:
+        """Say what to install."""
+        raise Refused(problem) from None
+
+    serve({"create": refuse, "destroy": refuse, "state": refuse})
+    raise SystemExit from None
+
+IN_USE = {"InUseSubnetCannotBeDeleted", "InUseNetworkCannotBeDeleted", "InUse"}
+VERSION = {"api_version": parts.SCHEDULE_VERSION}
+# In this order they can be deleted, once the daily shutdown is.
+DELETED = (parts.MACHINE, parts.CARD, parts.ADDRESS, parts.RULES, parts.DISK)
+
+
+class Cloud(Subscription):
+    """One machine in the student's subscription."""
+
+    def state(self) -> Machine:
+        """What there is of the machine."""
+        machine = next(self.ours(parts.MACHINE), None)
+        if machine is None:
+            return Machine("not_created")
+        provisioning = machine["properties"]["provisioningState"]
+        if provisioning != "Succeeded":
+            return Machine(provisioning.lower())
+        view = self.clients.compute.virtual_machines.instance_view(self.group, machine["name"])
+        codes = [it["code"] for it in view.get("statuses", [])]
+        power = next((it.partition("/")[2] for it in codes if it.startswith("PowerState/")), "")
+        address = next(self.ours(parts.ADDRESS), None)
+        host = address["properties"].get("ipAddress", "") if address else ""
+        if not host:
+            return Machine("preparing")
+        return Machine("active" if power == "running" else power, host)
+
+    def create(self) -> Machine:
+        """Make the machine and what it needs, or go on where an earlier try ended."""
+        self.settings.check()
+        self.clients.log_in()
+        progress("The application is logged in.")
+        for namespace in parts.namespaces(self.settings):
+            self.register(namespace)
+        for part in parts.shared(self.settings):
+            self.share(part)
+        machine = self.known()
+        for part in parts.own(self.settings, self.order.token, self.order.public_key):
+            if part.type == parts.MACHINE and machine is not None:
+                self.start(machine)
+            elif part.type == parts.SCHEDULE:
+                self.schedule(part)
+            elif part.body:
+                self.make(part)
+        self.mark_disk()
+        return self.state()
+
+    def register(self, namespace: str) -> None:
+        """Have the subscription use a resource provider, which a new one does not.
+
+        The SDK would do this by itself, but not for requests that take their time: it does not
+        read what these are answered.
+        """
+        providers = self.clients.resources.providers
+        state = providers.get(namespace).registration_state
+        if state == "Registered":
+            return
+        progress(f"The subscription is being registered for {namespace}.")
+        providers.register(namespace)
+        deadline = time.monotonic() + PATIENCE
+        while providers.get(namespace).registration_state != "Registered":
+            if time.monotonic() > deadline:
+                raise Refused(f"{namespace} is still being registered: run the same again later.")
+            time.sleep(PAUSE)
+
+    def share(self, part: parts.Part) -> None:
+        """Make what machines share, where it is not there: the other machine's process may too."""
+        try:
+            if part.type == parts.GROUP:
+                self.clients.resources.resource_groups.get(self.group)
+            else:
+                self.clients.network.virtual_networks.get(self.group, part.name)
+        except ResourceNotFoundError:
+            progress(f"{part.what.capitalize()} {part.name} is being made.")
+            if part.type == parts.GROUP:
+                self.clients.resources.resource_groups.create_or_update(self.group, part.body)
+            else:
+                patiently(lambda: self.put(part))
+
+    def known(self) -> Any:
+        """The machine as an earlier try left it; None where it has to be made."""
+        name = self.settings.vm_name
+        machines = {it["name"]: it for it in self.listed(parts.MACHINE)}
+        if name not in machines:
+            return None
+        machine = machines[name]
+        if tag(machine) != self.order.token:
+            raise Refused(
+                f"The resource group {self.group} has another machine {name}, which is not ours: "
+                "set AZURE_RESOURCE_GROUP, or AZURE_VM_NAME, to another name."
+            )
+        machine = self.settled(machine)
+        if machine is None:
+            return None
+        linux = machine["properties"]["osProfile"]["linuxConfiguration"]
+        keys = [it["keyData"].split()[:2] for it in linux["ssh"]["publicKeys"]]
+        failed = machine["properties"]["provisioningState"] == "Failed"
+        if not failed and self.order.public_key.split()[:2] in keys:
+            return machine
+        # It will not get better, or the private key is lost: nobody could log in.
+        progress(f"Machine {name} is of no use any more: it is made anew.")
+        self.delete(parts.MACHINE, name)
+        return None
+
+    def start(self, machine: Any) -> None:
+        """Switch a machine on, which its daily shutdown may have switched off."""
+        progress(f"Machine {machine['name']} is there; it is switched on.")
+        self.clients.compute.virtual_machines.begin_start(self.group, machine["name"]).result()
+
+    def make(self, part: parts.Part) -> None:
+        """Make a part, or make it as it is to be."""
+        size = f" ({part.size})" if part.size else ""
+        progress(f"{part.what.capitalize()} {part.name}{size} is being made.")
+        made = patiently(lambda: self.put(part))
+        if part.type == parts.ADDRESS:
+            progress(f"The address is {made['properties']['ipAddress']}.")
+
+    def schedule(self, part: parts.Part) -> None:
+        """Have the machine switched off every day; there is no client for this kind alone."""
+        progress(f"The machine is switched off every day at {part.size}.")
+        self.clients.resources.resources.begin_create_or_update_by_id(
+            parts.identifier(self.settings, part.type, part.name),
+            part.body,
+            **VERSION,
+        ).result()
+
+    def mark_disk(self) -> None:
+        """Give the disk that came with the machine our tag."""
+        tags = {"tags": {parts.TAG: self.order.token}}
+        name = f"{self.settings.vm_name}-disk"
+        self.clients.compute.disks.begin_update(self.group, name, tags).result()
+
+    def destroy(self) -> Machine:
+        """Delete all that bears the token, then what nobody shares any more."""
+        # The other machine's process may delete the group while we look what is in it.
+        if self.clients.resources.resource_groups.check_existence(self.group):
+            unless({"ResourceGroupNotFound", "ResourceGroupBeingDeleted"}, self.clear)
+        return Machine("not_created")
+
+    def clear(self) -> None:
+        """Delete what there is in the group, in the right order, then the group."""
+        for machine in list(self.ours(parts.MACHINE)):
+            self.settled(machine)
+        self.unschedule()
+        for part_type in DELETED:
+            for it in list(self.ours(part_type)):
+                self.delete(part_type, it["name"])
+                if part_type == parts.MACHINE:
+                    # It has no tag yet where we were interrupted.
+                    disk = it["properties"]["storageProfile"]["osDisk"]["name"]
+                    self.delete(parts.DISK, disk)
+        self.unshare()
+
+    def unschedule(self) -> None:
+        """Delete the daily shutdown, also that of a machine which is gone already."""
+        names = {self.settings.vm_name, *(it["name"] for it in self.ours(parts.MACHINE))}
+        schedules = self.clients.resources.resources
+        for name in names:
+            at = parts.identifier(self.settings, parts.SCHEDULE, parts.schedule_name(name))
+            try:
+                found = schedules.get_by_id(at, **VERSION)
+            except ResourceNotFoundError:
+                continue
+            if tag(found) == self.order.token:
+                progress(f"schedules {parts.schedule_name(name)} is being deleted.")
+                unless(GONE, lambda at=at: schedules.begin_delete_by_id(at, **VERSION).result())
+
+    def unshare(self) -> None:
+        """Delete what machines share, if it is ours and of no use to anybody.
+
+        What Azure itself lists of a group is late by minutes; its parts know better.
+        """
+        for network in self.listed(parts.NETWORKS):
+            if tag(network) == parts.COURSE:
+                unless(IN_USE, lambda it=network: self.delete(parts.NETWORKS, it["name"]))
+        groups = self.clients.resources
+        try:
+            group = groups.resource_groups.get(self.group)
+        except ResourceNotFoundError:
+            return
+        own = {it.lower() for it in (*DELETED, parts.NETWORKS, parts.SCHEDULE)}
+        others = (
+            it
+            for it in groups.resources.list_by_resource_group(self.group)
+            if (it.type or "").lower() not in own
+        )
+        ours = (it for part_type in (*DELETED, parts.NETWORKS) for it in self.listed(part_type))
+        if tag(group) == parts.COURSE and next(ours, None) is None and next(others, None) is None:
+            progress(f"Resource group {self.group} is being deleted.")
+            unless(GONE, lambda: groups.resource_groups.begin_delete(self.group).result())
+
+
+def act(order: Order, action: str) -> Machine:
+    """Do what Vagrant wants.
+
+    Raises:
+        Refused: Azure said no, or does not answer, or a setting is wrong.
+    """
+    try:
+        settings = Settings(**order.settings)
+        with Clients(settings) as clients:
+            machine: Machine = getattr(Cloud(order, settings, clients), action)()
+    except SettingsError as error:
+        raise Refused(str(error)) from None
+    except (AzureError, ValueError, OSError) as error:
+        raise Refused(explain(error)) from None
+    return machine
+
+
+if __name__ == "__main__":
+    serve(
+        {
+            "create": lambda order: act(order, "create"),
+            "destroy": lambda order: act(order, "destroy"),
+            "state": lambda order: act(order, "state"),
+        }
+    )
