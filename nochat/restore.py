@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from pymongo import AsyncMongoClient, ReplaceOne
+from pymongo import ReplaceOne
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 
@@ -13,7 +13,7 @@ from nochat import embedded
 from nochat.errors import NochatError
 from nochat.services.replica import MONGODB, url_of
 from nochat.settings import Settings
-from nochat.stores.activity import DATABASE, RESTORING, ActivityStore
+from nochat.stores.activity import DATABASE, RESTORING, ActivityStore, client
 from nochat.stores.archive import Place, contents, place
 
 MANY = 1000  # events or documents stored at once
@@ -74,8 +74,8 @@ async def _emptied(settings: Settings) -> AsyncIterator[tuple[ActivityStore, Dat
 
 @asynccontextmanager
 async def _database(url: str) -> AsyncIterator[Database]:
-    async with AsyncMongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=3000) as client:
-        yield client.get_default_database(DATABASE)
+    async with client(url) as connected:
+        yield connected.get_default_database(DATABASE)
 
 
 async def _check_empty(database: Database) -> None:

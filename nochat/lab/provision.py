@@ -158,7 +158,7 @@ def compare(*runs: Run) -> Comparison:
 
 def ansible(
     playbook: str | Path,
-    inventory: Path,
+    inventory: Path | None = None,
     *,
     limit: str = "",
     variables: Mapping[str, Any] | None = None,
@@ -168,7 +168,7 @@ def ansible(
 
     Args:
         playbook: a file, or the name of one of the project's.
-        inventory: file, or script, that names the hosts.
+        inventory: file, or script, that names the hosts; without one, there is this computer alone.
         limit: run it on these hosts alone.
         variables: in the place of those of the roles; they may be secret.
         quiet: print nothing.
@@ -190,6 +190,9 @@ def ansible(
     extra = folder / "variables.json"  # a file: arguments are seen by all
     extra.touch(mode=0o600)
     extra.write_text(json.dumps(dict(variables or {})))
+    if inventory is None:
+        inventory = folder / "hosts"
+        inventory.write_text("localhost\n")
     argv += ["--inventory", str(inventory.absolute()), f"--cmdline=--diff --extra-vars @{extra}"]
     argv += ["--limit", limit] if limit else []
     following = _Following(playbook.name)

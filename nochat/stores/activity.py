@@ -33,7 +33,7 @@ from nochat.requests import (
     Trends,
 )
 from nochat.room import REMEMBERED
-from nochat.stores import documents
+from nochat.stores import ANSWER_SECONDS, documents
 
 DUPLICATE_KEY = 11000
 MOST_COUNTED = 100  # unread messages; whoever has more need not know how many
@@ -52,9 +52,7 @@ class ActivityStore:
         try:
             if not url.startswith(("mongodb://", "mongodb+srv://")):
                 raise InvalidURI("another scheme")
-            self._client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
-                url, serverSelectionTimeoutMS=3000, tz_aware=True
-            )
+            self._client = client(url)
             self._db = self._client.get_default_database(DATABASE)
         except (InvalidURI, PyMongoError, ValueError) as error:
             raise NochatError(
@@ -300,13 +298,25 @@ _SPLIT: list[dict[str, Any]] = [
 _HOUR: list[dict[str, Any]] = [{"$project": {"hour": "$hour"}}]
 
 
+def client(url: str) -> AsyncMongoClient[dict[str, Any]]:
+    """A client of a MongoDB that waits for no answer for ever."""
+    limit = 1000 * ANSWER_SECONDS
+    return AsyncMongoClient(
+        url,
+        serverSelectionTimeoutMS=3000,
+        connectTimeoutMS=limit,
+        socketTimeoutMS=limit,
+        tz_aware=True,
+    )
+
+
 @asynccontextmanager
 async def _answering() -> AsyncIterator[None]:
     """What pymongo says of a server that is not there, said in our words."""
     try:
         yield
     except ConnectionFailure as error:
-        first = str(error).split(",")[0]
+        first = str(error).split(",")[0].partition(" (configured")[0]
         raise Unavailable(
             f"the activity store does not answer ({first}); is it running, and is "
             "NOCHAT_ACTIVITY_URL right?"

@@ -17,6 +17,7 @@ import alembic.config
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from sqlalchemy import (
+    URL,
     Boolean,
     Column,
     Connection,
@@ -40,6 +41,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModu
 from nochat.errors import NochatError, RequestFailed, Unavailable
 from nochat.events import Role
 from nochat.requests import Account, Session
+from nochat.stores import ANSWER_SECONDS
 
 metadata = MetaData()
 
@@ -68,7 +70,8 @@ class UserStore:
     """Accounts and sessions; its methods block, and may be called from several threads.
 
     Args:
-        url: SQLAlchemy's URL of the database: `sqlite:///…`, `mysql+pymysql://…`.
+        url: SQLAlchemy's URL of the database: `sqlite:///…`, `mysql+pymysql://…`. It may say how
+            many seconds an answer may take: `…?read_timeout=60`.
         session_hours: hours until a session ends.
 
     Raises:
@@ -78,8 +81,9 @@ class UserStore:
 
     def __init__(self, url: str, session_hours: float = 24.0) -> None:
         try:
-            self._place = make_url(url).render_as_string(hide_password=True)
-            self._engine = create_engine(url, pool_pre_ping=True)
+            place = make_url(url)
+            self._place = place.render_as_string(hide_password=True)
+            self._engine = create_engine(place, pool_pre_ping=True, connect_args=_limits(place))
         except (ArgumentError, NoSuchModuleError) as error:
             raise NochatError(
                 "NOCHAT_USERS_URL can't be used; write sqlite:///file or "
@@ -255,6 +259,14 @@ def _account(row: Row[Any]) -> Account:
 
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _limits(url: URL) -> dict[str, float]:
+    """How long pymysql waits for the server, where the URL does not say it."""
+    if url.get_driver_name() != "pymysql":
+        return {}
+    limits = dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), ANSWER_SECONDS)
+    return {name: limit for name, limit in limits.items() if name not in url.query}
 
 
 def _enforce_foreign_keys(connection: object, _: object) -> None:

@@ -130,6 +130,23 @@ def test_what_does_not_run_says_why(folder, text, limit, message):
     assert "\x1b" not in str(caught.value)
 
 
+HERE_ALONE = """
+- name: Try it
+  hosts: all
+  connection: local
+  gather_facts: false
+  tasks:
+    - name: Say {{ greeting }}
+      ansible.builtin.debug: {msg: hello}
+"""
+
+
+def test_without_an_inventory_there_is_this_computer_alone(folder):
+    path = playbook(folder, HERE_ALONE)
+    run = provision.ansible(path, variables={"greeting": "hello you"}, quiet=True)
+    assert [(task.host, task.name) for task in run.tasks] == [("localhost", "Say hello you")]
+
+
 def test_a_playbook_that_is_not_there_names_those_that_are(folder):
     with pytest.raises(FileNotFoundError, match=r"nowhere\.yml; .*containers\.yml") as caught:
         provision.ansible("nowhere.yml", folder / "hosts")

@@ -1,4 +1,4 @@
-"""`make test-openstack`: OpenStack on one machine, and a server in it by Vagrant and Ansible."""
+"""`make test-openstack`: OpenStack on one machine, and servers in it by Vagrant and by Ansible."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from openstack.exceptions import ForbiddenException
+from openstack.exceptions import ConflictException, ForbiddenException
 
 from nochat.lab import cloud, machines, provision
 
@@ -35,6 +35,24 @@ PLAYBOOK = """
       vars: {packages_names: [memcached]}
   tasks:
     - ansible.builtin.systemd_service: {name: memcached, state: started, enabled: true}
+"""
+
+HOST = {"name": "host", "group": "containers"}
+# What lets a connection pass says "refused" where nobody listens; what stops it says nothing.
+NEIGHBOURS = """
+- hosts: containers
+  tasks:
+    - ansible.builtin.command:
+        argv:
+          - python3
+          - -c
+          - |
+            import socket
+            try: socket.create_connection(("{{ machine_addresses['database-host'] }}", 25), 20)
+            except ConnectionRefusedError: print("refused")
+      register: said
+      changed_when: false
+      failed_when: said.stdout != "refused"
 """
 
 
@@ -106,6 +124,107 @@ def test_a_server_boots_is_provisioned_and_goes(mine: cloud.Cloud, tmp_path: Pat
     assert list(connection.compute.servers()) == []
     assert list(connection.compute.keypairs()) == []
     assert [it.device_owner for it in connection.network.ports()] in ([], ["network:dhcp"])
+    connection.close()
+
+
+@pytest.fixture
+def wanted(tmp_path: Path) -> dict[str, object]:
+    """What openstack.yml is told: a key, and where to write."""
+    key = tmp_path / "a key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    hosts = tmp_path / "the hosts" / "hosts.yml"
+    return {"openstack_private_key": str(key), "openstack_hosts_file": str(hosts)}
+
+
+def refused(match: str, **variables: object) -> None:
+    with pytest.raises(provision.Failed, match=match) as raised:
+        provision.ansible("openstack.yml", variables=variables, quiet=True)
+    assert 'assword"' not in str(raised.value)
+
+
+def test_the_playbook_says_what_is_wrong_before_it_makes_anything(mine, wanted, place) -> None:
+    refused(r"has no image nix; it has: debian-12,", **wanted | {"openstack_image": "nix"})
+    refused(r"has no flavor nix; it has: m1\.small", **wanted | {"openstack_flavor": "nix"})
+    refused(r"no network nix; it has: provider", **wanted | {"openstack_network": "nix"})
+    refused(r"ssh-keygen -t ed25519", **wanted | {"openstack_private_key": "/nowhere"})
+    refused(r"Cloud nowhere was not found\)", **wanted | {"openstack_cloud": "nowhere"})
+    with place.context() as other:
+        other.setenv("OS_CLIENT_CONFIG_FILE", "/nowhere/clouds.yaml")
+        refused(r"Cloud nochat was not found\)[^:]*To do: [^:]*OS_CLIENT_CONFIG_FILE", **wanted)
+    with mine.connect() as connection:
+        assert list(connection.compute.keypairs()) == []
+
+
+def test_the_playbook_passes_on_what_the_cloud_says_of_a_quota(mine, wanted) -> None:
+    with mine.connect() as connection:
+        network, made = connection.network, []
+        with contextlib.suppress(ConflictException):
+            while True:
+                made.append(network.create_security_group(name="another"))
+        refused("Quota exceeded for resources: .*security_group", **wanted)
+        for each in made:
+            network.delete_security_group(each)
+    # Half made is no obstacle to going away.
+    assert provision.ansible("openstack.yml", variables=wanted | {"state": "absent"}).changed
+
+
+def test_the_playbook_makes_both_machines_and_removes_them(mine, wanted, tmp_path) -> None:
+    hosts = Path(str(wanted["openstack_hosts_file"]))
+    connection = mine.connect()
+    compute, network = connection.compute, connection.network
+    compute.create_keypair(name="nochat")
+    network.create_security_group(name="nochat-others")
+    others = (["nochat"], ["default", "machine", "nochat-others"])
+
+    def there() -> tuple[list[str], list[str]]:
+        pairs, groups = compute.keypairs(), network.security_groups()
+        return sorted(it.name for it in pairs), sorted(it.name for it in groups)
+
+    assert there() == others
+    with timed("openstack.yml"):
+        provision.ansible("openstack.yml", variables=wanted)
+    with timed("openstack.yml again"):
+        assert provision.ansible("openstack.yml", variables=wanted).changed == []
+    assert hosts.stat().st_mode & 0o777 == 0o600
+
+    programs = str(Path(sys.executable).parent)
+    ran = subprocess.run(
+        ["ansible", "containers:database", "-m", "ping"],
+        cwd=machines.find_root() / "playbooks",
+        env=os.environ | {"ANSIBLE_HOSTS": str(hosts), "PATH": f"{programs}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.stdout.count("ping: pong") == 2, ran.stdout + ran.stderr
+
+    # What is let in from outside, and from one machine to the other.
+    (server,) = compute.servers(name="nochat-database-host")
+    (address,) = (it["addr"] for its in server.addresses.values() for it in its)
+    for port in (80, 443):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((address, port), timeout=20)
+    with pytest.raises(TimeoutError):
+        socket.create_connection((address, 25), timeout=5)
+    playbook = tmp_path / "neighbours.yml"
+    playbook.write_text(NEIGHBOURS)
+    provision.ansible(playbook, hosts)
+
+    # Of another prefix, these are strangers: neither taken nor removed.
+    other = wanted | {"openstack_prefix": "nochat-database", "openstack_machines": [HOST]}
+    refused("already nochat-database-host, and not by us", **other)
+    provision.ansible("openstack.yml", variables=other | {"state": "absent"})
+    assert len(list(compute.servers())) == 2
+
+    with timed("openstack.yml, absent"):
+        assert provision.ansible("openstack.yml", variables=wanted | {"state": "absent"}).changed
+    with timed("openstack.yml, absent again"):
+        again = provision.ansible("openstack.yml", variables=wanted | {"state": "absent"})
+    assert again.changed == []
+    assert list(compute.servers()) == []
+    assert there() == others
+    assert list(hosts.parent.iterdir()) == []
+    compute.delete_keypair("nochat")
+    network.delete_security_group(network.find_security_group("nochat-others"))
     connection.close()
 
 

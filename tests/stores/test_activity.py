@@ -1,6 +1,7 @@
 """The activity store, through pymongo, on the MongoDB-wire server that is here."""
 
 import gc
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -22,6 +23,7 @@ from nochat.events import (
 )
 from nochat.requests import Said, SearchMessages
 from nochat.stores.activity import ActivityStore
+from tests.proxies import proxy
 
 BEGINNING = [
     RoomCreated("lobby", 1, "ana", "Lobby"),
@@ -258,3 +260,25 @@ async def test_managers_see_every_room_but_those_of_two(store):
     den = [RoomCreated("den", 1, "eve", "Den", "private")]
     await store.record([*BEGINNING, *den, *pair])
     assert [room.room for room in (await store.all_rooms()).rooms] == ["den", "lobby"]
+
+
+# A check of the server that was under way when its client was closed leaves its socket open.
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+async def test_a_server_that_says_nothing_is_waited_for_no_longer_than_the_limit(
+    mongodb_server, monkeypatch
+):
+    monkeypatch.setattr("nochat.stores.activity.ANSWER_SECONDS", 0.5)
+    with proxy(urlsplit(mongodb_server.url).port) as way:
+        url = f"mongodb://127.0.0.1:{way.port}/t{new_id()[:12]}"
+        async with ActivityStore.opened(url) as store:
+            await store.record(BEGINNING)
+            way.silent = True
+            # On the connection that there is, and on a new one.
+            with pytest.raises(Unavailable, match=r"timed out\); is it running"):
+                await store.record([*BEGINNING, message(4)])
+            with pytest.raises(Unavailable, match="NOCHAT_ACTIVITY_URL"):
+                await store.room_state("lobby")
+            way.silent = False
+            await store.record([*BEGINNING, message(4)])
+            assert await positions(store) == ([1, 2, 3, 4], False)
+    gc.collect()

@@ -9,6 +9,7 @@ from sqlalchemy import make_url
 from nochat.errors import NochatError, RequestFailed, Unavailable
 from nochat.events import new_id
 from nochat.stores.users import UserStore
+from tests.proxies import proxy
 
 pytestmark = pytest.mark.usefixtures("_quick_passwords")
 
@@ -179,3 +180,33 @@ def test_accounts_are_listed_by_their_beginning_page_by_page(store, name):
     found, more = store.accounts(name, names[1], 2)
     assert ([each.name for each in found], more) == (names[2:], False)
     assert store.accounts("%", "", 5) == ([], False)
+
+
+def test_a_server_that_says_nothing_is_waited_for_no_longer_than_the_limit(
+    mariadb_server, monkeypatch, name
+):
+    monkeypatch.setattr("nochat.stores.users.ANSWER_SECONDS", 0.5)
+    real = make_url(mariadb_server.url)
+    with proxy(real.port) as way:
+        url = real.set(port=way.port).render_as_string(hide_password=False)
+        store = UserStore(url)
+        token = store.create(name, "a good password").token
+        way.silent = True
+        for _ in range(2):  # on the connection that there is, and on a new one
+            with pytest.raises(Unavailable, match="NOCHAT_USERS_URL"):
+                store.session(token)
+        with pytest.raises(Unavailable, match="NOCHAT_USERS_URL"):
+            UserStore(url)
+        way.silent = False
+        assert store.session(token).user == name
+        store.close()
+
+
+def test_the_url_may_set_the_limit(mariadb_server, monkeypatch):
+    monkeypatch.setattr("nochat.stores.users.ANSWER_SECONDS", 30)
+    real = make_url(mariadb_server.url)
+    with proxy(real.port) as way:
+        way.silent = True
+        url = real.set(port=way.port).update_query_dict({"read_timeout": "1"})
+        with pytest.raises(Unavailable, match="NOCHAT_USERS_URL"):
+            UserStore(url.render_as_string(hide_password=False))

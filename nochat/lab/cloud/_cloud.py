@@ -3,8 +3,11 @@
 import html
 import ipaddress
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import Any, Self
 
+import yaml
 from openstack.connection import Connection
 
 from nochat.lab.cloud import _contents
@@ -43,10 +46,20 @@ class Cloud:
         }
         return {"nochat": {"auth": auth, "region_name": _contents.REGION}}
 
+    @cached_property
+    def clouds_file(self) -> Path:
+        """A `clouds.yaml` of it, gone with the cloud; only we may read it."""
+        path = self.container.folder / "clouds.yaml"
+        path.touch(mode=0o600)
+        path.write_text(yaml.safe_dump({"clouds": self.clouds}))
+        return path
+
     @property
     def environment(self) -> dict[str, str]:
         """Variables for clients, and for the Vagrantfile what its servers are made of."""
         return {
+            "OS_CLIENT_CONFIG_FILE": str(self.clouds_file),
+            "OS_CLOUD": "nochat",
             "OS_AUTH_URL": self.auth_url,
             "OS_USERNAME": self.username,
             "OS_PASSWORD": self.password,

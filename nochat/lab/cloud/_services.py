@@ -4,6 +4,7 @@ import contextlib
 import socket
 import time
 from collections.abc import Callable
+from typing import Any
 
 from keystoneauth1.exceptions import ClientException
 from openstack.connection import Connection
@@ -83,7 +84,8 @@ def _log(container: Container, unit: str) -> str:
 
 def _complete(cloud: Connection) -> bool:
     """Whether all services answer, and what they need has reported to them."""
-    next(iter(cloud.image.images()), None)
+    images: Any = cloud.image  # The library knows an older interface too.
+    next(iter(images.images()), None)
     agents = list(cloud.network.agents())
     hypervisors = list(cloud.compute.hypervisors())
     return len(agents) == 2 and all(it.is_alive for it in agents) and bool(hypervisors)

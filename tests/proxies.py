@@ -1,0 +1,54 @@
+"""A way to a real server that can go silent: it takes what it is told, and says nothing."""
+
+import contextlib
+import select
+import socket
+import socketserver
+import threading
+from collections.abc import Iterator
+
+
+class Proxy(socketserver.ThreadingTCPServer):
+    """Passes on what comes, both ways; while it is `silent` all of that is lost.
+
+    Args:
+        port: of the real server, on this computer.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, port: int) -> None:
+        super().__init__(("127.0.0.1", 0), _Pass)
+        self.target, self.port = port, self.server_address[1]
+        self.silent = self.closing = False
+
+
+class _Pass(socketserver.BaseRequestHandler):
+    server: Proxy
+
+    def handle(self) -> None:
+        with (
+            contextlib.suppress(OSError),  # either side may go as it likes
+            socket.create_connection(("127.0.0.1", self.server.target)) as real,
+        ):
+            other = {self.request: real, real: self.request}
+            while not self.server.closing:
+                for side in select.select([*other], [], [], 0.05)[0]:
+                    if not (data := side.recv(65536)):
+                        return
+                    if not self.server.silent:
+                        other[side].sendall(data)
+
+
+@contextlib.contextmanager
+def proxy(port: int) -> Iterator[Proxy]:
+    """One that serves until the block ends."""
+    with Proxy(port) as it:
+        thread = threading.Thread(target=it.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield it
+        finally:
+            it.closing = True
+            it.shutdown()
+            thread.join()
