@@ -49,6 +49,9 @@ test-machines: $(READY)  ## machines by Docker and LXC, provisioned, and their n
 test-openstack: $(READY)  ## real OpenStack on one machine, and a server in it: minutes
 	@$(PYTHON) -m pytest -s -m openstack tests/machines
 
+test-cluster: $(READY)  ## three machines, and one of them dies: minutes
+	@$(PYTHON) -m pytest -s -m cluster tests/machines
+
 test-libvirt: $(READY)  ## boot and provision a virtual machine, emulated: minutes
 	@$(PYTHON) -m pytest -s -m libvirt tests/machines
 
@@ -108,4 +111,4 @@ endif
 $(READY): pyproject.toml requirements.lock package-lock.json tools/environment
 	@tools/environment
 
-.PHONY: help lab chat check test test-machines test-libvirt test-openstack base-image image up down box lint course docs bench bench-containers lock clean remake
+.PHONY: help lab chat check test test-machines test-cluster test-libvirt test-openstack base-image image up down box lint course docs bench bench-containers lock clean remake
