@@ -163,7 +163,7 @@ def deploy(
         quiet: print nothing.
 
     Raises:
-        provision.Failed: a task failed, or a machine can't be reached; run it again, and it goes on.
+        provision.Failed: a task failed, or a machine can't be reached; run it again.
     """
     address = farm.reach(CHAT)
     url = f"https://{names[0]}" if names else farm.url(CHAT, 443, "https")
