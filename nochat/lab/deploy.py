@@ -166,7 +166,7 @@ def deploy(
         provision.Failed: a task failed, or a machine can't be reached; run it again.
     """
     address = farm.reach(CHAT)
-    url = f"https://{names[0]}" if names else farm.url(CHAT, 443, "https")
+    url = f"https://{names[0]}" if names else farm.url(CHAT, 443, "https").removesuffix(":443")
     known = [*names, *(farm.reach(it) for it in farm.hosts if it != DATABASE)]
     known += ["localhost", "127.0.0.1"] if farm.provider == "docker" else []
     given: dict[str, Any] = {"stack_images": dict(images), "stack_names": known}

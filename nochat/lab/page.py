@@ -114,11 +114,12 @@ async def talk(
                 await said.last.wait_for()
         pictures = [await page.screenshot() for page in pages]
     images = "".join(
-        f'<img alt="What {html.escape(name)} sees" style="max-width: 49%" '
+        f'<img alt="What {html.escape(name)} sees" style="width: {98 // len(names)}%" '
         f'src="data:image/png;base64,{base64.b64encode(picture).decode()}">'
         for name, picture in zip(names, pictures, strict=True)
     )
-    _display(HTML, images)
+    style = "display: flex; justify-content: space-between"
+    _display(HTML, f'<div style="{style}">{images}</div>')
 
 
 async def _visit(chromium: "Browser", url: str, name: str, viewport: Any) -> "Page":
