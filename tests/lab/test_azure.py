@@ -27,6 +27,8 @@ from nochat.lab.checks import CheckFailed
 from nochat.lab.cloud._openstack import CloudError
 from tests.lab.published import problems
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(__file__).parents[2] / "vagrant" / "cloud_azure.py"
 sys.path.insert(0, str(PROGRAM.parent))
 import cloud_azure  # noqa: E402
