@@ -49,7 +49,7 @@ test-machines: $(READY)  ## machines by Docker and LXC, provisioned, and their n
 test-openstack: $(READY)  ## real OpenStack on one machine, and a server in it: minutes
 	@$(PYTHON) -m pytest -s -m openstack tests/machines
 
-azure-collection: build/azure-collection/.ready  ## what playbooks/azure.yml needs: 650 MB
+azure-collection: build/azure-collection/.ready  ## what playbooks/azure.yml needs: 1.3 GB
 
 build/azure-collection/.ready: playbooks/azure-requirements.txt | $(READY)
 	@$(VENV)/bin/uv venv --quiet --clear build/azure-collection

@@ -49,13 +49,10 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def play(azure, folder, tmp_path_factory):
-    inventory = tmp_path_factory.mktemp("inventory") / "hosts"
-    inventory.write_text("localhost\n")
-
+def play(azure, folder):
     def run(**variables: str) -> list[str]:
         given = {"azure_folder": str(folder), **variables}
-        ran = provision.ansible("azure.yml", inventory, variables=given)
+        ran = provision.ansible("azure.yml", variables=given)
         print(ran, flush=True)
         return [f"{task.host}: {task.name}" for task in ran.changed]
 
@@ -117,7 +114,7 @@ def test_both_machines_are_made_and_ansible_logs_in(play, azure, folder) -> None
     for group, name in (("containers", NAMES[0]), ("database", NAMES[1])):
         said = ansible(folder, group, "-m", "command", "-a", "sh -c 'whoami; hostname'")
         assert said.split()[-2:] == [USER, name]
-    assert ansible(folder, "all", "-m", "ping").count('"ping": "pong"') == len(NAMES)
+    assert ansible(folder, "all", "-m", "ping").count("pong") == len(NAMES)
 
 
 def test_a_second_run_changes_nothing(play) -> None:
@@ -160,4 +157,4 @@ def test_absent_leaves_nothing_and_twice_is_no_error(play, azure, folder, before
     assert cloud.AzureAccount.from_environment().left() == []
     assert containers() == before
     assert {it.name for it in folder.iterdir()} == {"private_key", "private_key.pub"}
-    assert play(azure_state="absent") == []
+    assert play(state="absent") == []

@@ -15,7 +15,18 @@ from nochat.settings import Settings
 PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
 ROLES = PLAYBOOKS / "roles"
 OF_BOTH = ("mariadb", "mongodb", "nochat", "rabbitmq", "wheels")  # roles that Rex knows, too
-NAMES = ("servers", "app", "containers", "database", "deploy", "docker", "grow", "openstack", "stack")
+NAMES = (
+    "servers",
+    "app",
+    "azure",
+    "containers",
+    "database",
+    "deploy",
+    "docker",
+    "grow",
+    "openstack",
+    "stack",
+)
 
 
 def defaults(role) -> dict:
