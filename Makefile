@@ -60,6 +60,9 @@ build/azure-collection/.ready: playbooks/azure-requirements.txt | $(READY)
 test-azure-collection: azure-collection  ## Azure by Ansible's collection, against a stand-in: minutes
 	@$(PYTHON) -m pytest -s -m azure_collection tests/machines
 
+test-cluster: $(READY)  ## three machines, and one of them dies: minutes
+	@$(PYTHON) -m pytest -s -m cluster tests/machines
+
 test-libvirt: $(READY)  ## boot and provision a virtual machine, emulated: minutes
 	@$(PYTHON) -m pytest -s -m libvirt tests/machines
 
@@ -119,4 +122,4 @@ endif
 $(READY): pyproject.toml requirements.lock package-lock.json tools/environment
 	@tools/environment
 
-.PHONY: help lab chat check test test-machines azure-collection test-azure-collection test-libvirt test-openstack base-image image up down box lint course docs bench bench-containers lock clean remake
+.PHONY: help lab chat check test test-machines azure-collection test-azure-collection test-cluster test-libvirt test-openstack base-image image up down box lint course docs bench bench-containers lock clean remake

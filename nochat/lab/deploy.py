@@ -163,11 +163,12 @@ def deploy(
         quiet: print nothing.
 
     Raises:
-        Failed: a task failed, or a machine can't be reached; run it again, and it goes on.
+        provision.Failed: a task failed, or a machine can't be reached; run it again.
     """
     address = farm.reach(CHAT)
     url = f"https://{names[0]}" if names else farm.url(CHAT, 443, "https")
-    known = [*names, address, *(["localhost", "127.0.0.1"] if farm.provider == "docker" else [])]
+    known = [*names, *(farm.reach(it) for it in farm.hosts if it != DATABASE)]
+    known += ["localhost", "127.0.0.1"] if farm.provider == "docker" else []
     given: dict[str, Any] = {"stack_images": dict(images), "stack_names": known}
     if _built():
         given["stack_files"] = ["compose.yaml", "compose.offline.yaml", *FILES[1:]]

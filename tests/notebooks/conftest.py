@@ -49,8 +49,10 @@ def left(started) -> Callable[..., list[str]]:
 
 @pytest.fixture
 def execute(tmp_path, left) -> Callable[..., None]:
-    def execute(path: Path, *, with_engine: bool = False) -> None:
-        result = run(path, tmp_path, progress=print)
+    def execute(
+        path: Path, parameters: dict[str, str] | None = None, *, with_engine: bool = False
+    ) -> None:
+        result = run(path, tmp_path, parameters or {}, progress=print)
         if result.outcome == "unable" and is_good(result):
             pytest.skip(result.reason)
         assert is_good(result), explain(result)

@@ -1,0 +1,81 @@
+"""`make test-cluster`: three machines, RabbitMQ on all of them, and one of them dies in a talk."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nochat.events import new_id
+from nochat.keeper import free_port, keep, listens, wait_until
+from nochat.lab import containers, deploy, machines, servers
+from nochat.lab.machines import Farm
+from nochat.lab.people import Person
+from nochat.lab.servers._registry import _own_address
+from tests.conftest import box
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1800)]
+
+MESSAGES = [f"message {number}" for number in range(15)]
+KILLED_AFTER = 5
+PATIENCE = 120  # seconds
+
+
+@pytest.fixture
+def activity(tmp_path) -> Iterator[str]:
+    """URL of a store that is on none of the machines: the stand-in for MongoDB, here."""
+    port = free_port()
+    argv = [Path(sys.executable).with_name("nx-27017"), "--host", "0.0.0.0", "--port", str(port)]
+    argv += ["--data-dir", str(tmp_path / "data"), "--pid-file", str(tmp_path / "pid")]
+    with keep([*argv, "--log-file", "/dev/null"], log=tmp_path / "log") as kept:
+        wait_until(lambda: listens(port), 20, "the stand-in for MongoDB", kept)
+        yield f"mongodb://{_own_address()}:{port}/nochat"
+
+
+@pytest.fixture
+def farm(place, image) -> Iterator[Farm]:
+    place.setenv("NOCHAT_MACHINE_COUNT", "3")
+    with machines.up(provision=False) as farm:
+        yield farm
+
+
+async def say(person: Person, text: str) -> None:
+    """Send it until it is acknowledged, as the page does."""
+    client_id = new_id()
+    while True:
+        try:
+            await person.says(text, client_id=client_id)
+            return
+        except (RuntimeError, TimeoutError):
+            await asyncio.sleep(0.2)
+
+
+async def test_a_machine_dies_and_nothing_is_lost(farm, activity, docker_engine, images_of_debian):
+    box("python")
+    with servers.registry() as registry:
+        registry.trust(docker_engine)
+        deploy.build()
+        images = deploy.push(registry)
+        how = {"variables": {"stack_activity_url": activity}, "playbook": "grow.yml"}
+        site = deploy.deploy(farm, images, registry, **how)
+        print(f"three machines set up in {site.run.seconds:.0f} s")
+        again = deploy.deploy(farm, images, registry, **how)
+        assert again.run.changed == []
+    first, second = (f"https://{farm.reach(it)}" for it in ("containers-host", "containers-host-2"))
+    bob = await Person("bob", first, trust=site.trust).arrive()
+    async with asyncio.timeout(PATIENCE), Person("ana", second, trust=site.trust) as ana:
+        for text in MESSAGES[:KILLED_AFTER]:
+            await say(ana, text)
+        await bob.until(lambda: MESSAGES[KILLED_AFTER - 1] in bob.texts(), PATIENCE)
+        containers.client().containers.get(farm.container("containers-host")).kill()
+        began = time.monotonic()
+        for text in MESSAGES[KILLED_AFTER:]:
+            await say(ana, text)
+        await ana.until(lambda: MESSAGES[-1] in ana.texts(), PATIENCE)
+        print(f"all said and heard {time.monotonic() - began:.1f} s after a machine died")
+        assert [it for it in ana.texts() if it in MESSAGES] == MESSAGES
+    async with Person("bob", second, trust=site.trust) as bob:
+        history = (await bob.call("history", {"room": "lobby"}))["entries"]
+    assert [it["text"] for it in history if it.get("text") in MESSAGES] == MESSAGES

@@ -1,0 +1,166 @@
+"""The final deployment on two machines, for real: interrupted, used, and looked at from outside.
+
+They are made once and shared, so the order of the tests counts. Notebook 07 does the rest of it, in
+the stand-in for Azure: a new version, a backup, and its return on new machines.
+"""
+
+import pickle
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from nochat.lab import deploy, machines, provision, servers, verify
+from nochat.lab.deploy import Site
+from nochat.lab.machines import Farm
+from nochat.lab.people import Person
+from nochat.lab.servers import Registry
+from tests.conftest import box
+
+from .both import line_with, process
+
+pytestmark = [
+    pytest.mark.machines,
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+]
+
+DOORS = [*range(1, 1025), 2375, 2376, 3306, 4369, 5672, 8000, 8001, 9100, 15672, 25672, 27017]
+# In the middle of which somebody interrupts it, one after the other.
+STEPS = ("Install mariadb-server", "Say what may be reached", "Fetch the images", "Bring the cont")
+STACK = "cd /opt/nochat-stack && docker-compose exec -T"
+
+
+@pytest.fixture(scope="module")
+def registry(docker_engine, images_of_debian) -> Iterator[Registry]:
+    box("python")
+    with servers.registry(quiet=True) as registry:
+        registry.trust(docker_engine)
+        yield registry
+
+
+@pytest.fixture(scope="module")
+def images(registry) -> dict[str, str]:
+    deploy.build(quiet=True)
+    return deploy.push(registry, quiet=True)
+
+
+@pytest.fixture(scope="module")
+def farm(image) -> Iterator[Farm]:
+    with machines.up(provision=False, quiet=True) as farm:
+        yield farm
+
+
+# Interrupts itself as the Interrupt button of a notebook does, when a step begins.
+STUDENT = """
+    import os, pickle, signal, sys
+    from nochat.lab import _board, deploy, machines, servers
+
+    steps = os.environ["STEPS"].split(",")
+    say = _board.Board.say
+
+    def stop(board, name, text):
+        say(board, name, text)
+        if steps and text.startswith(steps[0]):
+            steps.pop(0)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    _board.Board.say = stop
+    farm = machines.up(provision=False, quiet=True)
+    images, registry = pickle.loads(bytes.fromhex(os.environ["GIVEN"]))
+    while steps:
+        try:
+            deploy.deploy(farm, images, registry)
+        except KeyboardInterrupt:
+            print("interrupted, before:", *steps, flush=True)
+    print("done", flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def site(farm, images, registry) -> Site:
+    return deploy.deploy(farm, images, registry, quiet=True)
+
+
+def test_interrupted_at_every_step_it_goes_on_when_it_is_run_again(farm, images, registry):
+    plain = servers.Registry(
+        registry.name, registry.url, "", look=str, authority=registry.authority
+    )
+    given = pickle.dumps((images, plain)).hex()
+    with process(STUDENT, STEPS=",".join(STEPS), GIVEN=given) as student:
+        for _ in STEPS:
+            line_with("interrupted", student)
+        line_with("done", student)
+    done = deploy.deploy(farm, images, registry, quiet=True)
+    assert done.run.changed != []
+
+
+async def test_a_user_chats_encrypted(site):
+    await verify.chat(site.url, trust=site.trust)
+    verify.encrypted(site.url, trust=site.trust)
+
+
+def test_a_second_run_changes_nothing(site, farm, images, registry):
+    assert deploy.deploy(farm, images, registry, quiet=True).run.changed == []
+
+
+async def test_from_outside_there_is_the_page_and_ssh_and_nothing_else(site, farm):
+    await verify.only(site.address, [22, 80, 443], DOORS)
+    await verify.only(farm.reach("database-host"), [22], DOORS)
+
+
+def test_nobody_has_an_account_that_others_know(site, farm):
+    database = "sudo mariadb --batch --skip-column-names --execute"
+    told = farm.ssh("database-host", f"{database} 'SELECT user, host, plugin FROM mysql.user'")
+    accounts = [line.split("\t") for line in told.splitlines()]
+    by_password = [(user, host) for user, host, plugin in accounts if user == "nochat"]
+    assert by_password == [("nochat", farm.addresses["containers-host"])]
+    # The others are the system's own, by its socket.
+    told = farm.ssh("database-host", f"{database} 'SHOW GRANTS FOR root@localhost'")
+    assert "USING 'invalid'" in told or "unix_socket" in told
+    users = farm.ssh("containers-host", f"sudo sh -c '{STACK} rabbitmq rabbitmqctl -q list_users'")
+    assert [line.split("\t")[0] for line in users.splitlines()[1:]] == ["nochat"]
+
+
+def test_no_secret_can_be_read_by_who_only_logs_in(site, farm):
+    stolen = "cat /opt/nochat-stack/.secrets/* /opt/nochat-stack/.env 2>/dev/null; id -un"
+    assert farm.ssh("containers-host", stolen) == "vagrant\n"
+    url = farm.ssh("containers-host", "sudo cat /opt/nochat-stack/.secrets/bus_url")
+    password = urlsplit(url).password
+    assert password
+    assert password not in farm.ssh("containers-host", "sudo docker inspect $(sudo docker ps -q)")
+
+
+async def test_what_was_said_stays_when_a_new_version_comes(site, farm, images, registry):
+    async with Person("vera", site.url, trust=site.trust) as vera:
+        await vera.says("before the new version")
+    newer = {"stack_environment": {"NOCHAT_LOG_LEVEL": "debug"}}
+    again = deploy.deploy(farm, images, registry, variables=newer, quiet=True)
+    assert [task.name for task in again.run.changed if "containers up" in task.name]
+    async with Person("vera", site.url, trust=site.trust) as vera:
+        history = (await vera.call("history", {"room": "lobby"}))["entries"]
+    assert "before the new version" in [entry.get("text") for entry in history]
+
+
+def test_an_image_that_is_nowhere_is_named_and_the_chat_runs_on(site, farm, images, registry):
+    wrong = {**images, "CHAT_IMAGE": f"{registry.address}/{registry.user}/nothing:0"}
+    with pytest.raises(provision.Failed, match="nothing:0") as failed:
+        deploy.deploy(farm, wrong, registry, quiet=True)
+    assert failed.value.host == "containers-host"
+    assert registry.password not in str(failed.value)
+    running = farm.ssh("containers-host", "sudo docker ps --quiet | wc -l")
+    assert int(running) == 10
+
+
+async def test_a_backup_has_both_and_an_old_one_survives_a_failure(site, farm, tmp_path):
+    files = deploy.backup(farm, tmp_path / "kept")
+    assert [it.name for it in files] == [deploy.DUMP, deploy.COPY]
+    before = [it.read_bytes() for it in files]
+    farm.ssh("database-host", "sudo systemctl stop mariadb")
+    try:
+        with pytest.raises(machines.MachinesError, match="database-host"):
+            deploy.backup(farm, tmp_path / "kept")
+    finally:
+        farm.ssh("database-host", "sudo systemctl start mariadb")
+    assert [it.read_bytes() for it in files] == before
+    assert all(it.stat().st_mode & 0o077 == 0 for it in files)
