@@ -26,7 +26,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-21s %s\n", $$1, $$2}' Makefile
 
 lab: $(READY)  ## open the course in JupyterLab
 	@$(PYTHON) tools/lab.py
@@ -48,6 +48,17 @@ test-machines: $(READY)  ## machines by Docker and LXC, provisioned, and their n
 
 test-openstack: $(READY)  ## real OpenStack on one machine, and a server in it: minutes
 	@$(PYTHON) -m pytest -s -m openstack tests/machines
+
+azure-collection: build/azure-collection/.ready  ## what playbooks/azure.yml needs: 1.3 GB
+
+build/azure-collection/.ready: playbooks/azure-requirements.txt | $(READY)
+	@$(VENV)/bin/uv venv --quiet --clear build/azure-collection
+	@$(VENV)/bin/uv pip install --quiet --compile-bytecode --requirements $< \
+	  --python build/azure-collection/bin/python
+	@touch $@
+
+test-azure-collection: azure-collection  ## Azure by Ansible's collection, against a stand-in: minutes
+	@$(PYTHON) -m pytest -s -m azure_collection tests/machines
 
 test-cluster: $(READY)  ## three machines, and one of them dies: minutes
 	@$(PYTHON) -m pytest -s -m cluster tests/machines
@@ -111,4 +122,4 @@ endif
 $(READY): pyproject.toml requirements.lock package-lock.json tools/environment
 	@tools/environment
 
-.PHONY: help lab chat check test test-machines test-cluster test-libvirt test-openstack base-image image up down box lint course docs bench bench-containers lock clean remake
+.PHONY: help lab chat check test test-machines azure-collection test-azure-collection test-cluster test-libvirt test-openstack base-image image up down box lint course docs bench bench-containers lock clean remake

@@ -120,6 +120,27 @@ def test_a_plan_lists_what_is_made_and_nothing_of_it_is_left(student):
     assert student.account.left() == []
 
 
+def subnet(student: Student, prefix: str):
+    """Make a further one in the network."""
+    body = {"properties": {"addressPrefix": prefix}}
+    group = student.settings.resource_group_name
+    with Clients(student.settings) as clients:
+        made = clients.network.subnets.begin_create_or_update(group, parts.NETWORK, "more", body)
+        return made.result()
+
+
+def test_a_subnet_is_inside_its_network_and_outside_others(student):
+    student.act("create")
+    assert subnet(student, "10.198.19.0/24").provisioning_state == "Succeeded"
+    for prefix, said in (
+        ("10.198.18.128/25", "NetcfgSubnetRangesOverlap"),
+        ("10.199.0.0/24", "NetcfgInvalidSubnet"),
+    ):
+        with pytest.raises(HttpResponseError) as refused:
+            subnet(student, prefix)
+        assert code(refused.value) == said
+
+
 def test_all_that_is_answered_is_as_published(student):
     from azure.mgmt.compute import models as compute
     from azure.mgmt.network import models as network
@@ -143,6 +164,7 @@ def test_all_that_is_answered_is_as_published(student):
                 (compute, "ResourceSku", it)
                 for it in c.resource_skus.list(filter=f"location eq '{where}'")
             ),
+            *((compute, "VirtualMachineSize", it) for it in c.virtual_machine_sizes.list(where)),
             *((compute, "Usage", it) for it in c.usage.list(where)),
             *(
                 (compute, "VirtualMachineImageResource", it)
@@ -151,6 +173,7 @@ def test_all_that_is_answered_is_as_published(student):
             (network, "VirtualNetwork", n.virtual_networks.get(group, parts.NETWORK)),
             (network, "Subnet", n.subnets.get(group, parts.NETWORK, parts.SUBNET)),
             *((network, "Subnet", it) for it in n.subnets.list(group, parts.NETWORK)),
+            (network, "Subnet", subnet(student, "10.198.19.0/24")),
             (
                 network,
                 "NetworkSecurityGroup",

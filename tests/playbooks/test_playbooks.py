@@ -18,6 +18,7 @@ OF_BOTH = ("mariadb", "mongodb", "nochat", "rabbitmq", "wheels")  # roles that R
 NAMES = (
     "servers",
     "app",
+    "azure",
     "containers",
     "database",
     "deploy",

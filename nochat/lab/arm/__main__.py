@@ -59,6 +59,7 @@ def build(store: Store, login: Login, behind: Behind) -> Starlette:
             arm("/providers/Microsoft.Compute/skus", groups.sizes),
             arm(provider, groups.providers),
             arm(f"{provider}/register", groups.providers, "POST"),
+            arm(f"{here}/vmSizes", groups.sizes_by_name),
             arm(f"{here}/usages", groups.usages),
             arm(f"{here}/checkDnsNameAvailability", groups.dns_name),
             arm(f"{here}{image}", groups.images),
@@ -67,7 +68,7 @@ def build(store: Store, login: Login, behind: Behind) -> Starlette:
             arm(kind, resources.all),
             arm(f"{kind}/{{name}}", resources.one, "GET", "PUT", "PATCH", "DELETE"),
             arm(f"{kind}/{{name}}/{{action}}", resources.act, "GET", "POST"),
-            arm(f"{kind}/{{name}}/subnets/{{child}}", resources.subnet),
+            arm(f"{kind}/{{name}}/subnets/{{child}}", resources.subnet, "GET", "PUT"),
         ]
     )
 

@@ -110,3 +110,19 @@ def skus(location: str) -> list[dict[str, Any]]:
         for name, number, memory in SIZES
         if location in LOCATIONS
     ]
+
+
+def sizes(location: str) -> list[dict[str, Any]]:
+    """The sizes of a region, also those that are not to be had."""
+    return [
+        {
+            "name": name,
+            "numberOfCores": number,
+            "memoryInMB": int(memory * 1024),
+            "osDiskSizeInMB": 1047552,
+            "resourceDiskSizeInMB": number * 4096,
+            "maxDataDiskCount": 2 * number,
+        }
+        for name, number, memory in SIZES
+        if location in LOCATIONS
+    ]

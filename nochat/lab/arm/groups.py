@@ -142,6 +142,10 @@ class Groups:
         location = found[1] if found else LOCATIONS[0]
         return JSONResponse({"value": catalogue.skus(location)})
 
+    async def sizes_by_name(self, request: Request) -> Response:
+        """List the sizes of a region as one did before there were restrictions: without them."""
+        return JSONResponse({"value": catalogue.sizes(_location(request))})
+
     async def usages(self, request: Request) -> Response:
         """List the quotas of a region."""
         location = _location(request)

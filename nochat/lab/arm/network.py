@@ -45,11 +45,35 @@ def _subnet(spaces: Iterable[Any], subnet: Resource) -> dict[str, Any]:
             "IP address range of virtual network.",
         )
     return {
-        **given,
         "delegations": [],
         "privateEndpointNetworkPolicies": "Disabled",
         "privateLinkServiceNetworkPolicies": "Enabled",
+        **given,
     }
+
+
+def put_subnet(network: Resource, name: str, body: Resource) -> Resource:
+    """Make a subnet of a network that is there, or change it.
+
+    Raises:
+        Refusal: it is outside the network's range, or inside another subnet's.
+    """
+    properties = network["properties"]
+    spaces = [ipaddress.ip_network(it) for it in properties["addressSpace"]["addressPrefixes"]]
+    given = {"name": name, "properties": body.get("properties", {})}
+    made = _child(network, "subnets", given, _subnet(spaces, given))
+    others = [it for it in properties["subnets"] if it["name"].lower() != name.lower()]
+    inside = ipaddress.ip_network(made["properties"]["addressPrefix"])
+    for other in others:
+        if inside.overlaps(ipaddress.ip_network(other["properties"]["addressPrefix"])):
+            raise Refusal(
+                400,
+                "NetcfgSubnetRangesOverlap",
+                f"Subnet '{name}' is not valid because its IP address range overlaps with that of "
+                f"an existing subnet in virtual network '{network['name']}'.",
+            )
+    properties["subnets"] = [*others, made]
+    return made
 
 
 def fill_rules(store: Store, group: Resource, _: Resource | None) -> None:

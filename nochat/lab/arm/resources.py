@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from nochat.lab.arm import compute, users
+from nochat.lab.arm import compute, network, users
 from nochat.lab.arm.kinds import KINDS, Behind, Kind
 from nochat.lab.arm.refusal import Refusal
 from nochat.lab.arm.store import LOCATIONS, PROVIDERS, Operation, Resource, Store, etag
@@ -73,14 +73,39 @@ class Resources:
         return self._accepted(request, operation)
 
     async def subnet(self, request: Request) -> Response:
-        """Show a subnet of a network."""
+        """Show a subnet of a network, or make it."""
         kind, group = _kind(request), request.path_params["group"]
         at = self.store.identifier(group, kind.type, request.path_params["name"])
+        if request.method == "PUT":
+            return await self._put_subnet(request, at)
         shown = users.show(self.store, self.store.get(at))["properties"].get("subnets", [])
         for it in shown:
             if it["name"].lower() == request.path_params["child"].lower():
                 return JSONResponse(it)
         raise Refusal(404, "NotFound", f"Resource {request.path_params['child']} not found.")
+
+    async def _put_subnet(self, request: Request, at: str) -> Response:
+        self.store.group(request.path_params["group"], to_write=True)
+        parent, name = self.store.get(at), request.path_params["child"]
+        known = {it["name"].lower() for it in parent["properties"]["subnets"]}
+        try:
+            made = network.put_subnet(parent, name, await read(request))
+        except (KeyError, TypeError, AttributeError) as error:
+            message = f"Required parameter {error} is missing (null)."
+            raise Refusal(400, "InvalidParameter", message) from error
+        made["properties"]["provisioningState"] = "Updating"
+
+        async def work() -> None:
+            """Behind it there is nothing."""
+
+        operation = self.store.begin(
+            work,
+            lambda: made["properties"].update(provisioningState="Succeeded"),
+            lambda: made["properties"].update(provisioningState="Failed"),
+        )
+        headers = self._headers(request, operation)
+        headers.pop("Location")
+        return JSONResponse(made, 200 if name.lower() in known else 201, headers)
 
     async def _put(self, request: Request, kind: Kind, at: str) -> Response:
         group = self.store.group(request.path_params["group"], to_write=True)

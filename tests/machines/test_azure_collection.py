@@ -1,0 +1,160 @@
+"""`make test-azure-collection`: playbooks/azure.yml, against a stand-in with real machines."""
+
+import os
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nochat.lab import cloud, provision
+from nochat.lab._azure_clients import Clients
+from nochat.lab._azure_settings import Settings
+
+from .both import NAMES
+from .conftest import needs_root
+from .test_azure import answers, containers
+
+pytestmark = [
+    pytest.mark.azure_collection,
+    pytest.mark.slow,
+    pytest.mark.timeout(1200),
+    needs_root,
+]
+SHIM = Path(__file__).with_name("collection")
+USER = "lia"
+GROUP = "nochat"
+
+
+@pytest.fixture(scope="module")
+def before(image) -> set[str]:
+    return containers()
+
+
+@pytest.fixture(scope="module")
+def azure(before, place) -> Iterator[cloud.AzureStandIn]:
+    with cloud.azure_stand_in(machines=True) as it:
+        for name, value in it.environment.items():
+            place.setenv(name, value)
+        place.setenv("AZURE_SSH_USERNAME", USER)
+        place.setenv("PYTHONPATH", str(SHIM))
+        yield it
+    assert containers() == before
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("azure") / "made"
+
+
+@pytest.fixture(scope="module")
+def play(azure, folder):
+    def run(**variables: str) -> list[str]:
+        given = {"azure_folder": str(folder), **variables}
+        ran = provision.ansible("azure.yml", variables=given)
+        print(ran, flush=True)
+        return [f"{task.host}: {task.name}" for task in ran.changed]
+
+    return run
+
+
+@pytest.fixture
+def clients(azure) -> Iterator[Clients]:
+    with Clients(Settings.from_environment()) as it:
+        yield it
+
+
+def ansible(folder: Path, *arguments: str) -> str:
+    """Ansible, with the project's own inventory, as a student calls it before deploy.yml."""
+    env = {**os.environ, "ANSIBLE_HOSTS": str(folder / "hosts")}
+    ran = subprocess.run(
+        ["ansible", *arguments],
+        cwd="playbooks",
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def test_a_wrong_secret_is_named_and_not_shown(play, azure) -> None:
+    wrong = "not-the-secret-of-anybody"
+    with pytest.raises(provision.Failed) as failed:
+        play(azure_secret=wrong)
+    said = str(failed.value) + repr(failed.value.run)
+    assert "AADSTS7000215" in said
+    assert wrong not in said
+    assert azure.secret not in said
+
+
+def test_what_is_missing_is_named(play) -> None:
+    with pytest.raises(provision.Failed, match=r"Not set: AZURE_CLIENT_SECRET\."):
+        play(azure_secret="")
+
+
+def test_a_group_that_others_made_is_left_alone(play, clients) -> None:
+    body = {"location": "westeurope", "tags": {"nochat": "course"}}
+    clients.resources.resource_groups.create_or_update("others", body)
+    for state in ("present", "absent"):
+        with pytest.raises(provision.Failed, match="did not make"):
+            play(azure_resource_group="others", azure_state=state)
+    assert clients.resources.resource_groups.get("others").tags == {"nochat": "course"}
+    clients.resources.resource_groups.begin_delete("others").result()
+
+
+def test_both_machines_are_made_and_ansible_logs_in(play, azure, folder) -> None:
+    azure.unregister("Microsoft.DevTestLab")
+    assert play()
+    for name in ("hosts", "private_key"):
+        assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
+    assert azure.secret not in (folder / "hosts").read_text()
+    for group, name in (("containers", NAMES[0]), ("database", NAMES[1])):
+        said = ansible(folder, group, "-m", "command", "-a", "sh -c 'whoami; hostname'")
+        assert said.split()[-2:] == [USER, name]
+    assert ansible(folder, "all", "-m", "ping").count("pong") == len(NAMES)
+
+
+def test_a_second_run_changes_nothing(play) -> None:
+    assert play() == []
+
+
+def test_it_is_made_as_vagrant_makes_it(clients) -> None:
+    """The same names and sizes, and only what the rules say is let in."""
+    opened = {"containers-host": {"80": "*", "443": "*"}, "database-host": {}}
+    for name in NAMES:
+        rules = clients.network.network_security_groups.get(GROUP, f"{name}-rules")
+        found = {
+            it["properties"]["destinationPortRange"]: it["properties"]["sourceAddressPrefix"]
+            for it in rules.as_dict()["properties"]["securityRules"]
+        }
+        assert found == {"22": os.environ["AZURE_SSH_FROM"], **opened[name]}
+        machine = clients.compute.virtual_machines.get(GROUP, name).as_dict()["properties"]
+        linux = machine["osProfile"]["linuxConfiguration"]
+        assert linux["disablePasswordAuthentication"] is True
+        assert [it["keyData"].split()[0] for it in linux["ssh"]["publicKeys"]] == ["ssh-ed25519"]
+        assert machine["hardwareProfile"]["vmSize"] == Settings.vm_size
+        disk = machine["storageProfile"]["osDisk"]
+        assert (disk["name"], disk["diskSizeGB"]) == (f"{name}-disk", 30)
+        assert disk["managedDisk"]["storageAccountType"] == "StandardSSD_LRS"
+        address = clients.network.public_ip_addresses.get(GROUP, f"{name}-address").as_dict()
+        assert address["sku"]["name"] == "Standard"
+        assert address["properties"]["publicIPAllocationMethod"] == "Static"
+        reached = address["properties"]["ipAddress"]
+        assert answers(reached, 22)
+        assert not answers(reached, 8000)
+    plan = cloud.AzureAccount.from_environment().plan()
+    left = cloud.AzureAccount.from_environment().left()
+    assert len(left) == len(plan.resources)
+    tags = {it.id: it.tags for it in clients.resources.resources.list()}
+    assert {it["nochat"] for it in tags.values()} == {"playbook"}
+
+
+def test_absent_leaves_nothing_and_twice_is_no_error(play, azure, folder, before) -> None:
+    assert play(azure_state="absent")
+    assert cloud.AzureAccount.from_environment().left() == []
+    assert containers() == before
+    assert {it.name for it in folder.iterdir()} == {"private_key", "private_key.pub"}
+    assert play(state="absent") == []
