@@ -51,7 +51,8 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def play(azure, folder):
     def run(**variables: str) -> list[str]:
-        given = {"azure_folder": str(folder), **variables}
+        given = {"azure_folder": str(folder), "azure_private_key": str(folder / "private_key")}
+        given |= variables
         ran = provision.ansible("azure.yml", variables=given)
         print(ran, flush=True)
         return [f"{task.host}: {task.name}" for task in ran.changed]
