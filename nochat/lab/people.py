@@ -13,6 +13,7 @@ import socketio
 from nochat.events import LOBBY, new_id
 
 PATIENCE = 15.0  # seconds
+GOODBYE = 0.25
 
 
 class Person:
@@ -120,6 +121,9 @@ class Person:
         await self.disconnect()
         if self._http:
             await self._http.close()
+            if self.url.startswith("https"):
+                # As aiohttp's page on a graceful shutdown says: it does not wait for TLS to end.
+                await asyncio.sleep(GOODBYE)
 
     async def join(self, room: str = LOBBY) -> None:
         """Become a member of a room, and wait until it is so."""

@@ -83,5 +83,5 @@ def test_known_hosts_are_left_alone_for_vagrants_machines_only(script, tmp_path)
 def test_the_roles_of_the_machines_are_those_of_the_vagrantfile(script):
     vagrantfile = (SCRIPT.parents[1] / "Vagrantfile").read_text()
     for name in ("containers", "database"):
-        [machine] = script.GROUPS[name]
-        assert f'"{name}" => ["{machine}"]' in vagrantfile
+        for machine in script.GROUPS[name]:
+            assert f'name: "{machine}"' in vagrantfile
