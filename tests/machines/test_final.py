@@ -56,6 +56,8 @@ STUDENT = """
     import os, pickle, signal, sys
     from nochat.lab import _board, deploy, machines, servers
 
+    # Who was started in the background of a shell may have inherited that it ignores it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     steps = os.environ["STEPS"].split(",")
     say = _board.Board.say
 
