@@ -8,7 +8,7 @@ what there is. Machines come up side by side, each by a process of its own.
 import time
 from typing import Any
 
-from conversation import Machine, Order, Refused, progress, serve
+from conversation import Machine, Order, Refused, progress, refuse_all, serve
 
 try:
     from azure.core.exceptions import AzureError, ResourceNotFoundError
@@ -20,12 +20,7 @@ try:
     from nochat.lab._azure_settings import Settings, SettingsError
 except ModuleNotFoundError as error:
     problem = f"{error.name} is missing. Install it: make lab"
-
-    def refuse(_: Order) -> Machine:
-        """Say what to install."""
-        raise Refused(problem) from None
-
-    serve({"create": refuse, "destroy": refuse, "state": refuse})
+    refuse_all(problem)
     raise SystemExit from None
 
 IN_USE = {"InUseSubnetCannotBeDeleted", "InUseNetworkCannotBeDeleted", "InUse"}

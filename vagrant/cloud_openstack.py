@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from conversation import Machine, Order, Refused, progress, serve
+from conversation import Machine, Order, Refused, progress, refuse_all, serve
 
 try:
     import openstack
@@ -16,12 +16,7 @@ try:
     from openstack.exceptions import SDKException
 except ModuleNotFoundError as error:
     problem = f"{error.name} is missing. Install it: .venv/bin/pip install 'openstacksdk>=4,<5'"
-
-    def refuse(_: Order) -> Machine:
-        """Say what to install."""
-        raise Refused(problem) from None
-
-    serve({"create": refuse, "destroy": refuse, "state": refuse})
+    refuse_all(problem)
     raise SystemExit from None
 
 logging.getLogger("keystoneauth").setLevel(logging.ERROR)  # Its warnings repeat the error.

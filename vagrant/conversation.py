@@ -60,3 +60,12 @@ def serve(actions: Mapping[str, Callable[[Order], Machine]]) -> None:
         print(json.dumps({"error": "Interrupted. Run the same again: it goes on."}), flush=True)
     else:
         print(json.dumps({"state": machine.state, "host": machine.host or None}), flush=True)
+
+
+def refuse_all(problem: str) -> None:
+    """Answer whatever Vagrant wants with what is wrong."""
+
+    def refuse(_: Order) -> Machine:
+        raise Refused(problem)
+
+    serve({"create": refuse, "destroy": refuse, "state": refuse})

@@ -1,14 +1,17 @@
-"""What the tests of real machines share: both machines, by Docker and by LXC."""
+"""What the tests of real machines share: both, by Docker and by LXC; the stand-in for Azure."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from nochat.lab import machines, servers
+from nochat.lab import cloud, machines, servers
 from nochat.lab.machines import Farm
 from tests.cgroups import mount_controllers
 from tests.conftest import box
+
+USER = "lia"  # who logs in to machines in Azure
 
 needs_root = pytest.mark.skipif(
     os.geteuid() != 0 and os.environ.get("NOCHAT_REQUIRE_ALL") != "1",
@@ -33,3 +36,28 @@ def lxc_farm(place) -> Iterator[Farm]:
         machines.up(provider="lxc", provision=False) as farm,
     ):
         yield farm
+
+
+def containers() -> set[str]:
+    """What Docker has: containers, and networks that are not its own."""
+    asked = (["ps", "--all"], ["network", "ls", "--filter", "type=custom"])
+    ran = [
+        subprocess.run(["docker", *it, "--quiet"], capture_output=True, text=True, check=True)
+        for it in asked
+    ]
+    return {line for it in ran for line in it.stdout.split()}
+
+
+@pytest.fixture(scope="module")
+def before(image) -> set[str]:
+    return containers()
+
+
+@pytest.fixture(scope="module")
+def azure(before, place) -> Iterator[cloud.AzureStandIn]:
+    with cloud.azure_stand_in(machines=True) as it:
+        for name, value in it.environment.items():
+            place.setenv(name, value)
+        place.setenv("AZURE_SSH_USERNAME", USER)
+        yield it
+    assert containers() == before

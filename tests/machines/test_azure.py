@@ -2,7 +2,6 @@
 
 import contextlib
 import socket
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,7 +14,7 @@ from nochat.lab.machines import Farm
 from tests.waiting import wait_for
 
 from .both import NAMES, line_with, noted, process
-from .conftest import needs_root
+from .conftest import USER, containers, needs_root
 
 pytestmark = [
     pytest.mark.machines,
@@ -23,33 +22,7 @@ pytestmark = [
     pytest.mark.timeout(600),
     needs_root,
 ]
-USER = "lia"
 LISTEN = "sudo systemd-run --collect python3 -m http.server {} --directory /srv"
-
-
-def containers() -> set[str]:
-    """What Docker has: containers, and networks that are not its own."""
-    asked = (["ps", "--all"], ["network", "ls", "--filter", "type=custom"])
-    ran = [
-        subprocess.run(["docker", *it, "--quiet"], capture_output=True, text=True, check=True)
-        for it in asked
-    ]
-    return {line for it in ran for line in it.stdout.split()}
-
-
-@pytest.fixture(scope="module")
-def before(image) -> set[str]:
-    return containers()
-
-
-@pytest.fixture(scope="module")
-def azure(before, place) -> Iterator[cloud.AzureStandIn]:
-    with cloud.azure_stand_in(machines=True) as it:
-        for name, value in it.environment.items():
-            place.setenv(name, value)
-        place.setenv("AZURE_SSH_USERNAME", USER)
-        yield it
-    assert containers() == before
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from nochat.lab._azure_clients import Clients
 from nochat.lab._azure_settings import Settings
 
 from .both import NAMES
-from .conftest import needs_root
-from .test_azure import answers, containers
+from .conftest import USER, containers, needs_root
+from .test_azure import answers
 
 pytestmark = [
     pytest.mark.azure_collection,
@@ -23,24 +23,12 @@ pytestmark = [
     needs_root,
 ]
 SHIM = Path(__file__).with_name("collection")
-USER = "lia"
 GROUP = "nochat"
 
 
-@pytest.fixture(scope="module")
-def before(image) -> set[str]:
-    return containers()
-
-
-@pytest.fixture(scope="module")
-def azure(before, place) -> Iterator[cloud.AzureStandIn]:
-    with cloud.azure_stand_in(machines=True) as it:
-        for name, value in it.environment.items():
-            place.setenv(name, value)
-        place.setenv("AZURE_SSH_USERNAME", USER)
-        place.setenv("PYTHONPATH", str(SHIM))
-        yield it
-    assert containers() == before
+@pytest.fixture(scope="module", autouse=True)
+def _collection_finds_a_stand_in(place) -> None:
+    place.setenv("PYTHONPATH", str(SHIM))
 
 
 @pytest.fixture(scope="module")
