@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from nochat.lab import cloud, machines, servers
+from nochat.lab import cloud, deploy, machines, servers
 from nochat.lab.machines import Farm
+from nochat.lab.servers import Registry
 from tests.cgroups import mount_controllers
 from tests.conftest import box
 
@@ -36,6 +37,22 @@ def lxc_farm(place) -> Iterator[Farm]:
         machines.up(provider="lxc", provision=False) as farm,
     ):
         yield farm
+
+
+@pytest.fixture(scope="module")
+def registry(docker_engine, images_of_debian) -> Iterator[Registry]:
+    """A registry that Docker Engine here trusts, for images made of Debian's packages."""
+    box("python")
+    with servers.registry(quiet=True) as registry:
+        registry.trust(docker_engine)
+        yield registry
+
+
+@pytest.fixture(scope="module")
+def images(registry) -> dict[str, str]:
+    """The chat's images, in that registry."""
+    deploy.build(quiet=True)
+    return deploy.push(registry, quiet=True)
 
 
 def containers() -> set[str]:

@@ -1,14 +1,17 @@
 """`make test-azure-collection`: playbooks/azure.yml, against a stand-in with real machines."""
 
 import os
+import re
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
-from nochat.lab import cloud, provision
+from nochat.lab import cloud, provision, verify
 from nochat.lab._azure_clients import Clients
 from nochat.lab._azure_settings import Settings
 
@@ -54,11 +57,11 @@ def clients(azure) -> Iterator[Clients]:
         yield it
 
 
-def ansible(folder: Path, *arguments: str) -> str:
-    """Ansible, with the project's own inventory, as a student calls it before deploy.yml."""
+def by_hand(folder: Path, *command: str) -> str:
+    """A command, with the project's own inventory, as a student types it in playbooks/."""
     env = {**os.environ, "ANSIBLE_HOSTS": str(folder / "hosts")}
     ran = subprocess.run(
-        ["ansible", *arguments],
+        command,
         cwd="playbooks",
         env=env,
         capture_output=True,
@@ -101,13 +104,34 @@ def test_both_machines_are_made_and_ansible_logs_in(play, azure, folder) -> None
         assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
     assert azure.secret not in (folder / "hosts").read_text()
     for group, name in (("containers", NAMES[0]), ("database", NAMES[1])):
-        said = ansible(folder, group, "-m", "command", "-a", "sh -c 'whoami; hostname'")
+        said = by_hand(folder, "ansible", group, "-m", "command", "-a", "sh -c 'whoami; hostname'")
         assert said.split()[-2:] == [USER, name]
-    assert ansible(folder, "all", "-m", "ping").count("pong") == len(NAMES)
+    assert by_hand(folder, "ansible", "all", "-m", "ping").count("pong") == len(NAMES)
 
 
 def test_a_second_run_changes_nothing(play) -> None:
     assert play() == []
+
+
+async def test_the_chat_is_deployed_by_hand_to_where_the_hosts_file_says(
+    folder, images, registry, tmp_path
+) -> None:
+    """As the page "Deployment" tells who does it without a notebook."""
+    (address,) = re.findall(r"containers-host ansible_host=(\S+)", (folder / "hosts").read_text())
+    given = tmp_path / "deployment.yml"
+    access = {name: getattr(registry, name) for name in ("address", "user", "password")}
+    mine = {
+        "stack_names": [address],
+        "stack_images": images,
+        "stack_registry": access | {"authority": registry.authority.read_text()},
+        "stack_files": ["compose.yaml", "compose.offline.yaml", "compose.tls.yaml"],
+    }
+    given.write_text(yaml.safe_dump(mine))
+    said = by_hand(folder, "ansible-playbook", "deploy.yml", "--extra-vars", f"@{given}")
+    assert registry.password not in said
+    trust = Path(by_hand(folder, sys.executable, "certificate", address).strip()) / "ca.pem"
+    await verify.chat(f"https://{address}", trust=trust)
+    await verify.only(address, [22, 80, 443], [22, 80, 443, 3306, 5672, 8000, 15672])
 
 
 def test_it_is_made_as_vagrant_makes_it(clients) -> None:

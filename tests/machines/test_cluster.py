@@ -10,11 +10,10 @@ import pytest
 
 from nochat.events import new_id
 from nochat.keeper import free_port, keep, listens, wait_until
-from nochat.lab import containers, deploy, machines, servers
+from nochat.lab import containers, deploy, machines
 from nochat.lab.machines import Farm
 from nochat.lab.people import Person
 from nochat.lab.servers._registry import _own_address
-from tests.conftest import box
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -52,17 +51,12 @@ async def say(person: Person, text: str) -> None:
             await asyncio.sleep(0.2)
 
 
-async def test_a_machine_dies_and_nothing_is_lost(farm, activity, docker_engine, images_of_debian):
-    box("python")
-    with servers.registry() as registry:
-        registry.trust(docker_engine)
-        deploy.build()
-        images = deploy.push(registry)
-        how = {"variables": {"stack_activity_url": activity}, "playbook": "grow.yml"}
-        site = deploy.deploy(farm, images, registry, **how)
-        print(f"three machines set up in {site.run.seconds:.0f} s")
-        again = deploy.deploy(farm, images, registry, **how)
-        assert again.run.changed == []
+async def test_a_machine_dies_and_nothing_is_lost(farm, activity, images, registry):
+    how = {"variables": {"stack_activity_url": activity}, "playbook": "grow.yml"}
+    site = deploy.deploy(farm, images, registry, **how)
+    print(f"three machines set up in {site.run.seconds:.0f} s")
+    again = deploy.deploy(farm, images, registry, **how)
+    assert again.run.changed == []
     first, second = (f"https://{farm.reach(it)}" for it in ("containers-host", "containers-host-2"))
     bob = await Person("bob", first, trust=site.trust).arrive()
     async with asyncio.timeout(PATIENCE), Person("ana", second, trust=site.trust) as ana:

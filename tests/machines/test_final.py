@@ -4,7 +4,9 @@ They are made once and shared, so the order of the tests counts. Notebook 07 doe
 the stand-in for Azure: a new version, a backup, and its return on new machines.
 """
 
+import base64
 import pickle
+import secrets
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -14,8 +16,8 @@ from nochat.lab import deploy, machines, provision, servers, verify
 from nochat.lab.deploy import Site
 from nochat.lab.machines import Farm
 from nochat.lab.people import Person
-from nochat.lab.servers import Registry
-from tests.conftest import box
+from tests.services.logz import Listener
+from tests.waiting import wait_for
 
 from .both import line_with, process
 
@@ -28,21 +30,14 @@ pytestmark = [
 DOORS = [*range(1, 1025), 2375, 2376, 3306, 4369, 5672, 8000, 8001, 9100, 15672, 25672, 27017]
 # In the middle of which somebody interrupts it, one after the other.
 STEPS = ("Install mariadb-server", "Say what may be reached", "Fetch the images", "Bring the cont")
+# What a deployment to logz.io itself does not need: everybody knows who issued its certificate.
+TRUSTS_THE_STAND_IN = """
+services:
+  log_shipper:
+    environment: {SSL_CERT_FILE: /logz.pem}
+    volumes: ["/opt/logz.pem:/logz.pem:ro"]
+"""
 STACK = "cd /opt/nochat-stack && docker-compose exec -T"
-
-
-@pytest.fixture(scope="module")
-def registry(docker_engine, images_of_debian) -> Iterator[Registry]:
-    box("python")
-    with servers.registry(quiet=True) as registry:
-        registry.trust(docker_engine)
-        yield registry
-
-
-@pytest.fixture(scope="module")
-def images(registry) -> dict[str, str]:
-    deploy.build(quiet=True)
-    return deploy.push(registry, quiet=True)
 
 
 @pytest.fixture(scope="module")
@@ -133,15 +128,42 @@ def test_no_secret_can_be_read_by_who_only_logs_in(site, farm):
     assert password not in farm.ssh("containers-host", "sudo docker inspect $(sudo docker ps -q)")
 
 
-async def test_what_was_said_stays_when_a_new_version_comes(site, farm, images, registry):
+@pytest.fixture
+def logz(registry, tmp_path) -> Iterator[Listener]:
+    """The stand-in for logz.io, where containers on machines reach it: as they do the registry."""
+    listener = Listener(tmp_path, secrets.token_hex(16), urlsplit(registry.url).hostname)
+    listener.start()
+    yield listener
+    listener.stop()
+
+
+async def test_a_new_version_sends_events_to_logz_io_and_what_was_said_stays(
+    site, farm, images, registry, logz, tmp_path
+):
     async with Person("vera", site.url, trust=site.trust) as vera:
         await vera.says("before the new version")
-    newer = {"stack_environment": {"NOCHAT_LOG_LEVEL": "debug"}}
+    own = tmp_path / "logz.yaml"
+    own.write_text(TRUSTS_THE_STAND_IN)
+    certificate = base64.b64encode(logz.certificate.with_name("certificate.pem").read_bytes())
+    farm.ssh("containers-host", f"echo {certificate.decode()} | base64 -d | sudo tee /opt/logz.pem")
+    newer = {
+        "stack_files": ["compose.yaml", "compose.offline.yaml", "compose.tls.yaml", str(own)],
+        "stack_profiles": ["logs"],
+        "stack_logz_token": logz.token,
+        "stack_environment": {"NOCHAT_LOGZ_URL": logz.url},
+    }
     again = deploy.deploy(farm, images, registry, variables=newer, quiet=True)
     assert [task.name for task in again.run.changed if "containers up" in task.name]
     async with Person("vera", site.url, trust=site.trust) as vera:
         history = (await vera.call("history", {"room": "lobby"}))["entries"]
+        await vera.says("after it")
     assert "before the new version" in [entry.get("text") for entry in history]
+    assert wait_for(lambda: "after it" in [it.get("text") for it in logz.lines], 30), logz.asked
+    assert {*logz.asked} == {200}
+    logs = "sudo docker logs $(sudo docker ps -qf name=log_shipper) 2>&1"
+    said = farm.ssh("containers-host", logs)
+    assert "log_shipper" in said
+    assert logz.token not in said
 
 
 def test_an_image_that_is_nowhere_is_named_and_the_chat_runs_on(site, farm, images, registry):
@@ -151,7 +173,7 @@ def test_an_image_that_is_nowhere_is_named_and_the_chat_runs_on(site, farm, imag
     assert failed.value.host == "containers-host"
     assert registry.password not in str(failed.value)
     running = farm.ssh("containers-host", "sudo docker ps --quiet | wc -l")
-    assert int(running) == 10
+    assert int(running) == 11  # with the log shipper
 
 
 async def test_a_backup_has_both_and_an_old_one_survives_a_failure(site, farm, tmp_path):

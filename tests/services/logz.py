@@ -14,11 +14,11 @@ from nochat.keeper import free_port
 MAX_BODY, MAX_LINE = 10_485_760, 500_000
 
 
-def certificate(folder: Path) -> Path:
-    """A key with a certificate of its own for 127.0.0.1, in one file."""
+def certificate(folder: Path, address: str) -> Path:
+    """A key with a certificate of its own for an address, in one file."""
     path = folder / "listener.pem"
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1"
-    names = ["-subj", "/CN=stand-in", "-addext", "subjectAltName=IP:127.0.0.1"]
+    names = ["-subj", "/CN=stand-in", "-addext", f"subjectAltName=IP:{address}"]
     files = ["-keyout", path, "-out", folder / "certificate.pem"]
     subprocess.run([*command.split(), *names, *files], check=True, capture_output=True)
     with path.open("ab") as both:
@@ -35,9 +35,9 @@ class Listener:
         broken: a status to answer with, whatever comes.
     """
 
-    def __init__(self, folder: Path, token: str) -> None:
-        self.token, self.certificate = token, certificate(folder)
-        self.url = f"https://127.0.0.1:{free_port()}"
+    def __init__(self, folder: Path, token: str, address: str = "127.0.0.1") -> None:
+        self.token, self.certificate = token, certificate(folder, address)
+        self.url = f"https://{address}:{free_port()}"
         self.lines: list[dict] = []
         self.asked: list[int] = []
         self.broken = 0
@@ -59,8 +59,8 @@ class Listener:
             def log_message(self, *_) -> None:
                 pass
 
-        port = urlsplit(self.url).port
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        where = urlsplit(self.url)
+        self._server = ThreadingHTTPServer((where.hostname, where.port), Handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate)
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
