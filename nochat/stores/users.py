@@ -111,15 +111,15 @@ class UserStore:
         """
         row = {"name": name, "folded": name.casefold(), "created": time.time()}
         row["password"] = self._hasher.hash(password)
+        self._forget_old_sessions()
         try:
             with self._transaction() as connection:
                 connection.execute(insert(users).values(row))
+                created = self._row(connection, name)
+                assert created
+                return self._new_session(connection, created)
         except IntegrityError:
             raise RequestFailed("this name is taken; choose another") from None
-        with self._transaction() as connection:
-            created = self._row(connection, name)
-            assert created
-            return self._new_session(connection, created)
 
     def find(self, name: str) -> Account | None:
         """The account of that name, however it is capitalised."""
@@ -189,13 +189,19 @@ class UserStore:
             return Session(reason="wrong name or password")
         if row.banned:
             return Session(reason="this account is banned")
+        self._forget_old_sessions()
         with self._transaction() as connection:
             return self._new_session(connection, row)
 
+    def _forget_old_sessions(self) -> None:
+        # In a transaction of its own: MariaDB locks what lies around the rows that it deletes, and
+        # of two who would then write there, each waits for the other.
+        with self._transaction() as connection:
+            connection.execute(delete(sessions).where(sessions.c.expires < time.time()))
+
     def _new_session(self, connection: Connection, row: Row[Any]) -> Session:
-        token, now = secrets.token_urlsafe(32), time.time()
-        digest, expires = _digest(token), now + self._seconds
-        connection.execute(delete(sessions).where(sessions.c.expires < now))
+        token = secrets.token_urlsafe(32)
+        digest, expires = _digest(token), time.time() + self._seconds
         values = {"token": digest, "user_id": row.id, "expires": expires}
         connection.execute(insert(sessions).values(values))
         return Session(user=row.name, token=token, role=row.role, digest=digest, expires=expires)

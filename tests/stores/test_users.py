@@ -1,10 +1,12 @@
 """Accounts and sessions, on SQLite and on a real MariaDB alike."""
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pymysql
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import event, make_url
 
 from nochat.errors import NochatError, RequestFailed, Unavailable
 from nochat.events import new_id
@@ -39,6 +41,34 @@ def test_who_registers_can_log_in_whatever_the_case(store, name):
     session = store.open_session(name.upper(), "a good password")
     assert session.user == name
     assert store.session(session.token).user == name
+
+
+def test_two_who_come_at_once_both_come_in(mariadb_server):
+    """Neither has written its session before the other is about to."""
+    store = UserStore(mariadb_server.url)
+    both_there = threading.Barrier(2)
+
+    def wait(connection, cursor, statement, *_) -> None:
+        if statement.startswith("INSERT INTO sessions"):
+            both_there.wait(timeout=10)
+
+    event.listen(store._engine, "before_cursor_execute", wait)
+    names = ["Eva" + new_id()[:12], "Eli" + new_id()[:12]]
+    with ThreadPoolExecutor(2) as pool:
+        made = pool.map(lambda name: store.create(name, "a good password"), names)
+        assert [session.user for session in made] == names
+    store.close()
+
+
+def test_who_could_not_be_given_a_session_has_no_account(store, name, monkeypatch):
+    def fail(*_):
+        raise Unavailable("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_new_session", fail)
+        with pytest.raises(Unavailable):
+            store.create(name, "a good password")
+    assert store.create(name, "a good password").user == name
 
 
 def test_a_name_is_taken_once_whatever_the_case(store, name):
