@@ -1,4 +1,4 @@
-"""What a machine gets of docker/: one Compose file, and the files of its secrets."""
+"""What a machine gets of docker/: one Compose file, and the files that it names."""
 
 import hashlib
 import json
@@ -14,6 +14,7 @@ DOCKER = Path(__file__).resolve().parents[2] / "docker"
 REPLACED = ("command", "entrypoint")  # Other lists of an overlay are added.
 
 Document = dict[str, Any]
+Files = dict[str, dict[str, str]]  # by name: content, and mode in octal digits
 
 
 def deployed(
@@ -61,16 +62,24 @@ def deployed(
     }
 
 
-def mounted(compose: Document) -> list[str]:
+def mounted(compose: Document) -> Files:
     """The files of docker/ that the containers of a Compose file see."""
     volumes = {it for service in compose["services"].values() for it in service.get("volumes", [])}
-    files = (it.split(":")[0][2:] for it in volumes if it.startswith("./"))
-    return sorted(it for it in files if (DOCKER / it).exists())
+    names = {it.split(":")[0][2:] for it in volumes if it.startswith("./")}
+    files = {name: DOCKER / name for name in sorted(names) if (DOCKER / name).exists()}
+    return {
+        name: {"content": it.read_text(), "mode": f"{it.stat().st_mode & 0o777:04o}"}
+        for name, it in files.items()
+    }
 
 
-def secret_files(compose: Document) -> list[str]:
-    """The names of the files in .secrets that a Compose file wants."""
-    return sorted(Path(it["file"]).name for it in compose["secrets"].values())
+def secret_files(compose: Document, secrets: Mapping[str, str]) -> Files:
+    """The files in .secrets that a Compose file wants.
+
+    Containers read them by users of their own, and nobody else comes into the folder.
+    """
+    names = sorted(Path(it["file"]).name for it in compose["secrets"].values())
+    return {f".secrets/{name}": {"content": secrets[name], "mode": "0644"} for name in names}
 
 
 def stack_secrets(passwords: Mapping[str, str], database: str, **more: str) -> dict[str, str]:

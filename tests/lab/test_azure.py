@@ -387,6 +387,12 @@ def test_what_is_not_ours_stays(student):
         assert "set AZURE_RESOURCE_GROUP" in student.refusal()
         with pytest.raises(CheckFailed, match="not of the course"):
             student.account.preflight()
+        clients.resources.resource_groups.create_or_update(
+            "nochat", made | {"tags": {"nochat": "playbook"}}
+        )
+        with pytest.raises(CheckFailed, match=r"made by azure\.yml"):
+            student.account.preflight()
+        clients.resources.resource_groups.create_or_update("nochat", made)
         # The rules and the address are ours, and in use.
         assert "Azure says" in student.refusal("destroy")
         clients.compute.virtual_machines.begin_delete("nochat", "containers-host").result()

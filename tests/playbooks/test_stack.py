@@ -56,10 +56,13 @@ def test_the_world_reaches_the_proxy_and_nothing_else():
 
 def test_every_file_that_containers_see_is_there():
     made = deployed(["mariadb"])
-    assert set(stack.secret_files(made)) <= secrets().keys()
+    kept = stack.secret_files(made, secrets())
+    assert kept[".secrets/tls_certificate"] == {"content": "a certificate", "mode": "0644"}
     files = stack.mounted(made)
-    assert {"haproxy.cfg", "haproxy-tls.cfg", "rabbitmq.conf"} <= set(files)
-    assert all((PLAYBOOKS.parent / "docker" / it).is_file() for it in files)
+    assert {"haproxy.cfg", "haproxy-tls.cfg", "rabbitmq.conf"} <= files.keys()
+    docker = PLAYBOOKS.parent / "docker"
+    assert all(it["content"] == (docker / name).read_text() for name, it in files.items())
+    assert files["calm"]["mode"] == "0755"
 
 
 def test_a_machine_builds_nothing_and_takes_what_the_variables_name():

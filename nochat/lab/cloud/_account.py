@@ -178,8 +178,9 @@ class _Preflight:
             group = self.clients.resources.resource_groups.get(name)
         except ResourceNotFoundError:
             return f"{name} is free"
-        ours = (group.tags or {}).get(parts.TAG) == parts.COURSE
-        _need(ours, f"{name} is not of the course: set AZURE_RESOURCE_GROUP to another name")
+        tag = (group.tags or {}).get(parts.TAG, "")
+        whose = "was made by azure.yml" if tag == "playbook" else "is not of the course"
+        _need(tag == parts.COURSE, f"{name} {whose}: set AZURE_RESOURCE_GROUP to another name")
         return f"{name} is ours"
 
     def _name(self) -> str:

@@ -1,0 +1,61 @@
+"""The stack role's own module, by Ansible, on this computer."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LIBRARY = Path(__file__).parents[2] / "playbooks" / "roles" / "stack" / "library"
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    return folder
+
+
+def write(folder: Path, *arguments: str, **files: dict[str, str]) -> str:
+    """What Ansible says when it writes these files; `_` in their names stands for a slash."""
+    named = {name.replace("_", "/"): it for name, it in files.items()}
+    argv = [Path(sys.executable).with_name("ansible"), "localhost", "--module-name", "write_files"]
+    argv += ["--args", json.dumps({"folder": str(folder), "files": named})]
+    env = {**os.environ, "ANSIBLE_LIBRARY": str(LIBRARY), "ANSIBLE_LOCALHOST_WARNING": "0"}
+    ran = subprocess.run([*argv, *arguments], env=env, capture_output=True, text=True)
+    return ran.stdout + ran.stderr
+
+
+def test_what_is_written_is_written_once_and_what_changed_again(folder):
+    files = {"a": {"content": "ñ\n"}, "b_run": {"content": "#!/bin/sh\n", "mode": "0755"}}
+    assert "CHANGED" in write(folder, **files)
+    assert (folder / "a").read_text() == "ñ\n"
+    assert (folder / "a").stat().st_mode & 0o777 == 0o644
+    assert (folder / "b" / "run").stat().st_mode & 0o777 == 0o755
+    assert (folder / "b").stat().st_mode & 0o777 == 0o700
+    assert "SUCCESS" in write(folder, **files)
+
+    (folder / "b" / "run").chmod(0o777)
+    files["a"] = {"content": "n\n"}
+    said = write(folder, "--diff", **files)
+    assert "CHANGED" in said
+    assert "-ñ\n+n\n" in said
+    assert (folder / "a").read_text() == "n\n"
+    assert (folder / "b" / "run").stat().st_mode & 0o777 == 0o755
+    assert {it.name for it in folder.iterdir()} == {"a", "b"}
+
+
+def test_in_check_mode_it_writes_nothing(folder):
+    assert "CHANGED" in write(folder, "--check", a={"content": "new"})
+    assert not [*folder.iterdir()]
+
+
+def test_what_can_not_be_written_is_named_and_what_was_there_stays(folder):
+    (folder / "a").write_text("a file, where a folder should be")
+    said = write(folder, a_b={"content": "new"})
+    assert f"{folder}/a/b can't be written" in said
+    assert (folder / "a").read_text().startswith("a file")
+    assert "there is no folder" in write(folder / "nowhere", a={"content": "new"})
