@@ -52,6 +52,56 @@ module NoChat
       end
     end
 
+    # The machines that come up side by side. Their playbooks speak of each other, so each waits until
+    # all of them can be reached.
+    class Together
+      @lock = Mutex.new
+      @somebody = ConditionVariable.new
+      @coming = []
+
+      class << self
+        def come(machine)
+          @lock.synchronize { @coming << machine }
+          yield
+        ensure
+          arrive(machine)
+        end
+
+        def arrive(machine)
+          @lock.synchronize do
+            @coming.delete(machine)
+            @somebody.broadcast
+          end
+        end
+
+        # Looks up each second, as an interrupt wakes nobody.
+        def wait
+          @lock.synchronize { @somebody.wait(@lock, 1) until @coming.empty? || yield }
+        end
+      end
+
+      def initialize(app, _env)
+        @app = app
+      end
+
+      def call(env)
+        Together.come(env[:machine]) { @app.call(env) }
+      end
+    end
+
+    # The machine is there: now for the others.
+    class Arrive
+      def initialize(app, _env)
+        @app = app
+      end
+
+      def call(env)
+        Together.arrive(env[:machine])
+        Together.wait { env[:interrupted] }
+        @app.call(env)
+      end
+    end
+
     # What `vagrant up`, `destroy` and the others do: Vagrant's own steps, and ours.
     # There is no halt: a server that is off costs the same. Vagrant says that it is not there.
     module Actions
@@ -60,11 +110,13 @@ module NoChat
 
       def self.up
         build do |steps|
+          steps.use Together
           steps.use ConfigValidate
           steps.use Provision # after all that follow
           steps.use Call, IsState, :active do |env, more|
             more.use Create unless env[:result]
             more.use WaitForCommunicator
+            more.use Arrive
           end
         end
       end

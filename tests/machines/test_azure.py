@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from nochat.lab import cloud, machines
+from nochat.lab import cloud, machines, verify
 from nochat.lab._azure_clients import Clients
 from nochat.lab.machines import Farm
 from tests.waiting import wait_for
@@ -27,7 +27,7 @@ LISTEN = "sudo systemd-run --collect python3 -m http.server {} --directory /srv"
 
 @pytest.fixture(scope="module")
 def farm(azure) -> Iterator[Farm]:
-    with machines.up(provider="azure", provision=False) as it:
+    with machines.up(provider="azure") as it:
         yield it
 
 
@@ -44,6 +44,12 @@ def test_a_user_logs_in_by_key_and_is_root_by_sudo(farm: Farm) -> None:
         said = farm.ssh(name, "whoami; hostname; sudo whoami; sudo systemctl is-system-running")
         assert said.split() == [USER, name, "root", "running"]
     assert farm.status() == dict.fromkeys(NAMES, "active")
+
+
+async def test_after_vagrant_up_it_is_a_chat_on_two_machines(farm: Farm) -> None:
+    """Each machine is told of the other, though they came up side by side."""
+    with farm.tunnel("containers-host", 8000) as way:
+        await verify.chat(f"http://127.0.0.1:{way.port}")
 
 
 def test_from_outside_only_the_rules_ports_are_open_and_between_machines_all(farm: Farm) -> None:
@@ -89,7 +95,7 @@ def test_destroy_leaves_nothing(farm: Farm, before) -> None:
 
 STUDENT = """
     import os, time
-    from nochat.lab import cloud, machines
+    from nochat.lab import cloud, machines, verify
 
     azure = cloud.azure_stand_in(machines=True)
     os.environ.update(azure.environment)

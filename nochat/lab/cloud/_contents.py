@@ -18,8 +18,8 @@ ENDPOINTS = (
     ("nova", "compute", 8774, "/v2.1"),
 )
 COMMAND_LINE = "root=/dev/vda rw console=ttyS0 net.ifnames=0"
-# From outside, a machine is reached by SSH, its chat on port 8000.
-OPEN_PORTS = (22, 8000)
+# From outside, a machine is reached by SSH, its chat on port 8000, or encrypted for everybody.
+OPEN_PORTS = (22, 80, 443, 8000)
 
 
 def connect(address: str, username: str, password: str, project: str) -> Connection:
@@ -91,7 +91,7 @@ def add_image(cloud: Connection, folder: Path) -> None:
         ramdisk_id=upload(f"{IMAGE}-ramdisk", "initrd.img", "ari", "ari"),
         os_command_line=COMMAND_LINE,
     )
-    cloud.compute.create_flavor(name=FLAVOR, vcpus=1, ram=1024, disk=8)
+    cloud.compute.create_flavor(name=FLAVOR, vcpus=1, ram=2048, disk=8)
 
 
 def add_network(cloud: Connection, network: IPv4Network, resolver: IPv4Address) -> None:
