@@ -95,7 +95,7 @@ def test_destroy_leaves_nothing(farm: Farm, before) -> None:
 
 STUDENT = """
     import os, time
-    from nochat.lab import cloud, machines, verify
+    from nochat.lab import cloud, machines
 
     azure = cloud.azure_stand_in(machines=True)
     os.environ.update(azure.environment)

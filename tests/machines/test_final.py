@@ -144,7 +144,7 @@ async def test_a_new_version_sends_events_to_logz_io_and_what_was_said_stays(
         await vera.says("before the new version")
     own = tmp_path / "logz.yaml"
     own.write_text(TRUSTS_THE_STAND_IN)
-    certificate = base64.b64encode(logz.certificate.with_name("certificate.pem").read_bytes())
+    certificate = base64.b64encode(logz.certificate.read_bytes())
     farm.ssh("containers-host", f"echo {certificate.decode()} | base64 -d | sudo tee /opt/logz.pem")
     newer = {
         "stack_files": ["compose.yaml", "compose.offline.yaml", "compose.tls.yaml", str(own)],

@@ -48,6 +48,13 @@ def test_what_is_written_is_written_once_and_what_changed_again(folder):
     assert {it.name for it in folder.iterdir()} == {"a", "b"}
 
 
+def test_a_file_of_another_system_is_written_as_it_is_and_once(folder):
+    files = {"a": {"content": "one\r\ntwo\r\n"}}
+    assert "CHANGED" in write(folder, **files)
+    assert (folder / "a").read_bytes() == b"one\r\ntwo\r\n"
+    assert "SUCCESS" in write(folder, **files)
+
+
 def test_in_check_mode_it_writes_nothing(folder):
     assert "CHANGED" in write(folder, "--check", a={"content": "new"})
     assert not [*folder.iterdir()]

@@ -3,40 +3,31 @@
 import gzip
 import json
 import ssl
-import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from nochat.keeper import free_port
+from nochat.lab.certificates import Authority
 
 MAX_BODY, MAX_LINE = 10_485_760, 500_000
-
-
-def certificate(folder: Path, address: str) -> Path:
-    """A key with a certificate of its own for an address, in one file."""
-    path = folder / "listener.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1"
-    names = ["-subj", "/CN=stand-in", "-addext", f"subjectAltName=IP:{address}"]
-    files = ["-keyout", path, "-out", folder / "certificate.pem"]
-    subprocess.run([*command.split(), *names, *files], check=True, capture_output=True)
-    with path.open("ab") as both:
-        both.write((folder / "certificate.pem").read_bytes())
-    return path
 
 
 class Listener:
     """The stand-in; it can be started and stopped again and again, at the same port.
 
     Attributes:
+        certificate: of the authority to believe.
         lines: what it took, in order of arrival.
         asked: statuses that it answered with.
         broken: a status to answer with, whatever comes.
     """
 
     def __init__(self, folder: Path, token: str, address: str = "127.0.0.1") -> None:
-        self.token, self.certificate = token, certificate(folder, address)
+        self.token = token
+        self._issued = Authority("a stand-in").issue(folder / "tls", "listener", [address])
+        self.certificate = self._issued.authority
         self.url = f"https://{address}:{free_port()}"
         self.lines: list[dict] = []
         self.asked: list[int] = []
@@ -62,7 +53,7 @@ class Listener:
         where = urlsplit(self.url)
         self._server = ThreadingHTTPServer((where.hostname, where.port), Handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.certificate)
+        context.load_cert_chain(self._issued.certificate, self._issued.key)
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, args=(0.05,)).start()
 

@@ -69,15 +69,16 @@ def _look(path: Path) -> "tuple[str, int] | None":
     """What is in a file, and its mode; None where there is none."""
     if not path.exists():
         return None
-    return path.read_text(errors="replace"), path.stat().st_mode & 0o777
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        return file.read(), path.stat().st_mode & 0o777
 
 
 def _write(path: Path, content: str, mode: int) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)
-    with open(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-        file.write(content)
+    with open(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+        file.write(content.encode())
     new.chmod(mode)
     new.replace(path)
 
