@@ -19,6 +19,7 @@ from typing import Any, Literal
 import psutil
 
 from nochat import doctor
+from nochat.keeper import when_gone
 
 EXECUTED = Path("build/notebooks")
 CELL_SECONDS = 600  # installing a machine for the first time, on a slow network
@@ -143,6 +144,7 @@ def _execute(
     path: Path, out: Path, parameters: dict[str, Any], timeout: int, progress: Callable[[str], None]
 ) -> Result:
     import papermill
+    from traitlets.config import Config
 
     out.mkdir(parents=True, exist_ok=True)
     partial, whole, failed = (
@@ -151,6 +153,8 @@ def _execute(
     following = _Run(path, progress)
     failure = None
     with _own_folder() as folder:
+        work = folder / "work"
+        work.mkdir()
         try:
             papermill.execute_notebook(
                 str(path.resolve()),
@@ -161,12 +165,13 @@ def _execute(
                 execution_timeout=timeout,
                 extra_arguments=["--log-level=CRITICAL"],
                 on_cell_start=following.cell_starts,
-                cwd=folder,
+                cwd=str(work),
+                config=Config(KernelManager={"connection_file": str(folder / "kernel.json")}),
             )
         except Exception as error:
             failure = following.failure(error)
         except KeyboardInterrupt:
-            _end_what_works_in(folder)
+            _end_what_works_in(work)
             raise
     # Only a complete copy gets the notebook's name: an older or half-run one is never taken for it.
     copy = failed if failure else whole
@@ -179,10 +184,10 @@ def _execute(
 
 
 @contextmanager
-def _own_folder() -> Iterator[str]:
-    """A folder for the kernel, and what tells `page.show` that nobody looks on: a picture, then."""
-    prefix = "nochat-course-"
-    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
+def _own_folder() -> Iterator[Path]:
+    """A folder that is gone with us, and what tells `page.show` that nobody looks on: a picture."""
+    folder = Path(tempfile.mkdtemp(prefix="nochat-course-"))
+    with when_gone("", folder):
         os.environ["NOCHAT_COURSE"] = "1"  # the kernel inherits it
         try:
             yield folder
@@ -190,11 +195,11 @@ def _own_folder() -> Iterator[str]:
             del os.environ["NOCHAT_COURSE"]
 
 
-def _end_what_works_in(folder: str) -> None:
+def _end_what_works_in(folder: Path) -> None:
     """End a kernel that was still starting at a Ctrl-C: papermill doesn't know of it yet."""
     for process in psutil.Process().children():
         with suppress(psutil.Error):
-            if process.cwd() == folder:
+            if process.cwd() == str(folder):
                 process.kill()
                 process.wait(5)
 

@@ -210,16 +210,21 @@ def test_warnings_as_errors_do_not_break_it(make, there):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_no_kernel_outlives_the_command(make, there, number):
+def test_no_kernel_outlives_the_command_nor_its_files(make, there, tmp_path, number, monkeypatch):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     make("import os; print(os.getpid())\nimport time; time.sleep(60)")
     command = subprocess.Popen(
         [sys.executable, "-m", "nochat.lab.course"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     kernel = wait_for_kernel(psutil.Process(command.pid))
+    children = psutil.Process(command.pid).children()
     command.send_signal(number)
     _, errors = command.communicate(timeout=20)
-    psutil.wait_procs([kernel], timeout=5)
+    psutil.wait_procs(children, timeout=5)
     assert not kernel.is_running()
+    assert [*temporary.iterdir()] == []
     assert command.returncode != 0
     assert b"Traceback" not in errors
 
