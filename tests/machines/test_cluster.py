@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -13,7 +14,6 @@ from nochat.keeper import free_port, keep, listens, wait_until
 from nochat.lab import containers, deploy, machines
 from nochat.lab.machines import Farm
 from nochat.lab.people import Person
-from nochat.lab.servers._registry import _own_address
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -23,14 +23,15 @@ PATIENCE = 120  # seconds
 
 
 @pytest.fixture
-def activity(tmp_path) -> Iterator[str]:
+def activity(tmp_path, registry) -> Iterator[str]:
     """URL of a store that is on none of the machines: the stand-in for MongoDB, here."""
     port = free_port()
     argv = [Path(sys.executable).with_name("nx-27017"), "--host", "0.0.0.0", "--port", str(port)]
     argv += ["--data-dir", str(tmp_path / "data"), "--pid-file", str(tmp_path / "pid")]
     with keep([*argv, "--log-file", "/dev/null"], log=tmp_path / "log") as kept:
         wait_until(lambda: listens(port), 20, "the stand-in for MongoDB", kept)
-        yield f"mongodb://{_own_address()}:{port}/nochat"
+        # As machines reach this computer.
+        yield f"mongodb://{urlsplit(registry.url).hostname}:{port}/nochat"
 
 
 @pytest.fixture

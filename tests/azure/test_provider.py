@@ -1,4 +1,4 @@
-"""The provider azure and what an account says, by the real SDK, against the stand-in for Azure.
+"""Our provider azure, by the real SDK, against the stand-in for Azure.
 
 tests/machines/test_azure.py puts real machines behind it.
 """
@@ -7,101 +7,19 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from azure.core.exceptions import HttpResponseError
-from azure.core.pipeline.transport import RequestsTransport
-from azure.core.rest import HttpRequest
 
 from nochat.lab import _azure_parts as parts
 from nochat.lab import cloud
 from nochat.lab._azure_clients import Clients
-from nochat.lab._azure_errors import code
-from nochat.lab._azure_settings import Settings, SettingsError
+from nochat.lab._azure_settings import Settings
 from nochat.lab.checks import CheckFailed
-from nochat.lab.cloud._openstack import CloudError
-from tests.lab.published import problems
+from tests.azure.student import GONE, KEY, PROGRAM, Student, cloud_azure
 
 pytestmark = pytest.mark.slow
-
-PROGRAM = Path(__file__).parents[2] / "vagrant" / "cloud_azure.py"
-sys.path.insert(0, str(PROGRAM.parent))
-import cloud_azure  # noqa: E402
-from conversation import Machine, Order, Refused  # noqa: E402
-
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIexample"
-GONE = Machine("not_created")
-GROUPS = ("2025-04-01", "/resourcegroups/nochat")
-
-
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The SDK asks again at once."""
-    monkeypatch.setattr(RequestsTransport, "sleep", lambda self, seconds: time.sleep(0.03))
-    monkeypatch.setattr("subscription.PAUSE", 0.03)
-    monkeypatch.setattr(cloud_azure, "PAUSE", 0.03)
-
-
-@pytest.fixture(scope="module")
-def azure() -> Iterator[cloud.AzureStandIn]:
-    with cloud.azure_stand_in(cores=4, quiet=True) as it:
-        yield it
-
-
-def environment(azure: cloud.AzureStandIn) -> dict[str, str]:
-    """Its variables; it alone is trusted: to read all other authorities takes 40 ms a request."""
-    authority = azure.bundle.with_name("tls") / "ca.pem"
-    return {**azure.environment, "REQUESTS_CA_BUNDLE": str(authority)}
-
-
-class Student:
-    """Who uses the provider, without Vagrant."""
-
-    def __init__(self, azure: cloud.AzureStandIn, secrets: list[str]) -> None:
-        self.azure, self.secrets, self.made = azure, secrets, set[str]()
-        self.account = cloud.AzureAccount.from_environment(azure.environment)
-
-    @property
-    def settings(self) -> Settings:
-        return self.account.settings
-
-    def act(self, action: str, name: str = "containers-host", **changed: str) -> Machine:
-        given = {**vars(self.settings), **changed}
-        if name != "containers-host":
-            given |= {"vm_name": name, "tcp_endpoints": "", "dns_name": ""}
-        key = given.pop("public_key", KEY)
-        self.made |= {name} if action == "create" else set()
-        self.secrets.append(given["client_secret"])
-        return cloud_azure.act(Order(f"nochat-{name}-1234abcd", given, key), action)
-
-    def refusal(self, action: str = "create", **changed: str) -> str:
-        with pytest.raises(Refused) as refused:
-            self.act(action, **changed)
-        return str(refused.value)
-
-
-@pytest.fixture
-def student(azure, monkeypatch, capfd, caplog) -> Iterator[Student]:
-    """A student who leaves nothing, and whose secret is in no output."""
-    for name, value in environment(azure).items():
-        monkeypatch.setenv(name, value)
-    secrets: list[str] = []
-    it = Student(azure, secrets)
-    yield it
-    for name in sorted(it.made):
-        assert it.act("destroy", name) == GONE
-    assert it.account.left() == []
-    said = capfd.readouterr()
-    for secret in secrets:
-        assert secret not in said.out + said.err + caplog.text
-
-
-# What is made.
 
 
 def test_a_plan_lists_what_is_made_and_nothing_of_it_is_left(student):
@@ -118,88 +36,6 @@ def test_a_plan_lists_what_is_made_and_nothing_of_it_is_left(student):
         gone = list(side_by_side.map(lambda name: student.act("destroy", name), names))
     assert gone == [GONE, GONE]
     assert student.account.left() == []
-
-
-def subnet(student: Student, prefix: str):
-    """Make a further one in the network."""
-    body = {"properties": {"addressPrefix": prefix}}
-    group = student.settings.resource_group_name
-    with Clients(student.settings) as clients:
-        made = clients.network.subnets.begin_create_or_update(group, parts.NETWORK, "more", body)
-        return made.result()
-
-
-def test_a_subnet_is_inside_its_network_and_outside_others(student):
-    student.act("create")
-    assert subnet(student, "10.198.19.0/24").provisioning_state == "Succeeded"
-    for prefix, said in (
-        ("10.198.18.128/25", "NetcfgSubnetRangesOverlap"),
-        ("10.199.0.0/24", "NetcfgInvalidSubnet"),
-    ):
-        with pytest.raises(HttpResponseError) as refused:
-            subnet(student, prefix)
-        assert code(refused.value) == said
-
-
-def test_all_that_is_answered_is_as_published(student):
-    from azure.mgmt.compute import models as compute
-    from azure.mgmt.network import models as network
-    from azure.mgmt.resource.resources import models as resources
-
-    student.act("create", dns_name="lia")
-    group, name = student.settings.resource_group_name, "containers-host"
-    where = student.settings.location
-    with Clients(student.settings) as clients:
-        c, n, r = clients.compute, clients.network, clients.resources
-        answers = [
-            (compute, "VirtualMachine", c.virtual_machines.get(group, name)),
-            (compute, "VirtualMachine", c.virtual_machines.get(group, name, expand="instanceView")),
-            (
-                compute,
-                "VirtualMachineInstanceView",
-                c.virtual_machines.instance_view(group, name),
-            ),
-            (compute, "Disk", c.disks.get(group, f"{name}-disk")),
-            *(
-                (compute, "ResourceSku", it)
-                for it in c.resource_skus.list(filter=f"location eq '{where}'")
-            ),
-            *((compute, "VirtualMachineSize", it) for it in c.virtual_machine_sizes.list(where)),
-            *((compute, "Usage", it) for it in c.usage.list(where)),
-            *(
-                (compute, "VirtualMachineImageResource", it)
-                for it in c.virtual_machine_images.list(where, "Debian", "debian-12", "12-gen2")
-            ),
-            (network, "VirtualNetwork", n.virtual_networks.get(group, parts.NETWORK)),
-            (network, "Subnet", n.subnets.get(group, parts.NETWORK, parts.SUBNET)),
-            *((network, "Subnet", it) for it in n.subnets.list(group, parts.NETWORK)),
-            (network, "Subnet", subnet(student, "10.198.19.0/24")),
-            (
-                network,
-                "NetworkSecurityGroup",
-                n.network_security_groups.get(group, f"{name}-rules"),
-            ),
-            (network, "PublicIPAddress", n.public_ip_addresses.get(group, f"{name}-address")),
-            (network, "NetworkInterface", n.network_interfaces.get(group, f"{name}-card")),
-            (
-                network,
-                "DnsNameAvailabilityResult",
-                n.check_dns_name_availability(where, domain_name_label="lia"),
-            ),
-            *((network, "Usage", it) for it in n.usages.list(where)),
-            (resources, "ResourceGroup", r.resource_groups.get(group)),
-            (resources, "Provider", r.providers.get("Microsoft.Compute")),
-            *((resources, "GenericResourceExpanded", it) for it in r.resources.list()),
-        ]
-        for models, model, answer in answers:
-            assert list(problems(models, getattr(models, model), answer.as_dict())) == [], model
-        vm = answers[0][2]
-        assert vm["properties"]["provisioningState"] == "Succeeded"
-        fqdn = n.public_ip_addresses.get(group, f"{name}-address").dns_settings.fqdn
-        assert fqdn == "lia.westeurope.cloudapp.azure.com"
-    # It does find what is not.
-    found = problems(compute, compute.VirtualMachine, {"nonsense": 1, "properties": {"vmId": 1}})
-    assert "nonsense is unknown" in set(found)
 
 
 def test_only_ssh_from_one_address_and_the_ports_are_let_in(student):
@@ -399,90 +235,6 @@ def test_what_is_not_ours_stays(student):
         assert student.act("destroy") == GONE
         assert clients.resources.resource_groups.check_existence("nochat")
         clients.resources.resource_groups.begin_delete("nochat").result()
-
-
-def test_a_preflight_says_all_that_is_missing(student):
-    assert "✓ the image is there" in repr(student.account.preflight())
-    bad = replace(
-        student.settings, vm_size="Standard_B4ms", vm_image_urn="a:b:c:d", dns_name="chat"
-    )
-    with pytest.raises(CheckFailed) as failed:
-        cloud.AzureAccount((bad, bad)).preflight()
-    for line in (
-        "✗ its cores are within the quota  (seen: quota cores: 4 free, 8 wanted)",
-        "✗ the image is there",
-        "az vm image list",
-        "✗ the name is free  (seen: DnsRecordInUse: chat)",
-    ):
-        assert line in str(failed.value)
-    wrong = replace(student.settings, client_secret="nonsense", ssh_from="")
-    with pytest.raises(CheckFailed, match="AADSTS7000215") as failed:
-        cloud.AzureAccount((wrong,)).preflight()
-    assert "AZURE_SSH_FROM is not set" in str(failed.value)
-    assert student.azure.secret not in str(failed.value) + repr(student.account)
-
-
-def test_the_variables_that_are_missing_are_named():
-    with pytest.raises(SettingsError, match="not set: AZURE_TENANT_ID, AZURE_CLIENT_ID"):
-        cloud.AzureAccount.from_environment({"AZURE_CLIENT_SECRET": "x"})
-
-
-def test_real_machines_need_root(monkeypatch):
-    monkeypatch.setattr("os.geteuid", lambda: 1000)
-    with pytest.raises(CloudError, match="root"):
-        cloud.azure_stand_in(machines=True)
-
-
-# What the stand-in refuses that the SDK never asks for.
-
-
-@pytest.mark.parametrize(
-    ("query", "token", "status", "said"),
-    [
-        ("", True, 400, "MissingApiVersionParameter"),
-        ("?api-version=yesterday", True, 400, "InvalidApiVersionParameter"),
-        ("?api-version=2025-04-01", False, 401, "InvalidAuthenticationToken"),
-        ("?api-version=2025-04-01", None, 401, "AuthenticationFailed"),
-        ("?api-version=2025-04-01", True, 404, "ResourceGroupNotFound"),
-    ],
-)
-def test_a_request_is_complete_and_from_who_may_ask(student, query, token, status, said):
-    from azure.core import PipelineClient
-
-    url = f"{student.azure.url}/subscriptions/{student.azure.subscription}{GROUPS[1]}{query}"
-    headers = {}
-    if token is not None:
-        with Clients(student.settings) as clients:
-            given = clients._credential.get_token(f"{student.azure.url}/.default").token
-        headers["Authorization"] = f"Bearer {given if token else 'made up'}"
-    with PipelineClient(url) as client:
-        answer = client.send_request(HttpRequest("GET", url, headers=headers))
-    assert (answer.status_code, answer.json()["error"]["code"]) == (status, said)
-    assert (status == 401) == ("WWW-Authenticate" in answer.headers)
-
-
-def test_what_is_in_use_can_t_be_deleted(student):
-    student.act("create")
-    with Clients(student.settings) as clients:
-        network = clients.network
-        for kind, name, word in (
-            (network.network_interfaces, "containers-host-card", "NicInUse"),
-            (
-                network.network_security_groups,
-                "containers-host-rules",
-                "InUseNetworkSecurityGroupCannotBeDeleted",
-            ),
-            (
-                network.public_ip_addresses,
-                "containers-host-address",
-                "PublicIPAddressCannotBeDeleted",
-            ),
-            (network.virtual_networks, parts.NETWORK, "InUseSubnetCannotBeDeleted"),
-            (clients.compute.disks, "containers-host-disk", "OperationNotAllowed"),
-        ):
-            with pytest.raises(HttpResponseError) as refused:
-                kind.begin_delete("nochat", name)
-            assert code(refused.value) == word
 
 
 # The program, as Vagrant starts it.
