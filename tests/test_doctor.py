@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from nochat import doctor
-from nochat.doctor import Component, Package, Program
+from nochat.components import Component, Package, Program
 
 
 @pytest.fixture

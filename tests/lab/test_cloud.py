@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from nochat import doctor
+from nochat import components, doctor
 from nochat.keeper import NotReady
 from nochat.lab import cloud
 from nochat.lab.cloud import _openstack, _services
@@ -42,7 +42,7 @@ def test_too_little_disk_is_told_with_where_and_how_much(able):
 def test_without_lxc_it_says_how_to_get_it(able):
     able.undo()
     able.setattr(os, "geteuid", lambda: 0)
-    able.setattr(doctor.Program, "find", lambda self: None)
+    able.setattr(components.Program, "find", lambda self: None)
     with pytest.raises(doctor.Missing, match="apt-get install lxc"):
         cloud.openstack()
 

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,9 +93,7 @@ def test_an_unknown_provider_names_the_known_ones():
 def test_what_is_missing_is_named_with_its_command(monkeypatch, need, provider):
     kept = tuple(it for it in doctor.COMPONENTS if it.name != need)
     [component] = (it for it in doctor.COMPONENTS if it.name == need)
-    absent = doctor.Component(
-        component.name, component.why, component.part, component.install, ways=()
-    )
+    absent = replace(component, ways=())
     monkeypatch.setattr(doctor, "COMPONENTS", (*kept, absent))
     with pytest.raises(doctor.Missing, match=f"{need} is not on this machine.*apt-get install"):
         machines.up(provider=provider)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -150,9 +151,7 @@ def test_documents_stay_in_a_folder_of_one_s_own(tmp_path, capsys):
 
 
 def test_a_missing_server_is_named_with_its_command(monkeypatch):
-    absent = [
-        doctor.Component(it.name, it.why, it.part, it.install, ways=()) for it in doctor.COMPONENTS
-    ]
+    absent = [replace(it, ways=()) for it in doctor.COMPONENTS]
     monkeypatch.setattr(doctor, "COMPONENTS", absent)
     for start in (servers.rabbitmq, servers.mariadb, servers.mongodb):
         with pytest.raises(doctor.Missing, match=r"Install it with: (sudo apt-get|pip) install"):
