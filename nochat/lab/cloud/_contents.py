@@ -91,7 +91,7 @@ def add_image(cloud: Connection, folder: Path) -> None:
         ramdisk_id=upload(f"{IMAGE}-ramdisk", "initrd.img", "ari", "ari"),
         os_command_line=COMMAND_LINE,
     )
-    cloud.compute.create_flavor(name=FLAVOR, vcpus=1, ram=2048, disk=8)
+    cloud.compute.create_flavor(name=FLAVOR, vcpus=2, ram=2048, disk=8)
 
 
 def add_network(cloud: Connection, network: IPv4Network, resolver: IPv4Address) -> None:
