@@ -59,8 +59,11 @@ async def test_a_machine_dies_and_nothing_is_lost(farm, activity, images, regist
     again = deploy.deploy(farm, images, registry, **how)
     assert again.run.changed == []
     first, second = (f"https://{farm.reach(it)}" for it in ("containers-host", "containers-host-2"))
-    bob = await Person("bob", first, trust=site.trust).arrive()
-    async with asyncio.timeout(PATIENCE), Person("ana", second, trust=site.trust) as ana:
+    async with (
+        asyncio.timeout(PATIENCE),
+        Person("bob", first, trust=site.trust) as bob,
+        Person("ana", second, trust=site.trust) as ana,
+    ):
         for text in MESSAGES[:KILLED_AFTER]:
             await say(ana, text)
         await bob.until(lambda: MESSAGES[KILLED_AFTER - 1] in bob.texts(), PATIENCE)
