@@ -18,7 +18,7 @@ import psutil
 import pytest
 import socketio
 
-from nochat import bots, doctor
+from nochat import bots, components, doctor
 from nochat.asyncapi import document
 from nochat.bus import Queue, connect
 from nochat.bus.amqp import arguments
@@ -78,7 +78,7 @@ def test_on_memory_it_needs_rabbitmq(monkeypatch, capsys):
 
 
 def test_without_amqplib_it_says_how_to_get_it(monkeypatch, tmp_path):
-    monkeypatch.setattr(doctor, "HERE", tmp_path)
+    monkeypatch.setattr(components, "HERE", tmp_path)
     with pytest.raises(NochatError, match=r"amqplib is not on this machine.*npm ci"):
         bots.run(Settings(bus_url="amqp://nobody"))
 
