@@ -107,6 +107,10 @@ def place(tmp_path_factory) -> Iterator[pytest.MonkeyPatch]:
         patch.setenv("NOCHAT_MACHINE_BOX", BASE)
         # Side by side, each has packages of its own: apt locks their folder.
         patch.setenv("NOCHAT_MACHINE_CACHE", f"build/cache/{os.getenv(WORKER, 'apt')}")
+        # And ports: a machine that is switched off keeps those that it had, and its engine alone
+        # knows of them.
+        number = int(os.getenv(WORKER, "gw0").removeprefix("gw"))
+        patch.setenv("NOCHAT_MACHINE_PORTS", str(30_000 + 100 * number))
         patch.chdir(ROOT)
         yield patch
 

@@ -7,7 +7,21 @@ module NoChat
     PLUGINS = { "lxc" => "vagrant-lxc", "libvirt" => "vagrant-libvirt" }.freeze
     ALL = %w[docker lxc libvirt virtualbox openstack azure].freeze
 
+    PORTS = 100 # Enough for the machines of one checkout.
+
     class << self
+      # From the first one on; nil where none is asked for.
+      def ports(first)
+        return unless first
+
+        most = 65_536 - PORTS
+        unless first.match?(/\A\d+\z/) && first.to_i.between?(1024, most)
+          raise Error, "NOCHAT_MACHINE_PORTS is #{first}. It is the first of #{PORTS} ports of " \
+                       "this computer: a number between 1024 and #{most}."
+        end
+        (first.to_i..first.to_i + PORTS - 1)
+      end
+
       def check(arguments, dotfile, bridge)
         return unless arguments.first == "up" && Dir["#{dotfile}/machines/*/*/id"].empty?
 

@@ -171,6 +171,8 @@ def test_a_setting_that_is_missing_is_named(course: Course) -> None:
         (["--provider=nope"], {}, "There is no provider nope; there are docker, lxc, libvirt"),
         (["--provider", "lxc"], {"VAGRANT_NO_PLUGINS": "1"}, "apt-get install vagrant-lxc"),
         ([], {"DOCKER_HOST": "unix:///nowhere"}, "sudo systemctl start docker"),
+        ([], {"NOCHAT_MACHINE_PORTS": "ssh"}, "a number between 1024 and 65436"),
+        ([], {"NOCHAT_MACHINE_PORTS": "80"}, "a number between 1024 and 65436"),
     ],
 )
 def test_errors_say_what_to_do(

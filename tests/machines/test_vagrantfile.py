@@ -116,7 +116,8 @@ class Recorded:
         assert (ran.returncode, ran.stderr) == (0, "")
         recorded = json.loads(ran.stdout)
         self.own, self.default = recorded["own"], recorded["default"]
-        calls = recorded["config"]["parts"]["vm"]["calls"]
+        vm = recorded["config"]["parts"]["vm"]
+        calls, self.port_range = vm["calls"], vm["set"].get("usable_port_range")
         self.shared_folders = [
             (args, opts) for name, args, opts, _ in calls if name == "synced_folder"
         ]
@@ -263,6 +264,23 @@ def test_virtual_machines(plain: Recorded, provider: str) -> None:
     assert block.box == "nochat/debian"
     assert (block.set["cpus"], block.set["memory"]) == (4, 4096)
     assert recorded.block(provider, "database-host").ports == {}
+
+
+@pytest.mark.parametrize("provider", ["docker", "libvirt", "virtualbox"])
+def test_ports_of_this_computer_are_where_they_are_asked_for(
+    plain: Recorded, provider: str
+) -> None:
+    assert plain.port_range is None
+    recorded = Recorded(NOCHAT_MACHINE_PORTS="30000")
+    for machine in HOSTS:
+        ports = recorded.block(provider, machine).ports
+        assert {*ports} == {22, *plain.block(provider, machine).ports}
+        chosen = [it["host"] for it in ports.values()]
+        assert len({*chosen}) == len(chosen)
+        assert {*chosen} <= {*range(30_000, 30_100)}
+        assert ports[22]["id"] == "ssh"
+        assert {it["host_ip"] for it in ports.values()} == {"127.0.0.1"}
+    assert recorded.port_range == "30000..30099"
 
 
 def test_libvirt_emulates_where_it_has_to(plain: Recorded) -> None:
