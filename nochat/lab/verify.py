@@ -7,6 +7,7 @@ import socket
 import ssl
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -85,10 +86,11 @@ async def _has_stored(person: Person, text: str) -> bool:
 
 
 def closed(address: str, ports: Iterable[int]) -> Report:
-    """Look whether ports can't be reached from here.
+    """Look whether ports can't be reached from here, and how each of them says so.
 
     Raises:
         CheckFailed: one is open.
+        OSError: they can't be tried: nobody knows the name, as one cause.
     """
     advice = "see what address its server listens on: sudo ss -ltnp on the machine"
     conditions = (
@@ -108,12 +110,15 @@ async def only(address: str, ports: Iterable[int], among: Iterable[int]) -> Repo
 
     Raises:
         CheckFailed: another one is open, or one of them is not.
+        OSError: they can't be tried: nobody knows the name, as one cause.
     """
     wanted = {*ports}
     tried = sorted(wanted | {*among})
-    turns = asyncio.Semaphore(SIDE_BY_SIDE)
-    answers = await asyncio.gather(*(_answers(address, port, turns) for port in tried))
-    found = {port for port, answer in zip(tried, answers, strict=True) if answer}
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        tries = (loop.run_in_executor(pool, _try_port, address, port) for port in tried)
+        answers = await asyncio.gather(*tries)
+    found = {port for port, seen in zip(tried, answers, strict=True) if seen == "open"}
     advice = (
         "see the rules of the firewall (sudo nft list ruleset), and what listens (sudo ss -ltnp)"
     )
@@ -122,21 +127,6 @@ async def only(address: str, ports: Iterable[int], among: Iterable[int]) -> Repo
         that(f"what is to be open is open: {_list(wanted)}", wanted <= found, _list(found), advice),
         that("nothing else is", found <= wanted, _list(found - wanted) or "nothing", advice),
     )
-
-
-async def _answers(address: str, port: int, turns: asyncio.Semaphore) -> bool:
-    async with turns:
-        try:
-            async with asyncio.timeout(CONNECTING):
-                _, link = await asyncio.open_connection(address, port)
-        except (TimeoutError, ConnectionError):
-            return False
-        except OSError as error:
-            if error.errno in UNREACHABLE:
-                return False
-            raise
-        link.close()
-        return True
 
 
 def _list(ports: Iterable[int]) -> str:
@@ -191,12 +181,17 @@ def _try_tls(where: tuple[str, int], version: ssl.TLSVersion, trust: Path | None
 
 
 def _try_port(address: str, port: int) -> str:
+    """What a port says; OSError: not even that it is closed can be said."""
     try:
         socket.create_connection((address, port), timeout=CONNECTING).close()
-    except ConnectionRefusedError:
+    except TimeoutError:
+        return "no answer"
+    except ConnectionError:
         return "refused"
     except OSError as error:
-        return str(error)
+        if error.errno in UNREACHABLE:
+            return str(error.strerror)
+        raise OSError(error.errno, f"{address} can't be tried: {error.strerror}") from error
     return "open"
 
 

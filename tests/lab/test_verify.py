@@ -39,6 +39,13 @@ def test_an_open_port_is_told_from_a_closed_one():
     assert verify.closed("127.0.0.1", [port]).conditions[0].seen == "refused"
 
 
+async def test_an_address_that_nobody_has_is_not_called_closed():
+    with pytest.raises(OSError, match=r"nobody\.invalid"):
+        verify.closed("nobody.invalid", [3306])
+    with pytest.raises(OSError, match=r"nobody\.invalid"):
+        await verify.only("nobody.invalid", [], [3306])
+
+
 @pytest.mark.slow
 def test_who_is_let_in_is_told_from_who_is_not(rabbitmq_server, mariadb_server):
     right = [rabbitmq_server.url, mariadb_server.url]
