@@ -191,6 +191,6 @@ class Consumer:
 
     async def set_aside(self, body: bytes, reason: str, name: str) -> None:
         """Put a body into the dead-letter queue; returns when the broker has confirmed it."""
-        self.tally.note_failed(name)
         headers = {"x-nochat-reason": reason, "x-nochat-queue": self.queue.name}
         await self.outbox.put_parcel(Parcel(Route(DEAD, ""), raw=body, headers=headers))
+        self.tally.note_failed(name)

@@ -86,6 +86,27 @@ async def test_a_failure_becomes_a_letter_that_says_where_and_why(connected):
     assert '"text": "¡hola!"' in letter.content
 
 
+async def test_a_failure_is_counted_only_when_the_broker_has_its_letter(connected):
+    """A channel may break before: the message then comes again, and would be counted twice."""
+    counted: list[dict[str, int]] = []
+    async with connected() as bus:
+
+        async def refuse(batch):
+            (event,) = batch.events
+            setting_aside = asyncio.create_task(batch.dead_letter(event, "ValueError: no"))
+            await asyncio.sleep(0)  # on its way, and not confirmed yet
+            counted.append(bus.tally.failed)
+            await setting_aside
+            counted.append(bus.tally.failed)
+            batch.ack()
+
+        await bus.subscribe(queue_of(MessageSent), refuse)
+        await bus.publish(message(7))
+        assert await checks.until(lambda: len(counted) == 2, 5)
+        assert len(await letters(bus)) == 1
+    assert counted == [{}, {"message.sent": 1}]
+
+
 async def test_letters_stay_in_their_order_however_often_they_are_looked_at(connected):
     queue = queue_of(MessageSent)
     async with connected() as bus:
