@@ -28,6 +28,9 @@ SIDE_BY_SIDE = 500  # ports tried at the same time: from a firewall, no answer c
 UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES)  # how firewalls may answer
 OLD = {"TLS 1.0": ssl.TLSVersion.TLSv1, "TLS 1.1": ssl.TLSVersion.TLSv1_1}
 NEW = {"TLS 1.2": ssl.TLSVersion.TLSv1_2, "TLS 1.3": ssl.TLSVersion.TLSv1_3}
+# In OpenSSL's words: nobody known, nothing secret, old ciphers, a key that opens the past, too, and
+# what is signed before it is encrypted (ciphers(1); RFC 9325, 4.2).
+WEAK = "aNULL:eNULL:3DES:kRSA:SHA1:SHA256:SHA384"
 BELIEVE = "name whom to believe (trust=…), or get one that all know (stack_certificate)"
 HALF_A_YEAR = 15_552_000  # seconds of HSTS that the usual graders ask for
 
@@ -145,7 +148,8 @@ def encrypted(url: str, *, trust: Path | None = None) -> Report:
     """
     parts = urlsplit(url)
     where = str(parts.hostname), parts.port or 443
-    seen = {name: _try_tls(where, version, trust) for name, version in (OLD | NEW).items()}
+    seen = {name: _try_tls(where, version) for name, version in (OLD | NEW).items()}
+    weak = _try_tls(where, ssl.TLSVersion.TLSv1_2, WEAK)
     try:
         answer = httpx.get(url, verify=ssl.create_default_context(cafile=trust), trust_env=False)
         trusted, hsts = "yes", answer.headers.get("Strict-Transport-Security", "")
@@ -158,15 +162,16 @@ def encrypted(url: str, *, trust: Path | None = None) -> Report:
         that("its certificate is good for this name", trusted == "yes", trusted, BELIEVE),
         *(that(f"{it} is refused", not seen[it], seen[it] or None, advice) for it in OLD),
         *(that(f"{it} is spoken", seen[it], seen[it] or "refused", advice) for it in NEW),
+        that("ciphers that are known to be weak are refused", not weak, weak or None, advice),
         that("browsers come back encrypted (HSTS)", int(age) >= HALF_A_YEAR, hsts, advice),
     )
 
 
-def _try_tls(where: tuple[str, int], version: ssl.TLSVersion, trust: Path | None) -> str:
-    """The cipher that a server agrees to in one version of TLS; empty: it does not."""
-    context = ssl.create_default_context(cafile=trust)
+def _try_tls(where: tuple[str, int], version: ssl.TLSVersion, ciphers: str = "DEFAULT") -> str:
+    """The cipher that a server agrees to in one version of TLS; empty: to none of these."""
+    context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    context.set_ciphers("DEFAULT:@SECLEVEL=0")  # or we would refuse old versions ourselves
+    context.set_ciphers(f"{ciphers}:@SECLEVEL=0")  # or we would refuse old versions ourselves
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # that it is old
         context.minimum_version = context.maximum_version = version
     try:

@@ -17,6 +17,8 @@ from nochat.lab.certificates import Authority
 from nochat.lab.checks import CheckFailed
 from nochat.lab.people import Person
 
+GOOD = "ECDHE+AESGCM"
+
 
 @pytest.mark.slow
 async def test_a_chat_that_works_is_seen_to_work(running):
@@ -82,7 +84,7 @@ def encrypted_page(tmp_path) -> Iterator[Callable[..., tuple[str, Path]]]:
     issued = Authority("of a test").issue(tmp_path / "tls", "it", ["127.0.0.1"])
     servers = []
 
-    def serve(oldest: ssl.TLSVersion, hsts: str) -> tuple[str, Path]:
+    def serve(oldest: ssl.TLSVersion, hsts: str, ciphers: str = GOOD) -> tuple[str, Path]:
         class Page(BaseHTTPRequestHandler):
             def do_GET(self):
                 self.send_response(200)
@@ -94,7 +96,7 @@ def encrypted_page(tmp_path) -> Iterator[Callable[..., tuple[str, Path]]]:
 
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(issued.certificate, issued.key)
-        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        context.set_ciphers(f"{ciphers}:@SECLEVEL=0")
         with warnings.catch_warnings(action="ignore"):  # that a version is old
             context.minimum_version = oldest
         server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
@@ -115,15 +117,25 @@ def test_good_encryption_is_told_from_bad(encrypted_page):
     verify.encrypted(url, trust=authority)
     with pytest.raises(CheckFailed, match=r"✗ its certificate is good(?s:.*)local issuer"):
         verify.encrypted(url)
-    url, authority = encrypted_page(ssl.TLSVersion.TLSv1, "max-age=60")
+    url, authority = encrypted_page(ssl.TLSVersion.TLSv1, "max-age=60", "DEFAULT")
     with pytest.raises(CheckFailed) as caught:
         verify.encrypted(url, trust=authority)
     bad = [line.strip() for line in str(caught.value).splitlines() if "✗" in line]
     assert [line.split("  ")[0] for line in bad] == [
         "✗ TLS 1.0 is refused",
         "✗ TLS 1.1 is refused",
+        "✗ ciphers that are known to be weak are refused",
         "✗ browsers come back encrypted (HSTS)",
     ]
+
+
+@pytest.mark.parametrize("weak", ["ECDHE-ECDSA-AES256-SHA384", "ECDHE+SHA1", "aNULL"])
+def test_each_kind_of_weak_cipher_is_seen(encrypted_page, weak):
+    url, authority = encrypted_page(ssl.TLSVersion.TLSv1_2, "max-age=15768000", f"{GOOD}:{weak}")
+    with pytest.raises(CheckFailed) as caught:
+        verify.encrypted(url, trust=authority)
+    (bad,) = (line for line in str(caught.value).splitlines() if "✗" in line)
+    assert "weak" in bad
 
 
 async def test_a_person_believes_only_whom_he_knows(encrypted_page):
