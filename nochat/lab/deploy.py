@@ -164,6 +164,7 @@ def deploy(
 
     Raises:
         provision.Failed: a task failed, or a machine can't be reached; run it again.
+        FileNotFoundError: there is no backup in that folder.
     """
     address = farm.reach(CHAT)
     url = f"https://{names[0]}" if names else farm.url(CHAT, 443, "https").removesuffix(":443")
@@ -180,8 +181,7 @@ def deploy(
             "authority": registry.authority.read_text() if registry.authority else "",
         }
     if backup:
-        given["stack_backup"] = str(backup.absolute())
-        given["mariadb_dump"] = str(backup.absolute() / DUMP)
+        given |= _in_backup(backup.absolute())
     given |= variables or {}
     done = provision.ansible(playbook, farm.inventory, variables=given, quiet=quiet)
     if given.get("stack_certificate"):
@@ -193,7 +193,9 @@ def deploy(
 def backup(farm: Farm, folder: Path) -> list[Path]:
     """Bring a copy of what people did here: accounts, and the second copy of the activity.
 
-    The chat runs on. What happens meanwhile may be in it or not; nothing is in it by half.
+    The chat runs on. What happens meanwhile may be in it or not; nothing is in it by half. Where
+    the chat is on several machines, each has a part of the second copy, and the activity is in
+    a store elsewhere, which has backups of its own: then it is the accounts alone.
 
     Args:
         farm: that the chat was deployed to.
@@ -203,13 +205,28 @@ def backup(farm: Farm, folder: Path) -> list[Path]:
         MachinesError: a machine can't be reached, or can't make its copy; an older one stays.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    wanted = [(DATABASE, SAVE_USERS, DUMP)]
+    wanted += [(CHAT, SAVE_ACTIVITY, COPY)] if farm.hosts.keys() == {CHAT, DATABASE} else []
     made = []
-    for machine, command, name in ((DATABASE, SAVE_USERS, DUMP), (CHAT, SAVE_ACTIVITY, COPY)):
+    for machine, command, name in wanted:
         new = folder / f"{name}.new"
         new.touch(mode=0o600)
         farm.fetch(machine, command, new)
         made.append(new.replace(folder / name))
     return made
+
+
+def _in_backup(folder: Path) -> dict[str, str]:
+    """The playbooks' variables for the files of a backup.
+
+    Raises:
+        FileNotFoundError: there is none of them.
+    """
+    given = {"mariadb_dump": str(folder / DUMP)} if (folder / DUMP).exists() else {}
+    given |= {"stack_backup": str(folder)} if (folder / COPY).exists() else {}
+    if not given:
+        raise FileNotFoundError(f"no backup is in {folder}: expected {DUMP} or {COPY} there")
+    return given
 
 
 def _certificate(names: Sequence[str]) -> Path:

@@ -46,3 +46,12 @@ def test_images_of_servers_are_built_only_where_the_environment_says_so(monkeypa
         "RABBITMQ_IMAGE": "nochat/rabbitmq",
         "MONGODB_IMAGE": "nochat/mongodb-stand-in",
     }
+
+
+def test_of_a_backup_is_brought_back_what_is_in_it_and_something_must_be(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no backup is in"):
+        deploy._in_backup(tmp_path)
+    (tmp_path / deploy.DUMP).touch()
+    assert deploy._in_backup(tmp_path) == {"mariadb_dump": str(tmp_path / deploy.DUMP)}
+    (tmp_path / deploy.COPY).touch()
+    assert deploy._in_backup(tmp_path)["stack_backup"] == str(tmp_path)

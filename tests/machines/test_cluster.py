@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,14 +10,16 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from nochat.events import new_id
+from nochat.events import MessageSent, RoomCreated, new_id
 from nochat.keeper import free_port, keep, listens, wait_until
 from nochat.lab import containers, deploy, machines
 from nochat.lab.machines import Farm
 from nochat.lab.people import Person
+from nochat.stores.archive import Journal, place
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1800)]
 
+BEFORE = "said when there was one machine"
 MESSAGES = [f"message {number}" for number in range(15)]
 KILLED_AFTER = 5
 PATIENCE = 120  # seconds
@@ -41,6 +44,18 @@ def farm(place, image) -> Iterator[Farm]:
         yield farm
 
 
+@pytest.fixture
+async def small(tmp_path) -> Path:
+    """A backup of a chat on one machine: of its activity alone."""
+    said = MessageSent("lobby", 2, "ana", new_id(), BEFORE)
+    journal = Journal(place((tmp_path / "copy" / "replica").as_uri()))
+    await journal.record([RoomCreated("lobby", 1, "ana", "Lobby"), said])
+    (tmp_path / "backup").mkdir()
+    with tarfile.open(tmp_path / "backup" / deploy.COPY, "w") as tar:
+        tar.add(tmp_path / "copy", ".")
+    return tmp_path / "backup"
+
+
 async def say(person: Person, text: str) -> None:
     """Send it until it is acknowledged, as the page does."""
     client_id = new_id()
@@ -52,12 +67,16 @@ async def say(person: Person, text: str) -> None:
             await asyncio.sleep(0.2)
 
 
-async def test_a_machine_dies_and_nothing_is_lost(farm, activity, images, registry):
-    how = {"variables": {"stack_activity_url": activity}, "playbook": "grow.yml"}
+async def test_a_machine_dies_and_nothing_is_lost(
+    farm, activity, images, registry, small, tmp_path
+):
+    how = {"variables": {"stack_activity_url": activity}, "playbook": "grow.yml", "backup": small}
     site = deploy.deploy(farm, images, registry, **how)
     print(f"three machines set up in {site.run.seconds:.0f} s")
     again = deploy.deploy(farm, images, registry, **how)
     assert again.run.changed == []
+    # Each machine has but a part of the second copy.
+    assert deploy.backup(farm, tmp_path / "grown") == [tmp_path / "grown" / deploy.DUMP]
     first, second = (f"https://{farm.reach(it)}" for it in ("containers-host", "containers-host-2"))
     async with (
         asyncio.timeout(PATIENCE),
@@ -76,4 +95,5 @@ async def test_a_machine_dies_and_nothing_is_lost(farm, activity, images, regist
         assert [it for it in ana.texts() if it in MESSAGES] == MESSAGES
     async with Person("bob", second, trust=site.trust) as bob:
         history = (await bob.call("history", {"room": "lobby"}))["entries"]
-    assert [it["text"] for it in history if it.get("text") in MESSAGES] == MESSAGES
+    said = [BEFORE, *MESSAGES]
+    assert [it["text"] for it in history if it.get("text") in said] == said

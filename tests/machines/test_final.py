@@ -7,15 +7,17 @@ the stand-in for Azure: a new version, a backup, and its return on new machines.
 import base64
 import pickle
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from nochat.lab import deploy, machines, provision, servers, verify
+from nochat.lab import deploy, machines, provision, verify
 from nochat.lab.deploy import Site
 from nochat.lab.machines import Farm
 from nochat.lab.people import Person
+from nochat.lab.servers import Registry
 from tests.services.logz import Listener
 from tests.waiting import wait_for
 
@@ -29,7 +31,14 @@ pytestmark = [
 
 DOORS = [*range(1, 1025), 2375, 2376, 3306, 4369, 5672, 8000, 8001, 9100, 15672, 25672, 27017]
 # In the middle of which somebody interrupts it, one after the other.
-STEPS = ("Install mariadb-server", "Say what may be reached", "Fetch the images", "Bring the cont")
+IMAGES = ("builds", "is sent")
+DEPLOYED = (
+    "Install mariadb-server",
+    "Say what may be reached",
+    "Fetch the images",
+    "Bring the cont",
+)
+BROUGHT_BACK = ("Read the dump in", "Fill the activity store")
 # What a deployment to logz.io itself does not need: everybody knows who issued its certificate.
 TRUSTS_THE_STAND_IN = """
 services:
@@ -37,7 +46,8 @@ services:
     environment: {SSL_CERT_FILE: /logz.pem}
     volumes: ["/opt/logz.pem:/logz.pem:ro"]
 """
-STACK = "cd /opt/nochat-stack && docker-compose exec -T"
+FOLDER = "cd /opt/nochat-stack"
+STACK = f"{FOLDER} && docker-compose exec -T"
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +74,30 @@ STUDENT = """
 
     _board.Board.say = stop
     farm = machines.up(provision=False, quiet=True)
-    images, registry = pickle.loads(bytes.fromhex(os.environ["GIVEN"]))
-    while steps:
-        try:
-            deploy.deploy(farm, images, registry)
-        except KeyboardInterrupt:
-            print("interrupted, before:", *steps, flush=True)
-    print("done", flush=True)
+    registry, backup = pickle.loads(bytes.fromhex(os.environ["GIVEN"]))
+
+    def until_done(do):
+        while True:
+            try:
+                return do()
+            except KeyboardInterrupt:
+                print("interrupted, before:", *steps, flush=True)
+
+    until_done(deploy.build)
+    images = until_done(lambda: deploy.push(registry))
+    until_done(lambda: deploy.deploy(farm, images, registry, backup=backup))
+    print("done", *steps, flush=True)
 """
+
+
+def deploy_with_interrupts(registry: Registry, steps: Sequence[str], backup: Path | None) -> None:
+    """Deploy in another process, which is interrupted when each of the steps begins."""
+    plain = Registry(registry.name, registry.url, "", look=str, authority=registry.authority)
+    given = pickle.dumps((plain, backup)).hex()
+    with process(STUDENT, STEPS=",".join(steps), GIVEN=given) as student:
+        for _ in steps:
+            line_with("interrupted", student)
+        assert line_with("done", student).strip() == "done"
 
 
 @pytest.fixture(scope="module")
@@ -80,14 +106,7 @@ def site(farm, images, registry) -> Site:
 
 
 def test_interrupted_at_every_step_it_goes_on_when_it_is_run_again(farm, images, registry):
-    plain = servers.Registry(
-        registry.name, registry.url, "", look=str, authority=registry.authority
-    )
-    given = pickle.dumps((images, plain)).hex()
-    with process(STUDENT, STEPS=",".join(STEPS), GIVEN=given) as student:
-        for _ in STEPS:
-            line_with("interrupted", student)
-        line_with("done", student)
+    deploy_with_interrupts(registry, IMAGES + DEPLOYED, None)
     done = deploy.deploy(farm, images, registry, quiet=True)
     assert done.run.changed != []
 
@@ -188,3 +207,23 @@ async def test_a_backup_has_both_and_an_old_one_survives_a_failure(site, farm, t
         farm.ssh("database-host", "sudo systemctl start mariadb")
     assert [it.read_bytes() for it in files] == before
     assert all(it.stat().st_mode & 0o077 == 0 for it in files)
+
+
+async def test_a_backup_comes_back_whole_however_often_it_is_interrupted(
+    site, farm, images, registry, tmp_path
+):
+    async with Person("vera", site.url, trust=site.trust) as vera:
+        await vera.says("before all is lost")
+    deploy.backup(farm, tmp_path / "kept")
+    farm.ssh("containers-host", f"sudo sh -c '{FOLDER} && docker-compose down --volumes'")
+    farm.ssh("database-host", "sudo mariadb --execute 'DROP DATABASE nochat'")
+    # As an interrupt leaves it, of which the playbook is told nothing.
+    half = f"{FOLDER} && echo torn >replica.tar && docker volume create nochat_replica"
+    farm.ssh("containers-host", f"sudo sh -c '{half}'")
+    with pytest.raises(provision.Failed, match="only by half: name it again"):
+        deploy.deploy(farm, images, registry, playbook="stack.yml", quiet=True)
+    deploy_with_interrupts(registry, BROUGHT_BACK, tmp_path / "kept")
+    async with Person("vera", site.url, trust=site.trust) as vera:  # with her old password
+        history = (await vera.call("history", {"room": "lobby"}))["entries"]
+    texts = [it.get("text") for it in history]
+    assert texts.count("before the new version") == texts.count("before all is lost") == 1
