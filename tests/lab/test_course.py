@@ -229,9 +229,16 @@ def test_no_kernel_outlives_the_command_nor_its_files(make, there, tmp_path, num
     assert b"Traceback" not in errors
 
 
+def is_kernel(process):
+    try:
+        return "ipykernel_launcher" in " ".join(process.cmdline())
+    except psutil.Error:  # it has just ended
+        return False
+
+
 def wait_for_kernel(command):
     for _ in range(300):
-        found = [p for p in command.children() if "ipykernel_launcher" in " ".join(p.cmdline())]
+        found = [p for p in command.children() if is_kernel(p)]
         if found and "print(os" in Path("build/notebooks/tiny.partial.ipynb").read_text():
             time.sleep(2)
             return found[0]
