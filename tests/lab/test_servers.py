@@ -109,8 +109,8 @@ def test_a_confirmed_message_survives_kill_9(broker):
         channel = connection.channel()
         channel.confirm_delivery()
         channel.queue_declare("kept", durable=True)
-        # RabbitMQ answers up to two seconds before its Mnesia has noted that this is decided. A kill
-        # until then takes the queue with all that is in it.
+        # RabbitMQ answers up to two seconds before its Mnesia has noted that this is decided. A
+        # kill until then takes the queue with all that is in it.
         (noted,) = broker.kept.log.parent.glob("mnesia/*/LATEST.LOG")
         assert wait_for(lambda: b"committed" in noted.read_bytes().rpartition(b"kept")[2], 20)
         channel.basic_publish("", "kept", b"still here", persistent)
