@@ -1,6 +1,7 @@
 """The small parts of the final deployment; tests/machines/test_final.py does it for real."""
 
 import subprocess
+import threading
 
 import pytest
 
@@ -55,3 +56,29 @@ def test_of_a_backup_is_brought_back_what_is_in_it_and_something_must_be(tmp_pat
     assert deploy._in_backup(tmp_path) == {"mariadb_dump": str(tmp_path / deploy.DUMP)}
     (tmp_path / deploy.COPY).touch()
     assert deploy._in_backup(tmp_path)["stack_backup"] == str(tmp_path)
+
+
+def pack(folder) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(["sh", "-c", deploy.PACK, folder], capture_output=True, check=False)
+
+
+def test_what_people_say_during_a_backup_is_no_failure_of_it(tmp_path):
+    log, ended = tmp_path / "log", threading.Event()
+    log.write_bytes(bytes(50_000_000))  # enough to be read for a while
+
+    def talk():
+        with log.open("ab", buffering=0) as file:
+            while not ended.wait(0.0001):
+                file.write(b"word")
+
+    talking = threading.Thread(target=talk)
+    talking.start()
+    packed = pack(tmp_path)
+    ended.set()
+    talking.join()
+    assert b"changed as we read it" in packed.stderr
+    assert packed.returncode == 0
+
+
+def test_a_folder_that_is_not_there_is_a_failure(tmp_path):
+    assert pack(tmp_path / "missing").returncode != 0
