@@ -151,6 +151,11 @@ def with_certificate(far: Remote, folder: Path) -> str:
     return ran.stderr.strip() if ran.returncode else "welcome"
 
 
+def is_refused(said: str) -> bool:
+    """By TLS 1.3, the engine may hang up while the command still writes, before it reads why."""
+    return "tls: " in said or "connection reset by peer" in said
+
+
 def test_an_image_goes_through_a_registry_and_runs_on_the_machine_by_ssh(docker_farm, far):
     with servers.registry() as registry:
         registry.trust(servers.docker())
@@ -170,10 +175,10 @@ def test_by_tls_it_runs_there_too_and_nobody_else_gets_in(far, tmp_path):
     ours = Path(far.env()["DOCKER_CERT_PATH"])
     assert with_certificate(far, ours) == "welcome"
     shutil.copy(ours / "ca.pem", tmp_path)
-    assert "tls: " in with_certificate(far, tmp_path)
+    assert is_refused(with_certificate(far, tmp_path))
     stranger = Authority("another").issue(tmp_path / "stranger", "client", client=True)
     shutil.copy(ours / "ca.pem", stranger.folder)
-    assert "tls: " in with_certificate(far, stranger.folder)
+    assert is_refused(with_certificate(far, stranger.folder))
 
 
 def test_after_new_certificates_the_old_ones_are_refused(far, tmp_path):
@@ -183,7 +188,8 @@ def test_after_new_certificates_the_old_ones_are_refused(far, tmp_path):
     assert "x509" in with_certificate(far, old)
     # Nor by who knows the new authority.
     shutil.copy(Path(far.env()["DOCKER_CERT_PATH"]) / "ca.pem", old)
-    assert "tls: " in with_certificate(far, old)
+    assert is_refused(with_certificate(far, old))
+    assert with_certificate(far, Path(far.env()["DOCKER_CERT_PATH"])) == "welcome"
 
 
 def test_a_machine_without_docker_says_what_helps(docker_farm):
