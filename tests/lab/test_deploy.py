@@ -1,7 +1,6 @@
 """The small parts of the final deployment; tests/machines/test_final.py does it for real."""
 
 import subprocess
-import threading
 
 import pytest
 
@@ -58,27 +57,24 @@ def test_of_a_backup_is_brought_back_what_is_in_it_and_something_must_be(tmp_pat
     assert deploy._in_backup(tmp_path)["stack_backup"] == str(tmp_path)
 
 
-def pack(folder) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(["sh", "-c", deploy.PACK, folder], capture_output=True, check=False)
+def pack(folder) -> "subprocess.Popen[bytes]":
+    argv = ["sh", "-c", deploy.PACK, folder]
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def test_what_people_say_during_a_backup_is_no_failure_of_it(tmp_path):
-    log, ended = tmp_path / "log", threading.Event()
-    log.write_bytes(bytes(50_000_000))  # enough to be read for a while
-
-    def talk():
-        with log.open("ab", buffering=0) as file:
-            while not ended.wait(0.0001):
-                file.write(b"word")
-
-    talking = threading.Thread(target=talk)
-    talking.start()
-    packed = pack(tmp_path)
-    ended.set()
-    talking.join()
-    assert b"changed as we read it" in packed.stderr
-    assert packed.returncode == 0
+    log = tmp_path / "log"
+    log.write_bytes(b"word" * 1_000_000)
+    with pack(tmp_path) as packing:
+        assert packing.stdout.read(1024)  # and waits in the middle of the file: nobody reads on
+        with log.open("ab") as file:
+            file.write(b"word")
+        _, errors = packing.communicate(timeout=20)
+    assert b"changed as we read it" in errors
+    assert packing.returncode == 0
 
 
 def test_a_folder_that_is_not_there_is_a_failure(tmp_path):
-    assert pack(tmp_path / "missing").returncode != 0
+    with pack(tmp_path / "missing") as packing:
+        packing.communicate(timeout=20)
+    assert packing.returncode != 0
