@@ -7,6 +7,7 @@ the stand-in for Azure: a new version, a backup, and its return on new machines.
 import base64
 import pickle
 import secrets
+import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from nochat.lab.deploy import Site
 from nochat.lab.machines import Farm
 from nochat.lab.people import Person
 from nochat.lab.servers import Registry
+from nochat.stores.archive import contents
 from tests.services.logz import Listener
 from tests.waiting import wait_for
 
@@ -207,12 +209,21 @@ async def test_a_backup_has_both_and_an_old_one_survives_a_failure(site, farm, t
     assert all(it.stat().st_mode & 0o077 == 0 for it in files)
 
 
+def copied(file: Path) -> list[str]:
+    """What was said, as the second copy in a backup has it."""
+    with tarfile.open(file) as tar:
+        files = [tar.extractfile(it).read() for it in tar if it.name.endswith(".gz")]
+    return [getattr(event, "text", "") for it in files for event in contents(it).events]
+
+
 async def test_a_backup_comes_back_whole_however_often_it_is_interrupted(
     site, farm, images, registry, tmp_path
 ):
+    kept = tmp_path / "kept"
     async with Person("vera", site.url, trust=site.trust) as vera:
         await vera.says("before all is lost")
-    deploy.backup(farm, tmp_path / "kept")
+    # The second copy is written after the message is acknowledged, maybe a moment later.
+    assert wait_for(lambda: "before all is lost" in copied(deploy.backup(farm, kept)[1]), 30)
     farm.ssh(
         "containers-host",
         f"sudo sh -c '{FOLDER} && docker-compose down --volumes --remove-orphans'",
@@ -223,7 +234,7 @@ async def test_a_backup_comes_back_whole_however_often_it_is_interrupted(
     farm.ssh("containers-host", f"sudo sh -c '{half}'")
     with pytest.raises(provision.Failed, match="only by half: name it again"):
         deploy.deploy(farm, images, registry, playbook="stack.yml", quiet=True)
-    deploy_with_interrupts(registry, BROUGHT_BACK, tmp_path / "kept")
+    deploy_with_interrupts(registry, BROUGHT_BACK, kept)
     async with Person("vera", site.url, trust=site.trust) as vera:  # with her old password
         history = (await vera.call("history", {"room": "lobby"}))["entries"]
     assert [it.get("text") for it in history].count("before all is lost") == 1
