@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from nochat import registry
 from nochat.bus import Bus, connect
-from nochat.errors import Unavailable
+from nochat.errors import Fatal, Unavailable
 from nochat.limits import Limit, Turnstile
 from nochat.service import Context, Service
 from nochat.serving import App, listen, serving
@@ -25,6 +25,7 @@ from nochat.watch import reporting
 log = logging.getLogger(__name__)
 
 SERVED = ("web", "gateway")  # those that have an HTTP application
+DRAIN = 10.0  # seconds that a stop may take to handle what was accepted
 
 T = TypeVar("T")
 
@@ -43,10 +44,20 @@ async def started(wanted: Sequence[Service], settings: Settings) -> AsyncIterato
             stack.enter_context(listening)
         buses: dict[str, Bus | None] = dict.fromkeys(service.name for service in wanted)
         await stack.enter_async_context(_operated(buses, settings))
+        stops = await stack.enter_async_context(_stopping())
         contexts: dict[str, Context] = {}
-        for service in wanted:
-            contexts[service.name] = await _start(service, settings, stack)
-            buses[service.name] = contexts[service.name].bus
+
+        async def start(services: Iterable[Service]) -> None:
+            for service in services:
+                contexts[service.name] = await _start(service, settings, stack)
+                buses[service.name] = bus = contexts[service.name].bus
+                bus.failed = stops
+
+        # People are let in last and shown out first: what they said before is handled then, by
+        # services that are all still there.
+        await start(service for service in wanted if service.name not in SERVED)
+        stack.push_async_callback(_drain, buses)
+        await start(service for service in wanted if service.name in SERVED)
         if listening:
             apps = {name: contexts[name].resource.app for name in SERVED if name in contexts}
             limit = Limit(settings.address_rate, 10)
@@ -55,11 +66,50 @@ async def started(wanted: Sequence[Service], settings: Settings) -> AsyncIterato
         yield "http://{}:{}".format(*listening.getsockname()) if listening else ""
 
 
+async def _drain(buses: Mapping[str, Bus | None]) -> None:
+    """Wait until what was accepted is handled, where the queues end with this process."""
+    bus = next((bus for bus in buses.values() if bus), None)
+    if not bus or not (left := await bus.drain(DRAIN)):
+        return
+    number = sum(left.values())
+    where = ", ".join(f"{count} in {name}" for name, count in left.items())
+    if bus.lasting:
+        log.warning("%d messages wait for the next start: %s", number, where)
+    else:
+        log.error("%d messages are lost, as nothing keeps this bus: %s", number, where)
+
+
+@asynccontextmanager
+async def _stopping() -> AsyncIterator[Callable[[BaseException], None]]:
+    """Give what ends the block with an error of a service that must stop.
+
+    Raises:
+        Fatal: the first such error.
+    """
+    block, errors = asyncio.current_task(), list[BaseException]()
+    assert block
+
+    def stop(error: BaseException) -> None:
+        log.critical("the chat stops: %s", error, exc_info=None if isinstance(error, Fatal) else error)
+        errors.append(error)
+        if len(errors) == 1:
+            block.cancel()
+
+    try:
+        yield stop
+    except asyncio.CancelledError:
+        if not errors:
+            raise
+        block.uncancel()
+    if errors:
+        raise errors[0]
+
+
 async def _start(service: Service, settings: Settings, stack: AsyncExitStack) -> Context:
     """Connect a service to the bus and let it run."""
 
     def connecting() -> AbstractAsyncContextManager[Bus]:
-        return connect(settings.bus_url, service.name, settings.shards)
+        return connect(settings.bus, service.name, settings.shards)
 
     def running() -> AbstractAsyncContextManager[Context]:
         return service.running(bus, settings, bus.tally.instance)

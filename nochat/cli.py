@@ -87,9 +87,9 @@ def _run(services: list[Service]) -> None:
     settings = load()
     logs.configure(settings.log_level)
     names = ", ".join(service.name for service in services)
-    if settings.bus_url.startswith("memory:") and len(services) < len(registry.NAMES):
+    if settings.is_bus_local and len(services) < len(registry.NAMES):
         raise NochatError(
-            f"{names} alone would be alone on memory://; set NOCHAT_BUS_URL=amqp://… (RabbitMQ), "
+            f"{names} alone would reach no other service; set NOCHAT_BUS_URL=amqp://… (RabbitMQ), "
             "or run everything with `nochat up`"
         )
 

@@ -3,12 +3,13 @@
 import asyncio
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from nochat import doctor
 from nochat.keeper import Kept, free_port, keep, listens, wait_until
+from nochat.owner import owned
 from nochat.settings import Settings
 
 # It refuses to start where its pid file names a process that lives. After a crash the number in
@@ -16,7 +17,9 @@ from nochat.settings import Settings
 WITH_OWN_PID_FILE = 'exec "$@" --pid-file "$0/$$.pid"'
 
 
-def mongodb(data_dir: Path | None = None, port: int | None = None) -> tuple[str, Kept]:
+def mongodb(
+    data_dir: Path | None = None, port: int | None = None, hold: Sequence[int] = ()
+) -> tuple[str, Kept]:
     """Start nx-27017, which speaks MongoDB's wire protocol and stores in SQLite.
 
     It listens on 127.0.0.1 and asks for no password.
@@ -24,6 +27,7 @@ def mongodb(data_dir: Path | None = None, port: int | None = None) -> tuple[str,
     Args:
         data_dir: where the data stay; if None, they go when the server stops.
         port: TCP port to listen on; a free one if None.
+        hold: file descriptors, of locks, that stay open until it has ended.
 
     Returns:
         Its `mongodb://` URL, and the process, which ends with us or when told to stop.
@@ -42,6 +46,7 @@ def mongodb(data_dir: Path | None = None, port: int | None = None) -> tuple[str,
         ["/bin/sh", "-c", WITH_OWN_PID_FILE, own, *map(str, server), "--log-file", "/dev/null"],
         log=own / "server.log",
         remove=own,
+        hold=hold,
     )
     try:
         wait_until(lambda: listens(port), 20, "the embedded MongoDB server", kept)
@@ -58,12 +63,16 @@ async def activity_url(settings: Settings) -> AsyncIterator[str]:
     Raises:
         Missing: nx-27017 is not installed.
         NotReady: it does not start.
+        NochatError: its folder is another process's.
     """
     if settings.activity_url:
         yield settings.activity_url
         return
-    url, server = await asyncio.to_thread(mongodb, settings.data_path / "activity")
-    try:
-        yield url
-    finally:
-        await asyncio.to_thread(server.stop)
+    folder = settings.data_path / "activity"
+    async with owned(folder) as lock:
+        # The server holds the lock, too: killed with us, it may write a moment longer than we live.
+        url, server = await asyncio.to_thread(mongodb, folder, hold=[lock])
+        try:
+            yield url
+        finally:
+            await asyncio.to_thread(server.stop)

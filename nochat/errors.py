@@ -27,3 +27,7 @@ class BrokerDown(BusError, Unavailable):
 
 class RequestFailed(NochatError):
     """The service that was asked refused, with its reason."""
+
+
+class Fatal(NochatError):
+    """The service must stop, as going on would make it worse; people have to look."""

@@ -122,6 +122,7 @@ def keep(
     remove: Path | None = None,
     grace: float = 5.0,
     after: str = "",
+    hold: Sequence[int] = (),
 ) -> Kept:
     """Start a command that ends when we stop it or when this process is gone.
 
@@ -134,6 +135,7 @@ def keep(
         grace: seconds between SIGTERM and SIGKILL; 0: SIGKILL at once.
         after: shell script that takes away what is neither process nor file, as a network
             interface: run when the command has ended, before the folder goes; it bounds its time.
+        hold: file descriptors, of locks, that stay open until the command has ended.
 
     Raises:
         NotReady: the command can't be run.
@@ -150,6 +152,7 @@ def keep(
             cwd=cwd,
             bufsize=0,
             start_new_session=True,
+            pass_fds=hold,
         )
     return Kept(process, log, remove)
 

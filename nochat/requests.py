@@ -4,12 +4,14 @@ Requests are in the imperative too, but change no room; they wait in memory only
 they time out.
 """
 
-from typing import Annotated, ClassVar
+import time
+from typing import Annotated, ClassVar, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
 from nochat.events import (
+    ClientId,
     Envelope,
     Kind,
     LogEntry,
@@ -22,12 +24,33 @@ from nochat.events import (
 )
 
 
-class Request(Envelope, frozen=True):
-    """A question to one service, answered by one reply; never on disk, gone when it times out."""
+class MessageKey(NamedTuple):
+    """What a message is known by, before it has a position."""
+
+    room: RoomId
+    sender: UserName
+    client_id: ClientId
+
+
+class Request(Envelope, frozen=True, kw_only=True):
+    """A question to one service, answered by one reply; never on disk, gone when it times out.
+
+    `expires` (seconds since 1970) is when nobody waits for the answer any longer; 0: never.
+    """
 
     service: ClassVar[str]
     # An ordered request waits in its service's queue behind the events that were published before.
     ordered: ClassVar[bool] = False
+
+    expires: float = 0.0
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether it is of no use to answer: as long past its end as it had time for an answer.
+
+        The clocks of two machines may differ by that much.
+        """
+        return bool(self.expires) and time.time() > self.expires + (self.expires - self.at)
 
 
 class Reply(Envelope, frozen=True, kw_only=True):
@@ -190,6 +213,15 @@ class GetHistory(Request, frozen=True, tag="activity.history"):
     limit: Annotated[int, Meta(ge=1, le=500)] = 50
 
 
+class FindMessages(Request, frozen=True, tag="activity.find"):
+    """Ask which messages the log has, by their room, sender and the sender's own id."""
+
+    service: ClassVar[str] = "activity"
+    ordered: ClassVar[bool] = True
+
+    wanted: Annotated[list[MessageKey], Meta(max_length=500)]
+
+
 class SearchMessages(Request, frozen=True, tag="activity.search"):
     """Ask for a user's messages that hold all these words, the newest first.
 
@@ -255,12 +287,13 @@ class Accounts(Reply, frozen=True, tag="users.accounts-are"):
 
 
 class Said(msgspec.Struct, frozen=True, array_like=True):
-    """A message, as a controller remembers it."""
+    """A message, as a controller remembers it; `at` is in seconds since 1970."""
 
     position: Position
     sender: str
     client_id: str
     deleted: bool = False
+    at: float = 0.0
 
 
 class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -317,6 +350,12 @@ class History(Reply, frozen=True, tag="activity.history-is"):
     room: RoomId
     entries: list[LogEntry] = []
     more: bool = False
+
+
+class FoundMessages(Reply, frozen=True, tag="activity.found-messages"):
+    """Those of the messages asked for that the log has."""
+
+    found: list[MessageKey] = []
 
 
 class Found(Reply, frozen=True, tag="activity.found"):

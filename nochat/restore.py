@@ -13,8 +13,9 @@ from nochat import embedded
 from nochat.errors import NochatError
 from nochat.services.replica import MONGODB, url_of
 from nochat.settings import Settings
-from nochat.stores.activity import DATABASE, RESTORING, ActivityStore, client
+from nochat.stores.activity import DATABASE, RESTORING, ActivityStore
 from nochat.stores.archive import Place, contents, place
+from nochat.stores.mongodb import client
 
 MANY = 1000  # events or documents stored at once
 

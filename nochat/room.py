@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 import msgspec
 
+from nochat.client_ids import AHEAD, made_at
 from nochat.events import (
     LOBBY,
     Command,
@@ -37,8 +38,7 @@ from nochat.events import (
 )
 from nochat.requests import RoomState, Said
 
-# Messages that a room recognises when they are sent again. A retry that comes later still is
-# stored once: the store refuses a second message of the same sender and client id.
+# Messages that a room recognises when they are sent again; of older ones the log is asked.
 REMEMBERED = 1000
 
 DIRECT = "dm-"  # how the ids of direct rooms begin, and no others
@@ -65,7 +65,8 @@ class Room:
         owner: who made it.
         members, invited, muted, banned: names of users.
         position: of the last entry in its log.
-        recent: sender and client id of the last messages, the oldest first.
+        recent: when the last messages were sent, by sender and client id, the oldest first.
+        since: when the last message was sent that `recent` has forgotten; 0: it has all.
         messages: what is known of messages, by position; `learn` tells of older ones.
     """
 
@@ -78,7 +79,8 @@ class Room:
     muted: set[str] = field(default_factory=set)
     banned: set[str] = field(default_factory=set)
     position: int = 0
-    recent: dict[tuple[str, str], None] = field(default_factory=dict)
+    recent: dict[tuple[str, str], float] = field(default_factory=dict)
+    since: float = 0.0
     messages: dict[int, Said] = field(default_factory=dict)
 
     @classmethod
@@ -89,8 +91,10 @@ class Room:
         room.members, room.invited = set(it.members), set(it.invited)
         room.muted, room.banned = set(it.muted), set(it.banned)
         for said in state.recent:
-            room.recent[said.sender, said.client_id] = None
+            room.recent[said.sender, said.client_id] = said.at
             room.messages[said.position] = said
+        if len(state.recent) >= REMEMBERED:
+            room.since = state.recent[0].at
         return room
 
     def unknown(self, command: Command) -> int | None:
@@ -98,6 +102,24 @@ class Room:
         target: int | None = getattr(command, "target", None)
         known = target is None or target in self.messages or not 0 < target <= self.position
         return None if known else target
+
+    def may_be_old(self, command: Command) -> bool:
+        """Tell whether a message may be in the log although it is not among the recent.
+
+        It can't be where its id tells a time that follows all that was forgotten: when those were
+        taken, no id was ahead of the time by more than `AHEAD`.
+        """
+        if not isinstance(command, SendMessage) or not self.since:
+            return False
+        if (command.sender, command.client_id) in self.recent:
+            return False
+        made = made_at(command.client_id)
+        return made is None or made <= self.since + AHEAD
+
+    def recall(self, sender: str, client_id: str) -> None:
+        """Recognise an old message: the log has it."""
+        self.recent[sender, client_id] = self.since
+        self._forget()
 
     def learn(self, said: Said) -> None:
         """Take in what the log has at a position; no sender: it is no message."""
@@ -211,9 +233,11 @@ class Room:
         if key in self.recent:
             return []
         self._check_may_write(command.sender)
+        if (made_at(command.client_id) or 0.0) > command.at + AHEAD:
+            raise Refused("the message's id is of a time to come; take the time from the chat")
         position = self._next()
-        self.recent[key] = None
-        self.messages[position] = Said(position, *key)
+        self.recent[key] = command.at
+        self.messages[position] = Said(position, *key, at=command.at)
         self._forget()
         return [MessageSent(self.id, position, *key, command.text)]
 
@@ -269,7 +293,7 @@ class Room:
 
     def _forget(self) -> None:
         if len(self.recent) > REMEMBERED:
-            del self.recent[next(iter(self.recent))]
+            self.since = max(self.since, self.recent.pop(next(iter(self.recent))))
         if len(self.messages) > REMEMBERED:
             del self.messages[next(iter(self.messages))]
 

@@ -24,7 +24,7 @@ import msgspec
 
 from nochat.bus import Batch, Bus, Queue
 from nochat.bus.routing import EVENTS, REQUESTS, Binding, shard_queue
-from nochat.errors import ConnectionLost, NochatError, Unavailable
+from nochat.errors import BusError, ConnectionLost, Fatal, NochatError, Unavailable
 from nochat.events import Command, Envelope, Event, caused_by, type_of
 from nochat.logs import service_name
 from nochat.requests import Failed, Reply, Request
@@ -36,6 +36,10 @@ log = logging.getLogger(__name__)
 ATTEMPTS = 3  # before an event that a handler fails on goes to the dead letters
 PAUSE = 0.05  # seconds before the second attempt; doubled for each further one
 LONGEST_PAUSE = 5.0
+
+# Errors of the surroundings (a full disk, a store or broker that is away), not of the event: the
+# event waits. All other errors are taken for its own.
+PASSING = (Unavailable, BusError, OSError, MemoryError)
 
 Resource = Callable[["Context"], AbstractAsyncContextManager[Any]]
 
@@ -84,7 +88,7 @@ class Service:
         self.name, self.ordered, self.everywhere = name, ordered, everywhere
         self.handlers: dict[type[Envelope], Handler] = {}
         self._resource: Resource | None = None
-        self._fresh: Callable[[Any], None] = lambda _: None
+        self._fresh: Callable[[Any, Queue], None] = lambda _, __: None
 
     def on(self, *types: type[Envelope], many: bool = False) -> Callable[[Any], Any]:
         """Declare the handler of commands, events or requests.
@@ -113,10 +117,14 @@ class Service:
         self._resource = factory
         return factory
 
-    def fresh(self, function: Callable[[Any], None]) -> Callable[[Any], None]:
-        """Declare what makes the resource forget what may be out of date."""
+    def fresh(self, function: Callable[[Any, Queue], None]) -> Callable[[Any, Queue], None]:
+        """Declare what makes the resource forget what may be out of date for a queue's events."""
         self._fresh = function
         return function
+
+    def forget(self, context: "Context", queue: Queue) -> None:
+        """Make the resource forget what may be out of date for a queue's events."""
+        self._fresh(context.resource, queue)
 
     @property
     def consumes(self) -> list[type[Envelope]]:
@@ -149,11 +157,10 @@ class Service:
         """Open the resource and consume until the block ends."""
         context = Context(bus, settings)
         async with self._opened(context):
-            dispatcher = Dispatcher(self, context)
-            subscriptions = [
-                await bus.subscribe(queue, dispatcher, lambda: self._fresh(context.resource))
-                for queue in self.queues(settings, instance)
+            dispatchers = [
+                Dispatcher(self, context, queue) for queue in self.queues(settings, instance)
             ]
+            subscriptions = [await bus.subscribe(it.queue, it, it.forget) for it in dispatchers]
             try:
                 yield context
             finally:
@@ -169,10 +176,14 @@ class Service:
 
 
 class Dispatcher:
-    """Hands a batch's events to the handlers, in order, and decides what a failure means."""
+    """Hands a queue's events to the handlers, in order, and decides what a failure means."""
 
-    def __init__(self, service: Service, context: Context) -> None:
-        self.service, self.context = service, context
+    def __init__(self, service: Service, context: Context, queue: Queue) -> None:
+        self.service, self.context, self.queue = service, context, queue
+
+    def forget(self) -> None:
+        """Forget what may be out of date."""
+        self.service.forget(self.context, self.queue)
 
     async def __call__(self, batch: Batch) -> None:
         """Handle a batch; acknowledged only when all of it was handled or set aside."""
@@ -181,7 +192,7 @@ class Dispatcher:
             events = list(group)
             if handler is None:
                 for event in events:
-                    await batch.dead_letter(event, f"{self.service.name} does not handle it")
+                    await self._refuse(batch, event)
             elif isinstance(events[0], Request):
                 await asyncio.gather(*(self._answer(batch, handler, each) for each in events))
                 self.context.bus.tally.note_handled(events)
@@ -191,6 +202,13 @@ class Dispatcher:
             else:
                 await self._handle_each(batch, handler, events)
         batch.ack()
+
+    async def _refuse(self, batch: Batch, event: Envelope) -> None:
+        reason = f"{self.service.name} does not handle it"
+        if isinstance(event, Request):
+            batch.reply(event, answer_to(event, Failed(reason=reason)))
+        else:
+            await batch.dead_letter(event, reason)
 
     def _handler_of(self, event: Envelope) -> Handler | None:
         return self.service.handlers.get(type(event))
@@ -209,16 +227,16 @@ class Dispatcher:
                 await batch.publish(*published)
                 self.context.bus.tally.note_handled(events)
                 return trace(self.service.name, published=published)
-            except ConnectionLost:
+            except (ConnectionLost, Fatal):
                 raise
-            except Unavailable as error:  # the queue holds: wait for the store, lose nothing
+            except PASSING as error:  # the queue holds: wait, and lose nothing
                 log.warning("%s waits: %s", self.service.name, error)
             except Exception as error:
                 attempt += 1
                 if attempt >= ATTEMPTS:
                     return await self._give_up(batch, handler, events, error)
                 log.warning("%s: attempt %d: %r", self.service.name, attempt, error)
-            self.service._fresh(self.context.resource)
+            self.forget()
             await batch.wait(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
@@ -226,7 +244,7 @@ class Dispatcher:
         self, batch: Batch, handler: Handler, events: list[Envelope], error: Exception
     ) -> None:
         """Find the poison: its neighbours are handled alone, it goes to the dead letters."""
-        self.service._fresh(self.context.resource)
+        self.forget()
         if len(events) > 1:
             return await self._handle_each(batch, handler, events)
         log.error("%s: %r goes to the dead letters", self.service.name, events[0], exc_info=error)

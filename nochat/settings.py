@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -34,7 +35,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     containers: `NOCHAT_BUS_URL_FILE=/run/secrets/bus_url`.
 
     Attributes:
-        bus_url: `memory://` (all services in one process) or `amqp://user:password@host:port/vhost`.
+        bus_url: `amqp://user:password@host:port/vhost` (RabbitMQ); empty: all services in one
+            process, with a journal in `data_dir`; `memory://`: the same, and nothing of it is kept.
         users_url: SQLAlchemy URL of the users' database; empty: SQLite in `data_dir`.
         activity_url: `mongodb://` URL of the activity store; empty: an embedded server.
         replica_url: where `replica` keeps its copy: `file:///folder`, a second `mongodb://`, or
@@ -66,7 +68,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         log_level: `debug` (every event a service handles), `info`, `warning` or `error`.
     """
 
-    bus_url: str = "memory://"
+    bus_url: str = ""
     users_url: str = ""
     activity_url: str = ""
     replica_url: str = ""
@@ -99,6 +101,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         values["logz_token"] = "…" if self.logz_token else ""
         shown = ", ".join(f"{name}={value!r}" for name, value in values.items())
         return f"Settings({PASSWORD.sub('…', shown)})"
+
+    @property
+    def bus(self) -> str:
+        """The bus's URL: the one that is set, or that of a journal of our own.
+
+        Raises:
+            SettingsError: the journal's folder can't be made.
+        """
+        return self.bus_url or (self.data_path / "bus").absolute().as_uri().replace(
+            "file:", "journal:", 1
+        )
+
+    @property
+    def is_bus_local(self) -> bool:
+        """Whether the bus reaches this process alone."""
+        return urlsplit(self.bus_url or "journal:").scheme in ("memory", "journal")
 
     @property
     def data_path(self) -> Path:

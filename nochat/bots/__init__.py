@@ -21,9 +21,9 @@ def run(settings: Settings) -> NoReturn:
     Raises:
         NochatError: there is no RabbitMQ to meet the others at, or no Node.js or amqplib.
     """
-    if settings.bus_url.startswith("memory:"):
+    if settings.is_bus_local:
         raise NochatError(
-            "the bot is not written in Python, so that memory:// can't reach it; "
+            "the bot is not written in Python, so that the bus of one process can't reach it; "
             "set NOCHAT_BUS_URL=amqp://… (RabbitMQ)"
         )
     try:

@@ -12,7 +12,7 @@ const PATIENCE = 5_000; // milliseconds to wait for a connection or a reply
 /** The arguments of every durable queue. */
 export const DURABLE = {
   "x-queue-type": "quorum",
-  "x-delivery-limit": 5, // after so many deliveries in vain a message goes to the dead letters
+  "x-delivery-limit": 1_000_000_000, // a bot that is restarted often says nothing against a message
   "x-dead-letter-exchange": "nochat.dead",
   "x-dead-letter-strategy": "at-least-once",
   "x-overflow": "reject-publish",

@@ -1,13 +1,17 @@
 """The bus: publish with confirm, subscribe with acknowledgement, request and reply.
 
-`connect("memory://")` and `connect("amqp://…")` give the same bus: only the URL changes.
+`connect("memory://")`, `connect("journal:///…")` and `connect("amqp://…")` give the same bus: only
+the URL changes.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
+
+import msgspec
 
 from nochat.bus.amqp import AmqpTransport
 from nochat.bus.codec import Decoder, encode
@@ -34,6 +38,22 @@ class Transport(Protocol):
     async def declare(self, queues: Iterable[Queue]) -> None: ...
     async def consume(self, consumer: Consumer) -> None: ...
     async def cancel(self, consumer: Consumer) -> None: ...
+    async def drain(self, seconds: float) -> dict[str, int]: ...
+    @property
+    def lasting(self) -> bool: ...
+    async def drain(self, seconds: float) -> dict[str, int]:
+        """Wait until what is in the queues was handled, where they end with this process.
+
+        Returns:
+            How many messages are left, by queue. A broker keeps them: nothing to wait for.
+        """
+        return await self._transport.drain(seconds)
+
+    @property
+    def lasting(self) -> bool:
+        """Whether what is left in the queues is there at the next start."""
+        return self._transport.lasting
+
     async def depths(self, queues: Iterable[Queue]) -> list[QueueState]: ...
     def held(
         self, queue: Queue, most: int
@@ -44,9 +64,12 @@ class Transport(Protocol):
 class Subscription:
     """A handler that gets a queue's batches until it is cancelled."""
 
-    def __init__(self, transport: Transport, consumer: Consumer) -> None:
-        self._transport, self._consumer = transport, consumer
+    def __init__(
+        self, transport: Transport, consumer: Consumer, failed: Callable[[BaseException], None]
+    ) -> None:
+        self._transport, self._consumer, self._failed = transport, consumer, failed
         self._task = asyncio.create_task(consumer.run(), name=f"consume {consumer.queue.name}")
+        self._task.add_done_callback(self._ended)
 
     @property
     def queue(self) -> str:
@@ -59,7 +82,7 @@ class Subscription:
         return self._consumer.link is not None and not self._task.done()
 
     async def cancel(self) -> None:
-        """Stop after the batch in hand, within `DRAIN`; the rest is delivered to others."""
+        """Stop after the batch in hand, within `DRAIN`; the rest goes back to the queue."""
         # The channel stays open until then, also for deliveries: were it told to give no more, the
         # broker would let a stand-by begin with the next message while we still have this one.
         self._consumer.stop()
@@ -67,9 +90,12 @@ class Subscription:
             await asyncio.wait([self._task], timeout=DRAIN)
         finally:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait([self._task])
             await self._transport.cancel(self._consumer)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            self._failed(error)
 
 
 class Bus:
@@ -78,6 +104,7 @@ class Bus:
     Attributes:
         name: who publishes.
         tally: counts what goes through it.
+        failed: called when a handler says that its service must stop.
         subscriptions: the queues that it consumes, or did.
     """
 
@@ -88,6 +115,7 @@ class Bus:
         self._holding = asyncio.Lock()  # what one call holds, another would not see
         self._decode = Decoder()
         self.tally = Tally(name)
+        self.failed: Callable[[BaseException], None] = lambda _: None
         self.subscriptions: list[Subscription] = []
 
     @property
@@ -135,9 +163,13 @@ class Bus:
             Unavailable: no answer in time, or the service says to try again later.
             RequestFailed: the service refused, with its reason.
         """
+        now = time.time()
+        request = msgspec.structs.replace(request, at=now, expires=now + timeout)
         trace(self.name, published=[request])
         answer = self._asked[request.id] = asyncio.get_running_loop().create_future()
-        parcel = Parcel(route(request, self._shards), expiration=timeout)
+        # An ordered one waits in a durable queue, where what expires would be a dead letter.
+        expiration = 0.0 if request.ordered else timeout
+        parcel = Parcel(route(request, self._shards), expiration=expiration)
         parcel.add(request, encode(request))
         try:
             async with asyncio.timeout(timeout):
@@ -155,6 +187,19 @@ class Bus:
         if isinstance(reply, Failed):
             raise (Unavailable if reply.retry else RequestFailed)(reply.reason)
         return reply
+
+    async def drain(self, seconds: float) -> dict[str, int]:
+        """Wait until what is in the queues was handled, where they end with this process.
+
+        Returns:
+            How many messages are left, by queue. A broker keeps them: nothing to wait for.
+        """
+        return await self._transport.drain(seconds)
+
+    @property
+    def lasting(self) -> bool:
+        """Whether what is left in the queues is there at the next start."""
+        return self._transport.lasting
 
     async def depths(self, queues: Iterable[Queue]) -> list[QueueState]:
         """How full queues are; those that are not there are left out.
@@ -193,7 +238,7 @@ class Bus:
         """
         consumer = Consumer(queue, handler, fresh, self._shards, self.tally)
         await self._transport.consume(consumer)
-        subscription = Subscription(self._transport, consumer)
+        subscription = Subscription(self._transport, consumer, lambda error: self.failed(error))
         self.subscriptions.append(subscription)
         return subscription
 
@@ -218,15 +263,16 @@ def connect(url: str, name: str = "nochat", shards: int = 4) -> Bus:
     """The bus that a URL names, to be opened by `async with`.
 
     Args:
-        url: `memory://NAME` (this process) or `amqp://user:password@host:port/vhost` (RabbitMQ).
+        url: `memory://NAME` (this process), `journal:///FOLDER` (this process, and what is
+            confirmed outlives it) or `amqp://user:password@host:port/vhost` (RabbitMQ).
         name: who publishes: AMQP's `app_id`, and the connection's name in RabbitMQ's tools.
         shards: queues that the rooms are spread over; the same for all services.
 
     Raises:
-        BusError: the scheme is neither `memory` nor `amqp`/`amqps`, or the URL can't be read.
+        BusError: the scheme is none of these, or the URL can't be read.
     """
     match urlsplit(url).scheme:
-        case "memory":
+        case "memory" | "journal":
             return Bus(MemoryTransport(url), name, shards)
         case "amqp" | "amqps":
             return Bus(AmqpTransport(url, name), name, shards)

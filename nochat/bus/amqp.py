@@ -22,10 +22,9 @@ from nochat.errors import BrokerDown, BusError, ConnectionLost, Unavailable
 
 log = logging.getLogger(__name__)
 
-# Deliveries without an acknowledgement after which the broker gives a message up (quorum queues).
-DELIVERY_LIMIT = 5
-# Each look at the dead letters is such a delivery. Without a limit, RabbitMQ 4 drops them after 20.
-MOST_LOOKS = 1_000_000_000
+# A delivery that is not acknowledged says nothing against the message: a service stopped, or waited
+# for its store. `suspects.py` finds what crashes a service. Without a limit, RabbitMQ 4 has 20.
+DELIVERY_LIMIT = 1_000_000_000
 LONGEST_PAUSE = 5.0  # seconds between two attempts to reconnect
 
 
@@ -33,11 +32,9 @@ def arguments(queue: Queue) -> dict[str, Any]:
     """The arguments that a queue is declared with."""
     if not queue.durable:
         return {}
-    given: dict[str, Any] = {"x-queue-type": "quorum"}
-    if queue == DEAD_LETTERS:
-        given["x-delivery-limit"] = MOST_LOOKS
-    else:
-        given |= {"x-delivery-limit": DELIVERY_LIMIT, "x-dead-letter-exchange": DEAD}
+    given: dict[str, Any] = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
+    if queue != DEAD_LETTERS:
+        given["x-dead-letter-exchange"] = DEAD
         given |= {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
     if queue.single:
         given["x-single-active-consumer"] = True
@@ -104,6 +101,15 @@ class AmqpTransport:
             link.channel._cancelled.update(link.channel._consumers)
             link.channel.close()
             await closed
+
+    async def drain(self, seconds: float) -> dict[str, int]:
+        """Return at once: RabbitMQ keeps what was not handled."""
+        return {}
+
+    @property
+    def lasting(self) -> bool:
+        """Whether what is left in the queues is there at the next start."""
+        return True
 
     async def depths(self, queues: Iterable[Queue]) -> list[QueueState]:
         """How full the queues are; those that are not there are left out."""
@@ -207,7 +213,12 @@ class AmqpTransport:
             link.channel.basic_consume,
             consumer.queue.name,
             lambda _, method, properties, body: consumer.received(
-                Delivery(method.delivery_tag, body, properties.reply_to or "")
+                Delivery(
+                    method.delivery_tag,
+                    body,
+                    properties.reply_to or "",
+                    (properties.headers or {}).get("x-delivery-count", 0),
+                )
             ),
         )
 

@@ -10,10 +10,13 @@ from pika.exceptions import AMQPError
 from pika.spec import BasicProperties
 
 from nochat.bus.outbox import Parcel
+from nochat.bus.routing import DEFAULT, Route
 from nochat.errors import BrokerDown, BusError, ConnectionLost, Unroutable
 from nochat.events import type_of
 
 PATIENCE = 5.0  # seconds that the broker may take to answer a declaration
+ATTEMPTS = "attempts."  # how the queues are named whose messages are the notes of `suspects.py`
+ATTEMPTS_EXPIRE = 24 * 3600 * 1000  # milliseconds without use
 REPLY_TO = "amq.rabbitmq.reply-to"  # RabbitMQ's "direct reply-to": no queue per asker
 
 
@@ -88,10 +91,34 @@ class AmqpLink:
         if self.channel.is_open:
             self.channel.basic_ack(tag, multiple=True)
 
-    def nack(self, tag: int) -> None:
-        """Give this delivery and all before it back to the queue."""
-        if self.channel.is_open:
-            self.channel.basic_nack(tag, multiple=True, requeue=True)
+    async def attempts(self, key: str) -> int:
+        """Return how many attempts at a message ended in a crash: as many as a queue has messages.
+
+        Raises:
+            BusError: RabbitMQ closed the channel.
+        """
+        declared = await self._declare_attempts(key)
+        return int(declared.method.message_count)
+
+    async def set_attempts(self, key: str, count: int) -> None:
+        """Note it, before another attempt or after it.
+
+        Raises:
+            BusError: RabbitMQ closed the channel.
+        """
+        if not count:
+            await self.call(self.channel.queue_delete, ATTEMPTS + key)
+            return
+        await self._declare_attempts(key)
+        await self.call(self.channel.queue_purge, ATTEMPTS + key)
+        for _ in range(count):
+            note = Parcel(Route(DEFAULT, ATTEMPTS + key, mandatory=True), raw=b"[]")
+            self.send(note)
+            await note.done
+
+    async def _declare_attempts(self, key: str) -> Any:
+        declare, expires = self.channel.queue_declare, {"x-expires": ATTEMPTS_EXPIRE}
+        return await self.call(declare, ATTEMPTS + key, durable=True, arguments=expires)
 
     def _properties(self, parcel: Parcel) -> BasicProperties:
         properties = BasicProperties(

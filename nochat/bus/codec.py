@@ -54,3 +54,14 @@ class Decoder:
             except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
                 found.malformed.append((join([item]), f"malformed event: {error}"))
         return found
+
+
+def id_of(body: bytes) -> str:
+    """Return the id of the only envelope in a body that could not be read; "" if it has none."""
+    try:
+        match msgspec.json.decode(body):
+            case [{"id": str() as found}]:
+                return found
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        pass
+    return ""

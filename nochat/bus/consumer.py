@@ -1,19 +1,22 @@
 """The receiving end: deliveries of a queue, gathered into batches for one handler, in order."""
 
 import asyncio
+import itertools
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from nochat.bus.codec import Decoder, encode, join
+from nochat.bus.codec import Decoder, encode, id_of, join
 from nochat.bus.outbox import Link, Outbox, Parcel
 from nochat.bus.routing import DEAD, DEFAULT, Queue, Route, route
-from nochat.errors import ConnectionLost
+from nochat.bus.suspects import MOST_CRASHES, SUSPECT, Notes, Suspects
+from nochat.errors import BusError, ConnectionLost, Fatal, Unavailable
 from nochat.events import Envelope, type_of
-from nochat.requests import Reply, Request
+from nochat.requests import Failed, Reply, Request
 from nochat.tally import MALFORMED, Tally
 
 log = logging.getLogger(__name__)
@@ -21,15 +24,16 @@ log = logging.getLogger(__name__)
 # Messages that a consumer may hold without having acknowledged them.
 PREFETCH = 200
 
+ATTEMPTS = 5  # at a batch whose handler fails, before its messages are handled alone
+PAUSE = 0.05  # seconds before the second attempt; doubled for each further one
+LONGEST_PAUSE = 5.0
 
-class ConsumerLink(Link, Protocol):
+
+class ConsumerLink(Link, Notes, Protocol):
     """An open channel that a queue is consumed on."""
 
     def ack(self, tag: int) -> None:
         """Acknowledge this delivery and all before it."""
-
-    def nack(self, tag: int) -> None:
-        """Give this delivery and all before it back to the queue."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,13 @@ class Delivery:
         tag: what it is acknowledged by.
         body: a JSON array of envelopes.
         reply_to: routing key, on the default exchange, of whoever asked.
+        returned: how often it was delivered before, and not acknowledged.
     """
 
     tag: int
     body: bytes
     reply_to: str = ""
+    returned: int = 0
 
 
 @dataclass
@@ -93,9 +99,7 @@ class Batch:
         Raises:
             ConnectionLost: it is; this batch goes back to its queue.
         """
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._consumer.stopping.wait(), seconds)
-            raise ConnectionLost("the subscription is being cancelled")
+        await self._consumer.pause(seconds)
 
     def ack(self) -> None:
         """Acknowledge everything in the batch."""
@@ -134,6 +138,7 @@ class Consumer:
         self._pending: deque[Delivery] = deque()
         self._wake = asyncio.Event()
         self._is_new = False
+        self._suspects = Suspects(queue.name)
 
     def opened(self, link: ConsumerLink) -> None:
         """A channel is open; deliveries follow."""
@@ -157,7 +162,11 @@ class Consumer:
         self._wake.set()
 
     async def run(self) -> None:
-        """Hand batches to the handler until told to stop."""
+        """Hand batches to the handler until told to stop.
+
+        Raises:
+            Fatal: the handler says that the service must stop.
+        """
         while not self.stopping.is_set():
             await self._wake.wait()
             self._wake.clear()
@@ -169,28 +178,103 @@ class Consumer:
             deliveries, link = list(self._pending), self.link
             self._pending.clear()
             try:
-                await self._turn(deliveries, link)
+                await self._take(deliveries, link)
             except ConnectionLost:
                 self._fresh()  # the broker delivers this batch again, here or elsewhere
-            except Exception:
-                log.exception("the handler of %s failed; its batch goes back", self.queue.name)
-                self._fresh()
-                if self.link is link:
-                    link.nack(deliveries[-1].tag)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait before another attempt, but not while told to stop.
+
+        Raises:
+            ConnectionLost: told to stop; what is not acknowledged goes back to the queue.
+        """
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.stopping.wait(), seconds)
+            raise ConnectionLost("the subscription is being cancelled")
+
+    async def _take(self, deliveries: list[Delivery], link: ConsumerLink) -> None:
+        """Handle what was delivered: what came back often alone, the rest together."""
+        for suspect, group in itertools.groupby(deliveries, lambda it: it.returned > SUSPECT):
+            if suspect:
+                for delivery in group:
+                    await self._take_suspect(delivery, link)
+            else:
+                await self._handle(list(group), link)
+
+    async def _take_suspect(self, delivery: Delivery, link: ConsumerLink) -> None:
+        key = self._suspects.key(delivery.body)
+        crashes = await self._suspects.crashes(key, link)
+        if crashes >= MOST_CRASHES:
+            reason = f"{self.queue.name} crashed {crashes} times while it handled this alone"
+            await self._give_up(delivery, link, reason)
+            return await self._suspects.end(key, link, 0)
+        await self._suspects.begin(key, link)
+        try:
+            await self._handle([delivery], link)
+        except BaseException:
+            await self._suspects.end(key, link, crashes)
+            raise
+        await self._suspects.end(key, link, 0)
+
+    async def _handle(self, deliveries: list[Delivery], link: ConsumerLink) -> None:
+        """Hand a batch to the handler; where it fails again and again, message by message."""
+        attempt, pause = 0, PAUSE
+        while True:
+            try:
+                return await self._turn(deliveries, link)
+            except (ConnectionLost, Fatal):
+                raise
+            except (BusError, Unavailable) as error:  # a full broker, say: nothing is lost
+                log.warning("%s waits: %s", self.queue.name, error)
+            except Exception as error:
+                log.exception("the handler of %s failed", self.queue.name)
+                attempt += 1
+                if attempt >= ATTEMPTS and len(deliveries) == 1:
+                    reason = f"{type(error).__name__}: {error}"
+                    return await self._give_up(deliveries[0], link, reason)
+                if attempt >= ATTEMPTS:
+                    break
+            self._fresh()
+            await self.pause(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+        for delivery in deliveries:
+            await self._handle([delivery], link)
+
+    async def _give_up(self, delivery: Delivery, link: ConsumerLink, reason: str) -> None:
+        await self._refuse(delivery, delivery.body, reason, MALFORMED)
+        if self.link is link:
+            link.ack(delivery.tag)
 
     async def _turn(self, deliveries: list[Delivery], link: ConsumerLink) -> None:
         batch = Batch([], deliveries[-1].tag, {}, self, link)
         for delivery in deliveries:
             found = self._decode(delivery.body)
-            batch.events += found.envelopes
+            events = [each for each in found.envelopes if not _is_expired(each)]
+            batch.events += events
             if delivery.reply_to:
-                batch._reply_to |= {e.id: delivery.reply_to for e in found.envelopes}
+                batch._reply_to |= {e.id: delivery.reply_to for e in events}
             for body, reason in found.malformed:
-                await self.set_aside(body, reason, MALFORMED)
+                await self._refuse(delivery, body, reason, MALFORMED)
         await self._handler(batch)
+
+    async def _refuse(self, delivery: Delivery, body: bytes, reason: str, name: str) -> None:
+        """Set a body aside; a question is answered instead, as nobody waits for it later."""
+        if not delivery.reply_to:
+            return await self.set_aside(body, reason, name)
+        log.error("%s can't answer a question: %s", self.queue.name, reason)
+        failed = Failed(reason=reason, in_reply_to=id_of(body))
+        self.outbox.put(failed, Route(DEFAULT, delivery.reply_to, durable=False))
 
     async def set_aside(self, body: bytes, reason: str, name: str) -> None:
         """Put a body into the dead-letter queue; returns when the broker has confirmed it."""
         headers = {"x-nochat-reason": reason, "x-nochat-queue": self.queue.name}
         await self.outbox.put_parcel(Parcel(Route(DEAD, ""), raw=body, headers=headers))
         self.tally.note_failed(name)
+
+
+def _is_expired(envelope: Envelope) -> bool:
+    """Tell whether nobody waits for the answer to a question any longer."""
+    if not isinstance(envelope, Request) or not envelope.is_expired:
+        return False
+    log.info("a question of %.0f s ago is passed over: %s", time.time() - envelope.at, envelope)
+    return True

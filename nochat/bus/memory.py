@@ -1,34 +1,44 @@
-"""`memory://`: exchanges and queues of one process, with the broker's promises but its disk."""
+"""Exchanges and queues of one process, with the broker's promises.
 
+`memory://NAME` keeps them in memory alone. `journal:///FOLDER` confirms a durable message only when
+the folder's journal has it on the disk, and delivers it then: what was confirmed outlives a crash.
+"""
+
+import asyncio
 import re
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 from weakref import WeakValueDictionary
 
+from nochat.bus.commits import Commits
 from nochat.bus.consumer import PREFETCH, Consumer, Delivery
 from nochat.bus.inspection import Held, QueueState
+from nochat.bus.journal import Attempts, Declared, Journal, Kept
 from nochat.bus.outbox import Outbox, Parcel
-from nochat.bus.routing import DEAD, DEFAULT, EXCHANGES, Queue
-from nochat.errors import ConnectionLost, Unroutable
+from nochat.bus.routing import DEFAULT, EXCHANGES, Queue
+from nochat.errors import BusError, ConnectionLost, Unroutable
 from nochat.events import new_id
-
-DELIVERY_LIMIT = 5
+from nochat.owner import owned
 
 
 @dataclass
 class Message:
-    """A message in a queue; `tries` counts the deliveries that nobody acknowledged."""
+    """A message in a queue; `number` is its place in the journal, 0 where it has none."""
 
     body: bytes
     id: str = ""
     reply_to: str = ""
     expires: float = float("inf")
     headers: dict[str, str] = field(default_factory=dict)
-    tries: int = 0
+    number: int = 0
+    crashes: int = 0
 
 
 @dataclass(eq=False)
@@ -47,20 +57,25 @@ class Channel:
 
     def ack(self, tag: int) -> None:
         """Acknowledge this delivery and all before it."""
-        for each in [each for each in self.unacked if each <= tag]:
-            del self.unacked[each]
+        done = [self.unacked.pop(each) for each in list(self.unacked) if each <= tag]
+        self.broker.acknowledged(self.queue.shape, done)
         self.queue.deliver()
 
-    def nack(self, tag: int) -> None:
-        """Give this delivery and all before it back to the queue."""
-        given = [each for each in self.unacked if each <= tag]
-        self.queue.take_back([self.unacked.pop(each) for each in given])
+    async def attempts(self, key: str) -> int:
+        """Return how many attempts at a message ended in a crash."""
+        return self.broker.attempts.get(key, 0)
+
+    async def set_attempts(self, key: str, count: int) -> None:
+        """Note it, before another attempt or after it."""
+        await self.broker.set_attempts(key, count)
 
     def give(self, message: Message) -> None:
         """Hand a message to the consumer."""
         self.last_tag += 1
         self.unacked[self.last_tag] = message
-        self.consumer.received(Delivery(self.last_tag, message.body, message.reply_to))
+        self.consumer.received(
+            Delivery(self.last_tag, message.body, message.reply_to, message.crashes)
+        )
 
 
 @dataclass(eq=False)
@@ -71,6 +86,11 @@ class MemoryQueue:
     broker: "Broker"
     messages: deque[Message] = field(default_factory=deque)
     channels: list[Channel] = field(default_factory=list)
+
+    @property
+    def busy(self) -> int:
+        """How many messages wait in it or are in a consumer's hands."""
+        return len(self.messages) + sum(len(channel.unacked) for channel in self.channels)
 
     def put(self, message: Message) -> None:
         """Take a message."""
@@ -96,53 +116,148 @@ class MemoryQueue:
         return free[0]
 
     def leave(self, channel: Channel) -> None:
-        """A consumer is gone."""
+        """A consumer is gone; what it did not acknowledge goes to the front again."""
         self.channels.remove(channel)
-        self.take_back(list(channel.unacked.values()))
-
-    def take_back(self, messages: list[Message]) -> None:
-        """Put what was not acknowledged to the front again, or to the dead letters."""
-        for message in reversed(messages):
-            message.tries += 1
-            if message.tries > DELIVERY_LIMIT:
-                message.headers = {
-                    "x-first-death-reason": "delivery_limit",
-                    "x-first-death-queue": self.shape.name,
-                }
-                self.broker.spread(DEAD, "", message)
-            else:
-                self.messages.appendleft(message)
+        self.messages.extendleft(reversed(channel.unacked.values()))
         self.deliver()
 
 
 class Broker:
-    """The exchanges and queues behind all the buses of one `memory://` name."""
+    """The exchanges and queues behind all the buses of one URL.
 
-    def __init__(self) -> None:
+    Args:
+        folder: of the journal; None: there is none.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
         self.queues: dict[str, MemoryQueue] = {}
         self.askers: dict[str, Callable[[bytes], None]] = {}
+        self.attempts: dict[str, int] = {}
+        self._progress = asyncio.Event()
+        self._commits: Commits | None = None
+        self._last = 0
+        self._stack = AsyncExitStack()
+        self._users = 0
+        self._opening = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Begin to be used by one more bus; the first opens the journal.
+
+        Raises:
+            NochatError: the journal can't be used, or is another process's.
+        """
+        async with self._opening:
+            if self._users == 0 and self.folder:
+                await self._open(self.folder)
+            self._users += 1
+
+    async def close(self) -> None:
+        """End to be used by a bus; the last closes the journal, where everything stays."""
+        self._users -= 1
+        if self._users == 0 and self._commits:
+            commits, self._commits = self._commits, None
+            await commits.close()
+            await self._stack.aclose()
+            self.queues.clear()
+
+    async def _open(self, folder: Path) -> None:
+        await self._stack.enter_async_context(owned(folder))
+        try:
+            commits = Commits(Journal(folder))
+            found = await commits.open()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        self.queues = {name: MemoryQueue(queue, self) for name, queue in found.queues.items()}
+        self.attempts = dict(found.attempts)
+        for number, kept in sorted(found.messages.items()):
+            message = Message(
+                kept.body, kept.id, headers=kept.headers, number=number, crashes=kept.crashes
+            )
+            for name in kept.queues:
+                self.queues[name].messages.append(replace(message))
+        self._last = max(found.messages, default=0)
+        self._commits = commits
 
     def declare(self, queue: Queue) -> MemoryQueue:
-        """The queue of that name, made if it is not there."""
-        return self.queues.setdefault(queue.name, MemoryQueue(queue, self))
+        """Return the queue of that name, made if it is not there."""
+        found = self.queues.get(queue.name)
+        if found is None:
+            found = self.queues[queue.name] = MemoryQueue(queue, self)
+        elif found.shape == queue:
+            return found
+        found.shape = queue
+        if self._commits and queue.durable:
+            self._commits.put(Declared(queue), lambda: None)
+        return found
 
     def route(self, parcel: Parcel, reply_to: str = "") -> None:
         """Put a message into the queues that take it, and confirm."""
         exchange, key = parcel.route.exchange, parcel.route.key
+        if exchange == DEFAULT and key in self.askers:
+            self.askers[key](parcel.body)
+            return parcel.confirmed()
+        takers = [q for q in self.queues.values() if _takes(q.shape, exchange, key)]
+        if not takers and parcel.route.mandatory:
+            text = f"no queue takes {key!r}: start the service that should"
+            return parcel.failed(Unroutable(text))
         expires = time.monotonic() + parcel.expiration if parcel.expiration else float("inf")
         message = Message(parcel.body, parcel.id, reply_to, expires, parcel.headers)
-        if exchange == DEFAULT and key in self.askers:
-            self.askers[key](message.body)
-        elif not self.spread(exchange, key, message) and parcel.route.mandatory:
-            parcel.failed(Unroutable(f"no queue takes {key!r}: start the service that should"))
-        parcel.confirmed()
 
-    def spread(self, exchange: str, key: str, message: Message) -> int:
-        """Put a copy of a message into each queue that takes it; how many do."""
-        takers = [q for q in self.queues.values() if _takes(q.shape, exchange, key)]
-        for queue in takers:
-            queue.put(replace(message, tries=0))
-        return len(takers)
+        def deliver() -> None:
+            for queue in takers:
+                queue.put(replace(message))
+            parcel.confirmed()
+
+        self._keep(message, takers if parcel.route.durable else [], deliver, parcel.failed)
+
+    def _keep(
+        self,
+        message: Message,
+        takers: list[MemoryQueue],
+        deliver: Callable[[], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        """Deliver in turn: a durable message when the disk has it, others behind those before."""
+        names = [queue.shape.name for queue in takers if queue.shape.durable]
+        if not self._commits:
+            deliver()
+        elif not names:
+            self._commits.put(None, deliver)
+        else:
+            self._last = message.number = self._last + 1
+            kept = Kept(message.number, names, message.id, message.headers, message.body)
+            self._commits.put(kept, deliver, failed)
+
+    def acknowledged(self, queue: Queue, messages: list[Message]) -> None:
+        """A queue is done with messages."""
+        numbers = [message.number for message in messages if message.number]
+        if self._commits and queue.durable and numbers:
+            self._commits.acknowledge(queue.name, numbers)
+        self._progress.set()
+
+    async def set_attempts(self, key: str, count: int) -> None:
+        """Note how many attempts at a message ended in a crash.
+
+        Raises:
+            BusError: the journal can't be written.
+        """
+        self.attempts[key] = count
+        if self._commits:
+            await self._commits.write(Attempts(key, count))
+
+    async def drain(self, seconds: float) -> dict[str, int]:
+        """Wait until everything that is consumed was handled; returns what was not, by queue."""
+        with_consumers = [queue for queue in self.queues.values() if queue.channels]
+        try:
+            async with asyncio.timeout(seconds):
+                while any(queue.busy for queue in with_consumers):
+                    self._progress.clear()
+                    await self._progress.wait()
+        except TimeoutError:
+            pass
+        return {q.shape.name: q.busy for q in self.queues.values() if q.shape.durable and q.busy}
 
 
 def _takes(queue: Queue, exchange: str, key: str) -> bool:
@@ -175,7 +290,7 @@ class Holding:
 
     def ack(self, tag: int) -> None:
         """Let a message go."""
-        del self._messages[tag]
+        self._queue.broker.acknowledged(self._queue.shape, [self._messages.pop(tag)])
 
     def give_back(self) -> None:
         """Put the others to the front again."""
@@ -187,16 +302,25 @@ _brokers: WeakValueDictionary[str, Broker] = WeakValueDictionary()
 
 
 class MemoryTransport:
-    """One service's connection to the broker of this process."""
+    """One service's connection to the broker of this process.
+
+    Args:
+        url: `memory://NAME`, or `journal:///FOLDER`.
+    """
 
     def __init__(self, url: str) -> None:
-        self._broker = _brokers.setdefault(url, Broker())
+        self._broker = _brokers.setdefault(url, Broker(_folder(url)))
         self._name = new_id()
         self._channels: dict[Consumer, Channel] = {}
         self._outbox: Outbox | None = None
 
     async def open(self, outbox: Outbox, on_reply: Callable[[bytes], None]) -> None:
-        """Send what the outbox gathers; hand over the replies."""
+        """Send what the outbox gathers; hand over the replies.
+
+        Raises:
+            NochatError: the journal can't be used, or is another process's.
+        """
+        await self._broker.open()
         self._broker.askers[self._name] = on_reply
         self._outbox = outbox
         outbox.attach(self)
@@ -226,6 +350,15 @@ class MemoryTransport:
         if channel.queue.shape.exclusive:
             del self._broker.queues[channel.queue.shape.name]
 
+    async def drain(self, seconds: float) -> dict[str, int]:
+        """Wait until everything that is consumed was handled; returns what was not, by queue."""
+        return await self._broker.drain(seconds)
+
+    @property
+    def lasting(self) -> bool:
+        """Whether what is left in the queues is there at the next start."""
+        return self._broker.folder is not None
+
     async def depths(self, queues: Iterable[Queue]) -> list[QueueState]:
         """How full the queues are; those that are not there are left out."""
         there = (self._broker.queues.get(queue.name) for queue in queues)
@@ -242,8 +375,24 @@ class MemoryTransport:
 
     async def close(self) -> None:
         """Cancel everything."""
+        if not self._outbox:
+            return
         for consumer in list(self._channels):
             await self.cancel(consumer)
         self._broker.askers.pop(self._name, None)
-        if self._outbox:
-            self._outbox.detach(ConnectionLost("the bus was closed"))
+        self._outbox.detach(ConnectionLost("the bus was closed"))
+        await self._broker.close()
+
+
+def _folder(url: str) -> Path | None:
+    """Return the journal's folder; None where the URL names none.
+
+    Raises:
+        BusError: it names a folder by no absolute path.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "journal":
+        return None
+    if parts.netloc or not parts.path.startswith("/"):
+        raise BusError(f"{url!r} names no folder; write journal:///folder")
+    return Path(url2pathname(parts.path))

@@ -157,7 +157,7 @@ class Chat:
 def start(
     *,
     apart: bool = False,
-    bus: str = "memory://",
+    bus: str = "",
     users: str = "",
     activity: str = "",
     port: int = 0,
@@ -168,7 +168,7 @@ def start(
 
     Args:
         apart: every service in a process of its own; needs `bus` to be an `amqp://` URL.
-        bus: URL of the bus.
+        bus: URL of the bus; empty: a journal in a temporary folder.
         users: URL of the users' database; empty: SQLite in a temporary folder.
         activity: URL of the activity store; empty: an embedded server.
         port: of the page; 0 takes a free one.

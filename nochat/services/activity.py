@@ -15,13 +15,16 @@ from nochat.events import (
 )
 from nochat.requests import (
     AllRooms,
+    FindMessages,
     Found,
+    FoundMessages,
     GetAllRooms,
     GetHistory,
     GetRooms,
     GetRoomState,
     GetTrends,
     History,
+    MessageKey,
     Rooms,
     RoomState,
     SearchMessages,
@@ -83,6 +86,13 @@ async def all_rooms(_: GetAllRooms, context: Context) -> AllRooms:
     """List the rooms for a manager."""
     found: AllRooms = await context.resource.all_rooms()
     return found
+
+
+@service.on(FindMessages)
+async def find(request: FindMessages, context: Context) -> FoundMessages:
+    """Say which messages the log has."""
+    found: list[MessageKey] = await context.resource.find(request.wanted)
+    return FoundMessages(found=found)
 
 
 @service.on(SearchMessages)

@@ -8,6 +8,8 @@ at a time, and another takes over when it dies. What a controller knows of a roo
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from nochat.bus import Queue
+from nochat.bus.routing import route
 from nochat.events import (
     AccountChanged,
     Command,
@@ -39,11 +41,14 @@ from nochat.requests import (
     ChangePassword,
     CloseSession,
     CreateUser,
+    FindMessages,
+    FoundMessages,
     GetHistory,
     GetRoomState,
     History,
     LogIn,
     LogOut,
+    MessageKey,
     OpenSession,
     RegisterUser,
     RoomState,
@@ -55,22 +60,28 @@ from nochat.requests import (
 from nochat.room import Room
 from nochat.service import Context, Service
 
-MOST_ROOMS = 10_000  # rooms that a controller remembers
+MOST_ROOMS = 10_000  # rooms that a controller remembers, of each queue
+MOST_ASKED = 500  # messages that the log is asked for at once
 
 service = Service("controller")
 
 
+# The rooms that a controller knows, by id, for each queue of commands: one queue's consumer may
+# have to forget its rooms while another's decides in its own.
+Rooms = dict[str, dict[str, Room]]
+
+
 @service.resource
 @asynccontextmanager
-async def rooms(context: Context) -> AsyncIterator[dict[str, Room]]:
-    """The rooms this controller knows, by id."""
-    yield {}
+async def rooms(context: Context) -> AsyncIterator[Rooms]:
+    """Know no room at first."""
+    yield {queue.name: {} for queue in service.queues(context.settings)}
 
 
 @service.fresh
-def forget(rooms: dict[str, Room]) -> None:
-    """Another controller may have decided meanwhile: ask again."""
-    rooms.clear()
+def forget(rooms: Rooms, queue: Queue) -> None:
+    """Forget the rooms of a queue: another controller may have decided meanwhile."""
+    rooms[queue.name].clear()
 
 
 @service.on(
@@ -89,8 +100,10 @@ def forget(rooms: dict[str, Room]) -> None:
 )
 async def decide(commands: list[Command], context: Context) -> list[Event]:
     """Decide in the order of the queue, and publish what happened in that order."""
-    rooms: dict[str, Room] = context.resource
-    await _learn({command.room for command in commands}, context)
+    by_queue: Rooms = context.resource
+    rooms = by_queue[route(commands[0], context.settings.shards).key]
+    await _learn(rooms, {command.room for command in commands}, context)
+    await _recall(rooms, commands, context)
     happened: list[Event] = []
     for command in commands:
         room = rooms[command.room]
@@ -101,13 +114,26 @@ async def decide(commands: list[Command], context: Context) -> list[Event]:
     return happened
 
 
-async def _learn(wanted: set[str], context: Context) -> None:
-    rooms: dict[str, Room] = context.resource
+async def _learn(rooms: dict[str, Room], wanted: set[str], context: Context) -> None:
     if len(rooms) + len(wanted) > MOST_ROOMS:
         rooms.clear()
     for room in wanted - rooms.keys():
         state: RoomState = await context.bus.request(GetRoomState(room=room))
         rooms[room] = Room.of(state)
+
+
+async def _recall(rooms: dict[str, Room], commands: list[Command], context: Context) -> None:
+    """Ask the log for messages that may have been sent long ago, and now once more."""
+    doubtful = [
+        MessageKey(each.room, each.sender, each.client_id)
+        for each in commands
+        if isinstance(each, SendMessage) and rooms[each.room].may_be_old(each)
+    ]
+    for start in range(0, len(doubtful), MOST_ASKED):
+        asked = FindMessages(wanted=doubtful[start : start + MOST_ASKED])
+        answer: FoundMessages = await context.bus.request(asked)
+        for room, sender, client_id in answer.found:
+            rooms[room].recall(sender, client_id)
 
 
 async def _said(room: str, position: int, context: Context) -> Said:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, get_args
 
+from nochat.bus import Queue
 from nochat.events import (
     AccountChanged,
     CommandRejected,
@@ -42,7 +43,7 @@ async def sockets(context: Context) -> AsyncIterator["Sockets"]:
 
 
 @service.fresh
-def resync(sockets: "Sockets") -> None:
+def resync(sockets: "Sockets", _: Queue) -> None:
     """The bus was away: let the clients ask for what they may have missed."""
     sockets.resync()
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
+from nochat.bus import Queue
 from nochat.errors import NochatError
 from nochat.events import Event
 from nochat.service import Context, Service
@@ -54,7 +55,7 @@ async def copy(context: Context) -> AsyncIterator["Journal | SecondStore"]:
 
 
 @service.fresh
-def begin_anew(copy: "Journal | SecondStore") -> None:
+def begin_anew(copy: "Journal | SecondStore", _: Queue) -> None:
     """A write failed, or another instance may have written: what follows goes to a new file."""
     if isinstance(copy, Journal):
         copy.begin_anew()

@@ -6,14 +6,15 @@ client id), `rooms` (title, members, last position), `reads`, `mentions`,
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
-from pymongo import ASCENDING, AsyncMongoClient, InsertOne
-from pymongo.errors import BulkWriteError, ConnectionFailure, InvalidURI, PyMongoError
+from pymongo import ASCENDING, InsertOne
+from pymongo.errors import BulkWriteError, InvalidURI, PyMongoError
 
-from nochat.errors import NochatError, Unavailable
+from nochat.errors import Fatal, NochatError
 from nochat.events import (
     Event,
     MessageSent,
@@ -24,6 +25,7 @@ from nochat.requests import (
     AllRooms,
     Found,
     History,
+    MessageKey,
     RoomInfo,
     Rooms,
     RoomState,
@@ -33,9 +35,11 @@ from nochat.requests import (
     Trends,
 )
 from nochat.room import REMEMBERED
-from nochat.stores import ANSWER_SECONDS, documents
+from nochat.stores import documents
+from nochat.stores.mongodb import DUPLICATE_KEY, answering, client
 
-DUPLICATE_KEY = 11000
+log = logging.getLogger(__name__)
+
 MOST_COUNTED = 100  # unread messages; whoever has more need not know how many
 DATABASE = "nochat"
 RESTORING = "restoring"  # a collection that is there while a restore is unfinished
@@ -70,7 +74,7 @@ class ActivityStore:
         """
         store = cls(url)
         try:
-            async with _answering():
+            async with answering():
                 await store._index()
             yield store
         finally:
@@ -94,7 +98,7 @@ class ActivityStore:
         Raises:
             NochatError: a restore was interrupted.
         """
-        async with _answering():
+        async with answering():
             if await self._db[RESTORING].find_one():
                 raise NochatError("a restore of the activity is unfinished; run it again first")
 
@@ -104,13 +108,14 @@ class ActivityStore:
         """Store events, in order; those that are there already are passed over.
 
         Raises:
-            Unavailable: the server does not answer; nothing is lost by recording again.
+            Unavailable: the server can't write now; nothing is lost by recording again.
+            Fatal: another event has the place of one of these in its room.
         """
         writes: dict[str, list[Any]] = {}
         for event in events:
             for collection, write in documents.writes(event):
                 writes.setdefault(collection, []).append(write)
-        async with _answering():
+        async with answering():
             # The log first: a room's position must never be ahead of it.
             for collection in sorted(writes, key=lambda name: name != "log"):
                 await self._write(collection, writes[collection])
@@ -123,37 +128,80 @@ class ActivityStore:
             if inserts:
                 await self._db[collection].bulk_write(inserts, ordered=False)
         except BulkWriteError as error:
-            details = error.details or {}
-            if any(each["code"] != DUPLICATE_KEY for each in details["writeErrors"]):
+            failures = (error.details or {})["writeErrors"]
+            if any(each["code"] != DUPLICATE_KEY for each in failures):
                 raise
+            if collection == "log":
+                await self._check_same([inserts[each["index"]]._doc for each in failures])
         if changes:
             await self._db[collection].bulk_write(changes, ordered=True)
+
+    async def _check_same(self, documents: list[dict[str, Any]]) -> None:
+        """See that what is there already is the same, and not another chat's.
+
+        Raises:
+            Fatal: it is not.
+        """
+        by_place = {(each["room"], each["position"]): each for each in documents}
+        for room in {room for room, _ in by_place}:
+            positions = [position for name, position in by_place if name == room]
+            query = {"room": room, "position": {"$in": positions}}
+            async for found in self._db["log"].find(query, {"room": 1, "position": 1, "id": 1}):
+                ours = by_place.pop((room, found["position"]))
+                if ours["id"] != found["id"]:
+                    raise Fatal(
+                        f"room {room!r} has two entries at position {found['position']}: two chats "
+                        "write to one activity store. Stop one of them, or give it a store of its "
+                        "own (NOCHAT_ACTIVITY_URL)"
+                    )
+        for room, position in by_place:
+            log.error("entry %d of room %r is a message that it has elsewhere", position, room)
 
     # ---- reading --------------------------------------------------------------------------------
 
     async def room_state(self, room: str, recent: bool = True) -> RoomState:
         """What a controller must know of a room; with its last messages, or without."""
-        async with _answering():
+        async with answering():
             found = await self._db["rooms"].find_one({"_id": room})
             if not found:
                 return RoomState(room=RoomInfo(room=room))
             said = []
             if recent:
                 cursor = self._db["log"].find(
-                    {"room": room, "type": documents.MESSAGE}, {"text": 0}
+                    {"room": room, "type": documents.MESSAGE},
+                    dict.fromkeys(("position", "sender", "client_id", "deleted", "at"), 1),
                 )
                 said = await cursor.sort("position", -1).limit(REMEMBERED).to_list()
         return RoomState(
             room=documents.room_info(found),
             recent=[
-                Said(it["position"], it["sender"], it["client_id"], bool(it.get("deleted")))
+                Said(
+                    it["position"],
+                    it["sender"],
+                    it["client_id"],
+                    bool(it.get("deleted")),
+                    it["at"],
+                )
                 for it in reversed(said)
             ],
         )
 
+    async def find(self, wanted: Iterable[MessageKey]) -> list[MessageKey]:
+        """Those messages that the log has, by their room, sender and the sender's own id."""
+        ids: dict[tuple[str, str], list[str]] = {}
+        for key in wanted:
+            ids.setdefault((key.room, key.sender), []).append(key.client_id)
+        found = []
+        async with answering():
+            for (room, sender), client_ids in ids.items():
+                query = {"room": room, "sender": sender, "client_id": {"$in": client_ids}}
+                async for each in self._db["log"].find(query, {"client_id": 1}):
+                    found.append(MessageKey(room, sender, each["client_id"]))
+        return found
+
     async def all_rooms(self) -> AllRooms:
         """What a manager may know of every room that is not direct."""
-        async with _answering():
+        async with answering():
             found = await self._db["rooms"].find({"kind": {"$ne": "direct"}}).to_list()
         rooms = [documents.room_info(each) for each in found if each.get("title")]
         return AllRooms(rooms=sorted(rooms, key=lambda room: room.room))
@@ -165,7 +213,7 @@ class ActivityStore:
         }
         if room:
             visible["_id"] = room
-        async with _answering():
+        async with answering():
             reads = {
                 each["room"]: each["position"]
                 async for each in self._db["reads"].find({"user": user})
@@ -220,7 +268,7 @@ class ActivityStore:
         if after is None:
             query["type"] = {"$nin": documents.CHANGES}
         direction = -1 if after is None else 1
-        async with _answering():
+        async with answering():
             cursor = self._db["log"].find(query).sort("position", direction).limit(limit + 1)
             found = await cursor.to_list()
         more, found = len(found) > limit, found[:limit]
@@ -234,7 +282,7 @@ class ActivityStore:
         words = documents.words(asked.text)
         if not words:
             return Found()
-        async with _answering():
+        async with answering():
             mine = await self._db["rooms"].find({"members": asked.user}, {"_id": 1}).to_list()
             rooms = [each["_id"] for each in mine if asked.room in ("", each["_id"])]
             # The last word may be the beginning of one: it is being typed.
@@ -254,7 +302,7 @@ class ActivityStore:
 
     async def trends(self, since: float, limit: int) -> Trends:
         """What people do in public rooms since a time (seconds since 1970)."""
-        async with _answering():
+        async with answering():
             public = await self._db["rooms"].find({"kind": "public"}, {"_id": 1}).to_list()
             rooms_seen = {"$in": [each["_id"] for each in public]}
             sent: dict[str, Any] = {
@@ -296,28 +344,3 @@ _SPLIT: list[dict[str, Any]] = [
     {"$match": {"words": {"$regex": r"^\w{4,}$"}}},
 ]
 _HOUR: list[dict[str, Any]] = [{"$project": {"hour": "$hour"}}]
-
-
-def client(url: str) -> AsyncMongoClient[dict[str, Any]]:
-    """A client of a MongoDB that waits for no answer for ever."""
-    limit = 1000 * ANSWER_SECONDS
-    return AsyncMongoClient(
-        url,
-        serverSelectionTimeoutMS=3000,
-        connectTimeoutMS=limit,
-        socketTimeoutMS=limit,
-        tz_aware=True,
-    )
-
-
-@asynccontextmanager
-async def _answering() -> AsyncIterator[None]:
-    """What pymongo says of a server that is not there, said in our words."""
-    try:
-        yield
-    except ConnectionFailure as error:
-        first = str(error).split(",")[0].partition(" (configured")[0]
-        raise Unavailable(
-            f"the activity store does not answer ({first}); is it running, and is "
-            "NOCHAT_ACTIVITY_URL right?"
-        ) from None

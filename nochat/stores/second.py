@@ -2,8 +2,6 @@
 
 from contextlib import AsyncExitStack
 
-from pymongo.errors import PyMongoError
-
 from nochat.errors import Unavailable
 from nochat.events import Event
 from nochat.stores.activity import ActivityStore
@@ -25,12 +23,12 @@ class SecondStore:
         """Store events.
 
         Raises:
-            Unavailable: the server does not answer, or refuses the password.
+            Unavailable: the server does not answer, refuses the password or can't write.
         """
         try:
             if self._store is None:
                 opening = ActivityStore.opened(self._url)
                 self._store = await self._stack.enter_async_context(opening)
             await self._store.record(events)
-        except (Unavailable, PyMongoError) as error:
+        except Unavailable as error:
             raise Unavailable(f"the second MongoDB, in NOCHAT_REPLICA_URL: {error}") from None

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 import pika
 import pytest
@@ -15,11 +16,13 @@ from nochat.settings import Settings
 Connect = Callable[..., AbstractAsyncContextManager[Bus]]
 
 
-@pytest.fixture(params=["memory", "amqp"])
-def url(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(params=["memory", "journal", "amqp"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of each bus."""
     if request.param == "memory":
         return f"memory://{new_id()}"
+    if request.param == "journal":
+        return f"journal://{tmp_path}/bus"
     return str(request.getfixturevalue("rabbitmq_server").url)
 
 
@@ -67,7 +70,7 @@ def dead_letters(url: str) -> Callable[[], list[tuple[bytes, dict[str, str]]]]:
                 found.append((got[2], got[1].headers))
         return found
 
-    return of_memory if url.startswith("memory") else of_rabbitmq
+    return of_rabbitmq if url.startswith("amqp") else of_memory
 
 
 def queues_of_the_chat() -> set[str]:

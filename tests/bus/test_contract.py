@@ -1,4 +1,4 @@
-"""What every bus promises, on memory and on a real RabbitMQ alike."""
+"""What every bus promises, in memory, with a journal and on a real RabbitMQ alike."""
 
 import asyncio
 
@@ -303,4 +303,4 @@ async def test_a_handler_that_always_fails_does_not_loop(connected, dead_letters
         [(_, headers)] = dead_letters()
     assert dead.positions == [1]
     assert 1 < tries <= 7
-    assert headers["x-first-death-reason"] == "delivery_limit"
+    assert headers["x-nochat-reason"] == "RuntimeError: always"

@@ -22,7 +22,7 @@ SAID = MessageSent("lobby", 3, "ana", "c3", "hello")
 # A check of the server that was under way when its client was closed leaves its socket open.
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 async def test_activity_keeps_what_it_could_not_store(mongodb_server, monkeypatch, caplog):
-    monkeypatch.setattr("nochat.stores.activity.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("nochat.stores.mongodb.ANSWER_SECONDS", 0.5)
     with proxy(urlsplit(mongodb_server.url).port) as way:
         url = f"mongodb://127.0.0.1:{way.port}/t{new_id()[:12]}"
         settings = Settings(bus_url=f"memory://{new_id()}", activity_url=url)

@@ -267,7 +267,7 @@ async def test_managers_see_every_room_but_those_of_two(store):
 async def test_a_server_that_says_nothing_is_waited_for_no_longer_than_the_limit(
     mongodb_server, monkeypatch
 ):
-    monkeypatch.setattr("nochat.stores.activity.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("nochat.stores.mongodb.ANSWER_SECONDS", 0.5)
     with proxy(urlsplit(mongodb_server.url).port) as way:
         url = f"mongodb://127.0.0.1:{way.port}/t{new_id()[:12]}"
         async with ActivityStore.opened(url) as store:

@@ -20,7 +20,7 @@ EVENTS = [RoomCreated("lobby", 1, "ana", "Lobby"), RoomJoined("lobby", 2, "ana")
 async def test_a_server_that_says_nothing_is_waited_for_no_longer_than_the_limit(
     mongodb_server, monkeypatch
 ):
-    monkeypatch.setattr("nochat.stores.activity.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("nochat.stores.mongodb.ANSWER_SECONDS", 0.5)
     database = f"t{new_id()[:12]}"
     with proxy(urlsplit(mongodb_server.url).port) as way:
         async with AsyncExitStack() as stack:

@@ -1,0 +1,285 @@
+"""An append-only journal on disk: the messages that were confirmed and are not acknowledged yet.
+
+Files that only grow: `00000001.journal`, `00000002.journal` … Each is a sequence of records, with
+their length and checksum. A record that a crash tore is only ever the last of the last file. When
+most of the journal is of no use any more, what is left of the oldest file is written once more, at
+the end, and the file is removed. Everything here blocks: `commits.py` calls it from a thread.
+"""
+
+import logging
+import os
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from nochat.bus.routing import Queue
+from nochat.errors import NochatError
+
+log = logging.getLogger(__name__)
+
+HEAD = struct.Struct("<II")  # of a record: length and CRC-32 of what follows
+FILE_SIZE = 8 * 2**20  # bytes after which the next file is begun
+OVERHEAD = 200  # bytes that a message takes beside its body, at most: names and headers
+
+
+class Declared(msgspec.Struct, frozen=True, array_like=True, tag="queue"):
+    """A durable queue was declared."""
+
+    queue: Queue
+
+
+class Kept(msgspec.Struct, array_like=True, tag="message"):
+    """A message that was published.
+
+    `number` is its place in the order; `queues` are those that hold it; `crashes` counts the ends
+    of this process, while it waited, that were no proper stop.
+    """
+
+    number: int
+    queues: list[str]
+    id: str
+    headers: dict[str, str]
+    body: bytes
+    crashes: int = 0
+
+
+class Acknowledged(msgspec.Struct, frozen=True, array_like=True, tag="ack"):
+    """A queue is done with messages."""
+
+    queue: str
+    numbers: list[int]
+
+
+class Attempts(msgspec.Struct, frozen=True, array_like=True, tag="attempts"):
+    """How many attempts at a message were begun and not ended; 0 when one ended well."""
+
+    key: str
+    count: int
+
+
+class Started(msgspec.Struct, frozen=True, array_like=True, tag="start"):
+    """The journal was opened; it had been closed before, or there had been a crash."""
+
+    clean: bool
+
+
+class Closed(msgspec.Struct, frozen=True, array_like=True, tag="close"):
+    """The journal was closed."""
+
+
+Record = Declared | Kept | Acknowledged | Attempts | Started | Closed
+
+
+@dataclass
+class Contents:
+    """What the records of a journal amount to.
+
+    Attributes:
+        queues: the durable queues, by name.
+        messages: those that some queue holds, by number.
+        attempts: begun and not ended, by the message's key.
+        size: bytes that writing all of it once more would take, about.
+        closed: whether the last record says so.
+    """
+
+    queues: dict[str, Queue] = field(default_factory=dict)
+    messages: dict[int, Kept] = field(default_factory=dict)
+    attempts: dict[str, int] = field(default_factory=dict)
+    size: int = 0
+    closed: bool = True
+
+    def apply(self, record: Record) -> None:
+        """Take in the next record."""
+        self.closed = False
+        match record:
+            case Declared(queue):
+                self.queues[queue.name] = queue
+            case Kept():
+                if record.number not in self.messages:
+                    self.size += len(record.body) + OVERHEAD
+                self.messages[record.number] = record
+            case Acknowledged(queue, numbers):
+                for number in numbers:
+                    self._release(queue, number)
+            case Attempts(key, 0):
+                self.attempts.pop(key, None)
+            case Attempts(key, count):
+                self.attempts[key] = count
+            case Started(clean=False):
+                for message in self.messages.values():
+                    message.crashes += 1
+            case Closed():
+                self.closed = True
+
+    def _release(self, queue: str, number: int) -> None:
+        message = self.messages.get(number)
+        if not message:
+            return
+        message.queues = [name for name in message.queues if name != queue]
+        if not message.queues:
+            self.size -= len(message.body) + OVERHEAD
+            del self.messages[number]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Record).decode
+
+
+def _framed(record: Record) -> bytes:
+    body = _encode(record)
+    return HEAD.pack(len(body), zlib.crc32(body)) + body
+
+
+class Journal:
+    """The journal in a folder, which nobody else may write to.
+
+    Attributes:
+        contents: what it amounts to, with all that was written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.contents = folder, Contents()
+        self._sizes: dict[int, int] = {}  # bytes, by the file's number, the oldest first
+        self._file_of: dict[int, int] = {}  # the file's number, by the message's
+        self._descriptor = -1
+        self._torn = False  # a write failed, and half of it may be there
+
+    def open(self) -> None:
+        """Read it, and begin a new file.
+
+        Raises:
+            NochatError: a file is damaged.
+            OSError: a file can't be read or written.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        numbers = sorted(int(path.stem) for path in self.folder.glob("*.journal"))
+        for number in numbers:
+            for record in self._read(number, is_last=number == numbers[-1]):
+                self._apply(record, number)
+        self._begin_file()
+        self.write([Started(self.contents.closed)])
+
+    def write(self, records: Iterable[Record]) -> None:
+        """Write records; returns when the disk has them. Where that fails, none of them counts.
+
+        Raises:
+            OSError: they can't be written: the disk is full, say.
+        """
+        records = list(records)
+        if self._current_size > FILE_SIZE:
+            self._begin_file()
+            self._tidy()
+        self._append(records)
+
+    def close(self) -> None:
+        """Note that this is no crash."""
+        self._append([Closed()])
+        os.close(self._descriptor)
+
+    # ---- files ----------------------------------------------------------------------------------
+
+    @property
+    def _current(self) -> int:
+        return next(reversed(self._sizes))
+
+    @property
+    def _current_size(self) -> int:
+        return self._sizes[self._current]
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{number:08}.journal"
+
+    def _read(self, number: int, *, is_last: bool) -> Iterator[Record]:
+        path, at = self._path(number), 0
+        data = path.read_bytes()
+        while body := _body(data, at):
+            yield _decode(body)
+            at += HEAD.size + len(body)
+        self._sizes[number] = at
+        if at == len(data):
+            return
+        if not is_last:
+            raise NochatError(
+                f"{path} is damaged at byte {at}; restore it, or move it away and lose the "
+                "messages in it that were not handled yet"
+            )
+        log.warning("a crash tore the last %d bytes of %s", len(data) - at, path)
+        os.truncate(path, at)
+
+    def _begin_file(self) -> None:
+        number = self._current + 1 if self._sizes else 1
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        descriptor = os.open(self._path(number), flags, 0o600)
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor, self._sizes[number], self._torn = descriptor, 0, False
+        self._sync_folder()
+        # What has no number is in every file, so that any older one can go.
+        queues: list[Record] = [Declared(queue) for queue in self.contents.queues.values()]
+        attempts = [Attempts(key, count) for key, count in self.contents.attempts.items()]
+        self._append([*queues, *attempts])
+
+    def _append(self, records: list[Record]) -> None:
+        size = self._current_size
+        try:
+            if self._torn:
+                os.ftruncate(self._descriptor, size)
+            self._torn = True
+            rest = memoryview(b"".join(map(_framed, records)))
+            end = size + len(rest)
+            while rest:
+                size += (written := os.pwrite(self._descriptor, rest, size))
+                rest = rest[written:]
+            os.fdatasync(self._descriptor)
+        except BaseException:
+            self._cut_off()
+            raise
+        self._torn = False
+        self._sizes[self._current] = end
+        for record in records:
+            self._apply(record, self._current)
+
+    def _cut_off(self) -> None:
+        """Take back what a failed write left; if that fails too, the next write does it first."""
+        try:
+            os.ftruncate(self._descriptor, self._current_size)
+            self._torn = False
+        except OSError as error:
+            log.warning("half a record is left in %s: %s", self._path(self._current), error)
+
+    def _apply(self, record: Record, number: int) -> None:
+        self.contents.apply(record)
+        if isinstance(record, Kept):
+            self._file_of[record.number] = number
+
+    def _tidy(self) -> None:
+        """Remove the oldest files as long as less than half of the journal is in use."""
+        live = self.contents.messages
+        self._file_of = {each: file for each, file in self._file_of.items() if each in live}
+        while sum(self._sizes.values()) > 2 * (self.contents.size + FILE_SIZE):
+            oldest = next(iter(self._sizes))
+            if oldest == self._current:
+                return
+            self._append([live[each] for each, file in self._file_of.items() if file == oldest])
+            self._path(oldest).unlink()
+            del self._sizes[oldest]
+
+    def _sync_folder(self) -> None:
+        descriptor = os.open(self.folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _body(data: bytes, at: int) -> bytes:
+    """Return the record at a place; nothing where it is torn, or at the end."""
+    if len(data) < at + HEAD.size:
+        return b""
+    length, checksum = HEAD.unpack_from(data, at)
+    body = data[at + HEAD.size : at + HEAD.size + length]
+    return body if len(body) == length and zlib.crc32(body) == checksum else b""
