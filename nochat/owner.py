@@ -15,12 +15,12 @@ NAME = "owner"
 
 
 @asynccontextmanager
-async def owned(folder: Path, patience: float = PATIENCE) -> AsyncIterator[int]:
+async def owned(folder: Path, patience: float | None = None) -> AsyncIterator[int]:
     """Own a folder until the block ends.
 
     Args:
         folder: made if it is not there.
-        patience: seconds to wait for another owner to end.
+        patience: seconds to wait for another owner to end; `PATIENCE` if None.
 
     Yields:
         The lock's file descriptor. A child process that inherits it holds the lock, too: the
@@ -38,7 +38,7 @@ async def owned(folder: Path, patience: float = PATIENCE) -> AsyncIterator[int]:
             "NOCHAT_DATA_DIR to another folder"
         ) from None
     try:
-        await _lock(descriptor, folder, patience)
+        await _lock(descriptor, folder, PATIENCE if patience is None else patience)
         os.truncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()} {' '.join(map(_name, sys.argv))}".encode(), 0)
         yield descriptor

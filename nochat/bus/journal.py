@@ -160,8 +160,10 @@ class Journal:
         for number in numbers:
             for record in self._read(number, is_last=number == numbers[-1]):
                 self._apply(record, number)
+        closed = self.contents.closed
         self._begin_file()
-        self.write([Started(self.contents.closed)])
+        self._append([Started(closed)])
+        self._tidy()
 
     def write(self, records: Iterable[Record]) -> None:
         """Write records; returns when the disk has them. Where that fails, none of them counts.
