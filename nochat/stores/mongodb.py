@@ -17,7 +17,7 @@ REFUSED = {2, 9, 14, 22, 28, 40, 51, 52, 56, 57, 121, 10334, 17280, 17419, DUPLI
 
 
 def client(url: str) -> AsyncMongoClient[dict[str, Any]]:
-    """Return a client that waits for no answer for ever, and for the disk at each write."""
+    """Return a client that waits for no answer for ever."""
     limit = 1000 * ANSWER_SECONDS
     return AsyncMongoClient(
         url,
@@ -25,7 +25,6 @@ def client(url: str) -> AsyncMongoClient[dict[str, Any]]:
         connectTimeoutMS=limit,
         socketTimeoutMS=limit,
         tz_aware=True,
-        journal=True,
     )
 
 
