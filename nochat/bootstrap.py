@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from nochat import registry
 from nochat.bus import Bus, connect
-from nochat.errors import Fatal, Unavailable
+from nochat.errors import Unavailable
 from nochat.limits import Limit, Turnstile
 from nochat.service import Context, Service
 from nochat.serving import App, listen, serving
@@ -44,19 +44,20 @@ async def started(wanted: Sequence[Service], settings: Settings) -> AsyncIterato
             stack.enter_context(listening)
         buses: dict[str, Bus | None] = dict.fromkeys(service.name for service in wanted)
         await stack.enter_async_context(_operated(buses, settings))
-        stops = await stack.enter_async_context(_stopping())
+        errors: list[BaseException] = []
+        stop = await stack.enter_async_context(_stopped_by(errors))
         contexts: dict[str, Context] = {}
 
         async def start(services: Iterable[Service]) -> None:
             for service in services:
                 contexts[service.name] = await _start(service, settings, stack)
                 buses[service.name] = bus = contexts[service.name].bus
-                bus.failed = stops
+                bus.failed = stop
 
         # People are let in last and shown out first: what they said before is handled then, by
         # services that are all still there.
         await start(service for service in wanted if service.name not in SERVED)
-        stack.push_async_callback(_drain, buses)
+        stack.push_async_callback(_drain, buses, errors)
         await start(service for service in wanted if service.name in SERVED)
         if listening:
             apps = {name: contexts[name].resource.app for name in SERVED if name in contexts}
@@ -66,10 +67,10 @@ async def started(wanted: Sequence[Service], settings: Settings) -> AsyncIterato
         yield "http://{}:{}".format(*listening.getsockname()) if listening else ""
 
 
-async def _drain(buses: Mapping[str, Bus | None]) -> None:
+async def _drain(buses: Mapping[str, Bus | None], errors: Sequence[BaseException]) -> None:
     """Wait until what was accepted is handled, where the queues end with this process."""
     bus = next((bus for bus in buses.values() if bus), None)
-    if not bus or not (left := await bus.drain(DRAIN)):
+    if not bus or not (left := await bus.drain(0 if errors else DRAIN)):
         return
     number = sum(left.values())
     where = ", ".join(f"{count} in {name}" for name, count in left.items())
@@ -80,17 +81,19 @@ async def _drain(buses: Mapping[str, Bus | None]) -> None:
 
 
 @asynccontextmanager
-async def _stopping() -> AsyncIterator[Callable[[BaseException], None]]:
-    """Give what ends the block with an error of a service that must stop.
+async def _stopped_by(
+    errors: list[BaseException],
+) -> AsyncIterator[Callable[[BaseException], None]]:
+    """Give what a service calls that must stop: it ends the block with the service's error.
 
     Raises:
         Fatal: the first such error.
     """
-    block, errors = asyncio.current_task(), list[BaseException]()
+    block = asyncio.current_task()
     assert block
 
     def stop(error: BaseException) -> None:
-        log.critical("the chat stops: %s", error, exc_info=None if isinstance(error, Fatal) else error)
+        log.critical("the chat stops: %s", error)
         errors.append(error)
         if len(errors) == 1:
             block.cancel()

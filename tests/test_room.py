@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nochat.client_ids import AHEAD
 from nochat.events import (
     CommandRejected,
     CreateRoom,
@@ -322,3 +323,43 @@ def test_one_may_write_to_oneself():
 
 def test_ids_of_direct_rooms_are_of_the_pair_whatever_the_order_and_case():
     assert direct_room("ana", "Bob") == direct_room("bob", "Ana") != direct_room("ana", "bo")
+
+
+def full_room(first: float) -> Room:
+    """A room that has forgotten messages: it remembers the last, one a second."""
+    recent = [Said(n, "ana", f"c{n}", at=first + n) for n in range(1, REMEMBERED + 1)]
+    info = RoomInfo(room="r", title="R", members=["ana"], position=REMEMBERED)
+    return Room.of(RoomState(room=info, recent=recent))
+
+
+def client_id(at: float) -> str:
+    return f"t{int(at * 1000):012x}-{'0' * 20}"
+
+
+def test_the_log_is_asked_only_for_what_may_be_forgotten():
+    room = full_room(1e9)
+
+    def may_be_old(name: str) -> bool:
+        return room.may_be_old(SendMessage("r", "ana", name, "hi"))
+
+    assert may_be_old("any text")
+    assert may_be_old(client_id(1e9 - 100))
+    assert may_be_old(client_id(1e9 + 1 + AHEAD))
+    assert not may_be_old(client_id(1e9 + 2 + AHEAD))
+    assert not may_be_old("c7")  # it is remembered
+    assert not Room("small", members={"ana"}).may_be_old(SendMessage("small", "ana", "x", "hi"))
+
+
+def test_what_the_log_has_is_not_said_again():
+    room = full_room(1e9)
+    room.recall("ana", "old")
+    assert room.decide(SendMessage("r", "ana", "old", "hi")) == []
+
+
+def test_an_id_of_a_time_to_come_is_refused():
+    """Or it could be forgotten, and then be taken for new."""
+    room = full_room(1e9)
+    late = SendMessage("r", "ana", client_id(2e9 + AHEAD + 1), "hi", at=2e9)
+    assert kinds(room.decide(late)) == [CommandRejected]
+    on_time = SendMessage("r", "ana", client_id(2e9 + AHEAD - 1), "hi", at=2e9)
+    assert kinds(room.decide(on_time)) == [MessageSent]

@@ -1,16 +1,19 @@
 """A service's handlers: what they return is published, what they fail on is set aside."""
 
+import asyncio
+import errno
 from contextlib import asynccontextmanager
 from itertools import chain
 
 import pytest
 
+from nochat import bootstrap
 from nochat.bus import connect
 from nochat.bus.memory import _brokers
-from nochat.errors import RequestFailed, Unavailable
+from nochat.errors import BusError, Fatal, RequestFailed, Unavailable
 from nochat.events import MessageSent, RoomJoined, SendMessage, UserNotified, new_id
 from nochat.lab import checks
-from nochat.requests import Session, WhoIs
+from nochat.requests import FindUser, GetRoomState, RoomInfo, RoomState, Session, WhoIs
 from nochat.service import Service
 from nochat.settings import Settings
 from tests.bus.helpers import Seen, message, queue_of, shard_queue_of_all
@@ -85,14 +88,24 @@ async def test_a_poisonous_event_is_set_aside_and_its_neighbours_handled(setting
     assert reason == "ValueError: can't swallow that"
 
 
-async def test_an_event_waits_while_the_store_is_away(settings):
+@pytest.mark.parametrize(
+    "passing",
+    [
+        Unavailable("the store is away"),
+        OSError(errno.ENOSPC, "No space left on device"),
+        BusError("RabbitMQ refused a message (a full queue or disk)"),
+        MemoryError(),
+    ],
+    ids=repr,
+)
+async def test_an_event_waits_while_its_surroundings_fail(settings, passing):
     service, tries, handled = Service("patient"), [], []
 
     @service.on(MessageSent)
     async def take(event) -> None:
         tries.append(event.position)
         if len(tries) < 5:
-            raise Unavailable("the store is away")
+            raise passing
         handled.append(event.position)
 
     async with running(service, settings) as bus:
@@ -170,3 +183,61 @@ def test_a_type_has_one_handler():
 def test_a_reply_has_no_handler():
     with pytest.raises(ValueError, match="Session"):
         Service("odd").on(Session)
+
+
+async def test_a_question_that_nobody_handles_is_answered_and_not_kept(settings):
+    service = Service("users")
+
+    @service.on(WhoIs)
+    async def who(request: WhoIs) -> Session:
+        return Session()
+
+    async with running(service, settings) as bus:
+        with pytest.raises(RequestFailed, match="users does not handle it"):
+            await bus.request(FindUser(user="ana"))
+        assert dead_letters(settings) == []
+
+
+async def test_questions_that_outlived_their_askers_are_passed_over_and_not_kept(settings):
+    """The store is away, people ask, and give up: when it is back, it has better things to do."""
+    service, answered = Service("activity", ordered=True), []
+
+    @service.on(GetRoomState)
+    async def state(request: GetRoomState) -> RoomState:
+        answered.append(request.room)
+        return RoomState(room=RoomInfo(room=request.room))
+
+    async with connect(settings.bus_url) as bus:
+        await bus.declare(*service.queues(settings))
+        for room in ("old", "older"):
+            with pytest.raises(Unavailable, match="did not answer"):
+                await bus.request(GetRoomState(room=room), timeout=0.1)
+        with pytest.raises(Unavailable):
+            await bus.request(GetRoomState(room="oldest"), timeout=0.1)
+        async with running(service, settings) as ours:
+            await ours.request(GetRoomState(room="new"))
+        assert dead_letters(settings) == []
+    assert answered[-1] == "new"
+    assert "old" not in answered
+
+
+async def test_a_fatal_error_stops_the_chat_and_its_event_is_kept(tmp_path):
+    service = Service("careful")
+    settings = Settings(bus_url=f"journal://{tmp_path}/bus", data_dir=str(tmp_path))
+
+    @service.on(MessageSent)
+    async def take(event: MessageSent) -> None:
+        raise Fatal("two chats write to one store")
+
+    async def run():
+        async with bootstrap.started([service], settings), connect(settings.bus_url) as bus:
+            await bus.publish(message(1))
+            await asyncio.Event().wait()
+
+    with pytest.raises(Fatal, match="two chats"):
+        await run()
+    async with connect(settings.bus_url) as bus:
+        seen = Seen()
+        await bus.subscribe(queue_of(MessageSent, name="careful"), seen)
+        await seen.count(1)
+    assert seen.positions == [1]

@@ -7,7 +7,8 @@ from nochat.settings import SettingsError, load
 
 def test_defaults_need_nothing():
     settings = load({})
-    assert settings.bus_url == "memory://"
+    assert settings.bus == f"journal://{settings.data_dir}/bus"
+    assert settings.is_bus_local
     assert settings.host == "127.0.0.1"
 
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from nochat.client_ids import new_client_id
 from nochat.events import LOBBY, new_id
 from nochat.lab.people import Person
 from nochat.stores.users import UserStore
@@ -41,6 +42,14 @@ async def rejected(person, reason):
     await person.until(lambda: any(reason in each["reason"] for each in told(person, "rejected")))
 
 
+async def finds(person, number=1, **query):
+    """Search until there is something: what was said is stored a moment after it was heard."""
+    async with asyncio.timeout(30):
+        while len(found := (await person.call("search", query))["entries"]) != number:
+            pass
+    return [entry["text"] for entry in found]
+
+
 async def a_room(person, private=False):
     room = f"r-{new_id()[:10]}"
     await person.call("create", {"room": room, "title": "A room", "private": private})
@@ -71,12 +80,12 @@ async def test_nobody_edits_or_deletes_anothers_message(ana, bob):
 async def test_a_deleted_message_is_gone_for_who_looks_later(ana, bob, url):
     word = f"w{new_id()[:10]}"
     at = await says(ana, word)
-    assert (await bob.call("search", {"text": word}))["entries"]
+    assert await finds(bob, text=word) == [word]
     await ana.call("delete", {"room": LOBBY, "position": at})
     await bob.until(lambda: last(bob, "message.deleted").get("target") == at)
     page = await bob.call("history", {"room": LOBBY, "after": at - 1})
     assert word not in str(page)
-    assert (await bob.call("search", {"text": word}))["entries"] == []
+    assert await finds(bob, 0, text=word) == []
 
 
 async def test_an_old_message_can_be_changed_that_no_controller_remembers(ana, bob):
@@ -176,8 +185,7 @@ async def test_search_is_within_ones_own_rooms(ana, bob, eve):
     room = await a_room(ana, private=True)
     word = f"w{new_id()[:10]}"
     await says(ana, f"the {word}", room)
-    found = await ana.call("search", {"text": word[:8]})
-    assert [entry["text"] for entry in found["entries"]] == [f"the {word}"]
+    assert await finds(ana, text=word[:8]) == [f"the {word}"]
     assert (await eve.call("search", {"text": word}))["entries"] == []
     with pytest.raises(RuntimeError, match="only members"):
         await eve.call("search", {"text": word, "room": room})
@@ -251,3 +259,21 @@ async def test_logging_out_closes_the_sessions_own_sockets(ana, url):
         assert (await elsewhere._ask("POST", "/api/logout", {}))[0] == 200
         await elsewhere.until(lambda: told(elsewhere, "signed-out"))
         assert await ana.says("still here")
+
+
+@pytest.mark.parametrize("retried", ["any text", new_client_id()], ids=["text", "time"])
+async def test_a_retry_after_a_thousand_messages_is_harmless(ana, bob, retried):
+    """The room has forgotten it, the log has not: nobody sees it twice, or is told twice."""
+    room = await a_room(ana)
+    await bob.join(room)
+    await ana.says(f"once, @{bob.name}", room, retried)
+    for start in range(0, 1100, 100):
+        await asyncio.gather(*(ana.says(f"{start + n}", room) for n in range(100)))
+    await ana.says(f"once, @{bob.name}", room, retried)
+    at = await says(ana, "the end", room)
+    await bob.until(lambda: bob.heard[room].get(at))
+    assert [text for text in bob.texts(room) if "once" in text] == [f"once, @{bob.name}"]
+    assert sorted(bob.heard[room]) == [*range(min(bob.heard[room]), at + 1)]
+    page = await bob.call("history", {"room": room, "after": at - 2})
+    assert [entry["position"] for entry in page["entries"]] == [at - 1, at]
+    assert len([each for each in told(bob, "notified") if each["room"] == room]) == 1

@@ -4,8 +4,15 @@ import gc
 from urllib.parse import urlsplit
 
 import pytest
+from pymongo.errors import (
+    BulkWriteError,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+    WriteError,
+)
 
-from nochat.errors import NochatError, Unavailable
+from nochat.errors import Fatal, NochatError, Unavailable
 from nochat.events import (
     MemberModerated,
     MessageDeleted,
@@ -21,8 +28,9 @@ from nochat.events import (
     UserNotified,
     new_id,
 )
-from nochat.requests import Said, SearchMessages
+from nochat.requests import MessageKey, Said, SearchMessages
 from nochat.stores.activity import ActivityStore
+from nochat.stores.mongodb import answering
 from tests.proxies import proxy
 
 BEGINNING = [
@@ -62,6 +70,45 @@ async def test_a_message_of_the_same_client_id_is_stored_once(store):
     assert await positions(store) == ([1, 2, 3, 4, 6], False)
 
 
+async def test_another_event_at_a_taken_position_is_no_repetition(store):
+    """Two chats on one store: whoever comes second must stop, not lose what it acknowledged."""
+    await store.record([*BEGINNING, message(4, "the first")])
+    with pytest.raises(Fatal, match=r"'lobby' has two entries at position 4: two chats write"):
+        await store.record([message(4, "the second", client_id="other")])
+    assert (await store.history("lobby", 3, None, 5)).entries[0].text == "the first"
+
+
+async def test_old_messages_are_found_by_their_senders_id(store):
+    await store.record([*BEGINNING, message(4), message(5), message(6)])
+    keys = [MessageKey("lobby", "ana", f"c{n}") for n in (4, 6)]
+    others = [MessageKey("lobby", "bob", "c4"), MessageKey("lounge", "ana", "c4")]
+    assert sorted(await store.find([*others, *keys])) == keys
+    assert await store.find(others) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (OperationFailure("disk is full", 14031), True),
+        (OperationFailure("database or disk is full"), True),
+        (OperationFailure("not authorized", 13), True),
+        (ExecutionTimeout("too slow", 50), True),
+        (WriteError("too large", 10334), False),
+        (OperationFailure("a bad value", 2), False),
+        (BulkWriteError({"writeErrors": [{"index": 0, "code": 28, "errmsg": "no path"}]}), False),
+        (BulkWriteError({"writeErrors": [{"index": 0, "code": 8, "errmsg": "disk"}]}), True),
+        (
+            BulkWriteError({"writeConcernErrors": [{"code": 64, "errmsg": "no majority"}]}),
+            True,
+        ),
+    ],
+)
+async def test_only_what_is_refused_for_its_own_sake_is_not_tried_again(error, passes):
+    with pytest.raises(Unavailable if passes else PyMongoError):
+        async with answering():
+            raise error
+
+
 async def test_history_pages_both_ways(store):
     await store.record([*BEGINNING, *(message(n) for n in range(4, 21))])
     assert await positions(store, limit=5) == ([16, 17, 18, 19, 20], True)
@@ -83,7 +130,7 @@ async def test_a_controller_learns_all_that_it_must_know(store):
     state = await store.room_state("lobby")
     room = state.room
     assert (room.title, room.position, room.members) == ("Lobby", 6, ["ana"])
-    assert state.recent == [Said(4, "ana", "c4"), Said(5, "ana", "c5")]
+    assert state.recent == [Said(n, "ana", f"c{n}", at=1e9 + n) for n in (4, 5)]
     assert (await store.room_state("nowhere")).room.position == 0
 
 
@@ -182,7 +229,7 @@ async def test_what_was_deleted_is_nowhere(store):
         documents = str(await store._db[name].find({}, {"_id": 0}).to_list())
         assert "secret" not in documents
     [said, _] = (await store.room_state("lobby")).recent
-    assert said == Said(4, "ana", "c4", True)
+    assert said == Said(4, "ana", "c4", True, at=said.at)
 
 
 async def found(store, text, user="ana", **asked):
