@@ -1,4 +1,4 @@
-"""`nochat up` as people run it: what it acknowledged is kept, whatever ends it or fills its disk."""
+"""`nochat up` as people run it keeps what it acknowledged, whatever ends it or fills its disk."""
 
 import asyncio
 import os
@@ -29,33 +29,35 @@ def a_chat(folder, **settings):
         yield process, line.split(": ")[1]
 
 
-async def talk(person: Person, acknowledged: list[str], until: asyncio.Event) -> None:
-    """Say one thing after another, and note what is acknowledged, until it is over."""
-    while not until.is_set():
+async def talk(person: Person, acknowledged: list[str], enough: asyncio.Event, number) -> None:
+    """Say one thing after another, and note what is acknowledged, until the chat is gone."""
+    while True:
         client_id = new_id()
         try:
             await person.says(client_id, client_id=client_id)
         except Exception:
-            return  # the chat is gone
+            return
         acknowledged.append(client_id)
+        if len(acknowledged) >= number:
+            enough.set()
 
 
 async def talked(url: str, number: int, end) -> list[str]:
     """Let three people talk; at so many messages end it all. Gives what was acknowledged."""
     acknowledged: list[str] = []
-    over = asyncio.Event()
+    enough = asyncio.Event()
     people = [await Person(f"u{new_id()[:10]}", url).arrive() for _ in range(3)]
     # Several at once, so that there is always something on its way.
     talks = [
-        asyncio.create_task(talk(each, acknowledged, over)) for each in people for _ in range(10)
+        asyncio.create_task(talk(each, acknowledged, enough, number))
+        for each in people
+        for _ in range(10)
     ]
     try:
         async with asyncio.timeout(60):
-            while len(acknowledged) < number:
-                await asyncio.sleep(0)
+            await enough.wait()
         await asyncio.to_thread(end)
     finally:
-        over.set()
         for each in people:
             await each.leave()
         await asyncio.gather(*talks)
@@ -98,7 +100,7 @@ async def test_a_chat_that_ends_under_load_has_kept_what_it_acknowledged(tmp_pat
 async def test_a_store_that_says_nothing_costs_no_message_at_a_stop(
     tmp_path, mongodb_server, capfd
 ):
-    """The stop waits for it, within its time; what is left is named, and there at the next start."""
+    """The stop waits for it, within its time; what is left is named, and handled later."""
     port = int(mongodb_server.url.rpartition(":")[2])
     with proxy(port) as stalling:
         activity = f"mongodb://127.0.0.1:{stalling.port}/kept{new_id()[:8]}"
@@ -122,9 +124,9 @@ def store_of(process: subprocess.Popen) -> int:
     """The embedded store of a chat: the process that came of it and is MongoDB's stand-in."""
     for line in subprocess.check_output(["ps", "-eo", "pid,args"], text=True).splitlines():
         pid, _, command = line.strip().partition(" ")
-        if "nx_27017" in command and f"--data-dir {process.folder}" in command:
-            if "supervisor" not in command and "/bin/sh" not in command:
-                return int(pid)
+        is_server = "nx_27017" in command and "/bin/sh" not in command
+        if is_server and f"--data-dir {process.folder}" in command and "supervisor" not in command:
+            return int(pid)
     raise LookupError("no embedded store runs")
 
 

@@ -41,19 +41,6 @@ class Transport(Protocol):
     async def drain(self, seconds: float) -> dict[str, int]: ...
     @property
     def lasting(self) -> bool: ...
-    async def drain(self, seconds: float) -> dict[str, int]:
-        """Wait until what is in the queues was handled, where they end with this process.
-
-        Returns:
-            How many messages are left, by queue. A broker keeps them: nothing to wait for.
-        """
-        return await self._transport.drain(seconds)
-
-    @property
-    def lasting(self) -> bool:
-        """Whether what is left in the queues is there at the next start."""
-        return self._transport.lasting
-
     async def depths(self, queues: Iterable[Queue]) -> list[QueueState]: ...
     def held(
         self, queue: Queue, most: int

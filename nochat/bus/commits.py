@@ -121,9 +121,7 @@ class Commits:
         acks, self._acks, self._acked = self._acks, {}, 0
         return [Acknowledged(queue, numbers) for queue, numbers in acks.items()]
 
-    def _refuse(
-        self, waiting: list[Waiting], acks: list[Acknowledged], error: Exception
-    ) -> None:
+    def _refuse(self, waiting: list[Waiting], acks: list[Acknowledged], error: Exception) -> None:
         for ack in acks:  # with what comes next, then
             self._acks.setdefault(ack.queue, [])[:0] = ack.numbers
         reason = getattr(error, "strerror", None) or repr(error)
