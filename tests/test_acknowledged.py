@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 
+import psutil
 import pytest
 
 from nochat.events import LOBBY, new_id
@@ -121,18 +122,16 @@ async def test_a_store_that_says_nothing_costs_no_message_at_a_stop(
 
 
 def store_of(process: subprocess.Popen) -> int:
-    """The embedded store of a chat: the process that came of it and is MongoDB's stand-in."""
-    for line in subprocess.check_output(["ps", "-eo", "pid,args"], text=True).splitlines():
-        pid, _, command = line.strip().partition(" ")
-        is_server = "nx_27017" in command and "/bin/sh" not in command
-        if is_server and f"--data-dir {process.folder}" in command and "supervisor" not in command:
-            return int(pid)
+    """The process id of a chat's embedded store."""
+    for child in psutil.Process(process.pid).children(recursive=True):
+        command = child.cmdline()
+        if "nx_27017.nx_27017" in command and command[1] == "-m":
+            return child.pid
     raise LookupError("no embedded store runs")
 
 
 async def test_a_full_disk_makes_messages_wait_and_loses_none(tmp_path, capfd):
     with a_chat(tmp_path) as (process, url):
-        process.folder = tmp_path
         async with Person(f"u{new_id()[:10]}", url) as ana:
             for number in range(20):
                 await ana.says(f"before {number}")
