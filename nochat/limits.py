@@ -1,5 +1,6 @@
 """How much one user, or one address, may ask for: token buckets, in the memory of one process."""
 
+import ipaddress
 import math
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -92,8 +93,17 @@ async def _refuse(send: App, status: int, reason: str, wait: float = 0) -> None:
 
 
 def address(scope: Scope) -> str:
-    """Where a request comes from; uvicorn has put in what a trusted proxy says."""
-    return str((scope.get("client") or [""])[0])
+    """Where a request comes from, as a proxy that is believed says.
+
+    Of IPv6 the network: a visitor has 2**64 addresses to choose from.
+    """
+    host = str((scope.get("client") or [""])[0])
+    if ":" not in host:
+        return host
+    try:
+        return str(ipaddress.ip_network((host.partition("%")[0], 64), strict=False))
+    except ValueError:
+        return host
 
 
 def retry_after(wait: float) -> str:

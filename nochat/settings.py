@@ -43,11 +43,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             `https://ACCOUNT.blob.core.windows.net/CONTAINER?SAS`; empty: a folder in `data_dir`;
             `off`: there is none.
         data_dir: folder of the embedded stores.
-        host: address that `web` and `gateway` listen on.
+        host: address that `web` and `gateway` listen on, or a name for one: `127.0.0.1` or `::1` for
+            this machine alone, `0.0.0.0` or, with IPv6, `::` for all that reach it.
         port: port of `web`, and of everything in `nochat up`; 0 takes a free one.
         gateway_port: port of a `gateway` that runs as a process of its own.
         gateway_url: where the page finds such a gateway; empty: its own address.
-        origins: further origins, comma-separated, whose pages may open a socket.
+        origins: further origins, comma-separated (`https://chat.example`), whose pages may open a
+            socket and call REST.
         frame_ancestors: origins that may frame the page (Content-Security-Policy).
         shards: queues that the rooms are spread over, one active controller each.
         session_hours: hours until a session ends.
@@ -55,7 +57,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         address_rate: HTTP requests a second from one address; 0: any.
         login_rate: log-ins and registrations a second from one address, and a tenth of that for
             one account; 0: any.
-        proxies: addresses, comma-separated, whose X-Forwarded-For and -Proto are believed.
+        proxies: addresses and networks, comma-separated, whose X-Forwarded-For, -Proto and -Host are
+            believed; `*`: all.
         reserved: names, comma-separated, beside the bot's, that nobody may register over the page.
         max_frame: bytes a client may send in one websocket frame or long-polling request.
         patience: seconds that a service waits, when it starts, for a server that does not answer.
@@ -84,7 +87,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     user_rate: Annotated[float, Meta(ge=0)] = 20.0
     address_rate: Annotated[float, Meta(ge=0)] = 100.0
     login_rate: Annotated[float, Meta(ge=0)] = 1.0
-    proxies: str = "127.0.0.1"
+    proxies: str = "127.0.0.1,::1"
     reserved: str = "nochat,system"
     max_frame: Annotated[int, Meta(ge=8192)] = 65536
     patience: Annotated[float, Meta(ge=0)] = 10.0

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
@@ -43,6 +43,7 @@ from nochat.events import (
     new_id,
 )
 from nochat.limits import Limit
+from nochat.origin import Origin, cookie_names, further_origins, may_act
 from nochat.presence import REPORT_EVERY, Presence
 from nochat.requests import GetHistory, GetRooms, Rooms, Session, WhoIs
 from nochat.settings import Settings
@@ -77,7 +78,7 @@ class Sockets:
 
     def __init__(self, bus: Bus, settings: Settings) -> None:
         self.name = f"gateway-{new_id()[:8]}"
-        self._bus, self._settings = bus, settings
+        self._bus, self._origins = bus, further_origins(settings)
         self._connections: dict[str, Connection] = {}
         self._presence = Presence(self.name)
         self._limit = Limit(settings.user_rate, BURST)
@@ -206,13 +207,12 @@ class Sockets:
     # ---- connections ----------------------------------------------------------------------------
 
     def _may_connect(self, origin: str | None, environ: dict[str, Any]) -> bool:
-        host = environ.get("HTTP_X_FORWARDED_HOST") or environ.get("HTTP_HOST", "")
-        own = {f"http://{host}", f"https://{host}"}
-        return origin is None or origin in own | set(self._settings.origins.split(","))
+        return not origin or may_act(origin, environ["asgi.scope"], self._origins)
 
     async def _connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
         try:
-            session: Session = await self._bus.request(WhoIs(token=_token(environ)))
+            token = _token(environ, self._origins)
+            session: Session = await self._bus.request(WhoIs(token=token))
         except NochatError as error:
             log.warning("a connection was refused: %s", error)
             raise socketio.exceptions.ConnectionRefusedError("unavailable") from None
@@ -348,9 +348,10 @@ def _gone(entry: RoomEvent) -> str:
             return ""
 
 
-def _token(environ: dict[str, Any]) -> str:
+def _token(environ: dict[str, Any], further: Collection[Origin]) -> str:
     try:
-        morsel = SimpleCookie(environ.get("HTTP_COOKIE", "")).get(client.COOKIE)
+        cookies = SimpleCookie(environ.get("HTTP_COOKIE", ""))
     except CookieError:
         return ""
-    return morsel.value if morsel else ""
+    names = cookie_names(environ["asgi.scope"], further)
+    return next((cookies[name].value for name in names if name in cookies), "")
