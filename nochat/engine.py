@@ -126,7 +126,9 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
     ) -> None:
         try:
             await super()._handle_event_internal(server, sid, eio_sid, data, namespace, id)
-        except Exception:  # a handler's own are answered by it; this is an answer that can't be sent
+        except (
+            Exception
+        ):  # a handler's own are answered by it; this is an answer that can't be sent
             log.exception("%s was not answered", data[0])
             answer = {"error": "the chat failed at this; its log says why", "retry": False}
             if id is not None:

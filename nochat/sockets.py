@@ -247,9 +247,7 @@ class Sockets:
     async def _gone(self, sid: str, connection: Connection, reason: str) -> None:
         seconds = round(time.monotonic() - connection.since, 3)
         try:
-            await self._publish(
-                UserDisconnected(connection.user, sid, self.name, seconds, reason)
-            )
+            await self._publish(UserDisconnected(connection.user, sid, self.name, seconds, reason))
         except Exception as error:
             log.warning("nobody is told that a socket is gone: %r", error)
         if self._presence.went(connection.user):

@@ -1,6 +1,5 @@
 """Where a chat listens: on IPv4 and IPv6, or a sentence that says why not and what to do."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -8,7 +7,6 @@ from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import aiohttp
-import httpx
 import pytest
 
 from nochat import bootstrap, registry
@@ -121,7 +119,8 @@ except NochatError as error:
     assert "set NOCHAT_PORT to a higher one" in done.stdout
 
 
-async def test_a_chat_on_ipv6(tmp_path, _quick_passwords):
+@pytest.mark.usefixtures("_quick_passwords")
+async def test_a_chat_on_ipv6(tmp_path):
     """The page, its sockets, the load generator, the health; a proxy on the machine is believed."""
     settings = Settings(
         bus_url=f"memory://{new_id()}",
@@ -168,8 +167,7 @@ async def test_every_server_of_a_chat_may_be_at_ipv6(broker, database, mongodb_s
         )
         chat.add("bot", "bot")
         assert chat.url.startswith("http://[::1]:")
-        me = httpx.get(f"{chat.url}/api/me", trust_env=False).json()
-        assert me["gateway"].startswith("http://[::1]:")
         async with Person("ana", chat.url) as ana:
+            assert (await ana.asks("/api/me"))["gateway"].startswith("http://[::1]:")
             await ana.says("@bot ping")
             await ana.until(lambda: "pong" in ana.texts())

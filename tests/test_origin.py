@@ -18,6 +18,7 @@ from nochat.services.web import Web
 from nochat.serving import Proxied
 from nochat.settings import Settings, SettingsError
 
+
 def trusted(settings: Settings) -> Proxied:
     return Proxied(Web, settings.proxies)
 

@@ -204,7 +204,8 @@ class Web:
         headers = {
             "Content-Security-Policy": (
                 "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-                f"connect-src 'self'{_sources(self._gateway or here, here)}; form-action 'self'; base-uri 'none'; "
+                f"connect-src 'self'{_sources(self._gateway or here, here)}; "
+                "form-action 'self'; base-uri 'none'; "
                 f"frame-ancestors {self._settings.frame_ancestors}"
             ),
             "X-Content-Type-Options": "nosniff",

@@ -49,7 +49,7 @@ def throws(error):
 
 @pytest.fixture(scope="module")
 def broken():
-    """What stands in for the action of a name, or for the act of a call's path; all may be empty."""
+    """What stands in for an action, by its name, or for a call's act, by its path."""
     return {}
 
 
