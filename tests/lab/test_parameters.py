@@ -1,4 +1,4 @@
-"""What a command line says of a notebook's parameters arrives as what the notebook says they are."""
+"""What a command line says of a parameter arrives as what the notebook says that it is."""
 
 import nbformat
 import pytest
