@@ -166,7 +166,7 @@ class Load:
             "Upgrade: websocket",
             "Sec-WebSocket-Version: 13",
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-            f"Cookie: nochat_session={self._cookie(room.name)}",
+            f"Cookie: nochat_session_{self._port}={self._cookie(room.name)}",
         )
         link.sendall("\r\n".join((*lines, "", "")).encode())
         return client

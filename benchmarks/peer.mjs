@@ -8,7 +8,7 @@ const io = new Server(http);
 const positions = new Map();
 
 io.on("connection", (socket) => {
-  const user = /nochat_session=([\w-]+)/.exec(socket.handshake.headers.cookie ?? "")?.[1];
+  const user = /nochat_session_\d+=([\w-]+)/.exec(socket.handshake.headers.cookie ?? "")?.[1];
   if (!user) return socket.disconnect(true);
   socket.join(user);
   socket.emit("welcome", { user });

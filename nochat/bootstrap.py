@@ -17,8 +17,9 @@ from nochat import registry
 from nochat.bus import Bus, connect
 from nochat.errors import Unavailable
 from nochat.limits import Limit, Turnstile
+from nochat.listening import Where, listen, url_of
 from nochat.service import Context, Service
-from nochat.serving import App, listen, serving
+from nochat.serving import App, serving
 from nochat.settings import Settings
 from nochat.watch import reporting
 
@@ -64,7 +65,7 @@ async def started(wanted: Sequence[Service], settings: Settings) -> AsyncIterato
             limit = Limit(settings.address_rate, 10)
             app = Turnstile(_by_path(apps), limit, settings.max_frame)
             await stack.enter_async_context(serving(app, listening, settings))
-        yield "http://{}:{}".format(*listening.getsockname()) if listening else ""
+        yield url_of(listening) if listening else ""
 
 
 async def _drain(buses: Mapping[str, Bus | None], errors: Sequence[BaseException]) -> None:
@@ -165,9 +166,9 @@ async def _operated(buses: dict[str, Bus | None], settings: Settings) -> AsyncIt
     # Here, not above: most processes don't need it.
     from nochat.operation import application
 
-    place = settings.operation_host, settings.operation_port
-    with listen(place, "NOCHAT_OPERATION_PORT") as listening:
-        log.info("metrics and health at http://%s:%d", *listening.getsockname()[:2])
+    names = "NOCHAT_OPERATION_HOST", "NOCHAT_OPERATION_PORT"
+    with listen(Where(settings.operation_host, settings.operation_port, *names)) as listening:
+        log.info("metrics and health at %s", url_of(listening))
         async with serving(application(buses), listening, settings):
             yield
 
@@ -177,8 +178,11 @@ def _listen_for(wanted: Sequence[Service], settings: Settings) -> socket.socket 
     names = {service.name for service in wanted}
     if not names.intersection(SERVED):
         return None
-    place = settings.host, settings.port if "web" in names else settings.gateway_port
-    return listen(place, "NOCHAT_PORT (for a gateway of its own NOCHAT_GATEWAY_PORT)")
+    web = "web" in names
+    port, name = (
+        (settings.port, "NOCHAT_PORT") if web else (settings.gateway_port, "NOCHAT_GATEWAY_PORT")
+    )
+    return listen(Where(settings.host, port, "NOCHAT_HOST", name))
 
 
 def _by_path(apps: dict[str, App]) -> App:

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import importlib.util
+import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -138,9 +139,9 @@ def _positive(kind: type[T]) -> Callable[[str], T]:
     """What argparse turns a word into: a number above zero."""
 
     def number(text: str) -> T:
-        if (found := kind(text)) > 0:
+        if 0 < (found := kind(text)) < math.inf:
             return found
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
 
     return number
 

@@ -7,8 +7,11 @@ from typing import Any
 
 import engineio
 import socketio
+from engineio.exceptions import SocketIsClosedError
+from socketio.packet import ACK
 
-from nochat.limits import App, Receive, Scope
+from nochat.background import Background
+from nochat.limits import App, Receive, Scope, refuse
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +49,12 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._dropping: dict[str, asyncio.Task[None]] = {}
+        self._dropping: set[str] = set()
+        self._background = Background(SocketIsClosedError)  # it went while we had a ping for it
+
+    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
+        """Called by Engine.IO and Socket.IO, which look after none of their tasks."""
+        return self._background.start(target(*args, **kwargs), f"socket.io: {target.__name__}")
 
     def create_queue(self, *_: Any, **__: Any) -> Backlog:
         """Called by Engine.IO for each client."""
@@ -59,9 +67,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             return
         if socket and socket.queue.length > MOST_BACKLOG:
             # In the background: whoever sends to many must not wait for this one's end.
-            task = asyncio.create_task(self._drop(sid, socket))
-            self._dropping[sid] = task
-            task.add_done_callback(lambda _: self._dropping.pop(sid, None))
+            self._dropping.add(sid)
+            self._background.start(self._drop(sid, socket))
             return
         await super().send_packet(sid, pkt)
 
@@ -75,10 +82,13 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
 
     async def _drop(self, sid: str, socket: Any) -> None:
         log.warning("a client is dropped that does not read: %d wait", socket.queue.length)
-        socket.queue.empty_out()
-        socket.queue.put_nowait(None)  # ends the task that writes
-        await socket.close(wait=False, abort=True, reason="it did not read")
-        self.sockets.pop(sid, None)
+        try:
+            socket.queue.empty_out()
+            socket.queue.put_nowait(None)  # ends the task that writes
+            await socket.close(wait=False, abort=True, reason="it did not read")
+        finally:
+            self.sockets.pop(sid, None)
+            self._dropping.discard(sid)
 
 
 class Application:
@@ -93,9 +103,11 @@ class Application:
             await self._app(scope, receive, send)
         except Exception as error:
             log.warning("a connection ends as it can't be read: %r", error)
-            if scope["type"] == "websocket":
-                with suppress(RuntimeError):  # it is closed already
+            with suppress(RuntimeError):  # it is closed, or answered, already
+                if scope["type"] == "websocket":
                     await send({"type": "websocket.close", "code": 1007})
+                else:
+                    await refuse(send, 500, "the chat failed at this; its log says why")
 
 
 class Server(socketio.AsyncServer):  # type: ignore[misc]
@@ -108,3 +120,17 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         # A client must not call what the server itself calls by these names.
         if data[0] not in self.reserved_events:
             await super()._handle_event(eio_sid, namespace, id, data)
+
+    async def _handle_event_internal(
+        self, server: Any, sid: str, eio_sid: str, data: Any, namespace: str, id: int | None
+    ) -> None:
+        try:
+            await super()._handle_event_internal(server, sid, eio_sid, data, namespace, id)
+        except (
+            Exception
+        ):  # a handler's own are answered by it; this is an answer that can't be sent
+            log.exception("%s was not answered", data[0])
+            answer = {"error": "the chat failed at this; its log says why", "retry": False}
+            if id is not None:
+                ack = self.packet_class(ACK, namespace=namespace, id=id, data=[answer])
+                await self._send_packet(eio_sid, ack)

@@ -1,5 +1,6 @@
 """How much one user, or one address, may ask for: token buckets, in the memory of one process."""
 
+import ipaddress
 import math
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -64,10 +65,10 @@ class Turnstile:
                 return await send({"type": "websocket.close", "code": 1013})
             return await self._app(scope, receive, send)
         if wait:
-            return await _refuse(send, 429, "too many requests; wait a moment", wait)
+            return await refuse(send, 429, "too many requests; wait a moment", wait)
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if not length.isdigit() or int(length) > self._most:
-            return await _refuse(send, 413, f"the request is over {self._most} bytes")
+            return await refuse(send, 413, f"the request is over {self._most} bytes")
         await self._app(scope, self._counted(receive), send)
 
     def _counted(self, receive: Receive) -> Receive:
@@ -83,7 +84,8 @@ class Turnstile:
         return counted
 
 
-async def _refuse(send: App, status: int, reason: str, wait: float = 0) -> None:
+async def refuse(send: App, status: int, reason: str, wait: float = 0) -> None:
+    """Answer an HTTP request with an error, and end its connection."""
     headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
     if wait:
         headers.append((b"retry-after", retry_after(wait).encode()))
@@ -92,8 +94,17 @@ async def _refuse(send: App, status: int, reason: str, wait: float = 0) -> None:
 
 
 def address(scope: Scope) -> str:
-    """Where a request comes from; uvicorn has put in what a trusted proxy says."""
-    return str((scope.get("client") or [""])[0])
+    """Where a request comes from, as a proxy that is believed says.
+
+    Of IPv6 the network: a visitor has 2**64 addresses to choose from.
+    """
+    host = str((scope.get("client") or [""])[0])
+    if ":" not in host:
+        return host
+    try:
+        return str(ipaddress.ip_network((host.partition("%")[0], 64), strict=False))
+    except ValueError:
+        return host
 
 
 def retry_after(wait: float) -> str:

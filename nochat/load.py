@@ -172,6 +172,7 @@ class Socket:
                 yield socket
             finally:
                 listening.cancel()
+                await asyncio.wait([listening])
 
     async def call(self, event: str, data: dict[str, Any]) -> None:
         """Send an event and wait until it is acknowledged; again, where it says "too fast".
@@ -191,12 +192,26 @@ class Socket:
             raise NochatError(f"the chat refuses {event}: {answer['error']}")
 
     async def _listen(self) -> None:
+        """Hear until the chat is gone; who waits for an answer then hears of that."""
+        gone: Exception = NochatError("the chat closed a socket")
+        try:
+            await self._hear()
+        except Exception as error:
+            gone = error
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(gone)
+
+    async def _hear(self) -> None:
         async for packet in self._link:
             text = str(packet)
             if text == "2":
                 await self._link.send("3")
             elif text.startswith("43"):
                 number, _, answer = text[2:].partition("[")
-                self._answers.pop(int(number)).set_result(json.loads(f"[{answer}")[0])
+                if not (waiting := self._answers.pop(int(number))).done():
+                    waiting.set_result(json.loads(f"[{answer}")[0])
+            elif text.startswith("44"):
+                raise NochatError(f"the chat refuses a socket: {json.loads(text[2:])['message']}")
             elif text.startswith('42["entries"'):
                 self._heard(json.loads(text[2:])[1]["entries"])

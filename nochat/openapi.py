@@ -10,6 +10,7 @@ import msgspec
 from nochat.client import COOKIE
 from nochat.rest import Call, Error
 
+PORTS = f"At a port other than 80 and 443 its name has the port: {COOKIE}_8000."
 REFERENCES = "#/components/schemas/{name}"
 
 
@@ -20,7 +21,7 @@ def document(calls: Sequence[Call]) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for call in calls:
         paths.setdefault(call.path, {})[call.method.lower()] = _operation(call)
-    cookie = {"type": "apiKey", "in": "cookie", "name": COOKIE}
+    cookie = {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": PORTS}
     return {
         "openapi": "3.1.0",
         "info": {"title": "NoChat", "version": "1"},

@@ -13,10 +13,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from nochat.bus import Bus
-from nochat.client import COOKIE
 from nochat.errors import RequestFailed, Unavailable
 from nochat.events import RoomId, UserName
 from nochat.limits import Limit, address, retry_after
+from nochat.origin import cookie_names
 from nochat.requests import Session, WhoIs
 from nochat.settings import Settings
 from nochat.watch import Watch
@@ -142,7 +142,7 @@ def _endpoint(call: Call, shared: Shared) -> Callable[[HttpRequest], Awaitable[R
 
 
 async def _caller(call: Call, request: HttpRequest, shared: Shared) -> Caller:
-    token = request.cookies.get(COOKIE, "")
+    token = request.cookies.get(cookie_names(request.scope)[0], "")
     session = Session()
     if token:
         session = await shared.bus.request(WhoIs(token=token))
@@ -171,7 +171,7 @@ def _set_cookie(response: Response, caller: Caller, request: HttpRequest) -> Non
     if caller.cookie is None:
         return
     response.set_cookie(
-        COOKIE,
+        cookie_names(request.scope)[0],
         caller.cookie,
         max_age=int(caller.shared.settings.session_hours * 3600) if caller.cookie else 0,
         httponly=True,
@@ -235,4 +235,5 @@ def refusal(error: Exception) -> Response:
         case HTTPException():
             return reply(Error(error.detail), error.status_code, **dict(error.headers or {}))
         case _:
-            raise error
+            log.error("a request failed", exc_info=error)
+            return reply(Error("the chat failed at this; its log says why"), 500)

@@ -1,21 +1,20 @@
-"""HTTP: a port, and an ASGI application that uvicorn serves on it."""
+"""HTTP: an ASGI application that uvicorn serves on a listening socket."""
 
 import asyncio
-import os
+import ipaddress
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import uvicorn
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from nochat.errors import NochatError
-from nochat.settings import Settings
+from nochat.settings import Settings, SettingsError
 
 App = Callable[..., Any]
 
-SEND_BUFFER = 2**17  # bytes that the system may hold for a client (Linux takes it twice)
 STALLED = 15.0  # seconds that a client may leave a websocket's buffer full
 
 
@@ -40,6 +39,55 @@ class Impatient(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
 
+class Proxied(ProxyHeadersMiddleware):
+    """Puts what a believed proxy says of a request in its place; what others say goes.
+
+    Beside the client's address and the scheme that is the host: whoever looks at `Host` after this
+    sees what the browser used.
+    """
+
+    def __init__(self, app: App, proxies: str) -> None:
+        _check_proxies(proxies)
+        super().__init__(app, proxies)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """ASGI."""
+        if scope["type"] != "lifespan":
+            scope["client"] = _plain(scope.get("client"))
+            self._put_host(scope)
+        await super().__call__(scope, receive, send)
+
+    def _put_host(self, scope: Any) -> None:
+        headers = scope["headers"]
+        said = [value for name, value in headers if name == b"x-forwarded-host"]
+        if not said:
+            return
+        kept = [(name, value) for name, value in headers if name != b"x-forwarded-host"]
+        if (scope["client"] or [""])[0] in self.trusted_hosts:
+            # Each proxy on the way adds one; the first is what the browser used.
+            first = b",".join(said).partition(b",")[0].strip()
+            kept = [(name, first if name == b"host" else value) for name, value in kept]
+        scope["headers"] = kept
+
+
+def _plain(client: Any) -> Any:
+    """A client's address; one of IPv4 that came to a socket of IPv6 as it is written elsewhere."""
+    if client and client[0].startswith("::ffff:"):
+        return client[0].removeprefix("::ffff:"), client[1]
+    return client
+
+
+def _check_proxies(proxies: str) -> None:
+    for each in proxies.split(",") if proxies.strip() not in ("", "*") else []:
+        try:
+            ipaddress.ip_network(each.strip())
+        except ValueError as error:
+            raise SettingsError(
+                f"NOCHAT_PROXIES={proxies} can't be used: {error}; give addresses or networks, "
+                "as 10.0.0.7,10.1.0.0/16, or * for all"
+            ) from None
+
+
 class Server(uvicorn.Server):
     """uvicorn, except that the signals are ours."""
 
@@ -53,9 +101,8 @@ class Server(uvicorn.Server):
 async def serving(app: App, listening: socket.socket, settings: Settings) -> AsyncIterator[None]:
     """Serve an application until the block ends."""
     config = uvicorn.Config(
-        app,
-        proxy_headers=True,
-        forwarded_allow_ips=settings.proxies,
+        Proxied(app, settings.proxies),
+        proxy_headers=False,
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -71,26 +118,3 @@ async def serving(app: App, listening: socket.socket, settings: Settings) -> Asy
     finally:
         server.should_exit = True
         await task
-
-
-def listen(place: tuple[str, int], variable: str) -> socket.socket:
-    """A listening socket.
-
-    Args:
-        place: address and port; port 0 takes a free one.
-        variable: the setting that names the port.
-
-    Raises:
-        NochatError: it can't be had; says why, and which setting to change.
-    """
-    try:
-        listening = socket.create_server(place, backlog=1024)
-    except OSError as error:
-        reason = os.strerror(error.errno or 0)
-        raise NochatError(
-            f"can't listen on {place[0]}:{place[1]} ({reason}); stop what uses it, or set "
-            f"{variable} to another, or 0 for any"
-        ) from None
-    # Or the system would hold megabytes for each client that does not read.
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-    return listening

@@ -17,6 +17,8 @@ from nochat.events import UserName
 PREFIX, FILE = "NOCHAT_", "_FILE"
 PASSWORD = re.compile(r"(?<=://)[^\s'\"]*(?=@)")  # with the user's name, in a URL
 
+TEN_YEARS = 87_660  # hours
+
 OFF = {"off", "none"}  # what a URL is set to where there is to be nothing
 
 # Variables of the course, the tests and the machines: known only to not be called mistakes.
@@ -43,11 +45,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             `https://ACCOUNT.blob.core.windows.net/CONTAINER?SAS`; empty: a folder in `data_dir`;
             `off`: there is none.
         data_dir: folder of the embedded stores.
-        host: address that `web` and `gateway` listen on.
+        host: address that `web` and `gateway` listen on, or its name: `127.0.0.1` or `::1` for this
+            machine alone, `0.0.0.0` or, with IPv6, `::` for all that reach it.
         port: port of `web`, and of everything in `nochat up`; 0 takes a free one.
         gateway_port: port of a `gateway` that runs as a process of its own.
         gateway_url: where the page finds such a gateway; empty: its own address.
-        origins: further origins, comma-separated, whose pages may open a socket.
+        origins: further origins, comma-separated (`https://chat.example`), whose pages may open a
+            socket and call REST.
         frame_ancestors: origins that may frame the page (Content-Security-Policy).
         shards: queues that the rooms are spread over, one active controller each.
         session_hours: hours until a session ends.
@@ -55,7 +59,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         address_rate: HTTP requests a second from one address; 0: any.
         login_rate: log-ins and registrations a second from one address, and a tenth of that for
             one account; 0: any.
-        proxies: addresses, comma-separated, whose X-Forwarded-For and -Proto are believed.
+        proxies: addresses and networks, comma-separated, whose X-Forwarded-For, -Proto and -Host
+            are believed; `*`: all.
         reserved: names, comma-separated, beside the bot's, that nobody may register over the page.
         max_frame: bytes a client may send in one websocket frame or long-polling request.
         patience: seconds that a service waits, when it starts, for a server that does not answer.
@@ -80,11 +85,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     origins: str = ""
     frame_ancestors: str = "'none'"
     shards: Annotated[int, Meta(ge=1, le=64)] = 4
-    session_hours: Annotated[float, Meta(gt=0)] = 24.0
+    session_hours: Annotated[float, Meta(gt=0, le=TEN_YEARS)] = 24.0
     user_rate: Annotated[float, Meta(ge=0)] = 20.0
     address_rate: Annotated[float, Meta(ge=0)] = 100.0
     login_rate: Annotated[float, Meta(ge=0)] = 1.0
-    proxies: str = "127.0.0.1"
+    proxies: str = "127.0.0.1,::1"
     reserved: str = "nochat,system"
     max_frame: Annotated[int, Meta(ge=8192)] = 65536
     patience: Annotated[float, Meta(ge=0)] = 10.0
@@ -150,7 +155,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
         raise SettingsError(f"unknown variable {name}; {hint}")
-    values = {known[name]: value for name, value in given.items() if name in known}
+    # A file of variables that was written on Windows leaves a carriage return behind each.
+    values = {known[name]: value.strip() for name, value in given.items() if name in known}
     for name in given.keys() & files.keys():
         if (field := files[name]) in values:
             raise SettingsError(f"{name} and {name.removesuffix(FILE)} are both set: keep one")

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
@@ -20,6 +20,7 @@ import socketio
 
 from nochat import client
 from nochat.actions import ACTIONS, Action, Who
+from nochat.background import Background
 from nochat.bus import Bus
 from nochat.engine import Application, Server
 from nochat.errors import NochatError, RequestFailed
@@ -43,6 +44,7 @@ from nochat.events import (
     new_id,
 )
 from nochat.limits import Limit
+from nochat.origin import Origin, cookie_names, further_origins, may_act
 from nochat.presence import REPORT_EVERY, Presence
 from nochat.requests import GetHistory, GetRooms, Rooms, Session, WhoIs
 from nochat.settings import Settings
@@ -77,12 +79,12 @@ class Sockets:
 
     def __init__(self, bus: Bus, settings: Settings) -> None:
         self.name = f"gateway-{new_id()[:8]}"
-        self._bus, self._settings = bus, settings
+        self._bus, self._origins = bus, further_origins(settings)
         self._connections: dict[str, Connection] = {}
         self._presence = Presence(self.name)
         self._limit = Limit(settings.user_rate, BURST)
         self._latest: dict[str, int] = {}  # position of the last entry that was spread, by room
-        self._background: set[asyncio.Task[None]] = set()
+        self._background = Background()
         self._io = Server(
             async_mode="asgi",
             cors_allowed_origins=self._may_connect,
@@ -165,7 +167,7 @@ class Sockets:
     def resync(self) -> None:
         """Let every client ask for what it may have missed."""
         if self._connections:
-            self._later(self._to_all("resync", {}))
+            self._background.start(self._to_all("resync", {}))
 
     # ---- what clients say -----------------------------------------------------------------------
 
@@ -189,6 +191,9 @@ class Sockets:
             except (NochatError, TimeoutError) as error:
                 log.warning("a client was told to try again: %s", error)
                 return {"error": "the chat can't take this now; try again", "retry": True}
+            except Exception:  # whatever it is: without an answer the client would wait
+                log.exception("%s failed", action.shape.__name__)
+                return {"error": "the chat failed at this; its log says why", "retry": False}
 
         return receive
 
@@ -206,13 +211,22 @@ class Sockets:
     # ---- connections ----------------------------------------------------------------------------
 
     def _may_connect(self, origin: str | None, environ: dict[str, Any]) -> bool:
-        host = environ.get("HTTP_X_FORWARDED_HOST") or environ.get("HTTP_HOST", "")
-        own = {f"http://{host}", f"https://{host}"}
-        return origin is None or origin in own | set(self._settings.origins.split(","))
+        return not origin or may_act(origin, environ["asgi.scope"], self._origins)
 
     async def _connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
         try:
-            session: Session = await self._bus.request(WhoIs(token=_token(environ)))
+            await self._let_in(sid, environ, auth)
+        except socketio.exceptions.ConnectionRefusedError:
+            raise
+        except Exception:
+            log.exception("a connection is refused")
+            self._connections.pop(sid, None)
+            raise socketio.exceptions.ConnectionRefusedError("unavailable") from None
+
+    async def _let_in(self, sid: str, environ: dict[str, Any], auth: Any) -> None:
+        try:
+            token = _token(environ, self._origins)
+            session: Session = await self._bus.request(WhoIs(token=token))
         except NochatError as error:
             log.warning("a connection was refused: %s", error)
             raise socketio.exceptions.ConnectionRefusedError("unavailable") from None
@@ -222,9 +236,9 @@ class Sockets:
             user, session.role, session=session.digest, expires=session.expires
         )
         if self._presence.came(user):
-            self._later(self._report())
+            self._background.start(self._report())
         await self._io.enter_room(sid, f"user:{user}")
-        self._later(self._receive(sid, session, client.positions(auth)))
+        self._background.start(self._receive(sid, session, client.positions(auth)))
 
     async def _disconnect(self, sid: str, reason: str = "") -> None:
         if connection := self._connections.pop(sid, None):
@@ -232,9 +246,10 @@ class Sockets:
 
     async def _gone(self, sid: str, connection: Connection, reason: str) -> None:
         seconds = round(time.monotonic() - connection.since, 3)
-        event = UserDisconnected(connection.user, sid, self.name, seconds, reason)
-        with suppress(NochatError, TimeoutError):
-            await self._publish(event)
+        try:
+            await self._publish(UserDisconnected(connection.user, sid, self.name, seconds, reason))
+        except Exception as error:
+            log.warning("nobody is told that a socket is gone: %r", error)
         if self._presence.went(connection.user):
             await self._report()
 
@@ -243,8 +258,9 @@ class Sockets:
         try:
             await self._publish(UserConnected(session.user, sid, self.name))
             await self._welcome(sid, session, positions)
-        except (NochatError, TimeoutError) as error:
-            log.warning("a connection is closed that could not be welcomed: %s", error)
+        except Exception as error:
+            unexpected = None if isinstance(error, NochatError | TimeoutError) else error
+            log.warning("a socket is closed: no welcome: %s", error, exc_info=unexpected)
             await self._io.disconnect(sid)
 
     async def _welcome(self, sid: str, session: Session, positions: dict[str, int]) -> None:
@@ -277,7 +293,7 @@ class Sockets:
         for sid in sids:
             await self._enter(sid, room)
         if sids:  # who comes in must hear who is in it, but nobody waits for that
-            self._later(self._introduce(user, room))
+            self._background.start(self._introduce(user, room))
 
     async def _introduce(self, user: str, room: str) -> None:
         """Tell a user what there is to know of a room; the next welcome does it too."""
@@ -300,13 +316,11 @@ class Sockets:
     @asynccontextmanager
     async def reporting(self) -> AsyncIterator[None]:
         """Report who is here until the block ends; then close every socket."""
-        task = asyncio.create_task(self._keep_reporting())
+        self._background.start(self._keep_reporting())
         try:
             yield
         finally:
-            task.cancel()
-            for each in [*self._background]:
-                each.cancel()
+            self._background.cancel()
             for sid, connection in list(self._connections.items()):
                 await self._gone(sid, connection, "the gateway stopped")
             self._connections.clear()
@@ -314,8 +328,11 @@ class Sockets:
 
     async def _keep_reporting(self) -> None:
         while True:
-            await self._report()
-            await self._expire()
+            try:
+                await self._report()
+                await self._expire()
+            except Exception:  # the next one may be right
+                log.exception("who is here was not reported")
             await asyncio.sleep(REPORT_EVERY)
 
     async def _expire(self) -> None:
@@ -330,12 +347,6 @@ class Sockets:
         with suppress(NochatError):  # the next report says it all again
             await self._bus.publish(report)
 
-    def _later(self, work: Any) -> None:
-        """Run in the background."""
-        task = asyncio.create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-
 
 def _gone(entry: RoomEvent) -> str:
     """Who is in the room no longer by this entry, if anybody."""
@@ -348,9 +359,10 @@ def _gone(entry: RoomEvent) -> str:
             return ""
 
 
-def _token(environ: dict[str, Any]) -> str:
+def _token(environ: dict[str, Any], further: Collection[Origin]) -> str:
     try:
-        morsel = SimpleCookie(environ.get("HTTP_COOKIE", "")).get(client.COOKIE)
+        cookies = SimpleCookie(environ.get("HTTP_COOKIE", ""))
     except CookieError:
         return ""
-    return morsel.value if morsel else ""
+    names = cookie_names(environ["asgi.scope"], further)
+    return next((cookies[name].value for name in names if name in cookies), "")

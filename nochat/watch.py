@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import resource
 import socket
@@ -15,6 +16,8 @@ from typing import Any
 from nochat.bus import Bus
 from nochat.errors import NochatError
 from nochat.events import ServiceReported
+
+log = logging.getLogger(__name__)
 
 EVERY = 2.0  # seconds between two reports
 SILENCE = 10.0  # seconds without a report after which an instance is taken for gone
@@ -45,8 +48,12 @@ async def reporting(bus: Bus) -> AsyncIterator[None]:
 
     async def publish() -> None:
         while True:
-            with contextlib.suppress(NochatError):  # the next one says the same, and more
+            try:
                 await bus.publish(report(bus))
+            except NochatError:
+                pass  # the next one says the same, and more
+            except Exception:
+                log.exception("%s does not report", bus.name)
             await asyncio.sleep(EVERY)
 
     task = asyncio.create_task(publish(), name=f"{bus.name}: report")

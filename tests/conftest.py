@@ -1,5 +1,6 @@
 """What tests of several folders share: the real servers, started once a session."""
 
+import logging
 import os
 import subprocess
 from collections.abc import Iterator
@@ -30,6 +31,29 @@ def _private_servers() -> Iterator[None]:
         for variable in ("NOCHAT_BUS_URL", "NOCHAT_USERS_URL", "NOCHAT_ACTIVITY_URL"):
             patch.delenv(variable, raising=False)
         yield
+
+
+class _Lost(logging.Handler):
+    """Notes what asyncio says of errors that nobody asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Called by logging."""
+        if "never retrieved" in record.getMessage():
+            self.said.append(record.getMessage())
+
+
+@pytest.fixture(autouse=True)
+def _no_error_is_lost() -> Iterator[None]:
+    """No task may fail without anybody who hears of it."""
+    lost = _Lost()
+    logging.getLogger("asyncio").addHandler(lost)
+    yield
+    logging.getLogger("asyncio").removeHandler(lost)
+    assert lost.said == []
 
 
 @pytest.fixture(scope="session", autouse=True)

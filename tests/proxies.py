@@ -13,12 +13,14 @@ class Proxy(socketserver.ThreadingTCPServer):
 
     Args:
         port: of the real server, on this computer.
+        host: address of this computer to listen on.
     """
 
     daemon_threads = True
 
-    def __init__(self, port: int) -> None:
-        super().__init__(("127.0.0.1", 0), _Pass)
+    def __init__(self, port: int, host: str) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, 0), _Pass)
         self.target, self.port = port, self.server_address[1]
         self.silent = self.closing = False
 
@@ -41,9 +43,9 @@ class _Pass(socketserver.BaseRequestHandler):
 
 
 @contextlib.contextmanager
-def proxy(port: int) -> Iterator[Proxy]:
+def proxy(port: int, host: str = "127.0.0.1") -> Iterator[Proxy]:
     """One that serves until the block ends."""
-    with Proxy(port) as it:
+    with Proxy(port, host) as it:
         thread = threading.Thread(target=it.serve_forever, args=(0.05,))
         thread.start()
         try:

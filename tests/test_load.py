@@ -1,14 +1,16 @@
 """`nochat load`: people who write, and what it says of the chat."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.server import serve
 
 from nochat.errors import NochatError
 from nochat.lab import chat as lab
-from nochat.load import Report, load
+from nochat.load import Report, Socket, load
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +44,38 @@ async def test_a_chat_that_is_not_there_is_said():
         await load("http://127.0.0.1:9", people=1, rate=1, seconds=1, say=print)
 
 
+@pytest.mark.parametrize(
+    ("says", "expected"),
+    [
+        (['44{"message":"unavailable"}'], "refuses a socket: unavailable"),
+        ([], "the chat closed a socket"),
+    ],
+)
+async def test_who_is_not_answered_hears_why_at_once(says, expected):
+    """Of a chat that refuses a socket, or goes, while somebody waits for an answer."""
+
+    async def handle(link):
+        await link.send("0{}")
+        await link.recv()
+        for packet in says:
+            await link.send(packet)
+        await link.recv()  # what waits for an answer
+
+    async with serve(handle, "127.0.0.1", 0) as server:
+        url = "http://127.0.0.1:{}".format(*server.sockets[0].getsockname()[1:2])
+        async with asyncio.timeout(5), Socket.opened(url, "", print) as socket:
+            with pytest.raises(NochatError, match=expected):
+                await socket.call("join", {"room": "lobby"})
+
+
 def test_the_command_says_figures_and_wants_numbers(chat):
     nochat = Path(sys.executable).with_name("nochat")
     command = [nochat, "load", chat.url, "--people=2", "--rate=20"]
     ran = subprocess.run([*command, "--seconds=0.5"], capture_output=True, text=True, timeout=30)
     assert ran.returncode == 0, ran.stderr
     assert "2 people: 10 messages, 20 of 20 delivered" in ran.stdout.splitlines()[-1]
-    ran = subprocess.run([*command, "--seconds=0"], capture_output=True, text=True, timeout=30)
-    assert ran.returncode == 2
-    assert "0 is not above 0" in ran.stderr
+    for wrong in ("0", "inf", "nan"):
+        argument = f"--seconds={wrong}"
+        ran = subprocess.run([*command, argument], capture_output=True, text=True, timeout=30)
+        assert ran.returncode == 2
+        assert f"{wrong} is not a number above 0" in ran.stderr

@@ -67,3 +67,14 @@ def test_a_file_that_is_no_good_is_named_and_its_content_is_not_shown(tmp_path):
         load({"NOCHAT_PORT_FILE": str(tmp_path / "port"), "NOCHAT_PORT": "1"})
     with pytest.raises(SettingsError, match="did you mean"):
         load({"NOCHAT_BUS_FILE": "x"})
+
+
+@pytest.mark.parametrize(("text", "expected"), [(" 24 ", 24.0), ("24\r", 24.0), ("0.5", 0.5)])
+def test_blanks_around_a_value_do_not_count(text, expected):
+    assert load({"NOCHAT_SESSION_HOURS": text}).session_hours == expected
+
+
+@pytest.mark.parametrize("text", ["inf", "nan", "1e9", "0", "", "a day"])
+def test_a_session_has_an_end(text):
+    with pytest.raises(SettingsError, match=r"NOCHAT_SESSION_HOURS=.*can't be used"):
+        load({"NOCHAT_SESSION_HOURS": text})

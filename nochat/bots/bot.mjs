@@ -112,7 +112,7 @@ const health = createServer(({ url }, response) => {
   response.end(JSON.stringify(said ?? {}));
 });
 health.on("error", (error) => {
-  console.error(`nochat: ${error.message} (see NOCHAT_OPERATION_PORT)`);
+  console.error(`nochat: ${error.message} (see NOCHAT_OPERATION_HOST and NOCHAT_OPERATION_PORT)`);
   process.exit(2);
 });
 
@@ -136,7 +136,7 @@ function note(step, { type, id, correlation_id }) {
   log("debug", `${step} ${type}`, { logger: "nochat.trace", ...fields });
 }
 
-if (port) health.listen(Number(port), host);
+if (port) health.listen(Number(port), host.replace(/^\[|\]$/g, ""));
 let started = false;
 let pause = 100;
 const giveUp = Date.now() + patience;

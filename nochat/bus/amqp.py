@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import re
+from ast import literal_eval
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -10,7 +12,13 @@ from urllib.parse import urlsplit
 import pika
 from pika.adapters.asyncio_connection import AsyncioConnection
 from pika.channel import Channel
-from pika.exceptions import AMQPError, ProbableAccessDeniedError, ProbableAuthenticationError
+from pika.exceptions import (
+    AMQPError,
+    ConnectionClosedByBroker,
+    NoFreeChannels,
+    ProbableAccessDeniedError,
+    ProbableAuthenticationError,
+)
 from pika.spec import BasicProperties
 
 from nochat.bus.amqp_link import PATIENCE, REPLY_TO, AmqpLink, Answer, Holding
@@ -19,12 +27,15 @@ from nochat.bus.inspection import Held, QueueState
 from nochat.bus.outbox import Outbox
 from nochat.bus.routing import DEAD, DEAD_LETTERS, EXCHANGES, Queue
 from nochat.errors import BrokerDown, BusError, ConnectionLost, Unavailable
+from nochat.origin import netloc
 
 log = logging.getLogger(__name__)
 
 # A delivery that is not acknowledged says nothing against the message: a service stopped, or waited
 # for its store. `suspects.py` finds what crashes a service. Without a limit, RabbitMQ 4 has 20.
 DELIVERY_LIMIT = 1_000_000_000
+# How pika writes down, in the text of another error, why the broker closed a connection.
+CLOSED = re.compile(r"ConnectionClosedByBroker: \((\d+)\) (.*)", re.DOTALL)
 LONGEST_PAUSE = 5.0  # seconds between two attempts to reconnect
 
 
@@ -52,6 +63,7 @@ class AmqpTransport:
         self._consumers: dict[Consumer, AmqpLink | None] = {}
         self._main: AmqpLink | None = None
         self._lost = asyncio.Event()
+        self._opening: set[Answer] = set()
         self._closing = False
         self._keeper: asyncio.Task[None] | None = None
 
@@ -59,7 +71,8 @@ class AmqpTransport:
     def place(self) -> str:
         """The broker's address, without the password."""
         parameters = self._parameters
-        return f"{parameters.host}:{parameters.port}, virtual host {parameters.virtual_host!r}"
+        where = netloc(parameters.host, parameters.port)
+        return f"{where}, virtual host {parameters.virtual_host!r}"
 
     async def open(self, outbox: Outbox, on_reply: Callable[[bytes], None]) -> None:
         """Connect; from then on the connection is kept.
@@ -154,7 +167,7 @@ class AmqpTransport:
     async def _connect(self) -> None:
         self._lost.clear()
         self._connection = await _open(self._parameters, self.place)
-        self._connection.add_on_close_callback(lambda *_: self._lost.set())
+        self._connection.add_on_close_callback(self._connection_closed)
         try:
             self._main = await self._link()
             for name, kind in EXCHANGES.items():
@@ -173,12 +186,21 @@ class AmqpTransport:
         if not self._connection or not self._connection.is_open:
             raise ConnectionLost("the connection to RabbitMQ is down")
         opened = Answer()
-        self._connection.channel(on_open_callback=opened.give)
+        self._opening.add(opened)
         try:
-            async with asyncio.timeout(PATIENCE):  # pika says nothing when the connection breaks
+            self._connection.channel(on_open_callback=opened.give)
+            async with asyncio.timeout(PATIENCE):
                 link = AmqpLink(await opened, self._app_id)
+        except NoFreeChannels:
+            most = self._connection.params.channel_max
+            raise BrokerDown(
+                f"RabbitMQ at {self.place} allows {most} channels a connection; "
+                "raise channel_max in its configuration"
+            ) from None
         except TimeoutError:
             raise BrokerDown(f"RabbitMQ did not answer within {PATIENCE:g} s") from None
+        finally:
+            self._opening.discard(opened)
         link.channel.add_on_close_callback(self._channel_closed)
         link.channel.add_on_cancel_callback(lambda _: self._lost.set())
         await link.confirm()
@@ -225,6 +247,12 @@ class AmqpTransport:
     def _reply(self, _: Channel, __: Any, ___: BasicProperties, body: bytes) -> None:
         self._on_reply(body)
 
+    def _connection_closed(self, _: Any, reason: Exception) -> None:
+        self._lost.set()
+        for opened in self._opening:  # a channel too many ends the connection, says the broker
+            if not opened.done():
+                opened.set_exception(BrokerDown(_refusal(self.place, _said(reason))))
+
     def _channel_closed(self, channel: Channel, reason: Exception) -> None:
         links = [self._main, *self._consumers.values()]
         if channel in [link.channel for link in links if link]:
@@ -263,6 +291,8 @@ class AmqpTransport:
                 return await self._connect()
             except (BusError, AMQPError) as error:
                 log.info("not yet: %s", error)
+            except Exception:  # nobody else would try again
+                log.exception("not yet")
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
@@ -310,13 +340,37 @@ async def _open(parameters: pika.URLParameters, place: str) -> AsyncioConnection
 def _explain(error: Any, place: str) -> BusError:
     cause = _root(error)
     if isinstance(cause, ProbableAuthenticationError):
-        return BusError(f"RabbitMQ at {place} refused the user or password; check NOCHAT_BUS_URL")
+        return BusError(
+            f"RabbitMQ at {place} refused the user or password ({_said(cause)}); "
+            "check NOCHAT_BUS_URL"
+        )
     if isinstance(cause, ProbableAccessDeniedError):
-        return BusError(f"RabbitMQ at {place}: no such virtual host, or not for this user")
+        said = _said(cause)
+        # A limit can be waited for: others may leave.
+        return (BrokerDown if "limit" in said else BusError)(_refusal(place, said))
     return BrokerDown(
         f"RabbitMQ at {place} does not answer ({cause}); is it running? "
         "`nochat doctor` says how to install it, NOCHAT_BUS_URL where it is"
     )
+
+
+def _refusal(place: str, said: str) -> str:
+    advice = (
+        "`rabbitmqctl` set_vhost_limits and set_user_limits raise it"
+        if "limit" in said
+        else "NOCHAT_BUS_URL names the virtual host and the user, `rabbitmqctl set_permissions` "
+        "lets them in"
+    )
+    return f"RabbitMQ at {place} refused: {said}; {advice}"
+
+
+def _said(error: Exception) -> str:
+    """The broker's reply code and text."""
+    if isinstance(error, ConnectionClosedByBroker):
+        return f"{error.reply_code} {error.reply_text}"
+    if found := CLOSED.fullmatch(str(next(iter(error.args), ""))):
+        return f"{found[1]} {literal_eval(found[2])}"
+    return str(error)
 
 
 def _root(error: Any) -> Any:

@@ -16,6 +16,7 @@ import msgspec
 from nochat import registry
 from nochat.grant import grant
 from nochat.keeper import Kept, free_port, keep, wait_until
+from nochat.origin import url
 from nochat.settings import load
 
 READY = 30.0  # seconds that a service may take to start
@@ -208,8 +209,9 @@ def _start_together(chat: Chat, settings: Mapping[str, str]) -> None:
 def _start_apart(chat: Chat, settings: dict[str, str]) -> None:
     web, gateway = int(settings["port"]) or free_port(), free_port()
     settings |= {"port": str(web), "gateway_port": str(gateway)}
-    settings |= {"gateway_url": f"http://127.0.0.1:{gateway}"}
-    settings |= {"origins": f"http://127.0.0.1:{web},http://localhost:{web}"}
+    host = settings.get("host", "127.0.0.1")
+    settings |= {"gateway_url": url(host, gateway)}
+    settings |= {"origins": f"{url(host, web)},http://localhost:{web}"}
     names = registry.names(load(_environment(settings)))
     for name in names:
         chat.launch(name, "run", name, env=_environment(settings))

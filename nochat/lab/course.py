@@ -1,24 +1,16 @@
 """Runs the course without hands: `python -m nochat.lab.course`."""
 
 import argparse
-import json
 import logging
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import nochat
-from nochat.lab.notebook import (
-    CELL_SECONDS,
-    EXECUTED,
-    CourseError,
-    Result,
-    check_parameters,
-    quiet,
-    run,
-)
+from nochat.lab import _parameters
+from nochat.lab._parameters import CourseError
+from nochat.lab.notebook import CELL_SECONDS, EXECUTED, Result, quiet, run
 
 __all__ = ["CourseError", "Result", "main", "run"]
 
@@ -83,14 +75,6 @@ def table(results: Sequence[Result]) -> str:
     return "\n".join(rows)
 
 
-def value(text: str) -> Any:
-    """A parameter's value as typed: JSON if it is that, else the text itself."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
@@ -108,19 +92,18 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def run_all(options: argparse.Namespace) -> list[Result]:
     """Run what the command line asks for, and say how it goes."""
-    parameters = {
-        name: value(text) for name, _, text in (pair.partition("=") for pair in options.parameter)
-    }
+    texts = _parameters.split(options.parameter)
     paths = find(options.names)
     with quiet():
-        for path in paths:
-            check_parameters(path, parameters)
+        parameters = {path: _parameters.read(path, texts) for path in paths}
     if options.stale:
         paths = [path for path in paths if is_stale(path, options.out)]
     results = []
     for number, path in enumerate(paths, 1):
         print(f"{path.stem} ({number} of {len(paths)})", flush=True)
-        results.append(run(path, options.out, parameters, timeout=options.timeout, progress=say))
+        results.append(
+            run(path, options.out, parameters[path], timeout=options.timeout, progress=say)
+        )
         say(explain(results[-1]))
     return results
 

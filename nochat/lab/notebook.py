@@ -20,6 +20,7 @@ import psutil
 
 from nochat import doctor
 from nochat.keeper import when_gone
+from nochat.lab import _parameters
 
 EXECUTED = Path("build/notebooks")
 CELL_SECONDS = 600  # installing a machine for the first time, on a slow network
@@ -27,10 +28,6 @@ CELL_SECONDS = 600  # installing a machine for the first time, on a slow network
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _FENCED = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^#+ +(.+?)\s*$", re.MULTILINE)
-
-
-class CourseError(Exception):
-    """The course can't be run as asked; the message says what to change."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +71,10 @@ def run(
         progress: gets a line of text at the start of each code cell.
 
     Raises:
-        CourseError: the notebook has no such parameter.
+        CourseError: the notebook has no such parameter, or one of another kind.
     """
     with quiet():
-        check_parameters(path, parameters or {})
+        _parameters.check(path, parameters or {})
         if reason := missing(path):
             return Result(path.stem, "unable", reason=reason)
         return _execute(path, out_dir.resolve(), dict(parameters or {}), timeout, progress)
@@ -93,22 +90,6 @@ def missing(path: Path) -> str:
         except doctor.Missing as error:
             reasons.append(str(error))
     return "; ".join(reasons)
-
-
-def check_parameters(path: Path, parameters: Mapping[str, Any]) -> None:
-    """Refuse parameters that a notebook doesn't have; papermill alone would only warn.
-
-    Raises:
-        CourseError: with the names that the notebook knows.
-    """
-    import papermill
-
-    if not parameters:
-        return
-    known = papermill.inspect_notebook(str(path))
-    if unknown := sorted(parameters.keys() - known.keys()):
-        names = ", ".join(known) or "none"
-        raise CourseError(f"{path.stem} has no parameter {', '.join(unknown)}; it has: {names}")
 
 
 class _Run:

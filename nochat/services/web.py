@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -15,9 +14,10 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from nochat import management, openapi
+from nochat import management, openapi, origin
 from nochat.bus import Bus
 from nochat.events import Password, Role, ServiceReported, UserName
+from nochat.origin import Origin, further_origins, gateway_origin
 from nochat.pages import Pages
 from nochat.requests import (
     Accounts,
@@ -124,6 +124,7 @@ class Web:
     def __init__(self, bus: Bus, settings: Settings) -> None:
         self.shared = Shared(bus, settings)
         self._settings = settings
+        self._origins, self._gateway = further_origins(settings), gateway_origin(settings)
         self._pages = Pages()
         self._attempts = Limits(settings.login_rate)
         reserved = [*settings.reserved.split(","), settings.bot_name]
@@ -183,20 +184,28 @@ class Web:
 
     async def _guard(self, request: HttpRequest, answer: Answer) -> Response:
         """No POST from another site's page; the same security headers on everything."""
-        if request.method == "POST" and _is_from_elsewhere(request):
-            response = reply({"error": "this page may not post here"}, 403)
-        else:
+        try:
+            if request.method == "POST" and self._is_from_elsewhere(request):
+                raise NotAllowed(403, "this page may not post here")
             response = await answer(request)
+        except Exception as error:
+            response = refusal(error)
         response.headers.update(self._headers(request))
         return response
 
+    def _is_from_elsewhere(self, request: HttpRequest) -> bool:
+        """By what browsers add and a page can't change; whoever sends neither is no browser."""
+        if page := request.headers.get("origin"):
+            return not origin.may_act(page, request.scope, self._origins)
+        return request.headers.get("sec-fetch-site", "same-origin") != "same-origin"
+
     def _headers(self, request: HttpRequest) -> dict[str, str]:
-        gateway = urlsplit(self._settings.gateway_url).netloc or request.url.netloc
+        here = origin.own(request.scope)
         headers = {
             "Content-Security-Policy": (
                 "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-                f"connect-src 'self' http://{gateway} https://{gateway} "
-                f"ws://{gateway} wss://{gateway}; form-action 'self'; base-uri 'none'; "
+                f"connect-src 'self'{_sources(self._gateway or here, here)}; "
+                "form-action 'self'; base-uri 'none'; "
                 f"frame-ancestors {self._settings.frame_ancestors}"
             ),
             "X-Content-Type-Options": "nosniff",
@@ -260,8 +269,13 @@ async def _refuse(_: HttpRequest, error: Any) -> Response:
     return refusal(error)
 
 
-def _is_from_elsewhere(request: HttpRequest) -> bool:
-    """By what browsers add and a page can't change; whoever sends neither is no browser."""
-    if origin := request.headers.get("origin"):
-        return urlsplit(origin).netloc != request.url.netloc
-    return request.headers.get("sec-fetch-site", "same-origin") != "same-origin"
+def _sources(gateway: Origin | None, here: Origin | None) -> str:
+    """The gateway in the words of a Content-Security-Policy, which has none for IPv6's addresses.
+
+    `'self'` is there beside it: that is enough for a gateway here in all but old browsers.
+    """
+    place = gateway.place if gateway else None
+    if place and place.host.startswith("["):
+        place = None if gateway == here else place._replace(host="*")
+    schemes = ("http", "https", "ws", "wss") if place else ()
+    return "".join(f" {scheme}://{place}" for scheme in schemes)

@@ -15,7 +15,6 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import connect
 
 from nochat.actions import ACTIONS
-from nochat.client import COOKIE
 from nochat.lab.people import Person
 
 pytestmark = pytest.mark.slow
@@ -49,8 +48,8 @@ def cookie(chat):
 
     async def arrive():
         async with Person("eve", chat.url) as eve:
-            (morsel,) = (each for each in eve._http.cookie_jar if each.key == COOKIE)
-            return f"{COOKIE}={morsel.value}"
+            (morsel,) = eve._http.cookie_jar
+            return f"{morsel.key}={morsel.value}"
 
     return asyncio.run(arrive())
 

@@ -1,5 +1,7 @@
 """What a socket may do, and what it is refused."""
 
+from urllib.parse import urlsplit
+
 import aiohttp
 import pytest
 import socketio
@@ -123,7 +125,7 @@ async def test_what_was_read_is_told_on_every_socket_of_a_user(url, ana):
 
 
 async def test_an_open_socket_is_not_opened_by_a_forged_cookie(url):
-    cookies = {"nochat_session": "x" * 43}
+    cookies = {f"nochat_session_{urlsplit(url).port}": "x" * 43}
     async with aiohttp.ClientSession(cookies=cookies) as http:
         socket = socketio.AsyncClient(http_session=http, reconnection=False)
         with pytest.raises(socketio.exceptions.ConnectionError):

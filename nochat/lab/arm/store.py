@@ -1,6 +1,7 @@
 """What the stand-in for Azure Resource Manager knows: groups, resources, and what goes on."""
 
 import asyncio
+import logging
 import re
 import secrets
 import uuid
@@ -10,6 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nochat.lab.arm.refusal import Failure, Refusal
+
+log = logging.getLogger(__name__)
 
 Resource = dict[str, Any]
 
@@ -167,6 +170,10 @@ class Store:
                 done()
             except Refusal as refusal:
                 operation.error = refusal
+                failed()
+            except Exception as error:  # a fault of ours: no success
+                log.exception("an operation failed")
+                operation.error = Refusal(500, "InternalServerError", repr(error))
                 failed()
 
         operation.task = asyncio.create_task(run())

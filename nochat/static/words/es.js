@@ -212,6 +212,7 @@ export default {
     [/^too fast; wait a moment$/, "demasiado deprisa; espera un momento"],
     [/^too many (requests|attempts); (wait|try again).*$/, "demasiados intentos; espera un momento"],
     [/^the chat can't take this now; try again$/, "el chat no puede atenderlo ahora; inténtalo otra vez"],
+    [/^the chat failed at this; its log says why$/, "el chat no ha podido hacerlo; su registro dice por qué"],
     [/^a part of the chat does not answer now; try again in a moment$/, "una parte del chat no responde; inténtalo dentro de un momento"],
     [/^this page may not post here$/, "esta página no puede enviar nada aquí"],
   ],

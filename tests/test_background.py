@@ -1,0 +1,34 @@
+"""Tasks that nobody waits for: what they fail at is said, once, and by us."""
+
+import asyncio
+import gc
+import logging
+
+from nochat.background import Background
+
+
+async def test_a_failure_is_logged_with_the_name_of_the_task(caplog):
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+
+    async def fail(error):
+        raise error
+
+    background = Background(KeyError)
+    for error in (RuntimeError("broken"), KeyError("expected")):
+        task = background.start(fail(error), name="the work")
+        await asyncio.wait([task])
+    del task
+    gc.collect()
+    assert [record.getMessage() for record in caplog.records] == ["the work failed"]
+    assert "broken" in caplog.text
+    assert told == []
+
+
+async def test_what_still_runs_is_cancelled_in_silence(caplog):
+    background = Background()
+    task = background.start(asyncio.Event().wait())
+    background.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert not [it for it in caplog.records if it.levelno >= logging.WARNING]
