@@ -16,14 +16,23 @@ BY_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 # Containers: what else the image is built from, and Compose, or where it is not there its predecessor.
 BUILD_ARGUMENTS = $(BASE_IMAGE:%=--build-arg BASE_IMAGE=%) $(BUILD_CA:%=--secret id=ca,src=%)
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
-export COMPOSE_FILE ?= docker/compose.yaml
+ifneq ($(filter-out docker/%,$(subst :, ,$(or $(COMPOSE_FILE),/))),)
+# None is named, or that of another project, which `make down` would stop.
+COMPOSE_FILE := docker/compose.yaml
+unexport COMPOSE_PROJECT_NAME COMPOSE_PATH_SEPARATOR
+endif
+export COMPOSE_FILE
 
 LOCK = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header
 
-# The environment's own tools come first, and no other environment is in the way.
+# The environment's own tools come first, and no other environment is in the way. Python reads its own
+# variables before it reads our code, which settles all others: nochat/lab/surroundings.py.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
-unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH
+unexport VIRTUAL_ENV CONDA_PREFIX CDPATH BASH_ENV
+unexport $(filter-out PYTHONDONTWRITEBYTECODE PYTHONUNBUFFERED,$(filter PYTHON%,$(.VARIABLES)))
+export LC_ALL := C.UTF-8
+export PYTHONUTF8 := 1
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-21s %s\n", $$1, $$2}' Makefile

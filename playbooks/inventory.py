@@ -17,6 +17,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from nochat.lab.surroundings import of_vagrant, settled  # noqa: E402
+
 GROUPS = {
     "containers": ["containers-host", "containers-host-2"],
     "database": ["database-host"],
@@ -73,7 +77,7 @@ def _vagrant(*arguments: str) -> str:
     ran = subprocess.run(
         ["vagrant", *arguments],
         cwd=ROOT,
-        env=os.environ | {"VAGRANT_CWD": str(ROOT)},
+        env=of_vagrant(settled(os.environ), ROOT),
         capture_output=True,
         text=True,
         check=False,
@@ -90,7 +94,11 @@ def _of_file(hosts: Path) -> dict[str, Any]:
     beside = Path(sys.executable).with_name("ansible-inventory")
     program = str(beside) if beside.exists() else "ansible-inventory"
     ran = subprocess.run(
-        [program, "-i", hosts, "--list"], capture_output=True, text=True, check=False
+        [program, "-i", hosts, "--list"],
+        env=settled(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if ran.returncode:
         sys.exit(f"inventory: {hosts} can't be read: {ran.stderr.strip()}")

@@ -178,6 +178,7 @@ def _made(name: str, address: str, config: str) -> Container:
     try:
         _run("lxc-create", "--name", name, "--template", "none", "--config", str(file))
         made.root.mkdir()
+        made.root.chmod(0o755)  # whatever the umask: the program runs as another user
         with (made.root.parent / "config").open("a") as kept:
             kept.write(f"lxc.rootfs.path = dir:{made.root}\n")
     except BaseException:

@@ -11,6 +11,7 @@ What runs ends with this process, and its files with it. After an interrupt, run
 import json
 import os
 import re
+import shlex
 import sysconfig
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from nochat.lab._following import Following, checked
 from nochat.lab._runs import Comparison, Failed, Run, Task, compare, count_lines
 from nochat.lab.machines import Farm, find_root
 from nochat.lab.servers._server import own_folder
+from nochat.lab.surroundings import PLAIN_ANSIBLE
 
 __all__ = ["Comparison", "Failed", "Run", "Task", "ansible", "compare", "rex"]
 
@@ -56,8 +58,8 @@ def ansible(
         "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder / "ssh"),
     }
-    if (settings := playbook.parent / "ansible.cfg").exists():
-        env["ANSIBLE_CONFIG"] = str(settings)
+    settings = playbook.parent / "ansible.cfg"
+    env["ANSIBLE_CONFIG"] = str(settings if settings.exists() else PLAIN_ANSIBLE)
     argv = ["ansible-runner", "run", str(folder), "--playbook", str(playbook), "--json"]
     extra = folder / "variables.json"  # a file: arguments are seen by all
     extra.touch(mode=0o600)
@@ -65,7 +67,7 @@ def ansible(
     if inventory is None:
         inventory = folder / "hosts"
         inventory.write_text("localhost\n")
-    argv += ["--inventory", str(inventory.absolute()), f"--cmdline=--diff --extra-vars @{extra}"]
+    argv += ["--inventory", str(inventory.absolute()), f"--cmdline=--diff --extra-vars @{shlex.quote(str(extra))}"]
     argv += ["--limit", limit] if limit else []
     following = Following(playbook.name)
     with Board(quiet) as board, _kept(argv, env, folder) as kept:

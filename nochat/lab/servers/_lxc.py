@@ -1,6 +1,7 @@
 """The bridge that LXC machines are on: lxcbr0, or a private one."""
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def _start(quiet: bool) -> Server:
             name=bridge.name,
             first=bridge.network[2],
             last=bridge.network[-2],
-            folder=folder,
+            folder=shlex.quote(str(folder)),
         )
         kept = keep(
             ["/bin/sh", "-c", script, "sh", program],

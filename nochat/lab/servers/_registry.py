@@ -28,9 +28,9 @@ from nochat.lab.servers._server import (
     private,
     progress,
 )
+from nochat.lab.surroundings import own_address
 
 NAME, VARIABLE, USER = "Registry", "NOCHAT_REGISTRY_URL", "nochat"
-ELSEWHERE = "203.0.113.1"  # nobody's: only the way to it is looked up
 LOGIN_SECONDS = 60.0
 
 # What engines were told of it goes with it.
@@ -173,10 +173,10 @@ def _start(quiet: bool) -> Registry:
             log=folder / "log",
             remove=folder,
             grace=0,  # Its data go too.
-            after=CLEAN.format(folder=folder),
+            after=CLEAN.format(folder=shlex.quote(str(folder))),
         )
         trusted = ssl.create_default_context(cafile=issued.authority)
-        url = f"https://{USER}:{password}@{_own_address()}:{port}"
+        url = f"https://{USER}:{password}@{own_address()}:{port}"
         server = private(NAME, url, kept, lambda it: _look(it, trusted))
         return Registry(**vars(server), authority=issued.authority)
 
@@ -186,16 +186,6 @@ def _parts(url: str) -> tuple[str, str, str]:
     parts = urlsplit(url)
     address = parts.netloc.rpartition("@")[2]
     return address, unquote(parts.username or ""), unquote(parts.password or "")
-
-
-def _own_address() -> str:
-    """The address of this computer in its network: what is on it reaches that by its gateway."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((ELSEWHERE, 9))  # sends nothing
-        except OSError:
-            return "127.0.0.1"
-        return str(probe.getsockname()[0])
 
 
 def _addresses() -> list[str]:
