@@ -90,7 +90,7 @@ def key_pair(path: Path) -> Path:
             f"{path} is not a private key without passphrase. It stays as it is: name another file."
         )
     if not public.exists():
-        public.write_text(told.stdout)
+        public.write_text(told.stdout, encoding="utf-8")
     return public
 
 
@@ -180,7 +180,9 @@ def deploy(
             "address": registry.address,
             "user": registry.user,
             "password": registry.password,
-            "authority": registry.authority.read_text() if registry.authority else "",
+            "authority": registry.authority.read_text(encoding="utf-8")
+            if registry.authority
+            else "",
         }
     if backup:
         given |= _in_backup(backup.absolute())
@@ -247,7 +249,9 @@ def _built() -> list[str]:
 def _built_images() -> dict[str, str]:
     """Their images, by the variables that docker/compose.yaml has for them."""
     services = _services()
-    public = yaml.safe_load((find_root() / "docker" / FILES[0]).read_text())["services"]
+    public = yaml.safe_load((find_root() / "docker" / FILES[0]).read_text(encoding="utf-8"))[
+        "services"
+    ]
     found = {}
     for name in _built():
         if variable := VARIABLE.match(public[name]["image"]):
@@ -258,5 +262,7 @@ def _built_images() -> dict[str, str]:
 def _services() -> dict[str, Any]:
     """The services of all files that COMPOSE_FILE names, each as the last one has it."""
     files = environment()["COMPOSE_FILE"].split(":")
-    read = (yaml.safe_load((find_root() / it).read_text())["services"] for it in files)
+    read = (
+        yaml.safe_load((find_root() / it).read_text(encoding="utf-8"))["services"] for it in files
+    )
     return {name: it for services in read for name, it in services.items()}

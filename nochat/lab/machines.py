@@ -174,7 +174,7 @@ class Farm:
     def container(self, name: str) -> str:
         """The id of the container that a machine of Docker's is."""
         notes = self._place.dotfile / "machines" / self._known(name) / "docker" / "id"
-        return notes.read_text()
+        return notes.read_text(encoding="utf-8")
 
     def reach(self, name: str) -> str:
         """The address by which this computer reaches a machine.
@@ -254,7 +254,7 @@ class Farm:
     def _write(self, name: str, text: str) -> Path:
         path = self._guard.folder / name
         path.touch(mode=0o600)
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         return path
 
 

@@ -159,7 +159,7 @@ def azure_stand_in(*, cores: int = 10, machines: bool = False, quiet: bool = Fal
         }
         file = folder / "told"
         file.touch(mode=0o600)
-        file.write_text(json.dumps(told))
+        file.write_text(json.dumps(told), encoding="utf-8")
         kept = keep(
             [sys.executable, "-m", "nochat.lab.arm", file],
             env={**os.environ, "VAGRANT_DOTFILE_PATH": str(folder / "made"), **PROVIDER},

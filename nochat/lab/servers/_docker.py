@@ -76,7 +76,11 @@ def _answering() -> Server | None:
         return Server(NAME, host or _default(), look(host or ""), origin, look=look)
     except NotAnswering as error:
         if variable:
-            also = " (and the variables DOCKER_TLS_VERIFY and DOCKER_CERT_PATH)" if host else ""
+            also = (
+                " (and the variables DOCKER_TLS_VERIFY and DOCKER_CERT_PATH)"
+                if (host or "").startswith("tcp:")
+                else ""
+            )
             advice = f"Correct {variable}{also}, or unset it to use the engine of this machine."
             raise NotAnswering(f"{NAME} at {os.environ[variable]} {error}. {advice}") from None
         if os.geteuid() == 0:

@@ -85,13 +85,13 @@ def look(name: str) -> str:
 
 def _is_up(name: str) -> bool:
     flags = Path(f"/sys/class/net/{name}/flags")
-    return flags.exists() and bool(int(flags.read_text(), 16) & 1)
+    return flags.exists() and bool(int(flags.read_text(encoding="utf-8"), 16) & 1)
 
 
 def _gives_addresses() -> bool:
     """Whether lxc-net's dnsmasq lives: killed, it leaves the bridge, where no machine boots."""
     try:
-        process = int(DNSMASQ.read_text())
-        return Path(f"/proc/{process}/comm").read_text().strip() == "dnsmasq"
+        process = int(DNSMASQ.read_text(encoding="utf-8"))
+        return Path(f"/proc/{process}/comm").read_text(encoding="utf-8").strip() == "dnsmasq"
     except (OSError, ValueError):
         return False

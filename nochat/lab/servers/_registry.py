@@ -94,7 +94,9 @@ class Registry(Server):
             return
         try:
             made = settings_folder(engine.url) / "certs.d" / self.address
-            with self._trusted.open("a") as trusted:  # before it is there, for whoever cleans up
+            with self._trusted.open(
+                "a", encoding="utf-8"
+            ) as trusted:  # before it is there, for whoever cleans up
                 trusted.write(f"{made}\n")
             made.mkdir(parents=True, exist_ok=True)
             (made / "ca.crt").write_bytes(self.authority.read_bytes())
@@ -113,7 +115,7 @@ class Registry(Server):
         if self.authority is None:
             return "true"
         made = shlex.quote(f"/etc/docker/certs.d/{self.address}/ca.crt")
-        text = self.authority.read_text()
+        text = self.authority.read_text(encoding="utf-8")
         return f"sudo install -D -m 644 /dev/stdin {made} <<'END'\n{text}END"
 
     @property
@@ -153,7 +155,7 @@ def _start(quiet: bool) -> Registry:
         account = subprocess.run(
             [htpasswd, "-niB", USER], input=password, capture_output=True, text=True, check=True
         )
-        (folder / "htpasswd").write_text(account.stdout)
+        (folder / "htpasswd").write_text(account.stdout, encoding="utf-8")
         settings = {
             "version": 0.1,
             "log": {"level": "warn", "accesslog": {"disabled": True}},
@@ -165,7 +167,9 @@ def _start(quiet: bool) -> Registry:
                 "tls": {"certificate": str(issued.certificate), "key": str(issued.key)},
             },
         }
-        (folder / "settings").write_text(json.dumps(settings))  # which is YAML, too
+        (folder / "settings").write_text(
+            json.dumps(settings), encoding="utf-8"
+        )  # which is YAML, too
         kept = keep(
             [program, "serve", folder / "settings"],
             # Variables would change the settings.
