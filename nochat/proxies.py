@@ -48,6 +48,12 @@ def for_url(url: str) -> str | None:
     return proxy if not proxy or "://" in proxy else f"http://{proxy}"
 
 
+def outside(environ: Mapping[str, str]) -> list[str]:
+    """The variables that name proxies which others than this computer itself can reach, too."""
+    found = [name for name, value in environ.items() if _is_proxy(name) and _is_far(value)]
+    return sorted([*found, *(name for name in NAMES if name in environ)]) if found else []
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host name or address is of this computer alone."""
     try:
@@ -57,7 +63,13 @@ def is_loopback(host: str) -> bool:
 
 
 def _named(environ: Mapping[str, str]) -> bool:
-    return any(
-        name.lower().endswith("_proxy") and name.lower() != "no_proxy" and value
-        for name, value in environ.items()
-    )
+    return any(value and _is_proxy(name) for name, value in environ.items())
+
+
+def _is_proxy(name: str) -> bool:
+    return name.lower().endswith("_proxy") and name.lower() != "no_proxy"
+
+
+def _is_far(proxy: str) -> bool:
+    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    return bool(parts.hostname) and not is_loopback(str(parts.hostname))

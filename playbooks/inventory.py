@@ -35,8 +35,9 @@ VARIABLES = {
     "identityfile": "ansible_ssh_private_key_file",
 }
 RUNNING = {"running", "active"}  # what providers call it; the last one is OpenStack's
-# Every machine comes with new keys at an address that another had before.
-NO_KNOWN_HOSTS = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes"
+# Every machine comes with new keys at an address that another had before; and a user's own settings
+# of SSH are for others.
+ALONE = "-F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes"
 
 
 def inventory() -> dict[str, Any]:
@@ -53,7 +54,7 @@ def machines(ssh_config: str) -> Iterator[tuple[str, dict[str, Any]]]:
         options = (line.strip().partition(" ") for line in lines)
         given = {name.lower(): shlex.split(value)[0] for name, _, value in options if value}
         found = {ours: given[theirs] for theirs, ours in VARIABLES.items() if theirs in given}
-        yield name, found | {"ansible_ssh_common_args": NO_KNOWN_HOSTS}
+        yield name, found | {"ansible_ssh_common_args": ALONE}
 
 
 def _of_machines(found: dict[str, dict[str, Any]]) -> dict[str, Any]:

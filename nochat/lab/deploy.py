@@ -10,6 +10,7 @@ For example::
 The machines may be anywhere: all that is asked of them is SSH.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from typing import Any
 
 import yaml
 
-from nochat import doctor
+from nochat import doctor, proxies
 from nochat.lab import containers, provision
 from nochat.lab._board import Board
 from nochat.lab._commands import compose, environment, run
@@ -104,7 +105,8 @@ def build(*, quiet: bool = False) -> None:
     if servers := _built():
         with Board(quiet) as board:
             board.say("servers", f"builds {', '.join(servers)}")
-            run([*compose(), "build", *servers], environment())
+            ways = [f"--build-arg={name}" for name in proxies.outside(os.environ)]
+            run([*compose(), "build", *ways, *servers], environment())
             board.say("servers", "are built")
 
 

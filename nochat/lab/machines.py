@@ -115,7 +115,8 @@ class Farm:
         names, lines = [*names], []
         for name in names:
             given = {ours: self.hosts[name][theirs] for theirs, ours in VARIABLES.items()}
-            given["ansible_ssh_common_args"] = SSH_OPTIONS
+            # Nor are a user's own settings of SSH for these machines.
+            given["ansible_ssh_common_args"] = f"-F none {SSH_OPTIONS}"
             variables = (f"{key}={shlex.quote(value)}" for key, value in given.items())
             lines.append(" ".join([name, *variables]))
         for group, members in groups.items():

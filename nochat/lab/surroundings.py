@@ -168,7 +168,8 @@ def is_suitable(folder: str) -> bool:
 
 
 def _place(environ: Mapping[str, str]) -> dict[str, str]:
-    asked = environ.get("TMPDIR") or FOLDERS[0]
+    named = (environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))  # in Python's order
+    asked = next(filter(None, named), FOLDERS[0])
     found = temporary(asked)
     return {} if found == asked else {"TMPDIR": found}
 

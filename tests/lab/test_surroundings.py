@@ -17,10 +17,11 @@ import tempfile
 import threading
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from nochat import proxies
-from nochat.lab import _guard, containers, machines, servers, surroundings
+from nochat.lab import _guard, machines, servers, surroundings
 from nochat.lab.servers._server import own_folder
 
 ROOT = Path(__file__).parents[2]
@@ -215,11 +216,10 @@ def test_an_engine_on_a_socket_is_not_asked_for_tls(home, tmp_path, monkeypatch)
     assert "ca.pem" not in str(caught.value)
 
 
-def test_the_containers_of_another_project_are_let_alone(monkeypatch):
-    monkeypatch.setenv("COMPOSE_FILE", "/another/project/compose.yaml")
-    code = "import os, nochat.lab; print(os.environ.get('COMPOSE_FILE'))"
-    assert python(code, {"COMPOSE_FILE": "/another/project/compose.yaml"}) == "None"
-    assert containers.DOWN[0] == "down"
+def test_the_containers_of_another_project_are_let_alone():
+    code = "from nochat.lab._commands import environment; print(environment()['COMPOSE_FILE'])"
+    theirs = {"COMPOSE_FILE": "/another/project/compose.yaml", "COMPOSE_PROJECT_NAME": "theirs"}
+    assert python(code, theirs) == "docker/compose.yaml"
 
 
 # ---- Proxies ------------------------------------------------------------------------------------
@@ -287,6 +287,12 @@ def test_what_is_outside_still_goes_by_the_proxy(monkeypatch):
         "http://127.9.9.9",
     ):
         assert proxies.for_url(here) is None
+
+
+def test_a_build_gets_the_proxies_that_it_can_reach():
+    far = {"http_proxy": "http://proxy.example.org:3128", "no_proxy": "intranet"}
+    assert proxies.outside(far | {"ALL_PROXY": DEAD}) == ["http_proxy", "no_proxy"]
+    assert proxies.outside({"http_proxy": f"http://{DEAD}", "no_proxy": "intranet"}) == []
 
 
 def test_a_proxy_that_nothing_here_speaks_to_is_named(monkeypatch):
@@ -381,6 +387,7 @@ def test_a_user_without_name_and_home_gets_both(nameless):
     code = """
 import getpass, pathlib, stat
 from nochat import cli, doctor, settings
+assert doctor._home() == pathlib.Path.cwd()
 from nochat.lab import chat, containers, course, machines, page, people, provision, servers
 home = pathlib.Path.home()
 print(getpass.getuser(), home.name, oct(stat.S_IMODE(home.stat().st_mode)))
@@ -394,7 +401,6 @@ def test_the_chat_alone_asks_where_its_data_should_be(nameless):
     ran = nameless("-m", "nochat", "up")
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr == "nochat: there is no home folder for the data: set NOCHAT_DATA_DIR\n"
-    assert "GiB" in nameless("-m", "nochat", "doctor").stdout
 
 
 # ---- Letters ------------------------------------------------------------------------------------
@@ -407,7 +413,29 @@ def test_a_program_of_a_notebook_may_have_an_arrow_in_it(tmp_path):
     assert (tmp_path / "x.py").read_text(encoding="utf-8") == "# →"
 
 
-def test_kernels_work_in_utf8():
+@pytest.mark.slow
+def test_a_notebook_is_executed_by_our_kernel_in_utf8(tmp_path):
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3"}})
+    say = "import os, sys; print('→', sys.flags.utf8_mode, 'spoiled' in globals())"
+    notebook.cells = [nbformat.v4.new_code_cell(say)]
+    (tmp_path / "notebooks").mkdir()
+    nbformat.write(notebook, tmp_path / "notebooks/tiny.ipynb")
+    kernel = tmp_path / "theirs/kernels/python3/kernel.json"
+    startup = tmp_path / ".ipython/profile_default/startup/00.py"
+    for file, text in {
+        kernel: '{"argv": ["false"], "display_name": "Another", "language": "python"}',
+        startup: "spoiled = True\n",
+    }.items():
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+    theirs = {"HOME": str(tmp_path), "JUPYTER_PATH": str(tmp_path / "theirs")}
+    theirs |= {"JUPYTER_RUNTIME_DIR": "/proc/1/none", **NARROW}
+    python("from nochat.lab import course; assert course.main([]) == 0", theirs, cwd=tmp_path)
+    made = nbformat.read(tmp_path / "build/notebooks/tiny.ipynb", as_version=4)
+    assert made.cells[0].outputs[0].text == "→ 1 False\n"
+
+
+def test_what_python_starts_works_in_utf8():
     code = "import nochat.lab, subprocess, sys; print(subprocess.run([sys.executable, '-c', "
     code += "'import sys; print(sys.flags.utf8_mode, sys.stdout.encoding)'], text=True, "
     code += "capture_output=True).stdout)"
