@@ -14,7 +14,7 @@ CLOCK := tests/attacks/test_rates.py tests/attacks/test_slow_client.py tests/att
 BY_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
 # Containers: what else the image is built from, and Compose, or where it is not there its predecessor.
-BUILD_ARGUMENTS = $(foreach it,http_proxy https_proxy no_proxy,$(if $($(it)),--build-arg $(it))) \
+BUILD_ARGUMENTS = $(foreach it,http_proxy https_proxy no_proxy,$(if $(filter-out http://127.% http://localhost%,$($(it))),--build-arg $(it))) \
   $(BASE_IMAGE:%=--build-arg BASE_IMAGE=%) $(BUILD_CA:%=--secret id=ca,src=%)
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 ifneq ($(filter-out docker/%,$(subst :, ,$(or $(COMPOSE_FILE),/))),)

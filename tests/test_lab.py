@@ -16,7 +16,7 @@ from websockets.sync.client import connect
 
 ROOT = Path(__file__).parent.parent
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
 # What people have in their shells and homes, for other notebooks and other programs.
@@ -103,7 +103,7 @@ def ask_a_kernel(address: str) -> str:
         "channel": "shell",
     }
     channels = f"{where.replace('http', 'ws', 1)}/api/kernels/{kernel}/channels"
-    with connect(channels, additional_headers=authorized, proxy=None) as socket:
+    with connect(channels, additional_headers=authorized, proxy=None, open_timeout=60) as socket:
         socket.send(json.dumps(message))
         while True:
             heard = json.loads(socket.recv(timeout=60))
