@@ -24,6 +24,8 @@ from nochat import proxies
 from nochat.lab import _guard, machines, servers, surroundings
 from nochat.lab.servers._server import own_folder
 
+pytestmark = pytest.mark.timeout(180)  # many programs of Python are started, also where it is busy
+
 ROOT = Path(__file__).parents[2]
 NO_PROXY_FOR = {"localhost", "127.0.0.1", "::1"}
 DEAD = "127.0.0.1:9"  # nothing listens there
@@ -415,7 +417,8 @@ def test_a_program_of_a_notebook_may_have_an_arrow_in_it(tmp_path):
 
 @pytest.mark.slow
 def test_a_notebook_is_executed_by_our_kernel_in_utf8(tmp_path):
-    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3"}})
+    spec = {"name": "python3", "display_name": "Python 3"}
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": spec})
     say = "import os, sys; print('→', sys.flags.utf8_mode, 'spoiled' in globals())"
     notebook.cells = [nbformat.v4.new_code_cell(say)]
     (tmp_path / "notebooks").mkdir()
