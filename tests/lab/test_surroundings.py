@@ -458,7 +458,9 @@ def without_encoding(tree: ast.AST):
             if isinstance(called, ast.Attribute) and ast.unparse(called.value) in ("os", "tarfile"):
                 continue
             given = node.args[0 if isinstance(called, ast.Attribute) else 1 :][:1]
-            mode = getattr(given[0], "value", None) if given else "r" if name == "open" else "b"
+            # Without a mode, `x.open()` may be of anything.
+            usual = "r" if isinstance(called, ast.Name) and name == "open" else "b"
+            mode = getattr(given[0], "value", None) if given else usual
             if isinstance(mode, str) and set(mode) <= set("rwax+t"):
                 yield node
 
