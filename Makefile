@@ -14,16 +14,26 @@ CLOCK := tests/attacks/test_rates.py tests/attacks/test_slow_client.py tests/att
 BY_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
 # Containers: what else the image is built from, and Compose, or where it is not there its predecessor.
-BUILD_ARGUMENTS = $(BASE_IMAGE:%=--build-arg BASE_IMAGE=%) $(BUILD_CA:%=--secret id=ca,src=%)
+BUILD_ARGUMENTS = $(foreach it,http_proxy https_proxy no_proxy,$(if $(filter-out http://127.% http://localhost%,$($(it))),--build-arg $(it))) \
+  $(BASE_IMAGE:%=--build-arg BASE_IMAGE=%) $(BUILD_CA:%=--secret id=ca,src=%)
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
-export COMPOSE_FILE ?= docker/compose.yaml
+ifneq ($(filter-out docker/%,$(subst :, ,$(or $(COMPOSE_FILE),/))),)
+# None is named, or that of another project, which `make down` would stop.
+COMPOSE_FILE := docker/compose.yaml
+unexport COMPOSE_PROJECT_NAME COMPOSE_PATH_SEPARATOR
+endif
+export COMPOSE_FILE
 
 LOCK = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header
 
-# The environment's own tools come first, and no other environment is in the way.
+# The environment's own tools come first, and no other environment is in the way. Python reads its own
+# variables before it reads our code, which settles all others: nochat/lab/surroundings.py.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
-unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH
+unexport VIRTUAL_ENV CONDA_PREFIX CDPATH BASH_ENV
+unexport $(filter-out PYTHONDONTWRITEBYTECODE PYTHONUNBUFFERED,$(filter PYTHON%,$(.VARIABLES)))
+export LC_ALL := C.UTF-8
+export PYTHONUTF8 := 1
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-21s %s\n", $$1, $$2}' Makefile

@@ -110,7 +110,7 @@ def _measure(side: Side) -> Iterator[tuple[str, float]]:
         env = environment() | side.env
         yield "build, nothing cached, s", _timed(side.build, env)
         yield "build, nothing changed, s", _timed(side.build, env)
-        with Path(side.code).open("a") as file:
+        with Path(side.code).open("a", encoding="utf-8") as file:
             file.write("\nSOMETHING_NEW = True\n")
         yield "build, a line of code changed, s", _timed(side.build, env)
         lowest = len(containers.layers(BASE))

@@ -73,4 +73,4 @@ def write(rows: Sequence[Row], page: Sequence[PageRow], path: Path) -> None:
         "page": [asdict(row) for row in page],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2) + "\n")
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

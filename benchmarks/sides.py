@@ -122,7 +122,9 @@ def _server(name: str, command: Sequence[str | Path], env: Mapping[str, str]) ->
     log = folder / "log"
     with keep(command, env=os.environ | env, cwd=HERE.parent, log=log, remove=folder) as kept:
         wait_until(lambda: b"http://" in log.read_bytes(), READY, name, kept)
-        url = next(word for word in log.read_text().split() if word.startswith("http://"))
+        url = next(
+            word for word in log.read_text(encoding="utf-8").split() if word.startswith("http://")
+        )
         yield Side(int(url.rpartition(":")[2]), [kept.pid])
 
 

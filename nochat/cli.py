@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import importlib.util
 import math
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from nochat import bootstrap, bots, doctor, logs, registry
+from nochat import bootstrap, bots, doctor, logs, proxies, registry
 from nochat.asyncapi import document
 from nochat.errors import NochatError
 from nochat.service import Service
@@ -23,6 +24,7 @@ T = TypeVar("T", int, float)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status (2: it can't be run as asked, and why)."""
     options = _parser().parse_args(arguments)
+    proxies.exempt(os.environ)
     try:
         return int(options.command(options) or 0)
     except (NochatError, SettingsError) as error:

@@ -92,7 +92,7 @@ class NpmPackage:
 
     def version(self, path: Path) -> str:
         """Return its version."""
-        return str(json.loads(path.read_text())["version"])
+        return str(json.loads(path.read_text(encoding="utf-8"))["version"])
 
 
 Way = Program | Package | NpmPackage

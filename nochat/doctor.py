@@ -70,15 +70,23 @@ def examine(port: int = 8000, folder: Path | None = None) -> list[Finding]:
 
     Args:
         port: TCP port that the chat would listen on.
-        folder: where there must be free disk space; the home folder if None.
+        folder: where there must be free disk space; if None, the home folder, or without one the
+            current folder.
     """
     components = [_examine_component(component) for component in COMPONENTS]
     return [
         *components,
-        _examine_disk(folder or Path.home()),
+        _examine_disk(folder or _home()),
         _examine_memory(),
         _examine_port(port),
     ]
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path.cwd()
 
 
 def _examine_component(component: Component) -> Finding:

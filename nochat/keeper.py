@@ -83,7 +83,10 @@ class Kept:
 
     def tail(self, lines: int = 20) -> str:
         """Return the last lines of the log; nothing when it is gone with its folder."""
-        with contextlib.suppress(FileNotFoundError), self.log.open(errors="replace") as log:
+        with (
+            contextlib.suppress(FileNotFoundError),
+            self.log.open(errors="replace", encoding="utf-8") as log,
+        ):
             return "".join(deque(log, lines)).rstrip()
         return ""
 

@@ -19,6 +19,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
+from nochat import proxies
 from nochat.errors import NochatError
 from nochat.events import new_id
 
@@ -96,7 +97,7 @@ async def load(
                 if number % max(1, int(rate * 5)) == 0:
                     say(str(report))
             await _settle(report)
-    except (OSError, httpx.HTTPError, WebSocketException, TimeoutError) as error:
+    except (OSError, httpx.HTTPError, WebSocketException, TimeoutError, ImportError) as error:
         raise NochatError(f"the chat at {url} can't be used: {error!r}") from None
     return report
 
@@ -119,7 +120,14 @@ async def _crowd(
             report.gets(person, str(entry.get("client_id")))
 
     async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=PATIENCE))
+        client = httpx.AsyncClient(
+            base_url=url,
+            timeout=PATIENCE,
+            proxy=proxies.for_url(url),
+            trust_env=False,  # of that, all but the certificates
+            verify=httpx.create_ssl_context(),
+        )
+        http = await stack.enter_async_context(client)
         crowd = list[Socket]()
         for number in range(report.people):
             cookie = await _register(http, {"user": f"load-{run}-{number}", "password": new_id()})

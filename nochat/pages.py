@@ -57,7 +57,7 @@ class Pages:
 
     def _page(self, name: str) -> Response:
         self._version = _version()  # somebody may be editing
-        page = (STATIC / name).read_text()
+        page = (STATIC / name).read_text(encoding="utf-8")
         return HTMLResponse(page.replace('"static/', f'"static/v-{self._version}/'))
 
 

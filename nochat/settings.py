@@ -30,6 +30,14 @@ class SettingsError(ValueError):
     """A `NOCHAT_*` variable is unknown or has a value that can't be used."""
 
 
+def _own_folder() -> str:
+    """Where a user's programs keep their data; empty for who has no home, as in some containers."""
+    try:
+        return str(user_data_path("nochat"))
+    except RuntimeError:
+        return ""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What can be set; each field is the variable `NOCHAT_` + its name in capitals.
 
@@ -77,7 +85,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     users_url: str = ""
     activity_url: str = ""
     replica_url: str = ""
-    data_dir: str = str(user_data_path("nochat"))
+    data_dir: str = _own_folder()
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8000
     gateway_port: Annotated[int, Meta(ge=0, le=65535)] = 8001
@@ -130,10 +138,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             SettingsError: it can't be made.
         """
-        path = Path(self.data_dir).expanduser()
+        if not self.data_dir:
+            raise SettingsError("there is no home folder for the data: set NOCHAT_DATA_DIR")
         try:
+            path = Path(self.data_dir).expanduser()
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # the latter: whose home it names is not known
             reason = f"can't be a folder to write in: {error}"
             raise SettingsError(f"NOCHAT_DATA_DIR={self.data_dir} {reason}") from None
         return path
@@ -172,6 +182,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
 
 def _read(name: str, path: str) -> str:
     try:
-        return Path(path).read_text().strip()
+        # Editors of some systems put a byte-order mark first, which would be part of a password.
+        return Path(path).read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{name}={path} can't be read: {error}") from None

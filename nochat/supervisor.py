@@ -49,7 +49,9 @@ def _parents() -> Iterator[tuple[int, int]]:
     """Yield each living process with its parent."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            state, parent = stat.read_text(errors="replace").rpartition(")")[2].split()[:2]
+            state, parent = (
+                stat.read_text(errors="replace", encoding="utf-8").rpartition(")")[2].split()[:2]
+            )
             if state not in "ZX":
                 yield int(stat.parent.name), int(parent)
 

@@ -68,7 +68,10 @@ async def reporting(bus: Bus) -> AsyncIterator[None]:
 def _resident() -> int:
     """Bytes of memory that this process has now; where the system does not say, its most so far."""
     with contextlib.suppress(OSError):
-        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+        return (
+            int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
+            * resource.getpagesize()
+        )
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
 

@@ -17,6 +17,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from nochat.lab.surroundings import of_vagrant, settled  # noqa: E402
+
 GROUPS = {
     "containers": ["containers-host", "containers-host-2"],
     "database": ["database-host"],
@@ -31,8 +35,9 @@ VARIABLES = {
     "identityfile": "ansible_ssh_private_key_file",
 }
 RUNNING = {"running", "active"}  # what providers call it; the last one is OpenStack's
-# Every machine comes with new keys at an address that another had before.
-NO_KNOWN_HOSTS = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes"
+# Every machine comes with new keys at an address that another had before; and a user's own settings
+# of SSH are for others.
+ALONE = "-F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes"
 
 
 def inventory() -> dict[str, Any]:
@@ -49,7 +54,7 @@ def machines(ssh_config: str) -> Iterator[tuple[str, dict[str, Any]]]:
         options = (line.strip().partition(" ") for line in lines)
         given = {name.lower(): shlex.split(value)[0] for name, _, value in options if value}
         found = {ours: given[theirs] for theirs, ours in VARIABLES.items() if theirs in given}
-        yield name, found | {"ansible_ssh_common_args": NO_KNOWN_HOSTS}
+        yield name, found | {"ansible_ssh_common_args": ALONE}
 
 
 def _of_machines(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -73,7 +78,7 @@ def _vagrant(*arguments: str) -> str:
     ran = subprocess.run(
         ["vagrant", *arguments],
         cwd=ROOT,
-        env=os.environ | {"VAGRANT_CWD": str(ROOT)},
+        env=of_vagrant(settled(os.environ), ROOT),
         capture_output=True,
         text=True,
         check=False,
@@ -90,7 +95,11 @@ def _of_file(hosts: Path) -> dict[str, Any]:
     beside = Path(sys.executable).with_name("ansible-inventory")
     program = str(beside) if beside.exists() else "ansible-inventory"
     ran = subprocess.run(
-        [program, "-i", hosts, "--list"], capture_output=True, text=True, check=False
+        [program, "-i", hosts, "--list"],
+        env=settled(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if ran.returncode:
         sys.exit(f"inventory: {hosts} can't be read: {ran.stderr.strip()}")

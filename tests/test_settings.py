@@ -56,6 +56,12 @@ def test_a_secret_comes_in_a_file(tmp_path):
     assert settings.bus_url == "amqp://nochat:hunter2@rabbitmq/nochat"
 
 
+@pytest.mark.parametrize("written", [b"\xef\xbb\xbfs3cr3t\r\n", b"s3cr3t\n", b"s3cr3t"])
+def test_what_an_editor_adds_to_a_secret_is_not_part_of_it(tmp_path, written):
+    (tmp_path / "token").write_bytes(written)
+    assert load({"NOCHAT_LOGZ_TOKEN_FILE": str(tmp_path / "token")}).logz_token == "s3cr3t"
+
+
 def test_a_file_that_is_no_good_is_named_and_its_content_is_not_shown(tmp_path):
     (tmp_path / "port").write_text("hunter2")
     with pytest.raises(SettingsError, match=r"NOCHAT_PORT_FILE=.*port can't be used") as caught:

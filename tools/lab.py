@@ -8,24 +8,36 @@ import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from nochat.lab import hints
+from nochat.keeper import when_gone
+from nochat.lab import hints, surroundings
+from nochat.lab.servers._server import own_folder
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
-FIRST = "/lab/tree/00_start_here.ipynb"
+FIRST = "lab/tree/00_start_here.ipynb"
 CHAT_PORT = 8000
 
 # The address is 127.0.0.1 and not localhost: a browser then counts the chat's page, which is
 # served from 127.0.0.1 too, as the same site as the notebook that frames it, and sends its cookie.
+# What a user, or whoever set up the computer, settled for other notebooks does not count.
 OPTIONS = [
     "--ip=127.0.0.1",
     "--allow-root",
     "--ServerApp.port_retries=50",
     "--Application.log_level=ERROR",
-    f"--LabApp.default_url={FIRST}",
+    "--ServerApp.base_url=/",
+    "--ServerApp.certfile=",
+    "--ServerApp.keyfile=",
+    "--ServerApp.custom_display_url=",
+    "--ServerApp.sock=",
+    "--PasswordIdentityProvider.hashed_password=",
+    "--PasswordIdentityProvider.password_required=False",
+    "--MultiKernelManager.default_kernel_name=python3",
+    f"--LabApp.default_url=/{FIRST}",
     f"--ServerApp.root_dir={NOTEBOOKS}",
 ]
 
@@ -45,9 +57,15 @@ def tunnel(port: int, connection: str) -> str:
     return f"ssh -N {option}{ports} {getpass.getuser()}@{address}"
 
 
-def welcome(port: int) -> str:
+def address_of(server: "ServerApp") -> str:
+    """Where the course is, as the server has it in the end."""
+    scheme = "https" if server.certfile else "http"
+    token = quote(server.identity_provider.token)
+    return f"{scheme}://127.0.0.1:{server.port}{server.base_url}{FIRST}?token={token}"
+
+
+def welcome(port: int, address: str) -> str:
     """What a student reads when the course is open."""
-    address = f"http://127.0.0.1:{port}{FIRST}?token={os.environ['JUPYTER_TOKEN']}"
     lines = ["", "The course is open at", "", f"    {address}", ""]
     if connection := os.environ.get("SSH_CONNECTION"):
         lines += ["You came by SSH. On your own machine, run this and leave it running,", ""]
@@ -74,13 +92,17 @@ def _stop(server: "ServerApp") -> None:
 def main() -> None:
     """Start JupyterLab and stay until Ctrl-C."""
     # A token that JupyterLab makes itself would come with a page of its own log.
-    os.environ.setdefault("JUPYTER_TOKEN", secrets.token_hex(24))
+    os.environ["JUPYTER_TOKEN"] = os.environ.get("JUPYTER_TOKEN") or secrets.token_hex(24)
     # Each kernel runs it first: a cell that was run too early then says which to run before it.
     os.environ["PYTHONSTARTUP"] = hints.__file__
-    server = make_server()
-    # From inside the loop: by then the address answers.
-    server.io_loop.add_callback(lambda: print(welcome(server.port), flush=True))
-    server.start()
+    folder = own_folder("jupyter")
+    with when_gone("", folder):
+        os.environ.update(surroundings.of_jupyter(folder))
+        server = make_server()
+        # From inside the loop: by then the address answers.
+        welcomed = lambda: print(welcome(server.port, address_of(server)), flush=True)  # noqa: E731
+        server.io_loop.add_callback(welcomed)
+        server.start()
     print("\nThe course is closed, and what it started is stopped.")
 
 

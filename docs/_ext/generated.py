@@ -8,8 +8,8 @@ def replace_pages(folder: Path, pages: dict[str, str]) -> None:
     folder.mkdir(exist_ok=True)
     for name, text in pages.items():
         path = folder / name
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
     for old in folder.iterdir():
         if old.name not in pages:
             old.unlink()

@@ -13,9 +13,9 @@ log = logging.getLogger(__name__)
 def page_of(source: Path) -> str:
     executed = ROOT / "build" / "notebooks" / source.name
     if executed.exists():
-        return executed.read_text()
+        return executed.read_text(encoding="utf-8")
     log.info("%s is shown without results: it was not executed here", source.stem)
-    return source.read_text()
+    return source.read_text(encoding="utf-8")
 
 
 def bring(app: Sphinx) -> None:

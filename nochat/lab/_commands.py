@@ -66,7 +66,8 @@ def start(command: Sequence[str], env: Mapping[str, str]) -> "subprocess.Popen[s
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
     )
 
 

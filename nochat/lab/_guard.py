@@ -49,7 +49,7 @@ class Guard:
         self.folder, self.before = own_folder("machines"), place.made()
         self._dotfile = place.dotfile
         script = CLEAN.format(
-            folder=self.folder,
+            folder=shlex.quote(str(self.folder)),
             mark=MARK,
             token=self.folder.name,
             root=shlex.quote(str(place.root)),

@@ -122,7 +122,7 @@ def compare(*runs: Run) -> Comparison:
 
 def count_lines(source: Path) -> int:
     """The lines of a file, without blank ones and comments."""
-    lines = (line.strip() for line in source.read_text().splitlines())
+    lines = (line.strip() for line in source.read_text(encoding="utf-8").splitlines())
     return sum(1 for line in lines if line and not line.startswith("#"))
 
 

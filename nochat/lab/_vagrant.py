@@ -124,7 +124,7 @@ def destroy(place: Place, name: str | None) -> None:
     Raises:
         MachinesError: it fails.
     """
-    with tempfile.TemporaryFile("w+") as output:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         to_output = lambda: contextlib.nullcontext(output)  # noqa: E731
         vagrant = place.vagrant(out_cm=to_output, err_cm=to_output)
         try:

@@ -19,6 +19,7 @@ from typing import Any, Self
 from docker.client import DockerClient
 from docker.models.containers import Container
 
+from nochat import proxies
 from nochat.keeper import Kept, free_port, listens, when_gone
 from nochat.lab import servers
 from nochat.lab._board import Board
@@ -227,6 +228,8 @@ def build(tag: str = "nochat", *, target: str = "chat", quiet: bool = False) -> 
         command.append(f"--build-arg=BASE_IMAGE={base}")
     if authority := os.environ.get("BUILD_CA"):
         command.append(f"--secret=id=ca,src={authority}")
+    # By their names alone: what they hold may be a password.
+    command += [f"--build-arg={name}" for name in proxies.outside(os.environ)]
     began, last = time.monotonic(), deque[str](maxlen=40)
     with (
         Board(quiet) as board,

@@ -10,6 +10,7 @@ For example::
 The machines may be anywhere: all that is asked of them is SSH.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from typing import Any
 
 import yaml
 
-from nochat import doctor
+from nochat import doctor, proxies
 from nochat.lab import containers, provision
 from nochat.lab._board import Board
 from nochat.lab._commands import compose, environment, run
@@ -90,7 +91,7 @@ def key_pair(path: Path) -> Path:
             f"{path} is not a private key without passphrase. It stays as it is: name another file."
         )
     if not public.exists():
-        public.write_text(told.stdout)
+        public.write_text(told.stdout, encoding="utf-8")
     return public
 
 
@@ -104,7 +105,8 @@ def build(*, quiet: bool = False) -> None:
     if servers := _built():
         with Board(quiet) as board:
             board.say("servers", f"builds {', '.join(servers)}")
-            run([*compose(), "build", *servers], environment())
+            ways = [f"--build-arg={name}" for name in proxies.outside(os.environ)]
+            run([*compose(), "build", *ways, *servers], environment())
             board.say("servers", "are built")
 
 
@@ -180,7 +182,9 @@ def deploy(
             "address": registry.address,
             "user": registry.user,
             "password": registry.password,
-            "authority": registry.authority.read_text() if registry.authority else "",
+            "authority": registry.authority.read_text(encoding="utf-8")
+            if registry.authority
+            else "",
         }
     if backup:
         given |= _in_backup(backup.absolute())
@@ -247,7 +251,9 @@ def _built() -> list[str]:
 def _built_images() -> dict[str, str]:
     """Their images, by the variables that docker/compose.yaml has for them."""
     services = _services()
-    public = yaml.safe_load((find_root() / "docker" / FILES[0]).read_text())["services"]
+    public = yaml.safe_load((find_root() / "docker" / FILES[0]).read_text(encoding="utf-8"))[
+        "services"
+    ]
     found = {}
     for name in _built():
         if variable := VARIABLE.match(public[name]["image"]):
@@ -258,5 +264,7 @@ def _built_images() -> dict[str, str]:
 def _services() -> dict[str, Any]:
     """The services of all files that COMPOSE_FILE names, each as the last one has it."""
     files = environment()["COMPOSE_FILE"].split(":")
-    read = (yaml.safe_load((find_root() / it).read_text())["services"] for it in files)
+    read = (
+        yaml.safe_load((find_root() / it).read_text(encoding="utf-8"))["services"] for it in files
+    )
     return {name: it for services in read for name, it in services.items()}

@@ -54,7 +54,7 @@ def _explain(
 
 def _code_cells(notebook: Path) -> Iterator[tuple[str, str]]:
     heading = "the top"
-    for cell in json.loads(notebook.read_text())["cells"]:
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
             heading = (HEADING.findall(source) or [heading])[-1]

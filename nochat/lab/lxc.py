@@ -160,7 +160,7 @@ def create(
         _unpack(image, made.root)
         names = {name: str(place.ip), **(hosts or {})}
         table = "".join(f"{address} {host}\n" for host, address in names.items())
-        (made.root / "etc/hosts").write_text(f"127.0.0.1 localhost\n{table}")
+        (made.root / "etc/hosts").write_text(f"127.0.0.1 localhost\n{table}", encoding="utf-8")
     except BaseException:
         made.destroy()
         raise
@@ -173,12 +173,13 @@ def _made(name: str, address: str, config: str) -> Container:
     gone = f"lxc-stop --kill --name {name}; lxc-destroy --snapshots --name {name}"
     guard = when_gone(gone, folder)
     file = folder / "config"
-    file.write_text(config)
+    file.write_text(config, encoding="utf-8")
     made = Container(name, address, guard)
     try:
         _run("lxc-create", "--name", name, "--template", "none", "--config", str(file))
         made.root.mkdir()
-        with (made.root.parent / "config").open("a") as kept:
+        made.root.chmod(0o755)  # whatever the umask: the program runs as another user
+        with (made.root.parent / "config").open("a", encoding="utf-8") as kept:
             kept.write(f"lxc.rootfs.path = dir:{made.root}\n")
     except BaseException:
         made.destroy()

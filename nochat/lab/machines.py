@@ -23,11 +23,11 @@ from typing import IO, Self
 import nochat
 from nochat import doctor
 from nochat.keeper import Kept, free_port, keep, listens, wait_until
-from nochat.lab import _vagrant, servers
+from nochat.lab import _vagrant, servers, surroundings
 from nochat.lab._board import Board
 from nochat.lab._guard import Guard, guard
 from nochat.lab._vagrant import MARK, MachinesError, Place
-from nochat.lab.servers._bridge import MACHINES
+from nochat.lab.surroundings import MACHINES
 
 __all__ = ["Farm", "MachinesError", "Tunnel", "find_root", "up"]
 
@@ -57,6 +57,7 @@ VARIABLES = {
 # Where the Vagrantfile puts private addresses: the second is VirtualBox's.
 PRIVATE = tuple(map(ipaddress.ip_network, (MACHINES, "192.168.56.0/21")))
 # Machines are made anew, with new keys, at addresses that others had: known_hosts is left alone.
+OURS = "containers-host"  # in a Vagrantfile, which is then the course's
 SSH_OPTIONS = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes"
 TUNNEL_SECONDS = 20
 
@@ -114,7 +115,8 @@ class Farm:
         names, lines = [*names], []
         for name in names:
             given = {ours: self.hosts[name][theirs] for theirs, ours in VARIABLES.items()}
-            given["ansible_ssh_common_args"] = SSH_OPTIONS
+            # Nor are a user's own settings of SSH for these machines.
+            given["ansible_ssh_common_args"] = f"-F none {SSH_OPTIONS}"
             variables = (f"{key}={shlex.quote(value)}" for key, value in given.items())
             lines.append(" ".join([name, *variables]))
         for group, members in groups.items():
@@ -173,7 +175,7 @@ class Farm:
     def container(self, name: str) -> str:
         """The id of the container that a machine of Docker's is."""
         notes = self._place.dotfile / "machines" / self._known(name) / "docker" / "id"
-        return notes.read_text()
+        return notes.read_text(encoding="utf-8")
 
     def reach(self, name: str) -> str:
         """The address by which this computer reaches a machine.
@@ -253,7 +255,7 @@ class Farm:
     def _write(self, name: str, text: str) -> Path:
         path = self._guard.folder / name
         path.touch(mode=0o600)
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         return path
 
 
@@ -311,17 +313,21 @@ def _prepare(provider: str, dotfile: str, quiet: bool) -> Place:
     path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
     notes = root / (dotfile or os.environ.get("VAGRANT_DOTFILE_PATH", ".vagrant"))
     variables = {"VAGRANT_DEFAULT_PROVIDER": provider, "VAGRANT_DOTFILE_PATH": str(notes)}
-    return Place(root, notes, {**os.environ, "PATH": path, **variables})
+    env = surroundings.of_vagrant({**os.environ, "PATH": path, **variables}, root)
+    return Place(root, notes, env)
 
 
 def find_root() -> Path:
     """Return the folder of the Vagrantfile: the current one, or above it, or the project's own.
+
+    One of another project is passed by: its machines are none of ours.
 
     Raises:
         MachinesError: there is none.
     """
     here = Path.cwd()
     for folder in (here, *here.parents, Path(nochat.__file__).parent.parent):
-        if (folder / "Vagrantfile").exists():
+        file = folder / "Vagrantfile"
+        if file.exists() and OURS in file.read_text(encoding="utf-8", errors="replace"):
             return folder
     raise MachinesError(f"there is no Vagrantfile in {here}: go to the project's folder")

@@ -20,7 +20,7 @@ import psutil
 
 from nochat import doctor
 from nochat.keeper import when_gone
-from nochat.lab import _parameters
+from nochat.lab import _parameters, surroundings
 
 EXECUTED = Path("build/notebooks")
 CELL_SECONDS = 600  # installing a machine for the first time, on a slow network
@@ -168,12 +168,15 @@ def _execute(
 def _own_folder() -> Iterator[Path]:
     """A folder that is gone with us, and what tells `page.show` that nobody looks on: a picture."""
     folder = Path(tempfile.mkdtemp(prefix="nochat-course-"))
+    before = dict(os.environ)
     with when_gone("", folder):
-        os.environ["NOCHAT_COURSE"] = "1"  # the kernel inherits it
+        # The kernel inherits them.
+        os.environ.update({"NOCHAT_COURSE": "1", **surroundings.of_jupyter(folder)})
         try:
             yield folder
         finally:
-            del os.environ["NOCHAT_COURSE"]
+            os.environ.clear()
+            os.environ.update(before)
 
 
 def _end_what_works_in(folder: Path) -> None:

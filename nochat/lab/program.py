@@ -128,7 +128,7 @@ def _need_files(command: str) -> None:
 
 def _write(folder: Path) -> None:
     for name, text in files.items():
-        (folder / name).write_text(text)
+        (folder / name).write_text(text, encoding="utf-8")
     if CLIENT.exists():
         shutil.copy(CLIENT, folder)
 

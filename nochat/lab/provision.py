@@ -11,6 +11,7 @@ What runs ends with this process, and its files with it. After an interrupt, run
 import json
 import os
 import re
+import shlex
 import sysconfig
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from nochat.lab._following import Following, checked
 from nochat.lab._runs import Comparison, Failed, Run, Task, compare, count_lines
 from nochat.lab.machines import Farm, find_root
 from nochat.lab.servers._server import own_folder
+from nochat.lab.surroundings import PLAIN_ANSIBLE
 
 __all__ = ["Comparison", "Failed", "Run", "Task", "ansible", "compare", "rex"]
 
@@ -56,16 +58,20 @@ def ansible(
         "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder / "ssh"),
     }
-    if (settings := playbook.parent / "ansible.cfg").exists():
-        env["ANSIBLE_CONFIG"] = str(settings)
+    settings = playbook.parent / "ansible.cfg"
+    env["ANSIBLE_CONFIG"] = str(settings if settings.exists() else PLAIN_ANSIBLE)
     argv = ["ansible-runner", "run", str(folder), "--playbook", str(playbook), "--json"]
     extra = folder / "variables.json"  # a file: arguments are seen by all
     extra.touch(mode=0o600)
-    extra.write_text(json.dumps(dict(variables or {})))
+    extra.write_text(json.dumps(dict(variables or {})), encoding="utf-8")
     if inventory is None:
         inventory = folder / "hosts"
-        inventory.write_text("localhost\n")
-    argv += ["--inventory", str(inventory.absolute()), f"--cmdline=--diff --extra-vars @{extra}"]
+        inventory.write_text("localhost\n", encoding="utf-8")
+    argv += [
+        "--inventory",
+        str(inventory.absolute()),
+        f"--cmdline=--diff --extra-vars @{shlex.quote(str(extra))}",
+    ]
     argv += ["--limit", limit] if limit else []
     following = Following(playbook.name)
     with Board(quiet) as board, _kept(argv, env, folder) as kept:
@@ -95,7 +101,7 @@ def rex(task: str, farm: Farm, machine: str, *, quiet: bool = False) -> Run:
     inventory = folder / "hosts"
     # The machine may be another than the Vagrantfile's for these groups.
     groups = {group: [machine] for group in ("servers", "app")}
-    inventory.write_text(farm.hosts_file([machine], groups))
+    inventory.write_text(farm.hosts_file([machine], groups), encoding="utf-8")
     env = {
         **_environment(),
         "ANSIBLE_HOSTS": str(inventory),
@@ -134,7 +140,7 @@ def _kept(argv: Sequence[str], env: Mapping[str, str], folder: Path) -> Kept:
 
 def _lines(kept: Kept) -> Iterator[str]:
     """What a command writes, line by line as it comes, until it ends."""
-    with kept.log.open(errors="replace") as log:
+    with kept.log.open(errors="replace", encoding="utf-8") as log:
         line = ""
         while True:
             alive = kept.alive
@@ -160,6 +166,8 @@ def _find(playbook: Path) -> Path:
     ours = find_root() / "playbooks"
     if (ours / playbook).exists():
         return ours / playbook
-    playbooks = (found.name for found in ours.glob("*.yml") if "hosts:" in found.read_text())
+    playbooks = (
+        found.name for found in ours.glob("*.yml") if "hosts:" in found.read_text(encoding="utf-8")
+    )
     known = ", ".join(sorted(playbooks))
     raise FileNotFoundError(f"there is no playbook {playbook}; the project's are: {known}")

@@ -87,7 +87,7 @@ class Remote:
         programs.mkdir()
         self._ssh = programs / "ssh"
         ssh, config = (shlex.quote(str(it)) for it in (doctor.require("ssh"), farm.ssh_config))
-        self._ssh.write_text(SSH.format(ssh=ssh, config=config))
+        self._ssh.write_text(SSH.format(ssh=ssh, config=config), encoding="utf-8")
         self._ssh.chmod(0o700)
         path = os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)])
         self.environment = {"PATH": path, "DOCKER_CONFIG": str(self.config)}

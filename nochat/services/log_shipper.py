@@ -15,7 +15,7 @@ from http import HTTPStatus
 import httpx
 import msgspec
 
-from nochat import events
+from nochat import events, proxies
 from nochat.errors import NochatError, Unavailable
 from nochat.events import Event, PresenceReported, ServiceReported, TypingStarted
 from nochat.service import Context, Service
@@ -94,7 +94,10 @@ async def listener(context: Context) -> AsyncIterator[Listener]:
         raise NochatError("NOCHAT_LOGZ_URL must start with https://, as the token travels with it")
     # The system's certificates, or those of SSL_CERT_FILE.
     trusted = ssl.create_default_context()
-    async with httpx.AsyncClient(verify=trusted, timeout=TIMEOUT) as client:
+    proxy = proxies.for_url(settings.logz_url)
+    async with httpx.AsyncClient(
+        verify=trusted, timeout=TIMEOUT, proxy=proxy, trust_env=False
+    ) as client:
         yield Listener(client, settings)
 
 

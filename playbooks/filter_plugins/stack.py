@@ -38,7 +38,7 @@ def deployed(
     """
     made: Document = {}
     for name in files:
-        _lay(made, _without_builds(yaml.safe_load((DOCKER / name).read_text())))
+        _lay(made, _without_builds(yaml.safe_load((DOCKER / name).read_text(encoding="utf-8"))))
     _lay(made, yaml.safe_load(overlay) or {})
     services: dict[str, Document] = {
         name: service
@@ -68,7 +68,10 @@ def mounted(compose: Document) -> Files:
     names = {it.split(":")[0][2:] for it in volumes if it.startswith("./")}
     files = {name: DOCKER / name for name in sorted(names) if (DOCKER / name).exists()}
     return {
-        name: {"content": it.read_text(), "mode": f"{it.stat().st_mode & 0o777:04o}"}
+        name: {
+            "content": it.read_text(encoding="utf-8"),
+            "mode": f"{it.stat().st_mode & 0o777:04o}",
+        }
         for name, it in files.items()
     }
 
@@ -130,7 +133,7 @@ def _mark(service: Document, files: Mapping[str, Document], secrets: Mapping[str
     """What changes when a file changes that the container sees: Compose then makes it anew."""
     seen = [secrets[Path(files[it]["file"]).name] for it in _names(service.get("secrets", []))]
     mounts = (DOCKER / it.split(":")[0] for it in service.get("volumes", []) if it[:2] == "./")
-    seen += [it.read_text() for it in mounts if it.exists()]
+    seen += [it.read_text(encoding="utf-8") for it in mounts if it.exists()]
     return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:16] if seen else ""
 
 

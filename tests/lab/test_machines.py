@@ -36,7 +36,7 @@ ADDRESSES = {"containers-host": "198.18.0.11", "database-host": "198.18.0.12"}
 @pytest.fixture
 def vagrant(tmp_path, monkeypatch):
     """A Vagrantfile, and a program `vagrant` that does what a test tells it."""
-    (tmp_path / "Vagrantfile").touch()
+    (tmp_path / "Vagrantfile").write_text("# containers-host and database-host\n")
     programs = tmp_path / "bin"
     programs.mkdir()
     monkeypatch.chdir(tmp_path)
@@ -229,3 +229,4 @@ def test_the_hosts_file_is_for_ansible_and_for_us_alone(vagrant, tmp_path, monke
     assert (one["ansible_host"], one["ansible_port"]) == ("127.0.0.1", 2222)
     assert one["machine_addresses"] == ADDRESSES
     assert "UserKnownHostsFile=/dev/null" in one["ansible_ssh_common_args"]
+    assert "-F none" in one["ansible_ssh_common_args"]

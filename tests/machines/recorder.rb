@@ -71,7 +71,8 @@ module Vagrant
   def self.configure(_version)
     recorder = Recorder.new
     yield recorder
-    puts JSON.generate({ config: recorder, own: OWN, default: ENV["VAGRANT_DEFAULT_PROVIDER"] })
+    default = ENV["VAGRANT_DEFAULT_PROVIDER"]
+    puts JSON.generate({ config: recorder, own: OWN, default: default, environment: ENV.to_h })
   end
 end
 

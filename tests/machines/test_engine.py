@@ -61,9 +61,16 @@ ENGINE = """
 
 
 @pytest.mark.parametrize("end", ["engine.stop()", "os.kill(os.getpid(), 9)"])
-def test_a_private_engine_works_beside_another_and_leaves_nothing(docker_engine, monkeypatch, end):
+def test_a_private_engine_works_beside_another_and_leaves_nothing(
+    docker_engine, monkeypatch, tmp_path, end
+):
+    here = tmp_path / "here"
+    (here / "a folder").mkdir(parents=True)
     child = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(ENGINE.format(end=end))],
+        cwd=here,
+        # As some users have them: nothing of it is for an engine of ours.
+        env=os.environ | {"TMPDIR": str(here / "a folder"), "DOCKER_TLS_VERIFY": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -89,6 +96,7 @@ def test_a_private_engine_works_beside_another_and_leaves_nothing(docker_engine,
         child.stdin.write("\n")
         child.stdin.close()
     assert wait_for(lambda: traces(marks) == [], 60), traces(marks)
+    assert [*here.rglob("*")] == [here / "a folder"]
 
 
 def docker(*arguments: str) -> str:

@@ -116,6 +116,7 @@ class Recorded:
         assert (ran.returncode, ran.stderr) == (0, "")
         recorded = json.loads(ran.stdout)
         self.own, self.default = recorded["own"], recorded["default"]
+        self.environment = recorded["environment"]
         vm = recorded["config"]["parts"]["vm"]
         calls, self.port_range = vm["calls"], vm["set"].get("usable_port_range")
         self.shared_folders = [
@@ -169,6 +170,13 @@ def test_a_third_one_is_there_on_demand() -> None:
 def test_docker_is_used_where_nobody_says_otherwise(plain: Recorded) -> None:
     assert plain.default == "docker"
     assert Recorded(VAGRANT_DEFAULT_PROVIDER="lxc").default == "lxc"
+
+
+def test_ansible_has_its_settings_from_the_project_and_a_language_that_is_there():
+    theirs = {"ANSIBLE_STRATEGY": "none", "ANSIBLE_HOSTS": "/mine", "LC_ALL": "es_ES.UTF-8"}
+    environment = Recorded(**theirs).environment
+    assert [it for it in environment if it.startswith("ANSIBLE_")] == ["ANSIBLE_HOSTS"]
+    assert environment["LC_ALL"] == "C.UTF-8"
 
 
 def test_docker(plain: Recorded) -> None:

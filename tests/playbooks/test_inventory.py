@@ -77,6 +77,7 @@ def test_vagrants_machines_are_known_with_their_keys(script):
 def test_known_hosts_are_left_alone_for_vagrants_machines_only(script, tmp_path):
     for variables in dict(script.machines(SSH_CONFIG)).values():
         assert "UserKnownHostsFile=/dev/null" in variables["ansible_ssh_common_args"]
+        assert "-F none" in variables["ansible_ssh_common_args"]
     assert "checking" not in (SCRIPT.parent / "ansible.cfg").read_text().lower()
 
 

@@ -23,15 +23,15 @@ from nochat.lab import servers
 from nochat.lab.certificates import Authority
 from nochat.lab.cloud._openstack import CloudError
 from nochat.lab.machines import find_root
-from nochat.lab.servers._bridge import MACHINES
 from nochat.lab.servers._server import own_folder, progress
+from nochat.lab.surroundings import MACHINES
 
 NAME = "Stand-in for Azure"
 START_SECONDS = 60.0
 PROVIDER = {"VAGRANT_DEFAULT_PROVIDER": "docker"}
 # When it is gone, so are the machines behind it.
 CLEAN = """
-test ! -d {notes}/machines || (cd {root} && timeout 120 vagrant destroy --force)
+test ! -d {notes}/machines || (cd {root} && VAGRANT_CWD={root} timeout 120 vagrant destroy --force)
 """
 
 
@@ -159,15 +159,13 @@ def azure_stand_in(*, cores: int = 10, machines: bool = False, quiet: bool = Fal
         }
         file = folder / "told"
         file.touch(mode=0o600)
-        file.write_text(json.dumps(told))
+        file.write_text(json.dumps(told), encoding="utf-8")
         kept = keep(
             [sys.executable, "-m", "nochat.lab.arm", file],
             env={**os.environ, "VAGRANT_DOTFILE_PATH": str(folder / "made"), **PROVIDER},
             log=folder / "log",
             remove=folder,
-            after=CLEAN.format(notes=folder / "made", root=shlex.quote(str(find_root())))
-            if machines
-            else "",
+            after=_cleaning(folder / "made") if machines else "",
         )
         try:
             wait_until(lambda: listens(port), START_SECONDS, NAME, kept)
@@ -176,3 +174,7 @@ def azure_stand_in(*, cores: int = 10, machines: bool = False, quiet: bool = Fal
             raise
         names = {it: str(told[it]) for it in ("tenant", "client", "secret", "subscription")}
         return AzureStandIn(f"https://127.0.0.1:{port}", **names, bundle=bundle, kept=kept)
+
+
+def _cleaning(notes: Path) -> str:
+    return CLEAN.format(notes=shlex.quote(str(notes)), root=shlex.quote(str(find_root())))

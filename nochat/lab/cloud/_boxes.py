@@ -24,7 +24,7 @@ def make() -> tuple[Path, Path]:
         with keep([root / "tools" / "box", "cloud", "server"], cwd=root, log=log) as kept:
             while kept.alive:
                 time.sleep(0.2)
-        said = log.read_text(errors="replace")
+        said = log.read_text(errors="replace", encoding="utf-8")
     # Each says last where it is; what it says before begins with its name.
     made = [Path(line) for line in said.splitlines() if line.startswith("/")]
     if len(made) != 2:

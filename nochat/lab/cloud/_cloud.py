@@ -51,7 +51,7 @@ class Cloud:
         """A `clouds.yaml` of it, gone with the cloud; only we may read it."""
         path = self.container.folder / "clouds.yaml"
         path.touch(mode=0o600)
-        path.write_text(yaml.safe_dump({"clouds": self.clouds}))
+        path.write_text(yaml.safe_dump({"clouds": self.clouds}), encoding="utf-8")
         return path
 
     @property

@@ -12,9 +12,12 @@ START_SECONDS = 180.0
 # A temporary folder that is on a disk; on some systems, /tmp is memory.
 FOLDER = "/var/tmp"  # noqa: S108
 # SIGTERM reaches all that runs in it, and would reach what is to stop it. As nothing of it stays,
-# its own end is not worth a wait.
+# its own end is not worth a wait. Services there read the files as users of their own; the folder
+# of it all is for us alone.
 RUN = """
 cd "$1"
+umask 022
+chmod -R go+rX files
 stop() {
     trap '' TERM
     lxc-stop --kill -n "$1" -P "$2"
@@ -91,11 +94,14 @@ def start(box: Path, config: str, files: Mapping[str, str]) -> Container:
     """
     folder = Path(tempfile.mkdtemp(prefix="nochat-cloud-", dir=FOLDER))
     (folder / "rootfs").mkdir()
-    (folder / "config").write_text(f"{config}\nlxc.rootfs.path = dir:{folder}/rootfs\n")
+    (folder / "rootfs").chmod(0o755)  # whatever the umask, as below
+    (folder / "config").write_text(
+        f"{config}\nlxc.rootfs.path = dir:{folder}/rootfs\n", encoding="utf-8"
+    )
     for path, text in files.items():
         file = folder / "files" / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        file.write_text(text, encoding="utf-8")
     kept = keep(
         ["/bin/sh", "-c", RUN, "sh", folder, folder.name, box],
         log=folder / "log",

@@ -13,8 +13,9 @@ from nochat import doctor
 from nochat.lab import servers
 from nochat.lab.cloud import _boxes, _container, _contents, _services
 from nochat.lab.cloud._cloud import Cloud
-from nochat.lab.servers._bridge import MACHINES, routes
+from nochat.lab.servers._bridge import routes
 from nochat.lab.servers._server import new_password, progress
+from nochat.lab.surroundings import MACHINES
 
 HERE = Path(__file__).parent / "machine"
 GIB = 2**30
@@ -49,7 +50,9 @@ def openstack(*, quiet: bool = False) -> Cloud:
     admin, services, user = new_password(), new_password(), new_password()
     with progress("OpenStack: the machine", quiet):
         interface = f"cloud-{secrets.token_hex(4)}"
-        config = _fill((HERE / "lxc-config").read_text(), bridge=bridge, interface=interface)
+        config = _fill(
+            (HERE / "lxc-config").read_text(encoding="utf-8"), bridge=bridge, interface=interface
+        )
         files = dict(_files(address=address, password=services))
         container = _container.start(box, config, files)
     try:
@@ -109,7 +112,7 @@ def _examine() -> None:
 
 
 def _available_memory() -> int:
-    lines = Path("/proc/meminfo").read_text().splitlines()
+    lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
 
 
@@ -127,8 +130,8 @@ def _files(**values: str) -> Iterable[tuple[str, str]]:
     """The machine's files, by their path in it."""
     for file in HERE.glob("etc/**/*"):
         if file.is_file():
-            yield str(file.relative_to(HERE)), _fill(file.read_text(), **values)
-    yield "root/setup", (HERE / "setup").read_text()
+            yield str(file.relative_to(HERE)), _fill(file.read_text(encoding="utf-8"), **values)
+    yield "root/setup", (HERE / "setup").read_text(encoding="utf-8")
 
 
 def _fill(text: str, **values: str) -> str:

@@ -79,7 +79,11 @@ def listens(address: str, port: int) -> bool:
 
 def _log(container: Container, unit: str) -> str:
     log = container.root / "var/log" / unit.partition("-")[0] / f"{unit}.log"
-    return "\n".join(log.read_text(errors="replace").splitlines()[-20:]) if log.exists() else "-"
+    return (
+        "\n".join(log.read_text(errors="replace", encoding="utf-8").splitlines()[-20:])
+        if log.exists()
+        else "-"
+    )
 
 
 def _complete(cloud: Connection) -> bool:

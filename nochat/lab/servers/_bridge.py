@@ -7,9 +7,7 @@ import subprocess
 from dataclasses import dataclass
 
 from nochat import doctor
-
-# Where the Vagrantfile puts the machines' private networks.
-MACHINES = "198.18.0.0/15"
+from nochat.lab.surroundings import MACHINES
 
 # First of all rules, as another Docker Engine makes the kernel drop what it does not know. No
 # chain of Docker's own: two engines would flush each other's. They keep networks apart, as an

@@ -1,15 +1,18 @@
 """Docker Engine: the one that answers, or a private one."""
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
 from nochat import doctor
 from nochat.keeper import keep
+from nochat.lab import surroundings
 from nochat.lab.servers._bridge import choose
 from nochat.lab.servers._server import NotAnswering, Server, own_folder, private, progress
 
-NAME, VARIABLE = "Docker Engine", "DOCKER_HOST"
+NAME, VARIABLE, CONTEXT = "Docker Engine", "DOCKER_HOST", "DOCKER_CONTEXT"
+USUAL = "unix:///var/run/docker.sock"
 
 # Its mounts are seen by itself alone and are gone with it. What stays is bound over, or hidden: the
 # system's containerd, which would else run our containers, and settings that are the system's.
@@ -56,8 +59,8 @@ def docker(*, alone: bool = False, quiet: bool = False) -> Server:
     Raises:
         Missing: neither an engine nor what a private one needs is installed.
         NotReady: a private one does not start.
-        NotAnswering: the one that `DOCKER_HOST` names can't be used, or we may neither use that of
-            this machine nor start one.
+        NotAnswering: the one that `DOCKER_HOST` or `DOCKER_CONTEXT` names can't be used, or we may
+            neither use that of this machine nor start one.
     """
     doctor.require("docker")
     return (None if alone else _answering()) or _start(quiet)
@@ -66,17 +69,26 @@ def docker(*, alone: bool = False, quiet: bool = False) -> Server:
 def _answering() -> Server | None:
     """The engine that is there; None where there is none and we may start one."""
     host = os.environ.get(VARIABLE)
-    origin = f"named by {VARIABLE}" if host else "of this machine"
+    # As Docker's command has it: an address counts more than a context.
+    variable = next((it for it in (VARIABLE, CONTEXT) if os.environ.get(it)), None)
+    origin = f"named by {variable}" if variable else "of this machine"
     try:
         return Server(NAME, host or _default(), look(host or ""), origin, look=look)
     except NotAnswering as error:
-        if host:
-            advice = f"Correct {VARIABLE}, or unset it to use the engine of this machine."
-            raise NotAnswering(f"{NAME} at {host} {error}. {advice}") from None
+        if variable:
+            also = (
+                " (and the variables DOCKER_TLS_VERIFY and DOCKER_CERT_PATH)"
+                if (host or "").startswith("tcp:")
+                else ""
+            )
+            advice = f"Correct {variable}{also}, or unset it to use the engine of this machine."
+            raise NotAnswering(f"{NAME} at {os.environ[variable]} {error}. {advice}") from None
         if os.geteuid() == 0:
             return None
         advice = "sudo usermod -aG docker $USER, and log in again"
-        if "reached" in str(error):
+        if "context" in str(error):
+            advice = "docker context use default"
+        elif "reached" in str(error):
             advice = "sudo systemctl start docker"
         raise NotAnswering(f"{NAME} {error}. What helps: {advice}.") from None
 
@@ -87,7 +99,7 @@ def _start(quiet: bool) -> Server:
     program, bridge = doctor.require("dockerd"), choose()
     with progress(NAME, quiet):
         folder = own_folder("docker")
-        values = {"folder": folder, "name": bridge.name, "pool": bridge.pool}
+        values = {"folder": shlex.quote(str(folder)), "name": bridge.name, "pool": bridge.pool}
         script = RUN.format(bridge=bridge.up, **values)
         # No grace: its data go too.
         kept = keep(
@@ -97,7 +109,9 @@ def _start(quiet: bool) -> Server:
             grace=0,
             after=CLEAN.format(bridge=bridge.down, **values),
         )
-        return private(NAME, f"unix://{folder}/socket", kept, look, variable=VARIABLE)
+        server = private(NAME, f"unix://{folder}/socket", kept, look, variable=VARIABLE)
+        surroundings.forget_tls(os.environ)  # that was meant for another engine
+        return server
 
 
 def look(host: str) -> str:
@@ -108,6 +122,7 @@ def look(host: str) -> str:
     """
     command = [str(doctor.require("docker")), "version", "--format", "{{.Server.Version}}"]
     env = os.environ | ({VARIABLE: host} if host else {})
+    surroundings.forget_tls(env)
     try:
         ran = subprocess.run(
             command, env=env, capture_output=True, text=True, timeout=SECONDS, check=False
@@ -118,7 +133,8 @@ def look(host: str) -> str:
         return ran.stdout.strip().partition("+")[0]
     if "permission denied" in ran.stderr:
         raise NotAnswering("refuses us: we have no rights on its socket")
-    reason = ran.stderr.strip().rpartition("\n")[2]
+    lines = (ran.stderr.strip() or ran.stdout.strip()).splitlines()
+    reason = lines[-1] if lines else f"docker version ended with status {ran.returncode}"
     raise NotAnswering(f"can't be reached ({reason})")
 
 
@@ -138,4 +154,5 @@ def settings_folder(url: str) -> Path:
 def _default() -> str:
     """The address that the docker command uses by itself."""
     command = ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    return ran.stdout.strip() or USUAL

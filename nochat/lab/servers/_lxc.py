@@ -1,6 +1,7 @@
 """The bridge that LXC machines are on: lxcbr0, or a private one."""
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def _start(quiet: bool) -> Server:
             name=bridge.name,
             first=bridge.network[2],
             last=bridge.network[-2],
-            folder=folder,
+            folder=shlex.quote(str(folder)),
         )
         kept = keep(
             ["/bin/sh", "-c", script, "sh", program],
@@ -84,13 +85,13 @@ def look(name: str) -> str:
 
 def _is_up(name: str) -> bool:
     flags = Path(f"/sys/class/net/{name}/flags")
-    return flags.exists() and bool(int(flags.read_text(), 16) & 1)
+    return flags.exists() and bool(int(flags.read_text(encoding="utf-8"), 16) & 1)
 
 
 def _gives_addresses() -> bool:
     """Whether lxc-net's dnsmasq lives: killed, it leaves the bridge, where no machine boots."""
     try:
-        process = int(DNSMASQ.read_text())
-        return Path(f"/proc/{process}/comm").read_text().strip() == "dnsmasq"
+        process = int(DNSMASQ.read_text(encoding="utf-8"))
+        return Path(f"/proc/{process}/comm").read_text(encoding="utf-8").strip() == "dnsmasq"
     except (OSError, ValueError):
         return False

@@ -63,7 +63,7 @@ def _start(quiet: bool) -> Server:
     with progress(NAME, quiet):
         folder, password, port = own_folder("mariadb"), new_password(), free_port()
         (folder / "account.sql").write_text(
-            ACCOUNT.format(password=password, grants=grants.MARIADB)
+            ACCOUNT.format(password=password, grants=grants.MARIADB), encoding="utf-8"
         )
         command = ["/bin/sh", "-c", INSTALL_AND_RUN, "sh", str(folder / "data"), str(program)]
         # No grace: its data go too.

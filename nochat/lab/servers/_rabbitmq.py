@@ -94,8 +94,8 @@ def _term(text: str) -> str:
 
 
 def _write_settings(folder: Path, config: str, plugins: str) -> None:
-    (folder / "rabbitmq.config").write_text(config)
-    (folder / "plugins").write_text(plugins)
+    (folder / "rabbitmq.config").write_text(config, encoding="utf-8")
+    (folder / "plugins").write_text(plugins, encoding="utf-8")
 
 
 def _environment(folder: Path, node: str) -> dict[str, str]:

@@ -28,9 +28,9 @@ from nochat.lab.servers._server import (
     private,
     progress,
 )
+from nochat.lab.surroundings import own_address
 
 NAME, VARIABLE, USER = "Registry", "NOCHAT_REGISTRY_URL", "nochat"
-ELSEWHERE = "203.0.113.1"  # nobody's: only the way to it is looked up
 LOGIN_SECONDS = 60.0
 
 # What engines were told of it goes with it.
@@ -94,7 +94,9 @@ class Registry(Server):
             return
         try:
             made = settings_folder(engine.url) / "certs.d" / self.address
-            with self._trusted.open("a") as trusted:  # before it is there, for whoever cleans up
+            with self._trusted.open(
+                "a", encoding="utf-8"
+            ) as trusted:  # before it is there, for whoever cleans up
                 trusted.write(f"{made}\n")
             made.mkdir(parents=True, exist_ok=True)
             (made / "ca.crt").write_bytes(self.authority.read_bytes())
@@ -113,7 +115,7 @@ class Registry(Server):
         if self.authority is None:
             return "true"
         made = shlex.quote(f"/etc/docker/certs.d/{self.address}/ca.crt")
-        text = self.authority.read_text()
+        text = self.authority.read_text(encoding="utf-8")
         return f"sudo install -D -m 644 /dev/stdin {made} <<'END'\n{text}END"
 
     @property
@@ -153,7 +155,7 @@ def _start(quiet: bool) -> Registry:
         account = subprocess.run(
             [htpasswd, "-niB", USER], input=password, capture_output=True, text=True, check=True
         )
-        (folder / "htpasswd").write_text(account.stdout)
+        (folder / "htpasswd").write_text(account.stdout, encoding="utf-8")
         settings = {
             "version": 0.1,
             "log": {"level": "warn", "accesslog": {"disabled": True}},
@@ -165,7 +167,9 @@ def _start(quiet: bool) -> Registry:
                 "tls": {"certificate": str(issued.certificate), "key": str(issued.key)},
             },
         }
-        (folder / "settings").write_text(json.dumps(settings))  # which is YAML, too
+        (folder / "settings").write_text(
+            json.dumps(settings), encoding="utf-8"
+        )  # which is YAML, too
         kept = keep(
             [program, "serve", folder / "settings"],
             # Variables would change the settings.
@@ -173,10 +177,10 @@ def _start(quiet: bool) -> Registry:
             log=folder / "log",
             remove=folder,
             grace=0,  # Its data go too.
-            after=CLEAN.format(folder=folder),
+            after=CLEAN.format(folder=shlex.quote(str(folder))),
         )
         trusted = ssl.create_default_context(cafile=issued.authority)
-        url = f"https://{USER}:{password}@{_own_address()}:{port}"
+        url = f"https://{USER}:{password}@{own_address()}:{port}"
         server = private(NAME, url, kept, lambda it: _look(it, trusted))
         return Registry(**vars(server), authority=issued.authority)
 
@@ -186,16 +190,6 @@ def _parts(url: str) -> tuple[str, str, str]:
     parts = urlsplit(url)
     address = parts.netloc.rpartition("@")[2]
     return address, unquote(parts.username or ""), unquote(parts.password or "")
-
-
-def _own_address() -> str:
-    """The address of this computer in its network: what is on it reaches that by its gateway."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((ELSEWHERE, 9))  # sends nothing
-        except OSError:
-            return "127.0.0.1"
-        return str(probe.getsockname()[0])
 
 
 def _addresses() -> list[str]:

@@ -14,6 +14,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from nochat.keeper import Kept, wait_until
+from nochat.lab import surroundings
 
 # Asks the server at a URL for its version.
 Look = Callable[[str], str]
@@ -179,9 +180,9 @@ def progress(name: str, quiet: bool) -> Iterator[None]:
 
 
 def own_folder(name: str) -> Path:
-    """Make a temporary folder, short enough for the path of a Unix socket (107 bytes) in it."""
-    short = len(os.fsencode(tempfile.gettempdir())) < 60
-    return Path(tempfile.mkdtemp(prefix=f"nochat-{name}-", dir=None if short else "/tmp"))  # noqa: S108
+    """Make a temporary folder in which servers can work, as `surroundings.is_suitable` has it."""
+    where = surroundings.temporary(tempfile.gettempdir())
+    return Path(tempfile.mkdtemp(prefix=f"nochat-{name}-", dir=where))
 
 
 def new_password() -> str:

@@ -1,0 +1,230 @@
+"""The one place that makes the environment of everything that the course starts.
+
+What a shell brings along is meant for other programs: a language that is not installed, another
+project's Vagrantfile, settings of Ansible, a proxy. `import nochat.lab` settles the environment of
+its process, once, and whatever that process starts inherits it: servers, machines, playbooks, `!`
+cells. What is set afterwards, as by `os.environ` in a cell, stays.
+
+A shell script takes the same by `eval "$(python3 -I nochat/lab/surroundings.py)"`; so this needs
+nothing but the standard library.
+"""
+
+import functools
+import locale
+import os
+import pwd
+import re
+import shlex
+import socket
+import stat
+import sys
+import tempfile
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+if __name__ == "__main__":  # for a shell script, before there is an environment
+    sys.path.insert(0, str(HERE.parents[1]))
+
+from nochat import proxies  # noqa: E402
+
+ROOT = HERE.parents[1]
+# Of Ansible: the project's, and its defaults for what has no settings of its own.
+ANSIBLE, PLAIN_ANSIBLE = ROOT / "playbooks" / "ansible.cfg", HERE / "ansible.cfg"
+# Where the Vagrantfile and nochat.lab.cloud put machines; set apart for benchmarks, so nobody's.
+MACHINES = "198.18.0.0/15"
+ELSEWHERE = "203.0.113.1"  # nobody's: only the way to it is looked up
+
+# Settings of what we start, which would change what it does: all with these beginnings,
+OF_OTHERS = ("ANSIBLE_", "BUNDLE_", "ERL_", "GEM_", "LC_", "PERL", "PYTHON", "RUBY")
+# and these. What names folders, credentials or a proxy is the user's to choose, and stays.
+FURTHER = {
+    *("BASH_ENV", "CDPATH", "ENV"),  # of shells
+    *("IPYTHONDIR", "JUPYTERLAB_DIR", "JUPYTER_CONFIG_PATH", "JUPYTER_NO_CONFIG", "JUPYTER_PATH"),
+    *("LANG", "LANGUAGE"),  # what programs say is read here, in English
+    *("MATPLOTLIBRC", "MPLBACKEND"),  # plots belong in the notebook
+    *("NODE_OPTIONS", "NODE_PATH", "PWDEBUG"),
+    *("VAGRANT_CWD", "VAGRANT_VAGRANTFILE"),  # another project's machines
+}
+KEPT = {
+    "ANSIBLE_HOSTS",  # of playbooks/inventory.py
+    *("PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED"),
+}
+OF_TLS = {"DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"}
+LOCALES = ("C.UTF-8", "C.utf8", "en_US.UTF-8")  # the last one for macOS
+
+# In a temporary folder go sockets, whose paths have 107 bytes, and what shell scripts of others
+# do not quote.
+SHORT, PLAIN = 60, re.compile(r"/[\w./-]*")
+FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108
+
+
+def settle(environ: MutableMapping[str, str] = os.environ) -> None:
+    """Make an environment that of the course; doing it again changes nothing."""
+    for name in [*environ]:
+        if (name.startswith(OF_OTHERS) or name in FURTHER) and name not in KEPT:
+            del environ[name]
+    environ.update({"LC_ALL": utf8(), "PYTHONUTF8": "1", "JUPYTER_PREFER_ENV_PATH": "1"})
+    environ["ANSIBLE_CONFIG"] = str(ANSIBLE if ANSIBLE.exists() else PLAIN_ANSIBLE)
+    environ.update(_place(environ))
+    environ.update(_user(environ))
+    proxies.exempt(environ, MACHINES, own_address())
+    _spare_other_containers(environ)
+    forget_tls(environ)
+    if environ is os.environ:
+        tempfile.tempdir = None  # it is asked for again
+
+
+def settled(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return a settled copy of an environment."""
+    settle(copy := dict(environ))
+    return copy
+
+
+def of_vagrant(environ: Mapping[str, str], root: Path) -> dict[str, str]:
+    """Return an environment in which Vagrant takes the Vagrantfile of this folder, and no other."""
+    ours = {name: value for name, value in environ.items() if name != "VAGRANT_VAGRANTFILE"}
+    return ours | {"VAGRANT_CWD": str(root)}
+
+
+def forget_tls(environ: MutableMapping[str, str]) -> None:
+    """Remove what makes Docker's command ask for TLS where its engine is not reached by TCP."""
+    if not environ.get("DOCKER_HOST", "").startswith("tcp://"):
+        for name in OF_TLS & environ.keys():
+            del environ[name]
+
+
+def of_jupyter(folder: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables that make Jupyter and its kernels ours, whatever the user's own settings are.
+
+    What JupyterLab looks like, and which notebooks the user trusts, stays the user's own, where
+    that can be written.
+
+    Args:
+        folder: for what they write while they run.
+        environ: of the user.
+    """
+    home = Path(environ.get("HOME", "/"))
+    look = Path(environ.get("JUPYTER_CONFIG_DIR") or home / ".jupyter") / "lab"
+    mac = home / "Library" if sys.platform == "darwin" else None
+    usual = mac / "Jupyter" if mac else home / ".local" / "share" / "jupyter"
+    data = Path(environ.get("JUPYTER_DATA_DIR") or usual)
+    kept = {
+        "JUPYTERLAB_SETTINGS_DIR": look / "user-settings",
+        "JUPYTERLAB_WORKSPACES_DIR": look / "workspaces",
+        "JUPYTER_DATA_DIR": data,
+    }
+    places = {
+        "JUPYTER_CONFIG_DIR": folder / "config",
+        "JUPYTER_RUNTIME_DIR": folder / "runtime",
+        "IPYTHONDIR": folder / "ipython",
+        **{name: it if _can_write(it) else folder / it.name for name, it in kept.items()},
+    }
+    return {name: str(place) for name, place in places.items()}
+
+
+@functools.cache
+def utf8() -> str:
+    """The name of a locale with UTF-8 that is on this computer; the first of all if none is."""
+    before = locale.setlocale(locale.LC_CTYPE)
+    try:
+        return next(filter(_has_locale, LOCALES), LOCALES[0])
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)
+
+
+def _has_locale(name: str) -> bool:
+    try:
+        locale.setlocale(locale.LC_CTYPE, name)
+    except locale.Error:
+        return False
+    return True
+
+
+def own_address() -> str:
+    """The address of this computer in its network: what is on it reaches that by its gateway."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((ELSEWHERE, 9))  # sends nothing
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+def temporary(asked: str) -> str:
+    """The folder that is asked for, if it is suitable for temporary files; else one that is."""
+    return next(filter(is_suitable, (asked, *FOLDERS)), asked)
+
+
+def is_suitable(folder: str) -> bool:
+    """Whether all that the course starts can work in a temporary folder.
+
+    It is there and can be written to, its name is short and needs no quotes, and programs in it can
+    be run.
+    """
+    if len(os.fsencode(folder)) >= SHORT or not PLAIN.fullmatch(folder) or not _can_write(folder):
+        return False
+    return Path(folder).is_dir() and not os.statvfs(folder).f_flag & os.ST_NOEXEC
+
+
+def _place(environ: Mapping[str, str]) -> dict[str, str]:
+    named = (environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))  # in Python's order
+    asked = next(filter(None, named), FOLDERS[0])
+    found = temporary(asked)
+    return {} if found == asked else {"TMPDIR": found}
+
+
+def _user(environ: Mapping[str, str]) -> dict[str, str]:
+    """A name and a home for a user who has none, as in containers that run as any number."""
+    found = {}
+    try:
+        home = pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        home = ""
+        if not {"LOGNAME", "USER", "LNAME", "USERNAME"} & environ.keys():
+            found = dict.fromkeys(("LOGNAME", "USER"), f"user-{os.getuid()}")
+    if not Path(environ.get("HOME") or home or "/nowhere").is_dir():
+        return found | {"HOME": str(_home_of_our_own(environ))}
+    return found if environ.get("HOME") else found | {"HOME": home}
+
+
+def _home_of_our_own(environ: Mapping[str, str]) -> Path:
+    """The same one each time, for us alone; another one if somebody else was there first."""
+    folder = environ.get("TMPDIR") or FOLDERS[0]
+    home = Path(folder) / f"nochat-home-{os.getuid()}"
+    try:
+        home.mkdir(mode=0o700)
+    except FileExistsError:
+        found = home.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            return Path(tempfile.mkdtemp(prefix="nochat-home-", dir=folder))
+    return home
+
+
+def _spare_other_containers(environ: MutableMapping[str, str]) -> None:
+    """Forget a COMPOSE_FILE of another project, which we would stop, and how it is called."""
+    files = environ.get("COMPOSE_FILE", "").split(environ.get("COMPOSE_PATH_SEPARATOR", ":"))
+    if not all((ROOT / it).resolve().is_relative_to(ROOT / "docker") for it in files if it):
+        for name in [it for it in environ if it.startswith("COMPOSE_")]:
+            del environ[name]
+
+
+def _can_write(path: str | Path) -> bool:
+    """Whether a folder can be written to, or made."""
+    path = Path(path)
+    nearest = next((it for it in (path, *path.parents) if it.exists()), path)
+    return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+
+
+def main() -> None:
+    """Print what a shell does to have a settled environment."""
+    before, after = dict(os.environ), settled(os.environ)
+    for name in before.keys() - after.keys():
+        print(f"unset {name}")
+    for name, value in after.items():
+        if before.get(name) != value:
+            print(f"export {name}={shlex.quote(value)}")
+
+
+if __name__ == "__main__":
+    main()
