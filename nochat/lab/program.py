@@ -98,12 +98,12 @@ def start(command: str, *, name: str = "server", port: int = 0) -> Process:
     argv = [sys.executable, "-m", *arguments]
     process = Process(name, port, keep(argv, cwd=folder, log=folder / "log", remove=folder))
     _running[name] = process
+    print(f"$ python -m {shlex.join(arguments)}", flush=True)
     try:
         process._wait()
     except BaseException:
         process.stop()
         raise
-    print(f"$ python -m {shlex.join(arguments)}")
     print(f"{name} listens at {process.url} after {time.monotonic() - began:.1f} s")
     return process
 

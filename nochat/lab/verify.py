@@ -21,6 +21,7 @@ from nochat.lab.servers import NotAnswering
 from nochat.lab.servers._mariadb import look as look_at_mariadb
 from nochat.lab.servers._rabbitmq import look as look_at_rabbitmq
 from nochat.lab.servers._server import without_password
+from nochat.lab.visitors import NotConnected
 from nochat.lab.waiting import patience as waiting_for
 
 STARTING = 60.0  # seconds that services may take after they were started
@@ -79,7 +80,7 @@ async def _talk(url: str, trust: Path | None) -> list[Condition]:
         async with Person(bob, url, trust=trust) as second:
             stored = await until(lambda: _has_stored(second, text))
             done.append(that(step, stored, bob, advice))
-    except (RuntimeError, TimeoutError, aiohttp.ClientError) as error:
+    except (RuntimeError, TimeoutError, NotConnected, aiohttp.ClientError) as error:
         seen = str(error) or type(error).__name__
         done.append(that(step, False, seen, advice))
     return done

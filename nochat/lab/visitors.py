@@ -13,7 +13,7 @@ PATIENCE = 10.0  # seconds
 _visitors: dict[str, "Visitor"] = {}
 
 
-class NotConnected(RuntimeError):
+class NotConnected(ConnectionError):
     """A client has no connection; the message says what to run.
 
     Args:
