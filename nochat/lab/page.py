@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
 
 # What a frame shows first. A page that is gone is said to be so, where the browser would show its
-# own error; and when it is back, so is the frame. The output of a cell stays for longer than a chat.
+# own error; and when it is back, so is the frame. A cell's output stays for longer than a chat.
 FIRST = """<!doctype html><meta charset="utf-8">
 <style>:root { color-scheme: light dark } body { font: 14px sans-serif; margin: 1.5em }</style>
 <p id="said" role="status"></p>
@@ -35,9 +35,10 @@ async function look() {
     await fetch(address, { mode: "no-cors", cache: "no-store" });
     location.replace(address);
   } catch {
-    document.getElementById("said").textContent = `Nothing answers at ${address} now. ` +
-      (address.startsWith("https:") ? "Open it in a tab, and accept its certificate. Or run" : "Run") +
-      " the cell that starts it, and this frame shows it again.";
+    const tab = "If it has a certificate that your browser does not know, open it in a tab first. ";
+    document.getElementById("said").textContent =
+      `Nothing answers at ${address} now. ${address.startsWith("https:") ? tab : ""}` +
+      "Run the cell that starts it, and this frame shows it again.";
     setTimeout(look, 2000);
   }
 }

@@ -33,7 +33,8 @@ WAITS = {
         "await asyncio.sleep(0)\nwaiting.until_ready(lambda: False, 600, 'the oven', busy)"
     ),
     "the start of a program, in a cell with await": (
-        "await asyncio.sleep(0)\nprogram.start('http.server --bind 127.0.0.2 {port}', name='second')"
+        "await asyncio.sleep(0)\n"
+        "program.start('http.server --bind 127.0.0.2 {port}', name='second')"
     ),
     "a command, in a cell with await": (
         "import subprocess\nawait asyncio.sleep(0)\n"
