@@ -50,7 +50,6 @@ async def view():
         page = await chromium.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(PATIENCE)
         yield page
-        await page.screenshot(path="/tmp/shots/lab-hands/last.png")
 
 
 def cell(view, text):
