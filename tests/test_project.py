@@ -135,7 +135,7 @@ def test_notebook_closes_by_cleaning_up(path):
     assert "checks.check(" in code, "checks that nothing is left"
 
 
-@pytest.mark.parametrize(("path", "following"), itertools.pairwise(NOTEBOOKS))
+@pytest.mark.parametrize(("path", "following"), [*itertools.pairwise(NOTEBOOKS)])
 def test_notebook_ends_with_a_link_to_the_next_one(path, following):
     title = cells(following, "markdown")[0].source.splitlines()[0].removeprefix("# ")
     assert f"[{title}]({following.name})" in cells(path, "markdown")[-1].source
