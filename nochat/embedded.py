@@ -12,6 +12,8 @@ from nochat.keeper import Kept, free_port, keep, listens, wait_until
 from nochat.owner import owned
 from nochat.settings import Settings
 
+START_SECONDS = 120  # on a busy machine; if it ends, that is noticed at once
+
 # It refuses to start where its pid file names a process that lives. After a crash the number in
 # there may be anybody's, so each start gets a file of its own: its shell's pid is in the name.
 WITH_OWN_PID_FILE = 'exec "$@" --pid-file "$0/$$.pid"'
@@ -49,7 +51,7 @@ def mongodb(
         hold=hold,
     )
     try:
-        wait_until(lambda: listens(port), 20, "the embedded MongoDB server", kept)
+        wait_until(lambda: listens(port), START_SECONDS, "the embedded MongoDB server", kept)
     except BaseException:
         kept.stop()
         raise

@@ -184,9 +184,23 @@ def free_port() -> int:
     """
     while True:
         port = 10_000 + secrets.randbelow(20_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
+        if is_free(port, reuse=False):
             return port
+
+
+def is_free(port: int, *, reuse: bool = True) -> bool:
+    """Tell whether nothing listens on a port of 127.0.0.1.
+
+    Args:
+        port: the port.
+        reuse: whether it may be one whose last connections are still in the kernel's memory, as
+            servers take those too.
+    """
+    with socket.socket() as probe, contextlib.suppress(OSError):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 def listens(port: int) -> bool:

@@ -135,6 +135,12 @@ def test_notebook_closes_by_cleaning_up(path):
     assert "checks.check(" in code, "checks that nothing is left"
 
 
+@pytest.mark.parametrize(("path", "following"), [*itertools.pairwise(NOTEBOOKS)])
+def test_notebook_ends_with_a_link_to_the_next_one(path, following):
+    title = cells(following, "markdown")[0].source.splitlines()[0].removeprefix("# ")
+    assert f"[{title}]({following.name})" in cells(path, "markdown")[-1].source
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_inside_the_project_exist(page):
     text = re.sub(r"^(```|~~~).*?^\1", "", page.read_text(), flags=re.M | re.S)

@@ -13,6 +13,8 @@ from typing import Any, Self
 from IPython.core.getipython import get_ipython
 from IPython.display import display
 
+from nochat.lab._interrupt import interruptible
+
 
 class Board:
     """One line for each name: what it is doing, and since how many seconds. Use it in `with`.
@@ -25,7 +27,8 @@ class Board:
         self._rows: dict[str, str] = {}
         self._texts: dict[str, str] = {}
         self._began = time.monotonic()
-        self._show = _silent if quiet else _medium()
+        self._show = _silent if quiet else medium()
+        self._interruptible = interruptible()
 
     def say(self, name: str, text: str) -> None:
         """Say what a name is doing now."""
@@ -38,17 +41,20 @@ class Board:
         self._show(self._rows, name)
 
     def __enter__(self) -> Self:
+        self._interruptible.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
     ) -> None:
+        self._interruptible.__exit__(None, None, None)
         if kind:
             for name in self._texts:
                 self.say(name, f"stopped at: {self._texts[name]}")
 
 
-def _medium() -> Any:
+def medium() -> Any:
+    """What shows lines where we run: a cell, a terminal or a log."""
     if hasattr(get_ipython(), "kernel"):
         return _Cell()
     return _Terminal() if sys.stdout.isatty() else _log

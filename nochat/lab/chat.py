@@ -15,17 +15,19 @@ import msgspec
 
 from nochat import registry
 from nochat.grant import grant
-from nochat.keeper import Kept, free_port, keep, wait_until
+from nochat.keeper import Kept, free_port, is_free, keep
+from nochat.lab.waiting import until_ready
 from nochat.origin import url
 from nochat.settings import load
 
-READY = 30.0  # seconds that a service may take to start
+READY = 30.0  # seconds that a service may take to start; more, as long as it is at work
 READY_LINE = re.compile(r"^[\w, -]+: (http://\S+|running)$", re.MULTILINE)
 # For measurements and tests: everybody may ask for as much as they like.
 UNLIMITED: dict[str, Any] = {"user_rate": "0", "address_rate": "0", "login_rate": "0"}
 TOGETHER = "nochat"  # the name of the one process that has all services
 
 _running: "list[Chat]" = []
+_port = 0  # of the page, the last time
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class Chat:
             since: bytes of its log that are of an earlier start.
 
         Raises:
-            NotReady: it ended, or took too long; with the end of its log.
+            NotReady: it ended, or does nothing; with what it said last.
         """
         kept, found = self.processes[name], None
 
@@ -97,7 +99,7 @@ class Chat:
             found = READY_LINE.search(kept.log.read_bytes()[since:].decode())
             return found is not None
 
-        wait_until(said, READY, name, kept)
+        until_ready(said, READY, name, kept)
         return found[1].replace("running", "") if found else ""
 
     def add(self, name: str, service: str) -> str:
@@ -108,7 +110,7 @@ class Chat:
             service: a service of the chat, for a second one of it, or a Python file of yours.
 
         Raises:
-            NotReady: it ended, or took too long; with the end of its log.
+            NotReady: it ended, or does nothing; with what it said last.
         """
         if name in self.processes:
             self.processes.pop(name).stop()
@@ -172,18 +174,21 @@ def start(
         bus: URL of the bus; empty: a journal in a temporary folder.
         users: URL of the users' database; empty: SQLite in a temporary folder.
         activity: URL of the activity store; empty: an embedded server.
-        port: of the page; 0 takes a free one.
+        port: of the page; 0 takes that of the chat before, so that a page which is open comes back,
+            or else a free one.
         log_level: `debug` has the traces.
         settings: further `NOCHAT_*` settings, in lower case and without the prefix.
 
     Raises:
-        NotReady: a process ended, or took too long; with the end of its log.
+        NotReady: a process ended, or does nothing; with what it said last.
     """
+    global _port
+    _port = port or (_port if _port and is_free(_port) else free_port())
     chat = Chat(Path(tempfile.mkdtemp(prefix="nochat-")), settings)
     _running.append(chat)
     settings |= {"bus_url": bus, "users_url": users, "activity_url": activity}
     settings |= {"data_dir": str(chat.folder / "data"), "log_level": log_level}
-    settings |= {"port": str(port), "frame_ancestors": "http://127.0.0.1:* http://localhost:*"}
+    settings |= {"port": str(_port), "frame_ancestors": "http://127.0.0.1:* http://localhost:*"}
     began = time.monotonic()
     try:
         _start_apart(chat, settings) if apart else _start_together(chat, settings)
@@ -207,7 +212,7 @@ def _start_together(chat: Chat, settings: Mapping[str, str]) -> None:
 
 
 def _start_apart(chat: Chat, settings: dict[str, str]) -> None:
-    web, gateway = int(settings["port"]) or free_port(), free_port()
+    web, gateway = int(settings["port"]), free_port()
     settings |= {"port": str(web), "gateway_port": str(gateway)}
     host = settings.get("host", "127.0.0.1")
     settings |= {"gateway_url": url(host, gateway)}

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from nochat.lab.waiting import patience
+
 
 class CheckFailed(AssertionError):
     """A step is not done yet; the message says what was seen and what to try."""
@@ -68,18 +70,22 @@ def check(step: str, *conditions: Condition) -> Report:
     return report
 
 
-async def until(probe: Callable[[], Any], timeout: float = 10.0) -> Any:
+async def until(
+    probe: Callable[[], Any], timeout: float = 10.0, *, what: str = "what this cell looks for"
+) -> Any:
     """Wait for something that takes its time; returns what the probe gives, true or not.
 
     Args:
         probe: asked again and again; may be a coroutine function.
         timeout: seconds.
+        what: is awaited, for whoever waits. That it did not come is for a `check` to say.
     """
     deadline = time.monotonic() + timeout
-    while True:
-        found = probe()
-        if asyncio.iscoroutine(found):
-            found = await found
-        if found or time.monotonic() > deadline:
-            return found
-        await asyncio.sleep(0.05)
+    async with patience(what, None):
+        while True:
+            found = probe()
+            if asyncio.iscoroutine(found):
+                found = await found
+            if found or time.monotonic() > deadline:
+                return found
+            await asyncio.sleep(0.05)

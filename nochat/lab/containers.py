@@ -26,6 +26,7 @@ from nochat.lab._board import Board
 from nochat.lab._commands import ContainersError, compose, environment, failure, run, start
 from nochat.lab.machines import find_root
 from nochat.lab.servers._server import own_folder
+from nochat.lab.waiting import readable
 
 HEALTHY_SECONDS = 240.0  # until all services are, on the slowest of machines
 THERE = "docker version"  # A private engine may have ended before us, and its containers with it.
@@ -123,7 +124,10 @@ class Stack:
             if any(it.attrs["RestartCount"] >= RESTARTS for it in found):
                 self._complain("A service ends as often as it is started.")
             if time.monotonic() > deadline:
-                self._complain(f"Not everything is healthy after {HEALTHY_SECONDS:g} s.")
+                self._complain(
+                    f"Not everything is healthy after {HEALTHY_SECONDS:g} s. If it is only slow, "
+                    "close what else keeps this machine busy, and run it again."
+                )
             time.sleep(0.5)
 
     def _complain(self, what: str) -> None:
@@ -325,5 +329,5 @@ def _state(container: Container) -> str:
 
 
 def _tail(container: Container, lines: int = 15) -> str:
-    written = container.logs(tail=lines).decode(errors="replace").rstrip()
+    written = readable(container.logs(tail=lines).decode(errors="replace"), lines)
     return "\n".join(f"    {line}" for line in written.splitlines())

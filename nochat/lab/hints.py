@@ -1,10 +1,11 @@
-"""When a cell was run too early, the error says which cell to run first.
+"""What an error says beyond Python's own words: which cell to run first, where one came too early.
 
 In a notebook, `hints.on()`. As Python's startup file (`PYTHONSTARTUP`) it is on from the first
 cell, even if that is not the first of the notebook.
 """
 
 import ast
+import asyncio
 import json
 import os
 import re
@@ -16,13 +17,15 @@ from typing import Any
 from IPython.core.getipython import get_ipython
 
 HEADING = re.compile(r"^#+ +(.+?)\s*$", re.MULTILINE)
+INTERRUPTED = "this cell was interrupted; everything else goes on. Run it again when you like."
 IN_ORDER = "Run the cells above this one, in order: Run > Run All Above Selected Cell."
 
 
 def on() -> None:
-    """Add the hint to each error about a name that is not defined yet."""
+    """Add the hint to each error about a name that is not defined yet, and to an interrupt."""
     if shell := get_ipython():
-        shell.set_custom_exc((NameError,), _explain)  # type: ignore[no-untyped-call]
+        kinds = (NameError, asyncio.CancelledError)
+        shell.set_custom_exc(kinds, _explain)  # type: ignore[no-untyped-call]
 
 
 def hint(name: str, notebook: Path | None) -> str:
@@ -44,10 +47,16 @@ def hint(name: str, notebook: Path | None) -> str:
 
 
 def _explain(
-    shell: Any, kind: type[NameError], error: NameError, trace: TracebackType, tb_offset: Any = None
+    shell: Any,
+    kind: type[BaseException],
+    error: BaseException,
+    trace: TracebackType,
+    tb_offset: Any = None,
 ) -> None:
     path = os.environ.get("JPY_SESSION_NAME")
-    if error.name and (advice := hint(error.name, Path(path) if path else None)):
+    if not isinstance(error, NameError):
+        error.args = (INTERRUPTED,)
+    elif error.name and (advice := hint(error.name, Path(path) if path else None)):
         error.args = (f"{error}.\n{advice}",)
     shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
 

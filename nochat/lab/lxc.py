@@ -19,6 +19,7 @@ from nochat.keeper import Kept, when_gone
 from nochat.lab import containers
 from nochat.lab.servers import NotAnswering
 from nochat.lab.servers._server import own_folder
+from nochat.lab.waiting import blocking
 
 FOLDER = Path("/var/lib/lxc")
 
@@ -191,9 +192,12 @@ def _unpack(image: str, root: Path) -> None:
     """Unpack an image: its layers, one over the other, as Docker hands them out."""
     source = containers.client().containers.create(image)
     try:
-        with subprocess.Popen(
-            ["tar", "--extract", "--directory", root], stdin=subprocess.PIPE
-        ) as tar:
+        with (
+            blocking(f"the image {image} to be unpacked"),
+            subprocess.Popen(
+                ["tar", "--extract", "--directory", root], stdin=subprocess.PIPE
+            ) as tar,
+        ):
             assert tar.stdin
             for chunk in source.export():
                 tar.stdin.write(chunk)
@@ -210,9 +214,10 @@ def _last_address(subnet: str) -> ipaddress.IPv4Interface:
 
 
 def _run(*command: str) -> str:
-    ran = subprocess.run(
-        command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-    )
+    with blocking(f"`{shlex.join(command):.80}`"):
+        ran = subprocess.run(
+            command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+        )
     if ran.returncode:
         said = (ran.stderr or ran.stdout).strip()
         raise LxcError(f"`{shlex.join(command)}` ended with status {ran.returncode}: {said}")

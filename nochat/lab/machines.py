@@ -22,12 +22,13 @@ from typing import IO, Self
 
 import nochat
 from nochat import doctor
-from nochat.keeper import Kept, free_port, keep, listens, wait_until
+from nochat.keeper import Kept, free_port, keep, listens
 from nochat.lab import _vagrant, servers, surroundings
 from nochat.lab._board import Board
 from nochat.lab._guard import Guard, guard
 from nochat.lab._vagrant import MARK, MachinesError, Place
 from nochat.lab.surroundings import MACHINES
+from nochat.lab.waiting import blocking, until_ready
 
 __all__ = ["Farm", "MachinesError", "Tunnel", "find_root", "up"]
 
@@ -127,7 +128,8 @@ class Farm:
 
     def status(self) -> dict[str, str]:
         """Ask Vagrant for the state of every machine: `running`, `stopped`, `not_created` …"""
-        return {it.name: it.state for it in self._place.vagrant().status() if it.name}
+        with blocking("what `vagrant status` says"):
+            return {it.name: it.state for it in self._place.vagrant().status() if it.name}
 
     def ssh(self, name: str, command: str) -> str:
         """Run a command on a machine; returns what it writes.
@@ -152,9 +154,10 @@ class Farm:
     def _ssh(self, name: str, command: str, output: IO[bytes]) -> None:
         argv = ["ssh", "-F", str(self.ssh_config), *shlex.split(SSH_OPTIONS)]
         argv += ["-o", "LogLevel=ERROR", "-o", "ConnectTimeout=20", self._known(name), command]
-        ran = subprocess.run(
-            argv, stdout=output, stderr=subprocess.PIPE, check=False, stdin=subprocess.DEVNULL
-        )
+        with blocking(f"`{command:.60}` on {name}", quiet=self._quiet):
+            ran = subprocess.run(
+                argv, stdout=output, stderr=subprocess.PIPE, check=False, stdin=subprocess.DEVNULL
+            )
         reason = ran.stderr.decode(errors="replace").strip()
         if ran.returncode == 255:
             raise MachinesError(f"{name} can't be reached by SSH: {reason}")
@@ -202,7 +205,7 @@ class Farm:
         log = self._guard.folder / "tunnels"
         kept = keep([*argv, self._known(name)], log=log)
         try:
-            wait_until(lambda: listens(local), TUNNEL_SECONDS, f"the tunnel to {name}", kept)
+            until_ready(lambda: listens(local), TUNNEL_SECONDS, f"the tunnel to {name}", kept)
         except BaseException:
             kept.stop()
             raise

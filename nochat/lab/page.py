@@ -5,6 +5,7 @@ import base64
 import getpass
 import hashlib
 import html
+import json
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,10 +18,32 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from IPython.display import HTML, Image, display
 
 from nochat import doctor
+from nochat.lab.waiting import GaveUp, patience
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
 
+# What a frame shows first. A page that is gone is said to be so, where the browser would show its
+# own error; and when it is back, so is the frame. A cell's output stays for longer than a chat.
+FIRST = """<!doctype html><meta charset="utf-8">
+<style>:root { color-scheme: light dark } body { font: 14px sans-serif; margin: 1.5em }</style>
+<p id="said" role="status"></p>
+<script>
+const address = ADDRESS;
+async function look() {
+  try {
+    await fetch(address, { mode: "no-cors", cache: "no-store" });
+    location.replace(address);
+  } catch {
+    const tab = "If it has a certificate that your browser does not know, open it in a tab first. ";
+    document.getElementById("said").textContent =
+      `Nothing answers at ${address} now. ${address.startsWith("https:") ? tab : ""}` +
+      "Run the cell that starts it, and this frame shows it again.";
+    setTimeout(look, 2000);
+  }
+}
+look();
+</script>"""
 WIDTH = 960  # of the picture, in CSS pixels
 PATIENCE = 30_000  # milliseconds
 
@@ -67,7 +90,9 @@ def _link(url: str) -> str:
 
 def _frame(url: str, height: int) -> str:
     style = "width: 100%; border: 1px solid #8b949e; border-radius: 6px"
-    return f'<iframe src="{html.escape(url)}" height="{height}" style="{style}"></iframe>'
+    address = json.dumps(url).replace("<", "\\u003c")
+    first = html.escape(FIRST.replace("ADDRESS", address))
+    return f'<iframe srcdoc="{first}" height="{height}" style="{style}"></iframe>'
 
 
 def _tunnel(url: str) -> str:
@@ -97,9 +122,9 @@ async def talk(
 
     Raises:
         Missing: there is no Chromium.
-        playwright.async_api.TimeoutError: somebody's words did not come.
+        GaveUp: somebody's words did not come.
     """
-    async with AsyncExitStack() as stack:
+    async with _drawing(url), AsyncExitStack() as stack:
         pages = []
         for name in names:
             chromium = await stack.enter_async_context(browser(certificate))
@@ -137,8 +162,9 @@ async def _picture(
 
     Raises:
         Missing: there is no Chromium.
+        GaveUp: the page does not come.
     """
-    async with browser(certificate) as chromium:
+    async with _drawing(url), browser(certificate) as chromium:
         page = await chromium.new_page(viewport={"width": WIDTH, "height": height})
         page.set_default_timeout(PATIENCE)
         await page.goto(url)
@@ -150,6 +176,26 @@ async def _picture(
             moment = 2.5  # The management looks every two seconds, and draws what has changed.
         await asyncio.sleep(moment)
         return await page.screenshot()
+
+
+@asynccontextmanager
+async def _drawing(url: str) -> AsyncIterator[None]:
+    """Say what is awaited of a browser, and why it does not come.
+
+    Raises:
+        GaveUp: something is not on the page in time, or no page is there.
+    """
+    from playwright.async_api import Error
+
+    try:
+        async with patience(f"a picture of the page at {url}", None):
+            yield
+    except Error as error:
+        reason = error.message.partition("\n")[0]
+        raise GaveUp(
+            f"the page at {url} does not show what it should: {reason} To do: run the cell that "
+            "starts the chat, then this one."
+        ) from None
 
 
 async def _come_in(page: "Page", name: str) -> None:

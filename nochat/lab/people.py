@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -11,8 +12,11 @@ import aiohttp
 import socketio
 
 from nochat.events import LOBBY, new_id
+from nochat.lab.visitors import NotConnected
+from nochat.lab.waiting import patience
 
 PATIENCE = 15.0  # seconds
+COMING_IN = 45.0  # with what a chat asks to wait for, where many come
 GOODBYE = 0.25
 
 
@@ -61,6 +65,7 @@ class Person:
 
         Raises:
             RuntimeError: the chat refuses, with its reason.
+            GaveUp: it does not answer.
         """
         # `unsafe` lets the jar keep cookies of an IP address, as 127.0.0.1 is one.
         jar = aiohttp.CookieJar(unsafe=True)
@@ -84,9 +89,10 @@ class Person:
 
     async def _log_in(self) -> None:
         account = {"user": self.name, "password": f"the password of {self.name}"}
-        status, answer = await self._ask("POST", "/api/register", account)
-        if status == 409:
-            status, answer = await self._ask("POST", "/api/login", account)
+        async with self._patience(f"{self.name} to log in", COMING_IN):
+            status, answer = await self._ask("POST", "/api/register", account)
+            if status == 409:
+                status, answer = await self._ask("POST", "/api/login", account)
         if status != 200:
             reason = answer.get("error", "")
             raise RuntimeError(f"{self.name} could not log in: HTTP {status}: {reason}")
@@ -98,15 +104,23 @@ class Person:
             RuntimeError: the chat refuses, with its reason.
         """
         me = await self.asks("/api/me")
-        self._socket = socketio.AsyncClient(http_session=self._http, reconnection=False)
+        # Its own way with SIGINT would end the kernel: Interrupt is for the cell that runs.
+        self._socket = socketio.AsyncClient(
+            http_session=self._http, reconnection=False, handle_sigint=False
+        )
         self._socket.on("*", self._hear)
         positions = {room: max(entries) for room, entries in self.heard.items()}
         refused: list[Any] = []
         self._socket.on("connect_error", refused.append)
+        url = me["gateway"] or self.url
         try:
-            await self._socket.connect(
-                me["gateway"] or self.url, auth={"positions": positions}, transports=self.transports
-            )
+            async with self._patience(f"{self.name}'s socket"):
+                await self._socket.connect(
+                    url,
+                    auth={"positions": positions},
+                    transports=self.transports,
+                    wait_timeout=None,
+                )
         except socketio.exceptions.ConnectionError as error:
             reason = refused[0].get("message", error) if refused else error
             raise RuntimeError(f"{self.name} can't connect: {reason}") from None
@@ -128,7 +142,8 @@ class Person:
     async def join(self, room: str = LOBBY) -> None:
         """Become a member of a room, and wait until it is so."""
         await self.call("join", {"room": room})
-        await self.until(lambda: room in self.rooms or room in self.heard)
+        what = f"{self.name} to be in the room {room}"
+        await self.until(lambda: room in self.rooms or room in self.heard, what=what)
 
     @property
     def rooms(self) -> list[str]:
@@ -152,15 +167,14 @@ class Person:
 
         Raises:
             RuntimeError: the answer is an error.
-            TimeoutError: none came.
+            NotConnected: there is no connection.
+            GaveUp: no answer came.
         """
         answer: dict[str, Any] = {"wait": 0}
         while "wait" in answer:
             await asyncio.sleep(answer["wait"])
-            try:
-                answer = await self._socket.call(event, data, timeout=PATIENCE)
-            except socketio.exceptions.TimeoutError:
-                raise TimeoutError(f"{self.name}: {event}: no answer in {PATIENCE:g} s") from None
+            async with self._patience(f"the answer to {self.name}'s {event!r}"):
+                answer = await self._call(event, data)
         if "error" in answer:
             raise RuntimeError(f"{self.name}: {event}: {answer['error']}")
         return answer
@@ -171,7 +185,8 @@ class Person:
         Raises:
             RuntimeError: the chat refuses, with its reason.
         """
-        status, answer = await self._ask("GET", path)
+        async with self._patience(f"the answer to {self.name}'s {path}"):
+            status, answer = await self._ask("GET", path)
         if status != 200:
             raise RuntimeError(f"{self.name}: {path}: HTTP {status}: {answer.get('error')}")
         return answer
@@ -181,16 +196,50 @@ class Person:
         entries = self.heard.get(room, {})
         return [entries[at]["text"] for at in sorted(entries) if "text" in entries[at]]
 
-    async def until(self, condition: Callable[[], Any], timeout: float = PATIENCE) -> None:
+    async def until(
+        self, condition: Callable[[], Any], timeout: float = PATIENCE, *, what: str = ""
+    ) -> None:
         """Wait until something that was heard makes a condition true.
 
+        Args:
+            condition: tells whether it is.
+            timeout: seconds it may take.
+            what: is awaited, for whoever waits.
+
         Raises:
-            TimeoutError: it did not within `timeout` seconds.
+            GaveUp: it did not come in time.
         """
-        async with asyncio.timeout(timeout):
+        async with self._patience(what or f"what {self.name} is to hear", timeout):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {'connected' if self._is_connected else 'not connected'}>"
+
+    @property
+    def _is_connected(self) -> bool:
+        return bool(self._socket and self._socket.connected)
+
+    def _patience(self, what: str, seconds: float = PATIENCE) -> AbstractAsyncContextManager[None]:
+        return patience(what, seconds, self._advice)
+
+    def _advice(self) -> str:
+        """What to do where the chat does not answer."""
+        if self._socket and not self._is_connected:
+            return f"{self.name} is not connected: run the cell in which {self.name} comes in again"
+        return (
+            f"run the cells above again, in order, from the one that starts the chat at {self.url}"
+        )
+
+    async def _call(self, event: str, data: dict[str, Any]) -> dict[str, Any]:
+        try:
+            if self._socket:
+                answer: dict[str, Any] = await self._socket.call(event, data, timeout=None)
+                return answer
+        except socketio.exceptions.BadNamespaceError:
+            pass
+        raise NotConnected(self.name)
 
     async def _hear(self, event: str, data: Any = None) -> None:
         if event == "entries":

@@ -15,14 +15,16 @@ from pathlib import Path
 
 from IPython.core.getipython import get_ipython
 
-from nochat.keeper import Kept, NotReady, free_port, keep, listens, wait_until
+from nochat.keeper import Kept, NotReady, free_port, is_free, keep, listens
+from nochat.lab.waiting import until_ready
 
-READY = 30.0  # seconds that a program may take to start
+READY = 30.0  # seconds that a program may take to start; more, as long as it is at work
 # The official client for browsers, as the chat's own page uses it.
 CLIENT = Path(__file__).parent.parent / "static" / "vendor" / "socket.io.js"
 
 files: dict[str, str] = {}
 _running: dict[str, "Process"] = {}
+_ports: dict[str, int] = {}  # by the name of the process that had it last
 
 
 class Process:
@@ -55,7 +57,7 @@ class Process:
         """Start it again, at the same address, and wait until it listens.
 
         Raises:
-            NotReady: it was stopped, ended, or took too long; with the end of its log.
+            NotReady: it was stopped, ended, or does nothing; with what it said last.
         """
         self._kept.restart()
         self._wait()
@@ -70,7 +72,7 @@ class Process:
         return f"<{self.name} at {self.url}: {'running' if self.alive else 'not running'}>"
 
     def _wait(self) -> None:
-        wait_until(lambda: listens(self._port), READY, self.name, self._kept)
+        until_ready(lambda: listens(self._port), READY, self.name, self._kept)
 
 
 def start(command: str, *, name: str = "server", port: int = 0) -> Process:
@@ -79,15 +81,16 @@ def start(command: str, *, name: str = "server", port: int = 0) -> Process:
     Args:
         command: a Python module and its arguments, as after `python -m`; `{port}` is the port.
         name: what to call the process.
-        port: to listen on; 0 takes a free one.
+        port: to listen on; 0 takes the one that it had before, so that a page which is open comes
+            back, or else a free one.
 
     Raises:
-        NotReady: it ended, or took too long; with the end of its log.
+        NotReady: it ended, or does nothing; with what it said last.
     """
     _need_files(command)
     if name in _running:
         _running[name].stop()
-    port = port or free_port()
+    port = _ports[name] = port or _port_of(name)
     arguments = shlex.split(command.format(port=port))
     folder = Path(tempfile.mkdtemp(prefix="nochat-program-"))
     _write(folder)
@@ -95,12 +98,12 @@ def start(command: str, *, name: str = "server", port: int = 0) -> Process:
     argv = [sys.executable, "-m", *arguments]
     process = Process(name, port, keep(argv, cwd=folder, log=folder / "log", remove=folder))
     _running[name] = process
+    print(f"$ python -m {shlex.join(arguments)}", flush=True)
     try:
         process._wait()
     except BaseException:
         process.stop()
         raise
-    print(f"$ python -m {shlex.join(arguments)}")
     print(f"{name} listens at {process.url} after {time.monotonic() - began:.1f} s")
     return process
 
@@ -114,6 +117,12 @@ def stop() -> None:
 def running() -> list[str]:
     """The names of the processes that run."""
     return [name for name, process in _running.items() if process.alive]
+
+
+def _port_of(name: str) -> int:
+    """The port that a process had before, where that is free still; else another one."""
+    before = _ports.get(name, 0)
+    return before if before and is_free(before) else free_port()
 
 
 def _need_files(command: str) -> None:

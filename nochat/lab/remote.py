@@ -29,6 +29,7 @@ from typing import Self
 from nochat import doctor
 from nochat.lab.certificates import Authority, Issued
 from nochat.lab.machines import Farm, MachinesError
+from nochat.lab.waiting import blocking
 
 PORT = 2376  # Docker's own for TLS
 SECONDS = 120.0  # that what we run on a machine may take
@@ -162,9 +163,10 @@ class Remote:
         """
         argv = [str(doctor.require("docker")), "--context", context, *arguments]
         env = {**os.environ, **self.environment}
-        ran = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+        command = shlex.join(["docker", *argv[1:]])
+        with blocking(f"`{command:.80}`"):
+            ran = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
         if ran.returncode:
-            command = shlex.join(["docker", *argv[1:]])
             raise MachinesError(f"`{command}` failed: {ran.stderr.strip()}")
         return ran.stdout
 
@@ -217,7 +219,16 @@ class Remote:
 
     def _run(self, command: str, given: bytes = b"") -> None:
         argv = [str(self._ssh), self.name, command]
-        ran = subprocess.run(argv, input=given, capture_output=True, check=False, timeout=SECONDS)
+        try:
+            with blocking(f"the setup of Docker on {self.name}"):
+                ran = subprocess.run(
+                    argv, input=given, capture_output=True, check=False, timeout=SECONDS
+                )
+        except subprocess.TimeoutExpired:
+            raise MachinesError(
+                f"{self.name}: Docker is not set up after {SECONDS:g} s: does the machine run "
+                "(`farm.status()`)? If it does, run the cell again."
+            ) from None
         if ran.returncode:
             said = ran.stderr.decode(errors="replace").strip() or "it can't be reached by SSH"
             advice = f"{INSTALL}, if it is not there"

@@ -21,6 +21,8 @@ from nochat.lab.servers import NotAnswering
 from nochat.lab.servers._mariadb import look as look_at_mariadb
 from nochat.lab.servers._rabbitmq import look as look_at_rabbitmq
 from nochat.lab.servers._server import without_password
+from nochat.lab.visitors import NotConnected
+from nochat.lab.waiting import patience as waiting_for
 
 STARTING = 60.0  # seconds that services may take after they were started
 CONNECTING = 3.0
@@ -52,12 +54,13 @@ async def chat(url: str, *, trust: Path | None = None, patience: float = STARTIN
         CheckFailed: it does not work as a user expects; with what was seen.
     """
     give_up = asyncio.get_running_loop().time() + patience
-    while True:
-        conditions = await _talk(url, trust)
-        late = asyncio.get_running_loop().time() > give_up
-        if late or all(condition.holds for condition in conditions):
-            return check(f"The chat at {url}", *conditions)
-        await asyncio.sleep(0.5)
+    async with waiting_for(f"the chat at {url} to work", None):
+        while True:
+            conditions = await _talk(url, trust)
+            late = asyncio.get_running_loop().time() > give_up
+            if late or all(condition.holds for condition in conditions):
+                return check(f"The chat at {url}", *conditions)
+            await asyncio.sleep(0.5)
 
 
 async def _talk(url: str, trust: Path | None) -> list[Condition]:
@@ -77,7 +80,7 @@ async def _talk(url: str, trust: Path | None) -> list[Condition]:
         async with Person(bob, url, trust=trust) as second:
             stored = await until(lambda: _has_stored(second, text))
             done.append(that(step, stored, bob, advice))
-    except (RuntimeError, TimeoutError, aiohttp.ClientError) as error:
+    except (RuntimeError, TimeoutError, NotConnected, aiohttp.ClientError) as error:
         seen = str(error) or type(error).__name__
         done.append(that(step, False, seen, advice))
     return done
@@ -120,7 +123,8 @@ async def only(address: str, ports: Iterable[int], among: Iterable[int]) -> Repo
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         tries = (loop.run_in_executor(pool, _try_port, address, port) for port in tried)
-        answers = await asyncio.gather(*tries)
+        async with waiting_for(f"{len(tried):,} ports of {address} to answer", None):
+            answers = await asyncio.gather(*tries)
     found = {port for port, seen in zip(tried, answers, strict=True) if seen == "open"}
     advice = (
         "see the rules of the firewall (sudo nft list ruleset), and what listens (sudo ss -ltnp)"

@@ -2,18 +2,30 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import socketio
 
-PATIENCE = 5.0  # seconds
+from nochat.lab.waiting import patience
+
+PATIENCE = 10.0  # seconds
 
 _visitors: dict[str, "Visitor"] = {}
 
 
-class NotConnected(RuntimeError):
-    """A client has no connection; the message says what to run."""
+class NotConnected(ConnectionError):
+    """A client has no connection; the message says what to run.
+
+    Args:
+        name: of the client.
+        reason: why, if it is known.
+    """
+
+    def __init__(self, name: str, reason: str = "") -> None:
+        because = f" ({reason})" if reason else ""
+        super().__init__(
+            f"{name} is not connected{because}. Run the cell in which {name} comes in again."
+        )
 
 
 class Visitor(socketio.AsyncClient):  # type: ignore[misc]
@@ -25,7 +37,8 @@ class Visitor(socketio.AsyncClient):  # type: ignore[misc]
     """
 
     def __init__(self, name: str) -> None:
-        super().__init__(reconnection=False)
+        # Its own way with SIGINT would end the kernel: Interrupt is for the cell that runs.
+        super().__init__(reconnection=False, handle_sigint=False)
         self.name = name
         self.heard: list[tuple[Any, ...]] = []
         self._changed = asyncio.Event()
@@ -40,6 +53,20 @@ class Visitor(socketio.AsyncClient):  # type: ignore[misc]
         self.heard.append(event)
         self._changed.set()
 
+    async def connect(self, url: str, *arguments: Any, **options: Any) -> None:
+        """Connect to a program.
+
+        Raises:
+            NotConnected: nothing answers at its address, or it says no.
+            GaveUp: it does not answer in time.
+        """
+        advice = "run the cell with `program.start` again, then this one"
+        try:
+            async with patience(f"{self.name}'s connection to {url}", PATIENCE, advice):
+                await super().connect(url, *arguments, wait_timeout=None, **options)
+        except socketio.exceptions.ConnectionError as error:
+            raise NotConnected(self.name, f"{url}: {error}") from None
+
     async def emit(
         self,
         event: str,
@@ -53,19 +80,41 @@ class Visitor(socketio.AsyncClient):  # type: ignore[misc]
             NotConnected: there is no connection.
         """
         if not self.connected:
-            raise NotConnected(
-                f"{self.name} is not connected. Run the cell in which {self.name} comes in again."
-            )
+            raise NotConnected(self.name)
         await super().emit(event, data, namespace, callback)
 
-    async def until(self, *event: Any) -> bool:
-        """Wait until an event was heard; tell whether it was, within a few seconds."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
-                while event not in self.heard:
-                    self._changed.clear()
-                    await self._changed.wait()
-        return event in self.heard
+    async def call(
+        self,
+        event: str,
+        data: Any = None,
+        namespace: str | None = None,
+        timeout: float | None = PATIENCE,
+    ) -> Any:
+        """Send an event and wait for its acknowledgement; return what it brings.
+
+        Raises:
+            NotConnected: there is no connection.
+            GaveUp: the program does not answer: most often it has no such event.
+        """
+        advice = (
+            f"the program that runs may have no event {event!r}. Run the cell with its `@sio.event`"
+            f", then the one with `program.start` below it, then this one"
+        )
+        async with patience(f"the answer to {self.name}'s {event!r}", timeout, advice):
+            return await super().call(event, data, namespace, timeout=None)
+
+    async def until(self, *event: Any) -> None:
+        """Wait until an event was heard.
+
+        Raises:
+            GaveUp: it was not, within a few seconds.
+        """
+        words = " ".join(map(str, event))
+        advice = f"run the cell in which {self.name} comes in, then those below it, in order"
+        async with patience(f"{self.name} to hear “{words}”", PATIENCE, advice):
+            while event not in self.heard:
+                self._changed.clear()
+                await self._changed.wait()
 
     def __repr__(self) -> str:
         return f"<{self.name}: {'connected' if self.connected else 'not connected'}>"

@@ -11,6 +11,7 @@ import httpx
 import psutil
 
 from nochat.lab import chat, containers, lxc
+from nochat.lab.waiting import until
 
 SECONDS = 60.0  # until the page must answer
 
@@ -45,7 +46,7 @@ def docker(image: str = "nochat") -> Weight:
 
     Raises:
         docker.errors.DockerException: the image is not there, or does not start.
-        TimeoutError: the page does not answer.
+        GaveUp: the page does not answer.
     """
     with containers.Mine() as mine:
         began = time.monotonic()
@@ -71,7 +72,7 @@ def by_lxc(network: str, image: str = "nochat") -> Weight:
 
     Raises:
         LxcError: it does not start.
-        TimeoutError: the page does not answer.
+        GaveUp: the page does not answer.
     """
     with lxc.create("weighed", image, "up", network=network) as container:
         began = time.monotonic()
@@ -89,10 +90,12 @@ def _memory(process: int) -> int:
 
 def _until_page(url: str, began: float) -> float:
     """The seconds since it began, when the page answers."""
-    while time.monotonic() < began + SECONDS:
-        try:
-            httpx.get(url, timeout=5, trust_env=False).raise_for_status()
-            return time.monotonic() - began
-        except httpx.HTTPError:
-            time.sleep(0.02)
-    raise TimeoutError(f"{url} does not answer within {SECONDS:g} s")
+    until(lambda: _answers(url), SECONDS, f"the page at {url}", pause=0.02)
+    return time.monotonic() - began
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False

@@ -1,9 +1,8 @@
 """RabbitMQ from a notebook: what is done again and again around pika's own calls."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
 import pika
@@ -13,6 +12,7 @@ from pika.channel import Channel
 from pika.exceptions import AMQPError
 
 from nochat import registry
+from nochat.lab.waiting import patience, until
 from nochat.settings import Settings
 
 PATIENCE = 5.0  # seconds
@@ -38,15 +38,15 @@ def take(channel: BlockingChannel, queue: str) -> Message:
     """Wait for one message, and leave it to you to acknowledge it.
 
     Raises:
-        LookupError: none came.
+        GaveUp: none came.
     """
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        method, properties, body = channel.basic_get(queue)
-        if method:
-            return method, properties, body
-        time.sleep(0.05)
-    raise LookupError(f"nothing is in the queue {queue!r}: run the cell that publishes again")
+    what, advice = f"a message in the queue {queue!r}", "run the cell that publishes again"
+    return until(lambda: _get(channel, queue), PATIENCE, what, advice)  # type: ignore[no-any-return]
+
+
+def _get(channel: BlockingChannel, queue: str) -> Message | None:
+    message = channel.basic_get(queue)
+    return message if message[0] else None
 
 
 def arrivals(channel: BlockingChannel, queue: str, quiet: float = 1.0) -> Iterator[Message]:
@@ -64,6 +64,7 @@ async def channel(url: str) -> AsyncIterator[Channel]:
 
     Raises:
         AMQPError: RabbitMQ does not answer, or says no.
+        GaveUp: it takes the connection, and then says nothing.
     """
     loop = asyncio.get_running_loop()
     connected, opened = loop.create_future(), loop.create_future()
@@ -73,15 +74,24 @@ async def channel(url: str) -> AsyncIterator[Channel]:
         on_open_error_callback=lambda _, error: connected.set_exception(error),
         custom_ioloop=loop,
     )
-    await connected
+    async with _patience("a connection to RabbitMQ"):
+        await connected
     try:
         connection.channel(on_open_callback=opened.set_result)
-        yield await opened
+        async with _patience("a channel of RabbitMQ"):
+            await opened
+        yield opened.result()
     finally:
         closed = loop.create_future()
         connection.add_on_close_callback(lambda *_: closed.set_result(None))
-        connection.close()
-        await closed
+        if not connection.is_closed:
+            connection.close()
+            async with _patience("RabbitMQ to close the connection"):
+                await closed
+
+
+def _patience(what: str) -> AbstractAsyncContextManager[None]:
+    return patience(what, PATIENCE, "run the cell that starts RabbitMQ, and those below it")
 
 
 def queues(channel: BlockingChannel) -> None:

@@ -16,7 +16,6 @@ import msgspec
 import pika
 import psutil
 import pytest
-import socketio
 
 from nochat import bots, components, doctor
 from nochat.asyncapi import document
@@ -29,6 +28,7 @@ from nochat.events import UserNotified, new_id
 from nochat.lab import chat as lab
 from nochat.lab import checks
 from nochat.lab.people import Person
+from nochat.lab.visitors import NotConnected
 from nochat.settings import Settings
 from tests.waiting import wait_for
 
@@ -295,10 +295,10 @@ async def test_it_survives_that_the_broker_goes_and_comes_back(broker, chat, ana
     async def says():
         try:
             return await ana.says("@bot ping", client_id=client_id)
-        except (RuntimeError, TimeoutError):  # try again in a moment
-            return ""
-        except socketio.exceptions.BadNamespaceError:  # the page would come back, too
+        except NotConnected:  # the page would come back, too
             await ana.connect()
+            return ""
+        except (RuntimeError, TimeoutError):  # try again in a moment
             return ""
 
     assert await checks.until(says, 60)

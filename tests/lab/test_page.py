@@ -1,14 +1,19 @@
 """A page in a notebook: a frame for the student, a picture for the site."""
 
+import html
 import struct
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 from IPython.display import Image
 
 from nochat import doctor
+from nochat.keeper import free_port
 from nochat.lab import page
 from nochat.lab.people import Person
+from nochat.lab.waiting import GaveUp
 
 URL = "http://127.0.0.1:8000/?a=1&b=2"
 
@@ -37,14 +42,49 @@ def size(png):
 async def test_a_student_gets_the_live_page_and_a_link(shown):
     await page.show(URL, height=321)
     [frame] = shown
-    assert '<iframe src="http://127.0.0.1:8000/?a=1&amp;b=2" height="321"' in frame.data
+    assert 'height="321"' in frame.data
+    assert 'const address = "http://127.0.0.1:8000/?a=1&b=2";' in html.unescape(frame.data)
     assert '<a href="http://127.0.0.1:8000/?a=1&amp;b=2"' in frame.data
     assert "ssh" not in frame.data
 
 
+async def test_a_frame_without_a_page_says_so_and_shows_the_page_when_it_is_there(shown):
+    doctor.require("chromium")
+    port = free_port()
+    await page.show(f"http://127.0.0.1:{port}/?<b>", height=321)
+    async with page.browser() as chromium:
+        notebook = await chromium.new_page()
+        await notebook.set_content(shown[0].data)
+        frame = notebook.frame_locator("iframe")
+        said = f"Nothing answers at http://127.0.0.1:{port}/?<b> now. Run the cell that starts it"
+        await frame.get_by_text(said).wait_for()
+        with ThreadingHTTPServer(("127.0.0.1", port), Greeter) as server:
+            Thread(target=server.serve_forever, daemon=True).start()
+            await frame.get_by_text("hello").wait_for()
+            server.shutdown()
+
+
+class Greeter(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "5")
+        self.end_headers()
+        self.wfile.write(b"hello")
+
+    def log_message(self, *_):
+        pass
+
+
+async def test_a_picture_of_a_page_that_is_not_there_says_what_to_run(course):
+    doctor.require("chromium")
+    url = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(GaveUp, match=rf"{url} does not show .*REFUSED.* To do: run the cell that"):
+        await page.show(url)
+
+
 async def test_a_further_page_of_the_chat_is_framed_at_its_address(shown):
     await page.show("http://127.0.0.1:8000", path="manage")
-    assert '<iframe src="http://127.0.0.1:8000/manage"' in shown[0].data
+    assert 'const address = "http://127.0.0.1:8000/manage";' in html.unescape(shown[0].data)
     assert '<a href="http://127.0.0.1:8000/manage"' in shown[0].data
 
 

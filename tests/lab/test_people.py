@@ -5,6 +5,7 @@ import pytest
 from nochat.events import new_id
 from nochat.keeper import free_port
 from nochat.lab.people import Person
+from nochat.lab.visitors import NotConnected
 
 
 @pytest.fixture
@@ -68,7 +69,18 @@ async def test_a_name_that_is_not_allowed_can_not_come_in(running):
 
 async def test_waiting_has_an_end(running, name):
     async with Person(name(), running.url) as ana:
-        with pytest.raises(TimeoutError):
+        said = rf"waited 0\.05 s for what {ana.name} is to hear, in vain\. To do: run the cells"
+        with pytest.raises(TimeoutError, match=said):
+            await ana.until(lambda: False, timeout=0.05)
+
+
+async def test_whoever_has_no_connection_says_so(running, name):
+    async with Person(name(), running.url) as ana:
+        await ana.disconnect()
+        assert repr(ana) == f"<{ana.name}: not connected>"
+        with pytest.raises(NotConnected, match=f"{ana.name} is not connected. Run the cell"):
+            await ana.says("hello")
+        with pytest.raises(TimeoutError, match=f"To do: {ana.name} is not connected: run"):
             await ana.until(lambda: False, timeout=0.05)
 
 

@@ -1,13 +1,15 @@
 """A program of cells, its processes, and the clients that visit it."""
 
+import socket
 from pathlib import Path
 
 import nbformat
 import psutil
 import pytest
 
-from nochat.keeper import NotReady
+from nochat.keeper import NotReady, free_port
 from nochat.lab import page, program, visitors
+from nochat.lab.waiting import GaveUp
 
 pytestmark = pytest.mark.slow
 
@@ -86,6 +88,22 @@ def test_started_again_it_takes_the_place_of_the_former_one():
     assert beside.url != second.url
 
 
+def test_it_keeps_its_port_when_it_starts_again_so_that_an_open_page_comes_back():
+    first = program.start(COMMAND)
+    assert program.start(COMMAND).url == first.url
+    program.stop()
+    assert program.start(COMMAND).url == first.url
+
+
+def test_where_somebody_else_took_its_port_it_starts_at_another():
+    first = program.start(COMMAND)
+    program.stop()
+    with socket.create_server(("127.0.0.1", int(first.url.rpartition(":")[2]))):
+        second = program.start(COMMAND)
+    assert second.alive
+    assert second.url != first.url
+
+
 def test_a_file_that_is_missing_is_named_with_its_cell():
     with pytest.raises(NotReady, match=r"the cell that begins with `%%file other\.py`"):
         program.start("uvicorn other:app --port {port}")
@@ -107,7 +125,7 @@ async def test_a_visitor_hears_and_remembers():
     for each in (ana, bob):
         await each.connect(server.url)
     assert await ana.call("message", "hello") == 5
-    assert await bob.until("message", {"text": "hello"})
+    await bob.until("message", {"text": "hello"})
     assert bob.texts == ["hello"]
     again = await visitors.new("ana")
     assert not ana.connected
@@ -117,10 +135,29 @@ async def test_a_visitor_hears_and_remembers():
     assert repr(bob) == "<bob: not connected>"
 
 
-async def test_waiting_for_what_nobody_says_has_an_end(monkeypatch):
+async def test_waiting_for_what_nobody_says_ends_in_a_sentence(monkeypatch):
     monkeypatch.setattr(visitors, "PATIENCE", 0.05)
     ana = await visitors.new("ana")
-    assert not await ana.until("came", "bob")
+    said = r"waited 0\.05 s for ana to hear “came bob”, in vain\. To do: run the cell in which ana"
+    with pytest.raises(GaveUp, match=said):
+        await ana.until("came", "bob")
+
+
+async def test_an_event_that_the_program_does_not_have_is_named_with_what_to_run():
+    server = program.start(COMMAND)
+    ana = await visitors.new("ana")
+    await ana.connect(server.url)
+    said = r"the answer to ana's 'past', in vain\. To do: the program that runs may have no event"
+    with pytest.raises(GaveUp, match=said):
+        await ana.call("past", timeout=0.2)
+    await visitors.leave()
+
+
+async def test_where_nothing_listens_the_error_says_so():
+    ana = await visitors.new("ana")
+    url = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(visitors.NotConnected, match=rf"ana is not connected \({url}: .*\)\. Run"):
+        await ana.connect(url)
 
 
 async def test_without_a_connection_the_error_says_what_to_run():
@@ -148,7 +185,7 @@ async def test_the_page_of_the_notebook_shows_what_was_said_and_sends():
         await view.get_by_text("ana: before <b>you</b> came").wait_for()
         await view.get_by_label("Message").fill("hello from the page")
         await view.get_by_role("button", name="Send").click()
-        assert await ana.until("message", {"from": "you", "text": "hello from the page"})
+        await ana.until("message", {"from": "you", "text": "hello from the page"})
         await view.get_by_text("you: hello from the page").wait_for()
-    assert await ana.until("left", "you")
+    await ana.until("left", "you")
     await visitors.leave()

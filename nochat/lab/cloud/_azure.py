@@ -18,13 +18,14 @@ from typing import Self
 import certifi
 
 from nochat import doctor
-from nochat.keeper import Kept, free_port, keep, listens, wait_until
+from nochat.keeper import Kept, free_port, keep, listens
 from nochat.lab import servers
 from nochat.lab.certificates import Authority
 from nochat.lab.cloud._openstack import CloudError
 from nochat.lab.machines import find_root
 from nochat.lab.servers._server import own_folder, progress
 from nochat.lab.surroundings import MACHINES
+from nochat.lab.waiting import until_ready
 
 NAME = "Stand-in for Azure"
 START_SECONDS = 60.0
@@ -168,7 +169,7 @@ def azure_stand_in(*, cores: int = 10, machines: bool = False, quiet: bool = Fal
             after=_cleaning(folder / "made") if machines else "",
         )
         try:
-            wait_until(lambda: listens(port), START_SECONDS, NAME, kept)
+            until_ready(lambda: listens(port), START_SECONDS, NAME, kept, quiet=True)
         except BaseException:
             kept.stop()
             raise

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nochat.keeper import Kept, NotReady, keep, wait_until
+from nochat.keeper import Kept, NotReady, keep
+from nochat.lab.waiting import until_ready
 
 START_SECONDS = 180.0
 # A temporary folder that is on a disk; on some systems, /tmp is memory.
@@ -110,7 +111,7 @@ def start(box: Path, config: str, files: Mapping[str, str]) -> Container:
     )
     container = Container(folder, kept)
     try:
-        wait_until(lambda: _is_up(container), START_SECONDS, "the machine", kept)
+        until_ready(lambda: _is_up(container), START_SECONDS, "the machine", kept, quiet=True)
     except BaseException:
         container.stop()
         raise

@@ -67,7 +67,10 @@ def wait(container: Container, units: tuple[str, ...], ready: Callable[[], bool]
             if int(count) >= RESTARTS:
                 raise NotReady(f"{unit} does not come up. Its log ends:\n{_log(container, unit)}")
         time.sleep(1)
-    raise NotReady(f"OpenStack is not ready after {SERVICE_SECONDS:.0f} s: {said}")
+    raise NotReady(
+        f"OpenStack is not ready after {SERVICE_SECONDS:.0f} s: {said or 'it does not answer'}. "
+        "Close what else keeps this machine busy, and run it again."
+    )
 
 
 def listens(address: str, port: int) -> bool:

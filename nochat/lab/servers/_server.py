@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from nochat.keeper import Kept, wait_until
+from nochat.keeper import Kept
 from nochat.lab import surroundings
+from nochat.lab._interrupt import interruptible
+from nochat.lab.waiting import until_ready
 
 # Asks the server at a URL for its version.
 Look = Callable[[str], str]
@@ -73,7 +75,7 @@ class Server:
         """
         kept = self._ours()
         kept.restart()
-        wait_until(self._answers, START_SECONDS, self.name, kept)
+        until_ready(self._answers, START_SECONDS, self.name, kept)
 
     def stop(self) -> None:
         """End a private server and remove its folder; leave one that a URL names alone."""
@@ -147,7 +149,8 @@ def private(
     )
     _started.append(server)
     try:
-        wait_until(server._answers, START_SECONDS, name, kept)
+        # What `progress` says is enough.
+        until_ready(server._answers, START_SECONDS, name, kept, quiet=True)
         server.version = look(url)
     except BaseException:
         kept.stop()
@@ -170,7 +173,8 @@ def progress(name: str, quiet: bool) -> Iterator[None]:
     if not quiet:
         print(f"{name} … ", end="", flush=True)
     try:
-        yield
+        with interruptible():
+            yield
     except BaseException:
         if not quiet:
             print("not started")

@@ -2,6 +2,7 @@
 
 import { confirmed } from "../view/dialogs.js";
 import { $, el, say, sync } from "../view/dom.js";
+import { focusOn } from "../view/focus.js";
 import * as api from "./api.js";
 import { words } from "./words.js";
 
@@ -69,6 +70,6 @@ export class Letters {
       say($("letters-told"), words.notDone(error.message));
     }
     await this.load();
-    $("dead-letters").focus(); // the button that had the focus may be gone
+    focusOn($("dead-letters")); // the button that had the focus may be gone
   }
 }

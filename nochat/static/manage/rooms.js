@@ -2,6 +2,7 @@
 
 import { confirmed } from "../view/dialogs.js";
 import { $, el, say, sync } from "../view/dom.js";
+import { focusOn } from "../view/focus.js";
 import * as api from "./api.js";
 import { words } from "./words.js";
 
@@ -61,7 +62,7 @@ export class Rooms {
     } catch (error) {
       say($("rooms-told"), words.notDone(error.message));
     }
-    if (document.activeElement === document.body) $("rooms").focus();
+    if (document.activeElement === document.body) focusOn($("rooms"));
   }
 
   /** Wait until the controller has decided; tells whether it has. */

@@ -2,6 +2,7 @@
 
 import { confirmed } from "../view/dialogs.js";
 import { $, el, say } from "../view/dom.js";
+import { focusOn } from "../view/focus.js";
 import * as api from "./api.js";
 import { fillRows } from "./table.js";
 import { words } from "./words.js";
@@ -89,7 +90,7 @@ export class Users {
       say($("users-told"), words.notDone(error.message));
     }
     this.render();
-    $("users").focus(); // the button that had the focus is another now
+    focusOn($("users")); // the button that had the focus is another now
   }
 }
 

@@ -3,6 +3,7 @@
 import { nameBegun } from "../text.js";
 import { words } from "../words.js";
 import { $, say } from "./dom.js";
+import { focusOn } from "./focus.js";
 import { Listbox } from "./listbox.js";
 
 const MOST = 4000; // characters, as the chat counts them
@@ -57,7 +58,7 @@ export class Composer {
 
   /** Ready to write; but a touch screen's keyboard would hide what is to be read first. */
   focus() {
-    if (matchMedia("(hover: hover)").matches) this.#text.focus({ preventScroll: true });
+    if (matchMedia("(hover: hover)").matches) focusOn(this.#text, { preventScroll: true });
   }
 
   /** Let a message be written anew. */

@@ -1,6 +1,7 @@
 /** Dialogs: the browser keeps the focus in them, closes them by Escape and gives the focus back. */
 
 import { $, say } from "./dom.js";
+import { focusOn } from "./focus.js";
 
 /** Make a dialog's `data-close` buttons and the shade around it close it. */
 export function wireDialogs() {
@@ -66,7 +67,7 @@ export class FormDialog {
       this.dialog.close();
     } catch (error) {
       say(this.#error, error.message);
-      this.#field.focus();
+      focusOn(this.#field);
     } finally {
       button.disabled = false;
     }

@@ -2,6 +2,7 @@
 
 import { words } from "../words.js";
 import { $, say } from "./dom.js";
+import { focusOn } from "./focus.js";
 
 const NAME = /^[\p{L}\p{N}_][\p{L}\p{N}_.-]{1,31}$/u;
 const SHORTEST = 8;
@@ -21,7 +22,7 @@ export class Door {
   show(message = "") {
     $("door").hidden = false;
     this.#complain(message);
-    this.#form.user.focus();
+    focusOn(this.#form.user);
   }
 
   hide() {
@@ -56,7 +57,7 @@ export class Door {
     for (const each of ["user", "password"]) {
       this.#form[each].setAttribute("aria-invalid", Boolean(message) && each === field);
     }
-    if (message && field !== "door") this.#form[field].focus();
+    if (message && field !== "door") focusOn(this.#form[field]);
   }
 
   #busy(busy) {

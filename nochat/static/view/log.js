@@ -4,6 +4,7 @@ import { Excerpt } from "../excerpt.js";
 import { linesOf } from "../lines.js";
 import { words } from "../words.js";
 import { $, say, sync } from "./dom.js";
+import { focusOn } from "./focus.js";
 import { Lines } from "./line.js";
 import { Toolbar } from "./toolbar.js";
 
@@ -89,7 +90,7 @@ export class Log {
     line.scrollIntoView({ block: "center" });
     line.classList.add("found");
     setTimeout(() => line.classList.remove("found"), SHOWN);
-    line.focus({ preventScroll: true, focusVisible: true });
+    focusOn(line, { preventScroll: true, focusVisible: true });
   }
 
   #begin() {

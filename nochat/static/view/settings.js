@@ -4,6 +4,7 @@ import { prefer, preference, wear } from "../preferences.js";
 import { LANGUAGES, words } from "../words.js";
 import * as alerts from "./alerts.js";
 import { $, el, say } from "./dom.js";
+import { focusOn } from "./focus.js";
 
 const SHORTEST = 8;
 
@@ -87,6 +88,6 @@ export class Settings {
       say($(`${each}-error`), each === field ? message : "");
       this.#form[each].setAttribute("aria-invalid", each === field);
     }
-    if (field) this.#form[field].focus();
+    if (field) focusOn(this.#form[field]);
   }
 }

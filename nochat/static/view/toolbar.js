@@ -2,6 +2,7 @@
 
 import { words } from "../words.js";
 import { el, icon } from "./dom.js";
+import { focusOn } from "./focus.js";
 
 const QUICK = ["👍", "❤️"];
 const PALETTE = ["👍", "👎", "❤️", "😄", "😂", "😮", "😢", "🎉", "🚀", "👀", "✅", "🙏", "🔥", "💯", "☕"];
@@ -29,7 +30,7 @@ export class Toolbar {
 
   /** Nothing can be done here any more; the focus does not get lost with it. */
   leave() {
-    if (this.#element.contains(document.activeElement)) this.#line.focus();
+    if (this.#element.contains(document.activeElement)) focusOn(this.#line);
     this.#element.remove();
     this.#line = null;
   }

@@ -1,0 +1,257 @@
+"""The one way in which the course waits for something.
+
+After two seconds it says for what. An interrupt ends the wait, and nothing else. Whatever does not
+come in time is told in a sentence that says what to do.
+"""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from contextvars import copy_context
+from typing import Any
+
+import psutil
+
+from nochat.keeper import Kept, NotReady
+from nochat.lab._board import medium
+from nochat.lab._interrupt import interruptible
+
+SILENT = 2.0  # seconds without a word
+LONGEST = 300.0  # seconds that a process which works may take
+AT_WORK = 0.05  # of one processor: more than a server takes that has nothing to do
+LINES = 12  # of a log, in an error
+IN_ORDER = "run the cells above this one again, in order"
+
+
+class GaveUp(TimeoutError):
+    """Something did not come in time; the message says what to do."""
+
+
+class Notice:
+    """Says what is awaited, once that takes more than two seconds.
+
+    Args:
+        what: is awaited.
+        quiet: show nothing.
+    """
+
+    def __init__(self, what: str, *, quiet: bool = False) -> None:
+        self._what, self._quiet = what, quiet
+        self._began, self._next = time.monotonic(), SILENT
+        self._show: Any = None
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far."""
+        return time.monotonic() - self._began
+
+    def look(self) -> None:
+        """Say it after two seconds, then after four, after eight, and so on."""
+        if self.seconds < self._next or self._quiet:
+            return
+        self._next *= 2
+        self._say(f"waiting for {self._what}, {self.seconds:.0f} s so far (Interrupt ends it)")
+
+    def end(self) -> None:
+        """Say how long it was, if anything was said before."""
+        if self._show:
+            self._say(f"waited {self.seconds:.1f} s for {self._what}")
+
+    @contextmanager
+    def in_loop(self) -> Iterator[None]:
+        """Let the event loop look."""
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(SILENT, lambda: look())
+
+        def look() -> None:
+            nonlocal timer
+            self.look()
+            timer = loop.call_later(max(0.1, self._next - self.seconds), look)
+
+        try:
+            yield
+        finally:
+            timer.cancel()
+            self.end()
+
+    def _say(self, text: str) -> None:
+        self._show = self._show or medium()
+        self._show({"": text}, "")
+
+
+@contextmanager
+def blocking(what: str, *, quiet: bool = False) -> Iterator[None]:
+    """Wait for a call that blocks and has an end of its own, as that of a command."""
+    notice = Notice(what, quiet=quiet)
+    timer = threading.Timer(SILENT + 0.01, copy_context().run, [notice.look])
+    timer.daemon = True
+    timer.start()
+    try:
+        with interruptible():
+            yield
+    finally:
+        timer.cancel()
+        notice.end()
+
+
+@asynccontextmanager
+async def patience(
+    what: str, seconds: float | None, otherwise: str | Callable[[], str] = IN_ORDER
+) -> AsyncIterator[None]:
+    """Wait for what is awaited inside.
+
+    Args:
+        what: is awaited.
+        seconds: it may take; None: as long as it does.
+        otherwise: what to do if it does not come, or a function that says so then.
+
+    Raises:
+        GaveUp: it did not come in time.
+    """
+    with Notice(what).in_loop():
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                yield
+        except TimeoutError:
+            if limit.expired():
+                advice = otherwise if isinstance(otherwise, str) else otherwise()
+                raise GaveUp(_sentence(what, seconds or 0, advice)) from None
+            raise
+
+
+def until(
+    probe: Callable[[], Any],
+    seconds: float,
+    what: str,
+    otherwise: str = IN_ORDER,
+    *,
+    pause: float = 0.05,
+) -> Any:
+    """Ask again and again until the answer is true; return it.
+
+    Args:
+        probe: the question.
+        seconds: it may take.
+        what: is awaited.
+        otherwise: what to do if it does not come.
+        pause: seconds between two questions.
+
+    Raises:
+        GaveUp: it did not come in time.
+    """
+    notice = Notice(what)
+    try:
+        with interruptible():
+            while not (found := probe()):
+                if notice.seconds > seconds:
+                    raise GaveUp(_sentence(what, seconds, otherwise))
+                notice.look()
+                time.sleep(pause)
+            return found
+    finally:
+        notice.end()
+
+
+def until_ready(
+    ready: Callable[[], bool], seconds: float, what: str, kept: Kept, *, quiet: bool = False
+) -> None:
+    """Wait until a process is ready; as long as it is at work, also past its time.
+
+    Args:
+        ready: tells whether it is.
+        seconds: it may take, and more while it works: on a busy machine all takes longer.
+        what: its name.
+        kept: the process.
+        quiet: print nothing.
+
+    Raises:
+        NotReady: it ended, or does nothing any more; with what it said last.
+    """
+    notice, work = Notice(what, quiet=quiet), _Work(kept)
+    give_up = seconds
+    try:
+        with interruptible():
+            pause = 0.02
+            while not ready():
+                if not kept.alive:
+                    raise NotReady(f"{what} ended before it was ready. {_last_words(kept)}")
+                if notice.seconds > give_up:
+                    give_up = _go_on(notice, work, what, kept, seconds)
+                notice.look()
+                time.sleep(pause)
+                pause = min(pause * 1.5, 0.2)
+    finally:
+        notice.end()
+
+
+def _go_on(notice: Notice, work: "_Work", what: str, kept: Kept, seconds: float) -> float:
+    """Until when to wait on.
+
+    Raises:
+        NotReady: no longer.
+    """
+    passed = f"{what} is not ready after {notice.seconds:.3g} s"
+    if not work.goes_on():
+        raise NotReady(f"{passed}: it runs, but does nothing. {_last_words(kept)}")
+    if notice.seconds > max(LONGEST, seconds):
+        raise NotReady(
+            f"{passed}, though it is at work. Close what else keeps this machine busy, and run "
+            f"the cell again. {_last_words(kept)}"
+        )
+    return notice.seconds + seconds / 3
+
+
+class _Work:
+    """Tells whether a process and its descendants do something."""
+
+    def __init__(self, kept: Kept) -> None:
+        self._kept = kept
+        self._at, self._used = time.monotonic(), self._seconds()
+
+    def goes_on(self) -> bool:
+        """Whether they did since the last question."""
+        now, used = time.monotonic(), self._seconds()
+        share = (used - self._used) / max(now - self._at, 0.001)
+        self._at, self._used = now, used
+        return share > AT_WORK
+
+    def _seconds(self) -> float:
+        """The processor's time that they have taken."""
+        used = 0.0
+        with suppress(psutil.Error):
+            first = psutil.Process(self._kept.pid)
+            for each in (first, *first.children(recursive=True)):
+                with suppress(psutil.Error):
+                    times = each.cpu_times()
+                    used += times.user + times.system
+        return used
+
+
+def _sentence(what: str, seconds: float, otherwise: str) -> str:
+    return f"waited {seconds:g} s for {what}, in vain. To do: {otherwise}."
+
+
+def _last_words(kept: Kept) -> str:
+    said = readable(kept.tail(200))
+    return f"It said last:\n{said}" if said else "It said nothing."
+
+
+def readable(log: str, count: int = LINES) -> str:
+    """The end of a log, for a person: its lines of JSON as text, and none of those for tracing."""
+    lines = (_text(line) for line in log.splitlines())
+    return "\n".join([line for line in lines if line][-count:])
+
+
+def _text(line: str) -> str:
+    try:
+        entry = json.loads(line)
+        level, message = entry["level"], entry["message"]
+    except (ValueError, TypeError, KeyError):
+        return line.rstrip()
+    if level == "debug":
+        return ""
+    reason = str(entry.get("exception", "")).strip().rpartition("\n")[2]
+    return f"{level}: {message}" + (f" ({reason})" if reason else "")

@@ -1,0 +1,112 @@
+"""Waiting: it says for what, can be interrupted, and gives up in a sentence."""
+
+import asyncio
+import json
+import sys
+import time
+
+import pytest
+
+from nochat.keeper import NotReady, keep
+from nochat.lab import waiting
+from nochat.lab.waiting import GaveUp, blocking, patience, readable, until, until_ready
+
+WORKS = "while True: pass"
+SLEEPS = "import time; print({!r}, flush=True); time.sleep(600)"
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """Whoever waits says so soon."""
+    monkeypatch.setattr(waiting, "SILENT", 0.05)
+
+
+@pytest.fixture
+def python(tmp_path):
+    """Starts Python code as a process that is kept."""
+    started = []
+
+    def start(code):
+        started.append(keep([sys.executable, "-c", code], log=tmp_path / "log"))
+        return started[-1]
+
+    yield start
+    for kept in started:
+        kept.stop()
+
+
+async def test_what_comes_at_once_is_not_worth_a_word(capsys):
+    async with patience("the post", 1):
+        pass
+    assert until(lambda: "a letter", 1, "the post") == "a letter"
+    assert capsys.readouterr().out == ""
+
+
+async def test_what_takes_longer_is_named_and_then_how_long_it_took(capsys):
+    async with patience("the post", 5):
+        await asyncio.sleep(0.3)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "waiting for the post, 0 s so far (Interrupt ends it)"
+    assert said[-1] == "waited 0.3 s for the post"
+    assert len(said) < 6, "not a line for every moment"
+
+
+def test_so_is_what_blocks(capsys):
+    with blocking("the post"):
+        time.sleep(0.3)
+    assert capsys.readouterr().out.startswith("waiting for the post, 0 s so far")
+
+
+async def test_it_gives_up_in_a_sentence_that_says_what_to_do():
+    said = r"^waited 0\.1 s for the post, in vain\. To do: look for the postman\.$"
+    with pytest.raises(GaveUp, match=said):
+        async with patience("the post", 0.1, "look for the postman"):
+            await asyncio.Event().wait()
+    with pytest.raises(GaveUp, match=said):
+        until(lambda: False, 0.1, "the post", "look for the postman")
+
+
+async def test_a_time_limit_of_somebody_else_stays_what_it_is():
+    with pytest.raises(TimeoutError, match="of the postman"):
+        async with patience("the post", 5):
+            raise TimeoutError("of the postman")
+
+
+# Processes: a busy machine makes all of them slow.
+
+
+def test_a_process_that_works_may_take_longer(python, capsys):
+    kept, began = python(WORKS), time.monotonic()
+    until_ready(lambda: time.monotonic() > began + 2, 0.5, "the oven", kept)
+    assert "waiting for the oven, 1 s so far (Interrupt ends it)" in capsys.readouterr().out
+
+
+def test_one_that_does_nothing_is_given_up_with_its_last_words(python):
+    lines = [
+        {"level": "debug", "message": "nobody reads this"},
+        {"level": "warning", "message": "the wood is wet", "exception": "Trace\nFireError: no"},
+    ]
+    kept = python(SLEEPS.format("\n".join(map(json.dumps, lines))))
+    until(kept.tail, 10, "its log")
+    with pytest.raises(NotReady) as raised:
+        until_ready(lambda: False, 1, "the oven", kept)
+    first, *rest = str(raised.value).splitlines()
+    assert first.startswith("the oven is not ready after ")
+    assert first.endswith(" s: it runs, but does nothing. It said last:")
+    assert rest == ["warning: the wood is wet (FireError: no)"]
+
+
+def test_one_that_works_for_ever_is_given_up_too(python, monkeypatch):
+    monkeypatch.setattr(waiting, "LONGEST", 0.5)
+    with pytest.raises(NotReady, match=r"though it is at work\. Close what else keeps"):
+        until_ready(lambda: False, 0.5, "the oven", python(WORKS))
+
+
+def test_one_that_ended_is_noticed_at_once(python):
+    with pytest.raises(NotReady, match=r"the oven ended before it was ready\. .*\nno wood"):
+        until_ready(lambda: False, 600, "the oven", python("print('no wood')"))
+
+
+def test_a_log_is_for_people():
+    assert readable('plain\n{"level": "info", "message": "up"}\n[1]\n') == "plain\ninfo: up\n[1]"
+    assert readable('{"level": "debug", "message": "event"}') == ""
