@@ -10,7 +10,7 @@ export class Toolbar {
   #element = el("div", { className: "toolbar", role: "toolbar", "aria-live": "off" });
   #line = null;
 
-  /** @param act functions to call with a message: `react` (and what with), `edit`, `remove`. */
+  /** @param act functions to call with a message: `react` (and what with), `reply`, `link`, `edit`, `remove`. */
   constructor(act) {
     this.act = act;
     this.#element.addEventListener("keydown", (event) => this.#key(event));
@@ -49,6 +49,8 @@ export class Toolbar {
     if (may.react) {
       buttons.push(...QUICK.map((emoji) => this.#emoji(emoji, entry)), this.#opener(entry));
     }
+    if (may.reply) buttons.push(button("reply", () => this.act.reply(entry)));
+    if (may.link) buttons.push(button("copyLink", () => this.act.link(entry), "link"));
     if (may.edit) buttons.push(button("edit", () => this.act.edit(entry)));
     if (may.remove) buttons.push(button("delete", () => this.act.remove(entry)));
     return buttons;
@@ -103,6 +105,6 @@ export class Toolbar {
   }
 }
 
-function button(name, act) {
-  return el("button", { "aria-label": words[name], title: words[name], onclick: act }, icon(name));
+function button(name, act, sign = name) {
+  return el("button", { "aria-label": words[name], title: words[name], onclick: act }, icon(sign));
 }
