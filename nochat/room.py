@@ -236,8 +236,8 @@ class Room:
         self._check_may_write(command.sender)
         if (made_at(command.client_id) or 0.0) > command.at + AHEAD:
             raise Refused("the message's id is of a time to come; take the time from the chat")
-        if command.reply_to:
-            self._said(command.reply_to)
+        if command.reply_to and not self._is_message(command.reply_to):
+            raise Refused("there is no such message")
         position = self._next()
         self.recent[key] = command.at
         self.messages[position] = Said(position, *key, at=command.at)
@@ -287,6 +287,11 @@ class Room:
         self._check_member(user)
         if user in self.muted:
             raise Refused("you are muted in this room")
+
+    def _is_message(self, position: int) -> bool:
+        """Whether there is one; it may be deleted."""
+        said = self.messages.get(position)
+        return bool(said and said.sender)
 
     def _said(self, position: int) -> Said:
         said = self.messages.get(position)

@@ -69,7 +69,7 @@ const log = new Log({
   write: () => composer.focus(),
 });
 const composer = new Composer({
-  send: (draft) => connection.send(model.room, draft),
+  send: (text, reply_to) => connection.send(model.room, text, reply_to),
   changed,
   original,
   change: ({ position }, text) => attempt("edit", { room: model.current, position, text }),

@@ -53,8 +53,8 @@ export class Connection {
 
   // ---- what the user does ----
 
-  send(room, draft) {
-    this.#deliver(room, this.#model.write(room, newId(), draft, Date.now() / 1000));
+  send(room, text, reply_to) {
+    this.#deliver(room, this.#model.write(room, newId(), text, Date.now() / 1000, reply_to));
     this.#tell.changed();
   }
 

@@ -13,11 +13,13 @@ export function runAt(text, index, run) {
   const before = text[index - 1] ?? " ";
   const after = text[index + run.length] ?? " ";
   const inWord = (beside) => WORD.test(beside) && !(char === "*" && UNSPACED.test(beside));
-  const known = run.length <= LONGEST[char];
+  // A comment in C, a shrug: these are drawn with marks.
+  const drawing = before === "\\" || (run === "*" && (before === "/" || after === "/"));
+  const known = run.length <= LONGEST[char] && !drawing;
   return {
     char,
     length: run.length,
-    opens: known && /\S/.test(after) && !inWord(before) && !/[\\/]/.test(before),
+    opens: known && /\S/.test(after) && !inWord(before),
     closes: known && /\S/.test(before) && !inWord(after),
   };
 }
@@ -37,7 +39,7 @@ export function emphasised(tokens) {
 function close({ char, length }, nodes, open) {
   let left = length;
   for (;;) {
-    const at = open.findLastIndex((each) => each.char === char && each.length <= left);
+    const at = open.findLastIndex((each) => each.char === char && (left === 3 || each.length === left));
     // Nothing between two marks: these are text.
     if (at < 0 || open[at].index === nodes.length - 1) return left;
     const { index, length: closed } = open[at];

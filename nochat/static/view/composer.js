@@ -139,7 +139,7 @@ export class Composer {
     this.#replyTo = this.#told = 0;
     this.#keep();
     this.#measure();
-    this.act.send({ text, reply_to });
+    this.act.send(text, reply_to);
   }
 
   async #save(text) {

@@ -23,8 +23,11 @@ export class Toolbar {
     this.#line = line;
     this.#element.setAttribute("aria-label", words.actions);
     this.#element.replaceChildren(...this.#buttons(entry, may));
-    if (this.#element.childElementCount) line.append(this.#element);
-    else this.leave();
+    if (!this.#element.childElementCount) return this.leave();
+    line.append(this.#element);
+    // Under a message whose top is out of sight.
+    const top = line.closest("#log").getBoundingClientRect().top;
+    this.#element.classList.toggle("low", line.getBoundingClientRect().top < top);
   }
 
   /** Nothing can be done here any more; the focus does not get lost with it. */
