@@ -130,11 +130,12 @@ function exit(message) {
 
 async function logOut() {
   const { user } = model;
+  composer.clear();
+  drafts.forget(user);
   outbox.forget(user);
   model.outgoing.forEach(({ room }) => room.outgoing.clear());
   await api.logOut().catch((error) => refused(error.message));
   exit();
-  drafts.forget(user);
   point(); // whoever comes next begins anew
 }
 

@@ -23,10 +23,11 @@ const ITEM = /^([ \t]*)(?:[-*]|(\d{1,3})[.)])[ \t]+(?=\S)/;
 const CONTINUED = /^(?: {2,}|\t)[ \t]*(?=[^\s>])/;
 const SPECIAL = /`+|https?:\/\/|@|\*+|_+/giu;
 
-export function parse(text) {
+/** @param names of those who can be mentioned; without them, any name is a mention. */
+export function parse(text, names) {
   const coded = []; // [start, end] of what is code
   const blocks = structure(linesOf(text), coded);
-  const mentions = mentionsOf(blanked(text, coded));
+  const mentions = mentionsOf(blanked(text, coded), names);
   return blocks.map((block) => finish(block, mentions));
 }
 
@@ -183,10 +184,10 @@ function blanked(text, coded) {
 }
 
 /** Where names are mentioned: index -> `{text, user}`. */
-function mentionsOf(text) {
+function mentionsOf(text, names) {
   const found = new Map();
   let at = 0;
-  for (const piece of pieces(text)) {
+  for (const piece of pieces(text, names)) {
     if (piece.user) found.set(at, piece);
     at += piece.text.length;
   }

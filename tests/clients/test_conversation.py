@@ -178,6 +178,7 @@ async def test_a_draft_is_kept_by_user_and_room(visit):
     await quin.open("Lobby")
     await expect(draft(quin)).to_have_value("something else")
     await quin.leave()
+    await expect(quin.page.get_by_label("Password", exact=True)).to_be_visible()
     assert await quin.page.evaluate("JSON.stringify(localStorage).includes('else')") is False
     await quin.sign("Log in")
     await quin.is_in("Lobby")

@@ -39,7 +39,7 @@ export class Lines {
     const mine = sender === user;
     line.classList.toggle("mine", mine);
     line.classList.toggle("deleted", Boolean(entry.deleted));
-    this.#write(line, entry, user, mine);
+    this.#write(line, entry, user, mine, room);
     sync(line.querySelector(".reactions"), reactionsOf(entry), (item) => this.#chip(entry, item), (chip, { users }) => {
       update(chip, users, user);
     });
@@ -49,12 +49,12 @@ export class Lines {
     }
   }
 
-  #write(line, { text, edited, deleted }, user, mine) {
+  #write(line, { text, edited, deleted }, user, mine, room) {
     const said = `${deleted ? 1 : edited || 0} ${text}`;
     const place = line.querySelector(".text");
     if (place.dataset.said === said) return;
     place.dataset.said = said;
-    place.replaceChildren(...(deleted ? [words.deleted] : rendered(text, user)));
+    place.replaceChildren(...(deleted ? [words.deleted] : rendered(text, user, room.members)));
     line.classList.toggle("mentions-me", !mine && Boolean(place.querySelector(".me")));
     line.querySelector(".edited")?.remove();
     if (!edited || deleted) return;

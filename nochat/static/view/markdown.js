@@ -33,8 +33,8 @@ const BLOCKS = {
 };
 
 /** A message's text as elements and strings; one block of text needs no paragraph around it. */
-export function rendered(text, user) {
-  const blocks = parse(text);
+export function rendered(text, user, names) {
+  const blocks = parse(text, names);
   if (blocks.length === 1 && blocks[0].type === "text") return drawn(blocks[0].nodes, user);
   return blocks.map((each) => block(each, user));
 }
