@@ -17,11 +17,29 @@ from tests.clients.test_node_client import BIN, CHECKOUT
 
 CASES = json.loads((Path(__file__).parent / "clients" / "markdown_cases.json").read_text())
 MEMBERS = ["ana", "bob", "eve", "zoe"]
-LETTERS = ["`", "``", "```", "````", "\n", "\n", "> ", ">", " ", "- ", "  ", "1. ", "\t", "a", " @ana "]
+LETTERS = [
+    "`",
+    "``",
+    "```",
+    "````",
+    "\n",
+    "\n",
+    "> ",
+    ">",
+    " ",
+    "- ",
+    "  ",
+    "1. ",
+    "\t",
+    "a",
+    " @ana ",
+]
 SHOWN = """
 import { parse } from "./nochat/static/markdown.js";
-const found = (tree) => Array.isArray(tree) ? tree.flatMap(found)
-  : tree?.type === "mention" ? [tree] : tree && typeof tree === "object" ? found(Object.values(tree)) : [];
+function found(tree) {
+  if (tree?.type === "mention") return [tree];
+  return tree && typeof tree === "object" ? Object.values(tree).flatMap(found) : [];
+}
 let texts = "";
 for await (const part of process.stdin) texts += part;
 console.log(JSON.stringify(JSON.parse(texts).map((text) => found(parse(text)).length)));
@@ -43,7 +61,7 @@ async def test_who_is_named_in_code_is_not_notified(case):
 
 
 def test_the_page_and_the_server_take_the_same_for_code():
-    """In any text: a name outside of code is a mention for both."""
+    """In any text: a name outside code is a mention for both."""
     chance = random.Random(7)
     texts = ["".join(chance.choices(LETTERS, k=chance.randint(1, 40))) for _ in range(4000)]
     here = [without_code(text).count("@ana") for text in texts]

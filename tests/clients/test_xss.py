@@ -145,7 +145,9 @@ async def test_attacks_on_marks_and_links_are_text(visit, chat):
     """In the log, in the quote of an answer, in results and notices: drawn from a tree."""
     async with Person("marco", chat.url) as marco:
         mia = await (await visit("mia", viewport={"width": 360, "height": 740})).arrive()
-        await marco.until(lambda: any(e.get("user") == "mia" for e in marco.heard["lobby"].values()))
+        await marco.until(
+            lambda: any(e.get("user") == "mia" for e in marco.heard["lobby"].values())
+        )
         room = (await marco.call("direct", {"user": "mia"}))["room"]
         await marco.until(lambda: room in marco.heard)
         for payload in MARKED:
