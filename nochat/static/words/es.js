@@ -203,6 +203,7 @@ export default {
     [/^only its sender, the room's owner or a manager may delete a message$/, "solo quien lo escribió, quien dirige la sala o la administración puede borrar un mensaje"],
     [/^only members of the room may do this$/, "solo puede quien está en la sala"],
     [/^only the room's owner or a manager may do this$/, "solo puede quien dirige la sala o la administración"],
+    [/^the message's id is of a time to come; take the time from the chat$/, "la identificación del mensaje es de una hora que aún no ha llegado; toma la hora del chat"],
     [/^there is no such message$/, "no existe ese mensaje"],
     [/^there is no such room$/, "no existe esa sala"],
     [/^there is no such user$/, "no existe esa persona"],
