@@ -113,7 +113,9 @@ async def _account(name: str, bus: Bus) -> str:
 ACTIONS = {
     "message": Action(
         client.Message,
-        _command(lambda who, it: SendMessage(it.room, who.user, it.client_id, it.text)),
+        _command(
+            lambda who, it: SendMessage(it.room, who.user, it.client_id, it.text, it.reply_to)
+        ),
     ),
     "edit": Action(
         client.Edit, _command(lambda who, it: EditMessage(it.room, who.user, it.position, it.text))

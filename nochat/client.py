@@ -59,11 +59,15 @@ class Moderation(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """A message; `client_id` is the client's own, and the same when it is sent again."""
+    """A message; `client_id` is the client's own, and the same when it is sent again.
+
+    `reply_to` is the position of the message that it answers; 0: none.
+    """
 
     room: RoomId
     client_id: ClientId
     text: Text
+    reply_to: Position = 0
 
 
 class Edit(msgspec.Struct, frozen=True):

@@ -133,11 +133,15 @@ class LeaveRoom(Command, frozen=True, tag="room.leave"):
 
 
 class SendMessage(Command, frozen=True, tag="message.send"):
-    """Say something in a room; the sender's own `client_id` makes a retry harmless."""
+    """Say something in a room; the sender's own `client_id` makes a retry harmless.
+
+    `reply_to` is the position of the message that it answers; 0: none.
+    """
 
     sender: UserName
     client_id: ClientId
     text: Text
+    reply_to: Position = 0
 
 
 class EditMessage(Command, frozen=True, tag="message.edit"):
@@ -207,13 +211,15 @@ class RoomLeft(RoomEvent, frozen=True, tag="room.left"):
 class MessageSent(RoomEvent, frozen=True, omit_defaults=True, tag="message.sent"):
     """A message has its place in the room.
 
-    `edited` (when, the last time), `deleted` and `reactions` (who, by reaction) are what became of
-    it since, as history tells it; a deleted message has no text.
+    `reply_to` is the position of the message that it answers. `edited` (when, the last time),
+    `deleted` and `reactions` (who, by reaction) are what became of it since, as history tells it;
+    a deleted message has no text.
     """
 
     sender: UserName
     client_id: ClientId
     text: Annotated[str, Meta(max_length=4000)]
+    reply_to: Position = 0
     edited: float = 0.0
     deleted: bool = False
     reactions: dict[str, list[str]] = {}

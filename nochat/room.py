@@ -99,7 +99,8 @@ class Room:
 
     def unknown(self, command: Command) -> int | None:
         """The position of a message that must be learnt before the command is decided."""
-        target: int | None = getattr(command, "target", None)
+        field = "reply_to" if isinstance(command, SendMessage) else "target"
+        target: int | None = getattr(command, field, None)
         known = target is None or target in self.messages or not 0 < target <= self.position
         return None if known else target
 
@@ -235,11 +236,13 @@ class Room:
         self._check_may_write(command.sender)
         if (made_at(command.client_id) or 0.0) > command.at + AHEAD:
             raise Refused("the message's id is of a time to come; take the time from the chat")
+        if command.reply_to and not self._is_message(command.reply_to):
+            raise Refused("there is no such message")
         position = self._next()
         self.recent[key] = command.at
         self.messages[position] = Said(position, *key, at=command.at)
         self._forget()
-        return [MessageSent(self.id, position, *key, command.text)]
+        return [MessageSent(self.id, position, *key, command.text, command.reply_to)]
 
     def _edit(self, command: EditMessage) -> list[Event]:
         self._check_may_write(command.user)
@@ -284,6 +287,11 @@ class Room:
         self._check_member(user)
         if user in self.muted:
             raise Refused("you are muted in this room")
+
+    def _is_message(self, position: int) -> bool:
+        """Whether there is one; it may be deleted."""
+        said = self.messages.get(position)
+        return bool(said and said.sender)
 
     def _said(self, position: int) -> Said:
         said = self.messages.get(position)

@@ -247,6 +247,39 @@ def test_an_old_message_must_be_learnt_before_it_is_changed():
     assert kinds(room.decide(edit)) == [MessageEdited]
 
 
+def test_an_answer_names_a_message_of_the_room():
+    room = room_of("ana", "bob")
+    [said] = room.decide(SendMessage("r", "ana", "c1", "why?"))
+    [answer] = room.decide(SendMessage("r", "bob", "c1", "because", said.position))
+    assert answer.reply_to == said.position
+    [joined] = room.decide(JoinRoom("r", "eve"))
+    for nothing in (joined.position, 99):
+        refused = room.decide(SendMessage("r", "bob", "c2", "because", nothing))
+        assert "no such message" in reason(refused)
+    assert kinds(room.decide(SendMessage("r", "bob", "c2", "because"))) == [MessageSent]
+
+
+def test_what_is_deleted_while_it_is_answered_costs_nobody_the_answer():
+    room = room_of("ana", "bob")
+    [said] = room.decide(SendMessage("r", "ana", "c1", "why?"))
+    room.decide(DeleteMessage("r", "ana", said.position))
+    [answer] = room.decide(SendMessage("r", "bob", "c1", "because", said.position))
+    assert answer.reply_to == said.position
+    assert room.decide(SendMessage("r", "bob", "c1", "because", said.position)) == []
+
+
+def test_an_old_message_must_be_learnt_before_it_is_answered():
+    room = room_of("ana")
+    room.position = 7
+    answer = SendMessage("r", "ana", "c1", "because", 5)
+    assert room.unknown(answer) == 5
+    assert room.unknown(SendMessage("r", "ana", "c1", "hi")) is None
+    room.learn(Said(5, "", ""))
+    assert "no such message" in reason(room.decide(answer))
+    room.learn(Said(5, "bob", "c9"))
+    assert kinds(room.decide(answer)) == [MessageSent]
+
+
 def test_what_is_no_message_can_not_be_changed():
     room = room_of("ana")
     for target in (0, 1, 99):

@@ -3,6 +3,7 @@
 import re
 
 from nochat.events import MessageSent, UserNotified
+from nochat.markdown import without_code
 from nochat.requests import GetRoomState, RoomState
 from nochat.room import DIRECT
 from nochat.service import Context, Service
@@ -17,7 +18,7 @@ MENTION = re.compile(r"(?<![\w@])@(\w[\w.-]{0,30}\w)")
 async def notify(message: MessageSent, context: Context) -> list[UserNotified]:
     """Tell the other in a room of two, or each member whom a message names."""
     direct = message.room.startswith(DIRECT)
-    named = {name.casefold() for name in MENTION.findall(message.text)}
+    named = {name.casefold() for name in MENTION.findall(without_code(message.text))}
     if not direct and not named:
         return []
     asked = GetRoomState(room=message.room, recent=False)

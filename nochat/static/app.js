@@ -1,12 +1,17 @@
 /** The wiring, and the only place of it: model, connection and views. */
 
+import { addressOf, fragmentOf, placeOf } from "./address.js";
 import * as api from "./api.js";
 import { Connection, newId } from "./connection.js";
+import * as drafts from "./drafts.js";
+import { plain } from "./markdown.js";
 import { Model } from "./model.js";
+import { Originals } from "./originals.js";
 import * as outbox from "./outbox.js";
 import { preference } from "./preferences.js";
 import { idBeside } from "./text.js";
 import { alert } from "./view/alerts.js";
+import { copied } from "./view/clipboard.js";
 import { Composer } from "./view/composer.js";
 import { closeDialogs, confirmed, wireDialogs } from "./view/dialogs.js";
 import { Door } from "./view/door.js";
@@ -32,8 +37,10 @@ const PAGES = 50; // … and how often
 
 let model = new Model();
 let connection = null;
+let originals = null;
 let wanted = ""; // a room to open as soon as we are in it
 let making = null; // the room that is to be made, as long as another id may be needed
+let wantedPlace = null; // a message to show in it: `{room, position}`
 let due = null;
 
 speak(preference("language"));
@@ -53,17 +60,23 @@ const log = new Log({
     changed();
   },
   react,
+  reply: (message) => composer.reply(message),
+  link: copyLink,
   edit: (message) => composer.edit(message),
   remove,
+  jump,
+  original,
   write: () => composer.focus(),
 });
 const composer = new Composer({
-  send: (text) => connection.send(model.room, text),
+  send: (text, reply_to) => connection.send(model.room, text, reply_to),
+  changed,
+  original,
   change: ({ position }, text) => attempt("edit", { room: model.current, position, text }),
   typing: () => connection.typing(model.current),
   editLast: () => model.lastOwn && composer.edit(model.lastOwn),
 });
-const header = new Header({ invite, leave: leaveRoom });
+const header = new Header({ invite, link: () => copyLink({}), leave: leaveRoom });
 const people = new People({ write, moderate });
 const search = new Search({ find, show: showMessage, title: (id) => model.titleOf(id) });
 const settings = new Settings({ speak: translate, change: api.changePassword, leave: logOut });
@@ -77,7 +90,11 @@ $("skip").addEventListener("click", (event) => {
   $("log").focus();
 });
 document.addEventListener("visibilitychange", lookedAt);
-window.addEventListener("hashchange", () => open(location.hash.slice(1)));
+window.addEventListener("hashchange", visit);
+document.addEventListener("click", ({ target }) => {
+  // A link to where we are already changes no address.
+  if (target.closest("a[href^='#/']")?.getAttribute("href") === location.hash) visit();
+});
 enter().catch((error) => door.show(error.message));
 
 // ---- coming and going ----
@@ -93,6 +110,7 @@ async function enter() {
   outbox.restore(model);
   const tell = { changed, welcomed, expired, refused, notified, invited, empowered };
   connection = new Connection(gateway, model, tell);
+  originals = new Originals((page) => connection.do("history", page), changed);
   changed();
 }
 
@@ -106,42 +124,96 @@ function exit(message) {
   composer.clear();
   search.clear();
   $("chat").hidden = true;
-  history.replaceState(null, "", location.pathname + location.search);
   show();
   door.show(message);
 }
 
 async function logOut() {
-  outbox.forget(model.user);
+  const { user } = model;
+  composer.clear();
+  drafts.forget(user);
+  outbox.forget(user);
   model.outgoing.forEach(({ room }) => room.outgoing.clear());
   await api.logOut().catch((error) => refused(error.message));
   exit();
+  point(); // whoever comes next begins anew
 }
 
 function expired(reason) {
   exit(reason ? words.signedOut(reason) : words.sessionOver);
 }
 
-/** In a room already: stay. In none: the one in the address, or any, or the lobby. */
+/** In a room already: stay. In none: the place in the address, or any room, or the lobby. */
 function welcomed() {
+  originals.again();
   if (model.room?.member) return changed();
-  const asked = model.rooms.get(location.hash.slice(1));
-  const first = asked?.member ? asked : model.joined[0];
+  visit();
+  if (model.room) return;
+  const [first] = model.joined;
   if (first) open(first.id);
-  else join(LOBBY);
+  else if (!wanted) join(LOBBY);
+}
+
+// ---- places and their addresses ----
+
+/** Go where the address says: by Back and Forward, a link, or what somebody typed. */
+function visit() {
+  if (!location.hash || model.status === "connecting") return;
+  const place = placeOf(location.hash);
+  const room = model.rooms.get(place?.room);
+  if (room?.member) showPlace(place);
+  else if (room?.invited || room?.kind === "public") offer(room, place.position);
+  else {
+    notice(words.noSuchRoom);
+    point(model.current, 0, true);
+  }
+}
+
+/** A room that one may enter is not entered by its address alone: the others would see it. */
+async function offer({ id }, position) {
+  if (document.querySelector("dialog[open]")) return point(model.current, 0, true);
+  const ask = { title: words.joinAsk(model.titleOf(id)), hint: words.joinHint, act: words.join, grave: false };
+  const newcomer = id === LOBBY && model.joined.length === 0; // they come in there anyway
+  if (newcomer || (await confirmed(ask))) {
+    wantedPlace = { room: id, position };
+    join(id);
+  } else if (connection) point(model.current, 0, true);
+}
+
+/** Put a place into the address; in the browser's history it is a new one if there was one before. */
+function point(room = "", position = 0, instead = !room || !model.current) {
+  const fragment = room && fragmentOf(room, position);
+  if (location.hash === fragment) return;
+  history[instead ? "replaceState" : "pushState"](null, "", location.pathname + location.search + fragment);
+}
+
+async function copyLink({ position }) {
+  const link = addressOf(model.current, position);
+  notice((await copied(link)) ? words.linkCopied : words.linkIs(link));
+}
+
+/** From an answer to what it answers; Back returns to the answer. */
+function jump({ position, reply_to }) {
+  if (position) point(model.current, position, true);
+  showMessage(model.current, reply_to);
+}
+
+function original(position) {
+  originals?.want(model.room, position);
 }
 
 // ---- rooms ----
 
-function open(id) {
+function open(id, position = 0) {
   const room = model.rooms.get(id);
   if (!room?.member) return;
   // Who has read nothing here yet needs no line before all of it.
   if (id !== model.current) room.seam = room.unread && room.read ? room.read : null;
+  point(id, position);
   model.current = id;
   wanted = "";
+  wantedPlace = null;
   making = null;
-  history.replaceState(null, "", `#${id}`);
   closeDrawers();
   composer.focus();
   if (!room.log.complete && room.log.entries.length < ENOUGH) {
@@ -221,11 +293,16 @@ function find({ text, here, before, limit }) {
   return connection.do("search", { text, room, before: before ?? null, limit });
 }
 
+function showPlace({ room, position }) {
+  if (position) showMessage(room, position);
+  else open(room);
+}
+
 /** Open a room at a message: look back until it is there. */
 async function showMessage(id, position) {
   const room = model.rooms.get(id);
   if (!room?.member) return refused(words.noAnswer);
-  open(id);
+  open(id, position);
   try {
     for (let pages = 0; room.log.first > position && !room.log.complete && pages < PAGES; pages++) {
       await connection.lookBack(room, PAGE);
@@ -235,8 +312,9 @@ async function showMessage(id, position) {
   }
   if (model.current !== id) return;
   show();
-  if (room.log.at(position)) log.goTo(position);
-  else notice(words.tooFarBack);
+  if (room.log.at(position)?.text !== undefined) return log.goTo(position);
+  notice(position < room.log.first ? words.tooFarBack : words.noSuchMessage);
+  point(id, 0, true);
 }
 
 /** Ask for it; what is refused is said in a notice. */
@@ -259,9 +337,10 @@ function refused(reason, room) {
 
 function notified({ room: id, sender, text, reason }) {
   const title = reason === "direct" ? words.wrote(sender) : words.mentioned(sender, model.titleOf(id));
-  alert(title, text, id, () => open(id));
+  const said = plain(text);
+  alert(title, said, id, () => open(id));
   if (id === model.current && !document.hidden) return;
-  notice(`${title}: ${text}`, () => open(id));
+  notice(`${title}: ${said}`, () => open(id));
 }
 
 function invited({ room: id, user }) {
@@ -314,8 +393,13 @@ function show() {
 function settle() {
   if (!connection) return;
   outbox.keep(model);
-  if (wanted && model.rooms.get(wanted)?.member) open(wanted);
-  if (model.current && !model.room.member) model.current = "";
+  if (wanted && model.rooms.get(wanted)?.member) {
+    showPlace(wantedPlace?.room === wanted ? wantedPlace : { room: wanted });
+  }
+  if (model.current && !model.room.member) {
+    model.current = "";
+    point();
+  }
   if (!model.room || document.hidden) return;
   const position = model.readAll(model.room);
   if (position !== null) connection.read(model.current, position);

@@ -53,8 +53,8 @@ export class Connection {
 
   // ---- what the user does ----
 
-  send(room, text) {
-    this.#deliver(room, this.#model.write(room, newId(), text, Date.now() / 1000));
+  send(room, text, reply_to) {
+    this.#deliver(room, this.#model.write(room, newId(), text, Date.now() / 1000, reply_to));
     this.#tell.changed();
   }
 
@@ -185,9 +185,9 @@ export class Connection {
   }
 
   async #bring(room, message) {
-    const { client_id, text } = message;
+    const { client_id, text, reply_to = 0 } = message;
     try {
-      await this.#ask("message", { room: room.id, client_id, text });
+      await this.#ask("message", { room: room.id, client_id, text, reply_to });
       if (message.state === "sending") message.state = "sent";
     } catch (error) {
       // The same client id makes it harmless to send again what did arrive.

@@ -151,8 +151,8 @@ export class Model {
 
   // ---- messages of ours on their way: "sending", "sent" (the broker has it) or "failed" ----
 
-  write(room, client_id, text, at) {
-    const message = { client_id, text, at, sender: this.user, state: "sending", reason: "" };
+  write(room, client_id, text, at, reply_to = 0) {
+    const message = { client_id, text, reply_to, at, sender: this.user, state: "sending", reason: "" };
     room.outgoing.set(client_id, message);
     return message;
   }

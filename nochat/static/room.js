@@ -21,6 +21,7 @@ export class Room {
   log = new RoomLog();
   outgoing = new Map(); // client id -> message of ours that has no position yet
   typing = new Map(); // user -> until when to show it
+  answered = new Map(); // position -> a message that is quoted and not in the log here; null: none
 
   constructor(id) {
     this.id = this.title = id;
@@ -58,8 +59,9 @@ export class Room {
 
   /** Take an entry's word on title, kind and people; or on a message, if it is a change. */
   learn(entry, user) {
-    if (isChange(entry)) apply(entry, this.log.at(entry.target));
-    else LESSONS[entry.type]?.(this, entry);
+    if (isChange(entry)) {
+      for (const copy of [this.log.at(entry.target), this.answered.get(entry.target)]) apply(entry, copy);
+    } else LESSONS[entry.type]?.(this, entry);
     this.member = this.members.has(user);
     if (this.member) this.invited = false;
   }
@@ -67,6 +69,12 @@ export class Room {
   /** A page came in front: what became of its messages may have come before. */
   reapply() {
     for (const change of this.log.changes) apply(change, this.log.at(change.target));
+  }
+
+  /** The message at a position, as far as it is here; null is nowhere, undefined not here yet. */
+  original(position) {
+    const found = this.log.at(position) ?? this.answered.get(position);
+    return found && found.text === undefined ? null : found;
   }
 
   mayModerate(user, role) {

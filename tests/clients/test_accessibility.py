@@ -1,5 +1,6 @@
 """The page for who has no mouse or can't see it: axe-core on every view, the keyboard alone."""
 
+import re
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -64,6 +65,15 @@ async def furnish(user: str, url: str) -> Person:
     direct = (await host.call("direct", {"user": user}))["room"]
     await host.until(lambda: direct in host.heard)
     await host.says("a word", room=direct)
+    for text in (
+        "**bold** and `code`, https://example.org/",
+        "> said\n- one\n- two\n```sh\nls\n```",
+    ):
+        await host.says(text, room=room)
+    answer = {"room": room, "client_id": "answer", "text": "an answer", "reply_to": said["first"]}
+    await host.call("message", answer)
+    gone = {"room": room, "client_id": "gone", "text": "to nothing", "reply_to": said["second"]}
+    await host.call("message", gone)
     return host
 
 
@@ -92,7 +102,22 @@ async def test_no_view_has_a_serious_finding(visit, chat, locale, scheme):
     await expect(page.locator("#directs .badge")).to_be_visible()
     await expect(page.locator(".invitation")).to_be_visible()
     await expect(page.locator(".chip")).to_be_visible()
+    await expect(page.locator(".quoted")).to_have_count(2)
+    await expect(page.locator(".text pre")).to_be_visible()
     await axe.look("a room")
+    await page.locator(".message", has_text="an answer").hover()
+    await page.locator(".toolbar [aria-label=Reply], .toolbar [aria-label=Responder]").click()
+    await expect(page.locator("#replying")).to_be_visible()
+    await axe.look("an answer")
+    await page.keyboard.press("Escape")
+    await page.evaluate("location.hash = '#/room/lobby'")
+    await vi.is_in("Lobby")
+    await page.go_back()
+    await vi.is_in(f"Salon {name}")
+    await page.evaluate("location.hash = '#/room/nowhere'")
+    await expect(page.locator(".notice .body").last).to_contain_text(re.compile("room at|sala"))
+    await axe.look("a notice")
+    await page.locator(".notice .quiet").last.click()
     await page.locator(".message").last.hover()
     async with axe.opened("#palette-button"):
         pass
@@ -120,7 +145,7 @@ async def test_no_view_has_a_serious_finding(visit, chat, locale, scheme):
             pass
     await host.leave()
     assert axe.findings == []
-    assert axe.views == 16
+    assert axe.views == 18
 
 
 async def test_everything_is_reached_by_keyboard(visit):
@@ -174,6 +199,17 @@ async def test_everything_is_reached_by_keyboard(visit):
     await keys.press("ArrowRight")
     await keys.press("Enter")
     await expect(kim.line("two").get_by_role("button", name="👎, 1: keyboard-kim")).to_be_visible()
+    await tab_to(toolbar.get_by_role("button", name="Reply", exact=True))
+    await keys.press("Enter")
+    await expect(field).to_be_focused()
+    await keys.type("an answer")
+    await keys.press("Enter")
+    quote = kim.line("an answer").get_by_role("button", name="In reply to keyboard-kim two")
+    await expect(quote).to_be_visible()
+    await tab_to(quote, back=True)
+    await keys.press("Enter")
+    await expect(kim.line("two")).to_be_focused()
+    await tab_to(toolbar.get_by_role("button", name="Copy link"))
     await tab_to(toolbar.get_by_role("button", name="Edit"))
     await keys.press("Enter")
     await expect(field).to_be_focused()
@@ -181,6 +217,7 @@ async def test_everything_is_reached_by_keyboard(visit):
     await keys.press("Enter")
     await expect(kim.line("two and a half")).to_contain_text("(edited)")
     await tab_to(page.get_by_role("log"), back=True)
+    await keys.press("ArrowUp")
     await keys.press("ArrowUp")
     delete = kim.line("three").get_by_role("button", name="Delete")
     await tab_to(delete)

@@ -31,7 +31,7 @@ PAYLOADS = [
     "<meta http-equiv=refresh content=0;url=//x>",
     "<base href=//x/><form action=//x><button>go",
     f"{{{{constructor.constructor('{HIT}')()}}}}",
-    f"${{{HIT}}} `${{{HIT}}}`",
+    f"${{{HIT}}} ${{{HIT}}}",
     f"'\"--><img src=x onerror={HIT}>",
     f"&lt;img src=x onerror={HIT}&gt; &#60;b&#62;",
     f"\\u003cimg src=x onerror={HIT}\\u003e",
@@ -39,6 +39,26 @@ PAYLOADS = [
     f"Z\u0351\u036b\u0343a\u200b\u200d\ufefflgo <img src=x onerror={HIT}>",
     "W" * 3000,
 ]
+# What the small Markdown makes of attacks: payload and the text that is shown.
+MARKED = {
+    f"[click](javascript:{HIT})": f"[click](javascript:{HIT})",
+    f"![x](javascript:{HIT}) <javascript:{HIT}>": f"![x](javascript:{HIT}) <javascript:{HIT}>",
+    f"**<img src=x onerror={HIT}>**": f"<img src=x onerror={HIT}>",
+    f"`</code><img src=x onerror={HIT}>`": f"</code><img src=x onerror={HIT}>",
+    f"```\n</pre><script>{HIT}</script>\n```": f"</pre><script>{HIT}</script>",
+    f"```onload={HIT}>\n<svg/onload={HIT}>\n```": f"onload={HIT}> <svg/onload={HIT}>",
+    f"> </blockquote><svg onload={HIT}>": f"</blockquote><svg onload={HIT}>",
+    f"- <details open ontoggle={HIT}>": f"<details open ontoggle={HIT}>",
+    f'https://x.example/"onmouseover={HIT}': f'https://x.example/"onmouseover={HIT}',
+    f"https://x.example/'><script>{HIT}</script>": f"https://x.example/'><script>{HIT}</script>",
+    f"https://javascript:{HIT}": f"https://javascript:{HIT}",
+    "https://x.example/\u202egpj.exe": "https://x.example/\u202egpj.exe",
+    "\u202ehttps://x.example/ **\u2066b**": "\u202ehttps://x.example/ \u2066b",
+    "https://bank.example@x.example/": "https://bank.example@x.example/",
+    "*" * 4000: "*" * 4000,
+    "> " * 1999 + "x": "> " * 1995 + "x",
+    "`" * 2000 + " " + "[" * 1999: "`" * 2000 + " " + "[" * 1999,
+}
 SHORT = ["<b>", "<img/src=x>", "javascript:x", "\u202ertl", "{{1}}", "\"'>", "%3Cb%3E"]
 
 
@@ -48,6 +68,11 @@ async def is_unharmed(visitor):
     assert await page.evaluate("window.__hit") is None
     strange = "#chat :is(script, iframe, video, math, style, base, meta, details, a[href*=script])"
     assert await page.locator(f"{strange}, #chat img:not([src$='/icon.svg'])").count() == 0
+    links = await page.locator("#lines a").evaluate_all(
+        "links => links.map(({ href, target, rel }) => [href, target, rel])"
+    )
+    assert all(re.match(r"https?://[^@]+$", href) for href, _, _ in links)
+    assert {tuple(more) for _, *more in links} <= {("_blank", "noopener noreferrer")}
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert await page.evaluate("getComputedStyle(document.body).direction") == "ltr"
 
@@ -113,6 +138,39 @@ async def test_what_the_page_s_own_fields_take_is_text(visit):
         await eve.writes(payload)
         await expect(eve.page.locator("#lines .text").last).to_have_text(payload)
     await is_unharmed(eve)
+
+
+@pytest.mark.slow
+async def test_attacks_on_marks_and_links_are_text(visit, chat):
+    """In the log, in the quote of an answer, in results and notices: drawn from a tree."""
+    async with Person("marco", chat.url) as marco:
+        mia = await (await visit("mia", viewport={"width": 360, "height": 740})).arrive()
+        await marco.until(
+            lambda: any(e.get("user") == "mia" for e in marco.heard["lobby"].values())
+        )
+        room = (await marco.call("direct", {"user": "mia"}))["room"]
+        await marco.until(lambda: room in marco.heard)
+        for payload in MARKED:
+            await marco.says(payload, room=room)
+        await marco.until(lambda: list(MARKED)[-1] in marco.texts(room))
+        entries = list(marco.heard[room].values())
+        for entry in [each for each in entries if "text" in each]:
+            answer = {"client_id": f"to-{entry['position']}", "text": "so?"}
+            await marco.call("message", {"room": room, "reply_to": entry["position"]} | answer)
+        await mia.page.get_by_role("button", name="Rooms").click()
+        await mia.page.locator("#directs .room").click()
+        shown = [*MARKED.values(), *["so?"] * len(MARKED)]
+        await expect(mia.page.locator("#lines .text")).to_have_text(shown, use_inner_text=False)
+        quotes = mia.page.locator("#lines .quoted .excerpt")
+        await expect(quotes).to_have_count(len(MARKED))
+        begun = [re.sub(r"\s+", " ", text).strip()[:100] for text in MARKED.values()]
+        told = [re.sub("[“”]|• ", "", text) for text in await quotes.all_text_contents()]
+        assert [text[:100] for text in told] == begun
+        # An override before a link does not turn the link.
+        turned = mia.page.locator("#lines a", has_text="https://x.example/").last
+        assert await turned.evaluate("link => getComputedStyle(link).unicodeBidi") == "isolate"
+        assert await turned.evaluate("link => getComputedStyle(link).direction") == "ltr"
+        await is_unharmed(mia)
 
 
 async def test_no_module_makes_elements_from_text():

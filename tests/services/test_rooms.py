@@ -97,6 +97,37 @@ async def test_an_old_message_can_be_changed_that_no_controller_remembers(ana, b
     await ana.until(lambda: last(ana, "message.edited", room).get("target") == at)
 
 
+async def test_an_answer_says_what_it_answers_and_not_what_was_deleted(ana, bob):
+    room = await a_room(ana)
+    await bob.join(room)
+    at = await says(ana, "why?", room)
+    answer = {"room": room, "client_id": new_id(), "text": "because", "reply_to": at}
+    await bob.call("message", answer)
+    await ana.until(lambda: last(ana, "message.sent", room).get("text") == "because")
+    assert last(ana, "message.sent", room)["reply_to"] == at
+    await ana.call("delete", {"room": room, "position": at})
+    await bob.until(lambda: last(bob, "message.deleted", room))
+    page = await bob.call("history", {"room": room})
+    shown = [(entry.get("text"), entry.get("reply_to")) for entry in page["entries"]]
+    assert shown[-2:] == [("", None), ("because", at)]
+    await bob.call("message", answer)  # a retry
+    await bob.call("message", answer | {"client_id": new_id(), "text": "still"})
+    await ana.until(lambda: last(ana, "message.sent", room).get("text") == "still")
+    assert ana.texts(room) == ["why?", "because", "still"]
+
+
+async def test_an_answer_to_nothing_is_refused(ana, bob):
+    room = await a_room(ana)
+    answer = {"room": room, "client_id": new_id(), "text": "because"}
+    for nothing in (1, 999):
+        await ana.call("message", answer | {"client_id": new_id(), "reply_to": nothing})
+    await ana.until(lambda: len(told(ana, "rejected")) == 2)
+    assert {each["reason"] for each in told(ana, "rejected")} == {"there is no such message"}
+    for wrong in (-1, "1", 1.5, None):
+        with pytest.raises(RuntimeError):
+            await ana.call("message", answer | {"reply_to": wrong})
+
+
 async def test_reactions_count_who_gave_them(ana, bob):
     at = await says(ana, "cake?")
     for person in (ana, bob):

@@ -1,10 +1,12 @@
 /** Where a message is written, or written anew: Enter sends it, Shift+Enter starts a new line. */
 
+import * as drafts from "../drafts.js";
 import { nameBegun } from "../text.js";
 import { words } from "../words.js";
 import { $, say } from "./dom.js";
 import { focusOn } from "./focus.js";
 import { Listbox } from "./listbox.js";
+import { told } from "./quote.js";
 
 const MOST = 4000; // characters, as the chat counts them
 const TYPING_EVERY = 3000; // milliseconds
@@ -13,12 +15,17 @@ export class Composer {
   #form = $("composer");
   #text = $("text");
   #told = 0; // when the others were last told of our typing
-  #drafts = new Map();
+  #user = "";
   #room = "";
+  #replyTo = 0; // the position of the message that is answered
   #edited = null; // the message that is written anew
   #names = []; // who can be mentioned here
 
-  /** @param act functions to call: `send` a text, `change` a message's, `typing`, `editLast`. */
+  /**
+   * @param act functions to call: `send` a text and what it answers, `change` a message's text,
+   *   `typing`, `editLast`, `changed` when something else is to be shown, `original` with the
+   *   position of an answered message that is not here.
+   */
   constructor(act) {
     this.act = act;
     this.list = new Listbox(this.#text, () => words.mentionWhom, (name) => this.#mention(name));
@@ -29,6 +36,7 @@ export class Composer {
     this.#text.addEventListener("keydown", (event) => this.#key(event));
     this.#text.addEventListener("input", () => this.#changed());
     $("stop-editing").addEventListener("click", () => this.#stop());
+    $("stop-replying").addEventListener("click", () => this.#answer(0));
   }
 
   render(model) {
@@ -39,21 +47,61 @@ export class Composer {
     this.#text.disabled = $("send").disabled = muted;
     const hint = muted ? words.mutedHere : words.writeHere;
     if (this.#text.placeholder !== hint) this.#text.placeholder = hint;
-    if (room === this.#room) return;
+    if (room !== this.#room || model.user !== this.#user) this.#enter(model.user, room);
+    this.#showAnswered(model.room);
+  }
+
+  /** Another room, or another user: each has a draft of its own. */
+  #enter(user, room) {
     if (this.#edited) this.#stop();
-    this.#drafts.set(this.#room, this.#text.value);
-    this.#text.value = this.#drafts.get(room) ?? "";
+    this.#user = user;
     this.#room = room;
+    this.#restore();
     this.list.show([]);
     this.#measure();
     this.focus();
   }
 
-  /** Forget the drafts: their writer left. */
+  /** Show nothing of what its writer wrote: they left. */
   clear() {
     if (this.#edited) this.#stop();
-    this.#drafts.clear();
-    this.#text.value = "";
+    this.#user = this.#room = "";
+    this.#restore();
+  }
+
+  /** Answer a message. */
+  reply({ position }) {
+    if (this.#edited) this.#stop();
+    this.#answer(position);
+  }
+
+  #answer(position) {
+    this.#replyTo = position;
+    this.#keep();
+    this.act.changed();
+    this.#text.focus({ preventScroll: true });
+  }
+
+  /** What is answered as it is now: it may be deleted while its answer is written. */
+  #showAnswered(room) {
+    const position = this.#edited ? 0 : this.#replyTo;
+    $("replying").hidden = !position;
+    const original = position ? room?.original(position) : null;
+    if (original === undefined) this.act.original(position);
+    const [sender, excerpt] = told(original);
+    say($("replying-to"), sender);
+    say($("replying-excerpt"), excerpt);
+  }
+
+  #keep() {
+    if (!this.#edited) drafts.keep(this.#user, this.#room, { text: this.#text.value, reply_to: this.#replyTo });
+  }
+
+  #restore() {
+    const { text, reply_to } = drafts.kept(this.#user, this.#room);
+    this.#text.value = text;
+    this.#replyTo = reply_to;
+    return text;
   }
 
   /** Ready to write; but a touch screen's keyboard would hide what is to be read first. */
@@ -63,14 +111,14 @@ export class Composer {
 
   /** Let a message be written anew. */
   edit(message) {
-    if (!this.#edited) this.#drafts.set(this.#room, this.#text.value);
+    this.#keep();
     this.#edited = message;
     this.#show(message.text);
   }
 
   #stop() {
     this.#edited = null;
-    this.#show(this.#drafts.get(this.#room) ?? "");
+    this.#show(this.#restore());
   }
 
   #show(text) {
@@ -80,16 +128,19 @@ export class Composer {
     this.#measure();
     this.#text.focus({ preventScroll: true });
     this.#text.setSelectionRange(text.length, text.length);
+    this.act.changed();
   }
 
   async #submit() {
     const text = this.#text.value.trim();
     if (!text || [...text].length > MOST) return;
     if (this.#edited) return this.#save(text);
+    const reply_to = this.#replyTo;
     this.#text.value = "";
-    this.#told = 0;
+    this.#replyTo = this.#told = 0;
+    this.#keep();
     this.#measure();
-    this.act.send(text);
+    this.act.send(text, reply_to);
   }
 
   async #save(text) {
@@ -103,9 +154,10 @@ export class Composer {
     if (event.key === "Enter" && !event.shiftKey) {
       event.preventDefault();
       this.#form.requestSubmit();
-    } else if (event.key === "Escape" && this.#edited) {
+    } else if (event.key === "Escape" && (this.#edited || this.#replyTo)) {
       event.stopPropagation();
-      this.#stop();
+      if (this.#edited) this.#stop();
+      else this.#answer(0);
     } else if (event.key === "ArrowUp" && !this.#text.value && !this.#edited) {
       event.preventDefault();
       this.act.editLast();
@@ -113,6 +165,7 @@ export class Composer {
   }
 
   #changed() {
+    this.#keep();
     this.#measure();
     this.#suggest();
     const now = Date.now();
@@ -134,6 +187,7 @@ export class Composer {
   #mention(name) {
     const start = this.#text.selectionStart - nameBegun(this.#before).length;
     this.#text.setRangeText(`${name} `, start, this.#text.selectionStart, "end");
+    this.#keep();
     this.#measure();
   }
 

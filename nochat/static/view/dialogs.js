@@ -17,12 +17,13 @@ export function closeDialogs() {
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
 }
 
-/** Ask before something that can't be taken back; tells whether to do it. */
-export function confirmed({ title, hint, act }) {
+/** Ask before something that others see, or that can't be taken back (`grave`); tells whether to do it. */
+export function confirmed({ title, hint, act, grave = true }) {
   const dialog = $("confirm-dialog");
   say($("confirm-title"), title);
   say($("confirm-hint"), hint);
   say($("confirm-yes"), act);
+  $("confirm-yes").className = grave ? "danger" : "primary";
   dialog.returnValue = "";
   dialog.showModal();
   return new Promise((resolve) => {

@@ -5,10 +5,11 @@ import { $, el, icon, say, sync } from "./dom.js";
 import { toggleMenu } from "./menu.js";
 
 export class Header {
-  /** @param act functions to call: `invite`, `leave`. */
+  /** @param act functions to call: `invite`, `link`, `leave`. */
   constructor(act) {
     $("more-button").addEventListener("click", () => toggleMenu($("more-button"), [
       { label: words.invite, act: act.invite },
+      { label: words.copyLink, act: act.link },
       { label: words.leave, act: act.leave, grave: true },
     ]));
   }

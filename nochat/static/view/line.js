@@ -1,11 +1,15 @@
 /** One line of the log as an element: made once, then only what changed is written. */
 
-import { pieces } from "../text.js";
 import { words } from "../words.js";
 import { avatar, el, say, sync } from "./dom.js";
+import { rendered } from "./markdown.js";
+import { quoteOf, told } from "./quote.js";
 
 export class Lines {
-  /** @param act functions to call: `retry` and `discard` with a client id, `react` with an entry. */
+  /**
+   * @param act functions to call: `retry` and `discard` with a client id; `react` with an entry;
+   *   `jump` from an entry to what it answers, `original` with a position that is not here.
+   */
   constructor(act) {
     this.act = act;
   }
@@ -19,14 +23,15 @@ export class Lines {
     // What happens to a message later is no news to announce.
     const quiet = { "aria-live": "off" };
     return el("li", { className: "message", tabIndex: -1 }, avatar(item.sender), head,
-      el("p", { className: "text", dir: "auto" }),
+      el("div", { className: "text", dir: "auto" }),
       el("p", { className: "state", ...quiet }),
       el("div", { className: "reactions", ...quiet }));
   }
 
-  update(line, item, user) {
+  update(line, item, user, room) {
     if (item.kind !== "message") return;
-    line.classList.toggle("follows", item.follows);
+    line.classList.toggle("follows", item.follows && !item.entry.reply_to);
+    this.#quote(line, item.entry, room);
     const { entry, state, sender } = item;
     const stamp = `${state} ${entry.changed ?? 0} ${entry.reason ?? ""}`;
     if (line.dataset.stamp === stamp) return;
@@ -34,7 +39,7 @@ export class Lines {
     const mine = sender === user;
     line.classList.toggle("mine", mine);
     line.classList.toggle("deleted", Boolean(entry.deleted));
-    this.#write(line, entry, user, mine);
+    this.#write(line, entry, user, mine, room);
     sync(line.querySelector(".reactions"), reactionsOf(entry), (item) => this.#chip(entry, item), (chip, { users }) => {
       update(chip, users, user);
     });
@@ -44,17 +49,33 @@ export class Lines {
     }
   }
 
-  #write(line, { text, edited, deleted }, user, mine) {
+  #write(line, { text, edited, deleted }, user, mine, room) {
     const said = `${deleted ? 1 : edited || 0} ${text}`;
     const place = line.querySelector(".text");
     if (place.dataset.said === said) return;
     place.dataset.said = said;
-    place.replaceChildren(...(deleted ? [words.deleted] : named(text, user)));
+    place.replaceChildren(...(deleted ? [words.deleted] : rendered(text, user, room.members)));
     line.classList.toggle("mentions-me", !mine && Boolean(place.querySelector(".me")));
     line.querySelector(".edited")?.remove();
     if (!edited || deleted) return;
     const title = words.editedAt(new Date(edited * 1000));
     place.after(el("span", { className: "edited", title }, words.edited));
+  }
+
+  /** What it answers, as that is now: what was deleted is not shown. */
+  #quote(line, entry, room) {
+    let quote = line.querySelector(".quoted");
+    if (!entry.reply_to || entry.deleted) return quote?.remove();
+    if (!quote) {
+      quote = quoteOf(() => this.act.jump(entry));
+      line.querySelector(".text").before(quote);
+    }
+    const original = room.original(entry.reply_to);
+    if (original === undefined) this.act.original(entry.reply_to);
+    const [sender, excerpt] = told(original);
+    say(quote.querySelector("strong"), sender);
+    say(quote.querySelector(".excerpt"), excerpt);
+    quote.disabled = !original;
   }
 
   #chip(entry, { key }) {
@@ -73,15 +94,6 @@ export class Lines {
 
 const reactionsOf = ({ reactions = {} }) =>
   Object.entries(reactions).map(([key, users]) => ({ key, users }));
-
-/** A text with the names in it marked, the reader's own above all. */
-function named(text, user) {
-  return pieces(text).map((piece) => {
-    if (!piece.user) return piece.text;
-    const me = piece.user.toLowerCase() === user.toLowerCase();
-    return el("mark", { className: me ? "me" : "" }, piece.text);
-  });
-}
 
 function update(chip, users, user) {
   say(chip.querySelector(".count"), `${users.length}`);

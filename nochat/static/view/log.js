@@ -24,7 +24,8 @@ export class Log {
 
   /**
    * @param act functions to call: `earlier`; `retry` and `discard` with a client id; `react`,
-   *   `edit` and `remove` with a message; `write` when somebody begins to write.
+   *   `reply`, `link`, `edit` and `remove` with a message; `jump` to what one answers, `original` with
+   *   the position of such a message; `write` when somebody begins to write.
    */
   constructor(act) {
     this.act = act;
@@ -111,7 +112,7 @@ export class Log {
     const shown = excerpt.ends ? [...told, ...room.outgoing.values()] : told;
     const { user } = this.#model;
     sync(this.#lines, linesOf(shown, room.seam, user), (item) => this.lines.make(item), (line, item) => {
-      this.lines.update(line, item, user);
+      this.lines.update(line, item, user, room);
     });
     return excerpt;
   }
@@ -184,7 +185,7 @@ export class Log {
     const mine = entry.sender === user;
     const may = room.mayWrite(user) && !entry.deleted;
     const remove = !entry.deleted && (mine || room.mayModerate(user, role));
-    this.toolbar.goTo(line, entry, { react: may, edit: may && mine, remove });
+    this.toolbar.goTo(line, entry, { react: may, reply: may, link: !entry.deleted, edit: may && mine, remove });
   }
 
   #entryOf(line) {

@@ -1,5 +1,6 @@
 /** The panel in which messages are searched for. */
 
+import { plain } from "../markdown.js";
 import { foundPieces } from "../text.js";
 import { words } from "../words.js";
 import { $, el, say } from "./dom.js";
@@ -63,7 +64,7 @@ export class Search {
       el("span", {}, el("strong", { dir: "auto" }, sender), " · ", el("span", { dir: "auto" }, this.act.title(room))),
       el("time", { dateTime: date.toISOString() }, words.moment(date)));
     const what = el("span", { className: "what", dir: "auto" });
-    for (const piece of foundPieces(text, searched)) {
+    for (const piece of foundPieces(plain(text), searched)) {
       what.append(piece.found ? el("mark", {}, piece.text) : piece.text);
     }
     return el("li", {}, el("button", { className: "result", onclick: () => this.act.show(room, position) }, where, what));

@@ -11,7 +11,7 @@ export class Toolbar {
   #element = el("div", { className: "toolbar", role: "toolbar", "aria-live": "off" });
   #line = null;
 
-  /** @param act functions to call with a message: `react` (and what with), `edit`, `remove`. */
+  /** @param act functions to call with a message: `react` (and what with), `reply`, `link`, `edit`, `remove`. */
   constructor(act) {
     this.act = act;
     this.#element.addEventListener("keydown", (event) => this.#key(event));
@@ -24,8 +24,11 @@ export class Toolbar {
     this.#line = line;
     this.#element.setAttribute("aria-label", words.actions);
     this.#element.replaceChildren(...this.#buttons(entry, may));
-    if (this.#element.childElementCount) line.append(this.#element);
-    else this.leave();
+    if (!this.#element.childElementCount) return this.leave();
+    line.append(this.#element);
+    // Under a message whose top is out of sight.
+    const top = line.closest("#log").getBoundingClientRect().top;
+    this.#element.classList.toggle("low", line.getBoundingClientRect().top < top);
   }
 
   /** Nothing can be done here any more; the focus does not get lost with it. */
@@ -50,6 +53,8 @@ export class Toolbar {
     if (may.react) {
       buttons.push(...QUICK.map((emoji) => this.#emoji(emoji, entry)), this.#opener(entry));
     }
+    if (may.reply) buttons.push(button("reply", () => this.act.reply(entry)));
+    if (may.link) buttons.push(button("copyLink", () => this.act.link(entry), "link"));
     if (may.edit) buttons.push(button("edit", () => this.act.edit(entry)));
     if (may.remove) buttons.push(button("delete", () => this.act.remove(entry)));
     return buttons;
@@ -104,6 +109,6 @@ export class Toolbar {
   }
 }
 
-function button(name, act) {
-  return el("button", { "aria-label": words[name], title: words[name], onclick: act }, icon(name));
+function button(name, act, sign = name) {
+  return el("button", { "aria-label": words[name], title: words[name], onclick: act }, icon(sign));
 }
