@@ -93,7 +93,7 @@ class ActivityStore:
         await log.create_index([("terms", ASCENDING), ("room", ASCENDING)])
         await self._db["connections"].create_index([("user", ASCENDING), ("at", ASCENDING)])
 
-    def reindexing(self) -> AbstractAsyncContextManager[None]:
+    def reindexing(self) -> AbstractAsyncContextManager[asyncio.Task[None]]:
         """Bring older messages up to date in the background, until the block ends."""
         return reindex.reindexing(self._db)
 

@@ -30,11 +30,11 @@ Message = dict[str, Any]
 
 
 @asynccontextmanager
-async def reindexing(database: Database) -> AsyncIterator[None]:
-    """Reindex in the background, until it is done or the block ends."""
+async def reindexing(database: Database) -> AsyncIterator[asyncio.Task[None]]:
+    """Reindex in the background, in the task that is given, until the block ends."""
     task = asyncio.create_task(_persistently(database))
     try:
-        yield
+        yield task
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -80,7 +80,7 @@ async def _pass(database: Database) -> int:
     log_, last, count = database["log"], None, 0
     while True:
         query = _old() | ({"_id": {"$gt": last}} if last else {})
-        found = await log_.find(query, {"text": 1, "reactions": 1}).sort("_id").to_list(MANY)
+        found = await log_.find(query, {"text": 1, "reactions": 1}).sort("_id").limit(MANY).to_list()
         if not found:
             return count
         writes = [write for message in found for write in _writes(message)]
@@ -91,12 +91,11 @@ async def _pass(database: Database) -> int:
 
 def _writes(message: Message) -> Iterator[UpdateOne]:
     """Only what is still as it was read is changed; the reactions first, as the terms end it."""
-    key, held = {"_id": message["_id"]}, message.get("reactions") or []
-    once: list[dict[str, str]] = []
-    for each in held:
-        if (shown := each | {"emoji": one_spelling(each["emoji"])}) not in once:
-            once.append(shown)
-    if once != held:
-        yield UpdateOne(key | {"reactions": held}, {"$set": {"reactions": once}})
+    key = {"_id": message["_id"]}
+    for old in message.get("reactions") or []:
+        if (new := old | {"emoji": one_spelling(old["emoji"])}) != old:
+            there = key | {"reactions": {"$elemMatch": old}}
+            yield UpdateOne(there, {"$addToSet": {"reactions": new}})
+            yield UpdateOne(there, {"$pull": {"reactions": old}})
     text = message["text"]
     yield UpdateOne(key | {"text": text}, {"$set": documents.by_text(text)})

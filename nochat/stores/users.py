@@ -296,8 +296,8 @@ def _enforce_foreign_keys(connection: object, _: object) -> None:
     connection.execute("PRAGMA journal_mode=WAL")  # type: ignore[attr-defined]
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection, revision: str = "head") -> None:
     config = alembic.config.Config()
     config.set_main_option("script_location", str(files("nochat") / "migrations"))
     config.attributes["connection"] = connection
-    alembic.command.upgrade(config, "head")
+    alembic.command.upgrade(config, revision)
