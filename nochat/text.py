@@ -28,9 +28,12 @@ SELECTORS = "\u034f\u17b4\u17b5\u180b-\u180d\u180f\ufe00-\ufe0f"
 # They turn the direction of all that follows, beyond the text that they stand in.
 BIDI = "\u202a-\u202e\u2066-\u2069"
 
+
 def _marks() -> str:
     ignored = re.compile(f"[{SELECTORS}]")
-    found = (chr(each) for each in range(0x300, 0x1F000) if unicodedata.category(chr(each))[0] == "M")
+    found = (
+        chr(each) for each in range(0x300, 0x1F000) if unicodedata.category(chr(each))[0] == "M"
+    )
     return "".join(each for each in found if not ignored.match(each))
 
 
@@ -189,5 +192,5 @@ def client_id(text: str) -> str:
 
 def _bounded(text: str, most: int, what: str) -> str:
     if len(text) > most:
-        raise Refusal(f"{what} has at most {most:,} characters")
+        raise Refusal(f"{what} has at most {most} characters")
     return text

@@ -80,7 +80,9 @@ async def _pass(database: Database) -> int:
     log_, last, count = database["log"], None, 0
     while True:
         query = _old() | ({"_id": {"$gt": last}} if last else {})
-        found = await log_.find(query, {"text": 1, "reactions": 1}).sort("_id").limit(MANY).to_list()
+        found = (
+            await log_.find(query, {"text": 1, "reactions": 1}).sort("_id").limit(MANY).to_list()
+        )
         if not found:
             return count
         writes = [write for message in found for write in _writes(message)]
