@@ -29,11 +29,13 @@ SELECTORS = "\u034f\u17b4\u17b5\u180b-\u180d\u180f\ufe00-\ufe0f"
 BIDI = "\u202a-\u202e\u2066-\u2069"
 
 
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character)[0] == "M"
+
+
 def _marks() -> str:
     ignored = re.compile(f"[{SELECTORS}]")
-    found = (
-        chr(each) for each in range(0x300, 0x1F000) if unicodedata.category(chr(each))[0] == "M"
-    )
+    found = filter(_is_mark, map(chr, range(0x300, 0x1F000)))
     return "".join(each for each in found if not ignored.match(each))
 
 

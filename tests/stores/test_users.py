@@ -384,7 +384,7 @@ def test_what_does_not_fit_is_no_silence(mariadb_server, name):
 
 
 def test_a_refused_account_is_no_silence(mariadb_server):
-    wrong = make_url(mariadb_server.url).set(password="wrong")  # noqa: S106
+    wrong = make_url(mariadb_server.url).set(password="wrong")
     other = make_url(mariadb_server.url).set(database="others")
     for url in (wrong, other):
         with pytest.raises(NochatError, match="refuses the account") as caught:
@@ -404,9 +404,13 @@ def test_what_sqlite_says_is_told(tmp_path, pragma, said):
     store = UserStore(sqlite(tmp_path))
     event.listen(store._engine, "begin", lambda it: it.exec_driver_sql(f"PRAGMA {pragma}"))
     with pytest.raises(Unavailable, match=said):
-        for number in range(200):
-            store.create(f"user{number}" + "x" * 20, "a good password")
+        fill(store)
     store.close()
+
+
+def fill(store):
+    for number in range(200):
+        store.create(f"user{number}" + "x" * 20, "a good password")
 
 
 def test_a_locked_file_is_busy(tmp_path):
