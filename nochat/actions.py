@@ -64,16 +64,24 @@ def _command(make: Callable[[Who, Any], Command]) -> Act:
 
 
 async def _invite(who: Who, sent: client.Invitation, bus: Bus, publish: Publish) -> dict[str, Any]:
-    invitee = await _account(sent.user, bus)
+    invitee = await account(sent.user, bus)
     await publish(InviteUser(sent.room, who.user, invitee))
     return {}
 
 
 async def _direct(who: Who, sent: client.Peer, bus: Bus, publish: Publish) -> dict[str, Any]:
-    peer = await _account(sent.user, bus)
+    peer = await account(sent.user, bus)
     room = direct_room(who.user, peer)
     await publish(OpenDirect(room, who.user, peer))
     return {"room": room}
+
+
+async def _moderate(
+    who: Who, sent: client.Moderation, bus: Bus, publish: Publish
+) -> dict[str, Any]:
+    member = await account(sent.user, bus)
+    await publish(ModerateMember(sent.room, who.user, member, sent.action, who.manages))
+    return {}
 
 
 async def _typing(who: Who, sent: client.Room, _: Bus, publish: Publish) -> dict[str, Any]:
@@ -102,8 +110,8 @@ def _check_sees(who: Who, room: str) -> None:
         raise RequestFailed("only members of the room may do this")
 
 
-async def _account(name: str, bus: Bus) -> str:
-    """The name of an account, as its owner writes it."""
+async def account(name: str, bus: Bus) -> str:
+    """The name of an account, as its owner writes it: rooms know their members by it."""
     found: Accounts = await bus.request(FindUser(user=name))
     if not found.accounts:
         raise RequestFailed("there is no such user")
@@ -137,12 +145,7 @@ ACTIONS = {
     ),
     "join": Action(client.Room, _command(lambda who, it: JoinRoom(it.room, who.user))),
     "leave": Action(client.Room, _command(lambda who, it: LeaveRoom(it.room, who.user))),
-    "moderate": Action(
-        client.Moderation,
-        _command(
-            lambda who, it: ModerateMember(it.room, who.user, it.user, it.action, who.manages)
-        ),
-    ),
+    "moderate": Action(client.Moderation, _moderate),
     "invite": Action(client.Invitation, _invite),
     "direct": Action(client.Peer, _direct),
     "typing": Action(client.Room, _typing),

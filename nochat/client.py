@@ -1,125 +1,107 @@
 """What a client may send over its socket, and how it sees what it is sent."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
-from nochat.events import (
-    Action,
-    ClientId,
-    Emoji,
-    Envelope,
-    Position,
-    RoomEvent,
-    RoomId,
-    Text,
-    Title,
-    UserName,
-)
+from nochat import incoming
+from nochat.events import Action, Envelope, Position, RoomEvent, RoomId
+from nochat.incoming import AskedName, Incoming
 from nochat.requests import Found, History, RoomSummary, Session
 
 COOKIE = "nochat_session"  # holds the session's token
 HIDDEN = {"id", "correlation_id", "in_reply_to"}
 
 
-class Room(msgspec.Struct, frozen=True):
+class Room(Incoming, frozen=True):
     """A room: to join, to leave, to write in."""
 
-    room: RoomId
+    room: incoming.RoomId
 
 
-class NewRoom(msgspec.Struct, frozen=True):
+class NewRoom(Incoming, frozen=True):
     """A room to be made."""
 
-    room: RoomId
-    title: Title
+    room: incoming.RoomId
+    title: incoming.Title
     private: bool = False
 
 
-class Invitation(msgspec.Struct, frozen=True):
+class Invitation(Incoming, frozen=True):
     """A user to be let into a room."""
 
-    room: RoomId
-    user: str
+    room: incoming.RoomId
+    user: AskedName
 
 
-class Peer(msgspec.Struct, frozen=True):
+class Peer(Incoming, frozen=True):
     """A user to write to directly."""
 
-    user: str
+    user: AskedName
 
 
-class Moderation(msgspec.Struct, frozen=True):
+class Moderation(Incoming, frozen=True):
     """What to do with a member of a room."""
 
-    room: RoomId
-    user: UserName
+    room: incoming.RoomId
+    user: AskedName
     action: Action
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(Incoming, frozen=True):
     """A message; `client_id` is the client's own, and the same when it is sent again.
 
     `reply_to` is the position of the message that it answers; 0: none.
     """
 
-    room: RoomId
-    client_id: ClientId
-    text: Text
+    room: incoming.RoomId
+    client_id: incoming.ClientId
+    text: incoming.Message
     reply_to: Position = 0
 
 
-class Edit(msgspec.Struct, frozen=True):
+class Edit(Incoming, frozen=True):
     """Another text for the message at a position."""
 
-    room: RoomId
+    room: incoming.RoomId
     position: Position
-    text: Text
+    text: incoming.Message
 
 
-class Target(msgspec.Struct, frozen=True):
+class Target(Incoming, frozen=True):
     """The message, or the entry, at a position of a room."""
 
-    room: RoomId
+    room: incoming.RoomId
     position: Position
 
 
-class Reaction(msgspec.Struct, frozen=True):
+class Reaction(Incoming, frozen=True):
     """A reaction put to the message at a position, or taken away."""
 
-    room: RoomId
+    room: incoming.RoomId
     position: Position
-    emoji: Emoji
+    emoji: incoming.Reaction
     on: bool = True
 
 
-class Page(msgspec.Struct, frozen=True):
+class Page(Incoming, frozen=True):
     """A part of a room's log: what follows `after`, or the newest before `before`."""
 
-    room: RoomId
+    room: incoming.RoomId
     after: Position | None = None
     before: Position | None = None
-    limit: int = msgspec.field(default=50)
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.limit <= 200:
-            raise ValueError("`limit` is from 1 to 200")
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
 
 
-class Search(msgspec.Struct, frozen=True):
+class Search(Incoming, frozen=True):
     """Words to be found in one room, or in all that the user is in."""
 
-    text: str
+    text: incoming.Searched
     room: str = ""
     before: float | None = None
-    limit: int = msgspec.field(default=20)
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.limit <= 50:
-            raise ValueError("`limit` is from 1 to 50")
-        if not 1 <= len(self.text) <= 200:
-            raise ValueError("`text` has 1 to 200 characters")
+    limit: Annotated[int, Meta(ge=1, le=50)] = 20
 
 
 class Auth(msgspec.Struct, frozen=True):
@@ -131,7 +113,7 @@ class Auth(msgspec.Struct, frozen=True):
 def positions(auth: Any) -> dict[str, int]:
     """The positions in a handshake; none, where it holds none that can be read."""
     try:
-        return msgspec.convert(auth or {}, Auth).positions
+        return incoming.read(auth or {}, Auth).positions
     except msgspec.ValidationError:
         return {}
 

@@ -18,13 +18,15 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 from msgspec import Meta, field
 
+# What people write is checked where it comes in, by the rules of `nochat.text`; these shapes also
+# hold what was stored under older rules.
 # `(?![\s\S])` is the end of the text, in Python and in JSON Schema alike; `$` lets a newline by.
-UserName = Annotated[str, Meta(pattern=r"^\w[\w.-]{1,31}(?![\s\S])")]
+UserName = Annotated[str, Meta(pattern=r"^[^\s/@<>]{2,32}(?![\s\S])")]
 RoomId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}(?![\s\S])")]
 Title = Annotated[str, Meta(min_length=1, max_length=80)]
 Text = Annotated[str, Meta(min_length=1, max_length=4000)]
 ClientId = Annotated[str, Meta(min_length=1, max_length=64)]
-Position = Annotated[int, Meta(ge=0)]
+Position = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # JavaScript counts no further
 Password = Annotated[str, Meta(min_length=8, max_length=256)]
 Emoji = Annotated[str, Meta(pattern=r"^\S{1,16}(?![\s\S])")]
 Kind = Literal["public", "private", "direct"]

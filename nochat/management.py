@@ -1,28 +1,30 @@
 """The calls of the management page: what managers may see and do."""
 
 import time
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
-from msgspec import Meta
 
 from nochat import registry
+from nochat.actions import account
 from nochat.bus.inspection import DeadLetter, QueueState
 from nochat.bus.routing import DEAD_LETTERS, Queue
 from nochat.events import Action, ModerateMember, Position, Role, RoomId
+from nochat.incoming import AskedName, Incoming
 from nochat.requests import Account, Accounts, AllRooms, ChangeAccount, GetAccounts, GetAllRooms
 from nochat.rest import Call, Caller, NotAllowed, Nothing, name_in, room_in
 from nochat.settings import Settings
+from nochat.text import identity
 from nochat.watch import Watch
 
 MOST_LETTERS = 50
 
 
-class Which(msgspec.Struct, frozen=True):
+class Which(Incoming, frozen=True):
     """Accounts whose names begin so, after a name."""
 
-    prefix: Annotated[str, Meta(max_length=32)] = ""
-    after: Annotated[str, Meta(max_length=32)] = ""
+    prefix: AskedName = ""
+    after: AskedName = ""
 
 
 class AccountList(msgspec.Struct, frozen=True):
@@ -125,7 +127,7 @@ async def _users(caller: Caller, sent: Which) -> AccountList:
 async def _change_user(caller: Caller, sent: Changes) -> Nothing:
     """Ban an account, let it in again, or give it another role."""
     name = name_in(caller)
-    if name.casefold() == caller.session.user.casefold():
+    if identity(name) == identity(caller.session.user):
         raise NotAllowed(409, "nobody changes their own role, or bans themselves")
     by = caller.session.user
     await caller.bus.request(ChangeAccount(user=name, by=by, role=sent.role, banned=sent.banned))
@@ -140,7 +142,8 @@ async def _rooms(caller: Caller, _: Nothing) -> RoomList:
 
 async def _moderate(caller: Caller, sent: Moderation) -> Nothing:
     """Mute, kick or ban a member of a room."""
-    room, member, who = room_in(caller), name_in(caller), caller.session.user
+    room, who = room_in(caller), caller.session.user
+    member = await account(name_in(caller), caller.bus)
     await caller.bus.publish(ModerateMember(room, who, member, sent.action, manager=True))
     return Nothing()
 
@@ -190,7 +193,7 @@ CALLS = [
         Moderation,
         Nothing,
         "manager",
-        (404,),
+        (404, 409),
     ),
     Call("GET", "/api/manage/services", _services, Nothing, Services, "manager"),
     Call("GET", "/api/manage/dead-letters", _letters, Nothing, LetterList, "manager"),

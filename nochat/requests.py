@@ -287,13 +287,17 @@ class Accounts(Reply, frozen=True, tag="users.accounts-are"):
 
 
 class Said(msgspec.Struct, frozen=True, array_like=True):
-    """A message, as a controller remembers it; `at` is in seconds since 1970."""
+    """A message, as a controller remembers it; `at` is in seconds since 1970.
+
+    `reactions` (who, by reaction) are there where the controller asked for them.
+    """
 
     position: Position
     sender: str
     client_id: str
     deleted: bool = False
     at: float = 0.0
+    reactions: dict[str, list[str]] | None = None
 
 
 class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):

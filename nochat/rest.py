@@ -19,6 +19,7 @@ from nochat.limits import Limit, address, retry_after
 from nochat.origin import cookie_names
 from nochat.requests import Session, WhoIs
 from nochat.settings import Settings
+from nochat.text import identity
 from nochat.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -117,7 +118,7 @@ class Limits:
             NotAllowed: there were too many from this address, or for this account.
         """
         wait = self._by_address.wait(caller.address)
-        wait = wait or self._by_account.wait(account.casefold())
+        wait = wait or self._by_account.wait(identity(account))
         if wait:
             raise NotAllowed(429, "too many attempts; wait a moment", wait)
 

@@ -16,6 +16,7 @@ from nochat.settings import Settings
 from nochat.stores.activity import DATABASE, RESTORING, ActivityStore
 from nochat.stores.archive import Place, contents, place
 from nochat.stores.mongodb import client
+from nochat.stores.reindex import MIGRATIONS
 
 MANY = 1000  # events or documents stored at once
 
@@ -69,6 +70,7 @@ async def _emptied(settings: Settings) -> AsyncIterator[tuple[ActivityStore, Dat
         if not await database[RESTORING].find_one():
             await _check_empty(database)
             await database[RESTORING].insert_one({})
+        await database.drop_collection(MIGRATIONS)  # what is restored may be of an older version
         yield store, database
         await database.drop_collection(RESTORING)
 
@@ -93,8 +95,8 @@ async def _check_not_empty(database: Database) -> None:
 
 
 async def _full(database: Database) -> list[str]:
-    """The collections that hold something."""
-    names = sorted(await database.list_collection_names())
+    """The collections that hold something of the chat's."""
+    names = sorted({*await database.list_collection_names()} - {MIGRATIONS})
     return [name for name in names if await database[name].find_one()]
 
 

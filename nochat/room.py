@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import msgspec
 
 from nochat.client_ids import AHEAD, made_at
+from nochat.emoji import one_spelling
 from nochat.events import (
     LOBBY,
     Command,
@@ -37,16 +38,20 @@ from nochat.events import (
     UserInvited,
 )
 from nochat.requests import RoomState, Said
+from nochat.text import identity
 
 # Messages that a room recognises when they are sent again; of older ones the log is asked.
 REMEMBERED = 1000
+
+MOST_REACTIONS = 50  # different ones to a message
+MOST_REACTIONS_OF_ONE = 20  # by one user
 
 DIRECT = "dm-"  # how the ids of direct rooms begin, and no others
 
 
 def direct_room(one: str, other: str) -> str:
     """The id of the room of two users."""
-    pair = "/".join(sorted((one.casefold(), other.casefold())))
+    pair = "/".join(sorted((identity(one), identity(other))))
     return DIRECT + hashlib.sha256(pair.encode()).hexdigest()[:30]
 
 
@@ -101,8 +106,12 @@ class Room:
         """The position of a message that must be learnt before the command is decided."""
         field = "reply_to" if isinstance(command, SendMessage) else "target"
         target: int | None = getattr(command, field, None)
-        known = target is None or target in self.messages or not 0 < target <= self.position
-        return None if known else target
+        if target is None or not 0 < target <= self.position:
+            return None
+        said = self.messages.get(target)
+        if said and isinstance(command, React) and said.sender and not said.deleted:
+            return target if said.reactions is None else None
+        return None if said else target
 
     def may_be_old(self, command: Command) -> bool:
         """Tell whether a message may be in the log although it is not among the recent.
@@ -124,6 +133,8 @@ class Room:
 
     def learn(self, said: Said) -> None:
         """Take in what the log has at a position; no sender: it is no message."""
+        if (known := self.messages.get(said.position)) and known.deleted:
+            return  # decided, and not yet in the log
         self.messages[said.position] = said
         self._forget()
 
@@ -240,7 +251,7 @@ class Room:
             raise Refused("there is no such message")
         position = self._next()
         self.recent[key] = command.at
-        self.messages[position] = Said(position, *key, at=command.at)
+        self.messages[position] = Said(position, *key, at=command.at, reactions={})
         self._forget()
         return [MessageSent(self.id, position, *key, command.text, command.reply_to)]
 
@@ -265,9 +276,27 @@ class Room:
 
     def _react(self, command: React) -> list[Event]:
         self._check_may_write(command.user)
-        self._said(command.target)
-        change = command.user, command.target, command.emoji, command.on
+        said, emoji = self._said(command.target), one_spelling(command.emoji)
+        held = {} if said.reactions is None else said.reactions
+        users = held.get(emoji, [])
+        if (command.user in users) == command.on:
+            return []
+        if command.on:
+            self._check_reactions(held, emoji, command.user)
+            users = [*users, command.user]
+        else:
+            users = [each for each in users if each != command.user]
+        held = {each: who for each, who in (held | {emoji: users}).items() if who}
+        self.messages[command.target] = msgspec.structs.replace(said, reactions=held)
+        change = command.user, command.target, emoji, command.on
         return [ReactionChanged(self.id, self._next(), *change)]
+
+    @staticmethod
+    def _check_reactions(held: dict[str, list[str]], emoji: str, user: str) -> None:
+        if sum(user in users for users in held.values()) >= MOST_REACTIONS_OF_ONE:
+            raise Refused("you have many reactions to this message; take one away first")
+        if emoji not in held and len(held) >= MOST_REACTIONS:
+            raise Refused("this message has many reactions; choose one of them")
 
     def _read(self, command: MarkRead) -> list[Event]:
         self._check_member(command.user)

@@ -24,7 +24,7 @@ import msgspec
 
 from nochat.bus import Batch, Bus, Queue
 from nochat.bus.routing import EVENTS, REQUESTS, Binding, shard_queue
-from nochat.errors import BusError, ConnectionLost, Fatal, NochatError, Unavailable
+from nochat.errors import BusError, ConnectionLost, Fatal, RequestFailed, Unavailable
 from nochat.events import Command, Envelope, Event, caused_by, type_of
 from nochat.logs import service_name
 from nochat.requests import Failed, Reply, Request
@@ -261,7 +261,7 @@ class Dispatcher:
             return await handler([request], self.context)
         except (Unavailable, ConnectionLost) as error:
             return [Failed(reason=str(error), retry=True)]
-        except NochatError as error:
+        except RequestFailed as error:  # other errors of ours name servers: they are for the log
             return [Failed(reason=str(error))]
         except Exception:
             log.exception("%s failed to answer %r", self.service.name, request)

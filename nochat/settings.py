@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 from platformdirs import user_data_path
 
-from nochat.events import UserName
+from nochat import text
 
 PREFIX, FILE = "NOCHAT_", "_FILE"
 PASSWORD = re.compile(r"(?<=://)[^\s'\"]*(?=@)")  # with the user's name, in a URL
@@ -105,7 +105,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     operation_host: str = "127.0.0.1"
     logz_url: str = "https://listener.logz.io:8071"
     logz_token: str = ""
-    bot_name: UserName = "bot"
+    bot_name: str = "bot"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     def __repr__(self) -> str:
@@ -172,7 +172,10 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
             raise SettingsError(f"{name} and {name.removesuffix(FILE)} are both set: keep one")
         values[field] = _read(name, given[name])
     try:
-        return msgspec.convert(values, Settings, strict=False)
+        found = msgspec.convert(values, Settings, strict=False)
+        return msgspec.structs.replace(found, bot_name=text.name(found.bot_name))
+    except text.Refusal as refused:
+        raise SettingsError(f"NOCHAT_BOT_NAME can't be used: {refused}") from None
     except msgspec.ValidationError as error:
         message, _, field = str(error).partition(" - at `$.")
         name = PREFIX + field.rstrip("`").upper()

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import socketio
 
-from nochat import client
+from nochat import client, incoming
 from nochat.actions import ACTIONS, Action, Who
 from nochat.background import Background
 from nochat.bus import Bus
@@ -181,7 +181,7 @@ class Sockets:
                 return await self._refuse(sid, connection, wait)
             connection.refused = 0
             try:
-                sent = msgspec.convert(data, action.shape)
+                sent = incoming.read(data, action.shape)
                 with caused_by(getattr(sent, "client_id", "")):
                     return await action.act(connection, sent, self._bus, self._publish)
             except msgspec.ValidationError as error:

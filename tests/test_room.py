@@ -30,7 +30,13 @@ from nochat.events import (
     UserInvited,
 )
 from nochat.requests import RoomInfo, RoomState, Said
-from nochat.room import REMEMBERED, Room, direct_room
+from nochat.room import (
+    MOST_REACTIONS,
+    MOST_REACTIONS_OF_ONE,
+    REMEMBERED,
+    Room,
+    direct_room,
+)
 
 ACTIONS = ["mute", "unmute", "kick", "ban", "unban"]
 
@@ -77,7 +83,7 @@ def test_the_same_command_again_changes_nothing(sequence):
         room.decide(command)
         before = room.position, set(room.members)
         room.decide(command)
-        if not isinstance(command, EditMessage | React):  # these set again what is set
+        if not isinstance(command, EditMessage):  # which sets again what is set
             assert (room.position, room.members) == before
 
 
@@ -396,3 +402,61 @@ def test_an_id_of_a_time_to_come_is_refused():
     assert kinds(room.decide(late)) == [CommandRejected]
     on_time = SendMessage("r", "ana", client_id(2e9 + AHEAD - 1), "hi", at=2e9)
     assert kinds(room.decide(on_time)) == [MessageSent]
+
+
+def reasons(events):
+    return [event.reason for event in events if isinstance(event, CommandRejected)]
+
+
+def test_one_user_puts_a_bounded_number_of_reactions_to_a_message():
+    room = room_of("ana", "bob")
+    room.decide(SendMessage("r", "ana", "c1", "hi"))
+    told = [reasons(room.decide(React("r", "bob", 1, f"+{n}"))) for n in range(400)]
+    assert told.count([]) == MOST_REACTIONS_OF_ONE
+    assert "take one away first" in told[-1][0]
+    [taken] = room.decide(React("r", "bob", 1, "+1", on=False))
+    assert isinstance(taken, ReactionChanged)
+    assert reasons(room.decide(React("r", "bob", 1, "+400"))) == []
+
+
+def test_a_message_has_a_bounded_number_of_different_reactions():
+    members = [f"user{n}" for n in range(9)]
+    room = room_of(*members)
+    room.decide(SendMessage("r", "user0", "c1", "hi"))
+    for n in range(MOST_REACTIONS):
+        assert reasons(room.decide(React("r", members[n % 9], 1, f"+{n}"))) == []
+    assert "choose one of them" in reasons(room.decide(React("r", "user1", 1, "new")))[0]
+    assert reasons(room.decide(React("r", "user1", 1, "+0"))) == []
+
+
+def test_reactions_that_look_alike_are_one():
+    room = room_of("ana", "bob")
+    room.decide(SendMessage("r", "ana", "c1", "hi"))
+    [first] = room.decide(React("r", "bob", 1, "❤"))
+    assert first.emoji == "❤\ufe0f"
+    assert room.decide(React("r", "bob", 1, "❤\ufe0f")) == []
+    [taken] = room.decide(React("r", "bob", 1, "❤\ufe0e", on=False))
+    assert (taken.emoji, taken.on) == ("❤\ufe0f", False)
+
+
+def test_the_reactions_of_an_older_message_are_learnt_once():
+    state = RoomState(
+        room=RoomInfo(room="r", title="Room", members=["ana", "bob"], position=9),
+        recent=[Said(4, "ana", "c4"), Said(5, "ana", "c5")],
+    )
+    room = Room.of(state)
+    put = React("r", "bob", 4, "👍")
+    assert room.unknown(put) == 4
+    room.learn(Said(4, "ana", "c4", reactions={"👍": ["bob"]}))
+    assert room.unknown(put) is None
+    assert room.decide(put) == []
+    # What is decided is not undone by a log that does not have it yet.
+    room.decide(DeleteMessage("r", "ana", 5))
+    assert room.unknown(React("r", "bob", 5, "👍")) is None
+    room.learn(Said(5, "ana", "c5", reactions={}))
+    assert "no such message" in reasons(room.decide(React("r", "bob", 5, "👍")))[0]
+
+
+def test_a_direct_room_is_the_same_however_its_two_are_written():
+    assert direct_room("José", "bob") == direct_room("BOB", "Jose\u0301")
+    assert direct_room("José", "bob") != direct_room("Jose", "bob")

@@ -10,7 +10,7 @@ import pytest
 from nochat import bootstrap
 from nochat.bus import connect
 from nochat.bus.memory import _brokers
-from nochat.errors import BusError, Fatal, RequestFailed, Unavailable
+from nochat.errors import BusError, Fatal, NochatError, RequestFailed, Unavailable
 from nochat.events import MessageSent, RoomJoined, SendMessage, UserNotified, new_id
 from nochat.lab import checks
 from nochat.requests import FindUser, GetRoomState, RoomInfo, RoomState, Session, WhoIs
@@ -139,6 +139,7 @@ async def test_a_request_is_answered_with_what_the_handler_returns(settings):
         (RequestFailed("the name is taken"), RequestFailed, "the name is taken"),
         (Unavailable("the database is away"), Unavailable, "the database is away"),
         (ZeroDivisionError("1/0 in line 7"), RequestFailed, "users failed; its log says why"),
+        (NochatError("mysql://its-place"), RequestFailed, "users failed; its log says why"),
     ],
 )
 async def test_an_error_reaches_whoever_asked(settings, error, expected, said):

@@ -51,7 +51,8 @@ async def store(context: Context) -> AsyncIterator["ActivityStore"]:
         ActivityStore.opened(url) as store,
     ):
         await store.check_complete()
-        yield store
+        async with store.reindexing():
+            yield store
 
 
 @service.on(

@@ -141,7 +141,7 @@ async def _said(room: str, position: int, context: Context) -> Said:
     found: History = await context.bus.request(GetHistory(room=room, after=position - 1, limit=1))
     match found.entries:
         case [MessageSent() as it] if it.position == position:
-            return Said(position, it.sender, it.client_id, it.deleted)
+            return Said(position, it.sender, it.client_id, it.deleted, it.at, it.reactions)
         case _:
             return Said(position, "", "")
 

@@ -16,7 +16,8 @@ from starlette.routing import Route
 
 from nochat import management, openapi, origin
 from nochat.bus import Bus
-from nochat.events import Password, Role, ServiceReported, UserName
+from nochat.events import Password, Role, ServiceReported
+from nochat.incoming import AskedName, Incoming, NewName
 from nochat.origin import Origin, further_origins, gateway_origin
 from nochat.pages import Pages
 from nochat.requests import (
@@ -42,23 +43,24 @@ from nochat.rest import (
 )
 from nochat.service import Context, Service
 from nochat.settings import Settings
+from nochat.text import identity
 
 service = Service("web", everywhere=True)
 
 Answer = Callable[[HttpRequest], Awaitable[Response]]
 
 
-class NewAccount(msgspec.Struct, frozen=True):
+class NewAccount(Incoming, frozen=True):
     """A new account."""
 
-    user: UserName
+    user: NewName
     password: Password
 
 
-class Credentials(msgspec.Struct, frozen=True):
+class Credentials(Incoming, frozen=True):
     """What a user logs in with."""
 
-    user: Annotated[str, Meta(max_length=64)]
+    user: AskedName
     password: Annotated[str, Meta(max_length=256)]
 
 
@@ -83,10 +85,10 @@ class Me(msgspec.Struct, frozen=True):
     gateway: str
 
 
-class Beginning(msgspec.Struct, frozen=True):
+class Beginning(Incoming, frozen=True):
     """How names begin."""
 
-    prefix: Annotated[str, Meta(max_length=32)] = ""
+    prefix: AskedName = ""
 
 
 class Names(msgspec.Struct, frozen=True):
@@ -128,7 +130,7 @@ class Web:
         self._pages = Pages()
         self._attempts = Limits(settings.login_rate)
         reserved = [*settings.reserved.split(","), settings.bot_name]
-        self._reserved = {name.strip().casefold() for name in reserved}
+        self._reserved = {identity(name.strip()) for name in reserved}
         calls = [*self._calls(), *management.CALLS]
         self.openapi = openapi.document(calls)
         self.app = Starlette(
@@ -162,7 +164,7 @@ class Web:
     async def _register(self, caller: Caller, sent: NewAccount) -> Name:
         """Make an account, and open its first session."""
         self._attempts.check(caller, sent.user)
-        if sent.user.casefold() in self._reserved:
+        if identity(sent.user) in self._reserved:
             raise NotAllowed(409, "this name is taken; choose another")
         asked = RegisterUser(user=sent.user, password=sent.password)
         return await _enter(caller, await caller.bus.request(asked))

@@ -8,7 +8,7 @@ client id), `rooms` (title, members, last position), `reads`, `mentions`,
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Self
 
 from pymongo import ASCENDING, InsertOne
@@ -35,8 +35,9 @@ from nochat.requests import (
     Trends,
 )
 from nochat.room import REMEMBERED
-from nochat.stores import documents
+from nochat.stores import documents, reindex
 from nochat.stores.mongodb import DUPLICATE_KEY, answering, client
+from nochat.terms import wanted
 
 log = logging.getLogger(__name__)
 
@@ -89,8 +90,12 @@ class ActivityStore:
             unique=True,
             partialFilterExpression={"client_id": {"$exists": True}},
         )
-        await log.create_index([("words", ASCENDING), ("room", ASCENDING)])
+        await log.create_index([("terms", ASCENDING), ("room", ASCENDING)])
         await self._db["connections"].create_index([("user", ASCENDING), ("at", ASCENDING)])
+
+    def reindexing(self) -> AbstractAsyncContextManager[asyncio.Task[None]]:
+        """Bring older messages up to date in the background, until the block ends."""
+        return reindex.reindexing(self._db)
 
     async def check_complete(self) -> None:
         """See that nobody builds on a store that a restore has left half full.
@@ -279,16 +284,17 @@ class ActivityStore:
 
     async def search(self, asked: SearchMessages) -> Found:
         """A user's messages that hold all these words, the newest first."""
-        words = documents.words(asked.text)
+        words = wanted(asked.text)
         if not words:
             return Found()
         async with answering():
             mine = await self._db["rooms"].find({"members": asked.user}, {"_id": 1}).to_list()
             rooms = [each["_id"] for each in mine if asked.room in ("", each["_id"])]
-            # The last word may be the beginning of one: it is being typed.
-            terms: list[Any] = [*words[:-1], {"$elemMatch": {"$regex": f"^{words[-1]}"}}]
             query: dict[str, Any] = {"room": {"$in": rooms}}
-            query["$and"] = [{"words": term} for term in terms]
+            query["$and"] = [
+                {"terms": {"$elemMatch": {"$regex": f"^{it.term}"}} if it.begins else it.term}
+                for it in words
+            ]
             if asked.before is not None:
                 query["at"] = {"$lt": asked.before}
             cursor = self._db["log"].find(query).sort("at", -1).limit(asked.limit + 1)
@@ -337,10 +343,5 @@ class ActivityStore:
         return [(each["_id"], each["count"]) async for each in cursor]
 
 
-# Words of four letters or more say what people talk about.
-_SPLIT: list[dict[str, Any]] = [
-    {"$project": {"words": 1}},
-    {"$unwind": "$words"},
-    {"$match": {"words": {"$regex": r"^\w{4,}$"}}},
-]
+_SPLIT: list[dict[str, Any]] = [{"$project": {"words": 1}}, {"$unwind": "$words"}]
 _HOUR: list[dict[str, Any]] = [{"$project": {"hour": "$hour"}}]

@@ -4,13 +4,13 @@ A message's document shows what became of it: who reads it needs no later one, a
 is gone.
 """
 
-import re
 from collections.abc import Iterable
 from typing import Any, get_args
 
 import msgspec
 from pymongo import DeleteMany, InsertOne, UpdateOne
 
+from nochat.emoji import one_spelling
 from nochat.events import (
     LOBBY,
     Action,
@@ -34,15 +34,15 @@ from nochat.events import (
     type_of,
 )
 from nochat.requests import RoomInfo
+from nochat.terms import terms, topics
 
 MESSAGE = type_of(MessageSent)
 CHANGES = [type_of(kind) for kind in get_args(Change)]
-WORD = re.compile(r"\w+")
 
 
-def words(text: str) -> list[str]:
-    """A text's words, in small letters, each once."""
-    return list(dict.fromkeys(WORD.findall(text.casefold())))
+def by_text(text: str) -> dict[str, Any]:
+    """What a message's document has to be found by (`terms`), and what it is about (`words`)."""
+    return {"terms": terms(text), "words": topics(text)}
 
 
 def writes(event: Event) -> Iterable[tuple[str, Any]]:
@@ -52,7 +52,7 @@ def writes(event: Event) -> Iterable[tuple[str, Any]]:
         case MessageSent():
             # The hour and the words are stored, not computed when asked: any server can group by
             # the one, and find by the other.
-            document |= {"hour": int(event.at // 3600 % 24), "words": words(event.text)}
+            document |= {"hour": int(event.at // 3600 % 24), **by_text(event.text)}
             document["reactions"] = []  # not every server makes an array to add to
         case RoomRead():
             key = {"_id": f"{event.user}/{event.room}", "user": event.user, "room": event.room}
@@ -78,14 +78,14 @@ def _changes(event: RoomEvent) -> list[UpdateOne | DeleteMany]:
     there = {"room": event.room, "type": MESSAGE, "position": event.target}
     match event:
         case MessageEdited():
-            text = {"text": event.text, "words": words(event.text), "edited": event.at}
+            text = {"text": event.text, "edited": event.at, **by_text(event.text)}
             return [UpdateOne(there | {"deleted": {"$exists": False}}, {"$set": text})]
         case ReactionChanged():
             # Not by the reaction as a field's name: that is the user's own text.
-            pair = {"reactions": {"emoji": event.emoji, "user": event.user}}
+            pair = {"reactions": {"emoji": one_spelling(event.emoji), "user": event.user}}
             return [UpdateOne(there, {"$addToSet" if event.on else "$pull": pair})]
         case MessageDeleted():
-            nothing: dict[str, Any] = {"text": "", "words": [], "reactions": [], "deleted": True}
+            nothing: dict[str, Any] = {"text": "", "reactions": [], "deleted": True, **by_text("")}
             edits = {"room": event.room, "type": type_of(MessageEdited), "target": event.target}
             return [UpdateOne(there, {"$set": nothing}), DeleteMany(edits)]
 
@@ -129,8 +129,12 @@ def room_info(found: dict[str, Any]) -> RoomInfo:
 
 def entry(document: dict[str, Any]) -> LogEntry:
     """An entry of a room's log, from its document."""
-    reactions: dict[str, list[str]] = {}
+    # What older versions stored may have a reaction in two spellings.
+    reactions: dict[str, dict[str, None]] = {}
     for each in document.get("reactions", []):
-        reactions.setdefault(each["emoji"], []).append(each["user"])
-    found: LogEntry = msgspec.convert(document | {"reactions": reactions}, LogEntry, strict=False)
+        reactions.setdefault(one_spelling(each["emoji"]), {})[each["user"]] = None
+    shown = document | {"reactions": {emoji: list(users) for emoji, users in reactions.items()}}
+    if emoji := document.get("emoji"):
+        shown["emoji"] = one_spelling(emoji)
+    found: LogEntry = msgspec.convert(shown, LogEntry, strict=False)
     return found

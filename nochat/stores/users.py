@@ -36,21 +36,35 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
+from sqlalchemy.dialects.mysql import VARCHAR
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
-from nochat.errors import NochatError, RequestFailed, Unavailable
+from nochat import text
+from nochat.errors import NochatError, RequestFailed
 from nochat.events import Role
 from nochat.requests import Account, Session
-from nochat.stores import ANSWER_SECONDS
+from nochat.stores import ANSWER_SECONDS, refusals
 
 metadata = MetaData()
+
+
+def exact(length: int) -> String:
+    """Text that each database compares as it is, and in which every character has a place."""
+    mariadb = VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
+    return String(length).with_variant(mariadb, "mysql", "mariadb")
+
+
+# How the `folded` of an account begins whose name has come to mean another's (migration 0003): no
+# name folds to it, as it has capitals.
+NOBODY = "ID "
 
 users = Table(
     "users",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("name", String(32), nullable=False),
-    Column("folded", String(64), nullable=False, unique=True),  # Ana, ANA and ana are one name
+    Column("name", exact(text.LONGEST_NAME), nullable=False),
+    # `text.identity` of the name: Ana, ANA and ana are one.
+    Column("folded", exact(text.LONGEST_IDENTITY), nullable=False, unique=True),
     Column("password", String(255), nullable=False),
     Column("created", Double, nullable=False),
     Column("role", String(16), nullable=False, default="user"),
@@ -107,9 +121,13 @@ class UserStore:
         """Store an account and open its first session.
 
         Raises:
-            RequestFailed: the name is taken.
+            RequestFailed: the name is taken, or nobody may be called so.
         """
-        row = {"name": name, "folded": name.casefold(), "created": time.time()}
+        try:
+            name = text.name(name)
+        except text.Refusal as refused:
+            raise RequestFailed(str(refused)) from None
+        row = {"name": name, "folded": text.identity(name), "created": time.time()}
         row["password"] = self._hasher.hash(password)
         self._forget_old_sessions()
         try:
@@ -122,7 +140,7 @@ class UserStore:
             raise RequestFailed("this name is taken; choose another") from None
 
     def find(self, name: str) -> Account | None:
-        """The account of that name, however it is capitalised."""
+        """The account of that name, however it is written."""
         with self._transaction() as connection:
             row = self._row(connection, name)
         return _account(row) if row else None
@@ -130,9 +148,10 @@ class UserStore:
     def accounts(self, prefix: str, after: str, limit: int) -> tuple[list[Account], bool]:
         """Accounts whose names begin so, after a name; and whether there are more."""
         folded = users.c.folded
-        query = select(users).where(folded > after.casefold()).order_by(folded).limit(limit + 1)
+        query = select(users).where(folded > text.identity(after)).order_by(folded)
+        query = query.where(~folded.startswith(NOBODY)).limit(limit + 1)
         if prefix:
-            query = query.where(folded.startswith(prefix.casefold(), autoescape=True))
+            query = query.where(folded.startswith(text.identity(prefix), autoescape=True))
         with self._transaction() as connection:
             rows = connection.execute(query).all()
         return [_account(row) for row in rows[:limit]], len(rows) > limit
@@ -236,7 +255,7 @@ class UserStore:
 
     @staticmethod
     def _row(connection: Connection, name: str) -> Row[Any] | None:
-        query = select(users).where(users.c.folded == name.casefold())
+        query = select(users).where(users.c.folded == text.identity(name))
         return connection.execute(query).one_or_none()
 
     def _matches(self, digest: str, password: str) -> bool:
@@ -252,11 +271,8 @@ class UserStore:
                 yield connection
         except IntegrityError:
             raise
-        except DBAPIError as error:
-            raise Unavailable(
-                f"the users' database at {self._place} does not answer ({error.orig}); "
-                "is it running, and is NOCHAT_USERS_URL right?"
-            ) from None
+        except (SQLAlchemyError, UnicodeEncodeError) as error:
+            raise refusals.of(error, self._place) from None
 
 
 def _account(row: Row[Any]) -> Account:
@@ -280,8 +296,8 @@ def _enforce_foreign_keys(connection: object, _: object) -> None:
     connection.execute("PRAGMA journal_mode=WAL")  # type: ignore[attr-defined]
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection, revision: str = "head") -> None:
     config = alembic.config.Config()
     config.set_main_option("script_location", str(files("nochat") / "migrations"))
     config.attributes["connection"] = connection
-    alembic.command.upgrade(config, "head")
+    alembic.command.upgrade(config, revision)

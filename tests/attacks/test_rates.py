@@ -127,6 +127,16 @@ async def test_passwords_can_not_be_guessed_fast(attacked):
 
 
 @pytest.mark.slow
+async def test_another_spelling_is_no_other_account(attacked):
+    async with attacked() as url, aiohttp.ClientSession() as http:
+        spellings = ["josé", "JOSÉ", "Jose\u0301", "ＪＯＳÉ", "jOsÉ"]
+        guesses = [{"user": spellings[n % 5], "password": f"guess {n}"} for n in range(15)]
+        found = await statuses(http, url, "/api/login", guesses)
+        assert found[:10] == [401] * 10
+        assert set(found[10:]) == {429}
+
+
+@pytest.mark.slow
 async def test_one_address_makes_no_accounts_by_the_hundred(attacked):
     async with attacked(login_rate=0.1) as url, aiohttp.ClientSession() as http:
         accounts = [{"user": f"sock{n}", "password": "puppet 123"} for n in range(10)]

@@ -89,7 +89,7 @@ assert.deepEqual(positions, positions.map((_, index) => positions[0] + index));
 // Refused, with a reason that a person can read, and not for a retry.
 const tooLong = await say(ana, "long", "x".repeat(4001));
 assert.match(tooLong.error, /4000/);
-assert.match(tooLong.error, /text/);
+assert.match(tooLong.error, /at most 4000 characters/);
 assert.equal(tooLong.retry, false);
 assert.deepEqual(await say(ana, "just", "x".repeat(4000)), {});
 for (const malformed of [null, "hello", { room }, { room, client_id: 5, text: "x" }]) {

@@ -34,7 +34,7 @@ def test_two_users_of_the_official_client_through_rabbitmq(real_chat, transports
     assert node(str(HERE / "node_client.mjs"), real_chat.url, transports) == "ok\n"
 
 
-@pytest.mark.parametrize("part", ["model", "markdown", "places", "words", "management"])
+@pytest.mark.parametrize("part", ["model", "markdown", "places", "words", "management", "text"])
 def test_what_needs_no_browser(part):
     """Pure state: what arrives twice, out of order or with holes; and the languages."""
     node("--test", str(HERE / f"{part}.test.mjs"))

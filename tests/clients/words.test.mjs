@@ -32,6 +32,15 @@ test("counts and lists are those of the language", () => {
   assert.equal(es.typing(["ana", "Iván"]), "ana e Iván están escribiendo…");
 });
 
+test("what is refused of a text is said in Spanish", () => {
+  const found = [...read("nochat/text.py").matchAll(/(?:Refusal\(f?|_bounded\(.*, |HALF = )"([^"]+)"/g)].map(([, reason]) => reason);
+  const given = found.map((each) => each.replace("{LONGEST_NAME}", "32"))
+    .map((each) => (/^a \w+$/.test(each) ? `${each} has at most 16 characters` : each))
+    .filter((each) => !/client_id|the id of a room|\{/.test(each)); // which no person writes
+  assert.ok(given.length > 8);
+  for (const reason of given) assert.ok(es.reasons.some(([pattern]) => pattern.test(reason)), reason);
+});
+
 test("what a room refuses is said in Spanish", () => {
   const given = [...read("nochat/room.py").matchAll(/Refused\("([^"]+)"\)/g)].map(([, reason]) => reason);
   assert.ok(given.length > 10);

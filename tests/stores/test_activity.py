@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from pymongo.errors import (
     BulkWriteError,
+    ConnectionFailure,
     ExecutionTimeout,
     OperationFailure,
     PyMongoError,
@@ -29,6 +30,7 @@ from nochat.events import (
     new_id,
 )
 from nochat.requests import MessageKey, Said, SearchMessages
+from nochat.stores import documents, reindex
 from nochat.stores.activity import ActivityStore
 from nochat.stores.mongodb import answering
 from tests.proxies import proxy
@@ -329,3 +331,93 @@ async def test_a_server_that_says_nothing_is_waited_for_no_longer_than_the_limit
             await store.record([*BEGINNING, message(4)])
             assert await positions(store) == ([1, 2, 3, 4], False)
     gc.collect()
+
+
+# ---- search in every script, and what older versions stored -------------------------------------
+
+TEXTS = ["今天天气很好", "una canción", "हिन्दी में", "हनद अनदर", "محمّد هنا", "Grüße"]
+
+
+@pytest.mark.parametrize(
+    ("searched", "places"),
+    [
+        ("天气", [0]),
+        ("天", [0]),
+        ("cancion", [1]),
+        ("CANCIÓN", [1]),
+        ("हिन्दी", [2]),
+        ("محمد", [4]),
+        ("天好", []),
+    ],
+)
+async def test_search_finds_words_of_any_script(store, searched, places):
+    await store.record([*BEGINNING, *(message(4 + n, text) for n, text in enumerate(TEXTS))])
+    assert await found(store, searched) == ([4 + place for place in places], False)
+
+
+async def test_an_edited_message_is_found_by_its_new_text_alone(store):
+    edit = MessageEdited("lobby", 5, "ana", 4, "otra canción")
+    await store.record([*BEGINNING, message(4, "今天天气"), edit])
+    assert await found(store, "天气") == ([], False)
+    assert await found(store, "cancion") == ([4], False)
+
+
+async def as_before(store, count):
+    """A log as the version before left it."""
+    await store.record([*BEGINNING, *(message(4 + n, TEXTS[n % 6]) for n in range(count))])
+    older = {"$set": {"words": ["old"]}, "$unset": {"terms": ""}}
+    await store._db["log"].update_many({"type": documents.MESSAGE}, older)
+    await store._db["log"].create_index([("words", 1), ("room", 1)])
+    twice = [{"emoji": "❤", "user": "bob"}, {"emoji": "❤\ufe0f", "user": "bob"}]
+    await store._db["log"].update_one({"position": 4}, {"$set": {"reactions": twice}})
+
+
+async def test_what_older_versions_stored_is_found_after_the_start(store, monkeypatch):
+    monkeypatch.setattr(reindex, "MANY", 4)
+    await as_before(store, 12)
+    assert await found(store, "cancion") == ([], False)
+    [it] = (await store.history("lobby", 3, None, 1)).entries
+    assert it.reactions == {"❤\ufe0f": ["bob"]}  # also before it is done
+    async with store.reindexing() as done:
+        await done
+    assert await found(store, "cancion") == ([11, 5], False)
+    [it] = await store._db["log"].find({"position": 4}).to_list()
+    assert it["reactions"] == [{"emoji": "❤\ufe0f", "user": "bob"}]
+    assert it["words"] == []
+    assert reindex.OLD_INDEX not in await store._db["log"].index_information()
+
+
+async def test_a_reindex_that_was_interrupted_goes_on_and_is_done_once(store, monkeypatch):
+    monkeypatch.setattr(reindex, "MANY", 4)
+    await as_before(store, 12)
+    writes = reindex._writes
+
+    def fail(message):
+        if message["text"] == TEXTS[5]:
+            raise ConnectionFailure("gone")
+        return writes(message)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reindex, "_writes", fail)
+        with pytest.raises(ConnectionFailure):
+            await reindex.reindex(store._db)
+    assert 0 < await reindex.reindex(store._db) < 12  # the rest
+    assert await found(store, "cancion") == ([11, 5], False)
+    await store._db["log"].update_one({"position": 5}, {"$unset": {"terms": ""}})
+    assert await reindex.reindex(store._db) == 0
+
+
+async def test_what_is_changed_during_a_reindex_keeps_its_change(store, monkeypatch):
+    await as_before(store, 3)
+    writes = reindex._writes
+
+    def late(message):
+        yield from writes(message | {"text": "what it was before"})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reindex, "_writes", late)
+        await reindex.reindex(store._db)
+    assert not await store._db[reindex.MIGRATIONS].find_one()
+    await reindex.reindex(store._db)
+    assert await found(store, "cancion") == ([5], False)
+    assert await store._db[reindex.MIGRATIONS].find_one()

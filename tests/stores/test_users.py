@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pymysql
 import pytest
-from sqlalchemy import event, make_url
+from sqlalchemy import create_engine, event, make_url, text
 
 from nochat.errors import NochatError, RequestFailed, Unavailable
 from nochat.events import new_id
-from nochat.stores.users import UserStore
+from nochat.stores.users import UserStore, _migrate
 from tests.proxies import proxy
 
 pytestmark = pytest.mark.usefixtures("_quick_passwords")
@@ -240,3 +240,194 @@ def test_the_url_may_set_the_limit(mariadb_server, monkeypatch):
         url = real.set(port=way.port).update_query_dict({"read_timeout": "1"})
         with pytest.raises(Unavailable, match="NOCHAT_USERS_URL"):
             UserStore(url.render_as_string(hide_password=False))
+
+
+# ---- who somebody is ----------------------------------------------------------------------------
+
+
+def test_an_accent_makes_another_person(store, name):
+    for each in (f"josé{name}", f"jose{name}"):
+        store.create(each, f"the password of {each}")
+    session = store.open_session(f"josé{name}", f"the password of josé{name}")
+    assert session.user == f"josé{name}"
+    assert store.open_session(f"josé{name}", f"the password of jose{name}").user == ""
+    assert store.open_session(f"jòse{name}", f"the password of jose{name}").user == ""
+    assert store.find(f"jòse{name}") is None
+
+
+def test_how_a_name_is_written_makes_no_other_person(store, name):
+    store.create(f"José{name}", "a good password")
+    for written in (f"Jose\u0301{name}", f"JOSÉ{name.upper()}", f"Ｊosé{name}"):
+        assert store.open_session(written, "a good password").user == f"José{name}"
+        with pytest.raises(RequestFailed, match="taken"):
+            store.create(written, "a good password")
+        [found], _ = store.accounts(written, "", 5)
+        assert found.name == f"José{name}"
+
+
+@pytest.mark.parametrize("begin", ["हिन्दी", "தமிழ்", "محمّد", "Jose\u0301", "李雷", "ΐ" * 12])
+def test_a_name_may_be_of_any_script(store, name, begin):
+    made = store.create(begin + name, "a good password").user
+    assert store.open_session(made, "a good password").user == made
+
+
+def test_a_name_may_be_longer_when_it_is_folded(store):
+    store.create("ΐ" * 24, "a good password")
+    assert store.open_session("ΐ" * 24, "a good password").user == "ΐ" * 24
+    with pytest.raises(RequestFailed, match="2 to 32 characters"):
+        store.create("\ufdfa" * 30, "a good password")
+
+
+@pytest.mark.parametrize("half", ["ana\ud83d", "\udc00"])
+def test_half_a_character_is_nobody_s_name(store, half):
+    with pytest.raises(RequestFailed):
+        store.create(half, "a good password")
+    with pytest.raises(RequestFailed):
+        store.find(half)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.slow)])
+def old_url(request, tmp_path):
+    """A database as the version before left it."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    if request.param == "mariadb":
+        url = request.getfixturevalue("database").url
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for table in ("sessions", "users", "alembic_version"):
+            connection.execute(text(f"DROP TABLE IF EXISTS {table}"))
+        _migrate(connection, "0002")
+        for number, (name, password) in enumerate(OLD.items(), 1):
+            row = {"id": number, "name": name, "folded": name.casefold(), "password": password}
+            row |= {"created": float(number), "role": "user", "banned": False}
+            columns = ", ".join(row)
+            values = ", ".join(f":{column}" for column in row)
+            connection.execute(text(f"INSERT INTO users ({columns}) VALUES ({values})"), row)
+    engine.dispose()
+    return url
+
+
+OLD = {"ＢＯＴ": "", "bot": "", "Μαΐου": "", "José": "", "x²": "", "Ana": ""}
+
+
+def folded(url):
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT name, folded, banned FROM users")).all()
+    engine.dispose()
+    return {name: (folded, bool(banned)) for name, folded, banned in rows}
+
+
+def test_older_tables_get_the_identity_and_collisions_are_named(old_url, caplog):
+    store = UserStore(old_url)
+    found = folded(old_url)
+    assert found["bot"] == ("bot", False)  # written plainly, though the other is older
+    assert found["ＢＯＴ"] == ("ID 1", True)
+    assert found["x²"] == ("x2", False)
+    assert [each.message for each in caplog.records if "'ＢＯＴ'" in each.message]
+    assert "'bot'" in caplog.text
+    assert store.find("ＢＯＴ").name == "bot"
+    assert store.find("ID 1") is None
+    assert store.find("ΜΑΪ\u0301ΟΥ").name == "Μαΐου"
+    names = [each.name for each in store.accounts("", "", 50)[0]]
+    assert set(names) == OLD.keys() - {"ＢＯＴ"}
+    store.create("jose", "a good password")
+    assert {store.find(each).name for each in ("JOSE", "JOSÉ")} == {"jose", "José"}
+    store.close()
+
+
+def test_a_migration_that_was_interrupted_ends_at_the_next_start(old_url):
+    UserStore(old_url).close()
+    found = folded(old_url)
+    engine = create_engine(old_url)
+    with engine.begin() as connection:  # MariaDB keeps what was changed of the tables before
+        connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+    engine.dispose()
+    UserStore(old_url).close()
+    assert folded(old_url) == found
+
+
+# ---- what a database says -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "said"),
+    [
+        (1213, Unavailable, "is busy"),
+        (1205, Unavailable, "is busy"),
+        (1040, Unavailable, "is busy"),
+        (1021, Unavailable, "no space left"),
+        (1114, Unavailable, "no space left"),
+        (1290, Unavailable, "only be read"),
+        (1053, Unavailable, "does not answer"),
+        (1142, NochatError, "refuses the account"),
+        (1406, RequestFailed, "too long"),
+        (1366, RequestFailed, "odd characters"),
+        (1146, NochatError, "refuses what was asked"),
+    ],
+)
+def test_what_mariadb_says_is_told(mariadb_server, number, kind, said):
+    store = UserStore(mariadb_server.url)
+    with pytest.raises(NochatError, match=said) as caught, store._transaction() as connection:
+        connection.exec_driver_sql(f"SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = {number}")
+    assert type(caught.value) is kind
+    store.close()
+
+
+def test_what_does_not_fit_is_no_silence(mariadb_server, name):
+    store = UserStore(mariadb_server.url)
+    store.create(name, "a good password")
+    with pytest.raises(RequestFailed, match="too long"), store._transaction() as connection:
+        connection.execute(text("UPDATE users SET name = :name"), {"name": "x" * 40})
+    assert store.open_session(name, "a good password").user == name
+    store.close()
+
+
+def test_a_refused_account_is_no_silence(mariadb_server):
+    wrong = make_url(mariadb_server.url).set(password="wrong")
+    other = make_url(mariadb_server.url).set(database="others")
+    for url in (wrong, other):
+        with pytest.raises(NochatError, match="refuses the account") as caught:
+            UserStore(url.render_as_string(hide_password=False))
+        assert not isinstance(caught.value, Unavailable)
+
+
+def sqlite(tmp_path):
+    return f"sqlite:///{tmp_path / 'users.db'}?timeout=0.1"
+
+
+@pytest.mark.parametrize(
+    ("pragma", "said"),
+    [("query_only = ON", "only be read"), ("max_page_count = 1", "no space left")],
+)
+def test_what_sqlite_says_is_told(tmp_path, pragma, said):
+    store = UserStore(sqlite(tmp_path))
+    event.listen(store._engine, "begin", lambda it: it.exec_driver_sql(f"PRAGMA {pragma}"))
+    with pytest.raises(Unavailable, match=said):
+        fill(store)
+    store.close()
+
+
+def fill(store):
+    for number in range(200):
+        store.create(f"user{number}" + "x" * 20, "a good password")
+
+
+def test_a_locked_file_is_busy(tmp_path):
+    store = UserStore(sqlite(tmp_path))
+    other = create_engine(sqlite(tmp_path))
+    with other.connect() as connection:
+        connection.exec_driver_sql("BEGIN EXCLUSIVE")
+        with pytest.raises(Unavailable, match="is busy"):
+            store.create("ana", "a good password")
+    other.dispose()
+    assert store.create("ana", "a good password").user == "ana"
+    store.close()
+
+
+def test_a_file_that_is_none(tmp_path):
+    (tmp_path / "users.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(NochatError, match="damaged, or no database"):
+        UserStore(sqlite(tmp_path))
+    with pytest.raises(NochatError, match="can't be opened"):
+        UserStore(f"sqlite:///{tmp_path / 'nowhere' / 'users.db'}")
