@@ -2,6 +2,7 @@
 
 import { addressOfLink } from "../address.js";
 import { parse } from "../markdown.js";
+import { identity } from "../text.js";
 import { el } from "./dom.js";
 
 const INLINE = {
@@ -9,7 +10,7 @@ const INLINE = {
   em: ({ nodes }, user) => el("em", {}, ...drawn(nodes, user)),
   code: ({ text }) => el("code", { dir: "ltr" }, text),
   mention: ({ text, user: named }, user) =>
-    el("mark", { className: named.toLowerCase() === user.toLowerCase() ? "me" : "" }, text),
+    el("mark", { className: identity(named) === identity(user) ? "me" : "" }, text),
   link,
 };
 
