@@ -119,9 +119,19 @@ class Search(msgspec.Struct, frozen=True):
 
 
 class Auth(msgspec.Struct, frozen=True):
-    """What a client says when it connects: the position that it has of each room."""
+    """What a client says when it connects: the position that it has of each room.
+
+    `user` is whose the client takes the session for; who names nobody takes it as it is.
+    """
 
     positions: dict[RoomId, Position] = {}
+    user: str = ""
+
+
+def believed(auth: Any) -> str:
+    """Whose session a client takes its own for; "" where it does not say."""
+    user = auth.get("user", "") if isinstance(auth, dict) else ""
+    return user if isinstance(user, str) else ""
 
 
 def positions(auth: Any) -> dict[str, int]:

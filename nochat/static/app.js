@@ -1,12 +1,15 @@
 /** The wiring, and the only place of it: model, connection and views. */
 
 import * as api from "./api.js";
-import { Connection, newId } from "./connection.js";
+import { Closed, Connection, newId } from "./connection.js";
 import { Model } from "./model.js";
 import * as outbox from "./outbox.js";
 import { preference } from "./preferences.js";
+import { hasReacted } from "./reactions.js";
+import * as session from "./session.js";
+import { shielded } from "./shield.js";
 import { idBeside } from "./text.js";
-import { alert } from "./view/alerts.js";
+import * as alerts from "./view/alerts.js";
 import { Composer } from "./view/composer.js";
 import { closeDialogs, confirmed, wireDialogs } from "./view/dialogs.js";
 import { Door } from "./view/door.js";
@@ -16,8 +19,9 @@ import { Header } from "./view/header.js";
 import { Log } from "./view/log.js";
 import { closeMenu } from "./view/menu.js";
 import { wireNewRoom } from "./view/newroom.js";
-import { notice } from "./view/notices.js";
+import { clearNotices, notice } from "./view/notices.js";
 import { People, renderTyping } from "./view/people.js";
+import { afterPress } from "./view/press.js";
 import { Rooms } from "./view/rooms.js";
 import { Search } from "./view/search.js";
 import { Settings } from "./view/settings.js";
@@ -41,12 +45,14 @@ drawIcons();
 
 const door = new Door(async (action, user, password) => {
   await (action === "register" ? api.register : api.logIn)(user, password);
+  session.announce();
   await enter();
+  if (!model.user) throw new Error(words.noCookies);
 });
 const rooms = new Rooms({ open, join, decline });
 const whom = new Whom(async (begun) => (await api.users(begun)).filter((name) => name !== model.user));
 const log = new Log({
-  earlier: () => connection.lookBack(model.room).catch((error) => refused(error.message)),
+  earlier: async () => connection?.lookBack(model.room).catch(failed),
   retry: (id) => connection.retry(model.room, model.room.outgoing.get(id)),
   discard: (id) => {
     model.room.outgoing.delete(id);
@@ -78,33 +84,43 @@ $("skip").addEventListener("click", (event) => {
 });
 document.addEventListener("visibilitychange", lookedAt);
 window.addEventListener("hashchange", () => open(location.hash.slice(1)));
-enter().catch((error) => door.show(error.message));
+session.watch(() => model.user, replaced);
+comeIn();
 
 // ---- coming and going ----
 
-/** Show the chat to who is logged in, the door to everybody else. */
-async function enter() {
+/** As `enter`; why nobody can come in is said at the door. */
+async function comeIn(message) {
+  await enter(message).catch((error) => door.show(error.message));
+}
+
+/** Show the chat to who is logged in, the door, with a message, to everybody else. */
+async function enter(message = "") {
   const { user, role, gateway } = await api.me();
-  if (!user) return door.show();
+  connection?.close();
+  if (!user) return door.show(navigator.cookieEnabled ? message : words.noCookies);
   door.hide();
+  alerts.belongTo(user);
   $("chat").hidden = false;
   model = new Model();
   Object.assign(model, { user, role });
   outbox.restore(model);
-  const tell = { changed, welcomed, expired, refused, notified, invited, empowered };
+  const tell = { changed, welcomed, expired, replaced, refused, notified, invited, empowered };
   connection = new Connection(gateway, model, tell);
   changed();
 }
 
+/** Nothing of a user is left for the next; what they had not sent is kept for them. */
 function exit(message) {
+  if (connection) outbox.keep(model);
   connection?.close();
   connection = null;
   model = new Model();
   wanted = "";
   making = null;
-  for (const tidy of [closeDialogs, closeMenu, closeDrawers]) tidy();
-  composer.clear();
-  search.clear();
+  for (const tidy of [closeDialogs, closeMenu, closeDrawers, clearNotices]) tidy();
+  for (const view of [composer, search, rooms]) view.clear();
+  alerts.belongTo("");
   $("chat").hidden = true;
   history.replaceState(null, "", location.pathname + location.search);
   show();
@@ -112,10 +128,25 @@ function exit(message) {
 }
 
 async function logOut() {
-  outbox.forget(model.user);
+  try {
+    await api.logOut();
+  } catch (error) {
+    closeDialogs();
+    return failed(error); // still logged in: nobody may believe otherwise
+  }
+  session.announce();
   model.outgoing.forEach(({ room }) => room.outgoing.clear());
-  await api.logOut().catch((error) => refused(error.message));
   exit();
+}
+
+/** Another tab logged out, or somebody else in: this one shows who it is now. */
+async function replaced() {
+  const { user } = model;
+  if (!user) return door.isUntouched && comeIn();
+  exit();
+  await comeIn(words.sessionOver);
+  if (model.user === user) exit(words.sessionOver); // only the gateway takes us for another
+  else if (model.user) notice(words.nowAnother(model.user));
 }
 
 function expired(reason) {
@@ -145,7 +176,7 @@ function open(id) {
   closeDrawers();
   composer.focus();
   if (!room.log.complete && room.log.entries.length < ENOUGH) {
-    connection.lookBack(room).catch(() => {}); // the button for earlier messages stays
+    connection?.lookBack(room).catch(() => {}); // the button for earlier messages stays
   }
   changed();
 }
@@ -169,7 +200,7 @@ async function create(id, title, isPrivate) {
 
 /** It was refused: the id may be that of a private room that we can't know of. Once is enough. */
 function createAgain({ room, title, private: isPrivate }) {
-  create(idBeside(room, newId()), title, isPrivate).catch((error) => refused(error.message));
+  create(idBeside(room, newId()), title, isPrivate).catch(failed);
   making = null;
 }
 
@@ -188,7 +219,7 @@ async function leaveRoom() {
 }
 
 function write(user) {
-  startDirect(user).catch((error) => refused(error.message));
+  startDirect(user).catch(failed);
 }
 
 async function startDirect(user) {
@@ -205,9 +236,9 @@ async function moderate(action, user) {
 
 // ---- messages ----
 
-function react({ position, reactions = {} }, emoji) {
-  const on = !reactions[emoji]?.includes(model.user);
-  attempt("react", { room: model.current, position, emoji, on });
+function react(message, emoji) {
+  const on = !hasReacted(message, emoji, model.user);
+  attempt("react", { room: model.current, position: message.position, emoji, on });
 }
 
 async function remove({ position }) {
@@ -231,7 +262,7 @@ async function showMessage(id, position) {
       await connection.lookBack(room, PAGE);
     }
   } catch (error) {
-    return refused(error.message);
+    return failed(error);
   }
   if (model.current !== id) return;
   show();
@@ -242,11 +273,15 @@ async function showMessage(id, position) {
 /** Ask for it; what is refused is said in a notice. */
 async function attempt(action, data) {
   try {
-    return await connection.do(action, data);
+    return await connection?.do(action, data);
   } catch (error) {
-    refused(error.message);
+    failed(error);
     return null;
   }
+}
+
+function failed(error) {
+  if (!(error instanceof Closed)) refused(error.message);
 }
 
 // ---- what is told ----
@@ -259,7 +294,7 @@ function refused(reason, room) {
 
 function notified({ room: id, sender, text, reason }) {
   const title = reason === "direct" ? words.wrote(sender) : words.mentioned(sender, model.titleOf(id));
-  alert(title, text, id, () => open(id));
+  alerts.alert(title, text, id, () => open(id));
   if (id === model.current && !document.hidden) return;
   notice(`${title}: ${text}`, () => open(id));
 }
@@ -294,20 +329,17 @@ function translate(language) {
 
 /** Something may look different now. */
 function changed() {
-  due ??= setTimeout(show, FRAME);
+  due ??= setTimeout(() => afterPress(show), FRAME);
 }
 
 function show() {
   clearTimeout(due);
   due = null;
-  settle();
-  rooms.render(model);
-  log.render(model);
-  composer.render(model);
-  people.render(model);
-  header.render(model, connection?.transport);
-  settings.render(model);
-  renderTyping(model, Date.now());
+  shielded(settle);
+  for (const view of [rooms, log, composer, people, header, settings]) {
+    shielded(() => view.render(model, connection?.transport));
+  }
+  shielded(renderTyping, model, Date.now());
 }
 
 /** What follows from the model: a room to open or to close, one that is read. */

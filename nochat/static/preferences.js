@@ -1,16 +1,18 @@
 /** What a reader chose for this browser: language, theme, notifications. "" is the default. */
 
 const PREFIX = "nochat.";
+const chosen = new Map(); // in this page: a browser that blocks cookies lets it keep nothing else
 
 export function preference(name) {
   try {
-    return localStorage.getItem(PREFIX + name) ?? "";
+    return chosen.get(name) ?? localStorage.getItem(PREFIX + name) ?? "";
   } catch {
-    return ""; // a frame on another site's page may have no storage
+    return "";
   }
 }
 
 export function prefer(name, value) {
+  chosen.set(name, value);
   try {
     localStorage.setItem(PREFIX + name, value);
   } catch {

@@ -59,7 +59,7 @@ export class Room {
   /** Take an entry's word on title, kind and people; or on a message, if it is a change. */
   learn(entry, user) {
     if (isChange(entry)) apply(entry, this.log.at(entry.target));
-    else LESSONS[entry.type]?.(this, entry);
+    else LESSONS.get(entry.type)?.(this, entry);
     this.member = this.members.has(user);
     if (this.member) this.invited = false;
   }
@@ -78,7 +78,7 @@ export class Room {
   }
 }
 
-const LESSONS = {
+const LESSONS = new Map(Object.entries({
   "room.created": (room, { title, kind, user }) => {
     Object.assign(room, { title, kind });
     if (room.id !== "lobby") room.owner = user; // there before anybody made it; nobody owns it
@@ -92,4 +92,4 @@ const LESSONS = {
     if (action === "unban") room.banned.delete(member);
     if (action === "ban" || action === "kick") room.members.delete(member);
   },
-};
+}));

@@ -2,6 +2,7 @@
 
 import { confirmed } from "../view/dialogs.js";
 import { $, el, say, sync } from "../view/dom.js";
+import { afterPress } from "../view/press.js";
 import * as api from "./api.js";
 import { words } from "./words.js";
 
@@ -20,6 +21,7 @@ export class Rooms {
   async load() {
     try {
       this.#rooms = (await api.rooms()).rooms;
+      await new Promise(afterPress);
       this.render();
     } catch (error) {
       this.#failed(error);

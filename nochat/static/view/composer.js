@@ -2,7 +2,7 @@
 
 import { nameBegun } from "../text.js";
 import { words } from "../words.js";
-import { $, say } from "./dom.js";
+import { $, composes, say } from "./dom.js";
 import { Listbox } from "./listbox.js";
 
 const MOST = 4000; // characters, as the chat counts them
@@ -98,7 +98,7 @@ export class Composer {
   }
 
   #key(event) {
-    if (event.isComposing) return;
+    if (composes(event)) return;
     if (event.key === "Enter" && !event.shiftKey) {
       event.preventDefault();
       this.#form.requestSubmit();

@@ -31,6 +31,11 @@ export class Rooms {
     badge($("elsewhere"), mentions || unread, mentions > 0);
   }
 
+  /** Forget what was filtered: its reader left. */
+  clear() {
+    $("others-filter").value = "";
+  }
+
   #renderOthers(others) {
     const filter = $("others-filter");
     filter.hidden = others.length < MANY && !filter.value;

@@ -18,7 +18,9 @@ export default {
   badPass: "A password has at least 8 characters.",
   noPass: "Write your password.",
   noAnswer: "the chat does not answer",
+  noCookies: "Your browser keeps no cookies for this page, so you can't be logged in. Allow cookies for this address in its settings (where the chat is a frame in another page, open it in a tab of its own), and load the page again.",
   sessionOver: "Your session is over. Log in again.",
+  nowAnother: (user) => `Another tab of this browser logged in as ${user}: you are ${user} here too.`,
   signedOut: (reason) => `You were logged out: ${reason}.`,
 
   // ---- the frame ----
@@ -64,7 +66,9 @@ export default {
   leaveHint: "To come back into a private room you must be invited again.",
   leaveVerb: "Leave",
   noRoom: "Choose a room, or create one.",
-  empty: "Nothing here yet. Say hello.",
+  empty: "Nobody has written here yet. Say hello.",
+  emptyAlone: "You are the only one here. Invite somebody by the menu at the top, or write what others will find.",
+  emptyDirect: (user) => `Only you and ${user} can read what is written here. Say hello.`,
   unread: (count) => `${count} unread`,
   mentions: (count) => `${count} ${plural(count, { one: "mention", other: "mentions" })}`,
 
@@ -110,6 +114,9 @@ export default {
   created: (user) => `${user} created the room`,
   joined: (user) => `${user} joined`,
   left: (user) => `${user} left`,
+  allJoined: (users) => `${list(users)} joined`,
+  allLeft: (users) => `${list(users)} left`,
+  others: (count) => `${count} others`,
   wasInvited: (user, invitee) => `${user} invited ${invitee}`,
   moderated: {
     mute: (user, member) => `${user} muted ${member}`,
@@ -129,7 +136,8 @@ export default {
   react: "React",
   reactWith: (emoji) => `React with ${emoji}`,
   reactions: "Reactions",
-  reactedBy: (emoji, users) => `${emoji}, ${users.length}: ${list(users)}`,
+  reactedBy: (emoji, count, users) => `${emoji}, ${count}: ${list(users)}`,
+  moreReactions: (count) => `${count} more`,
   edit: "Edit",
   delete: "Delete",
   deleteAsk: "Delete this message?",
@@ -171,6 +179,7 @@ export default {
   notifyHint: "While this page is in the background.",
   notifyBlocked: "Your browser blocks notifications of this page. Allow them in its settings first.",
   notifyMissing: "This browser has no notifications here; they need HTTPS.",
+  notifyFailing: "This browser shows no notifications of a page; in the page you see them.",
   changePass: "Change password",
   oldPass: "Present password",
   newPass: "New password",

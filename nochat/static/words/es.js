@@ -18,7 +18,9 @@ export default {
   badPass: "Una contraseña tiene al menos 8 caracteres.",
   noPass: "Escribe tu contraseña.",
   noAnswer: "el chat no responde",
+  noCookies: "Tu navegador no guarda cookies de esta página, así que no puedes entrar. Permite las cookies de esta dirección en sus ajustes (si el chat es un marco de otra página, ábrelo en su propia pestaña) y vuelve a cargar la página.",
   sessionOver: "Tu sesión ha terminado. Entra otra vez.",
+  nowAnother: (user) => `Otra pestaña de este navegador ha entrado como ${user}: aquí también eres ${user}.`,
   signedOut: (reason) => `Se ha cerrado tu sesión: ${reason}.`,
 
   // ---- the frame ----
@@ -64,7 +66,9 @@ export default {
   leaveHint: "Para volver a una sala privada hace falta otra invitación.",
   leaveVerb: "Salir",
   noRoom: "Elige una sala o crea una.",
-  empty: "Aún no hay nada. Saluda.",
+  empty: "Aún no ha escrito nadie. Saluda.",
+  emptyAlone: "No hay nadie más aquí. Invita a alguien en el menú de arriba, o escribe lo que otros encontrarán.",
+  emptyDirect: (user) => `Solo ${user} y tú podéis leer lo que se escribe aquí. Saluda.`,
   unread: (count) => `${count} sin leer`,
   mentions: (count) => `${count} ${plural(count, { one: "mención", other: "menciones" })}`,
 
@@ -110,6 +114,9 @@ export default {
   created: (user) => `${user} creó la sala`,
   joined: (user) => `${user} entró`,
   left: (user) => `${user} salió`,
+  allJoined: (users) => `${list(users)} ${plural(users.length, { one: "entró", other: "entraron" })}`,
+  allLeft: (users) => `${list(users)} ${plural(users.length, { one: "salió", other: "salieron" })}`,
+  others: (count) => `${count} más`,
   wasInvited: (user, invitee) => `${user} invitó a ${invitee}`,
   moderated: {
     mute: (user, member) => `${user} silenció a ${member}`,
@@ -129,7 +136,8 @@ export default {
   react: "Reaccionar",
   reactWith: (emoji) => `Reaccionar con ${emoji}`,
   reactions: "Reacciones",
-  reactedBy: (emoji, users) => `${emoji}, ${users.length}: ${list(users)}`,
+  reactedBy: (emoji, count, users) => `${emoji}, ${count}: ${list(users)}`,
+  moreReactions: (count) => `${count} más`,
   edit: "Editar",
   delete: "Borrar",
   deleteAsk: "¿Borrar este mensaje?",
@@ -171,6 +179,7 @@ export default {
   notifyHint: "Mientras esta página está en segundo plano.",
   notifyBlocked: "Tu navegador bloquea los avisos de esta página. Permítelos antes en sus ajustes.",
   notifyMissing: "Este navegador no tiene avisos aquí; necesitan HTTPS.",
+  notifyFailing: "Este navegador no muestra avisos de una página; en la página los verás.",
   changePass: "Cambiar la contraseña",
   oldPass: "Contraseña actual",
   newPass: "Contraseña nueva",

@@ -1,0 +1,28 @@
+/** The reactions to a message, by what is one reaction: a Map, as people's text may be "constructor". */
+
+const FORMS = /[\ufe0e\ufe0f]/g; // ask for a sign as text, or as a picture: ❤ and ❤️ are one reaction
+
+const keyOf = (emoji) => emoji.normalize("NFC").replace(FORMS, "");
+
+/** From what the chat tells: names by reaction. */
+export function gathered(told = {}) {
+  const reactions = new Map();
+  for (const [emoji, users] of Object.entries(told)) {
+    for (const user of users) react(reactions, emoji, user, true);
+  }
+  return reactions;
+}
+
+/** Put a user's reaction, or take it away; those that are there keep their places. */
+export function react(reactions, emoji, user, on) {
+  const key = keyOf(emoji);
+  const held = reactions.get(key) ?? { emoji, users: [] };
+  if (emoji.length > held.emoji.length) held.emoji = emoji; // the picture, where anybody chose it
+  held.users = held.users.filter((each) => each !== user);
+  if (on) held.users.push(user);
+  if (held.users.length) reactions.set(key, held);
+  else reactions.delete(key);
+}
+
+export const hasReacted = ({ reactions }, emoji, user) =>
+  Boolean(reactions?.get(keyOf(emoji))?.users.includes(user));
