@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { Closed, Connection, newId } from "./connection.js";
 import { Model } from "./model.js";
 import * as outbox from "./outbox.js";
-import { preference } from "./preferences.js";
+import { isKept, preference } from "./preferences.js";
 import { hasReacted } from "./reactions.js";
 import * as session from "./session.js";
 import { shielded } from "./shield.js";
@@ -98,7 +98,7 @@ async function comeIn(message) {
 async function enter(message = "") {
   const { user, role, gateway } = await api.me();
   connection?.close();
-  if (!user) return door.show(navigator.cookieEnabled ? message : words.noCookies);
+  if (!user) return door.show(isKept() ? message : words.noCookies);
   door.hide();
   alerts.belongTo(user);
   $("chat").hidden = false;

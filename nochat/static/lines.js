@@ -50,8 +50,9 @@ function lineOf(entry, date) {
   return { key: messageKey(entry), kind: "message", sender, state, entry, date };
 }
 
-/** Who came, and who went, by the entries of one line: each once. */
+/** Who came, and who went, by the entries of one line: each once, the last first. */
 export function comingsOf(entries) {
-  const users = (wanted) => [...new Set(entries.filter(({ type }) => type === wanted).map(({ user }) => user))];
+  const last = [...entries].reverse();
+  const users = (wanted) => [...new Set(last.filter(({ type }) => type === wanted).map(({ user }) => user))];
   return { joined: users("room.joined"), left: users("room.left") };
 }

@@ -20,6 +20,15 @@ export function prefer(name, value) {
   }
 }
 
+/** Whether the browser lets this page keep anything: one that blocks cookies blocks storage too. */
+export function isKept() {
+  try {
+    return navigator.cookieEnabled && Boolean(localStorage);
+  } catch {
+    return false;
+  }
+}
+
 /** Light or dark; "" follows the system. */
 export function wear(theme) {
   document.documentElement.dataset.theme = theme;

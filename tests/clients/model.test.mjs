@@ -253,7 +253,7 @@ test("who comes and goes with nothing said between is one line, whose key stays"
   const entries = [came(1, "ana"), came(2, "bob"), came(3, "ana", "room.left"), said(4), came(5, "ana"), came(6, "bob")];
   const lines = (last) => linesOf(entries.slice(0, last), null, "zoe").filter(({ kind }) => kind !== "day");
   assert.deepEqual(lines(6).map(({ kind }) => kind), ["comings", "message", "comings"]);
-  assert.deepEqual(comingsOf(lines(6)[0].entries), { joined: ["ana", "bob"], left: ["ana"] });
+  assert.deepEqual(comingsOf(lines(6)[0].entries), { joined: ["bob", "ana"], left: ["ana"] });
   assert.equal(lines(1)[0].key, lines(3)[0].key);
   assert.deepEqual(linesOf([{ type: "of.tomorrow", position: 7, at: 1e9 }], null, "ana"), []);
 });

@@ -1,5 +1,6 @@
 """What comes that nobody thought of: people's text as keys, parts that throw, clocks set back."""
 
+import json
 import re
 
 import pytest
@@ -11,7 +12,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 # An object of JavaScript has more under these names than anybody put there.
 ODD = {"🧨": "constructor", "🪁": "toString", "🧸": "__proto__", "🪅": "❤", "🪆": "❤️"}
-ON_PURPOSE = re.compile("on purpose|is not iterable")
+ON_PURPOSE = re.compile("on purpose|is not iterable|Cannot destructure")
 
 # As Chrome on Android: there is the class, there is the permission, and no page may use it.
 ANDROID = """
@@ -33,7 +34,7 @@ async def exchanging(visitor, pairs):
         def pass_on(data):
             if isinstance(data, str):
                 for sent, heard in pairs.items():
-                    data = data.replace(sent, heard)
+                    data = data.replace(sent, heard).replace(json.dumps(sent)[1:-1], heard)
             route.send(data)
 
         server.on_message(pass_on)

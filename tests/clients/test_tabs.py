@@ -51,6 +51,7 @@ async def beside(visitor: Visitor, name: str) -> Visitor:
 async def test_what_somebody_wrote_is_sent_by_nobody_else(visit, chat, told):
     """Ana's tab loses its socket with a message unsent; by the other tab, Bea comes."""
     name, other, line = f"ana-{told}", f"bea-{told}", Line()
+    secret = f"the secret of {name}"
     ana = await visit(name, offline=True)
     if not told:
         await ana.page.context.add_init_script(UNTOLD)
@@ -59,7 +60,7 @@ async def test_what_somebody_wrote_is_sent_by_nobody_else(visit, chat, told):
         await ana.arrive("?transports=websocket")
         await line.cut()
         await expect(ana.page.get_by_text("The connection is lost")).to_be_visible()
-        await expect(await ana.writes("my secret")).to_contain_text("Sending…")
+        await expect(await ana.writes(secret)).to_contain_text("Sending…")
 
         second = await beside(ana, other)
         await second.is_in("Lobby")
@@ -73,17 +74,17 @@ async def test_what_somebody_wrote_is_sent_by_nobody_else(visit, chat, told):
             await expect(ana.page.get_by_text(notice)).to_be_visible()
         await ana.is_in("Lobby")
         await ana.says("good evening")
-        await expect(ana.line("my secret")).to_have_count(0)
+        await expect(ana.line(secret)).to_have_count(0)
         await witness.until(lambda: "good evening" in witness.texts())
-        assert "my secret" not in witness.texts()
+        assert secret not in witness.texts()
 
         await second.leave()
         field = ana.page.get_by_label("Name", exact=True)
         await expect(field).to_be_visible()
         await ana.sign("Log in")
-        await expect(ana.line("my secret").get_by_label("Sent")).to_be_visible()
-        await witness.until(lambda: "my secret" in witness.texts())
-        said = [each for each in witness.heard["lobby"].values() if each.get("text") == "my secret"]
+        await expect(ana.line(secret).get_by_label("Sent")).to_be_visible()
+        await witness.until(lambda: secret in witness.texts())
+        said = [each for each in witness.heard["lobby"].values() if each.get("text") == secret]
         assert [each["sender"] for each in said] == [name]
 
 
@@ -169,8 +170,7 @@ async def test_a_browser_that_keeps_no_cookies_is_told_what_to_do(chromium, chat
         await nat.sign("Create account")
         await expect(told).to_be_visible()
         await expect(nat.page.get_by_role("button", name="Create account")).to_be_enabled()
-        language = nat.page.get_by_label("Language")
-        await language.select_option("Español")
+        await nat.page.locator("#door-language").select_option("Español")
         await expect(nat.page.get_by_role("button", name="Crear cuenta")).to_be_visible()
         await expect(nat.page.locator("#door-language")).to_have_value("es")
         assert nat.complaints == []

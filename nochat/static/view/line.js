@@ -102,7 +102,7 @@ function showComings(line, { entries }) {
   if (each.length === 1) return line.replaceChildren(...each[0]);
   const { joined, left } = comingsOf(entries);
   const said = [joined.length && words.allJoined(some(joined, FEW)), left.length && words.allLeft(some(left, FEW))];
-  const summary = el("summary", {}, `${said.filter(Boolean).join(" · ")} `, each.at(-1)[1].cloneNode(true));
+  const summary = el("summary", { tabIndex: -1 }, `${said.filter(Boolean).join(" · ")} `, each.at(-1)[1].cloneNode(true));
   const open = Boolean(line.querySelector("details")?.open);
   line.replaceChildren(el("details", { open }, summary, el("ul", {}, ...each.map((parts) => el("li", {}, ...parts)))));
 }

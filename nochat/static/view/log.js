@@ -8,6 +8,7 @@ import { Lines } from "./line.js";
 import { Toolbar } from "./toolbar.js";
 
 const NEAR = 80; // pixels from an end that count as being there
+const STOPS = ".message, .note summary"; // where arrows go: the log is one stop of Tab
 const SHOWN = 4000; // milliseconds that a message stays marked which was jumped to
 
 export class Log {
@@ -197,16 +198,16 @@ export class Log {
     return this.#room?.log.entries.findLast((entry) => messageKey(entry) === key);
   }
 
-  /** Arrows go from message to message; a letter begins to write. */
+  /** Arrows go from message to message, and to notes that open; a letter begins to write. */
   #key(event) {
-    const line = event.target.closest(".message");
+    const line = event.target.closest(STOPS);
     if ((event.target !== line && event.target !== this.#log) || composes(event)) return;
-    const messages = [...this.#lines.querySelectorAll(".message")];
-    const at = line ? messages.indexOf(line) : messages.length;
-    const to = { ArrowUp: at - 1, ArrowDown: line ? at + 1 : at - 1, Home: 0, End: messages.length - 1 };
+    const stops = [...this.#lines.querySelectorAll(STOPS)];
+    const at = line ? stops.indexOf(line) : stops.length;
+    const to = { ArrowUp: at - 1, ArrowDown: line ? at + 1 : at - 1, Home: 0, End: stops.length - 1 };
     if (Object.hasOwn(to, event.key)) {
       event.preventDefault();
-      messages[Math.max(0, Math.min(to[event.key], messages.length - 1))]?.focus();
+      stops[Math.max(0, Math.min(to[event.key], stops.length - 1))]?.focus();
     } else if (event.key === "Escape" || isLetter(event)) this.act.write();
   }
 
