@@ -42,7 +42,7 @@ async def test_who_comes_together_is_one_line_that_opens(visit, chat):
             await guest.join("party")
         await guests[0].call("leave", {"room": "party"})
         # One line of who made the room, one of all that came and went since.
-        said = "guest-7, guest-6, guest-5 and 6 others joined · guest-0 left"
+        said = "guest-7, guest-6, guest-5, and 6 others joined · guest-0 left"
         await expect(notes.last).to_contain_text(said)
         assert await notes.count() <= 2
         each = notes.last.get_by_role("listitem")
