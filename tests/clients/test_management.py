@@ -140,7 +140,7 @@ async def test_a_manager_sees_the_services_and_how_much_they_do(manage, people, 
 
 
 async def test_the_page_says_what_runs_and_counts_no_reports(manage, house):
-    """Of this chat: a bus in memory, SQLite, the embedded server of MongoDB's protocol, a folder."""
+    """Of this chat: a bus in memory, SQLite, the embedded MongoDB stand-in, a folder."""
     page = await manage()
     diagram = page.get_by_role("img", name=re.compile("^Diagram of the"))
     await expect(diagram).to_have_accessible_name(re.compile("Memory bus"))
@@ -150,7 +150,7 @@ async def test_the_page_says_what_runs_and_counts_no_reports(manage, house):
     assert sorted(await stores.all_text_contents()) == ["Folder", "SQLite", "nx-27017"]
     await expect(page.locator("#event-rows tr")).not_to_have_count(0)
     await expect(row(page, "event-rows", "service.reported")).to_have_count(0)
-    # Nothing was ever sent to the bot's like: of its reports, nobody sees any.
+    # A service that reports on itself, and does nothing else, has published nothing.
     await expect(row(page, "service-rows", "picky").locator("td").nth(5)).to_have_text("0 (0/s)")
     await expect(diagram).not_to_contain_text(re.compile("RabbitMQ|MariaDB"))
     answer = await page.request.get(f"{house.url}/api/manage/services")

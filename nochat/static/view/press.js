@@ -21,7 +21,7 @@ function end() {
   acts.forEach((act) => shielded(act));
 }
 
-function endIn(milliseconds) {
+function endAfter(milliseconds) {
   clearTimeout(timer);
   timer = setTimeout(end, milliseconds);
 }
@@ -30,9 +30,9 @@ const hear = (type, act) => addEventListener(type, act, { capture: true, passive
 
 hear("pointerdown", () => {
   waiting ??= [];
-  endIn(LONG);
+  endAfter(LONG);
 });
-hear("pointerup", ({ pointerType }) => endIn(pointerType === "mouse" ? 0 : TAP));
-hear("click", () => endIn(0));
+hear("pointerup", ({ pointerType }) => endAfter(pointerType === "mouse" ? 0 : TAP));
+hear("click", () => endAfter(0));
 hear("pointercancel", end);
 hear("blur", ({ target }) => target === window && end());
