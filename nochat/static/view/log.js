@@ -41,9 +41,12 @@ export class Log {
       if (pointerType !== "touch") this.toolbar.rest(); // a finger leaves with every tap
     });
     this.#lines.addEventListener("focusin", (event) => this.#point(event.target));
-    this.#lines.addEventListener("focusout", ({ relatedTarget: next }) => {
-      if (document.hasFocus() && !this.#lines.contains(next)) this.toolbar.rest();
-    });
+    // Later: what had the focus may just be gone, and another part of the toolbar get it.
+    this.#lines.addEventListener("focusout", () => setTimeout(() => {
+      // A dialog gives the focus back to the button that it was asked for with.
+      const back = !document.hasFocus() || document.querySelector("dialog[open]");
+      if (!back && !this.#lines.contains(document.activeElement)) this.toolbar.rest();
+    }));
     this.#log.addEventListener("keydown", (event) => this.#key(event));
     // A phone's keyboard takes half of the height: what was in sight stays so.
     new ResizeObserver(() => this.#ended && this.#scrollToEnd()).observe(this.#log);
