@@ -1,5 +1,6 @@
 """What a client may send over its socket, and how it sees what it is sent."""
 
+import time
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -105,9 +106,19 @@ class Search(Incoming, frozen=True):
 
 
 class Auth(msgspec.Struct, frozen=True):
-    """What a client says when it connects: the position that it has of each room."""
+    """What a client says when it connects: the position that it has of each room.
+
+    `user` is whose the client takes the session for; who names nobody takes it as it is.
+    """
 
     positions: dict[RoomId, Position] = {}
+    user: str = ""
+
+
+def believed(auth: Any) -> str:
+    """Whose session a client takes its own for; "" where it does not say."""
+    user = auth.get("user", "") if isinstance(auth, dict) else ""
+    return user if isinstance(user, str) else ""
 
 
 def positions(auth: Any) -> dict[str, int]:
@@ -142,6 +153,6 @@ def found(messages: Any) -> dict[str, Any]:
 
 
 def welcome(session: Session, rooms: list[RoomSummary], online: list[str]) -> dict[str, Any]:
-    """What a socket is told first."""
-    who = {"user": session.user, "role": session.role}
+    """What a socket is told first; `now` is the chat's time, in seconds since 1970."""
+    who = {"user": session.user, "role": session.role, "now": time.time()}
     return who | {"rooms": [msgspec.to_builtins(room) for room in rooms], "online": online}

@@ -356,7 +356,8 @@ class ServiceReported(Event, frozen=True, tag="service.reported"):
     """An instance of a service says what it has done since it started, every few seconds.
 
     `handled` and `published` are counts by type, `failed` counts what was given up; `memory`
-    (bytes) and `cpu` (seconds) are of its whole process, which may run other services too.
+    (bytes) and `cpu` (seconds) are of its whole process, which may run other services too;
+    `store` is the product that keeps the service's data.
     """
 
     publisher: ClassVar[str] = ""  # every service
@@ -372,6 +373,7 @@ class ServiceReported(Event, frozen=True, tag="service.reported"):
     failed: int
     memory: int
     cpu: float
+    store: str = ""
 
 
 class TypingStarted(Event, frozen=True, tag="typing.started"):

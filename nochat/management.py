@@ -82,9 +82,10 @@ class Instance(msgspec.Struct, frozen=True):
 
 
 class ServiceView(msgspec.Struct, frozen=True):
-    """A service and its instances: none, if it should run and does not."""
+    """A service, what keeps its data, and its instances: none, if it should run and does not."""
 
     name: str
+    store: str
     instances: list[Instance]
 
 
@@ -96,9 +97,13 @@ class EventCount(msgspec.Struct, frozen=True):
 
 
 class Services(msgspec.Struct, frozen=True):
-    """The architecture at work; counts only grow, so rates are differences of two answers."""
+    """The architecture at work; counts only grow, so rates are differences of two answers.
+
+    `bus` is what runs: `RabbitMQ`, or the `memory` of one process.
+    """
 
     at: float
+    bus: str
     services: list[ServiceView]
     queues: list[QueueState]
     events: list[EventCount]
@@ -153,9 +158,12 @@ async def _services(caller: Caller, _: Nothing) -> Services:
     watch, ours = caller.shared.watch, registry.names(caller.shared.settings)
     alive = watch.services()
     silent = {*ours, *watch.names()} - {each["name"] for each in alive}
+    away = [{"name": name, "store": watch.store(name), "instances": []} for name in sorted(silent)]
+    memory = caller.shared.settings.bus_url.startswith("memory:")
     found: dict[str, Any] = {
         "at": time.time(),
-        "services": [*alive, *({"name": name, "instances": []} for name in sorted(silent))],
+        "bus": "memory" if memory else "RabbitMQ",
+        "services": [*alive, *away],
         "queues": await caller.bus.depths(_queues(watch, caller.shared.settings)),
         "events": watch.events(),
     }

@@ -232,6 +232,9 @@ class Sockets:
             raise socketio.exceptions.ConnectionRefusedError("unavailable") from None
         if not (user := session.user):
             raise socketio.exceptions.ConnectionRefusedError("log in first")
+        if client.believed(auth) not in ("", user):
+            # Another tab logged somebody else in: what this one has to send is not theirs.
+            raise socketio.exceptions.ConnectionRefusedError("another user")
         self._connections[sid] = Connection(
             user, session.role, session=session.digest, expires=session.expires
         )

@@ -23,12 +23,14 @@ class Tally:
         since: when it started, in seconds since 1970.
         seconds: spent in handlers.
         gauges: what the service has now, by name: metrics of its own.
+        store: the product that keeps the service's data ("MariaDB"); empty: it has none.
     """
 
     service: str
     instance: str = field(default_factory=lambda: new_id()[:8])
     since: float = field(default_factory=time.time)
     seconds: float = 0.0
+    store: str = ""
     gauges: dict[str, Callable[[], float]] = field(default_factory=dict)
     _handled: Counter[type[Envelope]] = field(default_factory=Counter)
     _published: Counter[type[Envelope]] = field(default_factory=Counter)

@@ -15,10 +15,11 @@ from typing import Any
 
 from nochat.bus import Bus
 from nochat.errors import NochatError
-from nochat.events import ServiceReported
+from nochat.events import ServiceReported, type_of
 
 log = logging.getLogger(__name__)
 
+OURS = type_of(ServiceReported)  # the watch itself, which is not what anybody watches
 EVERY = 2.0  # seconds between two reports
 SILENCE = 10.0  # seconds without a report after which an instance is taken for gone
 # Seconds for which its counts are still told from others': after a broker's absence it comes back.
@@ -39,6 +40,7 @@ def report(bus: Bus) -> ServiceReported:
         failed=sum(tally.failed.values()),
         memory=_resident(),
         cpu=time.process_time(),
+        store=tally.store,
     )
 
 
@@ -101,7 +103,11 @@ class Watch:
             if at >= latest:
                 found.setdefault(last.service, []).append(last)
         return [
-            {"name": name, "instances": [_view(each) for each in sorted(said, key=_age)]}
+            {
+                "name": name,
+                "store": self.store(name),
+                "instances": [_view(each) for each in sorted(said, key=_age)],
+            }
             for name, said in sorted(found.items())
         ]
 
@@ -109,16 +115,29 @@ class Watch:
         """The services that were heard of, also those gone silent since."""
         return {last.service for _, last in self._last.values()}
 
+    def store(self, service: str) -> str:
+        """What keeps a service's data, by the last that was heard of it; "" is nothing."""
+        said = [last for last in self._last.values() if last[1].service == service]
+        return max(said, key=lambda last: last[0])[1].store if said else ""
+
     def events(self) -> list[dict[str, Any]]:
-        """How much of each type all instances have published, most first; it never shrinks."""
+        """How much of each type all instances have published, most first; it never shrinks.
+
+        Their reports are left out.
+        """
         total = self._past.copy()
         for _, last in self._last.values():
             total.update(last.published)
+        total.pop(OURS, None)
         return [{"type": name, "count": count} for name, count in total.most_common()]
 
 
 def _age(said: ServiceReported) -> tuple[float, str]:
     return said.since, said.instance
+
+
+def _sum(counts: dict[str, int]) -> int:
+    return sum(count for name, count in counts.items() if name != OURS)
 
 
 def _view(said: ServiceReported) -> dict[str, Any]:
@@ -128,8 +147,8 @@ def _view(said: ServiceReported) -> dict[str, Any]:
         "pid": said.pid,
         "since": said.since,
         "at": said.at,
-        "handled": sum(said.handled.values()),
-        "published": sum(said.published.values()),
+        "handled": _sum(said.handled),
+        "published": _sum(said.published),
         "failed": said.failed,
         "memory": said.memory,
         "cpu": said.cpu,

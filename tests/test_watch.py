@@ -8,7 +8,7 @@ import pytest
 
 from nochat import bootstrap
 from nochat.bus import connect
-from nochat.events import MessageSent, ServiceReported, new_id
+from nochat.events import MessageSent, ServiceReported, new_id, type_of
 from nochat.service import Service
 from nochat.settings import Settings
 from nochat.watch import REMEMBERED, SILENCE, Watch
@@ -25,6 +25,7 @@ FIRST = ServiceReported(
     failed=1,
     memory=50_000_000,
     cpu=1.5,
+    store="SQLite",
 )
 
 
@@ -63,7 +64,7 @@ def counts(watch: Watch) -> dict[str, int]:
 
 def test_an_instance_is_shown_with_its_totals(watch):
     [service] = watch.services()
-    assert service["name"] == "users"
+    assert (service["name"], service["store"]) == ("users", "SQLite")
     assert service["instances"] == [
         {
             "instance": "a1",
@@ -115,6 +116,22 @@ def test_counts_stay_when_the_instance_is_forgotten_for_good(watch, clock):
     watch.heard(another(instance="b2", published={"users.session": 1}))
     assert counts(watch) == {"users.session": 5}
     assert len(watch._last) == 1
+
+
+def test_reports_are_not_counted_as_messages(watch):
+    report = type_of(ServiceReported)
+    watch.heard(another(handled={report: 30, "users.who-is": 1}, published={report: 90}))
+    [service] = watch.services()
+    assert [(it["handled"], it["published"]) for it in service["instances"]] == [(1, 0)]
+    assert watch.events() == []
+
+
+def test_what_keeps_a_service_s_data_is_known_while_it_is_away(watch, clock):
+    clock.now += SILENCE + 1
+    assert watch.services() == []
+    assert (watch.store("users"), watch.store("web")) == ("SQLite", "")
+    watch.heard(another(instance="b2", store="MariaDB"))
+    assert watch.store("users") == "MariaDB"
 
 
 async def test_a_running_service_reports_itself():

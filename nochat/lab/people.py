@@ -11,7 +11,8 @@ from typing import Any, Self
 import aiohttp
 import socketio
 
-from nochat.events import LOBBY, new_id
+from nochat.client_ids import new_client_id
+from nochat.events import LOBBY
 from nochat.lab.visitors import NotConnected
 from nochat.lab.waiting import patience
 
@@ -158,7 +159,7 @@ class Person:
         Raises:
             RuntimeError: the chat refuses, with its reason.
         """
-        client_id = client_id or new_id()
+        client_id = client_id or new_client_id()
         await self.call("message", {"room": room, "client_id": client_id, "text": text})
         return client_id
 

@@ -46,6 +46,7 @@ async def store(context: Context) -> AsyncIterator["ActivityStore"]:
     # Here, not above: the other services read this module too, but only for its queues.
     from nochat.stores.activity import ActivityStore
 
+    context.bus.tally.store = "MongoDB" if context.settings.activity_url else "nx-27017"
     async with (
         embedded.activity_url(context.settings) as url,
         ActivityStore.opened(url) as store,

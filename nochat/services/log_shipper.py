@@ -92,6 +92,7 @@ async def listener(context: Context) -> AsyncIterator[Listener]:
         raise NochatError("log_shipper needs a shipping token of logz.io in NOCHAT_LOGZ_TOKEN")
     if not settings.logz_url.startswith("https://"):
         raise NochatError("NOCHAT_LOGZ_URL must start with https://, as the token travels with it")
+    context.bus.tally.store = "logz.io"
     # The system's certificates, or those of SSL_CERT_FILE.
     trusted = ssl.create_default_context()
     proxy = proxies.for_url(settings.logz_url)

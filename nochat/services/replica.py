@@ -44,6 +44,7 @@ def url_of(settings: Settings) -> str:
 async def copy(context: Context) -> AsyncIterator["Journal | SecondStore"]:
     """The place of the copy: files in a folder or in Azure, or a second MongoDB."""
     url = url_of(context.settings)
+    context.bus.tally.store = _product(url)
     if not url.startswith(MONGODB):
         yield Journal(place(url))
         return
@@ -52,6 +53,12 @@ async def copy(context: Context) -> AsyncIterator["Journal | SecondStore"]:
 
     async with AsyncExitStack() as stack:
         yield SecondStore(url, stack)
+
+
+def _product(url: str) -> str:
+    if url.startswith(MONGODB):
+        return "MongoDB"
+    return "folder" if url.startswith("file:") else "Azure"
 
 
 @service.fresh

@@ -40,6 +40,7 @@ async def store(context: Context) -> AsyncIterator["UserStore"]:
 
     settings = context.settings
     store = await to_thread(UserStore, database(settings), settings.session_hours)
+    context.bus.tally.store = store.product
     try:
         yield store
     finally:

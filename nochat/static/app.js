@@ -2,15 +2,18 @@
 
 import { addressOf, fragmentOf, placeOf } from "./address.js";
 import * as api from "./api.js";
-import { Connection, newId } from "./connection.js";
+import { Closed, Connection, newId } from "./connection.js";
 import * as drafts from "./drafts.js";
 import { plain } from "./markdown.js";
 import { Model } from "./model.js";
 import { Originals } from "./originals.js";
 import * as outbox from "./outbox.js";
-import { preference } from "./preferences.js";
+import { isKept, preference } from "./preferences.js";
+import { hasReacted } from "./reactions.js";
+import * as session from "./session.js";
+import { shielded } from "./shield.js";
 import { idBeside } from "./text.js";
-import { alert } from "./view/alerts.js";
+import * as alerts from "./view/alerts.js";
 import { copied } from "./view/clipboard.js";
 import { Composer } from "./view/composer.js";
 import { closeDialogs, confirmed, wireDialogs } from "./view/dialogs.js";
@@ -21,8 +24,9 @@ import { Header } from "./view/header.js";
 import { Log } from "./view/log.js";
 import { closeMenu } from "./view/menu.js";
 import { wireNewRoom } from "./view/newroom.js";
-import { notice } from "./view/notices.js";
+import { clearNotices, notice } from "./view/notices.js";
 import { People, renderTyping } from "./view/people.js";
+import { afterPress } from "./view/press.js";
 import { Rooms } from "./view/rooms.js";
 import { Search } from "./view/search.js";
 import { Settings } from "./view/settings.js";
@@ -48,12 +52,14 @@ drawIcons();
 
 const door = new Door(async (action, user, password) => {
   await (action === "register" ? api.register : api.logIn)(user, password);
+  session.announce();
   await enter();
+  if (!model.user) throw new Error(words.noCookies);
 });
 const rooms = new Rooms({ open, join, decline });
 const whom = new Whom(async (begun) => (await api.users(begun)).filter((name) => name !== model.user));
 const log = new Log({
-  earlier: () => connection.lookBack(model.room).catch((error) => refused(error.message)),
+  earlier: async () => connection?.lookBack(model.room).catch(failed),
   retry: (id) => connection.retry(model.room, model.room.outgoing.get(id)),
   discard: (id) => {
     model.room.outgoing.delete(id);
@@ -95,34 +101,44 @@ document.addEventListener("click", ({ target }) => {
   // A link to where we are already changes no address.
   if (target.closest("a[href^='#/']")?.getAttribute("href") === location.hash) visit();
 });
-enter().catch((error) => door.show(error.message));
+session.watch(() => model.user, replaced);
+comeIn();
 
 // ---- coming and going ----
 
-/** Show the chat to who is logged in, the door to everybody else. */
-async function enter() {
+/** As `enter`; why nobody can come in is said at the door. */
+async function comeIn(message) {
+  await enter(message).catch((error) => door.show(error.message));
+}
+
+/** Show the chat to who is logged in, the door, with a message, to everybody else. */
+async function enter(message = "") {
   const { user, role, gateway } = await api.me();
-  if (!user) return door.show();
+  connection?.close();
+  if (!user) return door.show(isKept() ? message : words.noCookies);
   door.hide();
+  alerts.belongTo(user);
   $("chat").hidden = false;
   model = new Model();
   Object.assign(model, { user, role });
   outbox.restore(model);
-  const tell = { changed, welcomed, expired, refused, notified, invited, empowered };
+  const tell = { changed, welcomed, expired, replaced, refused, notified, invited, empowered };
   connection = new Connection(gateway, model, tell);
   originals = new Originals((page) => connection.do("history", page), changed);
   changed();
 }
 
+/** Nothing of a user is left for the next; what they had not sent is kept for them. */
 function exit(message) {
+  if (connection) outbox.keep(model);
   connection?.close();
   connection = null;
   model = new Model();
   wanted = "";
   making = null;
-  for (const tidy of [closeDialogs, closeMenu, closeDrawers]) tidy();
-  composer.clear();
-  search.clear();
+  for (const tidy of [closeDialogs, closeMenu, closeDrawers, clearNotices]) tidy();
+  for (const view of [composer, search, rooms]) view.clear();
+  alerts.belongTo("");
   $("chat").hidden = true;
   show();
   door.show(message);
@@ -130,13 +146,29 @@ function exit(message) {
 
 async function logOut() {
   const { user } = model;
+  try {
+    await api.logOut();
+  } catch (error) {
+    closeDialogs();
+    return failed(error); // still logged in: nobody may believe otherwise
+  }
+  session.announce();
   composer.clear();
   drafts.forget(user);
   outbox.forget(user);
   model.outgoing.forEach(({ room }) => room.outgoing.clear());
-  await api.logOut().catch((error) => refused(error.message));
   exit();
   point(); // whoever comes next begins anew
+}
+
+/** Another tab logged out, or somebody else in: this one shows who it is now. */
+async function replaced() {
+  const { user } = model;
+  if (!user) return door.isUntouched && comeIn();
+  exit();
+  await comeIn(words.sessionOver);
+  if (model.user === user) exit(words.sessionOver); // only the gateway takes us for another
+  else if (model.user) notice(words.nowAnother(model.user));
 }
 
 function expired(reason) {
@@ -217,7 +249,7 @@ function open(id, position = 0) {
   closeDrawers();
   composer.focus();
   if (!room.log.complete && room.log.entries.length < ENOUGH) {
-    connection.lookBack(room).catch(() => {}); // the button for earlier messages stays
+    connection?.lookBack(room).catch(() => {}); // the button for earlier messages stays
   }
   changed();
 }
@@ -241,7 +273,7 @@ async function create(id, title, isPrivate) {
 
 /** It was refused: the id may be that of a private room that we can't know of. Once is enough. */
 function createAgain({ room, title, private: isPrivate }) {
-  create(idBeside(room, newId()), title, isPrivate).catch((error) => refused(error.message));
+  create(idBeside(room, newId()), title, isPrivate).catch(failed);
   making = null;
 }
 
@@ -260,7 +292,7 @@ async function leaveRoom() {
 }
 
 function write(user) {
-  startDirect(user).catch((error) => refused(error.message));
+  startDirect(user).catch(failed);
 }
 
 async function startDirect(user) {
@@ -277,9 +309,9 @@ async function moderate(action, user) {
 
 // ---- messages ----
 
-function react({ position, reactions = {} }, emoji) {
-  const on = !reactions[emoji]?.includes(model.user);
-  attempt("react", { room: model.current, position, emoji, on });
+function react(message, emoji) {
+  const on = !hasReacted(message, emoji, model.user);
+  attempt("react", { room: model.current, position: message.position, emoji, on });
 }
 
 async function remove({ position }) {
@@ -308,7 +340,7 @@ async function showMessage(id, position) {
       await connection.lookBack(room, PAGE);
     }
   } catch (error) {
-    return refused(error.message);
+    return failed(error);
   }
   if (model.current !== id) return;
   show();
@@ -320,11 +352,15 @@ async function showMessage(id, position) {
 /** Ask for it; what is refused is said in a notice. */
 async function attempt(action, data) {
   try {
-    return await connection.do(action, data);
+    return await connection?.do(action, data);
   } catch (error) {
-    refused(error.message);
+    failed(error);
     return null;
   }
+}
+
+function failed(error) {
+  if (!(error instanceof Closed)) refused(error.message);
 }
 
 // ---- what is told ----
@@ -338,7 +374,7 @@ function refused(reason, room) {
 function notified({ room: id, sender, text, reason }) {
   const title = reason === "direct" ? words.wrote(sender) : words.mentioned(sender, model.titleOf(id));
   const said = plain(text);
-  alert(title, said, id, () => open(id));
+  alerts.alert(title, said, id, () => open(id));
   if (id === model.current && !document.hidden) return;
   notice(`${title}: ${said}`, () => open(id));
 }
@@ -373,20 +409,17 @@ function translate(language) {
 
 /** Something may look different now. */
 function changed() {
-  due ??= setTimeout(show, FRAME);
+  due ??= setTimeout(() => afterPress(show), FRAME);
 }
 
 function show() {
   clearTimeout(due);
   due = null;
-  settle();
-  rooms.render(model);
-  log.render(model);
-  composer.render(model);
-  people.render(model);
-  header.render(model, connection?.transport);
-  settings.render(model);
-  renderTyping(model, Date.now());
+  shielded(settle);
+  for (const view of [rooms, log, composer, people, header, settings]) {
+    shielded(() => view.render(model, connection?.transport));
+  }
+  shielded(renderTyping, model, Date.now());
 }
 
 /** What follows from the model: a room to open or to close, one that is read. */

@@ -1,6 +1,7 @@
 /** The socket: keeps the model up to date, and brings what the user does to the gateway. */
 
 import { io } from "./vendor/socket.io.js";
+import { shielded } from "./shield.js";
 import { reason, words } from "./words.js";
 
 const ANSWER = 12_000; // milliseconds to wait for an answer: a little more than the gateway does
@@ -10,8 +11,15 @@ const PATIENT = 5; // times to wait where the gateway says that we are too fast
 const PAGE = 50;
 const MISSED = 200;
 
+// What a gateway refuses a connection with.
+const NOBODY = "log in first";
+const SOMEBODY_ELSE = "another user";
+
 /** The gateway said no. */
 class Refused extends Error {}
+
+/** The connection was given up by its user meanwhile: nobody waits for the answer. */
+export class Closed extends Error {}
 
 export class Connection {
   #socket;
@@ -21,20 +29,23 @@ export class Connection {
   #overdue;
   #queue = []; // messages to deliver, one after the other
   #delivering = false;
+  #closed = false;
+  #began = 0; // when this page was opened, by the chat's clock, in milliseconds since 1970
 
   /**
    * @param gateway where it is; "" for where the page comes from.
    * @param model what to keep up to date.
    * @param tell functions to call: `changed`, `welcomed`, `notified`, `invited`, `empowered`;
    *   `refused` with a reason and, where it is about one, a room; `expired` with a reason, or none
-   *   if the session is over.
+   *   if the session is over; `replaced` if it is another user's by now.
    */
   constructor(gateway, model, tell) {
     this.#model = model;
     this.#tell = tell;
     this.#socket = io(gateway || location.origin, {
       path: gateway ? "/socket.io/" : new URL("socket.io/", document.baseURI).pathname,
-      auth: (give) => give({ positions: model.positions }),
+      // What this page sends is its own user's, whoever has logged in elsewhere in this browser.
+      auth: (give) => give({ user: model.user, positions: model.positions }),
       transports: transports(),
       tryAllTransports: true,
       withCredentials: true,
@@ -45,6 +56,7 @@ export class Connection {
   }
 
   close() {
+    this.#closed = true;
     clearTimeout(this.#overdue);
     this.#queue = [];
     this.#socket.off();
@@ -54,8 +66,14 @@ export class Connection {
   // ---- what the user does ----
 
   send(room, text, reply_to) {
-    this.#deliver(room, this.#model.write(room, newId(), text, Date.now() / 1000, reply_to));
+    this.#deliver(room, this.#model.write(room, this.#clientId(), text, Date.now() / 1000, reply_to));
     this.#tell.changed();
+  }
+
+  /** It tells when it was made, by the chat's clock: then the chat need not look for it in its log. */
+  #clientId() {
+    const time = Math.floor(this.#began + performance.now());
+    return `t${time.toString(16).padStart(12, "0")}-${newId().slice(0, 20)}`;
   }
 
   retry(room, message) {
@@ -84,7 +102,7 @@ export class Connection {
     const socket = this.#socket;
     const model = this.#model;
     const hear = (event, act) => socket.on(event, (data) => {
-      act(data);
+      shielded(act, data);
       this.#tell.changed();
     });
     socket.on("connect", () => this.#await());
@@ -128,6 +146,8 @@ export class Connection {
 
   #welcomed(welcome) {
     clearTimeout(this.#overdue);
+    if (welcome.user !== this.#model.user) return this.#tell.replaced();
+    this.#began = welcome.now * 1000 - performance.now();
     this.#model.status = "online";
     this.#model.welcome(welcome);
     this.#queue = this.#model.unsettled;
@@ -137,10 +157,11 @@ export class Connection {
 
   #lost(error) {
     clearTimeout(this.#overdue);
-    if (error?.message === "log in first") return this.#tell.expired();
+    if (error?.message === NOBODY) return this.#tell.expired();
+    if (error?.message === SOMEBODY_ELSE) return this.#tell.replaced();
     if (this.#model.status === "online") this.#model.status = "away";
     // After a refusal by the gateway the client does not try again by itself.
-    if (!this.#socket.active) setTimeout(() => this.#socket.connect(), AGAIN);
+    if (!this.#socket.active) setTimeout(() => this.#closed || this.#socket.connect(), AGAIN);
     this.#tell.changed();
   }
 
@@ -176,12 +197,15 @@ export class Connection {
   async #deliverAll() {
     if (this.#delivering) return;
     this.#delivering = true;
-    while (this.#queue.length && this.#socket.connected) {
-      const { room, message } = this.#queue[0];
-      await this.#bring(room, message);
-      if (this.#queue[0]?.message === message) this.#queue.shift(); // else a welcome was between
+    try {
+      while (this.#queue.length && this.#socket.connected) {
+        const { room, message } = this.#queue[0];
+        await this.#bring(room, message);
+        if (this.#queue[0]?.message === message) this.#queue.shift(); // else a welcome was between
+      }
+    } finally {
+      this.#delivering = false;
     }
-    this.#delivering = false;
   }
 
   async #bring(room, message) {
@@ -210,7 +234,7 @@ export class Connection {
 
   #askOnce(event, data) {
     return this.#socket.timeout(ANSWER).emitWithAck(event, data).catch(() => {
-      throw new Error(words.noAnswer);
+      throw this.#closed ? new Closed() : new Error(words.noAnswer);
     });
   }
 

@@ -1,26 +1,37 @@
 /** The lines of a room's log as they are shown: days, notes, messages, what is on its way. */
 
 const TOGETHER = 300; // seconds within which a sender's messages are shown as one block
+const COMINGS = new Set(["room.joined", "room.left"]);
+const NOTES = new Set(["room.created", "user.invited", "member.moderated"]);
 
-/** Each line has a `key` that stays the same from "sending" to its place in the log. */
+export const messageKey = ({ sender, client_id }) => `message ${sender} ${client_id}`;
+
+/** Each line has a `key` of its own, that stays the same from "sending" to its place in the log. */
 export function linesOf(entries, seam, user) {
   const lines = [];
+  const times = new Map(); // each day's: a clock may have been set back
   let day = "";
   let before = null;
   let seamed = seam === null;
   for (const entry of entries) {
     const date = new Date(entry.at * 1000);
+    const line = lineOf(entry, date);
+    if (!line) continue;
     if (date.toDateString() !== day) {
       day = date.toDateString();
       before = null;
-      lines.push({ key: `day ${day}`, kind: "day", date });
+      times.set(day, (times.get(day) ?? 0) + 1);
+      lines.push({ key: `day ${day} ${times.get(day)}`, kind: "day", date });
     }
     if (!seamed && entry.position > seam && entry.sender && entry.sender !== user) {
       seamed = true;
       before = null;
       lines.push({ key: "seam", kind: "seam" });
     }
-    const line = lineOf(entry, date);
+    if (line.kind === "comings" && before?.kind === "comings") {
+      before.entries.push(entry);
+      continue;
+    }
     line.follows = line.kind === "message" && before?.sender === line.sender
       && line.date - before.date < TOGETHER * 1000;
     before = line;
@@ -29,10 +40,19 @@ export function linesOf(entries, seam, user) {
   return lines;
 }
 
+/** A line for an entry; none for what another version of the chat may tell. */
 function lineOf(entry, date) {
-  if (entry.text === undefined) {
-    return { key: `${entry.position}`, kind: "note", entry, date };
-  }
-  const { sender, client_id, state = "sent" } = entry;
-  return { key: `${sender} ${client_id}`, kind: "message", sender, state, entry, date };
+  const key = `note ${entry.position}`;
+  if (COMINGS.has(entry.type)) return { key, kind: "comings", entries: [entry], date };
+  if (NOTES.has(entry.type)) return { key, kind: "note", entry, date };
+  if (entry.text === undefined) return null;
+  const { sender, state = "sent" } = entry;
+  return { key: messageKey(entry), kind: "message", sender, state, entry, date };
+}
+
+/** Who came, and who went, by the entries of one line: each once, the last first. */
+export function comingsOf(entries) {
+  const last = [...entries].reverse();
+  const users = (wanted) => [...new Set(last.filter(({ type }) => type === wanted).map(({ user }) => user))];
+  return { joined: users("room.joined"), left: users("room.left") };
 }

@@ -1,6 +1,7 @@
 /** What the page knows: rooms, messages, people. Pure state: no DOM, no network, no clock. */
 
 import { Room } from "./room.js";
+import { shielded } from "./shield.js";
 
 export const TYPING_SHOWN = 5000; // milliseconds
 
@@ -47,7 +48,7 @@ export class Model {
   /** The chat says how a room stands; entries that came before it may be newer. */
   summarised(summary) {
     const room = this.find(summary.room);
-    for (const entry of room.summarise(summary, this.user)) this.#happened(room, entry);
+    this.#allHappened(room, room.summarise(summary, this.user));
   }
 
   /** The room of that id, known from now on. */
@@ -84,14 +85,14 @@ export class Model {
   /** Entries came by themselves; tells whether some before them are missing. */
   arrived(id, entries) {
     const room = this.find(id);
-    for (const entry of room.log.add(entries)) this.#happened(room, entry);
+    this.#allHappened(room, room.log.add(entries));
     return room.log.gap;
   }
 
   /** The page after the last position came; `furthest` is as of when it was asked for. */
   caughtUp(id, page, furthest) {
     const room = this.find(id);
-    for (const entry of room.log.follow(page, furthest)) this.#happened(room, entry);
+    this.#allHappened(room, room.log.follow(page, furthest));
   }
 
   /** A page before the first position came. */
@@ -100,6 +101,11 @@ export class Model {
     room.log.precede(page);
     room.reapply();
     for (const entry of page.entries) this.#arrives(room, entry);
+  }
+
+  /** One that is not understood does not keep those behind it from being. */
+  #allHappened(room, entries) {
+    for (const entry of entries) shielded(() => this.#happened(room, entry));
   }
 
   #happened(room, entry) {

@@ -1,5 +1,7 @@
 /** Messages that others answer and that are not in the part of a log that is here: asked for once. */
 
+import { received } from "./changes.js";
+
 export class Originals {
   #asked = new Set();
   #last = Promise.resolve();
@@ -27,7 +29,7 @@ export class Originals {
   async #bring(room, position) {
     const { entries } = await this.ask({ room: room.id, after: position - 1, limit: 1 });
     const found = entries.find((entry) => entry.position === position && entry.text !== undefined);
-    room.answered.set(position, found ?? null);
+    room.answered.set(position, found ? received(found) : null);
     this.changed();
   }
 }

@@ -1,20 +1,31 @@
 /** What a reader chose for this browser: language, theme, notifications. "" is the default. */
 
 const PREFIX = "nochat.";
+const chosen = new Map(); // in this page: a browser that blocks cookies lets it keep nothing else
 
 export function preference(name) {
   try {
-    return localStorage.getItem(PREFIX + name) ?? "";
+    return chosen.get(name) ?? localStorage.getItem(PREFIX + name) ?? "";
   } catch {
-    return ""; // a frame on another site's page may have no storage
+    return "";
   }
 }
 
 export function prefer(name, value) {
+  chosen.set(name, value);
   try {
     localStorage.setItem(PREFIX + name, value);
   } catch {
     // It holds for this page, then.
+  }
+}
+
+/** Whether the browser lets this page keep anything: one that blocks cookies blocks storage too. */
+export function isKept() {
+  try {
+    return navigator.cookieEnabled && Boolean(localStorage);
+  } catch {
+    return false;
   }
 }
 

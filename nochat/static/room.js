@@ -61,7 +61,7 @@ export class Room {
   learn(entry, user) {
     if (isChange(entry)) {
       for (const copy of [this.log.at(entry.target), this.answered.get(entry.target)]) apply(entry, copy);
-    } else LESSONS[entry.type]?.(this, entry);
+    } else LESSONS.get(entry.type)?.(this, entry);
     this.member = this.members.has(user);
     if (this.member) this.invited = false;
   }
@@ -86,7 +86,7 @@ export class Room {
   }
 }
 
-const LESSONS = {
+const LESSONS = new Map(Object.entries({
   "room.created": (room, { title, kind, user }) => {
     Object.assign(room, { title, kind });
     if (room.id !== "lobby") room.owner = user; // there before anybody made it; nobody owns it
@@ -100,4 +100,4 @@ const LESSONS = {
     if (action === "unban") room.banned.delete(member);
     if (action === "ban" || action === "kick") room.members.delete(member);
   },
-};
+}));

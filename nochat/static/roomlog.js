@@ -1,6 +1,6 @@
 /** One room's log as far as the page has it: a window of positions without a gap. */
 
-import { isChange } from "./changes.js";
+import { isChange, received } from "./changes.js";
 
 export class RoomLog {
   entries = []; // what has a line of its own
@@ -31,7 +31,7 @@ export class RoomLog {
     const placed = [];
     for (const entry of entries) {
       if (this.last === null) this.start(entry.position - 1);
-      if (entry.position > this.last) this.#waiting.set(entry.position, entry);
+      if (entry.position > this.last) this.#waiting.set(entry.position, received(entry));
       while (this.#waiting.has(this.last + 1)) placed.push(this.#place(this.last + 1));
     }
     return placed;
@@ -45,7 +45,7 @@ export class RoomLog {
    */
   follow({ entries, more }, furthest) {
     const placed = [];
-    for (const entry of entries) this.#waiting.set(entry.position, entry);
+    for (const entry of entries) this.#waiting.set(entry.position, received(entry));
     const until = more ? (entries.at(-1)?.position ?? this.last) : furthest;
     for (const position of [...this.#waiting.keys()].sort((a, b) => a - b)) {
       if (position <= this.last) this.#waiting.delete(position);
@@ -57,7 +57,7 @@ export class RoomLog {
   /** Take the page that comes before `first`. */
   precede({ entries, more }) {
     const older = entries.filter((entry) => entry.position < this.first);
-    this.entries.unshift(...older.filter((entry) => !isChange(entry)));
+    this.entries.unshift(...older.filter((entry) => !isChange(entry)).map(received));
     this.first = older[0]?.position ?? this.first;
     this.complete = !more;
   }

@@ -10,7 +10,7 @@ export let words = en;
 
 /** Speak a language ("" is the browser's), here and in all that the document says. */
 export function speak(language = "") {
-  words = LANGUAGES[language] ?? LANGUAGES[preferred()] ?? en;
+  words = LANGUAGES[[language, preferred()].find(isKnown)] ?? en;
   document.documentElement.lang = words.language;
   fill(document);
 }
@@ -35,7 +35,9 @@ export function reason(given) {
   return given;
 }
 
+const isKnown = (language) => Object.hasOwn(LANGUAGES, language);
+
 function preferred() {
   const languages = navigator.languages.map((kind) => kind.split("-")[0]);
-  return languages.find((language) => language in LANGUAGES);
+  return languages.find(isKnown);
 }

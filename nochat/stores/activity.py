@@ -234,7 +234,8 @@ class ActivityStore:
             newer = {"room": it.room, "position": {"$gt": read}}
             from_others = {"type": documents.MESSAGE, "sender": {"$ne": user}}
             unread = await self._some("log", newer | from_others)
-            mentions = await self._some("mentions", newer | {"user": user})
+            named = {"user": user, "reason": {"$ne": "direct"}}
+            mentions = await self._some("mentions", newer | named)
         return RoomSummary(
             room=it.room,
             title=it.title,

@@ -111,6 +111,14 @@ class UserStore:
         with self._transaction() as connection:
             _migrate(connection)
 
+    @property
+    def product(self) -> str:
+        """What the database is, by its own word."""
+        dialect = self._engine.dialect
+        if dialect.name == "sqlite":
+            return "SQLite"
+        return "MariaDB" if getattr(dialect, "is_mariadb", False) else "MySQL"
+
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()

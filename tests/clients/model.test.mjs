@@ -4,9 +4,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Excerpt, MOST, SHOWN } from "../../nochat/static/excerpt.js";
-import { linesOf } from "../../nochat/static/lines.js";
+import { comingsOf, linesOf } from "../../nochat/static/lines.js";
 import { Model } from "../../nochat/static/model.js";
+import { gathered, hasReacted, react } from "../../nochat/static/reactions.js";
 import { RoomLog } from "../../nochat/static/roomlog.js";
+import { shielded } from "../../nochat/static/shield.js";
 import { foundPieces, idBeside, idOf, nameBegun, pieces } from "../../nochat/static/text.js";
 
 const said = (position, sender = "bob", client_id = `c${position}`) =>
@@ -16,6 +18,9 @@ const positions = (log) => log.entries.map(({ position }) => position);
 const summary = (given) =>
   ({ room: "lobby", title: "Lobby", kind: "public", owner: "", members: ["ana"], muted: [],
     banned: [], invited: false, position: 4, read: 4, unread: 0, mentions: 0, ...given });
+
+const reacted = (room, position) =>
+  [...room.log.at(position).reactions.values()].map(({ emoji, users }) => [emoji, users]);
 
 function welcomed(given) {
   const model = new Model();
@@ -112,7 +117,7 @@ test("a room that was entered is known by its summary, and newer entries still c
   assert.deepEqual([den.unread, den.mentions], [5, 1]);
   model.summarised(summary({ ...older, members: ["ana"], position: 12, unread: 5 }));
   assert.deepEqual([[...den.members], den.unread], [["ana"], 5]);
-  assert.deepEqual([positions(den.log), den.log.at(8).reactions], [[7, 8, 9, 10, 11], { "👍": ["ana"] }]);
+  assert.deepEqual([positions(den.log), reacted(den, 8)], [[7, 8, 9, 10, 11], [["👍", ["ana"]]]]);
 });
 
 test("what was read here is not unread by a summary that does not know of it yet", () => {
@@ -171,11 +176,11 @@ test("a message shows what became of it, however often and in which order it is 
     { type: "reaction.changed", position: 9, user: "ana", target: 5, emoji: "👍", on: false, at: 3 },
   ];
   model.arrived("lobby", [...changes.toReversed(), said(5)]);
-  const { text, edited, reactions } = room.log.at(5);
-  assert.deepEqual({ text, edited, reactions }, { text: "better", edited: 2, reactions: { "👍": ["bob"] } });
+  const { text, edited } = room.log.at(5);
+  assert.deepEqual([text, edited, reacted(room, 5)], ["better", 2, [["👍", ["bob"]]]]);
   assert.deepEqual([room.log.entries.length, room.log.last], [1, 9]);
   model.lookedBack("lobby", page([3, 4])); // tells the changes again
-  assert.deepEqual(room.log.at(5).reactions, { "👍": ["bob"] });
+  assert.deepEqual(reacted(room, 5), [["👍", ["bob"]]]);
   model.arrived("lobby", [{ type: "message.deleted", position: 10, user: "bob", target: 5, at: 4 }]);
   model.arrived("lobby", [{ ...changes[2], position: 11 }]);
   assert.deepEqual([room.log.at(5).deleted, room.log.at(5).text], [true, ""]);
@@ -230,6 +235,47 @@ test("what was unread is behind a line", () => {
   const kinds = (seam) => linesOf(room.log.entries, seam, "ana").map(({ kind }) => kind);
   assert.deepEqual(kinds(5), ["day", "message", "message", "seam", "message"]);
   assert.deepEqual(kinds(7), ["day", "message", "message", "message"]);
+});
+
+test("days follow the order of the log, and every line has a key of its own", () => {
+  const day = 86_400;
+  const dated = (position, days, more) => ({ ...said(position), at: 1e9 + days * day, ...more });
+  // A sender, and a client id, that look like a day's or the line's before what is new.
+  const sly = { sender: "day", client_id: new Date(1e12).toDateString() };
+  const lines = linesOf([dated(1, 0), dated(2, -1), dated(3, 0), dated(4, 0, sly), dated(5, -1)], null, "ana");
+  const kinds = lines.map(({ kind }) => kind).join(" ");
+  assert.equal(kinds, "day message day message day message message day message");
+  assert.equal(new Set(lines.map(({ key }) => key)).size, lines.length);
+});
+
+test("who comes and goes with nothing said between is one line, whose key stays", () => {
+  const came = (position, user, type = "room.joined") => ({ type, position, user, at: 1e9 });
+  const entries = [came(1, "ana"), came(2, "bob"), came(3, "ana", "room.left"), said(4), came(5, "ana"), came(6, "bob")];
+  const lines = (last) => linesOf(entries.slice(0, last), null, "zoe").filter(({ kind }) => kind !== "day");
+  assert.deepEqual(lines(6).map(({ kind }) => kind), ["comings", "message", "comings"]);
+  assert.deepEqual(comingsOf(lines(6)[0].entries), { joined: ["bob", "ana"], left: ["ana"] });
+  assert.equal(lines(1)[0].key, lines(3)[0].key);
+  assert.deepEqual(linesOf([{ type: "of.tomorrow", position: 7, at: 1e9 }], null, "ana"), []);
+});
+
+test("a reaction may be called like anything, and has one form", () => {
+  const told = JSON.parse('{"constructor":["ana"],"__proto__":["bob"],"❤":["ana"],"❤️":["ana","bob"]}');
+  const reactions = gathered(told);
+  const shown = () => [...reactions.values()].map(({ emoji, users }) => [emoji, users.join()]);
+  assert.deepEqual(shown(), [["constructor", "ana"], ["__proto__", "bob"], ["❤️", "ana,bob"]]);
+  assert.ok(hasReacted({ reactions }, "❤", "bob") && !hasReacted({ reactions }, "toString", "bob"));
+  for (const emoji of ["toString", "__proto__", "❤"]) react(reactions, emoji, "bob", emoji !== "__proto__");
+  react(reactions, "❤", "ana", false);
+  assert.deepEqual(shown(), [["constructor", "ana"], ["❤️", "bob"], ["toString", "bob"]]);
+});
+
+test("what fails alone is told, and the rest goes on", (context) => {
+  const told = context.mock.method(console, "error", () => {});
+  const { model, room } = welcomed({});
+  room.typing = null; // whatever it may be that breaks
+  model.arrived("lobby", [said(5)]);
+  assert.deepEqual([positions(room.log), told.mock.callCount()], [[5], 1]);
+  assert.equal(shielded((one, two) => one + two, 1, 2), 3);
 });
 
 test("a part of a long log is shown, and it moves", () => {

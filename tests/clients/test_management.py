@@ -139,6 +139,24 @@ async def test_a_manager_sees_the_services_and_how_much_they_do(manage, people, 
     await expect(page.get_by_role("img", name=re.compile("^Diagram of the"))).to_be_visible()
 
 
+async def test_the_page_says_what_runs_and_counts_no_reports(manage, house):
+    """Of this chat: a bus in memory, SQLite, the embedded MongoDB stand-in, a folder."""
+    page = await manage()
+    diagram = page.get_by_role("img", name=re.compile("^Diagram of the"))
+    await expect(diagram).to_have_accessible_name(re.compile("Memory bus"))
+    await expect(diagram.locator(".broker > .title")).to_have_text("Memory bus")
+    stores = diagram.locator(".store text")
+    await expect(stores).to_have_count(3)
+    assert sorted(await stores.all_text_contents()) == ["Folder", "SQLite", "nx-27017"]
+    await expect(page.locator("#event-rows tr")).not_to_have_count(0)
+    await expect(row(page, "event-rows", "service.reported")).to_have_count(0)
+    # A service that reports on itself, and does nothing else, has published nothing.
+    await expect(row(page, "service-rows", "picky").locator("td").nth(5)).to_have_text("0 (0/s)")
+    await expect(diagram).not_to_contain_text(re.compile("RabbitMQ|MariaDB"))
+    answer = await page.request.get(f"{house.url}/api/manage/services")
+    assert house.settings.data_dir not in await answer.text()
+
+
 async def test_to_pause_holds_all_of_it(manage, people):
     page = await manage()
     await expect(page.locator("#moment")).to_contain_text("as of")
@@ -181,6 +199,8 @@ async def test_a_service_is_killed_and_its_queue_grows(visit, real_chat):
     alarm = page.locator("#alarm")
     await expect(page.locator("#figure-services")).to_contain_text(" of ")
     await expect(row(page, "service-rows", "notifications")).to_have_count(1)
+    await expect(page.locator("#diagram .broker > .title")).to_have_text("RabbitMQ")
+    await expect(page.locator("#diagram .store", has_text="MariaDB")).to_have_count(1)
     await expect(alarm).to_be_empty(
         timeout=20_000
     )  # each has reported: who never was is not missed

@@ -115,7 +115,7 @@ async def test_unread_and_mentions_are_counted_and_told(visit):
     office = mia.page.locator("#joined").get_by_role("button", name="Office")
     await ned.says("anybody there?")
     await expect(office.get_by_label("1 unread")).to_be_visible()
-    await expect(mia.page).to_have_title(re.compile(r"^\(\d+\) NoChat$"))
+    await expect(mia.page).to_have_title(re.compile(r"^\(\d+\) Garden · NoChat$"))
     await ned.says("@mia, are you?")
     await expect(office.get_by_label("1 mention")).to_be_visible()
     notice = mia.page.get_by_role("button", name="ned mentioned you in Office")

@@ -28,6 +28,19 @@ async def test_nobody_comes_in_without_a_session(url):
     assert said == [{"message": "log in first"}]
 
 
+@pytest.mark.parametrize("auth", [{"user": "somebody"}, {"user": "somebody", "positions": 7}])
+async def test_who_takes_the_session_for_another_s_does_not_come_in(url, ana, auth):
+    """What such a page has to send is not this user's."""
+    socket, said = socketio.AsyncClient(http_session=ana._http, reconnection=False), []
+    socket.on("connect_error", said.append)
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        await socket.connect(url, auth=auth)
+    assert said == [{"message": "another user"}]
+    for believed in ({"user": ana.name}, {"user": 7}, {"user": ""}, None):
+        await socket.connect(url, auth=believed)
+        await socket.disconnect()
+
+
 async def test_no_other_sites_page_may_open_a_socket(url, ana):
     for origin, status in ((url, 200), ("http://evil.example", 400)):
         headers = {"Origin": origin}

@@ -160,6 +160,16 @@ async def test_mentions_count_until_they_are_read(store):
     assert room.mentions == 0
 
 
+async def test_a_direct_message_is_unread_and_no_mention(store):
+    """As the page counts it when it comes."""
+    pair = [RoomCreated("dm-1", 1, "eve", "eve & bob", "direct"), RoomJoined("dm-1", 2, "bob")]
+    said = MessageSent("dm-1", 3, "eve", "c1", "hello")
+    told = UserNotified("bob", "dm-1", 3, "eve", "hello", "direct")
+    await store.record([*pair, said, told])
+    [room] = (await store.rooms("bob")).rooms
+    assert (room.unread, room.mentions) == (1, 0)
+
+
 async def test_trends_count_users_rooms_words_and_hours(store):
     noon = 12 * 3600.0
     await store.record(BEGINNING)

@@ -1,8 +1,10 @@
 /** The management page's wiring: who looks, which tab is open, and what is asked again and again. */
 
 import { prefer, preference, wear } from "../preferences.js";
+import * as session from "../session.js";
 import { closeDialogs, wireDialogs } from "../view/dialogs.js";
 import { $, el, say } from "../view/dom.js";
+import { afterPress } from "../view/press.js";
 import * as api from "./api.js";
 import { Letters } from "./letters.js";
 import { Poll } from "./poll.js";
@@ -16,7 +18,7 @@ import { LANGUAGES, speak, words } from "./words.js";
 const EVERY = 2; // seconds between two looks at the services
 const SELDOM = 6; // and at the list that is open
 
-let manager = "";
+let who = ""; // is logged in
 let views = null;
 let current = "system";
 let dead = 0;
@@ -34,30 +36,31 @@ $("skip").addEventListener("click", (event) => {
   event.preventDefault();
   (views ? $(current) : $("gate")).focus();
 });
+session.watch(() => who, () => location.reload());
 enter();
 
 /** Look who it is; while the chat does not answer, look again. */
 async function enter() {
   try {
     const { user, role } = await api.me();
+    who = user;
     if (!user) close(() => words.notLoggedIn);
     else if (role !== "manager") close(() => words.noManager(user));
-    else open(user);
+    else open();
   } catch (error) {
     close(() => words.trouble(error.message));
     setTimeout(enter, EVERY * 1000);
   }
 }
 
-function open(user) {
-  manager = user;
+function open() {
   gate = null;
   $("gate").hidden = true;
   $("manage").hidden = false;
   views = {
     system: new System({ pause: (wanted) => (wanted ? watching.stop() : watching.start()) }),
     "dead-letters": new Letters({ failed }),
-    users: new Users({ me: manager, failed }),
+    users: new Users({ me: who, failed }),
     rooms: new Rooms({ failed }),
     trends: new Trends({ failed }),
   };
@@ -86,6 +89,7 @@ function close(reason) {
 async function watch() {
   try {
     const answer = await api.services();
+    await new Promise(afterPress);
     if (!watching.running) return;
     say($("banner"), "");
     count(views.system.take(answer));
@@ -103,7 +107,7 @@ function count(letters) {
 
 function failed(error) {
   if (error.status === 401) close(() => words.signedOutHere);
-  else if (error.status === 403) close(() => words.noManager(manager));
+  else if (error.status === 403) close(() => words.noManager(who));
   else say($("banner"), words.trouble(error.message));
 }
 

@@ -35,28 +35,28 @@ export class Diagram {
     const names = view.services.map(({ name }) => name);
     const narrow = this.#place.clientWidth < NARROW;
     const queues = view.queues.map(({ name }) => name);
-    const shape = JSON.stringify([words.language, narrow, names, queues]);
-    if (shape !== this.#shape) this.#draw(view, names, narrow);
+    const stores = new Map(view.services.filter(({ store }) => store).map(({ name, store }) => [name, store]));
+    const shape = JSON.stringify([words.language, narrow, names, queues, view.bus, ...stores]);
+    if (shape !== this.#shape) this.#draw(view, names, stores, narrow);
     this.#shape = shape;
     view.services.forEach((each) => this.#showService(each));
     view.queues.forEach((each) => this.#showQueue(each));
   }
 
-  #draw(view, names, narrow) {
-    const stores = words.stores;
+  #draw(view, names, stores, narrow) {
     const plan = layout(names, view.queues.length, stores, narrow);
     const picture = svg("svg", {
       viewBox: `0 0 ${plan.width} ${plan.height}`,
       class: narrow ? "narrow" : "wide",
       role: "img",
-      "aria-label": words.diagram,
+      "aria-label": words.diagram(words.part(view.bus)),
     });
     this.#parts.clear();
     for (const line of plan.lines) picture.append(...this.#line(line));
     for (const [name, box] of Object.entries(plan.boxes)) {
       if (name === "browsers") picture.append(labelled(box, words.browsers, "browsers"));
-      else if (name === "broker") picture.append(this.#broker(box, view.queues));
-      else if (name.startsWith("store ")) picture.append(cylinder(box, stores[name.slice(6)]));
+      else if (name === "broker") picture.append(this.#broker(box, view));
+      else if (name.startsWith("store ")) picture.append(cylinder(box, words.part(stores.get(name.slice(6)))));
       else if (names.includes(name)) picture.append(this.#service(box, name));
     }
     this.#place.replaceChildren(picture);
@@ -70,8 +70,8 @@ export class Diagram {
     return [line, dots];
   }
 
-  #broker(box, queues) {
-    const group = labelled({ ...box, title: true }, "RabbitMQ", "broker");
+  #broker(box, { bus, queues }) {
+    const group = labelled({ ...box, title: true }, words.part(bus), "broker");
     queues.forEach(({ name }, at) => {
       const y = box.y + 46 + (at + 0.5) * box.row;
       const right = box.x + box.w - 14;

@@ -14,6 +14,8 @@ export function behind(names) {
  *
  * A line is `{ of, way, d }`: of a service, what it gets (`in`), sends (`out`), does with `browsers`
  * or with its `store`.
+ *
+ * @param stores what keeps a service's data, by the service: a Map.
  */
 export function layout(names, queues, stores, narrow) {
   return narrow ? upright(names, queues, stores) : abreast(names, queues, stores);
@@ -45,7 +47,7 @@ function abreast(names, queues, stores) {
     boxes[name] = box;
     lines.push({ of: name, way: "in", d: `M 792 ${y - 11} H 896` });
     lines.push({ of: name, way: "out", d: `M 896 ${y + 11} H 792` });
-    if (!stores[name]) return;
+    if (!stores.has(name)) return;
     boxes[`store ${name}`] = { x: 1158, y: y - 34, w: 116, h: 68 };
     lines.push({ of: name, way: "store", d: `M 1102 ${y} H 1158` });
   });
@@ -74,7 +76,7 @@ function upright(names, queues, stores) {
     boxes[name] = box;
     lines.push({ of: name, way: "in", d: `M 38 ${below} V ${y - 11} H ${box.x}` });
     lines.push({ of: name, way: "out", d: `M ${box.x} ${y + 11} H 18 V ${below}` });
-    if (!stores[name]) return;
+    if (!stores.has(name)) return;
     boxes[`store ${name}`] = { x: 266, y: y - 30, w: 90, h: 60 };
     lines.push({ of: name, way: "store", d: `M ${box.x + box.w} ${y} H 266` });
   });

@@ -1,3 +1,5 @@
+import { shielded } from "../shield.js";
+
 /** Something that is asked again and again: the next time only after an answer, or a failure. */
 export class Poll {
   #seconds;
@@ -28,7 +30,7 @@ export class Poll {
   #next(seconds, turn) {
     this.#timer = setTimeout(async () => {
       // A page in the background shows nothing: it need not ask.
-      if (!document.hidden) await this.#ask();
+      if (!document.hidden) await shielded(this.#ask)?.catch?.(reportError);
       if (turn === this.#turn) this.#next(this.#seconds, turn);
     }, seconds * 1000);
   }

@@ -22,10 +22,10 @@ export class Rates {
     const last = this.#answers.at(-1) ?? answer;
     this.#mourn(answer, last);
     const before = byInstance(last);
-    const services = answer.services.map(({ name, instances }) => {
+    const services = answer.services.map(({ name, store, instances }) => {
       const each = instances.map((now) => ({ ...now, ...this.#ratesOf(now, before.get(now.instance)) }));
       const gone = [...this.#gone.values()].filter((it) => it.service === name);
-      return { name, instances: each, gone, in: sum(each, "in"), out: sum(each, "out") };
+      return { name, store, instances: each, gone, in: sum(each, "in"), out: sum(each, "out") };
     });
     const waited = new Map(last.queues.map((queue) => [queue.name, queue.messages]));
     const queues = [...answer.queues].sort(byName).map((queue) => {
@@ -34,7 +34,7 @@ export class Rates {
     });
     const events = this.#events(answer, this.#answers[0] ?? answer);
     this.#answers = [...this.#answers, answer].slice(-APART);
-    return { at: answer.at, services, queues, events, rate: sum(services, "out") };
+    return { at: answer.at, bus: answer.bus, services, queues, events, rate: sum(services, "out") };
   }
 
   /** What an instance does; what it did, while it has not reported again. */

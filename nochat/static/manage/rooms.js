@@ -1,8 +1,10 @@
 /** Rooms: who is in them, and moderation as their owners have it. */
 
+import { searchable } from "../text.js";
 import { confirmed } from "../view/dialogs.js";
 import { $, el, say, sync } from "../view/dom.js";
 import { focusOn } from "../view/focus.js";
+import { afterPress } from "../view/press.js";
 import * as api from "./api.js";
 import { words } from "./words.js";
 
@@ -21,6 +23,7 @@ export class Rooms {
   async load() {
     try {
       this.#rooms = (await api.rooms()).rooms;
+      await new Promise(afterPress);
       this.render();
     } catch (error) {
       this.#failed(error);
@@ -28,8 +31,8 @@ export class Rooms {
   }
 
   render() {
-    const wanted = $("room-filter").value.trim().toLowerCase();
-    const found = this.#rooms.filter(({ title }) => title.toLowerCase().includes(wanted));
+    const wanted = $("room-filter").value.trim();
+    const found = this.#rooms.filter(({ title }) => searchable(title).includes(searchable(wanted)));
     sync($("room-list"), found.map((room) => ({ room, key: room.room })), () => this.#frame(), showRoom);
     $("no-rooms").hidden = found.length > 0;
   }

@@ -1,9 +1,9 @@
 /** Where a message is written, or written anew: Enter sends it, Shift+Enter starts a new line. */
 
 import * as drafts from "../drafts.js";
-import { nameBegun } from "../text.js";
+import { nameBegun, searchable } from "../text.js";
 import { words } from "../words.js";
-import { $, say } from "./dom.js";
+import { $, composes, say } from "./dom.js";
 import { focusOn } from "./focus.js";
 import { Listbox } from "./listbox.js";
 import { told } from "./quote.js";
@@ -150,7 +150,7 @@ export class Composer {
   }
 
   #key(event) {
-    if (event.isComposing) return;
+    if (composes(event)) return;
     if (event.key === "Enter" && !event.shiftKey) {
       event.preventDefault();
       this.#form.requestSubmit();
@@ -179,8 +179,8 @@ export class Composer {
   }
 
   #suggest() {
-    const begun = nameBegun(this.#before)?.toLowerCase();
-    const matches = (name) => name.toLowerCase().startsWith(begun);
+    const begun = nameBegun(this.#before);
+    const matches = (name) => searchable(name).startsWith(searchable(begun));
     this.list.show(begun === undefined ? [] : this.#names.filter(matches));
   }
 

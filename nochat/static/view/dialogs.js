@@ -3,11 +3,21 @@
 import { $, say } from "./dom.js";
 import { focusOn } from "./focus.js";
 
-/** Make a dialog's `data-close` buttons and the shade around it close it. */
+/**
+ * Make a dialog's `data-close` buttons and the shade around it close it. What was typed in it,
+ * passwords too, does not outlive that.
+ */
 export function wireDialogs() {
   for (const dialog of document.querySelectorAll("dialog")) {
+    let pressed;
+    dialog.addEventListener("pointerdown", ({ target }) => (pressed = target));
     dialog.addEventListener("click", ({ target }) => {
-      if (target === dialog || target.closest("[data-close]")) dialog.close();
+      // Who selects a text, and lets go outside, did not press the shade.
+      const shade = target === dialog && pressed === dialog;
+      if (shade || target.closest("[data-close]")) dialog.close();
+    });
+    dialog.addEventListener("close", () => {
+      for (const form of dialog.querySelectorAll("form")) form.reset();
     });
   }
 }
@@ -24,6 +34,7 @@ export function confirmed({ title, hint, act, grave = true }) {
   say($("confirm-hint"), hint);
   say($("confirm-yes"), act);
   $("confirm-yes").className = grave ? "danger" : "primary";
+  if (dialog.open) dialog.close();
   dialog.returnValue = "";
   dialog.showModal();
   return new Promise((resolve) => {
@@ -48,8 +59,10 @@ export class FormDialog {
   }
 
   #error;
+  #turn = 0;
 
   open() {
+    this.#turn += 1;
     this.form.reset();
     say(this.#error, "");
     this.dialog.showModal();
@@ -62,11 +75,13 @@ export class FormDialog {
 
   async #submit(submit) {
     const button = this.form.querySelector(".primary");
+    const turn = this.#turn;
     button.disabled = true;
     try {
       await submit(this.form);
-      this.dialog.close();
+      if (turn === this.#turn) this.dialog.close();
     } catch (error) {
+      if (turn !== this.#turn) return; // it was closed, and may be open for something else
       say(this.#error, error.message);
       focusOn(this.#field);
     } finally {

@@ -1,5 +1,7 @@
 /** The few things that every view needs. What users wrote only ever becomes text. */
 
+import { shielded } from "../shield.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 const HUES = 8;
 
@@ -15,6 +17,9 @@ export function el(tag, properties = {}, ...children) {
   element.append(...children);
   return element;
 }
+
+/** Whether a key is for the input method: in Safari also the Enter that ends a composition, 229. */
+export const composes = ({ isComposing, keyCode }) => isComposing || keyCode === 229;
 
 /** One of the icons at the end of the page. */
 export function icon(name) {
@@ -48,7 +53,8 @@ export function say(element, text) {
 
 /**
  * Make a list's children those of `items`, by key: elements that are there already stay, so that
- * only what is new is announced and the focus is not lost.
+ * only what is new is announced and the focus is not lost. An item that can't be shown is left out,
+ * and one whose key another has already.
  */
 export function sync(list, items, make, update = () => {}) {
   const old = new Map([...list.children].map((child) => [child.dataset.key, child]));
@@ -57,13 +63,12 @@ export function sync(list, items, make, update = () => {}) {
   for (const [key, child] of old) if (!wanted.has(key)) child.remove();
   let next = list.firstElementChild;
   for (const item of items) {
-    let child = old.get(item.key);
-    if (!child) {
-      child = make(item);
-      child.dataset.key = item.key;
-    }
+    if (!wanted.delete(item.key)) continue;
+    const child = old.get(item.key) ?? shielded(make, item);
+    if (!child) continue;
+    child.dataset.key = item.key;
     if (child === next) next = next.nextElementSibling;
     else list.insertBefore(child, next);
-    update(child, item);
+    shielded(update, child, item);
   }
 }

@@ -25,6 +25,11 @@ export class Door {
     focusOn(this.#form.user);
   }
 
+  /** Whether nobody has begun to log in here. */
+  get isUntouched() {
+    return !this.#form.user.value && !this.#form.password.value;
+  }
+
   hide() {
     $("door").hidden = true;
     this.#form.reset();
@@ -42,7 +47,7 @@ export class Door {
     try {
       await enter(action, user, password);
     } catch (error) {
-      this.#busy(false);
+      this.#busy(false); // before the focus goes to a field
       this.#complain(error.message, FIELDS[error.status]);
     } finally {
       this.#busy(false);

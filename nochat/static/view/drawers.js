@@ -1,6 +1,6 @@
 /** On a narrow screen the panels are drawers: a button opens one, Escape or a choice closes it. */
 
-import { $ } from "./dom.js";
+import { $, composes } from "./dom.js";
 
 const DRAWERS = ["rooms", "people", "search"];
 
@@ -11,13 +11,15 @@ export function wireDrawers() {
   $("search-close").addEventListener("click", () => close("search"));
   document.addEventListener("keydown", (event) => {
     const open = DRAWERS.find(isOpen);
-    if (event.key === "Escape" && open && !document.querySelector("dialog[open]")) close(open);
+    if (event.key === "Escape" && !composes(event) && open && !document.querySelector("dialog[open]")) close(open);
   });
-  document.addEventListener("pointerdown", ({ target }) => {
+  // By the click, not the press: what is behind the drawer would get the click.
+  let pressed = false;
+  const isOutside = ({ target }) => !target.closest(".panel, .drawer, dialog, #notices, #search-button");
+  document.addEventListener("pointerdown", (event) => (pressed = isOutside(event)));
+  document.addEventListener("click", (event) => {
     const open = DRAWERS.find(isOpen);
-    if (open && covers(open) && !target.closest(".panel, .drawer, dialog, #notices, #search-button")) {
-      closeDrawers();
-    }
+    if (open && covers(open) && pressed && isOutside(event)) closeDrawers();
   });
   addEventListener("resize", settle);
 }

@@ -25,6 +25,7 @@ export class Header {
     say($("transport"), status === "online" ? words.connected(transport) : "");
     document.body.dataset.status = status;
     const unread = model.joined.reduce((sum, each) => sum + each.unread, 0);
-    document.title = unread ? `(${unread}) NoChat` : "NoChat";
+    const where = room ? `${room.titleFor(user)} · NoChat` : "NoChat";
+    document.title = unread ? `(${unread}) ${where}` : where;
   }
 }

@@ -1,9 +1,14 @@
 /** One line of the log as an element: made once, then only what changed is written. */
 
+import { comingsOf } from "../lines.js";
 import { words } from "../words.js";
 import { avatar, el, say, sync } from "./dom.js";
 import { rendered } from "./markdown.js";
 import { quoteOf, told } from "./quote.js";
+
+const MOST_REACTIONS = 20; // of one message that are shown …
+const MOST_NAMES = 20; // … and names that one of them is said to be by
+const FEW = 3; // names of who came or went
 
 export class Lines {
   /**
@@ -18,6 +23,7 @@ export class Lines {
     if (item.kind === "day") return el("li", { className: "day" }, words.day(item.date));
     if (item.kind === "seam") return el("li", { className: "seam" }, words.seam);
     if (item.kind === "note") return el("li", { className: "note" }, `${noteOf(item.entry)} `, time(item.date));
+    if (item.kind === "comings") return el("li", { className: "note" });
     const name = el("strong", { dir: "auto" }, item.sender);
     const head = el("p", { className: "head" }, name, " ", time(item.date));
     // What happens to a message later is no news to announce.
@@ -29,6 +35,7 @@ export class Lines {
   }
 
   update(line, item, user, room) {
+    if (item.kind === "comings") return showComings(line, item);
     if (item.kind !== "message") return;
     line.classList.toggle("follows", item.follows && !item.entry.reply_to);
     this.#quote(line, item.entry, room);
@@ -40,8 +47,8 @@ export class Lines {
     line.classList.toggle("mine", mine);
     line.classList.toggle("deleted", Boolean(entry.deleted));
     this.#write(line, entry, user, mine, room);
-    sync(line.querySelector(".reactions"), reactionsOf(entry), (item) => this.#chip(entry, item), (chip, { users }) => {
-      update(chip, users, user);
+    sync(line.querySelector(".reactions"), reactionsOf(entry), (item) => this.#chip(entry, item), (chip, item) => {
+      update(chip, item, user);
     });
     if (mine) {
       line.dataset.state = state;
@@ -78,9 +85,10 @@ export class Lines {
     quote.disabled = !original;
   }
 
-  #chip(entry, { key }) {
-    const act = () => this.act.react(entry, key);
-    return el("button", { className: "chip", onclick: act }, el("span", { dir: "auto" }, key), el("span", { className: "count" }));
+  #chip(entry, { emoji, more }) {
+    if (more) return el("span", { className: "chip more" });
+    const act = () => this.act.react(entry, emoji);
+    return el("button", { className: "chip", onclick: act }, el("span", { dir: "auto" }), el("span", { className: "count" }));
   }
 
   #state({ reason, client_id }, state) {
@@ -92,12 +100,39 @@ export class Lines {
   }
 }
 
-const reactionsOf = ({ reactions = {} }) =>
-  Object.entries(reactions).map(([key, users]) => ({ key, users }));
+/** As many as help; how many more there are. */
+function reactionsOf({ reactions = new Map() }) {
+  const shown = [...reactions].slice(0, MOST_REACTIONS);
+  const items = shown.map(([key, { emoji, users }]) => ({ key: `with ${key}`, emoji, users }));
+  const more = reactions.size - shown.length;
+  return more ? [...items, { key: "more", more }] : items;
+}
 
-function update(chip, users, user) {
+/** Some names, and how many others. */
+function some(users, most) {
+  if (users.length <= most + 1) return users;
+  return [...users.slice(0, most), words.others(users.length - most)];
+}
+
+/** Who came and went with nothing said between: a line, that opens to each of them. */
+function showComings(line, { entries }) {
+  const stamp = `${entries.length}`;
+  if (line.dataset.stamp === stamp) return;
+  line.dataset.stamp = stamp;
+  const each = entries.map((entry) => [`${noteOf(entry)} `, time(new Date(entry.at * 1000))]);
+  if (each.length === 1) return line.replaceChildren(...each[0]);
+  const { joined, left } = comingsOf(entries);
+  const said = [joined.length && words.allJoined(some(joined, FEW)), left.length && words.allLeft(some(left, FEW))];
+  const summary = el("summary", { tabIndex: -1 }, `${said.filter(Boolean).join(" · ")} `, each.at(-1)[1].cloneNode(true));
+  const open = Boolean(line.querySelector("details")?.open);
+  line.replaceChildren(el("details", { open }, summary, el("ul", {}, ...each.map((parts) => el("li", {}, ...parts)))));
+}
+
+function update(chip, { emoji, users, more }, user) {
+  if (more) return say(chip, words.moreReactions(more));
+  say(chip.firstElementChild, emoji);
   say(chip.querySelector(".count"), `${users.length}`);
-  const label = words.reactedBy(chip.dataset.key, users);
+  const label = words.reactedBy(emoji, users.length, some(users, MOST_NAMES));
   chip.setAttribute("aria-pressed", users.includes(user));
   chip.setAttribute("aria-label", label);
   chip.title = label;
@@ -105,7 +140,7 @@ function update(chip, users, user) {
 
 function noteOf({ type, user, invitee, member, action }) {
   if (type === "user.invited") return words.wasInvited(user, invitee);
-  if (type === "member.moderated") return words.moderated[action](user, member);
+  if (type === "member.moderated") return words.moderated[action]?.(user, member) ?? "";
   return { "room.created": words.created, "room.joined": words.joined, "room.left": words.left }[type](user);
 }
 

@@ -1,7 +1,8 @@
 /** Suggestions under or over a field: arrows choose, Enter or Tab takes, Escape closes. */
 
 import { words } from "../words.js";
-import { avatar, el } from "./dom.js";
+import { avatar, composes, el } from "./dom.js";
+import { afterPress } from "./press.js";
 
 const MOST = 8;
 
@@ -25,7 +26,8 @@ export class Listbox {
     field.after(this.#list, this.#status);
     // Before the field's own keys: Enter takes a suggestion, and sends no message.
     field.addEventListener("keydown", (event) => this.#key(event), { capture: true });
-    field.addEventListener("blur", () => this.show([]));
+    // Not under the press that took the focus: where the list had been, other things move to.
+    field.addEventListener("blur", () => afterPress(() => this.show([])));
     // The field keeps the focus.
     this.#list.addEventListener("mousedown", (event) => event.preventDefault());
   }
@@ -68,9 +70,10 @@ export class Listbox {
   }
 
   #key(event) {
-    if (!this.open || event.isComposing || event.shiftKey) return;
+    if (!this.open || composes(event) || event.shiftKey) return;
     const count = this.#names.length;
     const acts = {
+      __proto__: null,
       ArrowDown: () => this.#choose((this.#at + 1) % count),
       ArrowUp: () => this.#choose((this.#at - 1 + count) % count),
       Enter: () => this.#take(this.#at),

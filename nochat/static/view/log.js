@@ -1,14 +1,15 @@
 /** The open room's messages: a part of them in the document, and what the reader was at in sight. */
 
 import { Excerpt } from "../excerpt.js";
-import { linesOf } from "../lines.js";
+import { linesOf, messageKey } from "../lines.js";
 import { words } from "../words.js";
-import { $, say, sync } from "./dom.js";
+import { $, composes, say, sync } from "./dom.js";
 import { focusOn } from "./focus.js";
 import { Lines } from "./line.js";
 import { Toolbar } from "./toolbar.js";
 
 const NEAR = 80; // pixels from an end that count as being there
+const STOPS = ".message, .note summary"; // where arrows go: the log is one stop of Tab
 const SHOWN = 4000; // milliseconds that a message stays marked which was jumped to
 
 export class Log {
@@ -38,8 +39,16 @@ export class Log {
       // A finger's tap gives the message the focus, and no button is under it before.
       if (event.pointerType !== "touch") this.#point(event.target);
     });
-    this.#lines.addEventListener("pointerleave", () => this.toolbar.rest());
+    this.#lines.addEventListener("pointerleave", ({ pointerType }) => {
+      if (pointerType !== "touch") this.toolbar.rest(); // a finger leaves with every tap
+    });
     this.#lines.addEventListener("focusin", (event) => this.#point(event.target));
+    // Later: what had the focus may just be gone, and another part of the toolbar get it.
+    this.#lines.addEventListener("focusout", () => setTimeout(() => {
+      // A dialog gives the focus back to the button that it was asked for with.
+      const back = !document.hasFocus() || document.querySelector("dialog[open]");
+      if (!back && !this.#lines.contains(document.activeElement)) this.toolbar.rest();
+    }));
     this.#log.addEventListener("keydown", (event) => this.#key(event));
     // A phone's keyboard takes half of the height: what was in sight stays so.
     new ResizeObserver(() => this.#ended && this.#scrollToEnd()).observe(this.#log);
@@ -57,8 +66,8 @@ export class Log {
     const { begins, ends } = this.#fill(room);
     this.toolbar.check();
     $("earlier").hidden = !room || (room.log.complete && begins);
-    $("empty").hidden = Boolean(room && this.#lines.children.length);
-    say($("empty"), room ? words.empty : words.noRoom);
+    $("empty").hidden = Boolean(room && !isSilent(room));
+    say($("empty"), room ? nothingIn(room, model.user) : words.noRoom);
     this.#keepInSight(held, this.#isNews(room));
     this.#ended = ends && this.#atEnd();
     if (this.#ended) this.#excerpt.follow();
@@ -86,8 +95,8 @@ export class Log {
     this.#excerpt.around(log, position);
     this.#ended = false;
     this.render(this.#model);
-    const { sender, client_id } = log.at(position);
-    const line = [...this.#lines.children].find(({ dataset }) => dataset.key === `${sender} ${client_id}`);
+    const key = messageKey(log.at(position));
+    const line = [...this.#lines.children].find(({ dataset }) => dataset.key === key);
     line.scrollIntoView({ block: "center" });
     line.classList.add("found");
     setTimeout(() => line.classList.remove("found"), SHOWN);
@@ -126,12 +135,13 @@ export class Log {
     return { news, mine: last?.sender === this.#model.user };
   }
 
-  /** The first line in sight that stays with its neighbours (no day), and where. */
+  /** The first line in sight that stays as it is (no day, no note that others may join), and where. */
   #held() {
     if (this.#ended) return null;
     const top = this.#log.scrollTop;
-    const line = [...this.#lines.querySelectorAll(":scope > .message, :scope > .note")]
+    const first = (kind) => [...this.#lines.querySelectorAll(`:scope > ${kind}`)]
       .find((each) => each.offsetTop + each.offsetHeight > top);
+    const line = first(".message") ?? first(".note");
     return line && { line, offset: line.offsetTop - top };
   }
 
@@ -190,19 +200,19 @@ export class Log {
 
   #entryOf(line) {
     const { key } = line.dataset;
-    return this.#room?.log.entries.findLast(({ sender, client_id }) => `${sender} ${client_id}` === key);
+    return this.#room?.log.entries.findLast((entry) => messageKey(entry) === key);
   }
 
-  /** Arrows go from message to message; a letter begins to write. */
+  /** Arrows go from message to message, and to notes that open; a letter begins to write. */
   #key(event) {
-    const line = event.target.closest(".message");
-    if (event.target !== line && event.target !== this.#log) return;
-    const messages = [...this.#lines.querySelectorAll(".message")];
-    const at = line ? messages.indexOf(line) : messages.length;
-    const to = { ArrowUp: at - 1, ArrowDown: line ? at + 1 : at - 1, Home: 0, End: messages.length - 1 };
-    if (event.key in to) {
+    const line = event.target.closest(STOPS);
+    if ((event.target !== line && event.target !== this.#log) || composes(event)) return;
+    const stops = [...this.#lines.querySelectorAll(STOPS)];
+    const at = line ? stops.indexOf(line) : stops.length;
+    const to = { ArrowUp: at - 1, ArrowDown: line ? at + 1 : at - 1, Home: 0, End: stops.length - 1 };
+    if (Object.hasOwn(to, event.key)) {
       event.preventDefault();
-      messages[Math.max(0, Math.min(to[event.key], messages.length - 1))]?.focus();
+      stops[Math.max(0, Math.min(to[event.key], stops.length - 1))]?.focus();
     } else if (event.key === "Escape" || isLetter(event)) this.act.write();
   }
 
@@ -213,6 +223,15 @@ export class Log {
   #scrollToEnd() {
     this.#log.scrollTop = this.#log.scrollHeight;
   }
+}
+
+/** Whether nobody has written anything in a room that is known from its beginning. */
+const isSilent = ({ log, outgoing }) =>
+  log.complete && !outgoing.size && log.entries.every(({ text }) => text === undefined);
+
+function nothingIn(room, user) {
+  if (room.kind === "direct") return words.emptyDirect(room.peerOf(user));
+  return room.members.size > 1 ? words.empty : words.emptyAlone;
 }
 
 const isLetter = ({ key, ctrlKey, metaKey, altKey }) =>

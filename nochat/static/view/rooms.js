@@ -1,5 +1,6 @@
 /** The panel of rooms: invitations, the user's own rooms and talks with what is unread, the others. */
 
+import { searchable } from "../text.js";
 import { words } from "../words.js";
 import { $, avatar, el, icon, say, sync } from "./dom.js";
 
@@ -31,11 +32,16 @@ export class Rooms {
     badge($("elsewhere"), mentions || unread, mentions > 0);
   }
 
+  /** Forget what was filtered: its reader left. */
+  clear() {
+    $("others-filter").value = "";
+  }
+
   #renderOthers(others) {
     const filter = $("others-filter");
     filter.hidden = others.length < MANY && !filter.value;
-    const wanted = filter.hidden ? "" : filter.value.trim().toLowerCase();
-    const shown = others.filter(({ title }) => title.toLowerCase().includes(wanted));
+    const wanted = filter.hidden ? "" : filter.value.trim();
+    const shown = others.filter(({ title }) => searchable(title).includes(searchable(wanted)));
     sync($("others"), shown, (item) => this.#offer(item), (row, { title }) => {
       say(row.querySelector(".name"), title);
     });

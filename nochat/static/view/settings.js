@@ -25,7 +25,7 @@ export class Settings {
       wear(target.value);
     });
     $("notify").addEventListener("change", async ({ target }) => {
-      await alerts.want(target.checked);
+      await alerts.want(target.checked).catch(() => {}); // what came of it is shown
       this.#showAlerts();
     });
     $("settings-button").addEventListener("click", () => this.#open());
@@ -65,7 +65,8 @@ export class Settings {
     $("notify").checked = alerts.wanted();
     $("notify").disabled = !alerts.possible();
     const known = alerts.blocked() ? words.notifyBlocked : words.notifyHint;
-    say($("notify-hint"), alerts.possible() ? known : words.notifyMissing);
+    const none = alerts.failing() ? words.notifyFailing : words.notifyMissing;
+    say($("notify-hint"), alerts.possible() ? known : none);
   }
 
   async #change() {

@@ -20,7 +20,8 @@ export class Toolbar {
   /** Go to a message's line; `may` says what is allowed there. */
   goTo(line, entry, may) {
     if (this.#line === line && this.#element.isConnected) return;
-    if (this.#element.isConnected && this.#element.contains(document.activeElement)) return;
+    if (this.#isInUse) return;
+    if (this.#element.contains(document.activeElement)) this.#line.focus({ preventScroll: true });
     this.#line = line;
     this.#element.setAttribute("aria-label", words.actions);
     this.#element.replaceChildren(...this.#buttons(entry, may));
@@ -38,9 +39,15 @@ export class Toolbar {
     this.#line = null;
   }
 
-  /** The pointer went away: the toolbar goes too, unless the keyboard is there. */
+  /** Pointer or focus went away: the toolbar goes too, unless somebody is still at work with it. */
   rest() {
-    if (!this.#line?.contains(document.activeElement)) this.leave();
+    if (this.#line && !this.#isInUse && !this.#line.matches(":focus-visible, :hover")) this.leave();
+  }
+
+  /** By the keyboard, or with the palette open. A button that was clicked keeps the focus too. */
+  get #isInUse() {
+    if (!this.#element.contains(document.activeElement)) return false;
+    return Boolean(this.#element.querySelector(".palette, :focus-visible"));
   }
 
   /** A message that was deleted meanwhile takes no reactions. */
