@@ -159,10 +159,9 @@ async def _services(caller: Caller, _: Nothing) -> Services:
     alive = watch.services()
     silent = {*ours, *watch.names()} - {each["name"] for each in alive}
     away = [{"name": name, "store": watch.store(name), "instances": []} for name in sorted(silent)]
-    memory = caller.shared.settings.bus_url.startswith("memory:")
     found: dict[str, Any] = {
         "at": time.time(),
-        "bus": "memory" if memory else "RabbitMQ",
+        "bus": "memory" if caller.shared.settings.is_bus_local else "RabbitMQ",
         "services": [*alive, *away],
         "queues": await caller.bus.depths(_queues(watch, caller.shared.settings)),
         "events": watch.events(),

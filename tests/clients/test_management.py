@@ -143,8 +143,8 @@ async def test_the_page_says_what_runs_and_counts_no_reports(manage, house):
     """Of this chat: a bus in memory, SQLite, the embedded MongoDB stand-in, a folder."""
     page = await manage()
     diagram = page.get_by_role("img", name=re.compile("^Diagram of the"))
-    await expect(diagram).to_have_accessible_name(re.compile("Memory bus"))
-    await expect(diagram.locator(".broker > .title")).to_have_text("Memory bus")
+    await expect(diagram).to_have_accessible_name(re.compile("Built-in bus"))
+    await expect(diagram.locator(".broker > .title")).to_have_text("Built-in bus")
     stores = diagram.locator(".store text")
     await expect(stores).to_have_count(3)
     assert sorted(await stores.all_text_contents()) == ["Folder", "SQLite", "nx-27017"]

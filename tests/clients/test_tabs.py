@@ -72,7 +72,7 @@ async def test_what_somebody_wrote_is_sent_by_nobody_else(visit, chat, told):
         if not told:
             notice = f"Another tab of this browser logged in as {other}"
             await expect(ana.page.get_by_text(notice)).to_be_visible()
-        await ana.is_in("Lobby")
+        await ana.is_in("Lobby", seconds=40)  # the client gives the attempt before 20 s
         await ana.says("good evening")
         await expect(ana.line(secret)).to_have_count(0)
         await witness.until(lambda: "good evening" in witness.texts())

@@ -49,9 +49,9 @@ class Visitor:
         await self.page.get_by_role("button", name="Settings").click()
         await self.page.get_by_role("button", name="Log out").click()
 
-    async def is_in(self, title: str) -> None:
+    async def is_in(self, title: str, seconds: float = PATIENCE / 1000) -> None:
         await expect(self.page.get_by_role("heading", level=1, name=title)).to_be_visible(
-            timeout=PATIENCE
+            timeout=1000 * seconds
         )
 
     async def create(self, title: str, *, private: bool = False) -> None:

@@ -51,7 +51,7 @@ async def test_a_new_socket_brings_what_was_missed(running, name):
 
 async def test_a_refusal_has_its_reason(running, name):
     async with Person(name(), running.url) as ana:
-        with pytest.raises(RuntimeError, match=rf"{ana.name}: message: .*length"):
+        with pytest.raises(RuntimeError, match=rf"{ana.name}: message: .*at most 4000 characters"):
             await ana.says("x" * 5000)
 
 

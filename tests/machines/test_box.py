@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TOOLS = ["bash", "cat", "cut", "df", "dirname", "env", "flock", "grep", "ln", "mkdir", "mv", "rm"]
-TOOLS += ["sed", "sha256sum", "tail", "tr", "true"]
+TOOLS = ["bash", "cat", "cut", "df", "dirname", "env", "flock", "grep", "ln", "mkdir", "mv"]
+TOOLS += ["python3", "rm", "sed", "sha256sum", "tail", "tr", "true"]
 
 
 @pytest.fixture
@@ -17,6 +17,9 @@ def course(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "docker" / "machine", tmp_path / "docker" / "machine")
     (tmp_path / "tools").mkdir()
     shutil.copy(ROOT / "tools" / "box", tmp_path / "tools")
+    lab = tmp_path / "nochat" / "lab"
+    lab.mkdir(parents=True)
+    shutil.copy(ROOT / "nochat" / "lab" / "surroundings.py", lab)
     (tmp_path / "bin").mkdir()
     for tool in TOOLS:
         found = shutil.which(tool)

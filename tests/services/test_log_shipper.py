@@ -194,7 +194,8 @@ async def test_a_listener_whose_certificate_is_not_trusted_gets_nothing(
     ],
 )
 async def test_what_can_not_be_used_is_said_at_the_start(listener, changes, said):
-    settings = Settings(**({"logz_url": listener.url, "logz_token": TOKEN} | changes))
+    given = {"bus_url": f"memory://{new_id()}", "logz_url": listener.url, "logz_token": TOKEN}
+    settings = Settings(**(given | changes))
     with pytest.raises(NochatError, match=said):
         async with opened(settings):
             pass
