@@ -222,7 +222,17 @@ class AmqpTransport:
     async def _declare(self, link: AmqpLink, queue: Queue) -> None:
         channel = link.channel
         durable = {"durable": queue.durable, "exclusive": queue.exclusive}
-        await link.call(channel.queue_declare, queue.name, arguments=arguments(queue), **durable)
+        try:
+            given = arguments(queue)
+            await link.call(channel.queue_declare, queue.name, arguments=given, **durable)
+        except BusError as error:
+            if "PRECONDITION_FAILED" not in str(error):
+                raise
+            raise BusError(
+                f"RabbitMQ has a queue {queue.name!r} of another version of the chat. When it is "
+                f"empty, stop the chat, delete the queue (rabbitmqctl delete_queue {queue.name}) "
+                f"and start the chat again ({error})"
+            ) from None
         for binding in queue.bindings:
             await link.call(channel.queue_bind, queue.name, binding.exchange, binding.key)
 

@@ -95,6 +95,9 @@ def _options(folder: Path, port: int) -> list[str]:
     ]
 
 
+REFUSED = {1044, 1045, 1049, 1698}  # access denied, to a database too; unknown database
+
+
 def look(url: str) -> str:
     """Ask the server at a URL for its version.
 
@@ -117,4 +120,6 @@ def _reason(error: exc.DBAPIError) -> str:
     code, text = (*error.orig.args, "", "")[:2] if error.orig else ("", error)
     if code == 2003:
         return f"can't be reached ({text})"
-    return f"refuses the user, password or database ({text})"
+    if code in REFUSED:
+        return f"refuses the user, password or database ({text})"
+    return f"refuses the connection ({text})"  # too many of them, say

@@ -133,6 +133,8 @@ def look(url: str) -> str:
     except OSError as error:
         raise NotAnswering(f"can't be reached ({error})") from error
     except pika.exceptions.AMQPConnectionError as error:
+        if "limit" in str(error):  # of connections, of a user's or a virtual host's
+            raise NotAnswering(f"refuses the connection ({error})") from error
         raise NotAnswering(f"refuses the user, password or virtual host ({error})") from error
 
 
