@@ -30,10 +30,10 @@ Reaction = Annotated[str, _taken(text.reaction, minLength=1)]
 Searched = Annotated[str, _taken(text.search, minLength=1, maxLength=text.LONGEST_SEARCH)]
 
 
-Shape = TypeVar("Shape")
+_Shape = TypeVar("_Shape")
 
 
-def read(data: Any, shape: type[Shape]) -> Shape:
+def read(data: Any, shape: type[_Shape]) -> _Shape:
     """What somebody sent, in its shape.
 
     Raises:

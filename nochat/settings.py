@@ -174,7 +174,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     try:
         found = msgspec.convert(values, Settings, strict=False)
         return msgspec.structs.replace(found, bot_name=text.name(found.bot_name))
-    except text.Refusal as refused:
+    except text.TextRefused as refused:
         raise SettingsError(f"NOCHAT_BOT_NAME can't be used: {refused}") from None
     except msgspec.ValidationError as error:
         message, _, field = str(error).partition(" - at `$.")

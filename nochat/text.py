@@ -50,7 +50,7 @@ _ROOM = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 Rule = Callable[[str], str]
 
 
-class Refusal(ValueError):
+class TextRefused(ValueError):
     """A text that is not taken; says why, to whom wrote it."""
 
 
@@ -81,10 +81,10 @@ def whole(text: str) -> str:
     """Any text that can be encoded.
 
     Raises:
-        Refusal: it holds half a character, a lone surrogate.
+        TextRefused: it holds half a character, a lone surrogate.
     """
     if not text.isascii() and _SURROGATE.search(text):
-        raise Refusal(HALF)
+        raise TextRefused(HALF)
     return text
 
 
@@ -103,13 +103,15 @@ def name(text: str) -> str:
     """The name of a new account, composed (NFC).
 
     Raises:
-        Refusal: nobody may be called so.
+        TextRefused: nobody may be called so.
     """
     found = unicodedata.normalize("NFC", whole(text))
     if not 2 <= len(found) <= LONGEST_NAME or len(identity(found)) > LONGEST_IDENTITY:
-        raise Refusal(f"a name has 2 to {LONGEST_NAME} characters")
+        raise TextRefused(f"a name has 2 to {LONGEST_NAME} characters")
     if not _NAME.fullmatch(found) or _BLANK.search(found):
-        raise Refusal("a name begins with a letter or digit; then letters, digits and . _ - follow")
+        raise TextRefused(
+            "a name begins with a letter or digit; then letters, digits and . _ - follow"
+        )
     return found
 
 
@@ -117,7 +119,7 @@ def asked_name(text: str) -> str:
     """The name of somebody who is looked for, or their name's beginning.
 
     Raises:
-        Refusal: it is too long for a name, or can't be encoded.
+        TextRefused: it is too long for a name, or can't be encoded.
     """
     return _bounded(whole(text), ASKED_NAME, "a name")
 
@@ -126,13 +128,13 @@ def title(text: str) -> str:
     """A room's title, composed, in one line.
 
     Raises:
-        Refusal: nothing of it can be seen, it would turn the text around it, or it is too long.
+        TextRefused: nothing of it can be seen, it would turn the text around it, or it is too long.
     """
     found = " ".join(unicodedata.normalize("NFC", whole(text)).split())
     if not is_visible(found):
-        raise Refusal("a title needs something that can be seen")
+        raise TextRefused("a title needs something that can be seen")
     if _CONTROL.search(found):
-        raise Refusal("a title has no control characters, nor any that turn the text around it")
+        raise TextRefused("a title has no control characters, nor any that turn the text around it")
     return _bounded(found, LONGEST_TITLE, "a title")
 
 
@@ -140,10 +142,10 @@ def message(text: str) -> str:
     """A message, as it was written.
 
     Raises:
-        Refusal: nothing of it can be seen, or it is too long.
+        TextRefused: nothing of it can be seen, or it is too long.
     """
     if not is_visible(whole(text)):
-        raise Refusal("a message needs something that can be seen")
+        raise TextRefused("a message needs something that can be seen")
     return _bounded(text, LONGEST_MESSAGE, "a message")
 
 
@@ -151,11 +153,11 @@ def reaction(text: str) -> str:
     """A reaction, in the one spelling that it has.
 
     Raises:
-        Refusal: nothing of it can be seen, it has blanks, or it is too long.
+        TextRefused: nothing of it can be seen, it has blanks, or it is too long.
     """
     found = one_spelling(whole(text))
     if not is_visible(found) or re.search(r"\s", found) or _CONTROL.search(found):
-        raise Refusal("a reaction is an emoji, or a short word")
+        raise TextRefused("a reaction is an emoji, or a short word")
     return _bounded(found, LONGEST_REACTION, "a reaction")
 
 
@@ -163,10 +165,10 @@ def search(text: str) -> str:
     """What is searched for.
 
     Raises:
-        Refusal: there is nothing to search for, or it is too long.
+        TextRefused: there is nothing to search for, or it is too long.
     """
     if not whole(text):
-        raise Refusal("a search needs a word")
+        raise TextRefused("a search needs a word")
     return _bounded(text, LONGEST_SEARCH, "a search")
 
 
@@ -174,10 +176,10 @@ def room(text: str) -> str:
     """A room's id.
 
     Raises:
-        Refusal: no room has such an id.
+        TextRefused: no room has such an id.
     """
     if not _ROOM.fullmatch(text):
-        raise Refusal("the id of a room has 1 to 40 of a to z, 0 to 9, and - after the first")
+        raise TextRefused("the id of a room has 1 to 40 of a to z, 0 to 9, and - after the first")
     return text
 
 
@@ -185,14 +187,14 @@ def client_id(text: str) -> str:
     """A client's own id of a message.
 
     Raises:
-        Refusal: it is empty, too long, or can't be encoded.
+        TextRefused: it is empty, too long, or can't be encoded.
     """
     if not whole(text):
-        raise Refusal("`client_id` has 1 to 64 characters")
+        raise TextRefused("`client_id` has 1 to 64 characters")
     return _bounded(text, 64, "`client_id`")
 
 
 def _bounded(text: str, most: int, what: str) -> str:
     if len(text) > most:
-        raise Refusal(f"{what} has at most {most} characters")
+        raise TextRefused(f"{what} has at most {most} characters")
     return text

@@ -28,7 +28,7 @@ PARTS = st.sampled_from("aZéı@.-_ /ßΐς\u0301ि्ด李さ❤\ufe0f\u200d�
 
 
 def refused(rule, given):
-    with pytest.raises(text.Refusal) as caught:
+    with pytest.raises(text.TextRefused) as caught:
         rule(given)
     said = str(caught.value)
     assert "\\" not in said
@@ -136,7 +136,7 @@ RULES = [
 def test_a_rule_refuses_in_a_sentence_or_takes_what_travels(rule, given):
     try:
         taken = rule(given)
-    except text.Refusal:
+    except text.TextRefused:
         return
     assert rule(taken) == taken
     assert msgspec.json.decode(msgspec.json.encode(taken)) == taken

@@ -133,7 +133,7 @@ class UserStore:
         """
         try:
             name = text.name(name)
-        except text.Refusal as refused:
+        except text.TextRefused as refused:
             raise RequestFailed(str(refused)) from None
         row = {"name": name, "folded": text.identity(name), "created": time.time()}
         row["password"] = self._hasher.hash(password)
