@@ -50,6 +50,9 @@ _ROOM = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 Rule = Callable[[str], str]
 
 
+FORM = "a name begins with a letter or digit; then letters, digits and . _ - follow"
+
+
 class TextRefused(ValueError):
     """A text that is not taken; says why, to whom wrote it."""
 
