@@ -127,10 +127,13 @@ async def _start(service: Service, settings: Settings, stack: AsyncExitStack) ->
 
 
 async def run(wanted: Sequence[Service], settings: Settings, ready: Callable[[str], None]) -> None:
-    """Run services until SIGINT or SIGTERM; `ready` is called once with their address."""
+    """Run services until SIGINT, SIGTERM or SIGHUP; `ready` is called once with their address."""
     running = asyncio.current_task()
     assert running
-    for name in (signal.SIGINT, signal.SIGTERM):
+    stopping = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as `nohup` sets it
+        stopping.append(signal.SIGHUP)
+    for name in stopping:
         asyncio.get_running_loop().add_signal_handler(name, running.cancel)
     with suppress(asyncio.CancelledError):
         async with started(wanted, settings) as url:

@@ -64,6 +64,7 @@ class AmqpTransport:
         self._main: AmqpLink | None = None
         self._lost = asyncio.Event()
         self._opening: set[Answer] = set()
+        self._blocked = False
         self._closing = False
         self._keeper: asyncio.Task[None] | None = None
 
@@ -113,7 +114,7 @@ class AmqpTransport:
             # stand-by begin while what we give back is not in the queue yet: out of order.
             link.channel._cancelled.update(link.channel._consumers)
             link.channel.close()
-            await closed
+            await asyncio.wait([closed], timeout=self._farewell)
 
     async def drain(self, seconds: float) -> dict[str, int]:
         """Return at once: RabbitMQ keeps what was not handled."""
@@ -167,7 +168,10 @@ class AmqpTransport:
     async def _connect(self) -> None:
         self._lost.clear()
         self._connection = await _open(self._parameters, self.place)
+        self._blocked = False
         self._connection.add_on_close_callback(self._connection_closed)
+        self._connection.add_on_connection_blocked_callback(self._block)
+        self._connection.add_on_connection_unblocked_callback(self._unblock)
         try:
             self._main = await self._link()
             for name, kind in EXCHANGES.items():
@@ -263,6 +267,19 @@ class AmqpTransport:
             if not opened.done():
                 opened.set_exception(BrokerDown(_refusal(self.place, _said(reason))))
 
+    def _block(self, _: AsyncioConnection, frame: Any) -> None:
+        self._blocked = True
+        log.warning("RabbitMQ at %s takes no messages: %s", self.place, frame.method.reason)
+
+    def _unblock(self, *_: object) -> None:
+        self._blocked = False
+        log.warning("RabbitMQ at %s takes messages again", self.place)
+
+    @property
+    def _farewell(self) -> float:
+        """Seconds to wait for the broker's part of a close: it reads no blocked connection."""
+        return 0.1 if self._blocked else LONGEST_PAUSE
+
     def _channel_closed(self, channel: Channel, reason: Exception) -> None:
         links = [self._main, *self._consumers.values()]
         if channel in [link.channel for link in links if link]:
@@ -283,7 +300,7 @@ class AmqpTransport:
             connection.add_on_close_callback(closed.give)
             if not connection.is_closing:
                 connection.close()
-            await asyncio.wait([closed], timeout=LONGEST_PAUSE)
+            await asyncio.wait([closed], timeout=self._farewell)
 
     async def _keep(self) -> None:
         while True:

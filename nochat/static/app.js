@@ -73,6 +73,7 @@ const log = new Log({
   jump,
   original,
   write: () => composer.focus(),
+  ended: () => changed(),
 });
 const composer = new Composer({
   send: (text, reply_to) => connection.send(model.room, text, reply_to),
@@ -419,7 +420,7 @@ function show() {
   for (const view of [rooms, log, composer, people, header, settings]) {
     shielded(() => view.render(model, connection?.transport));
   }
-  shielded(renderTyping, model, Date.now());
+  shielded(renderTyping, model, performance.now());
 }
 
 /** What follows from the model: a room to open or to close, one that is read. */
@@ -433,10 +434,10 @@ function settle() {
     model.current = "";
     point();
   }
-  if (!model.room || document.hidden) return;
+  if (!model.room || document.hidden || !log.follows(model.room)) return;
   const position = model.readAll(model.room);
   if (position !== null) connection.read(model.current, position);
 }
 
 // Who stopped typing says nothing.
-setInterval(() => renderTyping(model, Date.now()), 1000);
+setInterval(() => renderTyping(model, performance.now()), 1000);

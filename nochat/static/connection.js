@@ -119,7 +119,7 @@ export class Connection {
       this.#tell.invited(invitation);
     });
     hear("presence", (changes) => model.presence(changes));
-    hear("typing", (typing) => model.isTyping(typing, Date.now()));
+    hear("typing", (typing) => model.isTyping(typing, performance.now()));
     hear("read", (read) => model.wasRead(read));
     hear("notified", (notification) => {
       model.wasNotified(notification);

@@ -115,6 +115,7 @@ export class Model {
     if (entry.position <= room.counted) return;
     room.counted = entry.position;
     if (entry.type === "message.sent" && entry.sender !== this.user) room.unread += 1;
+    if (entry.type === "message.deleted") room.recount(this.user);
   }
 
   /** A message of ours that has its place is on its way no more. */
@@ -134,7 +135,7 @@ export class Model {
   wasRead({ room: id, position }) {
     const room = this.find(id);
     room.read = Math.max(room.read, position);
-    if (position >= room.counted) room.unread = room.mentions = 0;
+    room.recount(this.user);
   }
 
   wasNotified({ room: id, position, reason }) {
@@ -158,7 +159,9 @@ export class Model {
   // ---- messages of ours on their way: "sending", "sent" (the broker has it) or "failed" ----
 
   write(room, client_id, text, at, reply_to = 0) {
-    const message = { client_id, text, reply_to, at, sender: this.user, state: "sending", reason: "" };
+    // A clock that was set back meanwhile must not put it before those that are on their way.
+    const last = Math.max(at, ...this.outgoing.map(({ message }) => message.at));
+    const message = { client_id, text, reply_to, at: last, sender: this.user, state: "sending", reason: "" };
     room.outgoing.set(client_id, message);
     return message;
   }

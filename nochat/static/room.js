@@ -47,6 +47,18 @@ export class Room {
     this.read = Math.max(this.read, read);
   }
 
+  /** Less is unread than was counted; where not all of that is here, the count stays. */
+  recount(user) {
+    const some = this.read < this.counted;
+    if (some && (this.log.last === null || this.log.first > this.read + 1)) return;
+    const unread = this.log.after(this.read).filter(
+      ({ type, position, sender, deleted }) =>
+        type === "message.sent" && position <= this.counted && sender !== user && !deleted,
+    );
+    this.unread = unread.length;
+    this.mentions = Math.min(this.mentions, this.unread);
+  }
+
   /** What to call the room for a user: a direct one has the other's name. */
   titleFor(user) {
     return this.kind === "direct" ? this.peerOf(user) : this.title;

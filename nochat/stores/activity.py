@@ -232,7 +232,8 @@ class ActivityStore:
         unread = mentions = 0
         if user in it.members and it.position > read:
             newer = {"room": it.room, "position": {"$gt": read}}
-            from_others = {"type": documents.MESSAGE, "sender": {"$ne": user}}
+            there = {"type": documents.MESSAGE, "deleted": {"$exists": False}}
+            from_others = there | {"sender": {"$ne": user}}
             unread = await self._some("log", newer | from_others)
             named = {"user": user, "reason": {"$ne": "direct"}}
             mentions = await self._some("mentions", newer | named)

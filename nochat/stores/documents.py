@@ -64,6 +64,8 @@ def writes(event: Event) -> Iterable[tuple[str, Any]]:
         case UserConnected() | UserDisconnected():
             document["_id"] = document.pop("id")
             yield "connections", InsertOne(document)
+        case MessageDeleted():
+            yield "mentions", DeleteMany({"room": event.room, "position": event.target})
     if isinstance(event, RoomEvent):
         yield "log", InsertOne(document)
         for change in _changes(event):

@@ -10,6 +10,7 @@ import { gathered, hasReacted, react } from "../../nochat/static/reactions.js";
 import { RoomLog } from "../../nochat/static/roomlog.js";
 import { shielded } from "../../nochat/static/shield.js";
 import { foundPieces, idBeside, idOf, nameBegun, pieces } from "../../nochat/static/text.js";
+import { formats } from "../../nochat/static/words/format.js";
 
 const said = (position, sender = "bob", client_id = `c${position}`) =>
   ({ type: "message.sent", position, sender, client_id, text: `text ${position}`, at: 1e9 + position });
@@ -319,4 +320,62 @@ test("a room's id comes from its title, or by chance", () => {
   assert.equal(idOf("DM: us", "1a2b"), "room-1a2b");
   assert.equal(idBeside("cafe-te", "1a2b3c4d"), "cafe-te-1a2b3c");
   assert.equal(idBeside("x".repeat(40), "1a2b3c4d").length, 40);
+});
+
+test("what was written first is sent first, also by a clock that was set back", () => {
+  const { model, room } = welcomed({});
+  model.write(room, "a", "before", 5000);
+  model.write(room, "b", "after", 1400);
+  assert.deepEqual(model.unsettled.map(({ message }) => message.text), ["before", "after"]);
+});
+
+test("what another page has read of the unread is unread no more, and the rest still is", () => {
+  const { model, room } = welcomed({});
+  model.arrived("lobby", [said(5), said(6), said(7, "ana"), said(8), said(9)]);
+  model.wasNotified({ room: "lobby", position: 5, reason: "mention" });
+  model.wasNotified({ room: "lobby", position: 6, reason: "mention" });
+  model.wasNotified({ room: "lobby", position: 9, reason: "mention" });
+  model.wasRead({ room: "lobby", position: 8 });
+  assert.deepEqual([room.unread, room.mentions], [1, 1]);
+  model.wasRead({ room: "lobby", position: 9 });
+  assert.deepEqual([room.unread, room.mentions], [0, 0]);
+});
+
+test("what was read elsewhere of a log that is not all here leaves the count as it is", () => {
+  const { model, room } = welcomed({ position: 9, read: 4, unread: 5 });
+  model.arrived("lobby", [said(10)]);
+  model.wasRead({ room: "lobby", position: 6 });
+  assert.equal(room.unread, 6);
+});
+
+test("a message that is deleted before it is read is not unread", () => {
+  const { model, room } = welcomed({});
+  const deletion = (position, target) => ({ type: "message.deleted", position, target, sender: "bob", at: 1e9 });
+  model.arrived("lobby", [said(5), said(6), deletion(7, 6), said(8)]);
+  assert.equal(room.unread, 2);
+  model.readAll(room);
+  model.arrived("lobby", [deletion(9, 8), said(10)]);
+  assert.equal(room.unread, 1);
+});
+
+test("each day has one line, in every time zone and when the clocks change", () => {
+  const hours = Array.from({ length: 366 * 24 }, (_, hour) =>
+    ({ ...said(hour + 1), at: Date.UTC(2011, 6, 1) / 1000 + hour * 3600 }));
+  // One that changes at midnight, one that once left a day out, one a quarter of an hour off.
+  for (const zone of ["America/Sao_Paulo", "Pacific/Apia", "Asia/Kathmandu"]) {
+    process.env.TZ = zone;
+    const days = linesOf(hours, null, "ana").filter(({ kind }) => kind === "day");
+    const shown = days.map(({ date }) => formats("en").day(date));
+    assert.equal(new Set(shown).size, days.length, zone);
+    assert.equal(days.length, 367, zone);
+  }
+});
+
+test("times are those of where the reader is now", () => {
+  const at = new Date(Date.UTC(2026, 0, 10, 23, 30));
+  const { day } = formats("en");
+  process.env.TZ = "Europe/Madrid";
+  assert.match(day(at), /11/);
+  process.env.TZ = "America/New_York";
+  assert.match(day(at), /10/);
 });

@@ -14,7 +14,7 @@ const TYPING_EVERY = 3000; // milliseconds
 export class Composer {
   #form = $("composer");
   #text = $("text");
-  #told = 0; // when the others were last told of our typing
+  #told = -TYPING_EVERY; // when the others were last told of our typing
   #user = "";
   #room = "";
   #replyTo = 0; // the position of the message that is answered
@@ -137,7 +137,8 @@ export class Composer {
     if (this.#edited) return this.#save(text);
     const reply_to = this.#replyTo;
     this.#text.value = "";
-    this.#replyTo = this.#told = 0;
+    this.#replyTo = 0;
+    this.#told = -TYPING_EVERY;
     this.#keep();
     this.#measure();
     this.act.send(text, reply_to);
@@ -168,7 +169,7 @@ export class Composer {
     this.#keep();
     this.#measure();
     this.#suggest();
-    const now = Date.now();
+    const now = performance.now();
     if (this.#edited || !this.#text.value.trim() || now - this.#told < TYPING_EVERY) return;
     this.#told = now;
     this.act.typing();

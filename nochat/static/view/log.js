@@ -26,7 +26,8 @@ export class Log {
   /**
    * @param act functions to call: `earlier`; `retry` and `discard` with a client id; `react`,
    *   `reply`, `link`, `edit` and `remove` with a message; `jump` to what one answers, `original` with
-   *   the position of such a message; `write` when somebody begins to write.
+   *   the position of such a message; `write` when somebody begins to write; `ended`
+   *   when the newest has come into sight.
    */
   constructor(act) {
     this.act = act;
@@ -87,6 +88,12 @@ export class Log {
     this.#ended = true;
     this.render(this.#model);
     this.#scrollToEnd();
+    this.act.ended();
+  }
+
+  /** Whether what is new in a room comes into sight. */
+  follows(room) {
+    return this.#ended || this.#room !== room; // a room that is opened begins at its end
   }
 
   /** Show the message at a position, which the log has, and mark it for a while. */
@@ -164,7 +171,10 @@ export class Log {
       if (this.#ended) this.#excerpt.follow();
       else this.#excerpt.hold(log);
       $("newest").hidden = this.#ended;
-      if (this.#ended) $("newest").classList.remove("news");
+      if (this.#ended) {
+        $("newest").classList.remove("news");
+        this.act.ended();
+      }
     }
     if (this.#log.scrollTop < NEAR && (!begins || !log.complete)) this.#earlier();
     else if (!ends && this.#atEnd()) {

@@ -7,8 +7,12 @@ export function formats(language) {
   const rules = new Intl.PluralRules(language);
   const lists = new Intl.ListFormat(language, { type: "conjunction" });
   const format = (options) => {
-    const dates = new Intl.DateTimeFormat(locale, options);
-    return (date) => dates.format(date);
+    let dates, offset;
+    return (date) => {
+      // It keeps the time zone that it was made in: a traveller's computer has another one since.
+      if (offset !== (offset = new Date().getTimezoneOffset())) dates = new Intl.DateTimeFormat(locale, options);
+      return dates.format(date);
+    };
   };
   return {
     /** The form for that count: `plural(n, { one: "message", other: "messages" })`. */
