@@ -24,6 +24,9 @@ from nochat.events import (
 )
 
 
+CLOCKS = 60.0  # seconds that the clocks of two machines may differ: one of them slept, say
+
+
 class MessageKey(NamedTuple):
     """What a message is known by, before it has a position."""
 
@@ -46,11 +49,8 @@ class Request(Envelope, frozen=True, kw_only=True):
 
     @property
     def is_expired(self) -> bool:
-        """Whether it is of no use to answer: as long past its end as it had time for an answer.
-
-        The clocks of two machines may differ by that much.
-        """
-        return bool(self.expires) and time.time() > self.expires + (self.expires - self.at)
+        """Whether it is of no use to answer, by a clock that may not be the asker's."""
+        return bool(self.expires) and time.time() > self.expires + CLOCKS
 
 
 class Reply(Envelope, frozen=True, kw_only=True):

@@ -48,7 +48,12 @@ def running(folder: Path, *arguments: str, **settings: str):
 
 
 @pytest.mark.parametrize(
-    "stop", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+    "stop",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),  # its terminal was closed
+    ],
 )
 def test_up_serves_the_page_until_it_is_told_to_stop(tmp_path, stop):
     with running(tmp_path, "up") as (process, line):
@@ -58,6 +63,20 @@ def test_up_serves_the_page_until_it_is_told_to_stop(tmp_path, stop):
             assert b"<title>" in page.read()
         process.send_signal(stop)
         assert process.wait(timeout=15) == 0
+
+
+@pytest.mark.slow
+def test_up_goes_on_without_its_terminal_where_nohup_started_it(tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # all that `nohup` does; it is inherited
+    try:
+        with running(tmp_path, "up") as (process, line):
+            process.send_signal(signal.SIGHUP)
+            with urllib.request.urlopen(line.split(": ")[1]) as page:
+                assert page.status == 200
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=15) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.slow

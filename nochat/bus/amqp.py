@@ -301,6 +301,9 @@ class AmqpTransport:
             if not connection.is_closing:
                 connection.close()
             await asyncio.wait([closed], timeout=self._farewell)
+            if not connection.is_closed:
+                connection._adapter_disconnect_stream()  # pika itself would wait for ever
+                await asyncio.wait([closed], timeout=self._farewell)
 
     async def _keep(self) -> None:
         while True:

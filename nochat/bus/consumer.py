@@ -276,5 +276,6 @@ def _is_expired(envelope: Envelope) -> bool:
     """Tell whether nobody waits for the answer to a question any longer."""
     if not isinstance(envelope, Request) or not envelope.is_expired:
         return False
-    log.info("a question of %.0f s ago is passed over: %s", time.time() - envelope.at, envelope)
+    age, kind = time.time() - envelope.at, type_of(type(envelope))
+    log.warning("%s is passed over: asked %.0f s ago, if both clocks are right", kind, age)
     return True

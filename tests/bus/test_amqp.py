@@ -262,3 +262,45 @@ async def test_a_queue_of_another_shape_is_said(rabbitmq_server):
 def test_a_wrong_scheme_says_which_there_are(url):
     with pytest.raises(BusError, match="memory:// or amqp://"):
         connect(url)
+
+
+def limit_disk(broker: servers.Server, free: int) -> None:
+    """Restart the broker with that many bytes to be free on its disk, or it takes no messages."""
+    config = broker.kept.log.parent / "rabbitmq.config"
+    config.write_text(re.sub("disk_free_limit, [^}]+", f"disk_free_limit, {free}", config.read_text()))
+    broker.kill()
+    broker.restart()
+
+
+@pytest.mark.slow
+async def test_a_broker_that_takes_no_messages_is_told_and_holds_up_no_stop(broker, caplog):
+    """Its disk or memory is full: it reads nothing more from who has published."""
+    await asyncio.to_thread(limit_disk, broker, 10**15)
+    queue = queue_of(MessageSent)
+    async with connect(broker.url) as bus:
+        seen = Seen()
+        subscription = await bus.subscribe(queue, seen)
+        publishing = asyncio.create_task(bus.publish(message(1)))
+        assert await checks.until(lambda: "takes no messages: low on disk" in caplog.text)
+        async with asyncio.timeout(3):
+            await subscription.cancel()
+    publishing.cancel()
+
+
+@pytest.mark.slow
+async def test_what_a_full_broker_did_not_take_is_delivered_once_when_it_has_room(
+    broker, caplog
+):
+    await asyncio.to_thread(limit_disk, broker, 10**15)
+    queue = queue_of(MessageSent)
+    async with connect(broker.url, "producer") as producer, connect(broker.url) as consumer:
+        seen = Seen()
+        await consumer.subscribe(queue, seen)
+        publishing = [asyncio.create_task(producer.publish(message(each))) for each in range(3)]
+        assert await checks.until(lambda: "takes no messages: low on disk" in caplog.text)
+        await stored(broker, queue.name)
+        await asyncio.to_thread(limit_disk, broker, 10**8)
+        async with asyncio.timeout(30):
+            await asyncio.gather(*publishing)
+            await seen.until(lambda: len(seen.positions) == 3)
+        assert seen.positions == [0, 1, 2]

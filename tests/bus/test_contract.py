@@ -1,6 +1,8 @@
 """What every bus promises, in memory, with a journal and on a real RabbitMQ alike."""
 
 import asyncio
+import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -236,6 +238,27 @@ async def test_a_request_that_timed_out_is_not_answered_later(connected):
         with pytest.raises(Unavailable):
             await bus.request(WhoIs(token="new"), timeout=0.5)
     assert [request.token for request in seen.events] == ["new"]
+
+
+@pytest.mark.parametrize("seconds", [-45, 45])
+async def test_a_request_is_answered_though_the_asker_has_another_time(
+    connected, monkeypatch, seconds
+):
+    clock = SimpleNamespace(time=lambda: time.time() + seconds)
+    async with connected() as bus, connected() as client:
+        await answer_with(bus, lambda r: Session(user="ana", in_reply_to=r.id))
+        monkeypatch.setattr("nochat.bus.time", clock)
+        assert (await client.request(WhoIs(token="t"))).user == "ana"
+
+
+async def test_a_request_that_is_passed_over_is_told_in_the_log(connected, monkeypatch, caplog):
+    clock = SimpleNamespace(time=lambda: time.time() - 3600)
+    async with connected() as bus, connected() as client:
+        await answer_with(bus, lambda r: Session(user="ana", in_reply_to=r.id))
+        monkeypatch.setattr("nochat.bus.time", clock)
+        with pytest.raises(Unavailable):
+            await client.request(WhoIs(token="t"), timeout=0.5)
+    assert "users.who-is is passed over: asked 3600 s ago, if both clocks are right" in caplog.text
 
 
 async def test_a_request_to_a_service_that_never_was_is_unavailable(connected):

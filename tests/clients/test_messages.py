@@ -138,6 +138,45 @@ async def test_what_was_unread_is_behind_a_line(visit, chat):
         assert ["old news" in lines[0], lines[1], "a letter" in lines[2]] == [True, "New", True]
 
 
+async def test_what_comes_while_one_reads_further_up_is_unread_until_it_is_in_sight(visit, chat):
+    nora = await (await visit("nora")).arrive()
+    await nora.create("Quay")
+    async with Person("olaf", chat.url) as olaf:
+        await olaf.join("quay")
+        for number in range(40):
+            await olaf.says(f"ship {number}", room="quay")
+        await expect(nora.line("ship 39")).to_be_in_viewport()
+        second = await nora.page.context.new_page()
+        await second.goto(chat.url)
+        await second.locator("#joined").get_by_role("button", name="Lobby").click()
+        badges = [
+            page.locator("#joined").get_by_role("button", name="Quay").locator(".badge")
+            for page in (nora.page, second)
+        ]
+        await nora.page.bring_to_front()
+        await nora.page.locator("#log").evaluate("(log) => (log.scrollTop = log.scrollHeight / 2)")
+        newest = nora.page.locator("#newest")
+        await expect(newest).to_be_visible()
+        for number in range(40, 42):
+            await olaf.says(f"ship {number}", room="quay")
+        for badge in badges:
+            await expect(badge).to_have_accessible_name("2 unread")
+        await newest.click()
+        await expect(nora.line("ship 41")).to_be_in_viewport()
+        for badge in badges:
+            await expect(badge).to_be_hidden()
+
+
+async def test_nobody_types_for_ever_because_a_clock_was_set_back(visit, chat):
+    tove = await (await visit("tove")).arrive()
+    async with Person("ulf", chat.url) as ulf:
+        await ulf.call("typing", {"room": "lobby"})
+        typing = tove.page.get_by_text("ulf is typing…")
+        await expect(typing).to_be_visible()
+        await tove.page.evaluate("() => { const now = Date.now; Date.now = () => now() - 3_600_000; }")
+        await expect(typing).to_be_hidden(timeout=10_000)
+
+
 async def test_a_result_of_a_search_is_opened_in_its_room(visit, chat):
     """The message is hundreds of messages back: they are loaded until it is there."""
     async with Person("historian", chat.url) as historian:

@@ -1,6 +1,7 @@
 """What people do with rooms and messages, through the gateway to the store and back."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -136,6 +137,28 @@ async def test_reactions_count_who_gave_them(ana, bob):
     await ana.until(lambda: last(ana, "reaction.changed").get("on") is False)
     [entry] = (await ana.call("history", {"room": LOBBY, "after": at - 1, "limit": 1}))["entries"]
     assert entry["reactions"] == {"🎂": [ana.name]}
+
+
+@pytest.mark.parametrize("text", ["make.sense", "$set", "a.$[]", ".", "_id", "a\0b"])
+async def test_no_text_means_something_to_the_store(ana, bob, text):
+    """Not as a reaction, a title or a message: a document's field could not be called so."""
+    room = f"r-{new_id()[:10]}"
+    await ana.call("create", {"room": room, "title": "A room"})
+    await bob.join(room)
+    position = await says(ana, f"before {text}", room)
+    for event, data in (
+        ("react", {"position": position, "emoji": text, "on": True}),
+        ("edit", {"position": position, "text": f"after {text}"}),
+    ):
+        with suppress(RuntimeError):  # it may be refused; but then it is answered, and at once
+            await bob.call(event, {"room": room} | data)
+    await says(ana, "the last", room)
+    async with asyncio.timeout(30):
+        while True:
+            found = await bob.call("history", {"room": room, "limit": 50})
+            if found["entries"][-1].get("text") == "the last":
+                break
+    assert f"before {text}" in [entry.get("text") for entry in found["entries"]]
 
 
 async def test_a_private_room_is_seen_by_who_is_invited(ana, bob, eve, url):

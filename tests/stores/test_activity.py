@@ -170,6 +170,14 @@ async def test_a_direct_message_is_unread_and_no_mention(store):
     assert (room.unread, room.mentions) == (1, 0)
 
 
+async def test_what_was_deleted_before_it_was_read_is_not_unread(store):
+    mention = UserNotified("bob", "lobby", 4, "ana", "@bob", "mention")
+    await store.record([*BEGINNING, message(4, "@bob"), mention, message(5)])
+    await store.record([MessageDeleted("lobby", 6, "ana", target=4)])
+    [room] = (await store.rooms("bob")).rooms
+    assert (room.unread, room.mentions) == (1, 0)
+
+
 async def test_trends_count_users_rooms_words_and_hours(store):
     noon = 12 * 3600.0
     await store.record(BEGINNING)

@@ -431,3 +431,17 @@ def test_a_file_that_is_none(tmp_path):
         UserStore(sqlite(tmp_path))
     with pytest.raises(NochatError, match="can't be opened"):
         UserStore(f"sqlite:///{tmp_path / 'nowhere' / 'users.db'}")
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_not_used(mariadb_server, name):
+    """A server closes what was idle for its `wait_timeout`; here at once."""
+    store = UserStore(mariadb_server.url)
+    store.create(name, "a good password")
+    with store._transaction() as connection:
+        idle = connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one()
+    real = make_url(mariadb_server.url)
+    who = {"host": real.host, "port": real.port, "user": real.username, "password": real.password}
+    with pymysql.connect(**who) as other, other.cursor() as cursor:
+        cursor.execute(f"KILL CONNECTION {idle}")
+    assert store.open_session(name, "a good password").user == name
+    store.close()
