@@ -1,0 +1,41 @@
+"""Connections that take all the files that a process may open: nothing accepted is lost."""
+
+import resource
+import socket
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from nochat.events import new_id
+from nochat.lab import checks
+from nochat.lab.people import Person
+from tests.test_cli import running
+
+SPARE = 10  # files more than the chat has open
+
+
+@pytest.mark.slow
+async def test_the_chat_goes_on_when_no_more_files_can_be_opened(tmp_path):
+    limits = {"address_rate": "0", "user_rate": "0", "login_rate": "0", "replica_url": "off"}
+    with running(tmp_path, "up", **limits) as (process, line), ExitStack() as flood:
+        url = line.split(": ")[1]
+        async with Person(f"u{new_id()[:10]}", url) as ana:
+            chat, place = psutil.Process(process.pid), urlsplit(url)
+            limit = chat.num_fds() + SPARE
+            resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (limit, limit))
+            connections = [
+                flood.enter_context(socket.create_connection((place.hostname, place.port)))
+                for _ in range(3 * SPARE)
+            ]
+            assert await checks.until(lambda: chat.num_fds() >= limit)
+            for number in range(20):
+                await ana.says(f"meanwhile {number}")
+            await ana.until(lambda: "meanwhile 19" in ana.texts())
+            for each in connections:
+                each.close()
+            async with Person(f"u{new_id()[:10]}", url) as bob:
+                await bob.says("there is room again")
+                await ana.until(lambda: "there is room again" in ana.texts())
+        assert process.poll() is None
