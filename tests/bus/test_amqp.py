@@ -267,7 +267,8 @@ def test_a_wrong_scheme_says_which_there_are(url):
 def limit_disk(broker: servers.Server, free: int) -> None:
     """Restart the broker with that many bytes to be free on its disk, or it takes no messages."""
     config = broker.kept.log.parent / "rabbitmq.config"
-    config.write_text(re.sub("disk_free_limit, [^}]+", f"disk_free_limit, {free}", config.read_text()))
+    limited = re.sub("disk_free_limit, [^}]+", f"disk_free_limit, {free}", config.read_text())
+    config.write_text(limited)
     broker.kill()
     broker.restart()
 
