@@ -23,7 +23,6 @@ from nochat.events import (
     UserName,
 )
 
-
 CLOCKS = 60.0  # seconds that the clocks of two machines may differ: one of them slept, say
 
 

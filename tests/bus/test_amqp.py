@@ -289,9 +289,7 @@ async def test_a_broker_that_takes_no_messages_is_told_and_holds_up_no_stop(brok
 
 
 @pytest.mark.slow
-async def test_what_a_full_broker_did_not_take_is_delivered_once_when_it_has_room(
-    broker, caplog
-):
+async def test_what_a_full_broker_did_not_take_is_delivered_once_when_it_has_room(broker, caplog):
     await asyncio.to_thread(limit_disk, broker, 10**15)
     queue = queue_of(MessageSent)
     async with connect(broker.url, "producer") as producer, connect(broker.url) as consumer:
