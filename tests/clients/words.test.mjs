@@ -33,7 +33,7 @@ test("counts and lists are those of the language", () => {
 });
 
 test("what is refused of a text is said in Spanish", () => {
-  const found = [...read("nochat/text.py").matchAll(/(?:Refusal\(f?|_bounded\(.*, |HALF = )"([^"]+)"/g)].map(([, reason]) => reason);
+  const found = [...read("nochat/text.py").matchAll(/(?:TextRefused\(f?|_bounded\(.*, |HALF = |FORM = )"([^"]+)"/g)].map(([, reason]) => reason);
   const given = found.map((each) => each.replace("{LONGEST_NAME}", "32"))
     .map((each) => (/^a \w+$/.test(each) ? `${each} has at most 16 characters` : each))
     .filter((each) => !/client_id|the id of a room|\{/.test(each)); // which no person writes
