@@ -96,7 +96,7 @@ async def test_two_rooms_may_have_one_title(visit, chat):
         await luz.create("Loft", private=True)
         lofts = luz.page.locator("#joined").get_by_role("button", name="Loft")
         await expect(lofts).to_have_count(2)
-        assert re.search(r"#loft-[0-9a-f]{6}$", luz.page.url)
+        assert re.search(r"#/room/loft-[0-9a-f]{6}$", luz.page.url)
         await expect(luz.page.locator("#notices")).to_be_empty()
         assert "mine" not in hider.texts("loft")
 

@@ -85,7 +85,8 @@ async def test_messages_edits_reactions_titles_and_results_are_text(visit, chat)
         await mallory.call("create", room | {"title": PAYLOADS[2]})
         await mallory.until(lambda: "payloads" in mallory.heard)
         for number, payload in enumerate(PAYLOADS):
-            other = {"room": f"payload-{number}", "title": payload[:80]}
+            title = re.sub("[\u202e\u2066]", "", payload[:80])  # which titles may not have
+            other = {"room": f"payload-{number}", "title": title}
             await mallory.call("create", other)
             await mallory.says(payload, room="payloads")
         await mallory.until(lambda: PAYLOADS[-1] in mallory.texts("payloads"))
@@ -103,10 +104,9 @@ async def test_messages_edits_reactions_titles_and_results_are_text(visit, chat)
         await expect(texts).to_have_text(PAYLOADS, use_inner_text=False)
         offered = alice.page.locator("#others .name")
         await expect(offered.filter(has_text="<svg onload")).to_have_text(PAYLOADS[3])
-        for emoji in SHORT:
-            await expect(
-                alice.page.get_by_role("button", name=f"{emoji}, 1: mallory")
-            ).to_be_visible()
+        for emoji in SHORT:  # the chat keeps none that turns the text around it
+            label = emoji.removeprefix("\u202e") + ", 1: mallory"
+            await expect(alice.page.get_by_role("button", name=label)).to_be_visible()
         edited = room | {"position": said[PAYLOADS[-1]], "text": PAYLOADS[3] + " again"}
         await mallory.call("edit", edited)
         await expect(texts.last).to_have_text(PAYLOADS[3] + " again")
