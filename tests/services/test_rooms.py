@@ -315,7 +315,11 @@ async def test_logging_out_closes_the_sessions_own_sockets(ana, url):
         assert await ana.says("still here")
 
 
-@pytest.mark.parametrize("retried", ["any text", new_client_id()], ids=["text", "time"])
+@pytest.mark.parametrize(
+    "retried",
+    ["any text", pytest.param(new_client_id(), marks=pytest.mark.slow)],
+    ids=["text", "time"],
+)
 async def test_a_retry_after_a_thousand_messages_is_harmless(ana, bob, retried):
     """The room has forgotten it, the log has not: nobody sees it twice, or is told twice."""
     room = await a_room(ana)
