@@ -2,25 +2,19 @@
 
 import asyncio
 import logging
-import re
-from ast import literal_eval
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
-import pika
 from pika.adapters.asyncio_connection import AsyncioConnection
 from pika.channel import Channel
 from pika.exceptions import (
     AMQPError,
-    ConnectionClosedByBroker,
     NoFreeChannels,
-    ProbableAccessDeniedError,
-    ProbableAuthenticationError,
 )
 from pika.spec import BasicProperties
 
+from nochat.bus.amqp_connection import broker_said, open_connection, parse_url, refusal
 from nochat.bus.amqp_link import PATIENCE, REPLY_TO, AmqpLink, Answer, Holding
 from nochat.bus.consumer import PREFETCH, Consumer, Delivery
 from nochat.bus.inspection import Held, QueueState
@@ -34,8 +28,6 @@ log = logging.getLogger(__name__)
 # A delivery that is not acknowledged says nothing against the message: a service stopped, or waited
 # for its store. `suspects.py` finds what crashes a service. Without a limit, RabbitMQ 4 has 20.
 DELIVERY_LIMIT = 1_000_000_000
-# How pika writes down, in the text of another error, why the broker closed a connection.
-CLOSED = re.compile(r"ConnectionClosedByBroker: \((\d+)\) (.*)", re.DOTALL)
 LONGEST_PAUSE = 5.0  # seconds between two attempts to reconnect
 
 
@@ -56,7 +48,7 @@ class AmqpTransport:
     """One service's connection to RabbitMQ: opened anew, with its consumers, when it breaks."""
 
     def __init__(self, url: str, app_id: str) -> None:
-        self._parameters = _parameters(url, app_id)
+        self._parameters = parse_url(url, app_id)
         self._app_id = app_id
         self._connection: AsyncioConnection | None = None
         self._queues: dict[str, Queue] = {DEAD_LETTERS.name: DEAD_LETTERS}
@@ -167,7 +159,7 @@ class AmqpTransport:
 
     async def _connect(self) -> None:
         self._lost.clear()
-        self._connection = await _open(self._parameters, self.place)
+        self._connection = await open_connection(self._parameters, self.place)
         self._blocked = False
         self._connection.add_on_close_callback(self._connection_closed)
         self._connection.add_on_connection_blocked_callback(self._block)
@@ -265,7 +257,7 @@ class AmqpTransport:
         self._lost.set()
         for opened in self._opening:  # a channel too many ends the connection, says the broker
             if not opened.done():
-                opened.set_exception(BrokerDown(_refusal(self.place, _said(reason))))
+                opened.set_exception(BrokerDown(refusal(self.place, broker_said(reason))))
 
     def _block(self, _: AsyncioConnection, frame: Any) -> None:
         self._blocked = True
@@ -336,79 +328,3 @@ async def _take(link: AmqpLink, queue: str, most: int) -> list[Held]:
         headers = properties.headers or {}
         taken.append(Held(method.delivery_tag, properties.message_id or "", body, headers))
     return taken
-
-
-def _parameters(url: str, app_id: str) -> pika.URLParameters:
-    try:
-        parameters = pika.URLParameters(url)
-    except (ValueError, TypeError) as error:
-        raise BusError(
-            f"not a RabbitMQ URL (amqp://user:password@host:port/vhost): {error}"
-        ) from None
-    if "heartbeat" not in urlsplit(url).query:
-        parameters.heartbeat = 30
-    parameters.client_properties = {"connection_name": app_id}
-    return parameters
-
-
-async def _open(parameters: pika.URLParameters, place: str) -> AsyncioConnection:
-    loop = asyncio.get_running_loop()
-    opened: asyncio.Future[AsyncioConnection] = loop.create_future()
-    connection = AsyncioConnection(
-        parameters,
-        on_open_callback=opened.set_result,
-        on_open_error_callback=lambda _, error: opened.set_exception(_explain(error, place)),
-        custom_ioloop=loop,
-    )
-    try:
-        return await opened
-    except asyncio.CancelledError:
-        connection.close()
-        raise
-
-
-def _explain(error: Any, place: str) -> BusError:
-    cause = _root(error)
-    if isinstance(cause, ProbableAuthenticationError):
-        return BusError(
-            f"RabbitMQ at {place} refused the user or password ({_said(cause)}); "
-            "check NOCHAT_BUS_URL"
-        )
-    if isinstance(cause, ProbableAccessDeniedError):
-        said = _said(cause)
-        # A limit can be waited for: others may leave.
-        return (BrokerDown if "limit" in said else BusError)(_refusal(place, said))
-    return BrokerDown(
-        f"RabbitMQ at {place} does not answer ({cause}); is it running? "
-        "`nochat doctor` says how to install it, NOCHAT_BUS_URL where it is"
-    )
-
-
-def _refusal(place: str, said: str) -> str:
-    advice = (
-        "`rabbitmqctl` set_vhost_limits and set_user_limits raise it"
-        if "limit" in said
-        else "NOCHAT_BUS_URL names the virtual host and the user, `rabbitmqctl set_permissions` "
-        "lets them in"
-    )
-    return f"RabbitMQ at {place} refused: {said}; {advice}"
-
-
-def _said(error: Exception) -> str:
-    """The broker's reply code and text."""
-    if isinstance(error, ConnectionClosedByBroker):
-        return f"{error.reply_code} {error.reply_text}"
-    if found := CLOSED.fullmatch(str(next(iter(error.args), ""))):
-        return f"{found[1]} {literal_eval(found[2])}"
-    return str(error)
-
-
-def _root(error: Any) -> Any:
-    """The cause at the bottom of what pika's connection workflow wraps it in."""
-    if getattr(error, "exceptions", None):
-        return _root(error.exceptions[-1])
-    if isinstance(inner := getattr(error, "exception", None), BaseException):
-        return _root(inner)
-    if error.args and isinstance(error.args[0], BaseException):
-        return _root(error.args[0])
-    return error

@@ -286,20 +286,3 @@ async def test_a_broker_that_takes_no_messages_is_told_and_holds_up_no_stop(brok
         async with asyncio.timeout(3):
             await subscription.cancel()
     publishing.cancel()
-
-
-@pytest.mark.slow
-async def test_what_a_full_broker_did_not_take_is_delivered_once_when_it_has_room(broker, caplog):
-    await asyncio.to_thread(limit_disk, broker, 10**15)
-    queue = queue_of(MessageSent)
-    async with connect(broker.url, "producer") as producer, connect(broker.url) as consumer:
-        seen = Seen()
-        await consumer.subscribe(queue, seen)
-        publishing = [asyncio.create_task(producer.publish(message(each))) for each in range(3)]
-        assert await checks.until(lambda: "takes no messages: low on disk" in caplog.text)
-        await stored(broker, queue.name)
-        await asyncio.to_thread(limit_disk, broker, 10**8)
-        async with asyncio.timeout(30):
-            await asyncio.gather(*publishing)
-            await seen.until(lambda: len(seen.positions) == 3)
-        assert seen.positions == [0, 1, 2]
