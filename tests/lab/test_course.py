@@ -16,6 +16,7 @@ from nochat import doctor
 from nochat.lab import course
 from nochat.lab.course import CourseError, is_stale, run
 from nochat.lab.notebook import heading
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -214,11 +215,13 @@ def test_no_kernel_outlives_the_command_nor_its_files(make, there, tmp_path, num
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
-    make("import os; print(os.getpid())\nimport time; time.sleep(60)")
+    begun = tmp_path / "begun"
+    make(f"open({str(begun)!r}, 'w').close()\nimport time; time.sleep(60)")
     command = subprocess.Popen(
         [sys.executable, "-m", "nochat.lab.course"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    kernel = wait_for_kernel(psutil.Process(command.pid))
+    assert wait_for(begun.exists, 50)
+    [kernel] = filter(is_kernel, psutil.Process(command.pid).children())
     children = psutil.Process(command.pid).children()
     command.send_signal(number)
     _, errors = command.communicate(timeout=20)
@@ -234,13 +237,3 @@ def is_kernel(process):
         return "ipykernel_launcher" in " ".join(process.cmdline())
     except psutil.Error:  # it has just ended
         return False
-
-
-def wait_for_kernel(command):
-    for _ in range(300):
-        found = [p for p in command.children() if is_kernel(p)]
-        if found and "print(os" in Path("build/notebooks/tiny.partial.ipynb").read_text():
-            time.sleep(2)
-            return found[0]
-        time.sleep(0.1)
-    raise AssertionError("no kernel came up")
