@@ -20,6 +20,7 @@ def course(tmp_path: Path) -> Path:
     lab = tmp_path / "nochat" / "lab"
     lab.mkdir(parents=True)
     shutil.copy(ROOT / "nochat" / "lab" / "surroundings.py", lab)
+    shutil.copy(ROOT / "nochat" / "proxies.py", lab.parent)
     (tmp_path / "bin").mkdir()
     for tool in TOOLS:
         found = shutil.which(tool)
