@@ -20,6 +20,7 @@ LONGEST_SEARCH = 200
 ASKED_NAME = 64  # of a name that somebody looks for: nobody has a longer one
 
 HALF = "this text holds half a character; write it again"
+FORM = "a name begins with a letter or digit; then letters, digits and . _ - follow"
 
 # Unicode calls them letters, symbols or nothing yet; they are drawn as nothing.
 BLANK = "\u115f\u1160\u2065\u2800\u3164\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff"
@@ -48,9 +49,6 @@ _BLANK = re.compile(f"[{BLANK}]")
 _ROOM = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 Rule = Callable[[str], str]
-
-
-FORM = "a name begins with a letter or digit; then letters, digits and . _ - follow"
 
 
 class TextRefused(ValueError):
@@ -112,9 +110,7 @@ def name(text: str) -> str:
     if not 2 <= len(found) <= LONGEST_NAME or len(identity(found)) > LONGEST_IDENTITY:
         raise TextRefused(f"a name has 2 to {LONGEST_NAME} characters")
     if not _NAME.fullmatch(found) or _BLANK.search(found):
-        raise TextRefused(
-            "a name begins with a letter or digit; then letters, digits and . _ - follow"
-        )
+        raise TextRefused(FORM)
     return found
 
 

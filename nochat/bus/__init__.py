@@ -185,7 +185,7 @@ class Bus:
 
     @property
     def lasting(self) -> bool:
-        """Whether what is left in the queues is there at the next start."""
+        """Tell whether what is left in the queues is there at the next start."""
         return self._transport.lasting
 
     async def depths(self, queues: Iterable[Queue]) -> list[QueueState]:

@@ -114,7 +114,7 @@ class AmqpTransport:
 
     @property
     def lasting(self) -> bool:
-        """Whether what is left in the queues is there at the next start."""
+        """Tell whether what is left in the queues is there at the next start."""
         return True
 
     async def depths(self, queues: Iterable[Queue]) -> list[QueueState]:

@@ -85,7 +85,7 @@ class MemoryQueue:
 
     @property
     def busy(self) -> int:
-        """How many messages wait in it or are in a consumer's hands."""
+        """Count the messages that wait in it or are in a consumer's hands."""
         return len(self.messages) + sum(len(channel.unacked) for channel in self.channels)
 
     def put(self, message: Message) -> None:

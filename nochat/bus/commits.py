@@ -17,7 +17,7 @@ MOST_ACKS = 1000  # messages acknowledged that may wait for the next one that is
 
 @dataclass
 class Waiting:
-    """What is called when everything before it is on the disk, or when its record can't be."""
+    """A record in its turn, and whom to call when it is on the disk, or can't be."""
 
     record: Record | None
     done: Callable[[], None]

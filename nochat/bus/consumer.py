@@ -208,7 +208,7 @@ class Consumer:
             reason = f"{self.queue.name} crashed {crashes} times while it handled this alone"
             await self._give_up(delivery, link, reason)
             return await self._suspects.end(key, link, 0)
-        await self._suspects.begin(key, link)
+        await self._suspects.begin(key, link, crashes)
         try:
             await self._handle([delivery], link)
         except BaseException:

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from nochat.bus.routing import Queue
+from nochat.disk import sync_folder
 from nochat.errors import NochatError
 
 log = logging.getLogger(__name__)
@@ -219,7 +220,7 @@ class Journal:
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor, self._sizes[number], self._torn = descriptor, 0, False
-        self._sync_folder()
+        sync_folder(self.folder)
         # What has no number is in every file, so that any older one can go.
         queues: list[Record] = [Declared(queue) for queue in self.contents.queues.values()]
         attempts = [Attempts(key, count) for key, count in self.contents.attempts.items()]
@@ -269,13 +270,6 @@ class Journal:
             self._append([live[each] for each, file in self._file_of.items() if file == oldest])
             self._path(oldest).unlink()
             del self._sizes[oldest]
-
-    def _sync_folder(self) -> None:
-        descriptor = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _body(data: bytes, at: int) -> bytes:

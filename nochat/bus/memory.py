@@ -73,7 +73,7 @@ class MemoryTransport:
 
     @property
     def lasting(self) -> bool:
-        """Whether what is left in the queues is there at the next start."""
+        """Tell whether what is left in the queues is there at the next start."""
         return self._broker.folder is not None
 
     async def depths(self, queues: Iterable[Queue]) -> list[QueueState]:

@@ -7,10 +7,7 @@ what stays noted are crashes.
 """
 
 import hashlib
-import logging
 from typing import Protocol
-
-log = logging.getLogger(__name__)
 
 SUSPECT = 5  # deliveries before this one, after which a message is handled alone
 MOST_CRASHES = 3  # of the service, during the handling of one message alone
@@ -42,9 +39,8 @@ class Suspects:
         noted = await notes.attempts(key)
         return max(0, noted - self._survived.get(key, 0))
 
-    async def begin(self, key: str, notes: Notes) -> None:
-        """Note an attempt at a message."""
-        crashes = await self.crashes(key, notes)
+    async def begin(self, key: str, notes: Notes, crashes: int) -> None:
+        """Note an attempt at a message, beside those that ended in a crash."""
         await notes.set_attempts(key, crashes + 1)
         self._survived[key] = 1
 

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from nochat.bus.codec import Decoder, encode, join
+from nochat.disk import sync_folder
 from nochat.errors import NochatError, Unavailable
 from nochat.events import Event, new_id
 
@@ -100,7 +101,7 @@ class Folder:
                         file.unlink()
                     raise
             if begins:
-                self._sync()
+                sync_folder(self.path)
 
     def names(self) -> list[str]:
         """The files, in the order in which they were begun."""
@@ -111,14 +112,6 @@ class Folder:
         """A whole file."""
         with self._explained():
             return (self.path / name).read_bytes()
-
-    def _sync(self) -> None:
-        """Let the disk know of a new file."""
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

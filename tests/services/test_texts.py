@@ -8,22 +8,12 @@ from nochat.actions import ACTIONS
 from nochat.events import LOBBY, new_id
 from nochat.lab.people import Person
 from tests.services.test_rooms import a_room, last, rejected, says, told
+from tests.test_text import SENT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 HALF = "\ud83d"  # of an emoji, as a client cuts a text
 AT_ONCE = 3.0  # seconds; nobody waits for a time limit
-
-SENT = {
-    "room": LOBBY,
-    "title": "Kitchen",
-    "user": "ana",
-    "text": "hi",
-    "client_id": "c1",
-    "emoji": "👍",
-    "position": 1,
-    "action": "mute",
-}
 
 
 @pytest.mark.parametrize("action", ACTIONS)
