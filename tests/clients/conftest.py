@@ -30,9 +30,9 @@ addEventListener("securitypolicyviolation", (event) =>
 OF_THE_NETWORK = re.compile(r"Failed to load resource|WebSocket connection to")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chat() -> Iterator[lab.Chat]:
-    """All services in one process, on `memory://` and embedded stores."""
+    """All services in one process, on embedded parts; one for each file, whose names are its own."""
     with lab.start(log_level="info", **lab.UNLIMITED) as chat:
         yield chat
 

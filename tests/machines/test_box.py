@@ -20,7 +20,8 @@ def course(tmp_path: Path) -> Path:
     lab = tmp_path / "nochat" / "lab"
     lab.mkdir(parents=True)
     shutil.copy(ROOT / "nochat" / "lab" / "surroundings.py", lab)
-    shutil.copy(ROOT / "nochat" / "proxies.py", lab.parent)
+    for module in ("errors.py", "proxies.py"):
+        shutil.copy(ROOT / "nochat" / module, lab.parent)
     (tmp_path / "bin").mkdir()
     for tool in TOOLS:
         found = shutil.which(tool)
