@@ -113,11 +113,11 @@ class _Supervisor:
             return _descendants(spare)
         return {self.command.pid} if self.command and self.command.poll() is None else set()
 
-    def ask_to_end(self, seconds: float) -> None:
+    def ask_to_end(self, seconds: float, spare: bool = False) -> None:
         """Send SIGTERM once to each, also to what is forked meanwhile; wait so long for the end."""
         asked: set[int] = set()
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and (left := self.running()):
+        while time.monotonic() < deadline and (left := self.running(spare)):
             _send(signal.SIGTERM, left - asked)
             asked |= left
             time.sleep(0.02)
@@ -130,7 +130,8 @@ class _Supervisor:
 
     def end(self, grace: float) -> None:
         """End everything; return when it is gone."""
-        self.ask_to_end(grace)
+        # What others keep ends after them: a chat that stops still needs its store.
+        self.ask_to_end(grace, spare=True)
         self.kill(spare=True)
         # Supervisors among them see that whom they work for is gone; they have folders to remove.
         self.ask_to_end(NESTED_SECONDS)

@@ -152,6 +152,29 @@ def test_a_keeper_among_the_descendants_cleans_up_after_itself(end, own, tmp_pat
     kept.stop()
 
 
+# Keeps another, as a chat keeps its store, and says at its own end whether that was still there.
+KEEPS_ANOTHER = """
+import pathlib, signal, sys
+from nochat.keeper import keep
+
+other = keep(["sleep", "600"], log=pathlib.Path(sys.argv[1]), grace=0)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+print("ready", flush=True)
+signal.sigwait([signal.SIGTERM])
+signal.sigtimedwait([signal.SIGUSR1], 0.3)
+print("alive" if other.alive else "gone", flush=True)
+other.stop()
+"""
+
+
+def test_what_a_command_keeps_is_still_there_while_it_ends(tmp_path):
+    command = [sys.executable, "-c", KEEPS_ANOTHER, tmp_path / "other"]
+    kept = keep(command, log=tmp_path / "log")
+    wait_until(lambda: bool(kept.tail()), 10, "the command", kept)
+    kept.stop()
+    assert kept.tail() == "ready\nalive"
+
+
 def test_a_command_that_is_not_there_is_named(own):
     with pytest.raises(NotReady, match="can't run no-such-command: No such file"):
         keep(["no-such-command"], log=own / "log", remove=own)
