@@ -102,7 +102,8 @@ def test_any_events(chat, cookie, events):
     with a_websocket(chat, cookie) as ws:
         ws.recv(timeout=5)
         ws.send("40")
-        assert ws.recv(timeout=5).startswith("40")
+        while not str(ws.recv(timeout=5)).startswith("40"):
+            pass  # others come and go meanwhile
         try:
             for event in events:
                 ws.send(event)
