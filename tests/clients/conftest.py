@@ -32,7 +32,7 @@ OF_THE_NETWORK = re.compile(r"Failed to load resource|WebSocket connection to")
 
 @pytest.fixture(scope="module")
 def chat() -> Iterator[lab.Chat]:
-    """All services in one process, on embedded parts; one for each file, whose names are its own."""
+    """All services in one process, on embedded parts: one for each file, with its own names."""
     with lab.start(log_level="info", **lab.UNLIMITED) as chat:
         yield chat
 
