@@ -195,6 +195,8 @@ export default {
   passChanged: "Tu contraseña ha cambiado. Tus otras sesiones se han cerrado.",
   management: "Administración",
   logOut: "Cerrar sesión",
+  unsentAsk: (count) => (count === 1 ? "¿Cerrar sesión con un mensaje sin enviar?" : `¿Cerrar sesión con ${count} mensajes sin enviar?`),
+  unsentHint: "Lo que no se ha enviado se olvida al cerrar sesión, porque otras personas pueden usar este navegador.",
   mentioned: (sender, room) => `${sender} te ha mencionado en ${room}`,
   wrote: (sender) => `${sender} te ha escrito`,
 
