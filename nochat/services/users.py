@@ -12,7 +12,9 @@ from nochat.requests import (
     CreateUser,
     FindUser,
     GetAccounts,
+    KeepSessions,
     OpenSession,
+    Over,
     Session,
     SetAccount,
     SetPassword,
@@ -49,7 +51,8 @@ async def users(context: Context) -> AsyncIterator[Users]:
     from nochat.stores.users import UserStore
 
     settings = context.settings
-    store = await to_thread(UserStore, database(settings), settings.session_hours)
+    lives = settings.session_hours, settings.idle_hours
+    store = await to_thread(UserStore, database(settings), *lives)
     context.bus.tally.store = store.product
     with closing(store), closing(BoundedPool(MANY)) as hashing:
         yield Users(store, hashing)
@@ -81,6 +84,13 @@ async def who_is(request: WhoIs, context: Context) -> Session:
     """Say whose session it is."""
     session: Session = await to_thread(context.resource.store.session, request.token)
     return session
+
+
+@service.on(KeepSessions)
+async def keep_sessions(request: KeepSessions, context: Context) -> Over:
+    """Note that sessions are in use, and say which of them are over."""
+    over = await to_thread(context.resource.store.keep, request.sessions)
+    return Over(sessions=over)
 
 
 @service.on(SetPassword)
