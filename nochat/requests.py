@@ -76,8 +76,9 @@ class RegisterUser(PasswordRequest, frozen=True, tag="user.register"):
 
 
 class LogIn(PasswordRequest, frozen=True, tag="user.log-in"):
-    """Open a session."""
+    """Open a session; what was typed as a name may be a password."""
 
+    secret: ClassVar[frozenset[str]] = Envelope.secret | {"user"}
     service: ClassVar[str] = "controller"
 
     user: str
@@ -125,6 +126,7 @@ class CreateUser(PasswordRequest, frozen=True, tag="users.create"):
 class OpenSession(PasswordRequest, frozen=True, tag="users.open-session"):
     """Check a password and open a session."""
 
+    secret: ClassVar[frozenset[str]] = LogIn.secret
     service: ClassVar[str] = "users"
 
     user: str

@@ -6,11 +6,13 @@ session tokens as SHA-256: who reads the database can use neither.
 
 import hashlib
 import logging
+import os
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import alembic.command
@@ -45,6 +47,7 @@ from sqlalchemy.dialects.mysql import VARCHAR
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
 from nochat import text
+from nochat.disk import make_private
 from nochat.errors import NochatError, RequestFailed, Unavailable
 from nochat.events import Role
 from nochat.requests import Account, Session
@@ -124,6 +127,7 @@ class UserStore:
         self._hasher = PasswordHasher()
         self._nobody = self._hasher.hash(secrets.token_hex())
         if self._engine.dialect.name == "sqlite":
+            _make_private(place)
             event.listen(self._engine, "connect", _enforce_foreign_keys)
         with self._transaction() as connection:
             _migrate(connection)
@@ -366,6 +370,16 @@ def _limits(url: URL) -> dict[str, float]:
         return {}
     limits = dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), ANSWER_SECONDS)
     return {name: limit for name, limit in limits.items() if name not in url.query}
+
+
+def _make_private(place: URL) -> None:
+    """Let nobody else read SQLite's file, new or old; what SQLite puts beside it is as it is."""
+    if not place.database or place.database == ":memory:" or place.query.get("uri"):
+        return
+    file = Path(place.database)
+    with suppress(OSError):  # SQLite says what is wrong
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    make_private(file.with_name(file.name + end) for end in ("", "-wal", "-shm", "-journal"))
 
 
 def _enforce_foreign_keys(connection: object, _: object) -> None:
