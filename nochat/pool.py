@@ -4,11 +4,11 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from nochat.errors import Busy
 
-P, T = ParamSpec("P"), TypeVar("T")
+_T = TypeVar("_T")
 
 
 class BoundedPool:
@@ -27,7 +27,7 @@ class BoundedPool:
         self._reason, self._room, self._patience = reason, threads + most, patience
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="nochat-pool")
 
-    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run(self, function: Callable[..., _T], *arguments: Any) -> _T:
         """Call a function in a thread.
 
         Raises:
@@ -37,10 +37,10 @@ class BoundedPool:
             raise self._busy()
         came = time.monotonic()
 
-        def turn() -> T:
+        def turn() -> _T:
             if time.monotonic() - came > self._patience:
                 raise self._busy()
-            return function(*args, **kwargs)
+            return function(*arguments)
 
         self._room -= 1
         try:

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.slow
 
 NEXT = "my-next-password"
 WRONG = "a-wrong-password"
+TYPED = "my-password-in-the-field-of-the-name"
 
 
 async def live(url, kill_database):
@@ -26,6 +27,8 @@ async def live(url, kill_database):
         given = {"old": ana.password, "new": NEXT}
         assert (await ana._ask("POST", "/api/password", given))[0] == 200
         given = {"user": "ana", "password": WRONG}
+        assert (await ana._ask("POST", "/api/login", given))[0] == 401
+        given = {"user": TYPED, "password": WRONG}
         assert (await ana._ask("POST", "/api/login", given))[0] == 401
         given = {"user": "x" * 99, "password": WRONG}
         assert (await ana._ask("POST", "/api/register", given))[0] == 422
@@ -52,7 +55,7 @@ def test_no_secret_is_in_any_log():
     ):
         tokens = asyncio.run(live(chat.url, database.kill))
         passwords = [urllib.parse.urlsplit(it.url).password for it in (broker, database)]
-        secrets = [*tokens, *passwords, password_of("ana"), NEXT, WRONG, "the-logz-token"]
+        secrets = [*tokens, *passwords, password_of("ana"), NEXT, WRONG, TYPED, "the-logz-token"]
         for name, process in chat.processes.items():
             said = process.log.read_text()
             assert said, name
