@@ -8,6 +8,7 @@ characters for which it computes for more than half a minute.
 import re
 from collections.abc import Iterable
 from functools import cache
+from itertools import pairwise
 
 from nochat.text import fold
 
@@ -36,7 +37,7 @@ def is_weak(password: str, *names: str) -> bool:
 
 def _is_pattern(said: str) -> bool:
     """Tell whether it is one short piece again and again, or a row as `abcdefgh` and `87654321`."""
-    steps = {ord(after) - ord(before) for before, after in zip(said, said[1:], strict=False)}
+    steps = {ord(after) - ord(before) for before, after in pairwise(said)}
     return bool(_REPEATED.fullmatch(said)) or steps in ({1}, {-1})
 
 

@@ -347,9 +347,7 @@ class Sockets:
             over = await self._in_use.over(it.session for it in self._connections.values())
         now = time.time()
         ended = [
-            sid
-            for sid, it in self._connections.items()
-            if it.expires < now or it.session in over
+            sid for sid, it in self._connections.items() if it.expires < now or it.session in over
         ]
         for sid in ended:
             await self._sign_out(sid, "")

@@ -62,6 +62,5 @@ async def test_whose_turn_comes_too_late_costs_nothing():
 
 
 async def test_an_error_is_the_callers():
-    with closing(BoundedPool("wait")) as pool:
-        with pytest.raises(ZeroDivisionError):
-            await pool.run(lambda: 1 / 0)
+    with closing(BoundedPool("wait")) as pool, pytest.raises(ZeroDivisionError):
+        await pool.run(lambda: 1 / 0)

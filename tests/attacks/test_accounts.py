@@ -1,4 +1,4 @@
-"""Accounts: a crowd at the door, passwords that are guessed first, and who may read what is kept."""
+"""Accounts: a crowd at the door, passwords guessed first, and who may read what is kept."""
 
 import asyncio
 import os

@@ -243,6 +243,7 @@ def test_the_url_may_set_the_limit(mariadb_server, monkeypatch):
         with pytest.raises(Unavailable, match="NOCHAT_USERS_URL"):
             UserStore(url.render_as_string(hide_password=False))
 
+
 # ---- while a password is being hashed -----------------------------------------------------------
 
 
@@ -350,7 +351,8 @@ def later(monkeypatch):
     """Let time pass, for stores."""
     passed = [0.0]
     real = time.time
-    monkeypatch.setattr("nochat.stores.users.time", SimpleNamespace(time=lambda: real() + passed[0]))
+    clock = SimpleNamespace(time=lambda: real() + passed[0])
+    monkeypatch.setattr("nochat.stores.users.time", clock)
 
     def move(seconds):
         passed[0] += seconds
