@@ -117,7 +117,7 @@ def _place(struct: type[Envelope]) -> tuple[str, str]:
     if issubclass(struct, Command):
         return COMMANDS, "controller.{shard}"
     if issubclass(struct, Request):
-        return REQUESTS, struct.service + ("" if struct.ordered else ".requests")
+        return REQUESTS, struct.service + ("" if struct.ordered else f".{struct.lane}")
     return EVENTS, type_of(struct)
 
 

@@ -309,9 +309,12 @@ class UserLoggedIn(Event, frozen=True, tag="user.logged-in"):
 
 
 class LogInFailed(Event, frozen=True, tag="user.log-in-failed"):
-    """Somebody gave a wrong name or password."""
+    """Somebody gave a wrong name or password.
 
-    user: str
+    No `user`: there is no such account. What was typed may be a password, and this is for the log.
+    """
+
+    user: str = ""
 
 
 class UserLoggedOut(Event, frozen=True, tag="user.logged-out"):

@@ -43,6 +43,8 @@ class Request(Envelope, frozen=True, kw_only=True):
     service: ClassVar[str]
     # An ordered request waits in its service's queue behind the events that were published before.
     ordered: ClassVar[bool] = False
+    # The others wait in `SERVICE.LANE`: behind those of their lane alone.
+    lane: ClassVar[str] = "requests"
 
     expires: float = 0.0
 
@@ -52,13 +54,19 @@ class Request(Envelope, frozen=True, kw_only=True):
         return bool(self.expires) and time.time() > self.expires + CLOCKS
 
 
+class PasswordRequest(Request, frozen=True, kw_only=True):
+    """A request that hashes passwords: it takes long on purpose, so others don't wait behind it."""
+
+    lane: ClassVar[str] = "passwords"
+
+
 class Reply(Envelope, frozen=True, kw_only=True):
     """The answer to the request whose id is `in_reply_to`."""
 
     in_reply_to: str = ""
 
 
-class RegisterUser(Request, frozen=True, tag="user.register"):
+class RegisterUser(PasswordRequest, frozen=True, tag="user.register"):
     """Make an account and open its first session."""
 
     service: ClassVar[str] = "controller"
@@ -67,9 +75,10 @@ class RegisterUser(Request, frozen=True, tag="user.register"):
     password: Password
 
 
-class LogIn(Request, frozen=True, tag="user.log-in"):
-    """Open a session."""
+class LogIn(PasswordRequest, frozen=True, tag="user.log-in"):
+    """Open a session; what was typed as a name may be a password."""
 
+    secret: ClassVar[frozenset[str]] = Envelope.secret | {"user"}
     service: ClassVar[str] = "controller"
 
     user: str
@@ -84,7 +93,7 @@ class LogOut(Request, frozen=True, tag="user.log-out"):
     token: str
 
 
-class ChangePassword(Request, frozen=True, tag="user.change-password"):
+class ChangePassword(PasswordRequest, frozen=True, tag="user.change-password"):
     """Give an account another password; its other sessions end."""
 
     service: ClassVar[str] = "controller"
@@ -105,7 +114,7 @@ class ChangeAccount(Request, frozen=True, tag="user.change-account"):
     banned: bool | None = None
 
 
-class CreateUser(Request, frozen=True, tag="users.create"):
+class CreateUser(PasswordRequest, frozen=True, tag="users.create"):
     """Store an account, and open its first session."""
 
     service: ClassVar[str] = "users"
@@ -114,9 +123,10 @@ class CreateUser(Request, frozen=True, tag="users.create"):
     password: Password
 
 
-class OpenSession(Request, frozen=True, tag="users.open-session"):
+class OpenSession(PasswordRequest, frozen=True, tag="users.open-session"):
     """Check a password and open a session."""
 
+    secret: ClassVar[frozenset[str]] = LogIn.secret
     service: ClassVar[str] = "users"
 
     user: str
@@ -131,7 +141,7 @@ class CloseSession(Request, frozen=True, tag="users.close-session"):
     token: str
 
 
-class SetPassword(Request, frozen=True, tag="users.set-password"):
+class SetPassword(PasswordRequest, frozen=True, tag="users.set-password"):
     """Store another password for a session's user, and end the user's other sessions."""
 
     service: ClassVar[str] = "users"
@@ -175,6 +185,14 @@ class WhoIs(Request, frozen=True, tag="users.who-is"):
     service: ClassVar[str] = "users"
 
     token: str
+
+
+class KeepSessions(Request, frozen=True, tag="users.keep-sessions"):
+    """Say which sessions are in use, by their digests; the reply has those that are over."""
+
+    service: ClassVar[str] = "users"
+
+    sessions: Annotated[list[str], Meta(max_length=500)]
 
 
 class GetRoomState(Request, frozen=True, tag="activity.room-state"):
@@ -256,7 +274,8 @@ class Session(Reply, frozen=True, tag="users.session"):
     """Whose session it is; an empty `user` is nobody's. `token` is given only when it is new.
 
     `digest` is what the session is known by to those who may not know its token; `ended` are the
-    digests of the user's sessions that ended with this, and `reason` says why there is none.
+    digests of the user's sessions that ended with this, and `reason` says why there is none;
+    `account` is then whose it would have been, if there is such an account.
     """
 
     user: str = ""
@@ -266,6 +285,13 @@ class Session(Reply, frozen=True, tag="users.session"):
     expires: float = 0.0
     ended: list[str] = []
     reason: str = ""
+    account: str = ""
+
+
+class Over(Reply, frozen=True, tag="users.sessions-over"):
+    """Sessions that are over, by their digests."""
+
+    sessions: list[str] = []
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -386,7 +412,11 @@ class Trends(Reply, frozen=True, tag="activity.trends-are"):
 
 
 class Failed(Reply, frozen=True, tag="failed"):
-    """The request could not be met; `retry` says that it may be, later."""
+    """The request could not be met; `retry` says that it may be, later.
+
+    `wait` is given by who has too much to do: the seconds after which to try again.
+    """
 
     reason: str
     retry: bool = False
+    wait: float = 0.0

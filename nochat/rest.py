@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from nochat.bus import Bus
-from nochat.errors import RequestFailed, Unavailable
+from nochat.errors import Busy, RequestFailed, Unavailable
 from nochat.events import RoomId, UserName
 from nochat.limits import Limit, address, retry_after
 from nochat.origin import cookie_names
@@ -228,6 +228,8 @@ def refusal(error: Exception) -> Response:
             return reply(Error(f"this is not JSON: {error}"), 400)
         case RequestFailed():
             return reply(Error(str(error)), 409)
+        case Busy():
+            return reply(Error(str(error)), 503, **{"Retry-After": retry_after(error.wait)})
         case Unavailable():
             # What does not answer, and where it is, is for the log alone.
             log.warning("a request was refused for now: %s", error)

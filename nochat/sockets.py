@@ -47,6 +47,7 @@ from nochat.limits import Limit
 from nochat.origin import Origin, cookie_names, further_origins, may_act
 from nochat.presence import REPORT_EVERY, Presence
 from nochat.requests import GetHistory, GetRooms, Rooms, Session, WhoIs
+from nochat.sessions_in_use import SessionsInUse
 from nochat.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -83,6 +84,7 @@ class Sockets:
         self._connections: dict[str, Connection] = {}
         self._presence = Presence(self.name)
         self._limit = Limit(settings.user_rate, BURST)
+        self._in_use = SessionsInUse(bus, settings)
         self._latest: dict[str, int] = {}  # position of the last entry that was spread, by room
         self._background = Background()
         self._io = Server(
@@ -339,10 +341,15 @@ class Sockets:
             await asyncio.sleep(REPORT_EVERY)
 
     async def _expire(self) -> None:
-        """A socket ends with its session."""
+        """A socket ends with its session, and keeps it from being idle."""
+        over: set[str] = set()
+        with suppress(NochatError):  # the next report says it all again
+            over = await self._in_use.over(it.session for it in self._connections.values())
         now = time.time()
-        over = [sid for sid, it in self._connections.items() if it.expires < now]
-        for sid in over:
+        ended = [
+            sid for sid, it in self._connections.items() if it.expires < now or it.session in over
+        ]
+        for sid in ended:
             await self._sign_out(sid, "")
 
     async def _report(self) -> None:

@@ -160,7 +160,7 @@ async def log_in(request: LogIn, context: Context) -> list[Envelope]:
     asked = OpenSession(user=request.user, password=request.password)
     session: Session = await context.bus.request(asked)
     if not session.user:
-        return [LogInFailed(user=request.user), session]
+        return [LogInFailed(user=session.account), session]
     return [UserLoggedIn(user=session.user), session]
 
 

@@ -59,6 +59,8 @@ async def test_the_door_says_what_is_wrong(visit):
     await dora.sign("Create account", "short")
     await expect(password).to_have_accessible_description("A password has at least 8 characters.")
     await expect(password).to_be_focused()
+    await dora.sign("Create account", "Password2026!")
+    await expect(password).to_have_accessible_description(re.compile("easy to guess"))
     await dora.sign("Log in")
     await expect(password).to_have_accessible_description("wrong name or password")
     await dora.sign("Create account")
