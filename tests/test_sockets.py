@@ -66,7 +66,7 @@ class Around:
     log: list[MessageSent] = field(default_factory=list)
     roles: dict[str, str] = field(default_factory=dict)
     over: set[str] = field(default_factory=set)
-    commands: list[ModerateMember] = field(default_factory=list)
+    commands: asyncio.Queue[ModerateMember] = field(default_factory=asyncio.Queue)
     late: type | None = None  # the question whose next answer waits for `released`
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     released: asyncio.Event = field(default_factory=asyncio.Event)
@@ -110,7 +110,7 @@ class Around:
         return await self.answer(request, History(room=request.room, entries=entries))
 
     async def decide(self, command: ModerateMember) -> None:
-        self.commands.append(command)
+        self.commands.put_nowait(command)
 
     async def hears(self, *events):
         """Let the gateway spread what happened in a room, all at once."""
@@ -315,9 +315,8 @@ async def test_a_role_that_ends_while_it_is_asked_for_is_over(around):
     assert bob.told("welcome")[0]["role"] == "user"
     await bob.socket.call("moderate", {"room": "r", "user": "ana", "action": "ban"})
     async with asyncio.timeout(30):
-        while not around.commands:
-            await asyncio.sleep(0)
-    assert not around.commands[0].manager
+        command = await around.commands.get()
+    assert not command.manager
     await bob.socket.disconnect()
 
 
