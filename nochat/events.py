@@ -155,7 +155,7 @@ class EditMessage(Command, frozen=True, tag="message.edit"):
 
 
 class DeleteMessage(Command, frozen=True, tag="message.delete"):
-    """Take a message back: its sender may, the room's owner, and a manager."""
+    """Take a message back: its sender may, the owner while in the room, and a manager."""
 
     user: UserName
     target: Position
@@ -172,7 +172,7 @@ class React(Command, frozen=True, tag="message.react"):
 
 
 class ModerateMember(Command, frozen=True, tag="room.moderate"):
-    """Mute, kick or ban a member: the room's owner may, and a manager."""
+    """Mute, kick or ban a member: the owner may while in the room, and a manager."""
 
     user: UserName
     member: UserName

@@ -218,12 +218,14 @@ class GetRooms(Request, frozen=True, tag="activity.rooms"):
 class GetHistory(Request, frozen=True, tag="activity.history"):
     """Ask for a room's log: what follows `after`, or the newest before `before`.
 
-    What came before leaves edits, deletions and reactions out: the messages show them.
+    What came before leaves edits, deletions and reactions out: the messages show them. `user` is
+    whom it is shown to, who must be a member; null is a service that shows it to nobody.
     """
 
     service: ClassVar[str] = "activity"
     ordered: ClassVar[bool] = True
 
+    user: UserName | None
     room: RoomId
     after: Position | None = None
     before: Position | None = None

@@ -138,7 +138,8 @@ async def _recall(rooms: dict[str, Room], commands: list[Command], context: Cont
 
 async def _said(room: str, position: int, context: Context) -> Said:
     """Who wrote an old message; no sender where there is none at that position."""
-    found: History = await context.bus.request(GetHistory(room=room, after=position - 1, limit=1))
+    asked = GetHistory(user=None, room=room, after=position - 1, limit=1)
+    found: History = await context.bus.request(asked)
     match found.entries:
         case [MessageSent() as it] if it.position == position:
             return Said(position, it.sender, it.client_id, it.deleted, it.at, it.reactions)
