@@ -60,6 +60,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         gateway_url: where the page finds such a gateway; empty: its own address.
         origins: further origins, comma-separated (`https://chat.example`), whose pages may open a
             socket and call REST.
+        hosts: names, comma-separated (`chat.example`), that the chat is found by beside addresses,
+            `localhost` and the names in `host`, `origins` and `gateway_url`; `*`: any; empty: any
+            where the network reaches it, none at an address of this machine alone.
         frame_ancestors: origins that may frame the page (Content-Security-Policy).
         shards: queues that the rooms are spread over, one active controller each.
         session_hours: hours until a session ends.
@@ -92,6 +95,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     gateway_port: Annotated[int, Meta(ge=0, le=65535)] = 8001
     gateway_url: str = ""
     origins: str = ""
+    hosts: str = ""
     frame_ancestors: str = "'none'"
     shards: Annotated[int, Meta(ge=1, le=64)] = 4
     session_hours: Annotated[float, Meta(gt=0, le=TEN_YEARS)] = 24.0

@@ -189,7 +189,7 @@ class Web:
         return Nothing()
 
     async def _guard(self, request: HttpRequest, answer: Answer) -> Response:
-        """No POST from another site's page; the same security headers on everything."""
+        """No POST from another site's page; the page's policy on everything."""
         try:
             if request.method == "POST" and self._is_from_elsewhere(request):
                 raise NotAllowed(403, "this page may not post here")
@@ -207,21 +207,15 @@ class Web:
 
     def _headers(self, request: HttpRequest) -> dict[str, str]:
         here = origin.own(request.scope)
-        headers = {
+        return {
             "Content-Security-Policy": (
                 "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
                 f"connect-src 'self'{_sources(self._gateway or here, here)}; "
                 "form-action 'self'; base-uri 'none'; "
                 f"frame-ancestors {self._settings.frame_ancestors}"
             ),
-            "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "same-origin",
-            "Cross-Origin-Opener-Policy": "same-origin",
             "Cache-Control": self._pages.caching(request.url.path),
         }
-        if request.url.scheme == "https":
-            headers["Strict-Transport-Security"] = "max-age=31536000"
-        return headers
 
 
 @service.resource
