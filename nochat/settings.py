@@ -18,6 +18,9 @@ PREFIX, FILE = "NOCHAT_", "_FILE"
 PASSWORD = re.compile(r"(?<=://)[^\s'\"]*(?=@)")  # with the user's name, in a URL
 
 TEN_YEARS = 87_660  # hours
+A_DAY = 86_400  # seconds
+
+Rate = Annotated[float, Meta(ge=0, le=1_000_000)]  # infinity and NaN are none
 
 OFF = {"off", "none"}  # what a URL is set to where there is to be nothing
 
@@ -100,13 +103,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     shards: Annotated[int, Meta(ge=1, le=64)] = 4
     session_hours: Annotated[float, Meta(gt=0, le=TEN_YEARS)] = 24.0
     idle_hours: Annotated[float, Meta(ge=0, le=TEN_YEARS)] = 8.0
-    user_rate: Annotated[float, Meta(ge=0)] = 20.0
-    address_rate: Annotated[float, Meta(ge=0)] = 100.0
-    login_rate: Annotated[float, Meta(ge=0)] = 1.0
+    user_rate: Rate = 20.0
+    address_rate: Rate = 100.0
+    login_rate: Rate = 1.0
     proxies: str = "127.0.0.1,::1"
     reserved: str = "nochat,system"
-    max_frame: Annotated[int, Meta(ge=8192)] = 65536
-    patience: Annotated[float, Meta(ge=0)] = 10.0
+    max_frame: Annotated[int, Meta(ge=8192, le=2**27)] = 65536
+    patience: Annotated[float, Meta(ge=0, le=A_DAY)] = 10.0
     operation_port: Annotated[int, Meta(ge=0, le=65535)] | None = None
     operation_host: str = "127.0.0.1"
     logz_url: str = "https://listener.logz.io:8071"

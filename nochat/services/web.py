@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from nochat import management, openapi, origin
 from nochat.bus import Bus
-from nochat.events import Password, Role, ServiceReported
+from nochat.events import Count, Moment, Password, Role, ServiceReported
 from nochat.incoming import AskedName, Incoming, NewName
 from nochat.origin import Origin, further_origins, gateway_origin
 from nochat.pages import Pages
@@ -102,19 +102,19 @@ class Names(msgspec.Struct, frozen=True):
 class Since(msgspec.Struct, frozen=True):
     """From when on (seconds since 1970), and how many of each."""
 
-    since: float = 0.0
+    since: Moment = 0.0
     limit: Annotated[int, Meta(ge=1, le=100)] = 10
 
 
 class Trends(msgspec.Struct, frozen=True):
     """Pairs of what was counted and its count, most first; `hours` are of the day, in UTC."""
 
-    users: list[tuple[str, int]]
-    rooms: list[tuple[str, int]]
-    words: list[tuple[str, int]]
-    hours: list[tuple[int, int]]
-    connections: int
-    messages: int
+    users: list[tuple[str, Count]]
+    rooms: list[tuple[str, Count]]
+    words: list[tuple[str, Count]]
+    hours: list[tuple[Count, Count]]
+    connections: Count
+    messages: Count
 
 
 class Web:
