@@ -8,7 +8,6 @@ from nochat.limits import App, Receive, Scope
 DENIED = (
     "accelerometer",
     "autoplay",
-    "bluetooth",
     "camera",
     "clipboard-read",
     "display-capture",
@@ -43,7 +42,9 @@ ALWAYS = {
 }
 # What an answer says where it says nothing itself: it is no page, and nobody keeps it.
 ELSE = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": (
+        "default-src 'none'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+    ),
     "Cache-Control": "no-store",
 }
 BY_TLS = {"Strict-Transport-Security": "max-age=31536000"}

@@ -211,7 +211,7 @@ class Web:
             "Content-Security-Policy": (
                 "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
                 f"connect-src 'self'{_sources(self._gateway or here, here)}; "
-                "form-action 'self'; base-uri 'none'; "
+                "form-action 'self'; object-src 'none'; base-uri 'none'; "
                 f"frame-ancestors {self._settings.frame_ancestors}"
             ),
             "Cache-Control": self._pages.caching(request.url.path),
