@@ -28,7 +28,7 @@ class Room(Incoming, frozen=True):
 class NewRoom(Incoming, frozen=True):
     """A room to be made.
 
-    A private one has an id that nobody guesses: who tries to make a room hears that its id is taken.
+    A private one has an id that nobody guesses: who makes a room hears whether its id is taken.
     """
 
     room: incoming.RoomId

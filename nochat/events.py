@@ -26,8 +26,8 @@ RoomId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}(?![\s\S])")]
 Title = Annotated[str, Meta(min_length=1, max_length=80)]
 Text = Annotated[str, Meta(min_length=1, max_length=4000)]
 ClientId = Annotated[str, Meta(min_length=1, max_length=64)]
-# Numbers are as wide as all can carry them on: JavaScript counts no further, MongoDB has 64 bits, and
-# JSON has neither infinity nor NaN, which no bounds let by.
+# Numbers are as wide as all can carry them on: JavaScript counts no further, MongoDB has 64 bits,
+# and JSON has neither infinity nor NaN, which no bounds let by.
 MOST = 2**53 - 1
 Position = Annotated[int, Meta(ge=0, le=MOST)]
 Count = Annotated[int, Meta(ge=0, le=MOST)]

@@ -1,4 +1,4 @@
-"""What every answer tells browsers: of the page, of REST, of files, sockets and metrics, and of errors."""
+"""What every answer tells browsers: pages, REST, files, sockets, metrics, and errors."""
 
 import re
 
@@ -73,7 +73,9 @@ async def test_browsers_know_each_feature_that_is_denied_and_copying_is_not(chat
     said = []
     async with (
         async_playwright() as playwright,
-        await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as browser,
+        await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"]
+        ) as browser,
     ):
         page = await browser.new_page()
         page.on("console", lambda message: said.append(message.text))

@@ -34,7 +34,7 @@ FLOATS = [math.nan, math.inf, -math.inf, -0.0, 5e-324, 1.8e308, 1e30, -1e30, 253
 NUMBERS = st.sampled_from([*EDGES, *FLOATS]) | st.integers() | st.floats()
 # Among them such as pass, or nothing behind the door would be tried.
 TEXTS = st.sampled_from(
-    ["lobby", "ana", "bob", "a-good-one", "👍", "\0", "a\0b", "", "\ud800", "x" * 5000, "dm-1", "$a"]
+    ["lobby", "ana", "bob", "a-good-one", "👍", "\0", "a\0b", "", "\ud800", "x" * 5000, "dm-1"]
 )
 JSON = st.none() | st.booleans() | NUMBERS | TEXTS | st.text(max_size=9)
 ANYTHING = JSON | st.lists(JSON, max_size=2) | st.dictionaries(TEXTS, JSON, max_size=2)

@@ -1,4 +1,4 @@
-"""Numbers that no store has and no JSON carries, at the doors: refused there, and nothing is left."""
+"""Numbers that no store has and no JSON carries are refused at the doors, and leave nothing."""
 
 import math
 
@@ -48,12 +48,15 @@ async def test_an_action_is_refused_at_the_door(attacked, caplog):
 async def test_a_number_of_a_thousand_digits_ends_the_socket_and_leaves_no_traceback(
     attacked, caplog
 ):
-    async with attacked(user_rate=0, address_rate=0) as url:
-        async with Person("ana", url) as ana, Person("bob", url) as bob:
-            with pytest.raises((DisconnectedError, TimeoutError)):  # as the client hears of it
-                await ana._socket.call("history", {"room": "lobby", "before": 10**1000}, timeout=2)
-            await bob.says("others chat on")
-            await bob.until(lambda: "others chat on" in bob.texts())
+    async with (
+        attacked(user_rate=0, address_rate=0) as url,
+        Person("ana", url) as ana,
+        Person("bob", url) as bob,
+    ):
+        with pytest.raises((DisconnectedError, TimeoutError)):  # as the client hears of it
+            await ana._socket.call("history", {"room": "lobby", "before": 10**1000}, timeout=2)
+        await bob.says("others chat on")
+        await bob.until(lambda: "others chat on" in bob.texts())
     assert failures(caplog) == []
 
 
@@ -66,4 +69,3 @@ async def refused(person, action, data):
 
 def failures(caplog):
     return [it.getMessage() for it in caplog.records if it.exc_info or it.levelno >= 40]
-

@@ -126,7 +126,10 @@ async def hidden(request, people, shared):
     return room
 
 
-@pytest.mark.parametrize("room", ["plans", "plans-2", "plans-0123456789abcde", "plans-0123456789ABCDEF"])
+GUESSED = ["plans", "plans-2", "plans-0123456789abcde", "plans-0123456789ABCDEF"]
+
+
+@pytest.mark.parametrize("room", GUESSED)
 async def test_a_private_room_has_an_id_that_nobody_guesses(people, room):
     """Who makes a room hears when its id is taken: no private one may have an id like a title."""
     _, eve = people

@@ -238,7 +238,7 @@ async def test_a_request_that_nobody_answers_times_out(connected):
             await bus.request(WhoIs(token="t"), timeout=0.2)
 
 
-# What a door that is wider than the wire lets in: NaN is null in JSON, and the rest is out of bounds.
+# What a door wider than the wire lets in: NaN is null in JSON, and the rest is out of bounds.
 UNREADABLE = [
     GetTrends(since=float("nan")),
     GetTrends(since=float("inf")),
@@ -275,9 +275,11 @@ async def test_an_answer_that_can_not_be_sent_or_read_is_a_failure_at_once(conne
     async with connected() as bus:
         await answer_with(
             bus,
-            lambda r: Session(**({"user": "ana", "in_reply_to": r.id} | {field: wrong}))
-            if r.token == "wrong"
-            else Session(user="ana", in_reply_to=r.id),
+            lambda r: (
+                Session(**({"user": "ana", "in_reply_to": r.id} | {field: wrong}))
+                if r.token == "wrong"
+                else Session(user="ana", in_reply_to=r.id)
+            ),
         )
         with pytest.raises(RequestFailed, match="the answer can't be"):
             await bus.request(WhoIs(token="wrong"), timeout=20)

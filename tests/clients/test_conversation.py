@@ -259,7 +259,8 @@ async def test_an_address_that_leads_nowhere_says_so(visit, chat):
         await wes.create("Street")
         notices = wes.page.locator(".notice")
         # A private room of others looks like none at all.
-        for place in (f"#/room/{vault}", f"#/room/{vault}/3", "#/room/no-such-room", "#general", "#/x"):
+        private = f"#/room/{vault}", f"#/room/{vault}/3"
+        for place in (*private, "#/room/no-such-room", "#general", "#/x"):
             await wes.page.evaluate(f"location.hash = '{place}'")
             await expect(notices.last).to_contain_text("There is no room at this address")
             await expect(wes.page).to_have_url(f"{wes.url}/#/room/street")
