@@ -207,7 +207,7 @@ class Web:
 
     def _headers(self, request: HttpRequest) -> dict[str, str]:
         here = origin.own(request.scope)
-        return {
+        headers = {
             "Content-Security-Policy": (
                 "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
                 f"connect-src 'self'{_sources(self._gateway or here, here)}; "
@@ -216,6 +216,10 @@ class Web:
             ),
             "Cache-Control": self._pages.caching(request.url.path),
         }
+        if request.url.path in self._pages.paths:
+            # A notebook's frame looks whether a page is there, and pages are everybody's alike.
+            headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+        return headers
 
 
 @service.resource
