@@ -22,6 +22,7 @@ from nochat.events import (
     Position,
     Role,
     RoomId,
+    Seconds,
     UserName,
 )
 
@@ -423,4 +424,4 @@ class Failed(Reply, frozen=True, tag="failed"):
 
     reason: str
     retry: bool = False
-    wait: float = 0.0
+    wait: Seconds = 0.0
