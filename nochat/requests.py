@@ -12,14 +12,17 @@ from msgspec import Meta
 
 from nochat.events import (
     ClientId,
+    Count,
     Envelope,
     Kind,
     LogEntry,
     MessageSent,
+    Moment,
     Password,
     Position,
     Role,
     RoomId,
+    Seconds,
     UserName,
 )
 
@@ -46,7 +49,7 @@ class Request(Envelope, frozen=True, kw_only=True):
     # The others wait in `SERVICE.LANE`: behind those of their lane alone.
     lane: ClassVar[str] = "requests"
 
-    expires: float = 0.0
+    expires: Moment = 0.0
 
     @property
     def is_expired(self) -> bool:
@@ -253,7 +256,7 @@ class SearchMessages(Request, frozen=True, tag="activity.search"):
     user: UserName
     text: Annotated[str, Meta(min_length=1, max_length=200)]
     room: str = ""
-    before: float | None = None
+    before: Moment | None = None
     limit: Annotated[int, Meta(ge=1, le=50)] = 20
 
 
@@ -268,7 +271,7 @@ class GetTrends(Request, frozen=True, tag="activity.trends"):
 
     service: ClassVar[str] = "activity"
 
-    since: float = 0.0
+    since: Moment = 0.0
     limit: Annotated[int, Meta(ge=1, le=100)] = 10
 
 
@@ -284,7 +287,7 @@ class Session(Reply, frozen=True, tag="users.session"):
     token: str = ""
     role: Role = "user"
     digest: str = ""
-    expires: float = 0.0
+    expires: Moment = 0.0
     ended: list[str] = []
     reason: str = ""
     account: str = ""
@@ -302,7 +305,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     name: UserName
     role: Role = "user"
     banned: bool = False
-    created: float = 0.0
+    created: Moment = 0.0
 
 
 class Accounts(Reply, frozen=True, tag="users.accounts-are"):
@@ -323,7 +326,7 @@ class Said(msgspec.Struct, frozen=True, array_like=True):
     sender: str
     client_id: str
     deleted: bool = False
-    at: float = 0.0
+    at: Moment = 0.0
     reactions: dict[str, list[str]] | None = None
 
 
@@ -365,8 +368,8 @@ class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
     invited: bool = False
     position: Position
     read: Position = 0
-    unread: int = 0
-    mentions: int = 0
+    unread: Count = 0
+    mentions: Count = 0
 
 
 class Rooms(Reply, frozen=True, tag="activity.rooms-are"):
@@ -405,12 +408,12 @@ class AllRooms(Reply, frozen=True, tag="activity.all-rooms-are"):
 class Trends(Reply, frozen=True, tag="activity.trends-are"):
     """Pairs of what was counted and its count, most first; `hours` are of the day, in UTC."""
 
-    users: list[tuple[str, int]] = []
-    rooms: list[tuple[str, int]] = []
-    words: list[tuple[str, int]] = []
-    hours: list[tuple[int, int]] = []
-    connections: int = 0
-    messages: int = 0
+    users: list[tuple[str, Count]] = []
+    rooms: list[tuple[str, Count]] = []
+    words: list[tuple[str, Count]] = []
+    hours: list[tuple[Count, Count]] = []
+    connections: Count = 0
+    messages: Count = 0
 
 
 class Failed(Reply, frozen=True, tag="failed"):
@@ -421,4 +424,4 @@ class Failed(Reply, frozen=True, tag="failed"):
 
     reason: str
     retry: bool = False
-    wait: float = 0.0
+    wait: Seconds = 0.0

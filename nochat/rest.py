@@ -24,6 +24,7 @@ from nochat.watch import Watch
 
 log = logging.getLogger(__name__)
 
+MOST_TOKEN = 128  # characters of a session's token: a longer one is nobody's
 MOST_BYTES = 8192  # of a request's body
 
 
@@ -145,7 +146,7 @@ def _endpoint(call: Call, shared: Shared) -> Callable[[HttpRequest], Awaitable[R
 
 
 async def _caller(call: Call, request: HttpRequest, shared: Shared) -> Caller:
-    token = request.cookies.get(cookie_names(request.scope)[0], "")
+    token = request.cookies.get(cookie_names(request.scope)[0], "")[:MOST_TOKEN]
     session = Session()
     if token:
         session = await shared.bus.request(WhoIs(token=token))
