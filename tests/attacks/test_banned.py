@@ -33,7 +33,7 @@ class Ear:
         await self.socket.connect(self.person.url, transports=["websocket"], wait_timeout=None)
 
     async def be_welcome(self):
-        """Wait for the welcome; a busy chat may close the socket without, so that one tries again."""
+        """Wait for the welcome; a busy chat may close the socket without: then come again."""
         while not self.welcomed:
             self._changed.clear()
             if not self.socket.connected:
