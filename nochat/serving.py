@@ -9,34 +9,47 @@ from typing import Any
 
 import uvicorn
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from nochat import descriptors
+from nochat.connections import Config, Http, Waiting, Websocket
 from nochat.settings import Settings, SettingsError
 
 App = Callable[..., Any]
 
-STALLED = 15.0  # seconds that a client may leave a websocket's buffer full
+# For whatever is no page, and for refusals of what never came to an application.
+HEADERS = {
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"same-origin",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"cache-control": b"no-store",
+}
 
 
-class Impatient(WebSocketsSansIOProtocol):
-    """A websocket that is cut off when its client has read nothing for `STALLED` seconds."""
+class Guarded:
+    """Gives every answer the security headers that its application has not set itself."""
 
-    _cut: Callable[[], None] = staticmethod(lambda: None)
+    def __init__(self, app: App) -> None:
+        self._app = app
 
-    def pause_writing(self) -> None:
-        """Called by the transport: its buffer is full."""
-        super().pause_writing()
-        self._cut = self.loop.call_later(STALLED, self.transport.abort).cancel
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """ASGI."""
 
-    def resume_writing(self) -> None:
-        """Called by the transport: there is room again."""
-        self._cut()
-        super().resume_writing()
+        async def guarded(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                headers = [(name.lower(), value) for name, value in message.get("headers", [])]
+                own = {name for name, _ in headers}
+                headers += [it for it in _headers(scope).items() if it[0] not in own]
+                message = {**message, "headers": headers}
+            await send(message)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the transport, at the end."""
-        self._cut()
-        super().connection_lost(exc)
+        await self._app(scope, receive, guarded)
+
+
+def _headers(scope: Any) -> dict[bytes, bytes]:
+    if scope["scheme"] != "https":
+        return HEADERS
+    return HEADERS | {b"strict-transport-security": b"max-age=31536000"}
 
 
 class Proxied(ProxyHeadersMiddleware):
@@ -100,17 +113,20 @@ class Server(uvicorn.Server):
 @asynccontextmanager
 async def serving(app: App, listening: socket.socket, settings: Settings) -> AsyncIterator[None]:
     """Serve an application until the block ends."""
-    config = uvicorn.Config(
-        Proxied(app, settings.proxies),
+    config = Config(
+        Proxied(Guarded(app), settings.proxies),
         proxy_headers=False,
         log_config=None,
         access_log=False,
         lifespan="off",
-        ws=Impatient,
+        http=Http,
+        ws=Websocket,
         ws_max_size=settings.max_frame,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=2,
     )
+    bound = descriptors.share(settings.address_connections)
+    config.waiting = Waiting(bound, descriptors.share(descriptors.ENOUGH, 2))
     server = Server(config)
     task = asyncio.create_task(server.serve(sockets=[listening]))
     try:
