@@ -50,9 +50,9 @@ class Waiting:
         its = self._by_address.setdefault(host, {})
         its[connection] = None
         if self._of_address and len(its) > self._of_address:
-            self._make_room(next(iter(its)), "an address has too many connections without requests")
+            self._make_room(next(iter(its)), "too many silent connections of one address")
         elif len(self._all) > self._together:
-            self._make_room(next(iter(self._all)), "there are too many connections without requests")
+            self._make_room(next(iter(self._all)), "too many silent connections")
 
     def remove(self, connection: Silent) -> None:
         """It waits no longer."""

@@ -70,8 +70,8 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         """Put it out after some seconds, unless this is called again; None: it is as it should."""
         self._late()
         if seconds is not None:
-            late = self.server.put_out_later, self, "it has not logged in"
-            self._late = asyncio.get_running_loop().call_later(seconds, *late).cancel
+            loop = asyncio.get_running_loop()
+            self._late = loop.call_later(seconds, self.server.put_out_later, self).cancel
 
     async def receive(self, pkt: Packet) -> None:
         """Called for each packet."""
@@ -165,9 +165,9 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             socket.queue.put_nowait(None)  # ends the task that writes
             await socket.close(wait=False, abort=True, reason=reason)
 
-    def put_out_later(self, socket: Socket, reason: str) -> None:
-        """The same, by a clock."""
-        self._background.start(self.put_out(socket, reason))
+    def put_out_later(self, socket: Socket) -> None:
+        """The same, called by a clock."""
+        self._background.start(self.put_out(socket, "it has not logged in"))
 
     async def _trigger_event(self, event: str, *args: Any, **options: Any) -> Any:
         if event == "connect" and not self._enter(*args):
@@ -267,10 +267,10 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         try:
             packet = self.packet_class(encoded_packet=data)
         except Exception:  # its parser has many
-            return await self.eio.put_out(socket, "a packet that can't be read")
-        if packet.attachment_count or packet.namespace not in (None, "/"):
-            return await self.eio.put_out(socket, "a packet that the chat has no use for")
-        match packet.packet_type:
+            await self.eio.put_out(socket, "a packet that can't be read")
+            return
+        its_own = not packet.attachment_count and packet.namespace in (None, "/")
+        match packet.packet_type if its_own else None:
             case type_ if type_ == CONNECT and not socket.entered:
                 await self._enter(eio_sid, socket, packet.data)
             case type_ if type_ == DISCONNECT:
