@@ -13,10 +13,10 @@ from contextlib import (
 )
 from typing import Any, TypeVar
 
-from nochat import registry
+from nochat import descriptors, registry
 from nochat.bus import Bus, connect
 from nochat.errors import Unavailable
-from nochat.limits import Limit, Turnstile
+from nochat.limits import Crowd, Limit, Turnstile
 from nochat.listening import Where, listen, url_of
 from nochat.service import Context, Service
 from nochat.serving import App, serving
@@ -63,7 +63,8 @@ async def started(wanted: Sequence[Service], settings: Settings) -> AsyncIterato
         if listening:
             apps = {name: contexts[name].resource.app for name in SERVED if name in contexts}
             limit = Limit(settings.address_rate, 10)
-            app = Turnstile(_by_path(apps), limit, settings.max_frame)
+            crowd = Crowd(descriptors.share(settings.address_connections))
+            app = Turnstile(_by_path(apps), limit, crowd, settings.max_frame)
             await stack.enter_async_context(serving(app, listening, settings))
         yield url_of(listening) if listening else ""
 
@@ -128,6 +129,7 @@ async def _start(service: Service, settings: Settings, stack: AsyncExitStack) ->
 
 async def run(wanted: Sequence[Service], settings: Settings, ready: Callable[[str], None]) -> None:
     """Run services until SIGINT, SIGTERM or SIGHUP; `ready` is called once with their address."""
+    descriptors.raise_limit()
     running = asyncio.current_task()
     assert running
     stopping = [signal.SIGINT, signal.SIGTERM]

@@ -1,14 +1,19 @@
 """How much one user, or one address, may ask for: token buckets, in the memory of one process."""
 
 import ipaddress
+import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import msgspec
 
+log = logging.getLogger(__name__)
+
 MOST_KEYS = 10_000
+QUIET = 60.0  # seconds between two lines in the log that say the same
 
 App = Callable[..., Awaitable[None]]
 Receive = Callable[[], Awaitable[Any]]
@@ -35,8 +40,7 @@ class Limit:
         if not self._rate:
             return 0.0
         now = self._now()
-        held, since = self._buckets.get(key, (self._most, now))
-        held = min(self._most, held + (now - since) * self._rate)
+        held = self._tokens(key, now) if key in self._buckets else self._most
         if held < 1:
             return (1 - held) / self._rate
         self._buckets[key] = held - 1, now
@@ -45,21 +49,78 @@ class Limit:
         return 0.0
 
     def _forget(self, now: float) -> None:
-        """Forget who has been quiet; if nobody has, all: better than a memory without bound."""
-        full = self._most / self._rate
-        recent = {key: it for key, it in self._buckets.items() if now - it[1] < full}
-        self._buckets = recent if len(recent) <= MOST_KEYS else {}
+        """Forget half of the keys: those whose buckets are the fullest.
+
+        Who has asked for the most is remembered the longest, however many others come.
+        """
+        emptiest = sorted(self._buckets, key=lambda key: self._tokens(key, now))
+        self._buckets = {key: self._buckets[key] for key in emptiest[: MOST_KEYS // 2]}
+
+    def _tokens(self, key: str, now: float) -> float:
+        held, since = self._buckets[key]
+        return min(self._most, held + (now - since) * self._rate)
+
+
+class Crowd:
+    """How many of something each key may have at once.
+
+    Args:
+        most: of each key; 0: any number.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._here: Counter[str] = Counter()
+
+    def enter(self, key: str) -> bool:
+        """Count one more; returns whether there is room for it, and counts nothing if not."""
+        if self._most and self._here[key] >= self._most:
+            return False
+        self._here[key] += 1
+        return True
+
+    def leave(self, key: str) -> None:
+        """Count one less."""
+        self._here[key] -= 1
+        if self._here[key] <= 0:
+            del self._here[key]
+
+
+class Seldom:
+    """Lines in the log that an attacker could cause without end: each at most once in `QUIET`."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._said: dict[str, tuple[float, int]] = {}  # line -> when, and how often since
+
+    def say(self, line: str, about: str = "") -> None:
+        """Log a line, if it was not logged lately.
+
+        Args:
+            line: one of a few that there are.
+            about: who or what it is about this time.
+        """
+        now = self._now()
+        when, unsaid = self._said.get(line, (-math.inf, 0))
+        if now - when < QUIET:
+            self._said[line] = when, unsaid + 1
+            return
+        more = f"; {unsaid} times more since it was last said" if unsaid else ""
+        log.warning("%s%s%s", line, f" ({about})" if about else "", more)
+        self._said[line] = now, 0
 
 
 class Turnstile:
-    """Lets each address into an ASGI application at a bounded rate, with bodies of bounded size."""
+    """Lets each address into an ASGI application: so often, so many at once, with small bodies."""
 
-    def __init__(self, app: App, limit: Limit, most_bytes: int) -> None:
-        self._app, self._limit, self._most = app, limit, most_bytes
+    def __init__(self, app: App, limit: Limit, crowd: Crowd, most_bytes: int) -> None:
+        self._app, self._limit, self._crowd, self._most = app, limit, crowd, most_bytes
+        self._seldom = Seldom()
 
     async def __call__(self, scope: Scope, receive: Receive, send: App) -> None:
         """ASGI."""
-        wait = self._limit.wait(address(scope))
+        who = address(scope)
+        wait = self._limit.wait(who)
         if scope["type"] == "websocket":
             if wait:
                 return await send({"type": "websocket.close", "code": 1013})
@@ -69,7 +130,14 @@ class Turnstile:
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if not length.isdigit() or int(length) > self._most:
             return await refuse(send, 413, f"the request is over {self._most} bytes")
-        await self._app(scope, self._counted(receive), send)
+        # Sockets are counted by the gateway, as long polling has some without a connection.
+        if not self._crowd.enter(who):
+            self._seldom.say("an address has as many requests under way as it may", who)
+            return await refuse(send, 429, "too many requests at once; wait a moment", 1)
+        try:
+            await self._app(scope, self._counted(receive), send)
+        finally:
+            self._crowd.leave(who)
 
     def _counted(self, receive: Receive) -> Receive:
         """A body without a length is cut off where it becomes too long."""
@@ -98,13 +166,16 @@ def address(scope: Scope) -> str:
 
     Of IPv6 the network: a visitor has 2**64 addresses to choose from.
     """
-    host = str((scope.get("client") or [""])[0])
-    if ":" not in host:
-        return host
+    host = str((scope.get("client") or [""])[0])[:64].partition("%")[0]
     try:
-        return str(ipaddress.ip_network((host.partition("%")[0], 64), strict=False))
+        found = ipaddress.ip_address(host)
     except ValueError:
         return host
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((found, 64), strict=False))
 
 
 def retry_after(wait: float) -> str:

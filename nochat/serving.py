@@ -9,37 +9,14 @@ from typing import Any
 
 import uvicorn
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from nochat import descriptors
+from nochat.connections import Config, Http, Waiting, Websocket
 from nochat.headers import Headed
 from nochat.hosts import Hosts
 from nochat.settings import Settings, SettingsError
 
 App = Callable[..., Any]
-
-STALLED = 15.0  # seconds that a client may leave a websocket's buffer full
-
-
-class Impatient(WebSocketsSansIOProtocol):
-    """A websocket that is cut off when its client has read nothing for `STALLED` seconds."""
-
-    _cut: Callable[[], None] = staticmethod(lambda: None)
-
-    def pause_writing(self) -> None:
-        """Called by the transport: its buffer is full."""
-        super().pause_writing()
-        self._cut = self.loop.call_later(STALLED, self.transport.abort).cancel
-
-    def resume_writing(self) -> None:
-        """Called by the transport: there is room again."""
-        self._cut()
-        super().resume_writing()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the transport, at the end."""
-        self._cut()
-        super().connection_lost(exc)
-
 
 class Proxied(ProxyHeadersMiddleware):
     """Puts what a believed proxy says of a request in its place; what others say goes.
@@ -102,18 +79,21 @@ class Server(uvicorn.Server):
 @asynccontextmanager
 async def serving(app: App, listening: socket.socket, settings: Settings) -> AsyncIterator[None]:
     """Serve an application until the block ends."""
-    config = uvicorn.Config(
+    config = Config(
         Headed(Hosts(Proxied(app, settings.proxies), settings)),
         proxy_headers=False,
         server_header=False,
         log_config=None,
         access_log=False,
         lifespan="off",
-        ws=Impatient,
+        http=Http,
+        ws=Websocket,
         ws_max_size=settings.max_frame,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=2,
     )
+    bound = descriptors.share(settings.address_connections)
+    config.waiting = Waiting(bound, descriptors.share(descriptors.ENOUGH, 2))
     server = Server(config)
     task = asyncio.create_task(server.serve(sockets=[listening]))
     try:

@@ -21,6 +21,7 @@ TEN_YEARS = 87_660  # hours
 A_DAY = 86_400  # seconds
 
 Rate = Annotated[float, Meta(ge=0, le=1_000_000)]  # infinity and NaN are none
+Bound = Annotated[int, Meta(ge=0, le=1_000_000)]  # 0: there is none
 
 OFF = {"off", "none"}  # what a URL is set to where there is to be nothing
 
@@ -72,6 +73,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         idle_hours: hours until one ends that nobody uses: no open page, no request; 0: none does.
         user_rate: actions a second that a user may take over sockets; 0: any.
         address_rate: HTTP requests a second from one address; 0: any.
+        user_sockets: sockets that a user may have open on one gateway, in all windows and on all
+            devices; 0: any number.
+        address_connections: sockets that one address may have open, and as many requests under
+            way, and connections without a request; 0: any number.
         login_rate: log-ins and registrations a second from one address, and a tenth of that for
             one account; 0: any.
         proxies: addresses and networks, comma-separated, whose X-Forwarded-For, -Proto and -Host
@@ -105,6 +110,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     idle_hours: Annotated[float, Meta(ge=0, le=TEN_YEARS)] = 8.0
     user_rate: Rate = 20.0
     address_rate: Rate = 100.0
+    user_sockets: Bound = 20
+    address_connections: Bound = 500
     login_rate: Rate = 1.0
     proxies: str = "127.0.0.1,::1"
     reserved: str = "nochat,system"

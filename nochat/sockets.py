@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import socketio
 
-from nochat import client, incoming
+from nochat import client, descriptors, incoming
 from nochat.actions import ACTIONS, Action, Who
 from nochat.background import Background
 from nochat.bus import Bus
@@ -41,7 +41,7 @@ from nochat.events import (
     caused_by,
     new_id,
 )
-from nochat.limits import Limit
+from nochat.limits import Crowd, Limit, Seldom
 from nochat.origin import Origin, cookie_names, further_origins, may_act
 from nochat.presence import REPORT_EVERY, Presence
 from nochat.questions import Questions, gone, packets
@@ -57,7 +57,7 @@ MOST_VERIFIED = 20  # sockets at once
 MISSED = 200  # entries of a room that a client is sent when it comes back; more it asks for
 PUBLISH_TIMEOUT = 10.0  # seconds that a client waits for the broker's confirm
 BURST = 5.0  # seconds worth of actions that a user may take at once
-MOST_REFUSED = 500  # actions too many, one after the other, after which a socket is closed
+PACKETS = 5  # packets for each action that a user may take: who sends more is put out
 
 TOLD = {UserNotified: "notified", RoomRead: "read", CommandRejected: "rejected"}
 
@@ -70,7 +70,6 @@ class Connection(Who):
     token: str = field(default="", repr=False)
     expires: float = 0.0
     since: float = field(default_factory=time.monotonic)
-    refused: int = 0
 
 
 class Sockets:
@@ -87,6 +86,7 @@ class Sockets:
         self._connections: dict[str, Connection] = {}
         self._presence = Presence(self.name)
         self._limit = Limit(settings.user_rate, BURST)
+        self._most, self._seldom = settings.user_sockets, Seldom()
         self._in_use = SessionsInUse(bus, settings)
         self._questions = Questions(bus)
         self._verifying = asyncio.Semaphore(MOST_VERIFIED)
@@ -95,6 +95,8 @@ class Sockets:
             async_mode="asgi",
             cors_allowed_origins=self._may_connect,
             max_http_buffer_size=settings.max_frame,
+            packets=Limit(PACKETS * settings.user_rate, BURST),
+            crowd=Crowd(descriptors.share(settings.address_connections)),
             logger=logging.getLogger("socketio.quiet"),
             engineio_logger=logging.getLogger("engineio.quiet"),
         )
@@ -221,8 +223,7 @@ class Sockets:
             if not (connection := self._connections.get(sid)):
                 return {"error": "not connected", "retry": True}
             if wait := self._limit.wait(connection.user):
-                return await self._refuse(sid, connection, wait)
-            connection.refused = 0
+                return {"error": "too fast; wait a moment", "retry": True, "wait": round(wait, 3)}
             try:
                 sent = incoming.read(data, action.shape)
                 with caused_by(getattr(sent, "client_id", "")):
@@ -239,13 +240,6 @@ class Sockets:
                 return {"error": "the chat failed at this; its log says why", "retry": False}
 
         return receive
-
-    async def _refuse(self, sid: str, connection: Connection, wait: float) -> dict[str, Any]:
-        connection.refused += 1
-        if connection.refused == MOST_REFUSED:
-            log.warning("a socket of %s is closed: it does not slow down", connection.user)
-            await self._io.disconnect(sid)
-        return {"error": "too fast; wait a moment", "retry": True, "wait": round(wait, 3)}
 
     async def _publish(self, *events: Any) -> None:
         async with asyncio.timeout(PUBLISH_TIMEOUT):
@@ -278,10 +272,14 @@ class Sockets:
         if client.believed(auth) not in ("", user):
             # Another tab logged somebody else in: what this one has to send is not theirs.
             raise socketio.exceptions.ConnectionRefusedError("another user")
+        if self._most and self._presence.here[user] >= self._most:
+            self._seldom.say("a user has as many sockets as they may", user)
+            raise socketio.exceptions.ConnectionRefusedError("too many windows")
         # Nothing is awaited since the answer: what is spread from here on finds the connection.
         self._connections[sid] = Connection(
             user, session.role, session=session.digest, token=token, expires=session.expires
         )
+        self._io.charge(sid, user)
         if self._presence.came(user):
             self._background.start(self._report())
         await self._io.enter_room(sid, f"user:{user}")

@@ -2,6 +2,7 @@
 
 import resource
 import socket
+import time
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
@@ -41,3 +42,31 @@ async def test_the_chat_goes_on_when_no_more_files_can_be_opened(tmp_path):
                 await bob.says("there is room again")
                 await ana.until(lambda: "there is room again" in ana.texts())
         assert process.poll() is None
+
+
+@pytest.mark.slow
+async def test_silent_connections_keep_nobody_out(tmp_path):
+    """More than the files that a process may open by default, with the default limits."""
+    ours = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, ours[1]))  # as a shell has it; inherited
+    with ExitStack() as stack:
+        try:
+            process, line = stack.enter_context(running(tmp_path, "up", replica_url="off"))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (ours[1], ours[1]))
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, ours)
+        url = line.split(": ")[1]
+        place, chat = urlsplit(url), psutil.Process(process.pid)
+        before = chat.num_fds()
+        flood = [
+            stack.enter_context(socket.create_connection((place.hostname, place.port)))
+            for _ in range(1100)
+        ]
+        began = time.monotonic()
+        async with Person(f"u{new_id()[:10]}", url) as ana:
+            await ana.says("I got in")
+            await ana.until(lambda: "I got in" in ana.texts())
+            assert time.monotonic() - began < 15
+            # And none of them stays, though nobody closes it at the other end.
+            assert await checks.until(lambda: chat.num_fds() < before + 20, 20)
+        assert len(flood) == 1100

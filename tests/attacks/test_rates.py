@@ -61,6 +61,51 @@ def test_a_million_names_take_bounded_memory():
     assert len(limit._buckets) <= limits.MOST_KEYS
 
 
+def test_whoever_is_guessed_at_is_remembered_however_many_others_are():
+    clock = Clock()
+    limit = Limit(0.1, 100, clock)  # as for the passwords of one account
+    while limit.wait("ana") == 0:
+        pass
+    for number in range(3 * limits.MOST_KEYS):
+        clock.now += 0.0001
+        limit.wait(f"somebody {number}")
+    assert limit.wait("ana") > 0
+    clock.now += 1000
+    assert limit.wait("ana") == 0
+
+
+@pytest.mark.parametrize(
+    ("client", "counted"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),  # who speaks IPv4 is no part of one great network
+        ("2001:db8::1", "2001:db8::/64"),
+        ("2001:DB8:0:0:ffff::2", "2001:db8::/64"),
+        ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("unknown", "unknown"),
+        ("x" * 9999, "x" * 64),
+        ("", ""),
+    ],
+)
+def test_an_address_of_ipv6_is_its_network(client, counted):
+    assert limits.address({"client": (client, 1)}) == counted
+
+
+@pytest.mark.slow
+async def test_a_network_of_ipv6_has_the_guesses_of_one_address(attacked):
+    async with attacked(login_rate=0.1) as url, aiohttp.ClientSession() as http:
+        found = []
+        for number in range(12):
+            # As proxies write it: with brackets and a port, or without.
+            said = f"[2001:db8::{number}]:4{number}" if number % 2 else f"2001:db8:0:0:{number}::1"
+            account = {"user": f"user{number}", "password": "a guess"}
+            where = {"X-Forwarded-For": said}
+            async with http.post(f"{url}/api/login", json=account, headers=where) as response:
+                found.append(response.status)
+        assert found == [401] * 6 + [429] * 6
+
+
 async def flood(person, seconds):
     """Send as fast as the socket takes it, without waiting for answers."""
     until = time.monotonic() + seconds

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from yarl import URL
 
-from nochat import engine, serving
+from nochat import connections, engine
 from nochat.lab.people import Person
 
 pytestmark = pytest.mark.slow
@@ -47,7 +47,7 @@ def frame(text):
 
 async def test_a_client_that_never_reads_is_dropped_and_others_are_served(attacked, monkeypatch):
     monkeypatch.setattr(engine, "MOST_BACKLOG", 20_000)
-    monkeypatch.setattr(serving, "STALLED", 3)
+    monkeypatch.setattr(connections, "STALLED", 3)
     dropped = []
     monkeypatch.setattr(
         engine.Backlog,
