@@ -18,6 +18,7 @@ from nochat.settings import Settings, SettingsError
 
 App = Callable[..., Any]
 
+
 class Proxied(ProxyHeadersMiddleware):
     """Puts what a believed proxy says of a request in its place; what others say goes.
 
