@@ -27,7 +27,7 @@ from nochat.bus.routing import EVENTS, REQUESTS, Binding, shard_queue
 from nochat.errors import BusError, ConnectionLost, Fatal, RequestFailed, Unavailable
 from nochat.events import Command, Envelope, Event, caused_by, type_of
 from nochat.logs import service_name
-from nochat.requests import Failed, Reply, Request
+from nochat.requests import Analysis, Failed, Reply, Request
 from nochat.settings import Settings
 from nochat.trace import trace
 
@@ -145,8 +145,8 @@ class Service:
             found.append(Queue(name, tuple(bindings), durable=False, exclusive=True))
         elif bindings:
             found.append(Queue(self.name, tuple(bindings), single=self.ordered))
-        if any(issubclass(kind, Request) and not kind.ordered for kind in self.handlers):
-            name = f"{self.name}.requests"
+        requests = [k for k in self.handlers if issubclass(k, Request) and not k.ordered]
+        for name in dict.fromkeys(f"{self.name}.{kind.lane}" for kind in requests):
             found.append(Queue(name, (Binding(REQUESTS, name),), durable=False))
         return found
 
@@ -194,7 +194,7 @@ class Dispatcher:
                 for event in events:
                     await self._refuse(batch, event)
             elif isinstance(events[0], Request):
-                await asyncio.gather(*(self._answer(batch, handler, each) for each in events))
+                await self._answer_all(batch, handler, events)
                 self.context.bus.tally.note_handled(events)
             elif handler.many:
                 with caused_by(""):
@@ -250,7 +250,17 @@ class Dispatcher:
         log.error("%s: %r goes to the dead letters", self.service.name, events[0], exc_info=error)
         await batch.dead_letter(events[0], f"{type(error).__name__}: {error}")
 
+    async def _answer_all(self, batch: Batch, handler: Handler, requests: list[Any]) -> None:
+        """Answer requests: all at once, or those that cost much one after the other."""
+        if isinstance(requests[0], Analysis):
+            for each in requests:
+                await self._answer(batch, handler, each)
+        else:
+            await asyncio.gather(*(self._answer(batch, handler, each) for each in requests))
+
     async def _answer(self, batch: Batch, handler: Handler, request: Any) -> None:
+        if batch.is_over(request):  # nobody waits for it; what it costs is others' time
+            return
         trace(self.service.name, handled=[request])
         with caused_by(request.correlation_id):
             results = await self._results(handler, request)

@@ -63,7 +63,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         frame_ancestors: origins that may frame the page (Content-Security-Policy).
         shards: queues that the rooms are spread over, one active controller each.
         session_hours: hours until a session ends.
-        user_rate: actions a second that a user may take over sockets; 0: any.
+        user_rate: actions a second that a user may take over sockets, and calls of REST; 0: any.
+            What costs the services more counts as several. An address has ten times as much.
+        search_rate: searches a second of a user; 0: any. An address has ten times as much.
+        room_rate: rooms that a user may make in an hour; 0: any. An address has ten times as much.
+        invite_rate: invitations, and direct rooms, that a user may make in an hour; 0: any. An
+            address has ten times as much.
         address_rate: HTTP requests a second from one address; 0: any.
         login_rate: log-ins and registrations a second from one address, and a tenth of that for
             one account; 0: any.
@@ -95,6 +100,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     shards: Annotated[int, Meta(ge=1, le=64)] = 4
     session_hours: Annotated[float, Meta(gt=0, le=TEN_YEARS)] = 24.0
     user_rate: Annotated[float, Meta(ge=0)] = 20.0
+    search_rate: Annotated[float, Meta(ge=0)] = 1.0
+    room_rate: Annotated[float, Meta(ge=0)] = 20.0
+    invite_rate: Annotated[float, Meta(ge=0)] = 60.0
     address_rate: Annotated[float, Meta(ge=0)] = 100.0
     login_rate: Annotated[float, Meta(ge=0)] = 1.0
     proxies: str = "127.0.0.1,::1"

@@ -1,8 +1,8 @@
 """The socket.io side of a gateway: what clients may send, and what they are sent.
 
 From a client, each acknowledged with its answer's fields or `{"error": …, "retry": …}`: the actions
-of `nochat.actions`. To a client: `welcome`, `room`, `created`, `invited`, `entries`, `presence`,
-`typing`, `notified`, `read`, `rejected`, `role`, `resync`, `signed-out`.
+of `nochat.actions`. To a client: `welcome`, `room`, `created`, `deleted`, `invited`, `entries`,
+`presence`, `typing`, `notified`, `read`, `rejected`, `role`, `resync`, `signed-out`.
 """
 
 import asyncio
@@ -30,6 +30,7 @@ from nochat.events import (
     MemberModerated,
     PresenceReported,
     RoomCreated,
+    RoomDeleted,
     RoomEvent,
     RoomJoined,
     RoomLeft,
@@ -43,9 +44,10 @@ from nochat.events import (
     caused_by,
     new_id,
 )
-from nochat.limits import Limit
+from nochat.limits import Limit, address
 from nochat.origin import Origin, cookie_names, further_origins, may_act
 from nochat.presence import REPORT_EVERY, Presence
+from nochat.prices import Prices, Refusal
 from nochat.requests import GetHistory, GetRooms, Rooms, Session, WhoIs
 from nochat.settings import Settings
 
@@ -53,7 +55,7 @@ log = logging.getLogger(__name__)
 
 MISSED = 200  # entries of a room that a client is sent when it comes back; more it asks for
 PUBLISH_TIMEOUT = 10.0  # seconds that a client waits for the broker's confirm
-BURST = 5.0  # seconds worth of actions that a user may take at once
+SHOWN = 5.0  # new public rooms a second that everybody is shown at once; others they find
 MOST_REFUSED = 500  # actions too many, one after the other, after which a socket is closed
 
 TOLD = {UserNotified: "notified", RoomRead: "read", CommandRejected: "rejected"}
@@ -61,9 +63,10 @@ TOLD = {UserNotified: "notified", RoomRead: "read", CommandRejected: "rejected"}
 
 @dataclass
 class Connection(Who):
-    """One socket: whose it is, in which session, since when, and the rooms it sees."""
+    """One socket: whose it is, in which session, from where, since when, and what it sees."""
 
     session: str = ""
+    address: str = ""
     expires: float = 0.0
     since: float = field(default_factory=time.monotonic)
     refused: int = 0
@@ -82,7 +85,8 @@ class Sockets:
         self._bus, self._origins = bus, further_origins(settings)
         self._connections: dict[str, Connection] = {}
         self._presence = Presence(self.name)
-        self._limit = Limit(settings.user_rate, BURST)
+        self._prices = Prices(settings)
+        self._shown = Limit(SHOWN, 1.0)
         self._latest: dict[str, int] = {}  # position of the last entry that was spread, by room
         self._background = Background()
         self._io = Server(
@@ -124,13 +128,18 @@ class Sockets:
                 if isinstance(entry, RoomJoined):
                     await self._see(entry.user, room)
                 elif isinstance(entry, RoomCreated) and entry.kind == "public":
-                    await self._to_all("created", client.view(entry))  # so that others can find it
+                    if not self._shown.wait("created"):
+                        await self._to_all("created", client.view(entry))
+                elif isinstance(entry, RoomDeleted) and entry.kind == "public":
+                    await self._to_all("deleted", {"room": room})
                 elif isinstance(entry, UserInvited):
                     await self._to_user(entry.invitee, "invited", client.view(entry))
             await self._to_room(room, "entries", client.entries(room, entries))
             for entry in entries:
                 if gone := _gone(entry):
                     await self._see_no_more(gone, room)
+                elif isinstance(entry, RoomDeleted):
+                    await self._close(room)
 
     async def tell(self, user: str, event: UserNotified | RoomRead | CommandRejected) -> None:
         """Send one user something."""
@@ -177,8 +186,8 @@ class Sockets:
         async def receive(sid: str, data: Any = None, *_: Any) -> dict[str, Any]:
             if not (connection := self._connections.get(sid)):
                 return {"error": "not connected", "retry": True}
-            if wait := self._limit.wait(connection.user):
-                return await self._refuse(sid, connection, wait)
+            if refusal := self._prices.refusal(action, connection.user, connection.address):
+                return await self._refuse(sid, connection, refusal)
             connection.refused = 0
             try:
                 sent = incoming.read(data, action.shape)
@@ -197,12 +206,14 @@ class Sockets:
 
         return receive
 
-    async def _refuse(self, sid: str, connection: Connection, wait: float) -> dict[str, Any]:
+    async def _refuse(self, sid: str, connection: Connection, refusal: Refusal) -> dict[str, Any]:
         connection.refused += 1
         if connection.refused == MOST_REFUSED:
             log.warning("a socket of %s is closed: it does not slow down", connection.user)
             await self._io.disconnect(sid)
-        return {"error": "too fast; wait a moment", "retry": True, "wait": round(wait, 3)}
+        if not refusal.wait:
+            return {"error": refusal.reason, "retry": False}
+        return {"error": refusal.reason, "retry": True, "wait": refusal.wait}
 
     async def _publish(self, *events: Any) -> None:
         async with asyncio.timeout(PUBLISH_TIMEOUT):
@@ -236,7 +247,11 @@ class Sockets:
             # Another tab logged somebody else in: what this one has to send is not theirs.
             raise socketio.exceptions.ConnectionRefusedError("another user")
         self._connections[sid] = Connection(
-            user, session.role, session=session.digest, expires=session.expires
+            user,
+            session.role,
+            session=session.digest,
+            address=address(environ["asgi.scope"]),
+            expires=session.expires,
         )
         if self._presence.came(user):
             self._background.start(self._report())
@@ -269,7 +284,7 @@ class Sockets:
     async def _welcome(self, sid: str, session: Session, positions: dict[str, int]) -> None:
         """Let a socket see its rooms, then send it what it missed."""
         found: Rooms = await self._bus.request(GetRooms(user=session.user))
-        mine = [each for each in found.rooms if session.user in each.members]
+        mine = [each for each in found.rooms if session.user in each.members]  # not invitations
         for each in mine:
             await self._enter(sid, each.room)
         online = sorted(self._presence.users)
@@ -310,6 +325,14 @@ class Sockets:
             if connection := self._connections.get(sid):
                 connection.rooms.discard(room)
             await self._io.leave_room(sid, f"room:{room}")
+
+    async def _close(self, room: str) -> None:
+        """The room is gone: nobody is in it any more."""
+        for sid, connection in list(self._connections.items()):
+            if room in connection.rooms:
+                connection.rooms.discard(room)
+                await self._io.leave_room(sid, f"room:{room}")
+        self._latest.pop(room, None)
 
     def _sids(self, user: str) -> list[str]:
         return [sid for sid, _ in self._io.manager.get_participants("/", f"user:{user}")]

@@ -86,7 +86,7 @@ def _route_of_type(kind: type[Envelope]) -> Route:
     if issubclass(kind, Event):
         return Route(EVENTS, type_of(kind), durable=kind.stored)
     if issubclass(kind, Request):
-        key = kind.service if kind.ordered else f"{kind.service}.requests"
+        key = kind.service if kind.ordered else f"{kind.service}.{kind.lane}"
         return Route(REQUESTS, key, durable=False, mandatory=True, asks=True)
     raise TypeError(f"{kind.__name__} is neither a command, an event nor a request")
 
