@@ -14,6 +14,7 @@ from sqlalchemy import insert
 from nochat import bootstrap, registry
 from nochat.events import MessageSent, new_id
 from nochat.grant import grant
+from nochat.lab.chat import RATES
 from nochat.lab.people import Person
 from nochat.service import Service
 from nochat.services.users import database
@@ -52,7 +53,7 @@ def picky(house: House) -> Service:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def house(tmp_path_factory) -> AsyncIterator[House]:
     folder = str(tmp_path_factory.mktemp("house"))
-    free = {"user_rate": 0.0, "address_rate": 0.0, "login_rate": 0.0}
+    free = dict.fromkeys(RATES, 0.0)
     settings = Settings(bus_url=f"memory://{new_id()}", data_dir=folder, port=0, **free)
     house = House(settings)
     wanted = [*registry.services(registry.names(settings)), picky(house)]

@@ -3,16 +3,55 @@
 import { searchable } from "../text.js";
 import { words } from "../words.js";
 import { $, avatar, el, icon, say, sync } from "./dom.js";
+import { focusOn } from "./focus.js";
 
 const MANY = 8; // other rooms from which on a filter is of use
+const PAGE = 20; // other rooms asked for at once
+const PAUSE = 250; // milliseconds after the last letter of the filter
 
 export class Rooms {
   #model;
+  #page = { text: "", last: "", more: false }; // the last one that the chat gave of the other rooms
+  #asked = 0;
 
-  /** @param act functions to call with a room's id: `open`, `join`, `decline`. */
+  /**
+   * @param act functions to call with a room's id: `open`, `join`, `decline`; and `browse`, which
+   *   takes what rooms are asked for and gives them later.
+   */
   constructor(act) {
     this.act = act;
-    $("others-filter").addEventListener("input", () => this.render(this.#model));
+    let due;
+    $("others-filter").addEventListener("input", () => {
+      this.render(this.#model);
+      clearTimeout(due);
+      due = setTimeout(() => this.look(), PAUSE);
+    });
+    $("more-others").addEventListener("click", () => this.#more());
+  }
+
+  /** Ask for the first of the other rooms, or of those that the filter names. */
+  look() {
+    return this.#ask(this.#filter, "");
+  }
+
+  async #more() {
+    await this.#ask(this.#page.text, this.#page.last);
+    if ($("more-others").hidden) focusOn($("others-filter"));
+  }
+
+  async #ask(text, after) {
+    const turn = (this.#asked += 1);
+    try {
+      const { rooms, more } = await this.act.browse({ text, after, limit: PAGE });
+      if (turn === this.#asked) this.#page = { text, last: rooms.at(-1)?.room ?? "", more };
+    } catch {
+      // Without a connection the next welcome asks again; what is known stays.
+    }
+    if (turn === this.#asked) this.render(this.#model);
+  }
+
+  get #filter() {
+    return $("others-filter").value.trim();
   }
 
   render(model) {
@@ -35,18 +74,22 @@ export class Rooms {
   /** Forget what was filtered: its reader left. */
   clear() {
     $("others-filter").value = "";
+    this.#page = { text: "", last: "", more: false };
+    this.#asked += 1;
   }
 
   #renderOthers(others) {
     const filter = $("others-filter");
-    filter.hidden = others.length < MANY && !filter.value;
-    const wanted = filter.hidden ? "" : filter.value.trim();
+    const { more } = this.#page;
+    filter.hidden = others.length < MANY && !filter.value && !more;
+    const wanted = filter.hidden ? "" : this.#filter;
     const shown = others.filter(({ title }) => searchable(title).includes(searchable(wanted)));
     sync($("others"), shown, (item) => this.#offer(item), (row, { title }) => {
       say(row.querySelector(".name"), title);
     });
+    $("more-others").hidden = !more;
     $("others-title").hidden = others.length === 0;
-    $("no-others").hidden = others.length === 0 || shown.length > 0;
+    $("no-others").hidden = others.length === 0 || shown.length > 0 || more;
   }
 
   #make({ room, title }, model) {
