@@ -114,10 +114,8 @@ async def _search(who: Who, sent: client.Search, bus: Bus, _: Publish) -> dict[s
     return client.found(await bus.request(asked))
 
 
-async def _rooms(who: Who, sent: client.Browse, bus: Bus, _: Publish) -> dict[str, Any]:
-    asked = FindRooms(
-        user=who.user, text=sent.text, only=sent.only, after=sent.after, limit=sent.limit
-    )
+async def _rooms(_: Who, sent: client.Browse, bus: Bus, __: Publish) -> dict[str, Any]:
+    asked = FindRooms(text=sent.text, only=sent.only, after=sent.after, limit=sent.limit)
     return client.listed(await bus.request(asked))
 
 

@@ -108,7 +108,7 @@ class Search(Incoming, frozen=True):
 class Browse(Incoming, frozen=True):
     """Public rooms to join: those with a text in their titles, after an id; or `only` one room."""
 
-    text: incoming.Sought = ""
+    text: incoming.Sought
     only: Annotated[str, Meta(max_length=40)] = ""
     after: Annotated[str, Meta(max_length=40)] = ""
     limit: Annotated[int, Meta(ge=1, le=50)] = 20

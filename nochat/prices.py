@@ -15,7 +15,7 @@ from nochat.settings import Settings
 BURST = 5.0  # seconds worth of actions, and of searches, that may be taken at once
 HOUR = 3600.0
 CROWD = 10  # as much as a user may do, an address may do times this
-PATIENT = 60.0  # seconds: a client that is told to wait longer is not to wait, but to tell its user
+PATIENT = 5.0  # seconds: a client that is told to wait longer is not to wait, but to tell its user
 
 REASONS = {
     "rooms": "you have made many rooms; the next one can be made in {minutes} min",

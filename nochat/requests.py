@@ -249,14 +249,13 @@ class SearchMessages(Analysis, frozen=True, tag="activity.search"):
 
 
 class FindRooms(Request, frozen=True, tag="activity.find-rooms"):
-    """Ask for public rooms that a user may join, in order of their ids, after an id.
+    """Ask for public rooms in order of their ids, after an id.
 
     `text` is a part of their titles, `only` the id of one room; "" is any.
     """
 
     service: ClassVar[str] = "activity"
 
-    user: UserName
     text: Annotated[str, Meta(max_length=200)] = ""
     only: str = ""
     after: str = ""

@@ -94,7 +94,7 @@ async def all_rooms(request: GetAllRooms, context: Context) -> AllRooms:
 
 @service.on(FindRooms)
 async def find_rooms(request: FindRooms, context: Context) -> FoundRooms:
-    """List public rooms that a user may join."""
+    """List public rooms."""
     found: FoundRooms = await context.resource.find_rooms(request)
     return found
 

@@ -198,7 +198,7 @@ async function visit() {
   const place = placeOf(hash);
   const room = model.rooms.get(place?.room);
   if (room?.member) return showPlace(place);
-  if (place && !isOpenTo(room)) await browse({ only: place.room }).catch(() => {});
+  if (place && !isOpenTo(room)) await browse({ text: "", only: place.room }).catch(() => {});
   if (location.hash !== hash || !connection) return; // elsewhere meanwhile
   if (place && isOpenTo(model.rooms.get(place.room))) offer(model.find(place.room), place.position);
   else {

@@ -88,7 +88,7 @@ export class Rooms {
       say(row.querySelector(".name"), title);
     });
     $("more-others").hidden = !more;
-    $("others-title").hidden = others.length === 0;
+    $("others-title").hidden = others.length === 0 && !more;
     $("no-others").hidden = others.length === 0 || shown.length > 0 || more;
   }
 
