@@ -76,7 +76,7 @@ async def trends(database: Database, since: float, limit: int) -> Trends:
         hours=_most((it["hour"] for it in said), 24),
         messages=len(said),
         connections=await _connections(database, since),
-        since=since if complete else entries[-1]["at"],
+        since=since if complete or not entries else entries[-1]["at"],
         titles={room: public[room] for room, _ in rooms},
     )
 

@@ -136,7 +136,8 @@ def _moderation(member: str, action: Action) -> dict[str, Any]:
 
 def room_info(found: dict[str, Any]) -> RoomInfo:
     """A room, from its document."""
-    return msgspec.convert({"room": found["_id"], **found}, RoomInfo)
+    deleted = bool(found.get("deleted"))  # not every server knows true from 1
+    return msgspec.convert({"room": found["_id"], **found, "deleted": deleted}, RoomInfo)
 
 
 def listing(found: dict[str, Any]) -> RoomListing:

@@ -98,16 +98,14 @@ async def test_who_asks_for_trends_and_searches_all_the_time_delays_nobody(
             limits = iter(range(1, 101))
             trends = repeated(lambda: boss._ask("GET", f"/api/trends?limit={next(limits)}"))
             search = {"text": "common1 word"}
-            searches = repeated(
-                lambda: asyncio.gather(
+            async with trends:
+                searches = asyncio.gather(
                     *(eve._socket.call("search", search, timeout=30) for _ in range(20))
                 )
-            )
-            async with trends, searches as found:
                 for number in range(4):
                     seconds, _ = await welcome(url, f"guest{number}")
                     assert seconds < WELCOME
-            refused = [each for answers in found for each in answers if "error" in each]
+                refused = [each for each in await searches if "error" in each]
             assert refused, "searches were answered without end"
             assert {each["error"] for each in refused} <= {
                 "too fast; wait a moment",
