@@ -386,6 +386,32 @@ async def test_a_ban_from_a_room_is_lifted(manage, people):
     await bob.join("attic")
 
 
+async def test_a_room_is_deleted_for_everybody(manage, people):
+    ana, bob = await people("ana"), await people("bob")
+    for number in range(52):
+        await ana.call("create", {"room": f"spam-{number:02}", "title": f"Spam {number}"})
+    await bob.join("spam-51")
+    page = await manage("rooms")
+    await page.get_by_label("Filter by title").fill("spam")
+    rooms = page.locator("#room-list > li")
+    await expect(rooms.filter(has_text="Lobby")).to_have_count(0)
+    await expect(rooms).to_have_count(50)
+    await page.get_by_role("button", name="More rooms").click()
+    await expect(rooms).to_have_count(52)
+    room = rooms.filter(has_text="Spam 51")
+    await room.locator("summary").click()
+    await room.get_by_role("button", name="Delete the room: Spam 51").click()
+    async with confirming(page, "Delete the room") as asked:
+        await expect(asked).to_contain_text("Delete Spam 51?")
+    await expect(page.locator("#rooms-told")).to_have_text("Spam 51 is deleted.")
+    await expect(rooms).to_have_count(51)
+    await bob.until(lambda: "room.deleted" in str(bob.heard["spam-51"]))
+    await page.get_by_label("Filter by title").fill("lobby")
+    await expect(rooms).to_have_count(1)
+    await rooms.locator("summary").click()
+    await expect(page.get_by_role("button", name="Delete the room: Lobby")).to_be_hidden()
+
+
 # ---- trends -------------------------------------------------------------------------------------
 
 

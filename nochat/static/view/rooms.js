@@ -13,6 +13,7 @@ export class Rooms {
   #model;
   #page = { text: "", last: "", more: false }; // the last one that the chat gave of the other rooms
   #asked = 0;
+  #due; // when the filter was changed and nothing was asked for yet
 
   /**
    * @param act functions to call with a room's id: `open`, `join`, `decline`; and `browse`, which
@@ -20,11 +21,11 @@ export class Rooms {
    */
   constructor(act) {
     this.act = act;
-    let due;
     $("others-filter").addEventListener("input", () => {
       this.render(this.#model);
-      clearTimeout(due);
-      due = setTimeout(() => this.look(), PAUSE);
+      busy(true);
+      clearTimeout(this.#due);
+      this.#due = setTimeout(() => this.look(), PAUSE);
     });
     $("more-others").addEventListener("click", () => this.#more());
   }
@@ -35,19 +36,24 @@ export class Rooms {
   }
 
   async #more() {
-    await this.#ask(this.#page.text, this.#page.last);
+    const { text, last } = this.#page;
+    await (text === this.#filter ? this.#ask(text, last) : this.look());
     if ($("more-others").hidden) focusOn($("others-filter"));
   }
 
   async #ask(text, after) {
     const turn = (this.#asked += 1);
+    clearTimeout(this.#due);
+    busy(true);
     try {
       const { rooms, more } = await this.act.browse({ text, after, limit: PAGE });
       if (turn === this.#asked) this.#page = { text, last: rooms.at(-1)?.room ?? "", more };
     } catch {
       // Without a connection the next welcome asks again; what is known stays.
     }
-    if (turn === this.#asked) this.render(this.#model);
+    if (turn !== this.#asked) return;
+    busy(false);
+    this.render(this.#model);
   }
 
   get #filter() {
@@ -140,6 +146,8 @@ export class Rooms {
 
 // A room that we only have unsent messages for may be gone.
 const isOffered = (room) => !room.member && !room.invited && room.kind === "public";
+
+const busy = (is) => $("others").setAttribute("aria-busy", String(is));
 
 /** A count; mentions are marked with an @. */
 function badge(element, count, mentions) {
