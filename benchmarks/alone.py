@@ -4,10 +4,8 @@ What stands around the gateway answers at once: a session's token is the user's 
 of the user's only room, and a message gets its position and nothing else.
 """
 
-import itertools
 import time
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter
 from unittest import mock
 
 import uvloop
@@ -23,7 +21,7 @@ users = Service("users")
 activity = Service("activity", ordered=True)
 controller = Service("controller")
 
-_positions: defaultdict[str, Iterator[int]] = defaultdict(lambda: itertools.count(1))
+_positions: Counter[str] = Counter()  # of the last message, by room
 
 
 @users.on(WhoIs)
@@ -45,7 +43,7 @@ async def rooms(request: GetRooms) -> Rooms:
         muted=[],
         banned=[],
         invited=False,
-        position=0,
+        position=_positions[room],
     )
     return Rooms(rooms=[summary])
 
@@ -54,9 +52,14 @@ async def rooms(request: GetRooms) -> Rooms:
 async def decide(commands: list[SendMessage]) -> list[MessageSent]:
     """Everybody may write."""
     return [
-        MessageSent(each.room, next(_positions[each.room]), each.sender, each.client_id, each.text)
+        MessageSent(each.room, _next(each.room), each.sender, each.client_id, each.text)
         for each in commands
     ]
+
+
+def _next(room: str) -> int:
+    _positions[room] += 1
+    return _positions[room]
 
 
 def main() -> None:

@@ -100,8 +100,9 @@ async def _typing(who: Who, sent: client.Room, _: Bus, publish: Publish) -> dict
 
 
 async def _history(who: Who, sent: client.Page, bus: Bus, _: Publish) -> dict[str, Any]:
-    _check_sees(who, sent.room)
-    page = GetHistory(room=sent.room, after=sent.after, before=sent.before, limit=sent.limit)
+    page = GetHistory(
+        user=who.user, room=sent.room, after=sent.after, before=sent.before, limit=sent.limit
+    )
     return client.history(await bus.request(page))
 
 

@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status (2: it can't be run as asked, and why)."""
     options = _parser().parse_args(arguments)
     proxies.exempt(os.environ)
+    os.umask(0o077)  # what the chat stores is for nobody else on this machine
     try:
         return int(options.command(options) or 0)
     except (NochatError, SettingsError) as error:

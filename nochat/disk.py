@@ -1,7 +1,31 @@
-"""What the disk must know before others may rely on it."""
+"""What the disk must know before others may rely on it, and who may read what is there."""
 
+import logging
 import os
+import stat
+from collections.abc import Iterable
 from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+OTHERS = 0o077  # what the group and everybody else may do
+
+
+def make_private(paths: Iterable[Path]) -> None:
+    """Take from all others what they may do with files, and with folders and all in these.
+
+    New files are private by the process's umask; these may be older, or have been copied here.
+    """
+    for path in paths:
+        for each in [path, *path.rglob("*")]:
+            try:
+                mode = each.lstat().st_mode
+                if mode & OTHERS and not stat.S_ISLNK(mode):
+                    each.chmod(stat.S_IMODE(mode) & ~OTHERS)
+            except FileNotFoundError:  # it is gone by now, or was never there
+                continue
+            except OSError as error:
+                log.warning("others may be able to read %s: %s", each, error)
 
 
 def sync_folder(folder: Path) -> None:

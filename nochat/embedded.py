@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from nochat import doctor
+from nochat.disk import make_private
 from nochat.keeper import Kept, free_port, keep, listens, wait_until
 from nochat.owner import owned
 from nochat.settings import Settings
@@ -16,7 +17,7 @@ START_SECONDS = 120  # on a busy machine; if it ends, that is noticed at once
 
 # It refuses to start where its pid file names a process that lives. After a crash the number in
 # there may be anybody's, so each start gets a file of its own: its shell's pid is in the name.
-WITH_OWN_PID_FILE = 'exec "$@" --pid-file "$0/$$.pid"'
+WITH_OWN_PID_FILE = 'umask 077; exec "$@" --pid-file "$0/$$.pid"'
 
 
 def mongodb(
@@ -43,6 +44,7 @@ def mongodb(
     own = Path(tempfile.mkdtemp(prefix="nochat-mongodb-"))
     data_dir = (data_dir or own / "data").absolute()
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private([data_dir])
     server = [sys.executable, "-m", "nx_27017.nx_27017", "--data-dir", data_dir, "--port", port]
     kept = keep(
         ["/bin/sh", "-c", WITH_OWN_PID_FILE, own, *map(str, server), "--log-file", "/dev/null"],

@@ -21,6 +21,14 @@ class Unavailable(NochatError):
     """A store or service does not answer now; trying again later may succeed."""
 
 
+class Busy(Unavailable):
+    """A service has too much to do; `wait` is the seconds after which to try again."""
+
+    def __init__(self, reason: str, wait: float) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
 class BrokerDown(BusError, Unavailable):
     """The broker does not answer."""
 

@@ -155,7 +155,7 @@ class EditMessage(Command, frozen=True, tag="message.edit"):
 
 
 class DeleteMessage(Command, frozen=True, tag="message.delete"):
-    """Take a message back: its sender may, the room's owner, and a manager."""
+    """Take a message back: its sender may, the owner while in the room, and a manager."""
 
     user: UserName
     target: Position
@@ -179,7 +179,7 @@ class DeleteRoom(Command, frozen=True, tag="room.delete"):
 
 
 class ModerateMember(Command, frozen=True, tag="room.moderate"):
-    """Mute, kick or ban a member: the room's owner may, and a manager."""
+    """Mute, kick or ban a member: the owner may while in the room, and a manager."""
 
     user: UserName
     member: UserName
@@ -331,9 +331,12 @@ class UserLoggedIn(Event, frozen=True, tag="user.logged-in"):
 
 
 class LogInFailed(Event, frozen=True, tag="user.log-in-failed"):
-    """Somebody gave a wrong name or password."""
+    """Somebody gave a wrong name or password.
 
-    user: str
+    No `user`: there is no such account. What was typed may be a password, and this is for the log.
+    """
+
+    user: str = ""
 
 
 class UserLoggedOut(Event, frozen=True, tag="user.logged-out"):

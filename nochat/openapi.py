@@ -8,9 +8,13 @@ from typing import Any
 import msgspec
 
 from nochat.client import COOKIE
+from nochat.origin import HOST_ONLY
 from nochat.rest import Call, Error
 
-PORTS = f"At a port other than 80 and 443 its name has the port: {COOKIE}_8000."
+NAMES = (
+    f"At a port other than 80 and 443 its name has the port: {COOKIE}_8000. By https it begins "
+    f"with {HOST_ONLY}."
+)
 REFERENCES = "#/components/schemas/{name}"
 
 
@@ -21,7 +25,7 @@ def document(calls: Sequence[Call]) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for call in calls:
         paths.setdefault(call.path, {})[call.method.lower()] = _operation(call)
-    cookie = {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": PORTS}
+    cookie = {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": NAMES}
     return {
         "openapi": "3.1.0",
         "info": {"title": "NoChat", "version": "1"},

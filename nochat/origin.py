@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Self
 from nochat.client import COOKIE
 from nochat.settings import Settings, SettingsError
 
+HOST_ONLY = "__Host-"  # browsers know what it means (RFC 6265bis, section 4.1.3.2)
 PORTS = {"http": 80, "https": 443}  # those that an address need not name
 
 _PLACE = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?(?::(\d{0,5}))?", re.ASCII)
@@ -120,13 +121,15 @@ def may_act(origin: str, scope: Scope, further: Iterable[Origin] = ()) -> bool:
     return there is not None and (there in further or (here is not None and there.fits(here)))
 
 
-def cookie_name(place: Place | None) -> str:
-    """The name of the session's cookie for a page at that place.
+def cookie_name(page: Origin | None) -> str:
+    """The name of the session's cookie for a page of that origin.
 
     Cookies know hosts but not ports: two chats at two ports of one host would take each other's.
+    By https, browsers take it by its name from that host alone, and by https alone.
     """
-    port = place.port if place else None
-    return COOKIE if port in (None, *PORTS.values()) else f"{COOKIE}_{port}"
+    port = page.place.port if page else None
+    name = COOKIE if port in (None, *PORTS.values()) else f"{COOKIE}_{port}"
+    return HOST_ONLY + name if page and page.scheme == "https" else name
 
 
 def cookie_names(scope: Scope, further: Iterable[Origin] = ()) -> list[str]:
@@ -137,11 +140,13 @@ def cookie_names(scope: Scope, further: Iterable[Origin] = ()) -> list[str]:
         further: origins of pages elsewhere, where this is a gateway of its own.
     """
     here = own(scope)
-    places = [here.place] if here else [None]
     said = next((value for name, value in scope["headers"] if name == b"origin"), b"")
     if page := Origin.read(said.decode("latin1")):
         further = {page}.intersection(further)
-    return [*dict.fromkeys(map(cookie_name, [*places, *(each.place for each in further)]))]
+    pages = [here, *further]
+    if here and here.scheme == "http":  # by a proxy that does not say that browsers use https
+        pages += [each._replace(scheme="http") for each in further]
+    return [*dict.fromkeys(map(cookie_name, pages))]
 
 
 def url(host: str, port: int) -> str:

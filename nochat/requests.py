@@ -54,6 +54,12 @@ class Request(Envelope, frozen=True, kw_only=True):
         return bool(self.expires) and time.time() > self.expires + CLOCKS
 
 
+class PasswordRequest(Request, frozen=True, kw_only=True):
+    """A request that hashes passwords: it takes long on purpose, so others don't wait behind it."""
+
+    lane: ClassVar[str] = "passwords"
+
+
 class Analysis(Request, frozen=True, kw_only=True):
     """A question that reads much: one is answered at a time, and no other kind waits for it."""
 
@@ -66,7 +72,7 @@ class Reply(Envelope, frozen=True, kw_only=True):
     in_reply_to: str = ""
 
 
-class RegisterUser(Request, frozen=True, tag="user.register"):
+class RegisterUser(PasswordRequest, frozen=True, tag="user.register"):
     """Make an account and open its first session."""
 
     service: ClassVar[str] = "controller"
@@ -75,9 +81,10 @@ class RegisterUser(Request, frozen=True, tag="user.register"):
     password: Password
 
 
-class LogIn(Request, frozen=True, tag="user.log-in"):
-    """Open a session."""
+class LogIn(PasswordRequest, frozen=True, tag="user.log-in"):
+    """Open a session; what was typed as a name may be a password."""
 
+    secret: ClassVar[frozenset[str]] = Envelope.secret | {"user"}
     service: ClassVar[str] = "controller"
 
     user: str
@@ -92,7 +99,7 @@ class LogOut(Request, frozen=True, tag="user.log-out"):
     token: str
 
 
-class ChangePassword(Request, frozen=True, tag="user.change-password"):
+class ChangePassword(PasswordRequest, frozen=True, tag="user.change-password"):
     """Give an account another password; its other sessions end."""
 
     service: ClassVar[str] = "controller"
@@ -113,7 +120,7 @@ class ChangeAccount(Request, frozen=True, tag="user.change-account"):
     banned: bool | None = None
 
 
-class CreateUser(Request, frozen=True, tag="users.create"):
+class CreateUser(PasswordRequest, frozen=True, tag="users.create"):
     """Store an account, and open its first session."""
 
     service: ClassVar[str] = "users"
@@ -122,9 +129,10 @@ class CreateUser(Request, frozen=True, tag="users.create"):
     password: Password
 
 
-class OpenSession(Request, frozen=True, tag="users.open-session"):
+class OpenSession(PasswordRequest, frozen=True, tag="users.open-session"):
     """Check a password and open a session."""
 
+    secret: ClassVar[frozenset[str]] = LogIn.secret
     service: ClassVar[str] = "users"
 
     user: str
@@ -139,7 +147,7 @@ class CloseSession(Request, frozen=True, tag="users.close-session"):
     token: str
 
 
-class SetPassword(Request, frozen=True, tag="users.set-password"):
+class SetPassword(PasswordRequest, frozen=True, tag="users.set-password"):
     """Store another password for a session's user, and end the user's other sessions."""
 
     service: ClassVar[str] = "users"
@@ -185,6 +193,14 @@ class WhoIs(Request, frozen=True, tag="users.who-is"):
     token: str
 
 
+class KeepSessions(Request, frozen=True, tag="users.keep-sessions"):
+    """Say which sessions are in use, by their digests; the reply has those that are over."""
+
+    service: ClassVar[str] = "users"
+
+    sessions: Annotated[list[str], Meta(max_length=500)]
+
+
 class GetRoomState(Request, frozen=True, tag="activity.room-state"):
     """Ask for what a controller must know before it may decide in a room."""
 
@@ -211,12 +227,14 @@ class GetRooms(Request, frozen=True, tag="activity.rooms"):
 class GetHistory(Request, frozen=True, tag="activity.history"):
     """Ask for a room's log: what follows `after`, or the newest before `before`.
 
-    What came before leaves edits, deletions and reactions out: the messages show them.
+    What came before leaves edits, deletions and reactions out: the messages show them. `user` is
+    whom it is shown to, who must be a member; null is a service that shows it to nobody.
     """
 
     service: ClassVar[str] = "activity"
     ordered: ClassVar[bool] = True
 
+    user: UserName | None
     room: RoomId
     after: Position | None = None
     before: Position | None = None
@@ -288,7 +306,8 @@ class Session(Reply, frozen=True, tag="users.session"):
     """Whose session it is; an empty `user` is nobody's. `token` is given only when it is new.
 
     `digest` is what the session is known by to those who may not know its token; `ended` are the
-    digests of the user's sessions that ended with this, and `reason` says why there is none.
+    digests of the user's sessions that ended with this, and `reason` says why there is none;
+    `account` is then whose it would have been, if there is such an account.
     """
 
     user: str = ""
@@ -298,6 +317,13 @@ class Session(Reply, frozen=True, tag="users.session"):
     expires: float = 0.0
     ended: list[str] = []
     reason: str = ""
+    account: str = ""
+
+
+class Over(Reply, frozen=True, tag="users.sessions-over"):
+    """Sessions that are over, by their digests."""
+
+    sessions: list[str] = []
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -442,7 +468,11 @@ class Trends(Reply, frozen=True, tag="activity.trends-are"):
 
 
 class Failed(Reply, frozen=True, tag="failed"):
-    """The request could not be met; `retry` says that it may be, later."""
+    """The request could not be met; `retry` says that it may be, later.
+
+    `wait` is given by who has too much to do: the seconds after which to try again.
+    """
 
     reason: str
     retry: bool = False
+    wait: float = 0.0

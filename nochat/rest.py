@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from nochat.bus import Bus
-from nochat.errors import RequestFailed, Unavailable
+from nochat.errors import Busy, RequestFailed, Unavailable
 from nochat.events import RoomId, UserName
 from nochat.limits import Limit, address, retry_after
 from nochat.origin import cookie_names
@@ -138,8 +138,10 @@ def routes(calls: Sequence[Call], shared: Shared) -> list[Route]:
 def _endpoint(call: Call, shared: Shared) -> Callable[[HttpRequest], Awaitable[Response]]:
     async def endpoint(request: HttpRequest) -> Response:
         try:
+            # First the body: a client takes its time over it, and may be nobody at its end.
+            body = await _body(call, request)
             caller = await _caller(call, request, shared)
-            answer = await call.act(caller, await _sent(call, request))
+            answer = await call.act(caller, _sent(call, request, body))
             response = reply(answer)
             _set_cookie(response, caller, request)
             return response
@@ -164,16 +166,21 @@ async def _caller(call: Call, request: HttpRequest, shared: Shared) -> Caller:
     return Caller(shared, session, token, path, address(request.scope))
 
 
-async def _sent(call: Call, request: HttpRequest) -> Any:
+async def _body(call: Call, request: HttpRequest) -> bytes:
+    body = b""
+    if call.method == "POST":
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MOST_BYTES:
+                raise NotAllowed(413, f"the request is over {MOST_BYTES} bytes")
+    return body
+
+
+def _sent(call: Call, request: HttpRequest, body: bytes) -> Any:
     if call.method == "GET":
         return msgspec.convert(dict(request.query_params), call.takes, strict=False)
     if request.headers.get("content-type", "").split(";")[0] != "application/json":
         raise NotAllowed(415, "send JSON, as application/json")
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BYTES:
-            raise NotAllowed(413, f"the request is over {MOST_BYTES} bytes")
     return msgspec.json.decode(body, type=call.takes)
 
 
@@ -237,6 +244,8 @@ def refusal(error: Exception) -> Response:
             return reply(Error(f"this is not JSON: {error}"), 400)
         case RequestFailed():
             return reply(Error(str(error)), 409)
+        case Busy():
+            return reply(Error(str(error)), 503, **{"Retry-After": retry_after(error.wait)})
         case Unavailable():
             # What does not answer, and where it is, is for the log alone.
             log.warning("a request was refused for now: %s", error)

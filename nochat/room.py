@@ -69,7 +69,7 @@ class Room:
         id: which room.
         title: empty as long as nobody made it.
         kind: who may join: everybody, who is invited, or the two it is for.
-        owner: who made it.
+        owner: who made it, and moderates it while being a member.
         deleted: whether it was; what its id names, it names for ever.
         members, invited, muted, banned: names of users.
         position: of the last entry in its log.
@@ -231,7 +231,7 @@ class Room:
 
     def _moderate(self, command: ModerateMember) -> list[Event]:
         member, action = command.member, command.action
-        if self.kind == "direct" or not (command.manager or command.user == self.owner):
+        if not self._moderates(command):
             raise Refused("only the room's owner or a manager may do this")
         if not self.title:  # Or else who makes the room could be banned from it already.
             raise Refused("there is no such room")
@@ -283,8 +283,7 @@ class Room:
         return [MessageEdited(self.id, self._next(), command.user, command.target, command.text)]
 
     def _delete(self, command: DeleteMessage) -> list[Event]:
-        moderates = self.kind != "direct" and (command.manager or command.user == self.owner)
-        if not moderates:
+        if not (moderates := self._moderates(command)):
             self._check_member(command.user)
         known = self.messages.get(command.target)
         if known and known.deleted:
@@ -336,6 +335,11 @@ class Room:
     def _check_member(self, user: str) -> None:
         if user not in self.members:
             raise Refused("only members of the room may do this")
+
+    def _moderates(self, command: ModerateMember | DeleteMessage) -> bool:
+        """Whether it comes from a manager, or from the owner, who must be in the room for that."""
+        owns = command.user == self.owner and command.user in self.members
+        return self.kind != "direct" and (command.manager or owns)
 
     def _check_may_write(self, user: str) -> None:
         self._check_member(user)

@@ -24,7 +24,7 @@ import msgspec
 
 from nochat.bus import Batch, Bus, Queue
 from nochat.bus.routing import EVENTS, REQUESTS, Binding, shard_queue
-from nochat.errors import BusError, ConnectionLost, Fatal, RequestFailed, Unavailable
+from nochat.errors import BusError, Busy, ConnectionLost, Fatal, RequestFailed, Unavailable
 from nochat.events import Command, Envelope, Event, caused_by, type_of
 from nochat.logs import service_name
 from nochat.requests import Analysis, Failed, Reply, Request
@@ -188,13 +188,13 @@ class Dispatcher:
     async def __call__(self, batch: Batch) -> None:
         """Handle a batch; acknowledged only when all of it was handled or set aside."""
         service_name.set(self.service.name)
-        for handler, group in itertools.groupby(batch.events, self._handler_of):
+        for handler, group in itertools.groupby(batch.events, self._turn_of):
             events = list(group)
             if handler is None:
                 for event in events:
                     await self._refuse(batch, event)
-            elif isinstance(events[0], Request):
-                await self._answer_all(batch, handler, events)
+            elif not isinstance(handler, Handler):  # requests: none waits for another
+                await self._answer_all(batch, events)
                 self.context.bus.tally.note_handled(events)
             elif handler.many:
                 with caused_by(""):
@@ -210,8 +210,10 @@ class Dispatcher:
         else:
             await batch.dead_letter(event, reason)
 
-    def _handler_of(self, event: Envelope) -> Handler | None:
-        return self.service.handlers.get(type(event))
+    def _turn_of(self, event: Envelope) -> Handler | type[Request] | None:
+        """What an event is handled together with: by its handler, or as a request."""
+        handler = self.service.handlers.get(type(event))
+        return Request if handler and isinstance(event, Request) else handler
 
     async def _handle_each(self, batch: Batch, handler: Handler, events: list[Envelope]) -> None:
         for event in events:
@@ -250,17 +252,18 @@ class Dispatcher:
         log.error("%s: %r goes to the dead letters", self.service.name, events[0], exc_info=error)
         await batch.dead_letter(events[0], f"{type(error).__name__}: {error}")
 
-    async def _answer_all(self, batch: Batch, handler: Handler, requests: list[Any]) -> None:
+    async def _answer_all(self, batch: Batch, requests: list[Any]) -> None:
         """Answer requests: all at once, or those that cost much one after the other."""
-        if isinstance(requests[0], Analysis):
+        if isinstance(requests[0], Analysis):  # in a lane of their own
             for each in requests:
-                await self._answer(batch, handler, each)
+                await self._answer(batch, each)
         else:
-            await asyncio.gather(*(self._answer(batch, handler, each) for each in requests))
+            await asyncio.gather(*(self._answer(batch, each) for each in requests))
 
-    async def _answer(self, batch: Batch, handler: Handler, request: Any) -> None:
+    async def _answer(self, batch: Batch, request: Any) -> None:
         if batch.is_over(request):  # nobody waits for it; what it costs is others' time
             return
+        handler = self.service.handlers[type(request)]
         trace(self.service.name, handled=[request])
         with caused_by(request.correlation_id):
             results = await self._results(handler, request)
@@ -269,6 +272,8 @@ class Dispatcher:
     async def _results(self, handler: Handler, request: Any) -> list[Envelope]:
         try:
             return await handler([request], self.context)
+        except Busy as error:
+            return [Failed(reason=str(error), retry=True, wait=error.wait)]
         except (Unavailable, ConnectionLost) as error:
             return [Failed(reason=str(error), retry=True)]
         except RequestFailed as error:  # other errors of ours name servers: they are for the log

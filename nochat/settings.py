@@ -63,6 +63,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         frame_ancestors: origins that may frame the page (Content-Security-Policy).
         shards: queues that the rooms are spread over, one active controller each.
         session_hours: hours until a session ends.
+        idle_hours: hours until one ends that nobody uses: no open page, no request; 0: none does.
         user_rate: actions a second that a user may take over sockets, and calls of REST; 0: any.
             What costs the services more counts as several. An address has ten times as much.
         search_rate: searches a second of a user; 0: any. An address has ten times as much.
@@ -99,6 +100,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     frame_ancestors: str = "'none'"
     shards: Annotated[int, Meta(ge=1, le=64)] = 4
     session_hours: Annotated[float, Meta(gt=0, le=TEN_YEARS)] = 24.0
+    idle_hours: Annotated[float, Meta(ge=0, le=TEN_YEARS)] = 8.0
     user_rate: Annotated[float, Meta(ge=0)] = 20.0
     search_rate: Annotated[float, Meta(ge=0)] = 1.0
     room_rate: Annotated[float, Meta(ge=0)] = 20.0

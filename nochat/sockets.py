@@ -27,13 +27,11 @@ from nochat.errors import NochatError, RequestFailed
 from nochat.events import (
     AccountChanged,
     CommandRejected,
-    MemberModerated,
     PresenceReported,
     RoomCreated,
     RoomDeleted,
     RoomEvent,
     RoomJoined,
-    RoomLeft,
     RoomRead,
     SessionsEnded,
     TypingStarted,
@@ -48,11 +46,15 @@ from nochat.limits import Limit, address
 from nochat.origin import Origin, cookie_names, further_origins, may_act
 from nochat.presence import REPORT_EVERY, Presence
 from nochat.prices import Prices, Refusal
-from nochat.requests import GetHistory, GetRooms, Rooms, Session, WhoIs
+from nochat.questions import Questions, gone, packets
+from nochat.requests import GetHistory, RoomSummary, Session
+from nochat.sessions_in_use import SessionsInUse
 from nochat.settings import Settings
 
 log = logging.getLogger(__name__)
 
+ASK_AGAIN = 1.0  # seconds until a socket is verified again that could not be
+MOST_VERIFIED = 20  # sockets at once
 MISSED = 200  # entries of a room that a client is sent when it comes back; more it asks for
 PUBLISH_TIMEOUT = 10.0  # seconds that a client waits for the broker's confirm
 SHOWN = 5.0  # new public rooms a second that everybody is shown at once; others they find
@@ -67,6 +69,7 @@ class Connection(Who):
 
     session: str = ""
     address: str = ""
+    token: str = field(default="", repr=False)
     expires: float = 0.0
     since: float = field(default_factory=time.monotonic)
     refused: int = 0
@@ -87,7 +90,9 @@ class Sockets:
         self._presence = Presence(self.name)
         self._prices = Prices(settings)
         self._shown = Limit(SHOWN, 1.0)
-        self._latest: dict[str, int] = {}  # position of the last entry that was spread, by room
+        self._in_use = SessionsInUse(bus, settings)
+        self._questions = Questions(bus)
+        self._verifying = asyncio.Semaphore(MOST_VERIFIED)
         self._background = Background()
         self._io = Server(
             async_mode="asgi",
@@ -120,26 +125,33 @@ class Sockets:
     # ---- what the bus says ----------------------------------------------------------------------
 
     async def spread(self, events: Iterable[RoomEvent]) -> None:
-        """Send each room's members what happened in it: one packet for what arrived together."""
+        """Send each room's members what happened in it: one packet for what arrived together.
+
+        Somebody's end in the room is the last entry of a packet: the next is not for them.
+        """
         for room, group in itertools.groupby(events, lambda event: event.room):
-            entries = list(group)
-            self._latest[room] = entries[-1].position
-            for entry in entries:
-                if isinstance(entry, RoomJoined):
-                    await self._see(entry.user, room)
-                elif isinstance(entry, RoomCreated) and entry.kind == "public":
-                    if not self._shown.wait("created"):
-                        await self._to_all("created", client.view(entry))
-                elif isinstance(entry, RoomDeleted) and entry.kind == "public":
-                    await self._to_all("deleted", {"room": room})
-                elif isinstance(entry, UserInvited):
-                    await self._to_user(entry.invitee, "invited", client.view(entry))
+            for packet in packets(group):
+                self._questions.spread(packet)
+                await self._spread(room, packet)
+
+    async def _spread(self, room: str, entries: list[RoomEvent]) -> None:
+        for entry in entries:
+            if isinstance(entry, RoomJoined):
+                await self._see(entry.user, room)
+            elif isinstance(entry, RoomCreated) and entry.kind == "public":
+                if not self._shown.wait("created"):
+                    await self._to_all("created", client.view(entry))
+            elif isinstance(entry, RoomDeleted) and entry.kind == "public":
+                await self._to_all("deleted", {"room": room})
+            elif isinstance(entry, UserInvited):
+                await self._to_user(entry.invitee, "invited", client.view(entry))
+        try:
             await self._to_room(room, "entries", client.entries(room, entries))
-            for entry in entries:
-                if gone := _gone(entry):
-                    await self._see_no_more(gone, room)
-                elif isinstance(entry, RoomDeleted):
-                    await self._close(room)
+        finally:
+            if user := gone(entries[-1]):
+                await self._see_no_more(user, room)
+            elif isinstance(entries[-1], RoomDeleted):  # nothing follows in a room
+                await self._close(room)
 
     async def tell(self, user: str, event: UserNotified | RoomRead | CommandRejected) -> None:
         """Send one user something."""
@@ -158,15 +170,19 @@ class Sockets:
 
     async def end_sessions(self, event: SessionsEnded) -> None:
         """Close the sockets of sessions that are over, and say why."""
+        self._questions.sessions_ended(event)
         for sid in self._sids(event.user):
             if (it := self._connections.get(sid)) and it.session in event.sessions:
                 await self._sign_out(sid, event.reason)
 
     async def account_changed(self, event: AccountChanged) -> None:
-        """A role counts at once."""
+        """A role counts at once, and so does a ban."""
+        self._questions.account_changed(event)
         for sid in self._sids(event.user):
             if it := self._connections.get(sid):
                 it.role = event.role
+            if event.banned:
+                await self._sign_out(sid, "this account is banned")
         await self._to_user(event.user, "role", {"role": event.role})
 
     async def _sign_out(self, sid: str, reason: str) -> None:
@@ -174,9 +190,35 @@ class Sockets:
         await self._io.disconnect(sid)
 
     def resync(self) -> None:
-        """Let every client ask for what it may have missed."""
-        if self._connections:
-            self._background.start(self._to_all("resync", {}))
+        """Let every client ask for what it may have missed, once it may see its rooms again.
+
+        The end of a session, a role or a membership may be among what was missed: nobody sees a
+        room until that was asked.
+        """
+        for sid, connection in self._connections.items():
+            for room in connection.rooms:
+                self._io.manager.basic_leave_room(sid, "/", f"room:{room}")
+            connection.rooms.clear()
+            self._background.start(self._verify(sid, connection))
+
+    async def _verify(self, sid: str, connection: Connection) -> None:
+        while self._connections.get(sid) is connection:
+            try:
+                async with self._verifying:
+                    return await self._let_in_again(sid, connection)
+            except NochatError as error:
+                log.warning("a socket sees nothing until it is known what it may see: %s", error)
+                await asyncio.sleep(ASK_AGAIN)
+
+    async def _let_in_again(self, sid: str, connection: Connection) -> None:
+        session = await self._questions.who_is(connection.token)
+        if not session.user:
+            return await self._sign_out(sid, "")
+        if connection.role != session.role:
+            connection.role = session.role
+            await self._io.emit("role", {"role": session.role}, to=sid)
+        await self._enter_all(sid, connection.user, await self._questions.rooms(connection.user))
+        await self._io.emit("resync", {}, to=sid)
 
     # ---- what clients say -----------------------------------------------------------------------
 
@@ -237,7 +279,7 @@ class Sockets:
     async def _let_in(self, sid: str, environ: dict[str, Any], auth: Any) -> None:
         try:
             token = _token(environ, self._origins)
-            session: Session = await self._bus.request(WhoIs(token=token))
+            session = await self._questions.who_is(token)
         except NochatError as error:
             log.warning("a connection was refused: %s", error)
             raise socketio.exceptions.ConnectionRefusedError("unavailable") from None
@@ -246,10 +288,12 @@ class Sockets:
         if client.believed(auth) not in ("", user):
             # Another tab logged somebody else in: what this one has to send is not theirs.
             raise socketio.exceptions.ConnectionRefusedError("another user")
+        # Nothing is awaited since the answer: what is spread from here on finds the connection.
         self._connections[sid] = Connection(
             user,
             session.role,
             session=session.digest,
+            token=token,
             address=address(environ["asgi.scope"]),
             expires=session.expires,
         )
@@ -283,19 +327,37 @@ class Sockets:
 
     async def _welcome(self, sid: str, session: Session, positions: dict[str, int]) -> None:
         """Let a socket see its rooms, then send it what it missed."""
-        found: Rooms = await self._bus.request(GetRooms(user=session.user))
-        mine = [each for each in found.rooms if session.user in each.members]  # not invitations
-        for each in mine:
-            await self._enter(sid, each.room)
+        user = session.user
+        rooms = await self._questions.rooms(user)
+        mine = await self._enter_all(sid, user, rooms)
+        if connection := self._connections.get(sid):  # the role may have changed since
+            session = msgspec.structs.replace(session, role=connection.role)
         online = sorted(self._presence.users)
-        await self._io.emit("welcome", client.welcome(session, found.rooms, online), to=sid)
+        await self._io.emit("welcome", client.welcome(session, rooms, online), to=sid)
         for each in mine:
             # What was spread since the list of rooms was made, this socket has not seen either.
-            seen, last = positions.get(each.room, each.position), self._latest.get(each.room, 0)
-            if seen < max(each.position, last) and self._sees(sid, each.room):
-                page = GetHistory(room=each.room, after=seen, limit=MISSED)
-                missed = await self._bus.request(page)
-                await self._io.emit("entries", client.history(missed), to=sid)
+            last = max(each.position, self._questions.latest.get(each.room, 0))
+            seen = positions.get(each.room, each.position)
+            if seen < last and self._sees(sid, each.room):
+                await self._catch_up(sid, user, each.room, seen)
+
+    async def _catch_up(self, sid: str, user: str, room: str, seen: int) -> None:
+        page = GetHistory(user=user, room=room, after=seen, limit=MISSED)
+        try:
+            missed = await self._bus.request(page)
+        except RequestFailed:  # the user is a member no longer
+            return
+        if self._sees(sid, room):
+            await self._io.emit("entries", client.history(missed), to=sid)
+
+    async def _enter_all(
+        self, sid: str, user: str, rooms: Iterable[RoomSummary]
+    ) -> list[RoomSummary]:
+        """Let a socket see those of the rooms that its user is in; returns them."""
+        mine = [each for each in rooms if user in each.members]
+        for each in mine:
+            await self._enter(sid, each.room)
+        return mine
 
     def _sees(self, sid: str, room: str) -> bool:
         connection = self._connections.get(sid)
@@ -316,8 +378,7 @@ class Sockets:
     async def _introduce(self, user: str, room: str) -> None:
         """Tell a user what there is to know of a room; the next welcome does it too."""
         with suppress(NochatError):
-            found: Rooms = await self._bus.request(GetRooms(user=user, room=room))
-            for each in found.rooms:
+            for each in await self._questions.rooms(user, room):
                 await self._to_user(user, "room", msgspec.to_builtins(each))
 
     async def _see_no_more(self, user: str, room: str) -> None:
@@ -332,7 +393,6 @@ class Sockets:
             if room in connection.rooms:
                 connection.rooms.discard(room)
                 await self._io.leave_room(sid, f"room:{room}")
-        self._latest.pop(room, None)
 
     def _sids(self, user: str) -> list[str]:
         return [sid for sid, _ in self._io.manager.get_participants("/", f"user:{user}")]
@@ -362,27 +422,21 @@ class Sockets:
             await asyncio.sleep(REPORT_EVERY)
 
     async def _expire(self) -> None:
-        """A socket ends with its session."""
+        """A socket ends with its session, and keeps it from being idle."""
+        over: set[str] = set()
+        with suppress(NochatError):  # the next report says it all again
+            over = await self._in_use.over(it.session for it in self._connections.values())
         now = time.time()
-        over = [sid for sid, it in self._connections.items() if it.expires < now]
-        for sid in over:
+        ended = [
+            sid for sid, it in self._connections.items() if it.expires < now or it.session in over
+        ]
+        for sid in ended:
             await self._sign_out(sid, "")
 
     async def _report(self) -> None:
         report = PresenceReported(self.name, sorted(self._presence.here))
         with suppress(NochatError):  # the next report says it all again
             await self._bus.publish(report)
-
-
-def _gone(entry: RoomEvent) -> str:
-    """Who is in the room no longer by this entry, if anybody."""
-    match entry:
-        case RoomLeft():
-            return entry.user
-        case MemberModerated(action="kick" | "ban"):
-            return entry.member
-        case _:
-            return ""
 
 
 def _token(environ: dict[str, Any], further: Collection[Origin]) -> str:

@@ -101,7 +101,7 @@ async def test_it_answers_once_also_when_the_message_is_delivered_twice(echo, se
 
         answers = ["You said: hello", "You said: bye"]
         assert [answer.text for answer in said("echo")] == answers
-        stored = await bus.request(GetHistory(room=LOBBY))
+        stored = await bus.request(GetHistory(user=None, room=LOBBY))
         by_echo = [entry.text for entry in stored.entries if getattr(entry, "sender", "") == "echo"]
         assert by_echo == answers
 

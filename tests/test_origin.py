@@ -185,6 +185,16 @@ def test_a_cookie_is_named_by_the_port_of_the_page(said, expected):
     assert cookie_names(request({"Host": said})) == [expected]
 
 
+def test_behind_tls_the_cookie_is_of_the_host_alone():
+    """The plain name is not read there: another host of the domain, or plain http, may set it."""
+    assert cookie_names(request({"Host": "chat.example"}) | {"scheme": "https"}) == [
+        "__Host-nochat_session"
+    ]
+    assert cookie_names(request({"Host": "chat.example:8443"}) | {"scheme": "wss"}) == [
+        "__Host-nochat_session_8443"
+    ]
+
+
 def test_a_gateway_of_its_own_takes_the_cookie_of_the_page_that_asks():
     further = further_origins(Settings(origins="http://127.0.0.1:8000,https://chat.example"))
     here = {"Host": "127.0.0.1:8001"}
@@ -193,7 +203,9 @@ def test_a_gateway_of_its_own_takes_the_cookie_of_the_page_that_asks():
     names = cookie_names(request(here, "http://127.0.0.1:9"), further)
     assert names == ["nochat_session_8001"]
     # Long polling, and who is no browser, may not say where the page is.
+    # Nor may the proxy say that the page came by https.
     assert {*cookie_names(request(here), further)} == {
+        "__Host-nochat_session",
         "nochat_session",
         "nochat_session_8000",
         "nochat_session_8001",

@@ -39,7 +39,7 @@ async def stored(chat_broker, room: str = LOBBY) -> list[MessageSent]:
     found, after = [], 0
     async with connect(chat_broker.url, "test") as bus:
         while True:
-            ask = GetHistory(room=room, after=after, limit=500)
+            ask = GetHistory(user=None, room=room, after=after, limit=500)
             page = await bus.request(ask, timeout=30)
             found += page.entries
             if not page.more:

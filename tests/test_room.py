@@ -1,5 +1,6 @@
 """The rules of a room: pure decisions, checked with every sequence of commands."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -326,6 +327,70 @@ def test_the_owner_and_managers_moderate_and_nobody_else():
     assert "banned" in reason(room.decide(JoinRoom("r", "bob")))
     boss = ModerateMember("r", "boss", "ana", "kick", manager=True)
     assert kinds(room.decide(boss)) == [MemberModerated]
+
+
+@pytest.mark.parametrize("end", ["ban", "kick", "leave"])
+def test_an_owner_who_is_out_of_the_room_has_no_say_in_it(end):
+    room = room_of("ana", "bob", "eve")
+    [theirs] = room.decide(SendMessage("r", "bob", "c1", "hi"))
+    [own] = room.decide(SendMessage("r", "ana", "c1", "ho"))
+    room.decide(
+        LeaveRoom("r", "ana") if end == "leave" else ModerateMember("r", "boss", "ana", end, True)
+    )
+    for action in ACTIONS:
+        moderation = ModerateMember("r", "ana", "bob", action)
+        assert "only the room's owner or a manager" in reason(room.decide(moderation))
+    for position in (theirs.position, own.position):
+        assert "only members" in reason(room.decide(DeleteMessage("r", "ana", position)))
+    for command in (
+        InviteUser("r", "ana", "friend"),
+        EditMessage("r", "ana", own.position, "other"),
+        React("r", "ana", theirs.position, "+1"),
+        SendMessage("r", "ana", "c2", "hi"),
+        MarkRead("r", "ana", 1),
+    ):
+        assert "only members" in reason(room.decide(command))
+    # Managers look after it meanwhile.
+    for action in ("mute", "ban"):
+        moderation = ModerateMember("r", "boss", "eve", action, manager=True)
+        assert kinds(room.decide(moderation)) == [MemberModerated]
+    deletion = DeleteMessage("r", "boss", own.position, manager=True)
+    assert kinds(room.decide(deletion)) == [MessageDeleted]
+
+
+def test_an_owner_who_comes_back_is_owner_again():
+    room = room_of("ana", "bob")
+    room.decide(ModerateMember("r", "boss", "ana", "ban", manager=True))
+    assert "banned" in reason(room.decide(JoinRoom("r", "ana")))
+    assert "banned" in reason(room.decide(InviteUser("r", "bob", "ana")))
+    room.decide(ModerateMember("r", "boss", "ana", "unban", manager=True))
+    assert "only the room" in reason(room.decide(ModerateMember("r", "ana", "bob", "kick")))
+    room.decide(JoinRoom("r", "ana"))
+    assert kinds(room.decide(ModerateMember("r", "ana", "bob", "kick"))) == [MemberModerated]
+
+
+def test_a_ban_that_ends_does_not_end_what_else_was_imposed():
+    room = room_of("ana", "bob")
+    for action in ("mute", "ban", "unban"):
+        room.decide(ModerateMember("r", "ana", "bob", action))
+    assert "only members" in reason(room.decide(SendMessage("r", "bob", "c1", "hi")))
+    room.decide(JoinRoom("r", "bob"))
+    assert "muted" in reason(room.decide(SendMessage("r", "bob", "c1", "hi")))
+
+
+@given(commands)
+def test_power_over_others_needs_a_manager_or_an_owner_in_the_room(sequence):
+    room = Room("r")
+    for command in sequence:
+        owns = room.owner in room.members
+        senders = {at: said.sender for at, said in room.messages.items()}
+        for event in room.decide(command):
+            match event:
+                case MemberModerated():
+                    assert command.manager or (owns and event.user == room.owner)
+                case MessageDeleted(user=user):
+                    own = senders[event.target] == user
+                    assert own or command.manager or (owns and user == room.owner)
 
 
 def test_who_is_muted_reads_but_does_not_write():

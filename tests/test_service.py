@@ -10,15 +10,17 @@ import pytest
 from nochat import bootstrap
 from nochat.bus import connect
 from nochat.bus.memory import _brokers
-from nochat.errors import BusError, Fatal, NochatError, RequestFailed, Unavailable
+from nochat.errors import BusError, Busy, Fatal, NochatError, RequestFailed, Unavailable
 from nochat.events import MessageSent, RoomJoined, SendMessage, UserNotified, new_id
 from nochat.lab import checks
 from nochat.requests import (
     AllRooms,
+    CreateUser,
     FindUser,
     Found,
     GetAllRooms,
     GetRoomState,
+    OpenSession,
     RoomInfo,
     RoomState,
     SearchMessages,
@@ -149,6 +151,7 @@ async def test_a_request_is_answered_with_what_the_handler_returns(settings):
     [
         (RequestFailed("the name is taken"), RequestFailed, "the name is taken"),
         (Unavailable("the database is away"), Unavailable, "the database is away"),
+        (Busy("too many come", 2.0), Busy, "too many come"),
         (ZeroDivisionError("1/0 in line 7"), RequestFailed, "users failed; its log says why"),
         (NochatError("mysql://its-place"), RequestFailed, "users failed; its log says why"),
     ],
@@ -211,6 +214,34 @@ async def test_a_store_that_was_stalled_does_not_work_off_what_nobody_waits_for(
         assert await bus.request(SearchMessages(user="ana", text="prompt"))
     assert [*searched[:1], searched[-1]] == ["0", "prompt"]
     assert not {"1", "2", "3", "4"} & {*searched}
+
+
+async def test_nobody_waits_behind_those_who_log_in(settings):
+    """Neither who has a session, nor, among those who come, one behind another."""
+    service, come, go_on = Service("users"), [], asyncio.Event()
+
+    @service.on(OpenSession, CreateUser)
+    async def hash_password(request) -> Session:
+        come.append(request.user)
+        await go_on.wait()
+        return Session(user=request.user)
+
+    @service.on(WhoIs)
+    async def who(request: WhoIs) -> Session:
+        return Session(user=request.token)
+
+    crowd = [OpenSession(user="ana", password="x" * 8), CreateUser(user="bob", password="x" * 8)]
+    async with running(service, settings) as bus:
+        first = asyncio.create_task(bus.request(OpenSession(user="eve", password="")))
+        assert await checks.until(lambda: come == ["eve"])
+        others = [asyncio.create_task(bus.request(each)) for each in crowd]
+        assert (await bus.request(WhoIs(token="ida"))).user == "ida"
+        go_on.set()
+        go_on = asyncio.Event()
+        assert (await first).user == "eve"
+        assert await checks.until(lambda: come == ["eve", "ana", "bob"])
+        go_on.set()
+        assert [(await each).user for each in others] == ["ana", "bob"]
 
 
 async def test_a_resource_is_opened_before_and_closed_after(settings):

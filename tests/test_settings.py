@@ -80,6 +80,12 @@ def test_blanks_around_a_value_do_not_count(text, expected):
     assert load({"NOCHAT_SESSION_HOURS": text}).session_hours == expected
 
 
+def test_sessions_may_be_idle_for_ever_but_not_for_less_than_nothing():
+    assert load({"NOCHAT_IDLE_HOURS": "0"}).idle_hours == 0
+    with pytest.raises(SettingsError, match=r"NOCHAT_IDLE_HOURS=.*can't be used"):
+        load({"NOCHAT_IDLE_HOURS": "-1"})
+
+
 @pytest.mark.parametrize("text", ["inf", "nan", "1e9", "0", "", "a day"])
 def test_a_session_has_an_end(text):
     with pytest.raises(SettingsError, match=r"NOCHAT_SESSION_HOURS=.*can't be used"):

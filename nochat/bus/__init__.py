@@ -20,7 +20,7 @@ from nochat.bus.inspection import DeadLetters, Held, Holder, QueueState
 from nochat.bus.memory import MemoryTransport
 from nochat.bus.outbox import Outbox, Parcel
 from nochat.bus.routing import DEAD_LETTERS, Binding, Queue, route
-from nochat.errors import BusError, ConnectionLost, RequestFailed, Unavailable
+from nochat.errors import BusError, Busy, ConnectionLost, RequestFailed, Unavailable
 from nochat.events import Envelope
 from nochat.requests import Failed, Reply, Request
 from nochat.tally import Tally
@@ -147,6 +147,7 @@ class Bus:
             timeout: seconds to wait; the request itself expires then, too.
 
         Raises:
+            Busy: the service has too much to do.
             Unavailable: no answer in time, or the service says to try again later.
             RequestFailed: the service refused, with its reason.
         """
@@ -171,6 +172,8 @@ class Bus:
             raise Unavailable(str(error)) from None
         finally:
             del self._asked[request.id]
+        if isinstance(reply, Failed) and reply.wait:
+            raise Busy(reply.reason, reply.wait)
         if isinstance(reply, Failed):
             raise (Unavailable if reply.retry else RequestFailed)(reply.reason)
         return reply

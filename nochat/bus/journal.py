@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from nochat.bus.routing import Queue
-from nochat.disk import sync_folder
+from nochat.disk import make_private, sync_folder
 from nochat.errors import NochatError
 
 log = logging.getLogger(__name__)
@@ -157,6 +157,7 @@ class Journal:
             OSError: a file can't be read or written.
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private([self.folder])
         numbers = sorted(int(path.stem) for path in self.folder.glob("*.journal"))
         for number in numbers:
             for record in self._read(number, is_last=number == numbers[-1]):

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from IPython.display import HTML, Image, display
 
 from nochat import doctor
+from nochat.lab.passwords import password_of
 from nochat.lab.waiting import GaveUp, patience
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ async def _come_in(page: "Page", name: str) -> None:
     """Create an account, or log in if an earlier picture has made it already."""
     log, refusal = page.get_by_role("log"), page.get_by_role("alert").filter(has_text="taken")
     await page.get_by_label("Name", exact=True).fill(name)
-    await page.get_by_label("Password", exact=True).fill(f"the password of {name}")
+    await page.get_by_label("Password", exact=True).fill(password_of(name))
     await page.get_by_role("button", name="Create account").click()
     await log.or_(refusal).first.wait_for()
     if await refusal.is_visible():

@@ -13,6 +13,7 @@ import socketio
 
 from nochat.client_ids import new_client_id
 from nochat.events import LOBBY
+from nochat.lab.passwords import password_of
 from nochat.lab.visitors import NotConnected
 from nochat.lab.waiting import patience
 
@@ -28,10 +29,12 @@ class Person:
         name: the user's name.
         url: the page's address.
         transports: of Engine.IO: `websocket`, `polling`; both: long polling with upgrade.
+        password: of the account; empty: one that only your kernels know.
         trust: certificate of the authority that the page's own was issued by, if not everybody
             knows it.
 
     Attributes:
+        password: of the account.
         heard: every room event seen so far, by room, in order of position.
         told: everything else that arrived: (event, data).
     """
@@ -42,8 +45,10 @@ class Person:
         url: str,
         transports: tuple[str, ...] = ("websocket",),
         *,
+        password: str = "",
         trust: Path | None = None,
     ) -> None:
+        self.password = password or password_of(name)
         self.name, self.url, self.transports = name, url, list(transports)
         self._trusted = ssl.create_default_context(cafile=trust) if trust else True
         self.heard: dict[str, dict[int, dict[str, Any]]] = {}
@@ -89,7 +94,7 @@ class Person:
         return self
 
     async def _log_in(self) -> None:
-        account = {"user": self.name, "password": f"the password of {self.name}"}
+        account = {"user": self.name, "password": self.password}
         async with self._patience(f"{self.name} to log in", COMING_IN):
             status, answer = await self._ask("POST", "/api/register", account)
             if status == 409:

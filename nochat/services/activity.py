@@ -117,7 +117,7 @@ async def search(request: SearchMessages, context: Context) -> Found:
 async def history(request: GetHistory, context: Context) -> History:
     """Give a part of a room's log."""
     found: History = await context.resource.history(
-        request.room, request.after, request.before, request.limit
+        request.room, request.after, request.before, request.limit, request.user
     )
     return found
 

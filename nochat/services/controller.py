@@ -140,7 +140,8 @@ async def _recall(rooms: dict[str, Room], commands: list[Command], context: Cont
 
 async def _said(room: str, position: int, context: Context) -> Said:
     """Who wrote an old message; no sender where there is none at that position."""
-    found: History = await context.bus.request(GetHistory(room=room, after=position - 1, limit=1))
+    asked = GetHistory(user=None, room=room, after=position - 1, limit=1)
+    found: History = await context.bus.request(asked)
     match found.entries:
         case [MessageSent() as it] if it.position == position:
             return Said(position, it.sender, it.client_id, it.deleted, it.at, it.reactions)
@@ -162,7 +163,7 @@ async def log_in(request: LogIn, context: Context) -> list[Envelope]:
     asked = OpenSession(user=request.user, password=request.password)
     session: Session = await context.bus.request(asked)
     if not session.user:
-        return [LogInFailed(user=request.user), session]
+        return [LogInFailed(user=session.account), session]
     return [UserLoggedIn(user=session.user), session]
 
 

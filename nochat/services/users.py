@@ -2,16 +2,19 @@
 
 from asyncio import to_thread
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from contextlib import asynccontextmanager, closing
+from typing import TYPE_CHECKING, NamedTuple
 
+from nochat.pool import BoundedPool
 from nochat.requests import (
     Accounts,
     CloseSession,
     CreateUser,
     FindUser,
     GetAccounts,
+    KeepSessions,
     OpenSession,
+    Over,
     Session,
     SetAccount,
     SetPassword,
@@ -25,63 +28,77 @@ if TYPE_CHECKING:
 
 service = Service("users")
 
+MANY = "many people log in at this moment; try again"
+
 
 def database(settings: Settings) -> str:
     """SQLAlchemy's URL of the database."""
     return settings.users_url or f"sqlite:///{settings.data_path / 'users.db'}"
 
 
+class Users(NamedTuple):
+    """The database, and the threads that hash passwords: 64 MiB for each at a time."""
+
+    store: "UserStore"
+    hashing: BoundedPool
+
+
 @service.resource
 @asynccontextmanager
-async def store(context: Context) -> AsyncIterator["UserStore"]:
+async def users(context: Context) -> AsyncIterator[Users]:
     """The database, brought up to date first."""
     # Here, not above: the other services read this module too, but only for its queues.
     from nochat.stores.users import UserStore
 
     settings = context.settings
-    store = await to_thread(UserStore, database(settings), settings.session_hours)
+    lives = settings.session_hours, settings.idle_hours
+    store = await to_thread(UserStore, database(settings), *lives)
     context.bus.tally.store = store.product
-    try:
-        yield store
-    finally:
-        store.close()
+    with closing(store), closing(BoundedPool(MANY)) as hashing:
+        yield Users(store, hashing)
 
 
 @service.on(CreateUser)
 async def create(request: CreateUser, context: Context) -> Session:
     """Store an account, and open its first session."""
-    session: Session = await to_thread(context.resource.create, request.user, request.password)
-    return session
+    users: Users = context.resource
+    return await users.hashing.run(users.store.create, request.user, request.password)
 
 
 @service.on(OpenSession)
 async def open_session(request: OpenSession, context: Context) -> Session:
     """Check the password and open a session."""
-    session: Session = await to_thread(
-        context.resource.open_session, request.user, request.password
-    )
-    return session
+    users: Users = context.resource
+    return await users.hashing.run(users.store.open_session, request.user, request.password)
 
 
 @service.on(CloseSession)
 async def close_session(request: CloseSession, context: Context) -> Session:
     """End a session."""
-    session: Session = await to_thread(context.resource.close_session, request.token)
+    session: Session = await to_thread(context.resource.store.close_session, request.token)
     return session
 
 
 @service.on(WhoIs)
 async def who_is(request: WhoIs, context: Context) -> Session:
     """Say whose session it is."""
-    session: Session = await to_thread(context.resource.session, request.token)
+    session: Session = await to_thread(context.resource.store.session, request.token)
     return session
+
+
+@service.on(KeepSessions)
+async def keep_sessions(request: KeepSessions, context: Context) -> Over:
+    """Note that sessions are in use, and say which of them are over."""
+    over = await to_thread(context.resource.store.keep, request.sessions)
+    return Over(sessions=over)
 
 
 @service.on(SetPassword)
 async def set_password(request: SetPassword, context: Context) -> Session:
     """Store another password, and end the user's other sessions."""
-    user, ended = await to_thread(
-        context.resource.set_password, request.token, request.password, request.new_password
+    users: Users = context.resource
+    user, ended = await users.hashing.run(
+        users.store.set_password, request.token, request.password, request.new_password
     )
     return Session(user=user, ended=ended)
 
@@ -90,7 +107,7 @@ async def set_password(request: SetPassword, context: Context) -> Session:
 async def set_account(request: SetAccount, context: Context) -> Accounts:
     """Store a role or a ban."""
     account, ended = await to_thread(
-        context.resource.change, request.user, request.role, request.banned
+        context.resource.store.change, request.user, request.role, request.banned
     )
     return Accounts(accounts=[account], ended=ended)
 
@@ -98,7 +115,7 @@ async def set_account(request: SetAccount, context: Context) -> Accounts:
 @service.on(FindUser)
 async def find(request: FindUser, context: Context) -> Accounts:
     """Give the account of that name, if there is one."""
-    account = await to_thread(context.resource.find, request.user)
+    account = await to_thread(context.resource.store.find, request.user)
     return Accounts(accounts=[account] if account else [])
 
 
@@ -106,6 +123,6 @@ async def find(request: FindUser, context: Context) -> Accounts:
 async def accounts(request: GetAccounts, context: Context) -> Accounts:
     """List accounts."""
     found, more = await to_thread(
-        context.resource.accounts, request.prefix, request.after, request.limit
+        context.resource.store.accounts, request.prefix, request.after, request.limit
     )
     return Accounts(accounts=found, more=more)

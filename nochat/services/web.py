@@ -21,6 +21,7 @@ from nochat.events import Password, Role, ServiceReported
 from nochat.incoming import AskedName, Incoming, NewName
 from nochat.origin import Origin, further_origins, gateway_origin
 from nochat.pages import Pages
+from nochat.passwords import WEAK, is_weak
 from nochat.remembered import Remembered
 from nochat.requests import (
     Accounts,
@@ -177,6 +178,7 @@ class Web:
         self._attempts.check(caller, sent.user)
         if identity(sent.user) in self._reserved:
             raise NotAllowed(409, "this name is taken; choose another")
+        await _check(sent.password, sent.user)
         asked = RegisterUser(user=sent.user, password=sent.password)
         return await _enter(caller, await caller.bus.request(asked))
 
@@ -191,6 +193,7 @@ class Web:
     async def _change_password(self, caller: Caller, sent: Passwords) -> Nothing:
         """Change one's own password; other sessions end."""
         self._attempts.check(caller, caller.session.user)
+        await _check(sent.new, caller.session.user)
         asked = ChangePassword(token=caller.token, password=sent.old, new_password=sent.new)
         await caller.bus.request(asked)
         return Nothing()
@@ -253,6 +256,16 @@ async def web(context: Context) -> AsyncIterator[Web]:
 async def watch(event: ServiceReported, context: Context) -> None:
     """Keep what the services say of themselves, for the management."""
     context.resource.shared.watch.heard(event)
+
+
+async def _check(password: str, user: str) -> None:
+    """Take a new password, unless it is easy to guess.
+
+    Raises:
+        NotAllowed: it is.
+    """
+    if await asyncio.to_thread(is_weak, password, user):
+        raise NotAllowed(422, WEAK)
 
 
 async def _enter(caller: Caller, session: Session) -> Name:

@@ -147,6 +147,9 @@ function exit(message) {
 
 async function logOut() {
   const { user } = model;
+  const unsent = outbox.unsentOf(model).length;
+  const ask = { title: words.unsentAsk(unsent), hint: words.unsentHint, act: words.logOut };
+  if (unsent && !(await confirmed(ask))) return;
   try {
     await api.logOut();
   } catch (error) {

@@ -3,9 +3,12 @@
 const key = (user) => `nochat.unsent.${user}`;
 const held = new Map(); // the same, for a browser without storage: until the page is left
 
+/** What a model has on its way, or could not send. */
+export const unsentOf = (model) => model.outgoing.filter(({ message }) => message.state !== "sent");
+
 /** Keep what a model has on its way. */
 export function keep(model) {
-  const unsent = model.outgoing.filter(({ message }) => message.state !== "sent");
+  const unsent = unsentOf(model);
   if (!unsent.length) return forget(model.user);
   const kept = JSON.stringify(unsent.map(({ room, message }) => ({ room: room.id, message })));
   held.set(model.user, kept);

@@ -90,7 +90,7 @@ export class Room {
   }
 
   mayModerate(user, role) {
-    return this.kind !== "direct" && (role === "manager" || this.owner === user);
+    return this.kind !== "direct" && (role === "manager" || (this.member && this.owner === user));
   }
 
   mayWrite(user) {

@@ -15,7 +15,7 @@ from typing import Any, Self
 from pymongo import ASCENDING, InsertOne
 from pymongo.errors import BulkWriteError, InvalidURI, PyMongoError
 
-from nochat.errors import Fatal, NochatError
+from nochat.errors import Fatal, NochatError, RequestFailed
 from nochat.events import Event
 from nochat.requests import (
     AllRooms,
@@ -280,13 +280,26 @@ class ActivityStore:
         return len(await found.to_list())
 
     async def history(
-        self, room: str, after: int | None, before: int | None, limit: int
+        self,
+        room: str,
+        after: int | None,
+        before: int | None,
+        limit: int,
+        user: str | None = None,
     ) -> History:
         """A room's log: what follows `after`, or the newest (before `before`), oldest first.
 
         Changes of messages are told only to who asks what follows: the messages show them.
+
+        Raises:
+            RequestFailed: the user that it is for is not in the room.
         """
         position = {}
+        if user is not None:
+            mine = await self._rooms_of(user, room)
+            if room not in mine:
+                raise RequestFailed("only members of the room may do this")
+            position["$lte"] = mine[room]
         if after is not None:
             position["$gt"] = after
         if before is not None:
@@ -312,8 +325,19 @@ class ActivityStore:
         Raises:
             RequestFailed: it takes too long.
         """
+        mine = await self._rooms_of(asked.user, asked.room)
         async with answering():
-            return await analytics.search(self._db, asked)
+            return await analytics.search(self._db, asked, mine)
+
+    async def _rooms_of(self, user: str, room: str = "") -> dict[str, int]:
+        """The rooms that a user is in, or the one: the positions up to which that is known.
+
+        What is stored while they are used may be an end of membership, and what was said after.
+        """
+        query = {"members": user} | ({"_id": room} if room else {})
+        async with answering():
+            found = await self._db["rooms"].find(query, {"position": 1}).to_list()
+        return {each["_id"]: each["position"] for each in found}
 
     async def trends(self, since: float, limit: int) -> Trends:
         """What people do in public rooms since a time (seconds since 1970)."""

@@ -26,8 +26,13 @@ Database = AsyncDatabase[dict[str, Any]]
 Document = dict[str, Any]
 
 
-async def search(database: Database, asked: SearchMessages) -> Found:
-    """Find a user's messages that hold all these words, the newest first.
+async def search(database: Database, asked: SearchMessages, rooms: dict[str, int]) -> Found:
+    """Find messages that hold all these words, the newest first.
+
+    Args:
+        database: of the activity.
+        asked: the question.
+        rooms: those to look in, each with the position up to which its asker may know it.
 
     Raises:
         RequestFailed: it takes too long.
@@ -35,9 +40,7 @@ async def search(database: Database, asked: SearchMessages) -> Found:
     words = wanted(asked.text)
     if not words:
         return Found()
-    mine = await database["rooms"].find({"members": asked.user}, {"_id": 1}).to_list()
-    rooms = [each["_id"] for each in mine if asked.room in ("", each["_id"])]
-    query: dict[str, Any] = {"room": {"$in": rooms}} | _with_all(words)
+    query: dict[str, Any] = {"room": {"$in": [*rooms]}} | _with_all(words)
     if asked.before is not None:
         query["at"] = {"$lt": asked.before}
     cursor = database["log"].find(query).sort("at", -1).limit(asked.limit + 1)
@@ -46,7 +49,10 @@ async def search(database: Database, asked: SearchMessages) -> Found:
     except ExecutionTimeout:
         raise RequestFailed("this search takes too long; use rarer words, or one room") from None
     entries = [
-        e for each in found[: asked.limit] if isinstance(e := documents.entry(each), MessageSent)
+        e
+        for each in found[: asked.limit]
+        if each["position"] <= rooms[each["room"]]
+        if isinstance(e := documents.entry(each), MessageSent)
     ]
     return Found(entries=entries, more=len(found) > asked.limit)
 

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from nochat.bus.codec import Decoder, encode, join
-from nochat.disk import sync_folder
+from nochat.disk import make_private, sync_folder
 from nochat.errors import NochatError, Unavailable
 from nochat.events import Event, new_id
 
@@ -90,7 +90,8 @@ class Folder:
         with self._explained():
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
             file = self.path / name
-            begins = not file.exists()
+            if begins := not file.exists():
+                make_private([self.path])
             with open(file, "ab", buffering=0, opener=_private) as opened:
                 before = opened.tell()
                 try:

@@ -5,11 +5,14 @@ session tokens as SHA-256: who reads the database can use neither.
 """
 
 import hashlib
+import logging
+import os
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import alembic.command
@@ -20,6 +23,7 @@ from sqlalchemy import (
     URL,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Double,
     ForeignKey,
@@ -28,10 +32,13 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    and_,
     create_engine,
     delete,
     event,
+    exists,
     insert,
+    literal,
     make_url,
     select,
     update,
@@ -40,10 +47,16 @@ from sqlalchemy.dialects.mysql import VARCHAR
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
 from nochat import text
-from nochat.errors import NochatError, RequestFailed
+from nochat.disk import make_private
+from nochat.errors import NochatError, RequestFailed, Unavailable
 from nochat.events import Role
 from nochat.requests import Account, Session
 from nochat.stores import ANSWER_SECONDS, refusals
+
+log = logging.getLogger(__name__)
+
+TAKEN = "this name is taken; choose another"
+WRONG = "this is not your present password"
 
 metadata = MetaData()
 
@@ -53,6 +66,8 @@ def exact(length: int) -> String:
     mariadb = VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
     return String(length).with_variant(mariadb, "mysql", "mariadb")
 
+
+NOTED_EVERY = 300.0  # seconds: a session in use costs a write no more often
 
 # How the `folded` of an account begins whose name has come to mean another's (migration 0003): no
 # name folds to it, as it has capitals.
@@ -77,6 +92,8 @@ sessions = Table(
     Column("token", String(64), primary_key=True),
     Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
     Column("expires", Double, nullable=False, index=True),
+    # When somebody was last there, give or take `NOTED_EVERY`.
+    Column("used", Double, nullable=False, index=True),
 )
 
 
@@ -87,13 +104,14 @@ class UserStore:
         url: SQLAlchemy's URL of the database: `sqlite:///…`, `mysql+pymysql://…`. It may say how
             many seconds an answer may take: `…?read_timeout=60`.
         session_hours: hours until a session ends.
+        idle_hours: hours until one ends that nobody uses; 0: none does.
 
     Raises:
         NochatError: the URL can't be used.
         Unavailable: the database does not answer.
     """
 
-    def __init__(self, url: str, session_hours: float = 24.0) -> None:
+    def __init__(self, url: str, session_hours: float = 24.0, idle_hours: float = 0.0) -> None:
         try:
             place = make_url(url)
             self._place = place.render_as_string(hide_password=True)
@@ -104,9 +122,12 @@ class UserStore:
                 f"mysql+pymysql://user:password@host/database ({error})"
             ) from None
         self._seconds = session_hours * 3600
+        self._idle_seconds = (idle_hours or session_hours) * 3600
+        self._noted_every = min(NOTED_EVERY, self._idle_seconds / 10)
         self._hasher = PasswordHasher()
         self._nobody = self._hasher.hash(secrets.token_hex())
         if self._engine.dialect.name == "sqlite":
+            _make_private(place)
             event.listen(self._engine, "connect", _enforce_foreign_keys)
         with self._transaction() as connection:
             _migrate(connection)
@@ -135,6 +156,8 @@ class UserStore:
             name = text.name(name)
         except text.TextRefused as refused:
             raise RequestFailed(str(refused)) from None
+        if self.find(name):  # which costs no hash
+            raise RequestFailed(TAKEN)
         row = {"name": name, "folded": text.identity(name), "created": time.time()}
         row["password"] = self._hasher.hash(password)
         self._forget_old_sessions()
@@ -142,10 +165,11 @@ class UserStore:
             with self._transaction() as connection:
                 connection.execute(insert(users).values(row))
                 created = self._row(connection, name)
-                assert created
-                return self._new_session(connection, created)
+                session = self._new_session(connection, created) if created else None
         except IntegrityError:
-            raise RequestFailed("this name is taken; choose another") from None
+            raise RequestFailed(TAKEN) from None
+        assert session
+        return session
 
     def find(self, name: str) -> Account | None:
         """The account of that name, however it is written."""
@@ -195,11 +219,14 @@ class UserStore:
         with self._transaction() as connection:
             row = self._row(connection, session.user) if session.user else None
         if not self._matches(row.password if row else self._nobody, password) or not row:
-            raise RequestFailed("this is not your present password")
+            raise RequestFailed(WRONG)
         digest = self._hasher.hash(new_password)
         with self._transaction() as connection:
-            mine = update(users).where(users.c.id == row.id)
-            connection.execute(mine.values(password=digest))
+            # Hashing takes long: another may have changed the password, or ended the session.
+            there = exists().where(sessions.c.token == session.digest)
+            mine = update(users).where(_verified(row), there)
+            if not connection.execute(mine.values(password=digest)).rowcount:
+                raise RequestFailed(WRONG)
             ended = self._end_sessions(connection, row.id, but=session.digest)
         return session.user, ended
 
@@ -213,38 +240,76 @@ class UserStore:
         with self._transaction() as connection:
             row = self._row(connection, name)
         if not self._matches(row.password if row else self._nobody, password) or not row:
-            return Session(reason="wrong name or password")
-        if row.banned:
-            return Session(reason="this account is banned")
+            return Session(reason="wrong name or password", account=row.name if row else "")
         self._forget_old_sessions()
         with self._transaction() as connection:
-            return self._new_session(connection, row)
+            session = self._new_session(connection, row)
+            now = None if session else self._row(connection, row.name)
+        if session:
+            return session
+        banned = now is not None and now.banned
+        reason = "this account is banned" if banned else "wrong name or password"
+        return Session(reason=reason, account=row.name)
 
     def _forget_old_sessions(self) -> None:
         # In a transaction of its own: MariaDB locks what lies around the rows that it deletes, and
         # of two who would then write there, each waits for the other.
-        with self._transaction() as connection:
-            connection.execute(delete(sessions).where(sessions.c.expires < time.time()))
+        # By one index after the other: without, it would lock every session.
+        now = time.time()
+        for over in (sessions.c.expires < now, sessions.c.used < now - self._idle_seconds):
+            with self._transaction() as connection:
+                connection.execute(delete(sessions).where(over))
 
-    def _new_session(self, connection: Connection, row: Row[Any]) -> Session:
+    def _live(self) -> ColumnElement[bool]:
+        """Whether a session goes on."""
+        now = time.time()
+        return and_(sessions.c.expires > now, sessions.c.used > now - self._idle_seconds)
+
+    def _new_session(self, connection: Connection, row: Row[Any]) -> Session | None:
+        """Open a session, unless the account was banned, or got another password, meanwhile."""
         token = secrets.token_urlsafe(32)
-        digest, expires = _digest(token), time.time() + self._seconds
-        values = {"token": digest, "user_id": row.id, "expires": expires}
-        connection.execute(insert(sessions).values(values))
+        digest, now = _digest(token), time.time()
+        expires = now + self._seconds
+        new = select(literal(digest), users.c.id, literal(expires), literal(now))
+        new = new.where(_verified(row))
+        columns = ["token", "user_id", "expires", "used"]
+        if not connection.execute(insert(sessions).from_select(columns, new)).rowcount:
+            return None
         return Session(user=row.name, token=token, role=row.role, digest=digest, expires=expires)
 
     def session(self, token: str) -> Session:
         """Whose session it is; one without a user, if it is over or never was."""
         query = (
-            select(users.c.name, users.c.role, sessions.c.token, sessions.c.expires)
+            select(users.c.name, users.c.role, sessions)
             .join(sessions)
-            .where(sessions.c.token == _digest(token), sessions.c.expires > time.time())
+            .where(sessions.c.token == _digest(token), self._live(), ~users.c.banned)
         )
         with self._transaction() as connection:
             row = connection.execute(query).one_or_none()
         if not row:
             return Session()
+        if row.used < time.time() - self._noted_every:
+            self._note_use([row.token])
         return Session(user=row.name, role=row.role, digest=row.token, expires=row.expires)
+
+    def keep(self, digests: Sequence[str]) -> list[str]:
+        """Note that sessions are in use; returns those of them that are over."""
+        live = select(sessions.c.token, sessions.c.used).join(users)
+        live = live.where(sessions.c.token.in_(digests), self._live(), ~users.c.banned)
+        with self._transaction() as connection:
+            found = {row.token: row.used for row in connection.execute(live)}
+        noted_before = time.time() - self._noted_every
+        if old := [digest for digest, used in found.items() if used < noted_before]:
+            self._note_use(old)
+        return [digest for digest in digests if digest not in found]
+
+    def _note_use(self, digests: Sequence[str]) -> None:
+        theirs = update(sessions).where(sessions.c.token.in_(digests))
+        try:
+            with self._transaction() as connection:
+                connection.execute(theirs.values(used=time.time()))
+        except Unavailable as error:  # a database that can only be read still knows who is who
+            log.warning("it is not noted that a session is in use: %s", error)
 
     def close_session(self, token: str) -> Session:
         """End a session; says whose it was, if anybody's."""
@@ -257,7 +322,9 @@ class UserStore:
     def _end_sessions(connection: Connection, user_id: int, but: str = "") -> list[str]:
         """End a user's sessions but one; returns their digests."""
         theirs = (sessions.c.user_id == user_id) & (sessions.c.token != but)
-        ended = connection.execute(select(sessions.c.token).where(theirs)).scalars().all()
+        # For update: else MariaDB shows those that were there when the transaction began.
+        query = select(sessions.c.token).where(theirs).with_for_update()
+        ended = connection.execute(query).scalars().all()
         connection.execute(delete(sessions).where(theirs))
         return list(ended)
 
@@ -283,6 +350,12 @@ class UserStore:
             raise refusals.of(error, self._place) from None
 
 
+def _verified(row: Row[Any]) -> ColumnElement[bool]:
+    """The account of a row, if its password is still that one, and it is not banned."""
+    same = and_(users.c.id == row.id, users.c.password == row.password)
+    return and_(same, ~users.c.banned)
+
+
 def _account(row: Row[Any]) -> Account:
     return Account(name=row.name, role=row.role, banned=row.banned, created=row.created)
 
@@ -297,6 +370,16 @@ def _limits(url: URL) -> dict[str, float]:
         return {}
     limits = dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), ANSWER_SECONDS)
     return {name: limit for name, limit in limits.items() if name not in url.query}
+
+
+def _make_private(place: URL) -> None:
+    """Let nobody else read SQLite's file, new or old; what SQLite puts beside it is as it is."""
+    if not place.database or place.database == ":memory:" or place.query.get("uri"):
+        return
+    file = Path(place.database)
+    with suppress(OSError):  # SQLite says what is wrong
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    make_private(file.with_name(file.name + end) for end in ("", "-wal", "-shm", "-journal"))
 
 
 def _enforce_foreign_keys(connection: object, _: object) -> None:

@@ -8,12 +8,14 @@ import pytest
 
 from nochat.lab import chat as lab_chat
 from nochat.lab import servers
+from nochat.lab.passwords import password_of
 from nochat.lab.people import Person
 
 pytestmark = pytest.mark.slow
 
 NEXT = "my-next-password"
 WRONG = "a-wrong-password"
+TYPED = "my-password-in-the-field-of-the-name"
 
 
 async def live(url, kill_database):
@@ -22,9 +24,11 @@ async def live(url, kill_database):
     async with Person("ana", url) as ana:
         tokens |= {cookie.value for cookie in ana._http.cookie_jar}
         await ana.says("hello @ana")
-        given = {"old": "the password of ana", "new": NEXT}
+        given = {"old": ana.password, "new": NEXT}
         assert (await ana._ask("POST", "/api/password", given))[0] == 200
         given = {"user": "ana", "password": WRONG}
+        assert (await ana._ask("POST", "/api/login", given))[0] == 401
+        given = {"user": TYPED, "password": WRONG}
         assert (await ana._ask("POST", "/api/login", given))[0] == 401
         given = {"user": "x" * 99, "password": WRONG}
         assert (await ana._ask("POST", "/api/register", given))[0] == 422
@@ -51,7 +55,7 @@ def test_no_secret_is_in_any_log():
     ):
         tokens = asyncio.run(live(chat.url, database.kill))
         passwords = [urllib.parse.urlsplit(it.url).password for it in (broker, database)]
-        secrets = [*tokens, *passwords, "the password of ana", NEXT, WRONG, "the-logz-token"]
+        secrets = [*tokens, *passwords, password_of("ana"), NEXT, WRONG, TYPED, "the-logz-token"]
         for name, process in chat.processes.items():
             said = process.log.read_text()
             assert said, name

@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+import socketio
 
 from nochat.client import COOKIE
 from nochat.lab.people import Person
@@ -59,11 +60,36 @@ async def test_the_cookie_is_for_no_script_no_other_site_and_behind_tls_for_tls_
         assert "Path=/" in plain
         assert "Secure" not in plain
         secure, _ = await enter(http, "/api/login", **BEHIND_TLS)
+        assert secure.startswith("__Host-nochat_session_")
         assert "; Secure" in secure
+        assert "Path=/" in secure
+        assert "Domain" not in secure
         async with http.get("/", headers=BEHIND_TLS) as response:
             assert "max-age=" in response.headers["Strict-Transport-Security"]
         async with http.get("/") as response:
             assert "Strict-Transport-Security" not in response.headers
+
+
+async def test_behind_tls_nobody_plants_a_session_by_plain_http_or_from_another_host(attacked):
+    """Such a cookie has the plain name: browsers take `__Host-` from this host by TLS alone."""
+    async with attacked() as url, browser(url) as eve:
+        _, planted = await enter(eve)
+        plain = f"{COOKIE}_{urlsplit(url).port}"
+        for name, expected in ((plain, ""), (f"__Host-{plain}", "ana")):
+            headers = BEHIND_TLS | {"Cookie": f"{name}={planted}"}
+            async with browser(url) as victim, victim.get("/api/me", headers=headers) as response:
+                assert (await response.json())["user"] == expected
+            assert await opens_a_socket(url, headers) == bool(expected)
+
+
+async def opens_a_socket(url, headers):
+    socket = socketio.AsyncClient(reconnection=False)
+    try:
+        await socket.connect(url, headers=headers)
+    except socketio.exceptions.ConnectionError:
+        return False
+    await socket.disconnect()
+    return True
 
 
 POSTS = ["/api/register", "/api/login", "/api/logout", "/api/password", "/api/manage/users/ana"]

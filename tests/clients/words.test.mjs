@@ -41,6 +41,13 @@ test("what is refused of a text is said in Spanish", () => {
   for (const reason of given) assert.ok(es.reasons.some(([pattern]) => pattern.test(reason)), reason);
 });
 
+test("why nobody comes in is said in Spanish", () => {
+  const given = ["passwords", "services/users"].flatMap((module) =>
+    [...read(`nochat/${module}.py`).matchAll(/^(?:WEAK|MANY) = "([^"]+)"/gm)].map(([, reason]) => reason));
+  assert.equal(given.length, 2);
+  for (const reason of given) assert.ok(es.reasons.some(([pattern]) => pattern.test(reason)), reason);
+});
+
 test("what a room refuses is said in Spanish", () => {
   const given = [...read("nochat/room.py").matchAll(/Refused\("([^"]+)"\)/g)].map(([, reason]) => reason);
   assert.ok(given.length > 10);

@@ -32,13 +32,13 @@ async def test_activity_keeps_what_it_could_not_store(mongodb_server, monkeypatc
             activity.service.running(bus, settings),
         ):
             await ours.publish(RoomCreated("lobby", 1, "ana", "Lobby"))
-            asked = GetHistory(room="lobby", after=0)
+            asked = GetHistory(user=None, room="lobby", after=0)
             assert len((await ours.request(asked)).entries) == 1
             way.silent = True
             await ours.publish(RoomJoined("lobby", 2, "ana"), SAID)
             assert await checks.until(lambda: "activity waits" in caplog.text)
             way.silent = False
-            found = await ours.request(GetHistory(room="lobby", after=2), timeout=20)
+            found = await ours.request(GetHistory(user=None, room="lobby", after=2), timeout=20)
             assert found.entries == [SAID]
     gc.collect()
 

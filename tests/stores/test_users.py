@@ -1,8 +1,10 @@
 """Accounts and sessions, on SQLite and on a real MariaDB alike."""
 
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pymysql
 import pytest
@@ -240,6 +242,209 @@ def test_the_url_may_set_the_limit(mariadb_server, monkeypatch):
         url = real.set(port=way.port).update_query_dict({"read_timeout": "1"})
         with pytest.raises(Unavailable, match="NOCHAT_USERS_URL"):
             UserStore(url.render_as_string(hide_password=False))
+
+
+# ---- while a password is being hashed -----------------------------------------------------------
+
+
+@pytest.fixture
+def meanwhile(store, url, monkeypatch):
+    """Let another process act between the check of a password and what comes of it."""
+    other = UserStore(url)
+
+    def once(act):
+        matches, left = store._matches, [act]
+
+        def checked(*given):
+            found = matches(*given)
+            while left:
+                left.pop()(other)
+            return found
+
+        monkeypatch.setattr(store, "_matches", checked)
+
+    yield once
+    other.close()
+
+
+def test_a_log_in_under_way_does_not_survive_a_ban(store, name, meanwhile):
+    store.create(name, "a good password")
+    meanwhile(lambda other: other.change(name, banned=True))
+    refused = store.open_session(name, "a good password")
+    assert (refused.token, refused.reason) == ("", "this account is banned")
+
+
+def test_a_log_in_under_way_does_not_survive_another_password(store, name, meanwhile):
+    mine = store.create(name, "a good password")
+    meanwhile(lambda other: other.set_password(mine.token, "a good password", "a better one"))
+    refused = store.open_session(name, "a good password")
+    assert (refused.token, refused.reason) == ("", "wrong name or password")
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda other, mine: other.set_password(mine.token, "a good password", "a better one"),
+        lambda other, mine: other.close_session(mine.token),
+        lambda other, mine: other.change(mine.user, banned=True),
+    ],
+    ids=["another password", "log-out", "ban"],
+)
+def test_a_change_of_password_under_way_does_not_survive_what_ends_its_session(
+    store, url, name, meanwhile, act
+):
+    mine = store.create(name, "a good password")
+    meanwhile(lambda other: act(other, mine))
+    with pytest.raises(RequestFailed, match="present password"):
+        store.set_password(mine.token, "a good password", "the thief's own")
+    store.change(name, banned=False)
+    assert store.open_session(name, "the thief's own").token == ""
+
+
+def test_a_session_opened_while_a_ban_is_written_ends_with_it_by_name(store, url, name):
+    """Its socket is closed by what the ban says has ended: none may be left out."""
+    store.create(name, "a good password")
+    opened, other = [], UserStore(url)
+
+    def log_in(connection, cursor, statement, *_) -> None:
+        if statement.startswith("UPDATE users") and not opened:
+            opened.append(other.open_session(name, "a good password"))
+
+    event.listen(store._engine, "before_cursor_execute", log_in)
+    _, ended = store.change(name, banned=True)
+    assert opened[0].digest in ended
+    assert store.session(opened[0].token).user == ""
+    other.close()
+
+
+def test_a_session_of_a_banned_account_is_none(store, url, name):
+    session = store.create(name, "a good password")
+    with store._transaction() as connection:
+        connection.execute(text("UPDATE users SET banned = 1 WHERE name = :name"), {"name": name})
+    assert store.session(session.token).user == ""
+    assert store.keep([session.digest]) == [session.digest]
+
+
+def test_of_two_who_register_a_name_at_once_one_is_told(store, name, monkeypatch):
+    store.create(name, "a good password")
+    monkeypatch.setattr(store, "find", lambda _: None)  # it is not there yet when one looks
+    with pytest.raises(RequestFailed, match="taken"):
+        store.create(name, "another password")
+
+
+def test_a_name_that_is_taken_costs_no_hash(store, name, monkeypatch):
+    store.create(name, "a good password")
+    hashed = []
+    monkeypatch.setattr(store, "_hasher", SimpleNamespace(hash=hashed.append))
+    with pytest.raises(RequestFailed, match="taken"):
+        store.create(name, "another password")
+    assert hashed == []
+
+
+# ---- sessions that nobody uses ------------------------------------------------------------------
+
+HOUR = 3600
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """Let time pass, for stores."""
+    passed = [0.0]
+    real = time.time
+    clock = SimpleNamespace(time=lambda: real() + passed[0])
+    monkeypatch.setattr("nochat.stores.users.time", clock)
+
+    def move(seconds):
+        passed[0] += seconds
+
+    return move
+
+
+def test_a_session_that_nobody_uses_ends(url, name, later):
+    store = UserStore(url, session_hours=24, idle_hours=2)
+    used, idle = store.create(name, "a good password"), store.open_session(name, "a good password")
+    for _ in range(3):
+        later(1.5 * HOUR)
+        assert store.session(used.token).user == name
+    assert store.session(idle.token).user == ""
+    assert store.keep([used.digest, idle.digest]) == [idle.digest]
+    store.close()
+
+
+def test_an_open_socket_keeps_its_session_but_not_for_ever(url, name, later):
+    store = UserStore(url, session_hours=6, idle_hours=2)
+    session = store.create(name, "a good password")
+    for _ in range(3):
+        later(1.5 * HOUR)
+        assert store.keep([session.digest]) == []
+    later(1.6 * HOUR)
+    assert store.keep([session.digest]) == [session.digest]
+    assert store.session(session.token).user == ""
+    store.close()
+
+
+def test_sessions_that_nobody_uses_are_forgotten(url, name, later):
+    store = UserStore(url, session_hours=24, idle_hours=2)
+    old = store.create(name, "a good password")
+    later(3 * HOUR)
+    new = store.open_session(name, "a good password")
+    with store._transaction() as connection:
+        there = set(connection.execute(text("SELECT token FROM sessions")).scalars())
+    assert new.digest in there
+    assert old.digest not in there
+    store.close()
+
+
+def test_use_is_noted_now_and_then_not_each_time(url, name, later):
+    store = UserStore(url, session_hours=24, idle_hours=8)
+    session = store.create(name, "a good password")
+    written = []
+    event.listen(
+        store._engine,
+        "before_cursor_execute",
+        lambda _, __, statement, *___: statement.startswith("UPDATE") and written.append(statement),
+    )
+    for _ in range(10):
+        later(31)
+        store.session(session.token)
+        store.keep([session.digest])
+    assert len(written) == 1
+    store.close()
+
+
+def test_a_database_that_can_only_be_read_knows_who_is_who(tmp_path, name, later, caplog):
+    store = UserStore(f"sqlite:///{tmp_path / 'users.db'}")
+    session = store.create(name, "a good password")
+    later(HOUR)
+
+    def read_only(connection, *_) -> None:
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+
+    event.listen(store._engine, "begin", read_only)
+    assert store.session(session.token).user == name
+    assert "can only be read" in caplog.text
+    store.close()
+
+
+# ---- who may read SQLite's file -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["new", "old"])
+def test_nobody_else_may_read_sqlites_file(tmp_path, there, name):
+    file = tmp_path / "users.db"
+    before = os.umask(0)
+    try:
+        if there:
+            UserStore(f"sqlite:///{file}").close()
+            file.chmod(0o644)
+        store = UserStore(f"sqlite:///{file}")
+        store.create(name, "a good password")
+        files = list(tmp_path.glob("users.db*"))
+        assert len(files) == 3  # with what SQLite writes first, and its index
+        assert {each.stat().st_mode & 0o777 for each in files} == {0o600}
+        store.close()
+    finally:
+        os.umask(before)
 
 
 # ---- who somebody is ----------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import { focusOn } from "./focus.js";
 
 const NAME = /^[\p{L}\p{N}_][\p{L}\p{N}_.-]{1,31}$/u;
 const SHORTEST = 8;
-const FIELDS = { 401: "password", 409: "user" }; // by HTTP status
+const FIELDS = { 401: "password", 409: "user", 422: "password" }; // by HTTP status
 
 export class Door {
   #form = $("sign-in");

@@ -80,7 +80,7 @@ export class Settings {
       this.#form.reset();
       say($("password-told"), words.passChanged);
     } catch (error) {
-      this.#complain("old", error.message);
+      this.#complain(error.status === 422 ? "new" : "old", error.message);
     }
   }
 

@@ -197,6 +197,8 @@ export default {
   passChanged: "Your password is changed. Elsewhere you are logged out.",
   management: "Management",
   logOut: "Log out",
+  unsentAsk: (count) => (count === 1 ? "Log out with a message unsent?" : `Log out with ${count} messages unsent?`),
+  unsentHint: "What is not sent is forgotten when you log out, as others may use this browser.",
   mentioned: (sender, room) => `${sender} mentioned you in ${room}`,
   wrote: (sender) => `${sender} wrote to you`,
 

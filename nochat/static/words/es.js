@@ -197,6 +197,8 @@ export default {
   passChanged: "Tu contraseña ha cambiado. Tus otras sesiones se han cerrado.",
   management: "Administración",
   logOut: "Cerrar sesión",
+  unsentAsk: (count) => (count === 1 ? "¿Cerrar sesión con un mensaje sin enviar?" : `¿Cerrar sesión con ${count} mensajes sin enviar?`),
+  unsentHint: "Lo que no se ha enviado se olvida al cerrar sesión, porque otras personas pueden usar este navegador.",
   mentioned: (sender, room) => `${sender} te ha mencionado en ${room}`,
   wrote: (sender) => `${sender} te ha escrito`,
 
@@ -229,6 +231,8 @@ export default {
     [/^you are banned from this room$/, "tienes prohibida la entrada en esta sala"],
     [/^you are muted in this room$/, "no puedes escribir en esta sala"],
     [/^this is not your present password$/, "esa no es tu contraseña actual"],
+    [/^this password is easy to guess; choose another: three or four words, say$/, "esa contraseña es fácil de adivinar; elige otra: tres o cuatro palabras, por ejemplo"],
+    [/^many people log in at this moment; try again$/, "en este momento entra mucha gente; inténtalo otra vez"],
     [/^this name is taken; choose another$/, "ese nombre está ocupado; elige otro"],
     [/^wrong name or password$/, "nombre o contraseña incorrectos"],
     [/^this account is banned$/, "esta cuenta está bloqueada"],
