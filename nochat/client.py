@@ -1,5 +1,6 @@
 """What a client may send over its socket, and how it sees what it is sent."""
 
+import re
 import time
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -8,10 +9,12 @@ import msgspec
 from msgspec import Meta
 
 from nochat import incoming
-from nochat.events import Action, Envelope, Position, RoomEvent, RoomId
+from nochat.events import Action, Envelope, Moment, Position, RoomEvent, RoomId
 from nochat.incoming import AskedName, Incoming
 from nochat.requests import Found, FoundRooms, History, RoomSummary, Session
+from nochat.text import TextRefused
 
+UNGUESSABLE = re.compile(r"-[0-9a-f]{16}\Z")
 COOKIE = "nochat_session"  # holds the session's token
 HIDDEN = {"id", "correlation_id", "in_reply_to"}
 
@@ -23,11 +26,19 @@ class Room(Incoming, frozen=True):
 
 
 class NewRoom(Incoming, frozen=True):
-    """A room to be made."""
+    """A room to be made.
+
+    A private one has an id that nobody guesses: who makes a room hears whether its id is taken.
+    """
 
     room: incoming.RoomId
     title: incoming.Title
     private: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.private and not UNGUESSABLE.search(self.room):
+            raise TextRefused("the id of a private room ends in - and 16 random hexadecimal digits")
 
 
 class Invitation(Incoming, frozen=True):
@@ -100,8 +111,8 @@ class Search(Incoming, frozen=True):
     """Words to be found in one room, or in all that the user is in."""
 
     text: incoming.Searched
-    room: str = ""
-    before: float | None = None
+    room: incoming.RoomOrAny = ""
+    before: Moment | None = None
     limit: Annotated[int, Meta(ge=1, le=50)] = 20
 
 

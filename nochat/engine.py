@@ -116,6 +116,14 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
     def _engineio_server_class(self) -> type[Engine]:
         return Engine
 
+    async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
+        """Called for each packet; of one that can't be read, nobody looks at the error."""
+        try:
+            await super()._handle_eio_message(eio_sid, data)
+        except ValueError as error:  # no JSON, a number of a thousand digits
+            log.warning("a packet can't be read: %s", str(error)[:200])
+            await self.eio.disconnect(eio_sid)
+
     async def _handle_event(self, eio_sid: str, namespace: str, id: int | None, data: Any) -> None:
         # A client must not call what the server itself calls by these names.
         if data[0] not in self.reserved_events:

@@ -26,7 +26,13 @@ RoomId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}(?![\s\S])")]
 Title = Annotated[str, Meta(min_length=1, max_length=80)]
 Text = Annotated[str, Meta(min_length=1, max_length=4000)]
 ClientId = Annotated[str, Meta(min_length=1, max_length=64)]
-Position = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # JavaScript counts no further
+# Numbers are as wide as all can carry them on: JavaScript counts no further, MongoDB has 64 bits,
+# and JSON has neither infinity nor NaN, which no bounds let by.
+MOST = 2**53 - 1
+Position = Annotated[int, Meta(ge=0, le=MOST)]
+Count = Annotated[int, Meta(ge=0, le=MOST)]
+Moment = Annotated[float, Meta(ge=0, le=253_402_300_800)]  # seconds since 1970, up to the year 9999
+Seconds = Annotated[float, Meta(ge=0, le=MOST)]
 Password = Annotated[str, Meta(min_length=8, max_length=256)]
 Emoji = Annotated[str, Meta(pattern=r"^\S{1,16}(?![\s\S])")]
 Kind = Literal["public", "private", "direct"]
@@ -65,7 +71,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
     id: str = field(default_factory=new_id)
     correlation_id: str = field(default_factory=lambda: _correlation.get() or new_id())
-    at: float = field(default_factory=time.time)
+    at: Moment = field(default_factory=time.time)
 
     def __repr__(self) -> str:
         shown = (
@@ -237,7 +243,7 @@ class MessageSent(RoomEvent, frozen=True, omit_defaults=True, tag="message.sent"
     client_id: ClientId
     text: Annotated[str, Meta(max_length=4000)]
     reply_to: Position = 0
-    edited: float = 0.0
+    edited: Moment = 0.0
     deleted: bool = False
     reactions: dict[str, list[str]] = {}
 
@@ -363,7 +369,7 @@ class UserDisconnected(Event, frozen=True, tag="user.disconnected"):
     user: UserName
     connection: str
     gateway: str
-    seconds: float
+    seconds: Seconds
     reason: str = ""
 
 
@@ -391,13 +397,13 @@ class ServiceReported(Event, frozen=True, tag="service.reported"):
     service: str
     instance: str
     host: str
-    pid: int
-    since: float
-    handled: dict[str, int]
-    published: dict[str, int]
-    failed: int
-    memory: int
-    cpu: float
+    pid: Count
+    since: Moment
+    handled: dict[str, Count]
+    published: dict[str, Count]
+    failed: Count
+    memory: Count
+    cpu: Seconds
     store: str = ""
 
 

@@ -23,6 +23,7 @@ def _taken(rule: Callable[[str], str], **schema: int) -> Meta:
 NewName = Annotated[str, _taken(text.name, minLength=2, maxLength=text.LONGEST_NAME)]
 AskedName = Annotated[str, _taken(text.asked_name, maxLength=text.ASKED_NAME)]
 RoomId = Annotated[str, _taken(text.room, minLength=1, maxLength=40)]
+RoomOrAny = Annotated[str, _taken(lambda it: it and text.room(it), maxLength=40)]
 ClientId = Annotated[str, _taken(text.client_id, minLength=1, maxLength=64)]
 Title = Annotated[str, _taken(text.title, minLength=1)]
 Message = Annotated[str, _taken(text.message, minLength=1, maxLength=text.LONGEST_MESSAGE)]

@@ -10,7 +10,18 @@ from nochat import registry
 from nochat.actions import account
 from nochat.bus.inspection import DeadLetter, QueueState
 from nochat.bus.routing import DEAD_LETTERS, Queue
-from nochat.events import LOBBY, Action, DeleteRoom, ModerateMember, Position, Role, RoomId
+from nochat.events import (
+    LOBBY,
+    Action,
+    Count,
+    DeleteRoom,
+    ModerateMember,
+    Moment,
+    Position,
+    Role,
+    RoomId,
+    Seconds,
+)
 from nochat.incoming import AskedName, Incoming, Sought
 from nochat.requests import Account, Accounts, AllRooms, ChangeAccount, GetAccounts, GetAllRooms
 from nochat.rest import Call, Caller, NotAllowed, Nothing, name_in, room_in
@@ -80,14 +91,14 @@ class Instance(msgspec.Struct, frozen=True):
 
     instance: str
     host: str
-    pid: int
-    since: float
-    at: float
-    handled: int
-    published: int
-    failed: int
-    memory: int
-    cpu: float
+    pid: Count
+    since: Moment
+    at: Moment
+    handled: Count
+    published: Count
+    failed: Count
+    memory: Count
+    cpu: Seconds
 
 
 class ServiceView(msgspec.Struct, frozen=True):
@@ -102,7 +113,7 @@ class EventCount(msgspec.Struct, frozen=True):
     """How many of a type were published."""
 
     type: str
-    count: int
+    count: Count
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -111,7 +122,7 @@ class Services(msgspec.Struct, frozen=True):
     `bus` is what runs: `RabbitMQ`, or the `memory` of one process.
     """
 
-    at: float
+    at: Moment
     bus: str
     services: list[ServiceView]
     queues: list[QueueState]

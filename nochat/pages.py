@@ -28,7 +28,10 @@ class Pages:
 
     Attributes:
         routes: what to serve.
+        paths: of the two pages.
     """
+
+    paths = ("/", "/manage")
 
     def __init__(self) -> None:
         self._version = _version()

@@ -12,14 +12,17 @@ from msgspec import Meta
 
 from nochat.events import (
     ClientId,
+    Count,
     Envelope,
     Kind,
     LogEntry,
     MessageSent,
+    Moment,
     Password,
     Position,
     Role,
     RoomId,
+    Seconds,
     UserName,
 )
 
@@ -46,7 +49,7 @@ class Request(Envelope, frozen=True, kw_only=True):
     # The others wait in `SERVICE.LANE`: behind those of their lane alone.
     lane: ClassVar[str] = "requests"
 
-    expires: float = 0.0
+    expires: Moment = 0.0
 
     @property
     def is_expired(self) -> bool:
@@ -262,7 +265,7 @@ class SearchMessages(Analysis, frozen=True, tag="activity.search"):
     user: UserName
     text: Annotated[str, Meta(min_length=1, max_length=200)]
     room: str = ""
-    before: float | None = None
+    before: Moment | None = None
     limit: Annotated[int, Meta(ge=1, le=50)] = 20
 
 
@@ -298,7 +301,7 @@ class GetTrends(Analysis, frozen=True, tag="activity.trends"):
 
     service: ClassVar[str] = "activity"
 
-    since: float = 0.0
+    since: Moment = 0.0
     limit: Annotated[int, Meta(ge=1, le=100)] = 10
 
 
@@ -314,7 +317,7 @@ class Session(Reply, frozen=True, tag="users.session"):
     token: str = ""
     role: Role = "user"
     digest: str = ""
-    expires: float = 0.0
+    expires: Moment = 0.0
     ended: list[str] = []
     reason: str = ""
     account: str = ""
@@ -332,7 +335,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     name: UserName
     role: Role = "user"
     banned: bool = False
-    created: float = 0.0
+    created: Moment = 0.0
 
 
 class Accounts(Reply, frozen=True, tag="users.accounts-are"):
@@ -353,7 +356,7 @@ class Said(msgspec.Struct, frozen=True, array_like=True):
     sender: str
     client_id: str
     deleted: bool = False
-    at: float = 0.0
+    at: Moment = 0.0
     reactions: dict[str, list[str]] | None = None
 
 
@@ -396,8 +399,8 @@ class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
     invited: bool = False
     position: Position
     read: Position = 0
-    unread: int = 0
-    mentions: int = 0
+    unread: Count = 0
+    mentions: Count = 0
 
 
 class Rooms(Reply, frozen=True, tag="activity.rooms-are"):
@@ -412,7 +415,7 @@ class RoomListing(msgspec.Struct, frozen=True, kw_only=True):
     room: RoomId
     title: str
     owner: str = ""
-    members: int = 0
+    members: Count = 0
 
 
 class FoundRooms(Reply, frozen=True, tag="activity.found-rooms"):
@@ -457,13 +460,13 @@ class Trends(Reply, frozen=True, tag="activity.trends-are"):
     are older ones. `titles` are those of the rooms.
     """
 
-    users: list[tuple[str, int]] = []
-    rooms: list[tuple[str, int]] = []
-    words: list[tuple[str, int]] = []
-    hours: list[tuple[int, int]] = []
-    connections: int = 0
-    messages: int = 0
-    since: float = 0.0
+    users: list[tuple[str, Count]] = []
+    rooms: list[tuple[str, Count]] = []
+    words: list[tuple[str, Count]] = []
+    hours: list[tuple[Count, Count]] = []
+    connections: Count = 0
+    messages: Count = 0
+    since: Moment = 0.0
     titles: dict[str, str] = {}
 
 
@@ -475,4 +478,4 @@ class Failed(Reply, frozen=True, tag="failed"):
 
     reason: str
     retry: bool = False
-    wait: float = 0.0
+    wait: Seconds = 0.0

@@ -24,6 +24,7 @@ from nochat.watch import Watch
 
 log = logging.getLogger(__name__)
 
+MOST_TOKEN = 128  # characters of a session's token: a longer one is nobody's
 MOST_BYTES = 8192  # of a request's body
 BURST = 5.0  # seconds worth of calls that a user may make at once
 
@@ -152,7 +153,7 @@ def _endpoint(call: Call, shared: Shared) -> Callable[[HttpRequest], Awaitable[R
 
 
 async def _caller(call: Call, request: HttpRequest, shared: Shared) -> Caller:
-    token = request.cookies.get(cookie_names(request.scope)[0], "")
+    token = request.cookies.get(cookie_names(request.scope)[0], "")[:MOST_TOKEN]
     session = Session()
     if token:
         session = await shared.bus.request(WhoIs(token=token))

@@ -112,6 +112,10 @@ class Room:
         target: int | None = getattr(command, field, None)
         if target is None or not 0 < target <= self.position:
             return None
+        # Nor does an answer take longer where there is a room that its asker may not know of.
+        who = getattr(command, "user", "") or getattr(command, "sender", "")
+        if who not in self.members and not getattr(command, "manager", False):
+            return None
         said = self.messages.get(target)
         if said and isinstance(command, React) and said.sender and not said.deleted:
             return target if said.reactions is None else None
@@ -185,18 +189,18 @@ class Room:
             made = self._make(command.user, "Lobby")
             self.owner = ""
             return [made, self._enter(command.user)]
-        if command.user in self.banned:
-            raise Refused("you are banned from this room")
-        # Who is not invited to a private room shall not hear that there is one.
+        # Who is not invited to a private room shall not hear that there is one, or of a ban there.
         if not self.title or (self.kind != "public" and command.user not in self.invited):
             raise Refused("there is no such room")
+        if command.user in self.banned:
+            raise Refused("you are banned from this room")
         return [self._enter(command.user)]
 
     def _leave(self, command: LeaveRoom) -> list[Event]:
-        if self.kind == "direct":
-            raise Refused("a room of two can't be left")
         if not {command.user} & (self.members | self.invited):
             return []
+        if self.kind == "direct":
+            raise Refused("a room of two can't be left")
         self.members.discard(command.user)
         self.invited.discard(command.user)
         return [RoomLeft(self.id, self._next(), command.user)]

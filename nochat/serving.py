@@ -11,6 +11,8 @@ import uvicorn
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from nochat.headers import Headed
+from nochat.hosts import Hosts
 from nochat.settings import Settings, SettingsError
 
 App = Callable[..., Any]
@@ -101,8 +103,9 @@ class Server(uvicorn.Server):
 async def serving(app: App, listening: socket.socket, settings: Settings) -> AsyncIterator[None]:
     """Serve an application until the block ends."""
     config = uvicorn.Config(
-        Proxied(app, settings.proxies),
+        Headed(Hosts(Proxied(app, settings.proxies), settings)),
         proxy_headers=False,
+        server_header=False,
         log_config=None,
         access_log=False,
         lifespan="off",

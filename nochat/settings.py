@@ -18,6 +18,9 @@ PREFIX, FILE = "NOCHAT_", "_FILE"
 PASSWORD = re.compile(r"(?<=://)[^\s'\"]*(?=@)")  # with the user's name, in a URL
 
 TEN_YEARS = 87_660  # hours
+A_DAY = 86_400  # seconds
+
+Rate = Annotated[float, Meta(ge=0, le=1_000_000)]  # infinity and NaN are none
 
 OFF = {"off", "none"}  # what a URL is set to where there is to be nothing
 
@@ -60,6 +63,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         gateway_url: where the page finds such a gateway; empty: its own address.
         origins: further origins, comma-separated (`https://chat.example`), whose pages may open a
             socket and call REST.
+        hosts: names, comma-separated (`chat.example`), that the chat is found by beside addresses,
+            `localhost` and the names in `host`, `origins` and `gateway_url`; `*`: any; empty: any
+            where the network reaches it, none at an address of this machine alone.
         frame_ancestors: origins that may frame the page (Content-Security-Policy).
         shards: queues that the rooms are spread over, one active controller each.
         session_hours: hours until a session ends.
@@ -97,20 +103,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     gateway_port: Annotated[int, Meta(ge=0, le=65535)] = 8001
     gateway_url: str = ""
     origins: str = ""
+    hosts: str = ""
     frame_ancestors: str = "'none'"
     shards: Annotated[int, Meta(ge=1, le=64)] = 4
     session_hours: Annotated[float, Meta(gt=0, le=TEN_YEARS)] = 24.0
     idle_hours: Annotated[float, Meta(ge=0, le=TEN_YEARS)] = 8.0
-    user_rate: Annotated[float, Meta(ge=0)] = 20.0
-    search_rate: Annotated[float, Meta(ge=0)] = 1.0
-    room_rate: Annotated[float, Meta(ge=0)] = 20.0
-    invite_rate: Annotated[float, Meta(ge=0)] = 60.0
-    address_rate: Annotated[float, Meta(ge=0)] = 100.0
-    login_rate: Annotated[float, Meta(ge=0)] = 1.0
+    user_rate: Rate = 20.0
+    search_rate: Rate = 1.0
+    room_rate: Rate = 20.0
+    invite_rate: Rate = 60.0
+    address_rate: Rate = 100.0
+    login_rate: Rate = 1.0
     proxies: str = "127.0.0.1,::1"
     reserved: str = "nochat,system"
-    max_frame: Annotated[int, Meta(ge=8192)] = 65536
-    patience: Annotated[float, Meta(ge=0)] = 10.0
+    max_frame: Annotated[int, Meta(ge=8192, le=2**27)] = 65536
+    patience: Annotated[float, Meta(ge=0, le=A_DAY)] = 10.0
     operation_port: Annotated[int, Meta(ge=0, le=65535)] | None = None
     operation_host: str = "127.0.0.1"
     logz_url: str = "https://listener.logz.io:8071"

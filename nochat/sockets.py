@@ -48,6 +48,7 @@ from nochat.presence import REPORT_EVERY, Presence
 from nochat.prices import Prices, Refusal
 from nochat.questions import Questions, gone, packets
 from nochat.requests import GetHistory, RoomSummary, Session
+from nochat.rest import MOST_TOKEN
 from nochat.sessions_in_use import SessionsInUse
 from nochat.settings import Settings
 
@@ -445,4 +446,4 @@ def _token(environ: dict[str, Any], further: Collection[Origin]) -> str:
     except CookieError:
         return ""
     names = cookie_names(environ["asgi.scope"], further)
-    return next((cookies[name].value for name in names if name in cookies), "")
+    return next((cookies[name].value[:MOST_TOKEN] for name in names if name in cookies), "")

@@ -1,4 +1,4 @@
-"""The pages "What the chat can do" and "Security" name tests: each of them is there."""
+"""The pages that name tests (features, security, ASVS) name such as are there."""
 
 import itertools
 import re
@@ -9,6 +9,7 @@ import pytest
 TESTS = Path(__file__).parent
 DOCS = TESTS.parent / "docs"
 PAGES = ["features.md", "security.md"]
+REQUIREMENTS = 253  # of ASVS 5.0.0 at the levels 1 and 2
 NAMED = re.compile(r"`([\w/.-]+\.(?:py|mjs))::([^`]+)`")
 
 
@@ -32,7 +33,7 @@ def is_there(file, name):
     return definition in text
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, "asvs.md"])
 def test_every_test_that_a_page_names_is_there(page):
     assert [one for one in named(page) if not is_there(*one)] == []
 
@@ -41,6 +42,17 @@ def test_every_test_that_a_page_names_is_there(page):
 def test_every_row_names_a_test(page):
     assert len(rows(page)) > 20
     assert [row for row in rows(page) if not NAMED.search(row)] == []
+
+
+def test_each_requirement_of_asvs_has_its_test_or_its_reason():
+    found = [[cell.strip() for cell in row.strip("| ").split(" | ")] for row in rows("asvs.md")]
+    ids = [each for row in found for each in row[0].split(", ")]
+    assert (len(ids), len(set(ids))) == (REQUIREMENTS, REQUIREMENTS)
+    for row in found:
+        number, _, state, why = row
+        assert state in ("met", "in part", "not met", "not applicable"), number
+        assert why, number
+        assert state != "met" or NAMED.search(why), number
 
 
 def test_every_attack_is_on_the_page():

@@ -116,7 +116,8 @@ async def answers(http: aiohttp.ClientSession, url: str, headers: dict) -> tuple
 
 async def test_rest_and_sockets_agree_on_it(running):
     found, expected = {}, {}
-    async with running(origins=ELSEWHERE) as url, aiohttp.ClientSession() as http:
+    # By whatever name it is asked for: that has a rule of its own, in `nochat/hosts.py`.
+    async with running(origins=ELSEWHERE, hosts="*") as url, aiohttp.ClientSession() as http:
         for name, (page, says, may) in zip(IDS, CASES, strict=True):
             found[name] = await answers(http, url, {"Origin": page, **says})
             expected[name] = (may,) * 3

@@ -5,6 +5,7 @@ the URL changes.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from nochat.bus.amqp import AmqpTransport
-from nochat.bus.codec import Decoder, encode
+from nochat.bus.codec import Decoder, encode, head
 from nochat.bus.consumer import Batch, Consumer, Handler
 from nochat.bus.inspection import DeadLetters, Held, Holder, QueueState
 from nochat.bus.memory import MemoryTransport
@@ -27,6 +28,8 @@ from nochat.tally import Tally
 from nochat.trace import trace
 
 __all__ = ["Batch", "Binding", "Bus", "Queue", "connect"]
+
+log = logging.getLogger(__name__)
 
 DRAIN = 10.0  # seconds that a handler may take to finish its batch when its subscription ends
 
@@ -239,9 +242,14 @@ class Bus:
                 asked.set_exception(error)
 
     def _on_reply(self, body: bytes) -> None:
-        for reply in self._decode(body).envelopes:
+        found = self._decode(body)
+        for reply in found.envelopes:
             if isinstance(reply, Reply) and (asked := self._asked.get(reply.in_reply_to)):
                 _resolve(asked, reply)
+        for malformed, reason in found.malformed:
+            if asked := self._asked.get(head(malformed).in_reply_to):
+                log.error("an answer to %s can't be read: %s", self.name, reason)
+                _resolve(asked, Failed(reason="the answer can't be read; the log says why"))
 
 
 def _resolve(asked: asyncio.Future[Reply], reply: Reply) -> None:

@@ -56,12 +56,21 @@ class Decoder:
         return found
 
 
-def id_of(body: bytes) -> str:
-    """Return the id of the only envelope in a body that could not be read; "" if it has none."""
+class Head(msgspec.Struct, frozen=True):
+    """What an envelope says of itself and can be read, whatever the rest of it is."""
+
+    type: str = ""
+    id: str = ""
+    in_reply_to: str = ""
+
+
+_heads = msgspec.json.Decoder(list[Head])
+
+
+def head(body: bytes) -> Head:
+    """Return the head of the only envelope in a body that could not be read."""
     try:
-        match msgspec.json.decode(body):
-            case [{"id": str() as found}]:
-                return found
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        pass
-    return ""
+        (found,) = _heads.decode(body)
+    except (ValueError, RecursionError):  # msgspec's own errors are of the former
+        return Head()
+    return found

@@ -10,12 +10,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from nochat.bus.codec import Decoder, encode, id_of, join
+import msgspec
+
+from nochat.bus.codec import Decoder, encode, head, join
 from nochat.bus.outbox import Link, Outbox, Parcel
 from nochat.bus.routing import DEAD, DEFAULT, Queue, Route, route
 from nochat.bus.suspects import MOST_CRASHES, SUSPECT, Notes, Suspects
 from nochat.errors import BusError, ConnectionLost, Fatal, Unavailable
-from nochat.events import Envelope, type_of
+from nochat.events import Envelope, catalogue, type_of
 from nochat.requests import Failed, Reply, Request
 from nochat.tally import MALFORMED, Tally
 
@@ -88,12 +90,22 @@ class Batch:
         """Answer a request of this batch; nothing confirms that the answer arrived."""
         if asker := self._reply_to.get(request.id):
             self._check()
-            self._consumer.outbox.put(reply, Route(DEFAULT, asker, durable=False))
+            self._put(reply, Route(DEFAULT, asker, durable=False))
             self._consumer.tally.note_published([reply])
 
     def is_over(self, request: Request) -> bool:
         """Tell whether nobody waits for the answer to a request of this batch any longer."""
         return _is_over(request, self._since.get(request.id))
+
+    def _put(self, reply: Reply, asker: Route) -> None:
+        """Send a reply; one that can't be encoded would be no better at the next attempt."""
+        try:
+            self._consumer.outbox.put(reply, asker)
+        except (ValueError, TypeError, OverflowError, msgspec.MsgspecError):
+            log.exception("%s has an answer that can't be sent", self._consumer.queue.name)
+            failed = Failed(reason="the answer can't be sent; the log says why")
+            ids = {"in_reply_to": reply.in_reply_to, "correlation_id": reply.correlation_id}
+            self._consumer.outbox.put(msgspec.structs.replace(failed, **ids), asker)
 
     async def dead_letter(self, event: Envelope, reason: str) -> None:
         """Set an event aside in the dead-letter queue, with the reason; then go on."""
@@ -267,17 +279,24 @@ class Consumer:
 
     async def _refuse(self, delivery: Delivery, body: bytes, reason: str, name: str) -> None:
         """Set a body aside; a question is answered instead, as nobody waits for it later."""
-        if not delivery.reply_to:
+        found = head(body)
+        if not delivery.reply_to and not _is_question(found.type):
             return await self.set_aside(body, reason, name)
-        log.error("%s can't answer a question: %s", self.queue.name, reason)
-        failed = Failed(reason=reason, in_reply_to=id_of(body))
-        self.outbox.put(failed, Route(DEFAULT, delivery.reply_to, durable=False))
+        log.warning("%s can't answer a question: %s", self.queue.name, reason)
+        self.tally.note_failed(name)
+        if delivery.reply_to:
+            failed = Failed(reason=reason, in_reply_to=found.id)
+            self.outbox.put(failed, Route(DEFAULT, delivery.reply_to, durable=False))
 
     async def set_aside(self, body: bytes, reason: str, name: str) -> None:
         """Put a body into the dead-letter queue; returns when the broker has confirmed it."""
         headers = {"x-nochat-reason": reason, "x-nochat-queue": self.queue.name}
         await self.outbox.put_parcel(Parcel(Route(DEAD, ""), raw=body, headers=headers))
         self.tally.note_failed(name)
+
+
+def _is_question(kind: str) -> bool:
+    return kind in catalogue(Request)
 
 
 def _is_over(envelope: Envelope, since: float | None) -> bool:

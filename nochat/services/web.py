@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from nochat import management, openapi, origin
 from nochat.bus import Bus
-from nochat.events import Password, Role, ServiceReported
+from nochat.events import Count, Moment, Password, Role, ServiceReported
 from nochat.incoming import AskedName, Incoming, NewName
 from nochat.origin import Origin, further_origins, gateway_origin
 from nochat.pages import Pages
@@ -105,7 +105,7 @@ class Names(msgspec.Struct, frozen=True):
 class Since(msgspec.Struct, frozen=True):
     """From when on (seconds since 1970), and how many of each."""
 
-    since: float = 0.0
+    since: Moment = 0.0
     limit: Annotated[int, Meta(ge=1, le=100)] = 10
 
 
@@ -116,13 +116,13 @@ class Trends(msgspec.Struct, frozen=True):
     are older ones. `titles` are those of the rooms.
     """
 
-    users: list[tuple[str, int]]
-    rooms: list[tuple[str, int]]
-    words: list[tuple[str, int]]
-    hours: list[tuple[int, int]]
-    connections: int
-    messages: int
-    since: float
+    users: list[tuple[str, Count]]
+    rooms: list[tuple[str, Count]]
+    words: list[tuple[str, Count]]
+    hours: list[tuple[Count, Count]]
+    connections: Count
+    messages: Count
+    since: Moment
     titles: dict[str, str]
 
 
@@ -210,7 +210,7 @@ class Web:
         return msgspec.convert(found, Trends, from_attributes=True)
 
     async def _guard(self, request: HttpRequest, answer: Answer) -> Response:
-        """No POST from another site's page; the same security headers on everything."""
+        """No POST from another site's page; the page's policy on everything."""
         try:
             if request.method == "POST" and self._is_from_elsewhere(request):
                 raise NotAllowed(403, "this page may not post here")
@@ -232,16 +232,14 @@ class Web:
             "Content-Security-Policy": (
                 "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
                 f"connect-src 'self'{_sources(self._gateway or here, here)}; "
-                "form-action 'self'; base-uri 'none'; "
+                "form-action 'self'; object-src 'none'; base-uri 'none'; "
                 f"frame-ancestors {self._settings.frame_ancestors}"
             ),
-            "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "same-origin",
-            "Cross-Origin-Opener-Policy": "same-origin",
             "Cache-Control": self._pages.caching(request.url.path),
         }
-        if request.url.scheme == "https":
-            headers["Strict-Transport-Security"] = "max-age=31536000"
+        if request.url.path in self._pages.paths:
+            # A notebook's frame looks whether a page is there, and pages are everybody's alike.
+            headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         return headers
 
 

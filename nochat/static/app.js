@@ -12,7 +12,7 @@ import { isKept, preference } from "./preferences.js";
 import { hasReacted } from "./reactions.js";
 import * as session from "./session.js";
 import { shielded } from "./shield.js";
-import { idBeside } from "./text.js";
+import { idBeside, privateId } from "./text.js";
 import * as alerts from "./view/alerts.js";
 import { copied } from "./view/clipboard.js";
 import { Composer } from "./view/composer.js";
@@ -285,12 +285,13 @@ async function decline(id) {
 
 /** Make a room; where its id is taken, another one is used: titles may be the same. */
 async function create(id, title, isPrivate) {
-  wanted = model.rooms.has(id) ? idBeside(id, newId()) : id;
+  if (isPrivate) wanted = privateId(id, newId());
+  else wanted = model.rooms.has(id) ? idBeside(id, newId()) : id;
   making = { room: wanted, title, private: isPrivate };
   await connection.do("create", making);
 }
 
-/** It was refused: the id may be that of a private room that we can't know of. Once is enough. */
+/** It was refused: its id may be that of a room that we have not heard of yet. Once is enough. */
 function createAgain({ room, title, private: isPrivate }) {
   create(idBeside(room, newId()), title, isPrivate).catch(failed);
   making = null;

@@ -135,6 +135,9 @@ export function idOf(title, random) {
   return !id || id.startsWith("dm-") ? `room-${random}` : id;
 }
 
+/** The id of a private room: nobody guesses it, or who tries ids would hear which are taken. */
+export const privateId = (id, random) => `${id.slice(0, 23)}-${random.slice(0, 16)}`;
+
 /** An id like another one that is taken. */
 export const idBeside = (id, random) => `${id.slice(0, 33)}-${random.slice(0, 6)}`;
 

@@ -24,12 +24,25 @@ class Ear:
         self.socket = socketio.AsyncClient(
             http_session=person._http, reconnection=False, handle_sigint=False
         )
-        self.welcomed, self._changed = asyncio.Event(), asyncio.Event()
+        self.welcomed, self._changed = False, asyncio.Event()
         self.socket.on("entries", self._heard)
-        self.socket.on("welcome", lambda _: self.welcomed.set())
+        self.socket.on("welcome", self._welcome)
+        self.socket.on("disconnect", lambda *_: self._changed.set())
 
     async def come(self):
         await self.socket.connect(self.person.url, transports=["websocket"], wait_timeout=None)
+
+    async def be_welcome(self):
+        """Wait for the welcome; a busy chat may close the socket without: then come again."""
+        while not self.welcomed:
+            self._changed.clear()
+            if not self.socket.connected:
+                await self.come()
+            await self._changed.wait()
+
+    def _welcome(self, _):
+        self.welcomed = True
+        self._changed.set()
 
     def _heard(self, data):
         self.texts += [entry["text"] for entry in data["entries"] if "text" in entry]
@@ -76,10 +89,13 @@ async def evade(ana, bob):
     async with AsyncExitStack() as stack:
         for ear in ears:
             stack.push_async_callback(ear.socket.disconnect)
-        ban = ana.call("moderate", {"room": room, "user": bob.name, "action": "ban"})
-        await asyncio.gather(ban, *(ear.come() for ear in ears))
+        coming = [asyncio.create_task(ear.come()) for ear in ears]
+        await asyncio.wait(coming, return_when=asyncio.FIRST_COMPLETED)
+        # From now on the chat looks up which rooms they see.
+        await ana.call("moderate", {"room": room, "user": bob.name, "action": "ban"})
+        await asyncio.gather(*coming)
         await kinds(ana, room, "member.moderated")
-        await asyncio.gather(*(ear.welcomed.wait() for ear in ears))
+        await asyncio.gather(*(ear.be_welcome() for ear in ears))
         await ana.says(secret, room)
         await ana.says(mark, LOBBY)
         await asyncio.gather(*(ear.until(mark) for ear in ears))

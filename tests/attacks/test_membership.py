@@ -50,7 +50,7 @@ async def room(request, people, shared):
             room = (await ana.call("direct", {"user": "bob"}))["room"]
         await ana.until(lambda: len(ana.heard.get(room, ())) == 3)
     else:
-        room = f"r-{new_id()[:10]}"
+        room = f"r-{new_id()[:16]}"
         private = request.param == "private"
         await ana.call("create", {"room": room, "title": "Ana's", "private": private})
     await ana.says("a secret", room)
@@ -84,3 +84,55 @@ async def test_a_stranger_does_nothing_in_it(people, room, action):
     assert not [data for event, data in ana.told if event == "typing"]
     eve.told.clear()
     ana.heard[room].popitem()
+
+
+async def answers(eve, action, room):
+    """What a stranger hears of an action in a room: the answer, and what is told of it after."""
+    eve.told.clear()
+    answer = await eve._socket.call(action, {"room": room} | INTO[action])
+    # What comes after it, in the order of the same room's commands, comes after its refusal.
+    await eve._socket.call("message", {"room": room, "client_id": new_id(), "text": "a mark"})
+    await eve.until(lambda: [e for e, _ in eve.told].count("rejected") >= 1 + (action in TOLD))
+    told = [(event, data.get("reason")) for event, data in eve.told if event != "presence"]
+    return answer, told
+
+
+# They are commands, which the controller refuses.
+TOLD = set(INTO) - {"typing", "history", "search", "leave"}
+
+
+@pytest.mark.parametrize("action", sorted(set(INTO) - {"create"}))
+async def test_nobody_hears_whether_there_is_a_room(people, hidden, action):
+    _, eve = people
+    there = await answers(eve, action, hidden)
+    assert there == await answers(eve, action, f"r-{new_id()[:16]}")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["private", "direct", "banned"])
+async def hidden(request, people, shared):
+    """A room of ana's that eve may not know of, and one in which she is banned unheard."""
+    ana, _ = people
+    if request.param == "direct":
+        async with Person("cleo", shared):
+            room = (await ana.call("direct", {"user": "cleo"}))["room"]
+    else:
+        room = f"r-{new_id()[:16]}"
+        await ana.call("create", {"room": room, "title": "Ana's", "private": True})
+    await ana.says("a secret", room)
+    await ana.until(lambda: "a secret" in ana.texts(room))
+    if request.param == "banned":
+        await ana.call("moderate", {"room": room, "user": "eve", "action": "ban"})
+        await ana.until(lambda: "member.moderated" in str(ana.heard[room]))
+    return room
+
+
+GUESSED = ["plans", "plans-2", "plans-0123456789abcde", "plans-0123456789ABCDEF"]
+
+
+@pytest.mark.parametrize("room", GUESSED)
+async def test_a_private_room_has_an_id_that_nobody_guesses(people, room):
+    """Who makes a room hears when its id is taken: no private one may have an id like a title."""
+    _, eve = people
+    asked = {"room": room, "title": "Plans", "private": True}
+    answer = await eve._socket.call("create", asked)
+    assert "16 random" in answer["error"] or "a to z" in answer["error"]

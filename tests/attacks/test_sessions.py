@@ -141,7 +141,7 @@ async def test_an_old_cookie_opens_no_socket(attacked):
             await ana.connect()
 
 
-@pytest.mark.parametrize("name", ["bot", "BOT", "ＢＯＴ", "nochat", "System"])
+@pytest.mark.parametrize("name", ["bot", "BOT", "ＢＯＴ", "𝐛𝐨𝐭", "nochat", "System"])
 async def test_nobody_takes_the_name_of_a_part_of_the_chat(shared, name):
     account = {"user": name, "password": "a good password"}
     async with browser(shared) as http, http.post("/api/register", json=account) as response:

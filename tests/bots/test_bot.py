@@ -176,7 +176,7 @@ async def test_who_does_not_mention_it_gets_no_answer(ana):
 
 @slow
 async def test_it_comes_where_it_is_invited_and_answers_in_rooms_of_two(ana):
-    room = f"den-{new_id()[:8]}"
+    room = f"den-{new_id()[:16]}"
     await ana.call("create", {"room": room, "title": "The den", "private": True})
     await ana.call("invite", {"room": room, "user": "bot"})
 

@@ -6,13 +6,25 @@ from types import SimpleNamespace
 
 import pytest
 
+from nochat.bus import Binding, Queue
 from nochat.bus.codec import encode, join
 from nochat.bus.outbox import MAX_ENVELOPES, Parcel
-from nochat.bus.routing import EVENTS, REQUESTS, Binding, Queue, Route
+from nochat.bus.routing import EVENTS, REQUESTS, Route
 from nochat.errors import RequestFailed, Unavailable, Unroutable
 from nochat.events import MessageSent, RoomJoined, TypingStarted, new_id
 from nochat.lab import checks
-from nochat.requests import Failed, GetRooms, Session, WhoIs
+from nochat.requests import (
+    Failed,
+    FindMessages,
+    GetHistory,
+    GetRooms,
+    GetRoomState,
+    GetTrends,
+    MessageKey,
+    SearchMessages,
+    Session,
+    WhoIs,
+)
 from tests.bus.helpers import (
     Seen,
     command,
@@ -225,6 +237,54 @@ async def test_a_request_that_nobody_answers_times_out(connected):
         await bus.declare(requests_queue("users"))
         with pytest.raises(Unavailable, match="'users' service did not answer"):
             await bus.request(WhoIs(token="t"), timeout=0.2)
+
+
+# What a door wider than the wire lets in: NaN is null in JSON, and the rest is out of bounds.
+UNREADABLE = [
+    GetTrends(since=float("nan")),
+    GetTrends(since=float("inf")),
+    GetTrends(limit=10**30),
+    SearchMessages(user="ana", text="", before=1e30),
+    GetHistory(room="lobby", before=2**64),
+    GetHistory(room="NO ROOM"),
+    FindMessages(wanted=[MessageKey("lobby", "ana", "")]),
+]
+
+
+@pytest.mark.parametrize("asked", UNREADABLE, ids=lambda it: type(it).__name__)
+async def test_a_question_that_can_not_be_read_is_answered_and_not_kept(
+    connected, dead_letters, asked
+):
+    bindings = Binding(REQUESTS, "activity"), Binding(REQUESTS, "activity.requests")
+    async with connected() as bus:
+        seen = Seen()
+        await bus.subscribe(Queue(f"test.{new_id()}", bindings), seen)
+        with pytest.raises(RequestFailed, match="malformed"):
+            await bus.request(asked, timeout=10)
+        # Nor is one that nobody waits for.
+        body = join([encode(asked)])
+        await bus._outbox.put_parcel(Parcel(Route(REQUESTS, "activity"), raw=body))
+        await bus.publish(GetRoomState(room="lobby"))
+        await seen.count(1)
+        assert [type(each) for each in seen.events] == [GetRoomState]
+        assert dead_letters() == []
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), 1e30, "\ud800"], ids=["nan", "1e30", "half"])
+async def test_an_answer_that_can_not_be_sent_or_read_is_a_failure_at_once(connected, wrong):
+    field = "user" if isinstance(wrong, str) else "expires"
+    async with connected() as bus:
+        await answer_with(
+            bus,
+            lambda r: (
+                Session(**({"user": "ana", "in_reply_to": r.id} | {field: wrong}))
+                if r.token == "wrong"
+                else Session(user="ana", in_reply_to=r.id)
+            ),
+        )
+        with pytest.raises(RequestFailed, match="the answer can't be"):
+            await bus.request(WhoIs(token="wrong"), timeout=20)
+        assert (await bus.request(WhoIs(token="right"), timeout=20)).user == "ana"
 
 
 async def test_a_request_that_timed_out_is_not_answered_later(connected):

@@ -9,7 +9,7 @@ import { Model } from "../../nochat/static/model.js";
 import { gathered, hasReacted, react } from "../../nochat/static/reactions.js";
 import { RoomLog } from "../../nochat/static/roomlog.js";
 import { shielded } from "../../nochat/static/shield.js";
-import { foundPieces, idBeside, idOf, nameBegun, pieces } from "../../nochat/static/text.js";
+import { foundPieces, idBeside, idOf, nameBegun, pieces, privateId } from "../../nochat/static/text.js";
 import { formats } from "../../nochat/static/words/format.js";
 
 const said = (position, sender = "bob", client_id = `c${position}`) =>
@@ -320,6 +320,8 @@ test("a room's id comes from its title, or by chance", () => {
   assert.equal(idOf("DM: us", "1a2b"), "room-1a2b");
   assert.equal(idBeside("cafe-te", "1a2b3c4d"), "cafe-te-1a2b3c");
   assert.equal(idBeside("x".repeat(40), "1a2b3c4d").length, 40);
+  assert.equal(privateId("cafe-te", "0123456789abcdef0123"), "cafe-te-0123456789abcdef");
+  assert.equal(privateId("x".repeat(40), "0123456789abcdef0123").length, 40);
 });
 
 test("what was written first is sent first, also by a clock that was set back", () => {

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
+from nochat.events import new_id
 from nochat.lab.people import Person
 
 pytestmark = [
@@ -52,8 +53,9 @@ async def furnish(user: str, url: str) -> Person:
     host = await Person(f"host-of-{user}", url).arrive()
     room = f"salon-{user}"
     await host.call("create", {"room": room, "title": f"Salon {user}"})
-    await host.call("create", {"room": f"den-{user}", "title": "Den", "private": True})
-    await host.until(lambda: f"den-{user}" in host.heard and room in host.heard)
+    den = f"den-{new_id()[:16]}"
+    await host.call("create", {"room": den, "title": "Den", "private": True})
+    await host.until(lambda: den in host.heard and room in host.heard)
     for text in ("first", "second", f"@{user}, third", "fourth @somebody"):
         await host.says(text, room=room)
     await host.until(lambda: "fourth @somebody" in host.texts(room))

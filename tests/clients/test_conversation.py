@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
+from nochat.events import new_id
 from nochat.lab.people import Person
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
@@ -250,14 +251,16 @@ async def test_back_and_forward_go_through_the_rooms(visit):
 
 async def test_an_address_that_leads_nowhere_says_so(visit, chat):
     async with Person("vic", chat.url) as vic:
-        await vic.call("create", {"room": "vault", "title": "Vault", "private": True})
-        await vic.until(lambda: "vault" in vic.heard)
-        await vic.says("gold", room="vault")
+        vault = f"vault-{new_id()[:16]}"
+        await vic.call("create", {"room": vault, "title": "Vault", "private": True})
+        await vic.until(lambda: vault in vic.heard)
+        await vic.says("gold", room=vault)
         wes = await (await visit("wes")).arrive()
         await wes.create("Street")
         notices = wes.page.locator(".notice")
         # A private room of others looks like none at all.
-        for place in ("#/room/vault", "#/room/vault/3", "#/room/no-such-room", "#general", "#/x"):
+        private = f"#/room/{vault}", f"#/room/{vault}/3"
+        for place in (*private, "#/room/no-such-room", "#general", "#/x"):
             await wes.page.evaluate(f"location.hash = '{place}'")
             await expect(notices.last).to_contain_text("There is no room at this address")
             await expect(wes.page).to_have_url(f"{wes.url}/#/room/street")

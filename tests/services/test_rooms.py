@@ -52,7 +52,7 @@ async def finds(person, number=1, **query):
 
 
 async def a_room(person, private=False):
-    room = f"r-{new_id()[:10]}"
+    room = f"r-{new_id()[:16]}"
     await person.call("create", {"room": room, "title": "A room", "private": private})
     await person.until(lambda: last(person, "room.joined", room))
     return room

@@ -13,7 +13,7 @@ from pymongo.errors import (
     WriteError,
 )
 
-from nochat.errors import Fatal, NochatError, Unavailable
+from nochat.errors import Fatal, NochatError, RequestFailed, Unavailable
 from nochat.events import (
     MemberModerated,
     MessageDeleted,
@@ -58,6 +58,26 @@ async def positions(store, **page):
     page = {"after": None, "before": None, "limit": 500} | page
     found = await store.history("lobby", **page)
     return [entry.position for entry in found.entries], found.more
+
+
+async def test_history_is_for_members_alone(store):
+    await store.record([*BEGINNING, message(4)])
+    assert (await positions(store, user="bob"))[0] == [1, 2, 3, 4]
+    await store.record([MemberModerated("lobby", 5, "ana", "bob", "ban"), message(6)])
+    for user in ("bob", "eve", ""):
+        with pytest.raises(RequestFailed, match="only members"):
+            await positions(store, user=user)
+    assert (await positions(store, user="ana"))[0] == [1, 2, 3, 4, 5, 6]
+
+
+async def test_what_is_being_stored_is_shown_when_the_members_are_known_as_of_then(store):
+    """The log is written first: an end of membership, and what follows it, may be in it alone."""
+    await store.record([*BEGINNING, message(4, "a word")])
+    ahead = documents.writes(message(6, "a word"))
+    await store._write("log", [write for where, write in ahead if where == "log"])
+    assert (await positions(store, user="bob"))[0] == [1, 2, 3, 4]
+    found = await store.search(SearchMessages(user="bob", text="word"))
+    assert [each.position for each in found.entries] == [4]
 
 
 async def test_what_is_recorded_twice_is_there_once(store):
