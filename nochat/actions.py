@@ -24,7 +24,7 @@ from nochat.events import (
     SendMessage,
     TypingStarted,
 )
-from nochat.requests import Accounts, FindUser, GetHistory, SearchMessages
+from nochat.requests import Accounts, FindRooms, FindUser, GetHistory, SearchMessages
 from nochat.room import direct_room
 
 
@@ -47,10 +47,19 @@ Act = Callable[[Who, Any, Bus, Publish], Awaitable[dict[str, Any]]]
 
 
 class Action(NamedTuple):
-    """An action: what its data look like, and what it does; returns what the client is told."""
+    """An action: what its data look like, what it does, and what it costs.
+
+    Attributes:
+        shape: of its data.
+        act: does it; returns what the client is told.
+        cost: how many of the user's actions it counts as.
+        price: what else it is counted by (see `nochat.prices`), or "".
+    """
 
     shape: type[Any]
     act: Act
+    cost: float = 1.0
+    price: str = ""
 
 
 def _command(make: Callable[[Who, Any], Command]) -> Act:
@@ -106,6 +115,11 @@ async def _search(who: Who, sent: client.Search, bus: Bus, _: Publish) -> dict[s
     return client.found(await bus.request(asked))
 
 
+async def _rooms(_: Who, sent: client.Browse, bus: Bus, __: Publish) -> dict[str, Any]:
+    asked = FindRooms(text=sent.text, only=sent.only, after=sent.after, limit=sent.limit)
+    return client.listed(await bus.request(asked))
+
+
 def _check_sees(who: Who, room: str) -> None:
     if room not in who.rooms:
         raise RequestFailed("only members of the room may do this")
@@ -143,13 +157,16 @@ ACTIONS = {
     "create": Action(
         client.NewRoom,
         _command(lambda who, it: CreateRoom(it.room, who.user, it.title, it.private)),
+        price="rooms",
     ),
     "join": Action(client.Room, _command(lambda who, it: JoinRoom(it.room, who.user))),
     "leave": Action(client.Room, _command(lambda who, it: LeaveRoom(it.room, who.user))),
-    "moderate": Action(client.Moderation, _moderate),
-    "invite": Action(client.Invitation, _invite),
-    "direct": Action(client.Peer, _direct),
+    # These look an account up, those below read the activity.
+    "moderate": Action(client.Moderation, _moderate, cost=2),
+    "invite": Action(client.Invitation, _invite, cost=2, price="invitations"),
+    "direct": Action(client.Peer, _direct, cost=2, price="invitations"),
     "typing": Action(client.Room, _typing),
-    "history": Action(client.Page, _history),
-    "search": Action(client.Search, _search),
+    "history": Action(client.Page, _history, cost=2),
+    "rooms": Action(client.Browse, _rooms, cost=4),
+    "search": Action(client.Search, _search, price="searches"),
 }

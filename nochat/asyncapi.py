@@ -34,10 +34,10 @@ Commands, events, requests and replies of the chat, over RabbitMQ (AMQP 0-9-1).
   `client_id`: make the `client_id` from what you answer, so that you may send it again.
 - **Events** say what happened. Their `type` is the routing key in the topic exchange `{EVENTS}`.
 - **Requests** ask one service: publish to `{REQUESTS}`, not persistent, mandatory, with an
-  `expires` (seconds since 1970), after which nobody answers it; where the routing key ends in
-  `.requests`, with the same as AMQP's `expiration`, too. With `reply_to` set to `{REPLY_TO}`,
-  consume that name (without acknowledgement) on the same channel before you ask: the reply comes
-  there. Its `in_reply_to` is the request's `id`.
+  `expires` (seconds since 1970), after which nobody answers it; where the routing key has a dot,
+  as in `activity.requests`, with the same as AMQP's `expiration`, too. With `reply_to` set to
+  `{REPLY_TO}`, consume that name (without acknowledgement) on the same channel before you ask: the
+  reply comes there. Its `in_reply_to` is the request's `id`.
   Instead of the reply that you want, `failed` may come, with a `reason`; where its `retry` is true,
   ask again later.
 - **Confirms.** Put your channel into confirm mode. A message is safe when the broker has confirmed

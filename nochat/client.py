@@ -11,7 +11,7 @@ from msgspec import Meta
 from nochat import incoming
 from nochat.events import Action, Envelope, Moment, Position, RoomEvent, RoomId
 from nochat.incoming import AskedName, Incoming
-from nochat.requests import Found, History, RoomSummary, Session
+from nochat.requests import Found, FoundRooms, History, RoomSummary, Session
 from nochat.text import TextRefused
 
 UNGUESSABLE = re.compile(r"-[0-9a-f]{16}\Z")
@@ -116,6 +116,15 @@ class Search(Incoming, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=50)] = 20
 
 
+class Browse(Incoming, frozen=True):
+    """Public rooms to join: those with a text in their titles, after an id; or `only` one room."""
+
+    text: incoming.Sought
+    only: Annotated[str, Meta(max_length=40)] = ""
+    after: Annotated[str, Meta(max_length=40)] = ""
+    limit: Annotated[int, Meta(ge=1, le=50)] = 20
+
+
 class Auth(msgspec.Struct, frozen=True):
     """What a client says when it connects: the position that it has of each room.
 
@@ -161,6 +170,12 @@ def found(messages: Any) -> dict[str, Any]:
     """What a search found, the newest first; `more` says that there are more."""
     assert isinstance(messages, Found)
     return {"entries": [view(each) for each in messages.entries], "more": messages.more}
+
+
+def listed(rooms: Any) -> dict[str, Any]:
+    """Public rooms in order of their ids; `more` says that there are more."""
+    assert isinstance(rooms, FoundRooms)
+    return {"rooms": [msgspec.to_builtins(each) for each in rooms.rooms], "more": rooms.more}
 
 
 def welcome(session: Session, rooms: list[RoomSummary], online: list[str]) -> dict[str, Any]:

@@ -177,6 +177,13 @@ class React(Command, frozen=True, tag="message.react"):
     on: bool = True
 
 
+class DeleteRoom(Command, frozen=True, tag="room.delete"):
+    """Delete a room with all that was said in it: a manager may."""
+
+    user: UserName
+    manager: bool = False
+
+
 class ModerateMember(Command, frozen=True, tag="room.moderate"):
     """Mute, kick or ban a member: the owner may while in the room, and a manager."""
 
@@ -214,6 +221,14 @@ class RoomLeft(RoomEvent, frozen=True, tag="room.left"):
     """A user is no longer a member."""
 
     user: UserName
+
+
+class RoomDeleted(RoomEvent, frozen=True, tag="room.deleted"):
+    """A room is gone with all that was said in it; no other gets its id."""
+
+    user: UserName
+    title: Title
+    kind: Kind = "public"
 
 
 class MessageSent(RoomEvent, frozen=True, omit_defaults=True, tag="message.sent"):
@@ -276,7 +291,14 @@ class MemberModerated(RoomEvent, frozen=True, tag="member.moderated"):
 
 Change = MessageEdited | MessageDeleted | ReactionChanged
 LogEntry = (
-    RoomCreated | RoomJoined | RoomLeft | MessageSent | UserInvited | MemberModerated | Change
+    RoomCreated
+    | RoomDeleted
+    | RoomJoined
+    | RoomLeft
+    | MessageSent
+    | UserInvited
+    | MemberModerated
+    | Change
 )
 
 # ---- other events -------------------------------------------------------------------------------

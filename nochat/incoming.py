@@ -28,6 +28,7 @@ ClientId = Annotated[str, _taken(text.client_id, minLength=1, maxLength=64)]
 Title = Annotated[str, _taken(text.title, minLength=1)]
 Message = Annotated[str, _taken(text.message, minLength=1, maxLength=text.LONGEST_MESSAGE)]
 Reaction = Annotated[str, _taken(text.reaction, minLength=1)]
+Sought = Annotated[str, Meta(max_length=text.LONGEST_SEARCH)]
 Searched = Annotated[str, _taken(text.search, minLength=1, maxLength=text.LONGEST_SEARCH)]
 
 

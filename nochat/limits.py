@@ -35,15 +35,16 @@ class Limit:
         self._rate, self._most, self._now = rate, max(1.0, rate * burst), now
         self._buckets: dict[str, tuple[float, float]] = {}  # key -> tokens, as of when
 
-    def wait(self, key: str) -> float:
-        """Take a token; returns 0, or the seconds until there is one and takes none."""
+    def wait(self, key: str, cost: float = 1.0) -> float:
+        """Take tokens; returns 0, or the seconds until there are enough and takes none."""
+        cost = min(cost, self._most)
         if not self._rate:
             return 0.0
         now = self._now()
         held = self._tokens(key, now) if key in self._buckets else self._most
-        if held < 1:
-            return (1 - held) / self._rate
-        self._buckets[key] = held - 1, now
+        if held < cost:
+            return (cost - held) / self._rate
+        self._buckets[key] = held - cost, now
         if len(self._buckets) > MOST_KEYS:
             self._forget(now)
         return 0.0

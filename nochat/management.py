@@ -1,17 +1,20 @@
 """The calls of the management page: what managers may see and do."""
 
 import time
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from nochat import registry
 from nochat.actions import account
 from nochat.bus.inspection import DeadLetter, QueueState
 from nochat.bus.routing import DEAD_LETTERS, Queue
 from nochat.events import (
+    LOBBY,
     Action,
     Count,
+    DeleteRoom,
     ModerateMember,
     Moment,
     Position,
@@ -19,7 +22,7 @@ from nochat.events import (
     RoomId,
     Seconds,
 )
-from nochat.incoming import AskedName, Incoming
+from nochat.incoming import AskedName, Incoming, Sought
 from nochat.requests import Account, Accounts, AllRooms, ChangeAccount, GetAccounts, GetAllRooms
 from nochat.rest import Call, Caller, NotAllowed, Nothing, name_in, room_in
 from nochat.settings import Settings
@@ -63,10 +66,18 @@ class Room(msgspec.Struct, frozen=True):
     position: Position
 
 
+class WhichRooms(Incoming, frozen=True):
+    """Rooms with a text in their titles, after an id."""
+
+    text: Sought = ""
+    after: Annotated[str, Meta(max_length=40)] = ""
+
+
 class RoomList(msgspec.Struct, frozen=True):
-    """Every room that is not direct."""
+    """Rooms that are not direct, in order of their ids; `more` says that there are more."""
 
     rooms: list[Room]
+    more: bool
 
 
 class Moderation(msgspec.Struct, frozen=True):
@@ -148,10 +159,21 @@ async def _change_user(caller: Caller, sent: Changes) -> Nothing:
     return Nothing()
 
 
-async def _rooms(caller: Caller, _: Nothing) -> RoomList:
+async def _rooms(caller: Caller, sent: WhichRooms) -> RoomList:
     """List rooms."""
-    found: AllRooms = await caller.bus.request(GetAllRooms())
-    return RoomList([msgspec.convert(it, Room, from_attributes=True) for it in found.rooms])
+    asked = GetAllRooms(text=sent.text, after=sent.after, limit=50)
+    found: AllRooms = await caller.bus.request(asked)
+    rooms = [msgspec.convert(it, Room, from_attributes=True) for it in found.rooms]
+    return RoomList(rooms, found.more)
+
+
+async def _delete_room(caller: Caller, _: Nothing) -> Nothing:
+    """Delete a room with all that was said in it."""
+    room = room_in(caller)
+    if room == LOBBY:
+        raise NotAllowed(409, "the lobby stays")
+    await caller.bus.publish(DeleteRoom(room, caller.session.user, manager=True))
+    return Nothing()
 
 
 async def _moderate(caller: Caller, sent: Moderation) -> Nothing:
@@ -199,9 +221,12 @@ async def _decide_letter(caller: Caller, sent: Fate) -> Nothing:
 
 
 CALLS = [
-    Call("GET", "/api/manage/users", _users, Which, AccountList, "manager"),
+    Call("GET", "/api/manage/users", _users, Which, AccountList, "manager", cost=2),
     Call("POST", "/api/manage/users/{name}", _change_user, Changes, Nothing, "manager", (404, 409)),
-    Call("GET", "/api/manage/rooms", _rooms, Nothing, RoomList, "manager"),
+    Call("GET", "/api/manage/rooms", _rooms, WhichRooms, RoomList, "manager", cost=4),
+    Call(
+        "POST", "/api/manage/rooms/{room}/delete", _delete_room, needs="manager", refuses=(404, 409)
+    ),
     Call(
         "POST",
         "/api/manage/rooms/{room}/members/{name}",
@@ -212,6 +237,8 @@ CALLS = [
         (404, 409),
     ),
     Call("GET", "/api/manage/services", _services, Nothing, Services, "manager"),
-    Call("GET", "/api/manage/dead-letters", _letters, Nothing, LetterList, "manager"),
-    Call("POST", "/api/manage/dead-letters/{id}", _decide_letter, Fate, Nothing, "manager", (404,)),
+    Call("GET", "/api/manage/dead-letters", _letters, Nothing, LetterList, "manager", cost=4),
+    Call(
+        "POST", "/api/manage/dead-letters/{id}", _decide_letter, Fate, Nothing, "manager", (404,), 4
+    ),
 ]

@@ -16,6 +16,7 @@ from nochat.events import (
     AccountChanged,
     MemberModerated,
     Role,
+    RoomDeleted,
     RoomEvent,
     RoomJoined,
     RoomLeft,
@@ -70,6 +71,9 @@ class Questions:
             user = entry.user if isinstance(entry, RoomJoined) else gone(entry)
             for moves in self._moves.get(user, ()):
                 moves[room] = entry.position
+            if isinstance(entry, RoomDeleted):
+                for moves in (each for under_way in self._moves.values() for each in under_way):
+                    moves[room] = entry.position
 
     def sessions_ended(self, event: SessionsEnded) -> None:
         """Note that sessions are over."""

@@ -63,6 +63,12 @@ class PasswordRequest(Request, frozen=True, kw_only=True):
     lane: ClassVar[str] = "passwords"
 
 
+class Analysis(Request, frozen=True, kw_only=True):
+    """A question that reads much: one is answered at a time, and no other kind waits for it."""
+
+    lane: ClassVar[str] = "analytics"
+
+
 class Reply(Envelope, frozen=True, kw_only=True):
     """The answer to the request whose id is `in_reply_to`."""
 
@@ -209,7 +215,10 @@ class GetRoomState(Request, frozen=True, tag="activity.room-state"):
 
 
 class GetRooms(Request, frozen=True, tag="activity.rooms"):
-    """Ask for the rooms that a user may see, or one of them, and how far the user has read."""
+    """Ask for the rooms that a user is in or invited to, and how far the user has read.
+
+    `room` is one of them, or "" for all.
+    """
 
     service: ClassVar[str] = "activity"
     ordered: ClassVar[bool] = True
@@ -244,7 +253,7 @@ class FindMessages(Request, frozen=True, tag="activity.find"):
     wanted: Annotated[list[MessageKey], Meta(max_length=500)]
 
 
-class SearchMessages(Request, frozen=True, tag="activity.search"):
+class SearchMessages(Analysis, frozen=True, tag="activity.search"):
     """Ask for a user's messages that hold all these words, the newest first.
 
     The last word may be a beginning. `room` is one room, or "" for all of the user's; `before` is
@@ -260,13 +269,34 @@ class SearchMessages(Request, frozen=True, tag="activity.search"):
     limit: Annotated[int, Meta(ge=1, le=50)] = 20
 
 
-class GetAllRooms(Request, frozen=True, tag="activity.all-rooms"):
-    """Ask for what a manager may know of every room that is not direct."""
+class FindRooms(Request, frozen=True, tag="activity.find-rooms"):
+    """Ask for public rooms in order of their ids, after an id.
+
+    `text` is a part of their titles, `only` the id of one room; "" is any.
+    """
 
     service: ClassVar[str] = "activity"
 
+    text: Annotated[str, Meta(max_length=200)] = ""
+    only: str = ""
+    after: str = ""
+    limit: Annotated[int, Meta(ge=1, le=50)] = 20
 
-class GetTrends(Request, frozen=True, tag="activity.trends"):
+
+class GetAllRooms(Request, frozen=True, tag="activity.all-rooms"):
+    """Ask for what a manager may know of rooms that are not direct, in order of their ids.
+
+    `text` is a part of their titles; those after an id are given.
+    """
+
+    service: ClassVar[str] = "activity"
+
+    text: Annotated[str, Meta(max_length=200)] = ""
+    after: str = ""
+    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+
+
+class GetTrends(Analysis, frozen=True, tag="activity.trends"):
     """Ask for what people do in public rooms: users, rooms, words and hours since a time."""
 
     service: ClassVar[str] = "activity"
@@ -342,6 +372,7 @@ class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
     muted: list[str] = []
     banned: list[str] = []
     position: Position = 0
+    deleted: bool = False
 
 
 class RoomState(Reply, frozen=True, tag="activity.room-state-is"):
@@ -373,9 +404,25 @@ class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rooms(Reply, frozen=True, tag="activity.rooms-are"):
-    """The rooms that a user may see: public ones, and those they are in or invited to."""
+    """The rooms that a user is in or invited to."""
 
     rooms: list[RoomSummary] = []
+
+
+class RoomListing(msgspec.Struct, frozen=True, kw_only=True):
+    """A public room for who is not in it: `members` is how many are."""
+
+    room: RoomId
+    title: str
+    owner: str = ""
+    members: Count = 0
+
+
+class FoundRooms(Reply, frozen=True, tag="activity.found-rooms"):
+    """Public rooms in order of their ids; `more` says that there are more."""
+
+    rooms: list[RoomListing] = []
+    more: bool = False
 
 
 class History(Reply, frozen=True, tag="activity.history-is"):
@@ -400,13 +447,18 @@ class Found(Reply, frozen=True, tag="activity.found"):
 
 
 class AllRooms(Reply, frozen=True, tag="activity.all-rooms-are"):
-    """Every room that is not direct."""
+    """Rooms that are not direct, in order of their ids; `more` says that there are more."""
 
     rooms: list[RoomInfo] = []
+    more: bool = False
 
 
 class Trends(Reply, frozen=True, tag="activity.trends-are"):
-    """Pairs of what was counted and its count, most first; `hours` are of the day, in UTC."""
+    """Pairs of what was counted and its count, most first; `hours` are of the day, in UTC.
+
+    Only the newest messages are counted: `since` is when the first of them was sent, where there
+    are older ones. `titles` are those of the rooms.
+    """
 
     users: list[tuple[str, Count]] = []
     rooms: list[tuple[str, Count]] = []
@@ -414,6 +466,8 @@ class Trends(Reply, frozen=True, tag="activity.trends-are"):
     hours: list[tuple[Count, Count]] = []
     connections: Count = 0
     messages: Count = 0
+    since: Moment = 0.0
+    titles: dict[str, str] = {}
 
 
 class Failed(Reply, frozen=True, tag="failed"):

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 MOST_TOKEN = 128  # characters of a session's token: a longer one is nobody's
 MOST_BYTES = 8192  # of a request's body
+BURST = 5.0  # seconds worth of calls that a user may make at once
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -45,6 +46,10 @@ class Shared:
     bus: Bus
     settings: Settings
     watch: Watch = field(default_factory=Watch)
+    limit: Limit = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.limit = Limit(self.settings.user_rate, BURST)
 
 
 @dataclass
@@ -86,6 +91,7 @@ class Call:
         gives: the shape of what it answers.
         needs: who may call: anybody, a user, a manager.
         refuses: further statuses that it may answer.
+        cost: how many of a user's calls it counts as.
     """
 
     method: Literal["GET", "POST"]
@@ -95,6 +101,7 @@ class Call:
     gives: type[Any] = Nothing
     needs: Literal["anybody", "user", "manager"] = "user"
     refuses: tuple[int, ...] = ()
+    cost: float = 1.0
 
 
 class NotAllowed(Exception):
@@ -154,6 +161,8 @@ async def _caller(call: Call, request: HttpRequest, shared: Shared) -> Caller:
         raise NotAllowed(401, "log in first")
     if call.needs == "manager" and session.role != "manager":
         raise NotAllowed(403, "only managers may do this")
+    if session.user and (wait := shared.limit.wait(session.user, call.cost)):
+        raise NotAllowed(429, "too many requests; wait a moment", wait)
     path = {name: str(value) for name, value in request.path_params.items()}
     return Caller(shared, session, token, path, address(request.scope))
 

@@ -15,6 +15,7 @@ from nochat.events import (
     CommandRejected,
     CreateRoom,
     DeleteMessage,
+    DeleteRoom,
     EditMessage,
     Event,
     InviteUser,
@@ -31,6 +32,7 @@ from nochat.events import (
     React,
     ReactionChanged,
     RoomCreated,
+    RoomDeleted,
     RoomJoined,
     RoomLeft,
     RoomRead,
@@ -68,6 +70,7 @@ class Room:
         title: empty as long as nobody made it.
         kind: who may join: everybody, who is invited, or the two it is for.
         owner: who made it, and moderates it while being a member.
+        deleted: whether it was; what its id names, it names for ever.
         members, invited, muted, banned: names of users.
         position: of the last entry in its log.
         recent: when the last messages were sent, by sender and client id, the oldest first.
@@ -79,6 +82,7 @@ class Room:
     title: str = ""
     kind: Kind = "public"
     owner: str = ""
+    deleted: bool = False
     members: set[str] = field(default_factory=set)
     invited: set[str] = field(default_factory=set)
     muted: set[str] = field(default_factory=set)
@@ -92,7 +96,7 @@ class Room:
     def of(cls, state: RoomState) -> Self:
         """The room as the log has it."""
         it = state.room
-        room = cls(it.room, it.title, it.kind, it.owner, position=it.position)
+        room = cls(it.room, it.title, it.kind, it.owner, it.deleted, position=it.position)
         room.members, room.invited = set(it.members), set(it.invited)
         room.muted, room.banned = set(it.muted), set(it.banned)
         for said in state.recent:
@@ -145,6 +149,7 @@ class Room:
     def decide(self, command: Command) -> list[Event]:
         """What happens by this command; nothing, if it happened already."""
         try:
+            self._check_not_deleted(command)
             return self._decisions[type(command)](self, command)
         except Refused as refused:
             user = getattr(command, "user", "") or getattr(command, "sender", "")
@@ -199,6 +204,22 @@ class Room:
         self.members.discard(command.user)
         self.invited.discard(command.user)
         return [RoomLeft(self.id, self._next(), command.user)]
+
+    def _delete_room(self, command: DeleteRoom) -> list[Event]:
+        if not command.manager:
+            raise Refused("only a manager may do this")
+        if self.deleted:
+            return []
+        if not self.title or self.kind == "direct":
+            raise Refused("there is no such room")
+        if self.id == LOBBY:
+            raise Refused("the lobby stays")
+        self.deleted = True
+        for each in (self.members, self.invited, self.muted, self.banned):
+            each.clear()
+        self.recent.clear()
+        self.messages.clear()
+        return [RoomDeleted(self.id, self._next(), command.user, self.title, self.kind)]
 
     def _invite(self, command: InviteUser) -> list[Event]:
         self._check_member(command.user)
@@ -311,6 +332,10 @@ class Room:
         self.position += 1
         return self.position
 
+    def _check_not_deleted(self, command: Command) -> None:
+        if self.deleted and not isinstance(command, CreateRoom | DeleteRoom):
+            raise Refused("there is no such room")
+
     def _check_member(self, user: str) -> None:
         if user not in self.members:
             raise Refused("only members of the room may do this")
@@ -344,6 +369,7 @@ class Room:
 
     _decisions: ClassVar[dict[type[Command], Callable[[Any, Any], list[Event]]]] = {
         CreateRoom: _create,
+        DeleteRoom: _delete_room,
         OpenDirect: _open_direct,
         JoinRoom: _join,
         LeaveRoom: _leave,

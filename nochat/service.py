@@ -27,7 +27,7 @@ from nochat.bus.routing import EVENTS, REQUESTS, Binding, shard_queue
 from nochat.errors import BusError, Busy, ConnectionLost, Fatal, RequestFailed, Unavailable
 from nochat.events import Command, Envelope, Event, caused_by, type_of
 from nochat.logs import service_name
-from nochat.requests import Failed, Reply, Request
+from nochat.requests import Analysis, Failed, Reply, Request
 from nochat.settings import Settings
 from nochat.trace import trace
 
@@ -194,7 +194,7 @@ class Dispatcher:
                 for event in events:
                     await self._refuse(batch, event)
             elif not isinstance(handler, Handler):  # requests: none waits for another
-                await asyncio.gather(*(self._answer(batch, each) for each in events))
+                await self._answer_all(batch, events)
                 self.context.bus.tally.note_handled(events)
             elif handler.many:
                 with caused_by(""):
@@ -252,7 +252,17 @@ class Dispatcher:
         log.error("%s: %r goes to the dead letters", self.service.name, events[0], exc_info=error)
         await batch.dead_letter(events[0], f"{type(error).__name__}: {error}")
 
+    async def _answer_all(self, batch: Batch, requests: list[Any]) -> None:
+        """Answer requests: all at once, or those that cost much one after the other."""
+        if isinstance(requests[0], Analysis):  # in a lane of their own
+            for each in requests:
+                await self._answer(batch, each)
+        else:
+            await asyncio.gather(*(self._answer(batch, each) for each in requests))
+
     async def _answer(self, batch: Batch, request: Any) -> None:
+        if batch.is_over(request):  # nobody waits for it; what it costs is others' time
+            return
         handler = self.service.handlers[type(request)]
         trace(self.service.name, handled=[request])
         with caused_by(request.correlation_id):

@@ -71,7 +71,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         shards: queues that the rooms are spread over, one active controller each.
         session_hours: hours until a session ends.
         idle_hours: hours until one ends that nobody uses: no open page, no request; 0: none does.
-        user_rate: actions a second that a user may take over sockets; 0: any.
+        user_rate: actions a second that a user may take over sockets, and calls of REST; 0: any.
+            What costs the services more counts as several. An address has ten times as much.
+        search_rate: searches a second of a user; 0: any. An address has ten times as much.
+        room_rate: rooms that a user may make in an hour; 0: any. An address has ten times as much.
+        invite_rate: invitations, and direct rooms, that a user may make in an hour; 0: any. An
+            address has ten times as much.
         address_rate: HTTP requests a second from one address; 0: any.
         user_sockets: sockets that a user may have open on one gateway, in all windows and on all
             devices; 0: any number.
@@ -109,6 +114,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     session_hours: Annotated[float, Meta(gt=0, le=TEN_YEARS)] = 24.0
     idle_hours: Annotated[float, Meta(ge=0, le=TEN_YEARS)] = 8.0
     user_rate: Rate = 20.0
+    search_rate: Rate = 1.0
+    room_rate: Rate = 20.0
+    invite_rate: Rate = 60.0
     address_rate: Rate = 100.0
     user_sockets: Bound = 20
     address_connections: Bound = 500

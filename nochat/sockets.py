@@ -1,8 +1,8 @@
 """The socket.io side of a gateway: what clients may send, and what they are sent.
 
 From a client, each acknowledged with its answer's fields or `{"error": …, "retry": …}`: the actions
-of `nochat.actions`. To a client: `welcome`, `room`, `created`, `invited`, `entries`, `presence`,
-`typing`, `notified`, `read`, `rejected`, `role`, `resync`, `signed-out`.
+of `nochat.actions`. To a client: `welcome`, `room`, `created`, `deleted`, `invited`, `entries`,
+`presence`, `typing`, `notified`, `read`, `rejected`, `role`, `resync`, `signed-out`.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ from nochat.events import (
     CommandRejected,
     PresenceReported,
     RoomCreated,
+    RoomDeleted,
     RoomEvent,
     RoomJoined,
     RoomRead,
@@ -41,9 +42,10 @@ from nochat.events import (
     caused_by,
     new_id,
 )
-from nochat.limits import Crowd, Limit, Seldom
+from nochat.limits import Crowd, Limit, Seldom, address
 from nochat.origin import Origin, cookie_names, further_origins, may_act
 from nochat.presence import REPORT_EVERY, Presence
+from nochat.prices import Prices
 from nochat.questions import Questions, gone, packets
 from nochat.requests import GetHistory, RoomSummary, Session
 from nochat.rest import MOST_TOKEN
@@ -56,17 +58,19 @@ ASK_AGAIN = 1.0  # seconds until a socket is verified again that could not be
 MOST_VERIFIED = 20  # sockets at once
 MISSED = 200  # entries of a room that a client is sent when it comes back; more it asks for
 PUBLISH_TIMEOUT = 10.0  # seconds that a client waits for the broker's confirm
-BURST = 5.0  # seconds worth of actions that a user may take at once
+BURST = 5.0  # seconds worth of packets that may come at once
 PACKETS = 5  # packets for each action that a user may take: who sends more is put out
+SHOWN = 5.0  # new public rooms a second that everybody is shown at once; others they find
 
 TOLD = {UserNotified: "notified", RoomRead: "read", CommandRejected: "rejected"}
 
 
 @dataclass
 class Connection(Who):
-    """One socket: whose it is, in which session, since when, and the rooms it sees."""
+    """One socket: whose it is, in which session, from where, since when, and what it sees."""
 
     session: str = ""
+    address: str = ""
     token: str = field(default="", repr=False)
     expires: float = 0.0
     since: float = field(default_factory=time.monotonic)
@@ -85,7 +89,8 @@ class Sockets:
         self._bus, self._origins = bus, further_origins(settings)
         self._connections: dict[str, Connection] = {}
         self._presence = Presence(self.name)
-        self._limit = Limit(settings.user_rate, BURST)
+        self._prices = Prices(settings)
+        self._shown = Limit(SHOWN, 1.0)
         self._most, self._seldom = settings.user_sockets, Seldom()
         self._in_use = SessionsInUse(bus, settings)
         self._questions = Questions(bus)
@@ -138,7 +143,10 @@ class Sockets:
             if isinstance(entry, RoomJoined):
                 await self._see(entry.user, room)
             elif isinstance(entry, RoomCreated) and entry.kind == "public":
-                await self._to_all("created", client.view(entry))  # so that others can find it
+                if not self._shown.wait("created"):
+                    await self._to_all("created", client.view(entry))
+            elif isinstance(entry, RoomDeleted) and entry.kind == "public":
+                await self._to_all("deleted", {"room": room})
             elif isinstance(entry, UserInvited):
                 await self._to_user(entry.invitee, "invited", client.view(entry))
         try:
@@ -146,6 +154,8 @@ class Sockets:
         finally:
             if user := gone(entries[-1]):
                 await self._see_no_more(user, room)
+            elif isinstance(entries[-1], RoomDeleted):  # nothing follows in a room
+                await self._close(room)
 
     async def tell(self, user: str, event: UserNotified | RoomRead | CommandRejected) -> None:
         """Send one user something."""
@@ -222,8 +232,8 @@ class Sockets:
         async def receive(sid: str, data: Any = None, *_: Any) -> dict[str, Any]:
             if not (connection := self._connections.get(sid)):
                 return {"error": "not connected", "retry": True}
-            if wait := self._limit.wait(connection.user):
-                return {"error": "too fast; wait a moment", "retry": True, "wait": round(wait, 3)}
+            if refusal := self._prices.refusal(action, connection.user, connection.address):
+                return refusal.answer
             try:
                 sent = incoming.read(data, action.shape)
                 with caused_by(getattr(sent, "client_id", "")):
@@ -277,7 +287,12 @@ class Sockets:
             raise socketio.exceptions.ConnectionRefusedError("too many windows")
         # Nothing is awaited since the answer: what is spread from here on finds the connection.
         self._connections[sid] = Connection(
-            user, session.role, session=session.digest, token=token, expires=session.expires
+            user,
+            session.role,
+            session=session.digest,
+            token=token,
+            address=address(environ["asgi.scope"]),
+            expires=session.expires,
         )
         self._io.charge(sid, user)
         if self._presence.came(user):
@@ -369,6 +384,13 @@ class Sockets:
             if connection := self._connections.get(sid):
                 connection.rooms.discard(room)
             await self._io.leave_room(sid, f"room:{room}")
+
+    async def _close(self, room: str) -> None:
+        """The room is gone: nobody is in it any more."""
+        for sid, connection in list(self._connections.items()):
+            if room in connection.rooms:
+                connection.rooms.discard(room)
+                await self._io.leave_room(sid, f"room:{room}")
 
     def _sids(self, user: str) -> list[str]:
         return [sid for sid, _ in self._io.manager.get_participants("/", f"user:{user}")]

@@ -13,13 +13,14 @@ import pytest
 
 from nochat.events import LOBBY, new_id
 from nochat.keeper import free_port
+from nochat.lab.chat import UNLIMITED
 from nochat.lab.people import Person
 from tests.proxies import proxy
 from tests.test_cli import CLEAN, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
-LIMITS = {"user_rate": "0", "address_rate": "0", "login_rate": "0", "replica_url": "off"}
+LIMITS = UNLIMITED | {"replica_url": "off"}
 
 
 @contextmanager

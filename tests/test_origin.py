@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from nochat import bootstrap, origin, registry
 from nochat.bus import connect
 from nochat.events import new_id
+from nochat.lab.chat import RATES
 from nochat.origin import cookie_names, further_origins, gateway_origin, may_act
 from nochat.services.web import Web
 from nochat.serving import Proxied
@@ -89,7 +90,7 @@ def running(tmp_path, _quick_passwords):
 
     @asynccontextmanager
     async def running(names=(), **given):
-        limits = {"user_rate": 0, "address_rate": 0, "login_rate": 0}
+        limits = dict.fromkeys(RATES, 0.0)
         known = {"bus_url": f"memory://{new_id()}", "data_dir": str(tmp_path / new_id()), "port": 0}
         settings = Settings(**known | limits | given)
         async with bootstrap.started(registry.services(names or registry.NAMES), settings) as url:

@@ -6,9 +6,11 @@ from hypothesis import strategies as st
 
 from nochat.client_ids import AHEAD
 from nochat.events import (
+    LOBBY,
     CommandRejected,
     CreateRoom,
     DeleteMessage,
+    DeleteRoom,
     EditMessage,
     InviteUser,
     JoinRoom,
@@ -52,6 +54,7 @@ commands = st.lists(
         st.builds(EditMessage, st.just("r"), users, st.integers(0, 9), st.just("other")),
         st.builds(DeleteMessage, st.just("r"), users, st.integers(0, 9), st.booleans()),
         st.builds(React, st.just("r"), users, st.integers(0, 9), st.just("+1"), st.booleans()),
+        st.builds(DeleteRoom, st.just("r"), users, st.sampled_from([False, False, False, True])),
         st.builds(JoinRoom, st.just("r"), users),
         st.builds(LeaveRoom, st.just("r"), users),
         st.builds(SendMessage, st.just("r"), users, st.sampled_from("abc"), st.just("hi")),
@@ -525,3 +528,34 @@ def test_the_reactions_of_an_older_message_are_learnt_once():
 def test_a_direct_room_is_the_same_however_its_two_are_written():
     assert direct_room("José", "bob") == direct_room("BOB", "Jose\u0301")
     assert direct_room("José", "bob") != direct_room("Jose", "bob")
+
+
+def test_only_a_manager_deletes_a_room_and_its_id_is_never_used_again():
+    room = Room("r")
+    room.decide(CreateRoom("r", "ana", "Ana's"))
+    room.decide(SendMessage("r", "ana", "c1", "hello"))
+    assert "manager" in reason(room.decide(DeleteRoom("r", "ana")))
+    [deleted] = room.decide(DeleteRoom("r", "boss", manager=True))
+    assert (deleted.position, deleted.title, deleted.kind) == (4, "Ana's", "public")
+    assert room.decide(DeleteRoom("r", "boss", manager=True)) == []
+    for command in (
+        JoinRoom("r", "bob"),
+        SendMessage("r", "ana", "c2", "anybody there?"),
+        EditMessage("r", "ana", 3, "x"),
+        InviteUser("r", "ana", "bob"),
+        ModerateMember("r", "boss", "ana", "ban", manager=True),
+    ):
+        assert "no such room" in reason(room.decide(command))
+    assert "there already" in reason(room.decide(CreateRoom("r", "eve", "Mine")))
+    again = Room.of(RoomState(room=RoomInfo(room="r", title="Ana's", position=4, deleted=True)))
+    assert "there already" in reason(again.decide(CreateRoom("r", "eve", "Mine")))
+    assert "no such room" in reason(again.decide(JoinRoom("r", "eve")))
+
+
+def test_the_lobby_and_rooms_of_two_are_not_deleted():
+    lobby, pair = Room(LOBBY), Room(direct_room("ana", "bob"))
+    lobby.decide(JoinRoom(LOBBY, "ana"))
+    pair.decide(OpenDirect(pair.id, "ana", "bob"))
+    for room, said in ((lobby, "lobby stays"), (pair, "no such room"), (Room("x"), "no such room")):
+        assert said in reason(room.decide(DeleteRoom(room.id, "boss", manager=True)))
+        assert not room.deleted

@@ -14,12 +14,16 @@ from nochat.errors import BusError, Busy, Fatal, NochatError, RequestFailed, Una
 from nochat.events import MessageSent, RoomJoined, SendMessage, UserNotified, new_id
 from nochat.lab import checks
 from nochat.requests import (
+    AllRooms,
     CreateUser,
     FindUser,
+    Found,
+    GetAllRooms,
     GetRoomState,
     OpenSession,
     RoomInfo,
     RoomState,
+    SearchMessages,
     Session,
     WhoIs,
 )
@@ -162,6 +166,54 @@ async def test_an_error_reaches_whoever_asked(settings, error, expected, said):
     async with running(service, settings) as bus:
         with pytest.raises(expected, match=said):
             await bus.request(WhoIs(token="x"))
+
+
+async def test_what_costs_much_is_answered_one_after_the_other_and_nothing_waits_for_it(settings):
+    service, at_once, most, go = Service("activity"), 0, 0, asyncio.Event()
+
+    @service.on(SearchMessages)
+    async def search(request: SearchMessages) -> Found:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await go.wait()
+        at_once -= 1
+        return Found()
+
+    @service.on(GetAllRooms)
+    async def rooms(request: GetAllRooms) -> AllRooms:
+        return AllRooms()
+
+    async with running(service, settings) as bus:
+        searches = [bus.request(SearchMessages(user="ana", text="x")) for _ in range(4)]
+        asked = asyncio.gather(*searches)
+        assert await checks.until(lambda: at_once == 1)
+        assert await bus.request(GetAllRooms()) is not None
+        go.set()
+        assert len(await asyncio.wait_for(asked, 5)) == 4
+    assert most == 1
+
+
+async def test_a_store_that_was_stalled_does_not_work_off_what_nobody_waits_for(settings):
+    service, go, searched = Service("activity"), asyncio.Event(), []
+
+    @service.on(SearchMessages)
+    async def search(request: SearchMessages) -> Found:
+        searched.append(request.text)
+        await go.wait()
+        return Found()
+
+    async with running(service, settings) as bus:
+        asked = [
+            bus.request(SearchMessages(user="ana", text=f"{n}"), timeout=0.5) for n in range(5)
+        ]
+        await asyncio.gather(*asked, return_exceptions=True)
+        with pytest.raises(Unavailable):  # later than any of those
+            await bus.request(SearchMessages(user="ana", text="5"), timeout=0.5)
+        go.set()
+        assert await bus.request(SearchMessages(user="ana", text="prompt"))
+    assert [*searched[:1], searched[-1]] == ["0", "prompt"]
+    assert not {"1", "2", "3", "4"} & {*searched}
 
 
 async def test_nobody_waits_behind_those_who_log_in(settings):

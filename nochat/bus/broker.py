@@ -35,6 +35,7 @@ class Message:
     headers: dict[str, str] = field(default_factory=dict)
     number: int = 0
     crashes: int = 0
+    since: float = field(default_factory=time.monotonic)
 
 
 @dataclass(eq=False)
@@ -70,7 +71,7 @@ class Channel:
         self.last_tag += 1
         self.unacked[self.last_tag] = message
         self.consumer.received(
-            Delivery(self.last_tag, message.body, message.reply_to, message.crashes)
+            Delivery(self.last_tag, message.body, message.reply_to, message.crashes, message.since)
         )
 
 

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
@@ -47,12 +47,14 @@ class Delivery:
         body: a JSON array of envelopes.
         reply_to: routing key, on the default exchange, of whoever asked.
         returned: how often it was delivered before, and not acknowledged.
+        since: when it came to this process, by its monotonic clock.
     """
 
     tag: int
     body: bytes
     reply_to: str = ""
     returned: int = 0
+    since: float = field(default_factory=time.monotonic)
 
 
 @dataclass
@@ -67,6 +69,7 @@ class Batch:
     events: list[Envelope]
     _tag: int
     _reply_to: dict[str, str]
+    _since: dict[str, float]
     _consumer: "Consumer"
     _link: ConsumerLink
 
@@ -89,6 +92,10 @@ class Batch:
             self._check()
             self._put(reply, Route(DEFAULT, asker, durable=False))
             self._consumer.tally.note_published([reply])
+
+    def is_over(self, request: Request) -> bool:
+        """Tell whether nobody waits for the answer to a request of this batch any longer."""
+        return _is_over(request, self._since.get(request.id))
 
     def _put(self, reply: Reply, asker: Route) -> None:
         """Send a reply; one that can't be encoded would be no better at the next attempt."""
@@ -258,11 +265,12 @@ class Consumer:
             link.ack(delivery.tag)
 
     async def _turn(self, deliveries: list[Delivery], link: ConsumerLink) -> None:
-        batch = Batch([], deliveries[-1].tag, {}, self, link)
+        batch = Batch([], deliveries[-1].tag, {}, {}, self, link)
         for delivery in deliveries:
             found = self._decode(delivery.body)
-            events = [each for each in found.envelopes if not _is_expired(each)]
+            events = [each for each in found.envelopes if not _is_over(each, delivery.since)]
             batch.events += events
+            batch._since |= {e.id: delivery.since for e in events if isinstance(e, Request)}
             if delivery.reply_to:
                 batch._reply_to |= {e.id: delivery.reply_to for e in events}
             for body, reason in found.malformed:
@@ -291,9 +299,17 @@ def _is_question(kind: str) -> bool:
     return kind in catalogue(Request)
 
 
-def _is_expired(envelope: Envelope) -> bool:
-    """Tell whether nobody waits for the answer to a question any longer."""
-    if not isinstance(envelope, Request) or not envelope.is_expired:
+def _is_over(envelope: Envelope, since: float | None) -> bool:
+    """Tell whether nobody waits for the answer to a question any longer.
+
+    How long it has waited here needs no other machine's clock.
+    """
+    if not isinstance(envelope, Request) or not envelope.expires:
+        return False
+    if since is not None and time.monotonic() - since > envelope.expires - envelope.at:
+        log.info("%s is passed over: nobody waits for it now", type_of(type(envelope)))
+        return True
+    if not envelope.is_expired:
         return False
     age, kind = time.time() - envelope.at, type_of(type(envelope))
     log.warning("%s is passed over: asked %.0f s ago, if both clocks are right", kind, age)

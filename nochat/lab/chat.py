@@ -23,13 +23,9 @@ from nochat.settings import load
 READY = 30.0  # seconds that a service may take to start; more, as long as it is at work
 READY_LINE = re.compile(r"^[\w, -]+: (http://\S+|running)$", re.MULTILINE)
 # For measurements and tests: everybody may ask for as much as they like.
-UNLIMITED: dict[str, Any] = {
-    "user_rate": "0",
-    "user_sockets": "0",
-    "address_rate": "0",
-    "address_connections": "0",
-    "login_rate": "0",
-}
+RATES = ("user_rate", "search_rate", "room_rate", "invite_rate", "address_rate", "login_rate")
+BOUNDS = ("user_sockets", "address_connections")
+UNLIMITED: dict[str, Any] = dict.fromkeys([*RATES, *BOUNDS], "0")
 TOGETHER = "nochat"  # the name of the one process that has all services
 
 _running: "list[Chat]" = []

@@ -16,8 +16,10 @@ from nochat.events import (
 from nochat.requests import (
     AllRooms,
     FindMessages,
+    FindRooms,
     Found,
     FoundMessages,
+    FoundRooms,
     GetAllRooms,
     GetHistory,
     GetRooms,
@@ -78,15 +80,22 @@ async def room_state(request: GetRoomState, context: Context) -> RoomState:
 
 @service.on(GetRooms)
 async def rooms(request: GetRooms, context: Context) -> Rooms:
-    """List the rooms for a user."""
+    """List a user's rooms."""
     found: Rooms = await context.resource.rooms(request.user, request.room)
     return found
 
 
 @service.on(GetAllRooms)
-async def all_rooms(_: GetAllRooms, context: Context) -> AllRooms:
-    """List the rooms for a manager."""
-    found: AllRooms = await context.resource.all_rooms()
+async def all_rooms(request: GetAllRooms, context: Context) -> AllRooms:
+    """List rooms for a manager."""
+    found: AllRooms = await context.resource.all_rooms(request.text, request.after, request.limit)
+    return found
+
+
+@service.on(FindRooms)
+async def find_rooms(request: FindRooms, context: Context) -> FoundRooms:
+    """List public rooms."""
+    found: FoundRooms = await context.resource.find_rooms(request)
     return found
 
 

@@ -15,6 +15,7 @@ from nochat.events import (
     Command,
     CreateRoom,
     DeleteMessage,
+    DeleteRoom,
     EditMessage,
     Envelope,
     Event,
@@ -86,6 +87,7 @@ def forget(rooms: Rooms, queue: Queue) -> None:
 
 @service.on(
     CreateRoom,
+    DeleteRoom,
     OpenDirect,
     JoinRoom,
     LeaveRoom,

@@ -22,6 +22,7 @@ from nochat.incoming import AskedName, Incoming, NewName
 from nochat.origin import Origin, further_origins, gateway_origin
 from nochat.pages import Pages
 from nochat.passwords import WEAK, is_weak
+from nochat.remembered import Remembered
 from nochat.requests import (
     Accounts,
     ChangePassword,
@@ -46,6 +47,8 @@ from nochat.rest import (
 from nochat.service import Context, Service
 from nochat.settings import Settings
 from nochat.text import identity
+
+REMEMBERED = 60.0  # seconds that trends are shown, until they are counted again
 
 service = Service("web", everywhere=True)
 
@@ -107,7 +110,11 @@ class Since(msgspec.Struct, frozen=True):
 
 
 class Trends(msgspec.Struct, frozen=True):
-    """Pairs of what was counted and its count, most first; `hours` are of the day, in UTC."""
+    """Pairs of what was counted and its count, most first; `hours` are of the day, in UTC.
+
+    Only the newest messages are counted: `since` is when the first of them was sent, where there
+    are older ones. `titles` are those of the rooms.
+    """
 
     users: list[tuple[str, Count]]
     rooms: list[tuple[str, Count]]
@@ -115,6 +122,8 @@ class Trends(msgspec.Struct, frozen=True):
     hours: list[tuple[Count, Count]]
     connections: Count
     messages: Count
+    since: Moment
+    titles: dict[str, str]
 
 
 class Web:
@@ -131,6 +140,7 @@ class Web:
         self._origins, self._gateway = further_origins(settings), gateway_origin(settings)
         self._pages = Pages()
         self._attempts = Limits(settings.login_rate)
+        self._counted, self._counting = Remembered(REMEMBERED), asyncio.Lock()
         reserved = [*settings.reserved.split(","), settings.bot_name]
         self._reserved = {identity(name.strip()) for name in reserved}
         calls = [*self._calls(), *management.CALLS]
@@ -153,8 +163,8 @@ class Web:
             Call("POST", "/api/login", self._log_in, Credentials, Name, "anybody", (401, 429)),
             Call("POST", "/api/logout", _log_out, needs="anybody"),
             Call("POST", "/api/password", self._change_password, Passwords, refuses=(409, 429)),
-            Call("GET", "/api/users", _users, Beginning, Names),
-            Call("GET", "/api/trends", _trends, Since, Trends),
+            Call("GET", "/api/users", _users, Beginning, Names, cost=2),
+            Call("GET", "/api/trends", self._trends, Since, Trends, "manager", cost=4),
         ]
 
     async def _health(self, _: HttpRequest) -> Response:
@@ -187,6 +197,17 @@ class Web:
         asked = ChangePassword(token=caller.token, password=sent.old, new_password=sent.new)
         await caller.bus.request(asked)
         return Nothing()
+
+    async def _trends(self, caller: Caller, sent: Since) -> Trends:
+        """Say what people do in public rooms, as of a minute ago at the most."""
+        since = sent.since - sent.since % REMEMBERED
+        asked = GetTrends(since=since, limit=sent.limit)
+        async with self._counting:  # one at a time; whoever asks the same meanwhile shares it
+            found = self._counted.get((since, sent.limit))
+            if not found:
+                found = await caller.bus.request(asked)
+                self._counted.put((since, sent.limit), found)
+        return msgspec.convert(found, Trends, from_attributes=True)
 
     async def _guard(self, request: HttpRequest, answer: Answer) -> Response:
         """No POST from another site's page; the page's policy on everything."""
@@ -271,12 +292,6 @@ async def _users(caller: Caller, sent: Beginning) -> Names:
     """List users to invite or to write to."""
     found: Accounts = await caller.bus.request(GetAccounts(prefix=sent.prefix))
     return Names([each.name for each in found.accounts if not each.banned])
-
-
-async def _trends(caller: Caller, sent: Since) -> Trends:
-    """Say what people do in public rooms."""
-    found = await caller.bus.request(GetTrends(since=sent.since, limit=sent.limit))
-    return msgspec.convert(found, Trends, from_attributes=True)
 
 
 async def _refuse(_: HttpRequest, error: Any) -> Response:

@@ -56,7 +56,7 @@ const door = new Door(async (action, user, password) => {
   await enter();
   if (!model.user) throw new Error(words.noCookies);
 });
-const rooms = new Rooms({ open, join, decline });
+const rooms = new Rooms({ open, join, decline, browse });
 const whom = new Whom(async (begun) => (await api.users(begun)).filter((name) => name !== model.user));
 const log = new Log({
   earlier: async () => connection?.lookBack(model.room).catch(failed),
@@ -123,7 +123,7 @@ async function enter(message = "") {
   model = new Model();
   Object.assign(model, { user, role });
   outbox.restore(model);
-  const tell = { changed, welcomed, expired, replaced, refused, notified, invited, empowered };
+  const tell = { changed, welcomed, expired, replaced, refused, notified, invited, empowered, deleted };
   connection = new Connection(gateway, model, tell);
   originals = new Originals((page) => connection.do("history", page), changed);
   changed();
@@ -180,11 +180,13 @@ function expired(reason) {
 }
 
 /** In a room already: stay. In none: the place in the address, or any room, or the lobby. */
-function welcomed() {
+async function welcomed() {
+  const { user } = model;
   originals.again();
+  rooms.look();
   if (model.room?.member) return changed();
-  visit();
-  if (model.room) return;
+  await visit();
+  if (model.room || model.user !== user) return;
   const [first] = model.joined;
   if (first) open(first.id);
   else if (!wanted) join(LOBBY);
@@ -193,17 +195,22 @@ function welcomed() {
 // ---- places and their addresses ----
 
 /** Go where the address says: by Back and Forward, a link, or what somebody typed. */
-function visit() {
-  if (!location.hash || model.status === "connecting") return;
-  const place = placeOf(location.hash);
+async function visit() {
+  const { hash } = location;
+  if (!hash || model.status === "connecting") return;
+  const place = placeOf(hash);
   const room = model.rooms.get(place?.room);
-  if (room?.member) showPlace(place);
-  else if (room?.invited || room?.kind === "public") offer(room, place.position);
+  if (room?.member) return showPlace(place);
+  if (place && !isOpenTo(room)) await browse({ text: "", only: place.room }).catch(() => {});
+  if (location.hash !== hash || !connection) return; // elsewhere meanwhile
+  if (place && isOpenTo(model.rooms.get(place.room))) offer(model.find(place.room), place.position);
   else {
     notice(words.noSuchRoom);
     point(model.current, 0, true);
   }
 }
+
+const isOpenTo = (room) => Boolean(room?.invited || room?.kind === "public");
 
 /** A room that one may enter is not entered by its address alone: the others would see it. */
 async function offer({ id }, position) {
@@ -261,6 +268,14 @@ function open(id, position = 0) {
 function join(id) {
   wanted = id;
   attempt("join", { room: id });
+}
+
+/** Ask for public rooms, by pages; gives those that came, and whether there are more. */
+async function browse(wanted) {
+  const found = await connection.do("rooms", wanted);
+  model.listed(found.rooms);
+  changed();
+  return found;
 }
 
 async function decline(id) {
@@ -382,6 +397,10 @@ function notified({ room: id, sender, text, reason }) {
   alerts.alert(title, said, id, () => open(id));
   if (id === model.current && !document.hidden) return;
   notice(`${title}: ${said}`, () => open(id));
+}
+
+function deleted(title) {
+  notice(words.roomDeleted(title));
 }
 
 function invited({ room: id, user }) {

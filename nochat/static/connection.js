@@ -110,9 +110,15 @@ export class Connection {
     socket.on("connect_error", (error) => this.#lost(error));
     hear("welcome", (welcome) => this.#welcomed(welcome));
     hear("entries", ({ room, entries, more }) => {
+      if (entries.some(({ type }) => type === "room.deleted")) {
+        const title = model.titleOf(room);
+        model.deleted(room);
+        return this.#tell.deleted(title);
+      }
       if (model.arrived(room, entries) || more) this.#catchUp(room);
     });
     hear("created", (entry) => model.created(entry));
+    hear("deleted", ({ room }) => model.deleted(room));
     hear("room", (summary) => model.summarised(summary));
     hear("invited", (invitation) => {
       model.invited(invitation);

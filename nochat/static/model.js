@@ -40,8 +40,8 @@ export class Model {
     this.user = user;
     this.role = role;
     this.online = new Set(online);
-    // A room that is not named any more is none of ours: we were removed meanwhile.
-    for (const room of this.rooms.values()) room.member = room.invited = false;
+    // A room that is not named any more is none of ours: we were removed meanwhile, or it is gone.
+    for (const room of this.rooms.values()) Object.assign(room, { member: false, invited: false, kind: "" });
     for (const summary of rooms) this.summarised(summary);
   }
 
@@ -66,14 +66,27 @@ export class Model {
     return this.joined.find((room) => room.kind === "direct" && room.peerOf(this.user) === user);
   }
 
+  /** Public rooms that may be joined. */
+  listed(rooms) {
+    for (const { room: id, title, owner } of rooms) {
+      const room = this.find(id);
+      if (!room.member) Object.assign(room, { title, owner, kind: "public" });
+    }
+  }
+
+  /** A room was deleted, with all that was said in it. */
+  deleted(id) {
+    const room = this.rooms.get(id);
+    if (room) Object.assign(room, { member: false, invited: false, kind: "", members: new Set(), outgoing: new Map() });
+  }
+
   /** A public room was made. */
   created(entry) {
     this.find(entry.room).learn(entry, this.user);
   }
 
-  invited({ room: id, title, user }) {
+  invited({ room: id, title, user, kind = "private" }) {
     const room = this.find(id);
-    const kind = room.kind || "private"; // of a public room we had heard already
     Object.assign(room, { title, kind, inviter: user, invited: true });
   }
 

@@ -7,6 +7,7 @@ client id), `rooms` (title, members, last position), `reads`, `mentions`,
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Self
@@ -15,15 +16,12 @@ from pymongo import ASCENDING, InsertOne
 from pymongo.errors import BulkWriteError, InvalidURI, PyMongoError
 
 from nochat.errors import Fatal, NochatError, RequestFailed
-from nochat.events import (
-    Event,
-    MessageSent,
-    UserConnected,
-    type_of,
-)
+from nochat.events import Event
 from nochat.requests import (
     AllRooms,
+    FindRooms,
     Found,
+    FoundRooms,
     History,
     MessageKey,
     RoomInfo,
@@ -35,9 +33,9 @@ from nochat.requests import (
     Trends,
 )
 from nochat.room import REMEMBERED
-from nochat.stores import documents, reindex
+from nochat.stores import analytics, documents, reindex
 from nochat.stores.mongodb import DUPLICATE_KEY, answering, client
-from nochat.terms import wanted
+from nochat.terms import searchable
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +89,9 @@ class ActivityStore:
             partialFilterExpression={"client_id": {"$exists": True}},
         )
         await log.create_index([("terms", ASCENDING), ("room", ASCENDING)])
+        await log.create_index([("at", ASCENDING)])
         await self._db["connections"].create_index([("user", ASCENDING), ("at", ASCENDING)])
+        await self._db["connections"].create_index([("at", ASCENDING)])
 
     def reindexing(self) -> AbstractAsyncContextManager[asyncio.Task[None]]:
         """Bring older messages up to date in the background, until the block ends."""
@@ -204,26 +204,48 @@ class ActivityStore:
                     found.append(MessageKey(room, sender, each["client_id"]))
         return found
 
-    async def all_rooms(self) -> AllRooms:
-        """What a manager may know of every room that is not direct."""
+    async def all_rooms(self, text: str = "", after: str = "", limit: int = 50) -> AllRooms:
+        """What a manager may know of rooms that are not direct, in order of their ids."""
+        found, more = await self._listed(
+            {"kind": {"$in": ["public", "private"]}}, text, after, limit
+        )
+        return AllRooms(rooms=[documents.room_info(each) for each in found], more=more)
+
+    async def find_rooms(self, asked: FindRooms) -> FoundRooms:
+        """Public rooms, in order of their ids."""
+        query: dict[str, Any] = {"kind": "public"}
+        if asked.only:
+            query["_id"] = asked.only
+        found, more = await self._listed(query, asked.text, asked.after, asked.limit)
+        return FoundRooms(rooms=[documents.listing(each) for each in found], more=more)
+
+    async def _listed(
+        self, query: dict[str, Any], text: str, after: str, limit: int
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """Rooms with a text in their titles, after an id; and whether there are more."""
+        if after:
+            query["_id"] = {"$gt": after}
+        if text:
+            query["$or"] = [  # what older versions stored has nothing to be found by but the title
+                {"sought": {"$regex": re.escape(searchable(text))}},
+                {"title": {"$regex": re.escape(text), "$options": "i"}},
+            ]
         async with answering():
-            found = await self._db["rooms"].find({"kind": {"$ne": "direct"}}).to_list()
-        rooms = [documents.room_info(each) for each in found if each.get("title")]
-        return AllRooms(rooms=sorted(rooms, key=lambda room: room.room))
+            cursor = self._db["rooms"].find(query | {"deleted": {"$exists": False}}).sort("_id", 1)
+            found = await cursor.limit(limit + 1).to_list()
+        return found[:limit], len(found) > limit
 
     async def rooms(self, user: str, room: str = "") -> Rooms:
-        """The rooms that a user may see, or one, with what the user has not read of their own."""
-        visible: dict[str, Any] = {
-            "$or": [{"kind": "public"}, {"members": user}, {"invited": user}]
-        }
+        """The rooms that a user is in or invited to, or one, with what the user has not read."""
+        theirs: dict[str, Any] = {"$or": [{"members": user}, {"invited": user}]}
         if room:
-            visible["_id"] = room
+            theirs["_id"] = room
         async with answering():
             reads = {
                 each["room"]: each["position"]
                 async for each in self._db["reads"].find({"user": user})
             }
-            found = await self._db["rooms"].find(visible).sort("_id", 1).to_list()
+            found = await self._db["rooms"].find(theirs).sort("_id", 1).to_list()
             summaries = [await self._summary(each, user, reads) for each in found]
         return Rooms(rooms=summaries)
 
@@ -298,28 +320,14 @@ class ActivityStore:
         return History(room=room, entries=entries, more=more)
 
     async def search(self, asked: SearchMessages) -> Found:
-        """A user's messages that hold all these words, the newest first."""
-        words = wanted(asked.text)
-        if not words:
-            return Found()
+        """A user's messages that hold all these words, the newest first.
+
+        Raises:
+            RequestFailed: it takes too long.
+        """
+        mine = await self._rooms_of(asked.user, asked.room)
         async with answering():
-            mine = await self._rooms_of(asked.user, asked.room)
-            query: dict[str, Any] = {"room": {"$in": [*mine]}}
-            query["$and"] = [
-                {"terms": {"$elemMatch": {"$regex": f"^{it.term}"}} if it.begins else it.term}
-                for it in words
-            ]
-            if asked.before is not None:
-                query["at"] = {"$lt": asked.before}
-            cursor = self._db["log"].find(query).sort("at", -1).limit(asked.limit + 1)
-            found = await cursor.to_list()
-        entries = [
-            e
-            for each in found[: asked.limit]
-            if each["position"] <= mine[each["room"]]
-            if isinstance(e := documents.entry(each), MessageSent)
-        ]
-        return Found(entries=entries, more=len(found) > asked.limit)
+            return await analytics.search(self._db, asked, mine)
 
     async def _rooms_of(self, user: str, room: str = "") -> dict[str, int]:
         """The rooms that a user is in, or the one: the positions up to which that is known.
@@ -334,39 +342,4 @@ class ActivityStore:
     async def trends(self, since: float, limit: int) -> Trends:
         """What people do in public rooms since a time (seconds since 1970)."""
         async with answering():
-            public = await self._db["rooms"].find({"kind": "public"}, {"_id": 1}).to_list()
-            rooms_seen = {"$in": [each["_id"] for each in public]}
-            sent: dict[str, Any] = {
-                "$match": {"type": documents.MESSAGE, "room": rooms_seen, "at": {"$gte": since}}
-            }
-            users, rooms, words, hours = await asyncio.gather(
-                self._count([sent], "$sender", limit),
-                self._count([sent], "$room", limit),
-                self._count([sent, *_SPLIT], "$words", limit),
-                self._count([sent, *_HOUR], "$hour", 24),
-            )
-            messages = await self._db["log"].count_documents(sent["$match"])
-            connections = await self._db["connections"].count_documents(
-                {"at": {"$gte": since}, "type": type_of(UserConnected)}
-            )
-        return Trends(
-            users=users,
-            rooms=rooms,
-            words=words,
-            hours=[(int(hour), count) for hour, count in hours],
-            messages=messages,
-            connections=connections,
-        )
-
-    async def _count(
-        self, stages: list[dict[str, Any]], by: str, limit: int
-    ) -> list[tuple[Any, int]]:
-        """Documents counted by a field, most first."""
-        group = {"$group": {"_id": by, "count": {"$sum": 1}}}
-        order = {"$sort": {"count": -1, "_id": 1}}
-        cursor = await self._db["log"].aggregate([*stages, group, order, {"$limit": limit}])
-        return [(each["_id"], each["count"]) async for each in cursor]
-
-
-_SPLIT: list[dict[str, Any]] = [{"$project": {"words": 1}}, {"$unwind": "$words"}]
-_HOUR: list[dict[str, Any]] = [{"$project": {"hour": "$hour"}}]
+            return await analytics.trends(self._db, since, limit)

@@ -23,6 +23,7 @@ from nochat.events import (
     MessageSent,
     ReactionChanged,
     RoomCreated,
+    RoomDeleted,
     RoomEvent,
     RoomJoined,
     RoomLeft,
@@ -33,8 +34,8 @@ from nochat.events import (
     UserNotified,
     type_of,
 )
-from nochat.requests import RoomInfo
-from nochat.terms import terms, topics
+from nochat.requests import RoomInfo, RoomListing
+from nochat.terms import searchable, terms, topics
 
 MESSAGE = type_of(MessageSent)
 CHANGES = [type_of(kind) for kind in get_args(Change)]
@@ -66,6 +67,11 @@ def writes(event: Event) -> Iterable[tuple[str, Any]]:
             yield "connections", InsertOne(document)
         case MessageDeleted():
             yield "mentions", DeleteMany({"room": event.room, "position": event.target})
+        case RoomDeleted():
+            # What was said goes; that the room was there stays, as its id is not used again.
+            before = {"room": event.room, "position": {"$lt": event.position}}
+            for name in ("log", "mentions", "reads"):
+                yield name, DeleteMany(before)
     if isinstance(event, RoomEvent):
         yield "log", InsertOne(document)
         for change in _changes(event):
@@ -97,7 +103,8 @@ def _room_update(event: RoomEvent) -> UpdateOne:
     match event:
         case RoomCreated():
             owner = "" if event.room == LOBBY else event.user
-            change["$set"] = {"title": event.title, "kind": event.kind, "owner": owner}
+            found_by = {"title": event.title, "sought": searchable(event.title)}
+            change["$set"] = found_by | {"kind": event.kind, "owner": owner}
             change["$setOnInsert"] = {
                 name: [] for name in ("members", "invited", "muted", "banned")
             }
@@ -109,6 +116,9 @@ def _room_update(event: RoomEvent) -> UpdateOne:
             change["$addToSet"] = {"invited": event.invitee}
         case MemberModerated():
             change |= _moderation(event.member, event.action)
+        case RoomDeleted():
+            nobody: dict[str, Any] = {it: [] for it in ("members", "invited", "muted", "banned")}
+            change["$set"] = nobody | {"deleted": True}
     return UpdateOne({"_id": event.room}, change, upsert=True)
 
 
@@ -126,7 +136,16 @@ def _moderation(member: str, action: Action) -> dict[str, Any]:
 
 def room_info(found: dict[str, Any]) -> RoomInfo:
     """A room, from its document."""
-    return msgspec.convert({"room": found["_id"], **found}, RoomInfo)
+    deleted = bool(found.get("deleted"))  # not every server knows true from 1
+    return msgspec.convert({"room": found["_id"], **found, "deleted": deleted}, RoomInfo)
+
+
+def listing(found: dict[str, Any]) -> RoomListing:
+    """A room as those see it who are not in it, from its document."""
+    members = len(found["members"])
+    return RoomListing(
+        room=found["_id"], title=found["title"], owner=found["owner"], members=members
+    )
 
 
 def entry(document: dict[str, Any]) -> LogEntry:

@@ -8,6 +8,7 @@ import pytest_asyncio
 from nochat import bootstrap, registry
 from nochat.events import new_id
 from nochat.lab import chat as lab_chat
+from nochat.lab.chat import RATES
 from nochat.settings import Settings
 
 
@@ -35,9 +36,7 @@ async def shared(tmp_path_factory, _quick_passwords):
         data_dir=folder,
         port=0,
         replica_url="off",
-        user_rate=0,
-        address_rate=0,
-        login_rate=0,
+        **dict.fromkeys(RATES, 0.0),
     )
     async with bootstrap.started(registry.services(registry.names(settings)), settings) as url:
         yield url

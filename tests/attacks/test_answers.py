@@ -12,6 +12,7 @@ import socketio
 from nochat import bootstrap, registry, rest, sockets
 from nochat.actions import ACTIONS
 from nochat.events import new_id
+from nochat.lab.chat import RATES
 from nochat.lab.people import Person
 from nochat.services import web
 from nochat.settings import Settings
@@ -68,7 +69,7 @@ async def chat(tmp_path_factory, _quick_passwords, broken):
         return rest.routes([replace(it, act=breakable(it.path, it.act)) for it in calls], shared)
 
     own = {name: it._replace(act=breakable(name, it.act)) for name, it in ACTIONS.items()}
-    no_limits = {"user_rate": 0, "address_rate": 0, "login_rate": 0}
+    no_limits = dict.fromkeys(RATES, 0.0)
     folder, bus = str(tmp_path_factory.mktemp("data")), f"memory://{new_id()}"
     settings = Settings(bus_url=bus, data_dir=folder, port=0, replica_url="off", **no_limits)
     with pytest.MonkeyPatch.context() as patch:
@@ -204,10 +205,7 @@ async def test_every_call_of_rest_that_throws_is_answered(chat, broken, monkeypa
 
     monkeypatch.setattr(rest, "_caller", known)
 
-    async def nothing(*_):
-        return None
-
-    monkeypatch.setattr(rest, "_sent", nothing)
+    monkeypatch.setattr(rest, "_sent", lambda *_: None)
     for number, (method, path) in enumerate([*calls, ("GET", "/"), ("GET", "/manage")]):
         broken[path] = throws(THROWN[number % len(THROWN)])
         assert await asked(chat, method, path) == (500, {"error": FAILED["error"]}), path

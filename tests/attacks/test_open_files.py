@@ -11,6 +11,7 @@ import pytest
 
 from nochat.events import new_id
 from nochat.lab import checks
+from nochat.lab.chat import UNLIMITED
 from nochat.lab.people import Person
 from tests.test_cli import running
 
@@ -19,7 +20,7 @@ SPARE = 10  # files more than the chat has open
 
 @pytest.mark.slow
 async def test_the_chat_goes_on_when_no_more_files_can_be_opened(tmp_path):
-    limits = {"address_rate": "0", "user_rate": "0", "login_rate": "0", "replica_url": "off"}
+    limits = UNLIMITED | {"replica_url": "off"}
     with running(tmp_path, "up", **limits) as (process, line), ExitStack() as flood:
         url = line.split(": ")[1]
         async with Person(f"u{new_id()[:10]}", url) as ana:

@@ -17,6 +17,7 @@ from nochat.requests import (
     Failed,
     FindMessages,
     GetHistory,
+    GetRooms,
     GetRoomState,
     GetTrends,
     MessageKey,
@@ -297,6 +298,38 @@ async def test_a_request_that_timed_out_is_not_answered_later(connected):
         with pytest.raises(Unavailable):
             await bus.request(WhoIs(token="new"), timeout=0.5)
     assert [request.token for request in seen.events] == ["new"]
+
+
+@pytest.mark.parametrize("kind", [WhoIs, GetRooms])
+async def test_questions_that_waited_too_long_for_a_stalled_handler_are_passed_over(
+    connected, kind
+):
+    """The broker has handed them over already, so it does not let them expire."""
+    key = "users.requests" if kind is WhoIs else "activity"
+    queue = Queue(f"test.{new_id()}", (Binding(REQUESTS, key),), durable=False)
+    asked = (lambda n: WhoIs(token=n)) if kind is WhoIs else (lambda n: GetRooms(user=n))
+    stalled, answered = asyncio.Event(), []
+
+    async def answer(batch):
+        for each in batch.events:
+            await stalled.wait()
+            if not batch.is_over(each):
+                answered.append(each.token if kind is WhoIs else each.user)
+                batch.reply(each, Failed(reason="", in_reply_to=each.id))
+        batch.ack()
+
+    async with connected() as bus:
+        await bus.subscribe(queue, answer)
+        late = (bus.request(asked(f"late{n}"), timeout=0.3) for n in range(5))
+        found = await asyncio.gather(*late, return_exceptions=True)
+        assert [type(each) for each in found] == [Unavailable] * 5
+        with pytest.raises(Unavailable):  # later than any of those
+            await bus.request(asked("later"), timeout=0.3)
+        stalled.set()
+        with pytest.raises(RequestFailed):
+            await bus.request(asked("prompt"))
+    assert answered[-1] == "prompt"
+    assert {*answered} <= {"later", "prompt"}
 
 
 @pytest.mark.parametrize("seconds", [-45, 45])

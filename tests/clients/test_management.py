@@ -14,6 +14,7 @@ from sqlalchemy import insert
 from nochat import bootstrap, registry
 from nochat.events import MessageSent, new_id
 from nochat.grant import grant
+from nochat.lab.chat import RATES
 from nochat.lab.people import Person
 from nochat.service import Service
 from nochat.services.users import database
@@ -52,7 +53,7 @@ def picky(house: House) -> Service:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def house(tmp_path_factory) -> AsyncIterator[House]:
     folder = str(tmp_path_factory.mktemp("house"))
-    free = {"user_rate": 0.0, "address_rate": 0.0, "login_rate": 0.0}
+    free = dict.fromkeys(RATES, 0.0)
     settings = Settings(bus_url=f"memory://{new_id()}", data_dir=folder, port=0, **free)
     house = House(settings)
     wanted = [*registry.services(registry.names(settings)), picky(house)]
@@ -383,6 +384,32 @@ async def test_a_ban_from_a_room_is_lifted(manage, people):
     await expect(page.locator("#rooms-told")).to_have_text("bob may come into Attic again.")
     await expect(room.get_by_role("heading", name="Banned")).to_be_hidden()
     await bob.join("attic")
+
+
+async def test_a_room_is_deleted_for_everybody(manage, people):
+    ana, bob = await people("ana"), await people("bob")
+    for number in range(52):
+        await ana.call("create", {"room": f"spam-{number:02}", "title": f"Spam {number}"})
+    await bob.join("spam-51")
+    page = await manage("rooms")
+    await page.get_by_label("Filter by title").fill("spam")
+    rooms = page.locator("#room-list > li")
+    await expect(rooms.filter(has_text="Lobby")).to_have_count(0)
+    await expect(rooms).to_have_count(50)
+    await page.get_by_role("button", name="More rooms").click()
+    await expect(rooms).to_have_count(52)
+    room = rooms.filter(has_text="Spam 51")
+    await room.locator("summary").click()
+    await room.get_by_role("button", name="Delete the room: Spam 51").click()
+    async with confirming(page, "Delete the room") as asked:
+        await expect(asked).to_contain_text("Delete Spam 51?")
+    await expect(page.locator("#rooms-told")).to_have_text("Spam 51 is deleted.")
+    await expect(rooms).to_have_count(51)
+    await bob.until(lambda: "room.deleted" in str(bob.heard["spam-51"]))
+    await page.get_by_label("Filter by title").fill("lobby")
+    await expect(rooms).to_have_count(1)
+    await rooms.locator("summary").click()
+    await expect(page.get_by_role("button", name="Delete the room: Lobby")).to_be_hidden()
 
 
 # ---- trends -------------------------------------------------------------------------------------

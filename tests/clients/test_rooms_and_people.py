@@ -1,5 +1,6 @@
 """What the page does with rooms and people: private rooms, direct messages, moderation."""
 
+import asyncio
 import re
 
 import pytest
@@ -114,6 +115,45 @@ async def test_many_other_rooms_can_be_filtered(visit, chat):
         await expect(guest.page.get_by_text("No room of that name.")).to_be_visible()
         await field.fill("hut 7")
         await guest.join("Hut 7")
+
+
+async def test_other_rooms_come_by_pages_and_a_deleted_one_is_gone(visit, chat):
+    async with Person("planter", chat.url) as planter, Person("gardener", chat.url) as boss:
+        await asyncio.to_thread(chat.grant, "gardener")
+        for number in range(45):
+            await planter.call("create", {"room": f"elm-{number:02}", "title": f"Elm {number}"})
+        await planter.until(lambda: "elm-44" in planter.heard)
+        guest = await (await visit("elmguest")).arrive()
+        elms = guest.page.locator("#others").get_by_role("listitem").filter(has_text="Elm")
+        field = guest.page.get_by_label("Filter the other rooms")
+        await field.fill("elm")
+        await expect(elms).not_to_have_count(0)
+        more = guest.page.get_by_role("button", name="More rooms")
+        await expect(guest.page.locator("#others")).to_have_attribute("aria-busy", "false")
+        await more.press("Enter")  # whoever has no mouse gets to all of them
+        await expect(elms).to_have_count(40)
+        await more.press("Enter")
+        await expect(elms).to_have_count(45)
+        await expect(more).to_be_hidden()
+        await expect(field).to_be_focused()
+        await guest.join("Elm 7")
+
+        # By its address, a room is found that no page has named.
+        await guest.page.reload()
+        await guest.page.evaluate("location.hash = '#/room/elm-44'")
+        await expect(guest.page.get_by_role("dialog")).to_contain_text("Join Elm 44?")
+        await guest.page.keyboard.press("Escape")
+
+        await guest.open("Elm 7")
+        path = f"{chat.url}/api/manage/rooms/elm-07/delete"
+        async with planter._http.post(path, json={}) as refused:
+            assert refused.status == 403
+        async with boss._http.post(path, json={}) as answer:
+            assert answer.status == 200
+        await expect(guest.page.locator("#notices")).to_contain_text("Elm 7 was deleted")
+        await expect(guest.page.get_by_text("Choose a room, or create one.")).to_be_visible()
+        await planter.call("message", {"room": "elm-07", "client_id": "x", "text": "still there?"})
+        await planter.until(lambda: any(event == "rejected" for event, _ in planter.told))
 
 
 async def test_two_write_to_each_other_directly(visit):

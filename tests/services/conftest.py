@@ -5,6 +5,7 @@ import pytest_asyncio
 
 from nochat import bootstrap, registry
 from nochat.events import new_id
+from nochat.lab.chat import RATES
 from nochat.lab.people import Person
 from nochat.settings import Settings
 
@@ -16,9 +17,7 @@ def settings(tmp_path_factory, _quick_passwords) -> Settings:
         bus_url=f"memory://{new_id()}",
         data_dir=folder,
         port=0,
-        user_rate=0,
-        address_rate=0,
-        login_rate=0,
+        **dict.fromkeys(RATES, 0.0),
     )
 
 

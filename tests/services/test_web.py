@@ -1,10 +1,14 @@
 """The REST calls of the page, and what they refuse."""
 
+import asyncio
+
 import aiohttp
 import pytest
 import pytest_asyncio
 
 from nochat.events import new_id
+from nochat.grant import grant
+from nochat.stores.activity import ActivityStore
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -109,12 +113,25 @@ async def test_our_own_page_may_post(http, url):
     assert (await answer(call))[0] == 200
 
 
-async def test_trends_are_for_who_is_logged_in(http):
+async def test_trends_are_for_managers_and_counted_once_a_minute(http, settings, monkeypatch):
     assert (await answer(http.get("/api/trends")))[0] == 401
-    await answer(http.post("/api/register", json=account()))
-    status, trends = await answer(http.get("/api/trends"))
-    assert status == 200
-    assert "words" in trends
+    given = account()
+    await answer(http.post("/api/register", json=given))
+    assert (await answer(http.get("/api/trends")))[0] == 403
+    await asyncio.to_thread(grant, settings, given["user"])
+    counted = []
+    count = ActivityStore.trends
+
+    async def counting(store, *asked):
+        counted.append(asked)
+        return await count(store, *asked)
+
+    monkeypatch.setattr(ActivityStore, "trends", counting)
+    asked = [answer(http.get(f"/api/trends?since={1_200_000_000 + n}")) for n in range(5)]
+    found = await asyncio.gather(*asked)
+    assert [status for status, _ in found] == [200] * 5
+    assert "words" in found[0][1]
+    assert counted == [(1_200_000_000, 10)]
 
 
 async def test_the_page_and_its_scripts_are_served_with_a_strict_policy(http):

@@ -21,6 +21,7 @@ from nochat.events import (
     MessageSent,
     ReactionChanged,
     RoomCreated,
+    RoomDeleted,
     RoomJoined,
     RoomLeft,
     RoomRead,
@@ -29,8 +30,8 @@ from nochat.events import (
     UserNotified,
     new_id,
 )
-from nochat.requests import MessageKey, Said, SearchMessages
-from nochat.stores import documents, reindex
+from nochat.requests import FindRooms, MessageKey, Said, SearchMessages
+from nochat.stores import analytics, documents, reindex
 from nochat.stores.activity import ActivityStore
 from nochat.stores.mongodb import answering
 from tests.proxies import proxy
@@ -300,9 +301,10 @@ async def test_search_sees_only_rooms_that_the_user_is_in(store):
     assert await found(store, "treasure", user="eve") == ([3], False)
 
 
-async def test_a_user_sees_public_rooms_their_own_and_those_they_are_invited_to(store):
+async def test_a_user_sees_their_own_rooms_and_those_they_are_invited_to(store):
     den = [RoomCreated("den", 1, "eve", "Den", "private"), RoomJoined("den", 2, "eve")]
-    await store.record([*BEGINNING, *den])
+    hut = [RoomCreated("hut", 1, "eve", "Hut"), RoomJoined("hut", 2, "eve")]
+    await store.record([*BEGINNING, *den, *hut])
     assert [room.room for room in (await store.rooms("bob")).rooms] == ["lobby"]
     await store.record([UserInvited("den", 3, "eve", "bob", "Den", "private")])
     [room, _] = (await store.rooms("bob")).rooms
@@ -333,6 +335,67 @@ async def test_moderation_is_kept(store):
     assert (info.muted, info.banned) == ([], ["bob"])
     await store.record([MemberModerated("lobby", 8, "ana", "bob", "unban")])
     assert (await store.room_state("lobby")).room.banned == []
+
+
+async def test_trends_count_the_newest_and_say_since_when(store, monkeypatch):
+    monkeypatch.setattr(analytics, "MANY", 3)
+    at = 2e9  # newer than what began the room
+    await store.record([*BEGINNING, *(message(n, "tea", at=at + n // 2) for n in range(4, 14))])
+    whole = await store.trends(at, 5)  # some of one part are at the very time that the next ends
+    assert (whole.messages, whole.since, whole.titles) == (10, at, {"lobby": "Lobby"})
+    monkeypatch.setattr(analytics, "MOST_ENTRIES", 6)
+    cut = await store.trends(at, 5)
+    assert 6 <= cut.messages < 10
+    assert cut.since > at
+    monkeypatch.setattr(analytics, "MOST_SECONDS", 0.0)
+    assert (await store.trends(at, 5)).messages < 6
+
+
+async def test_public_rooms_come_by_pages_and_by_their_titles(store):
+    titles = {"ash": "Ash", "birch": "BIRCH café", "cedar": "Cedar (old)", "den": "Den"}
+    made = [
+        entry
+        for room, title in titles.items()
+        for entry in (
+            RoomCreated(room, 1, "eve", title, "private" if room == "den" else "public"),
+            RoomJoined(room, 2, "eve"),
+        )
+    ]
+    await store.record([*BEGINNING, *made])
+
+    async def found(text="", **page):
+        answer = await store.find_rooms(FindRooms(text=text, **page))
+        return [it.room for it in answer.rooms], answer.more
+
+    assert await found() == (["ash", "birch", "cedar", "lobby"], False)
+    assert await found(limit=2) == (["ash", "birch"], True)
+    assert await found(limit=2, after="birch") == (["cedar", "lobby"], False)
+    assert await found(text="birch CAFE") == (["birch"], False)
+    assert await found(text="(old)") == (["cedar"], False)
+    assert await found(text=".*") == ([], False)
+    assert await found(only="cedar") == (["cedar"], False)
+    assert await found(only="den") == ([], False)
+    [ash, *_] = (await store.find_rooms(FindRooms())).rooms
+    assert (ash.title, ash.owner, ash.members) == ("Ash", "eve", 1)
+    assert [it.room for it in (await store.all_rooms("e", "birch", 1)).rooms] == ["cedar"]
+    assert (await store.all_rooms("e", "birch", 1)).more
+
+
+async def test_nothing_is_left_of_a_deleted_room_but_its_id(store):
+    await store.record([*BEGINNING, message(4, "treasure @bob")])
+    await store.record([UserNotified("bob", "lobby", 4, "ana", "treasure", "mention")])
+    deleted = RoomDeleted("lobby", 5, "boss", "Lobby")
+    await store.record([RoomRead("lobby", "bob", 3), deleted])
+    await store.record([deleted])  # delivered once more
+    assert [it.position for it in (await store.history("lobby", 0, None, 50)).entries] == [5]
+    assert (await store.rooms("bob")).rooms == []
+    assert (await store.all_rooms()).rooms == []
+    assert (await store.find_rooms(FindRooms())).rooms == []
+    assert await found(store, "treasure") == ([], False)
+    state = await store.room_state("lobby")
+    assert (state.room.deleted, state.room.title, state.room.position) == (True, "Lobby", 5)
+    for name in ("mentions", "reads"):
+        assert not await store._db[name].find_one({"room": "lobby"})
 
 
 async def test_trends_are_of_public_rooms(store):

@@ -1,6 +1,5 @@
 /** Rooms: who is in them, and moderation as their owners have it. */
 
-import { searchable } from "../text.js";
 import { confirmed } from "../view/dialogs.js";
 import { $, el, say, sync } from "../view/dom.js";
 import { focusOn } from "../view/focus.js";
@@ -10,20 +9,47 @@ import { words } from "./words.js";
 
 const LOOKS = [150, 300, 600, 1200, 2400]; // milliseconds: a command takes effect in its own time
 
+const PAUSE = 250; // milliseconds after the last letter of the filter
+const MOST = 500; // rooms on show: others are found by the filter
+
 export class Rooms {
   #rooms = [];
+  #more = false;
+  #asked = 0;
   #failed;
 
   /** @param failed called with the error of a call. */
   constructor({ failed }) {
     this.#failed = failed;
-    $("room-filter").addEventListener("input", () => this.render());
+    let due;
+    $("room-filter").addEventListener("input", () => {
+      clearTimeout(due);
+      due = setTimeout(() => this.#fetch([], 1), PAUSE);
+    });
+    $("more-rooms").addEventListener("click", () => this.#fetch(this.#rooms, this.#rooms.length + 1));
   }
 
-  async load() {
+  /** Load again what is on show. */
+  load() {
+    return this.#fetch([], this.#rooms.length);
+  }
+
+  /** Add pages to rooms, until there are enough. */
+  async #fetch(begun, enough) {
+    const turn = (this.#asked += 1);
+    const text = $("room-filter").value.trim();
+    const rooms = [...begun];
+    let more = true;
     try {
-      this.#rooms = (await api.rooms()).rooms;
+      do {
+        const found = await api.rooms(text, rooms.at(-1)?.room ?? "");
+        rooms.push(...found.rooms);
+        more = found.more;
+      } while (more && rooms.length < enough);
       await new Promise(afterPress);
+      if (turn !== this.#asked) return; // something else was asked meanwhile
+      this.#rooms = rooms;
+      this.#more = more && rooms.length < MOST;
       this.render();
     } catch (error) {
       this.#failed(error);
@@ -31,8 +57,8 @@ export class Rooms {
   }
 
   render() {
-    const wanted = $("room-filter").value.trim();
-    const found = this.#rooms.filter(({ title }) => searchable(title).includes(searchable(wanted)));
+    const found = this.#rooms;
+    $("more-rooms").hidden = !this.#more;
     sync($("room-list"), found.map((room) => ({ room, key: room.room })), () => this.#frame(), showRoom);
     $("no-rooms").hidden = found.length > 0;
   }
@@ -44,11 +70,26 @@ export class Rooms {
     const banned = el("ul", { className: "members banned" });
     const none = el("p", { className: "hint none" });
     const title = el("h3", { className: "banned-title" });
-    const details = el("details", { className: "card" }, summary, none, members, title, banned);
+    const remove = el("button", { className: "grave", onclick: () => this.#delete(frame.room) });
+    const end = el("p", { className: "row end" }, remove);
+    const details = el("details", { className: "card" }, summary, none, members, title, banned, end);
     const frame = el("li", {}, details);
     frame.act = (user, action) => this.#moderate(frame.room, user, action);
     details.addEventListener("toggle", () => showMembers(frame));
     return frame;
+  }
+
+  async #delete({ room, title }) {
+    const ask = { title: words.deleteRoomAsk(title), hint: words.deleteRoomHint, act: words.deleteRoom };
+    if (!(await confirmed(ask))) return;
+    try {
+      const before = this.#state(room);
+      await api.deleteRoom(room);
+      say($("rooms-told"), (await this.#changes(room, before)) ? words.roomIsDeleted(title) : words.nothingChanged);
+    } catch (error) {
+      say($("rooms-told"), words.notDone(error.message));
+    }
+    if (document.activeElement === document.body) focusOn($("rooms"));
   }
 
   async #moderate({ room, title }, user, action) {
@@ -90,6 +131,9 @@ function showRoom(frame, { room }) {
   say(at(".name"), room.title);
   say(at(".mark"), words.kinds[room.kind]);
   say(at(".owner"), words.ownedBy(room.owner));
+  say(at(".end button"), words.deleteRoom);
+  at(".end button").setAttribute("aria-label", words.moderateWhom(words.deleteRoom, room.title));
+  at(".end").hidden = room.room === "lobby";
   say(at(".size"), `${words.membersOf(room.members.length)} · ${words.entriesOf(room.position)}`);
   showMembers(frame);
 }

@@ -10,7 +10,7 @@ const [WIDTH, HEIGHT, FOOT] = [480, 270, 28];
 
 export class Trends {
   #found = null;
-  #titles = new Map();
+  #asked = 0;
   #failed;
   #shown = "";
 
@@ -25,9 +25,8 @@ export class Trends {
     const span = Number($("since").value);
     try {
       const since = span ? Date.now() / 1000 - span : 0;
-      const [found, { rooms }] = await Promise.all([api.trends(since), api.rooms()]);
-      this.#titles = new Map(rooms.map(({ room, title }) => [room, title]));
-      this.#found = found;
+      this.#found = await api.trends(since);
+      this.#asked = since;
       this.render();
     } catch (error) {
       this.#failed(error);
@@ -36,13 +35,16 @@ export class Trends {
 
   render() {
     if (!this.#found) return;
-    const shown = JSON.stringify([words.language, this.#found, ...this.#titles]);
+    const shown = JSON.stringify([words.language, this.#found]);
     if (shown === this.#shown) return; // whoever reads the table of a plot keeps it open
     this.#shown = shown;
-    const { users, rooms, words: said, hours, messages, connections } = this.#found;
+    const { users, rooms, words: said, hours, messages, connections, titles } = this.#found;
+    const since = new Date(this.#found.since * 1000);
+    const cut = this.#found.since > this.#asked;
+    say($("trends-since"), cut ? words.trendsSince(words.moment(since)) : "");
     say($("trend-messages"), words.number(messages));
     say($("trend-connections"), words.number(connections));
-    const titled = rooms.map(([room, count]) => [this.#titles.get(room) ?? room, count]);
+    const titled = rooms.map(([room, count]) => [titles[room] ?? room, count]);
     $("plots").replaceChildren(
       ranking(words.plotUsers, words.nameLabel, users),
       ranking(words.plotRooms, words.roomLabel, titled),

@@ -131,6 +131,10 @@ export default {
   isMuted: "muted",
   isOwner: "owner",
   bannedHere: "Banned",
+  deleteRoom: "Delete the room",
+  deleteRoomAsk: (room) => `Delete ${room}?`,
+  deleteRoomHint: "Its members are put out, and all that was said in it is gone. This can't be taken back.",
+  roomIsDeleted: (room) => `${room} is deleted.`,
   moderate: { mute: "Mute", unmute: "Unmute", kick: "Remove", ban: "Ban", unban: "Lift the ban" },
   moderateWhom: (act, user) => `${act}: ${user}`,
   moderateAsk: {
@@ -157,6 +161,7 @@ export default {
   sinceDay: "the last day",
   sinceWeek: "the last week",
   sinceEver: "all time",
+  trendsSince: (moment) => `Only the newest messages are counted: those since ${moment}.`,
   messagesLabel: "Messages",
   connectionsLabel: "Connections",
   plotUsers: "Who writes most",

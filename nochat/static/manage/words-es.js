@@ -131,6 +131,10 @@ export default {
   isMuted: "en silencio",
   isOwner: "de su sala",
   bannedHere: "Con la entrada prohibida",
+  deleteRoom: "Borrar la sala",
+  deleteRoomAsk: (room) => `¿Borrar ${room}?`,
+  deleteRoomHint: "Salen todos sus miembros y se pierde todo lo que se dijo. No se puede deshacer.",
+  roomIsDeleted: (room) => `${room} ya no existe.`,
   moderate: { mute: "Silenciar", unmute: "Dejar escribir", kick: "Echar", ban: "Prohibir la entrada", unban: "Permitir la entrada" },
   moderateWhom: (act, user) => `${act}: ${user}`,
   moderateAsk: {
@@ -157,6 +161,7 @@ export default {
   sinceDay: "el último día",
   sinceWeek: "la última semana",
   sinceEver: "siempre",
+  trendsSince: (moment) => `Solo se cuentan los mensajes más nuevos: los que siguen a ${moment}.`,
   messagesLabel: "Mensajes",
   connectionsLabel: "Conexiones",
   plotUsers: "Quién escribe más",

@@ -3,16 +3,61 @@
 import { searchable } from "../text.js";
 import { words } from "../words.js";
 import { $, avatar, el, icon, say, sync } from "./dom.js";
+import { focusOn } from "./focus.js";
 
 const MANY = 8; // other rooms from which on a filter is of use
+const PAGE = 20; // other rooms asked for at once
+const PAUSE = 250; // milliseconds after the last letter of the filter
 
 export class Rooms {
   #model;
+  #page = { text: "", last: "", more: false }; // the last one that the chat gave of the other rooms
+  #asked = 0;
+  #due; // when the filter was changed and nothing was asked for yet
 
-  /** @param act functions to call with a room's id: `open`, `join`, `decline`. */
+  /**
+   * @param act functions to call with a room's id: `open`, `join`, `decline`; and `browse`, which
+   *   takes what rooms are asked for and gives them later.
+   */
   constructor(act) {
     this.act = act;
-    $("others-filter").addEventListener("input", () => this.render(this.#model));
+    $("others-filter").addEventListener("input", () => {
+      this.render(this.#model);
+      busy(true);
+      clearTimeout(this.#due);
+      this.#due = setTimeout(() => this.look(), PAUSE);
+    });
+    $("more-others").addEventListener("click", () => this.#more());
+  }
+
+  /** Ask for the first of the other rooms, or of those that the filter names. */
+  look() {
+    return this.#ask(this.#filter, "");
+  }
+
+  async #more() {
+    const { text, last } = this.#page;
+    await (text === this.#filter ? this.#ask(text, last) : this.look());
+    if ($("more-others").hidden) focusOn($("others-filter"));
+  }
+
+  async #ask(text, after) {
+    const turn = (this.#asked += 1);
+    clearTimeout(this.#due);
+    busy(true);
+    try {
+      const { rooms, more } = await this.act.browse({ text, after, limit: PAGE });
+      if (turn === this.#asked) this.#page = { text, last: rooms.at(-1)?.room ?? "", more };
+    } catch {
+      // Without a connection the next welcome asks again; what is known stays.
+    }
+    if (turn !== this.#asked) return;
+    busy(false);
+    this.render(this.#model);
+  }
+
+  get #filter() {
+    return $("others-filter").value.trim();
   }
 
   render(model) {
@@ -35,18 +80,22 @@ export class Rooms {
   /** Forget what was filtered: its reader left. */
   clear() {
     $("others-filter").value = "";
+    this.#page = { text: "", last: "", more: false };
+    this.#asked += 1;
   }
 
   #renderOthers(others) {
     const filter = $("others-filter");
-    filter.hidden = others.length < MANY && !filter.value;
-    const wanted = filter.hidden ? "" : filter.value.trim();
+    const { more } = this.#page;
+    filter.hidden = others.length < MANY && !filter.value && !more;
+    const wanted = filter.hidden ? "" : this.#filter;
     const shown = others.filter(({ title }) => searchable(title).includes(searchable(wanted)));
     sync($("others"), shown, (item) => this.#offer(item), (row, { title }) => {
       say(row.querySelector(".name"), title);
     });
-    $("others-title").hidden = others.length === 0;
-    $("no-others").hidden = others.length === 0 || shown.length > 0;
+    $("more-others").hidden = !more;
+    $("others-title").hidden = others.length === 0 && !more;
+    $("no-others").hidden = others.length === 0 || shown.length > 0 || more;
   }
 
   #make({ room, title }, model) {
@@ -97,6 +146,8 @@ export class Rooms {
 
 // A room that we only have unsent messages for may be gone.
 const isOffered = (room) => !room.member && !room.invited && room.kind === "public";
+
+const busy = (is) => $("others").setAttribute("aria-busy", String(is));
 
 /** A count; mentions are marked with an @. */
 function badge(element, count, mentions) {

@@ -1,0 +1,115 @@
+"""Questions that read much of the activity: what people search for, and what they do.
+
+Each is bounded by what it reads, as not every server stops when it is told to, and is asked in
+parts, so that others' questions come in between.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import ExecutionTimeout
+
+from nochat.errors import RequestFailed
+from nochat.events import MessageSent, UserConnected, type_of
+from nochat.requests import Found, SearchMessages, Trends
+from nochat.stores import documents
+from nochat.terms import Wanted, wanted
+
+MOST_ENTRIES = 5000  # of the log, that the trends count: the newest
+MANY = 500  # read at once
+MOST_SECONDS = 2.0  # for one question
+
+Database = AsyncDatabase[dict[str, Any]]
+Document = dict[str, Any]
+
+
+async def search(database: Database, asked: SearchMessages, rooms: dict[str, int]) -> Found:
+    """Find messages that hold all these words, the newest first.
+
+    Args:
+        database: of the activity.
+        asked: the question.
+        rooms: those to look in, each with the position up to which its asker may know it.
+
+    Raises:
+        RequestFailed: it takes too long.
+    """
+    words = wanted(asked.text)
+    if not words:
+        return Found()
+    query: dict[str, Any] = {"room": {"$in": [*rooms]}} | _with_all(words)
+    if asked.before is not None:
+        query["at"] = {"$lt": asked.before}
+    cursor = database["log"].find(query).sort("at", -1).limit(asked.limit + 1)
+    try:
+        found = await cursor.max_time_ms(int(1000 * MOST_SECONDS)).to_list()
+    except ExecutionTimeout:
+        raise RequestFailed("this search takes too long; use rarer words, or one room") from None
+    entries = [
+        e
+        for each in found[: asked.limit]
+        if each["position"] <= rooms[each["room"]]
+        if isinstance(e := documents.entry(each), MessageSent)
+    ]
+    return Found(entries=entries, more=len(found) > asked.limit)
+
+
+def _with_all(words: list[Wanted]) -> dict[str, Any]:
+    """The query for messages with all words: in one condition, which every server is quick at."""
+    whole = [it.term for it in words if not it.begins]
+    begun = [{"$elemMatch": {"$regex": f"^{it.term}"}} for it in words if it.begins]
+    first = ({"$all": whole} if whole else {}) | (begun[0] if begun else {})
+    further = [{"terms": each} for each in begun[1:]]
+    return {"terms": first} | ({"$and": further} if further else {})
+
+
+async def trends(database: Database, since: float, limit: int) -> Trends:
+    """Count what people do in public rooms since a time, by the newest messages."""
+    public = {
+        each["_id"]: each.get("title", "")
+        async for each in database["rooms"].find({"kind": "public"}, {"title": 1})
+    }
+    entries, complete = await _newest(database, since)
+    said = [it for it in entries if it["type"] == documents.MESSAGE and it["room"] in public]
+    rooms = _most((it["room"] for it in said), limit)
+    return Trends(
+        users=_most((it["sender"] for it in said), limit),
+        rooms=rooms,
+        words=_most((word for it in said for word in it.get("words", ())), limit),
+        hours=_most((it["hour"] for it in said), 24),
+        messages=len(said),
+        connections=await _connections(database, since),
+        since=since if complete or not entries else entries[-1]["at"],
+        titles={room: public[room] for room, _ in rooms},
+    )
+
+
+async def _newest(database: Database, since: float) -> tuple[list[Document], bool]:
+    """The newest entries since a time, the newest first; and whether there are no others."""
+    fields = dict.fromkeys(("id", "type", "room", "sender", "words", "hour", "at"), 1)
+    found: dict[str, Document] = {}
+    at: dict[str, float] = {"$gte": since}
+    until = time.monotonic() + MOST_SECONDS
+    while len(found) < MOST_ENTRIES and time.monotonic() < until:
+        part = await database["log"].find({"at": at}, fields).sort("at", -1).limit(MANY).to_list()
+        known = len(found)
+        found |= {each["id"]: each for each in part}  # some may be of the part before: see `$lte`
+        if len(part) < MANY or len(found) == known:
+            return [*found.values()], True
+        at = {"$gte": since, "$lte": part[-1]["at"]}
+    return [*found.values()], False
+
+
+async def _connections(database: Database, since: float) -> int:
+    match = {"at": {"$gte": since}, "type": type_of(UserConnected)}
+    count = [{"$match": match}, {"$group": {"_id": "$type", "count": {"$sum": 1}}}]
+    cursor = await database["connections"].aggregate(count, maxTimeMS=int(1000 * MOST_SECONDS))
+    return sum([each["count"] async for each in cursor])
+
+
+def _most(values: Iterable[Any], limit: int) -> list[tuple[Any, int]]:
+    """Count values; the most frequent first, and equally frequent ones in their order."""
+    return sorted(Counter(values).items(), key=lambda it: (-it[1], it[0]))[:limit]

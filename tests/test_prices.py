@@ -1,0 +1,66 @@
+"""What actions cost, by user and by address."""
+
+import pytest
+
+from nochat.actions import ACTIONS
+from nochat.limits import Limit
+from nochat.prices import CROWD, Prices
+from nochat.settings import Settings
+
+
+def taken(prices, name, most=2000, user="ana", address="10.0.0.1"):
+    """How often an action is taken until it is refused, and the refusal."""
+    for count in range(most):
+        if refusal := prices.refusal(ACTIONS[name], user, address):
+            return count, refusal
+    return most, None
+
+
+def test_a_bucket_gives_several_tokens_or_none():
+    now = 0.0
+    limit = Limit(1, 10, lambda: now)
+    assert [limit.wait("ana", 4), limit.wait("ana", 4)] == [0, 0]
+    assert limit.wait("ana", 4) == 2
+    assert limit.wait("ana", 2) == 0
+    now = 60.0
+    assert limit.wait("ana", 1000) == 0  # what costs more than all takes all
+    assert limit.wait("ana", 1) == 1
+
+
+@pytest.mark.parametrize(("action", "count"), [("message", 100), ("history", 50), ("rooms", 25)])
+def test_what_costs_more_may_be_done_less_often(action, count):
+    assert taken(Prices(Settings()), action)[0] == count
+
+
+def test_searches_have_a_bucket_of_their_own():
+    prices = Prices(Settings())
+    count, refusal = taken(prices, "search")
+    assert count == 5
+    assert (refusal.reason, 0 < refusal.wait <= 1) == ("too fast; wait a moment", True)
+    assert taken(prices, "message")[0] > 80
+
+
+def test_rooms_are_counted_by_the_hour_and_the_client_is_not_to_wait():
+    count, refusal = taken(Prices(Settings()), "create")
+    assert (count, refusal.wait) == (20, 0)
+    assert "in 3 min" in refusal.reason
+
+
+def test_a_class_behind_one_address_has_room():
+    prices = Prices(Settings())
+    told = [taken(prices, "message", 30, f"student{n}")[1] for n in range(30)]
+    assert told == [None] * 30
+    prices = Prices(Settings())
+    made = [taken(prices, "create", 5, f"student{n}")[1] for n in range(30)]
+    assert made == [None] * 30
+
+
+def test_an_address_makes_no_more_by_more_accounts():
+    prices = Prices(Settings())
+    assert sum(taken(prices, "create", user=f"sock{n}")[0] for n in range(30)) == CROWD * 20
+    assert taken(prices, "create", address="10.0.0.2", user="bob")[0] == 20
+
+
+def test_no_limit_is_none():
+    free = Prices(Settings(user_rate=0, search_rate=0, room_rate=0, invite_rate=0))
+    assert [taken(free, name)[1] for name in ACTIONS] == [None] * len(ACTIONS)
