@@ -5,16 +5,26 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from nochat import deletions
+from nochat.background import Background
+from nochat.events import AccountDeleted, EraseUser
 from nochat.requests import (
     Accounts,
     CloseSession,
+    CloseSessions,
     CreateUser,
     FindUser,
     GetAccounts,
+    GetSessions,
+    GetTraces,
     OpenSession,
+    Removal,
+    RemoveAccount,
     Session,
+    Sessions,
     SetAccount,
     SetPassword,
+    Traces,
     WhoIs,
 )
 from nochat.service import Context, Service
@@ -41,16 +51,21 @@ async def store(context: Context) -> AsyncIterator["UserStore"]:
     settings = context.settings
     store = await to_thread(UserStore, database(settings), settings.session_hours)
     context.bus.tally.store = store.product
+    background = Background()
+    background.start(deletions.carry_on(store, context.bus))
     try:
         yield store
     finally:
+        background.cancel()
         store.close()
 
 
 @service.on(CreateUser)
 async def create(request: CreateUser, context: Context) -> Session:
     """Store an account, and open its first session."""
-    session: Session = await to_thread(context.resource.create, request.user, request.password)
+    session: Session = await to_thread(
+        context.resource.create, request.user, request.password, request.browser
+    )
     return session
 
 
@@ -58,7 +73,7 @@ async def create(request: CreateUser, context: Context) -> Session:
 async def open_session(request: OpenSession, context: Context) -> Session:
     """Check the password and open a session."""
     session: Session = await to_thread(
-        context.resource.open_session, request.user, request.password
+        context.resource.open_session, request.user, request.password, request.browser
     )
     return session
 
@@ -68,6 +83,35 @@ async def close_session(request: CloseSession, context: Context) -> Session:
     """End a session."""
     session: Session = await to_thread(context.resource.close_session, request.token)
     return session
+
+
+@service.on(CloseSessions)
+async def close_sessions(request: CloseSessions, context: Context) -> Session:
+    """End a user's session, or all the others."""
+    session: Session = await to_thread(
+        context.resource.close_sessions, request.token, request.session
+    )
+    return session
+
+
+@service.on(GetSessions)
+async def sessions(request: GetSessions, context: Context) -> Sessions:
+    """List a user's sessions."""
+    return Sessions(sessions=await to_thread(context.resource.sessions, request.token))
+
+
+@service.on(RemoveAccount)
+async def remove(request: RemoveAccount, context: Context) -> Removal:
+    """Remove an account."""
+    removal: Removal = await to_thread(context.resource.remove, request.token, request.password)
+    return removal
+
+
+@service.on(AccountDeleted)
+async def erase(event: AccountDeleted, context: Context) -> list[EraseUser]:
+    """Have the name taken out of each room that has it."""
+    found: Traces = await context.bus.request(GetTraces(user=event.user))
+    return [EraseUser(room, event.user, event.deleted_as) for room in found.rooms]
 
 
 @service.on(WhoIs)
