@@ -278,7 +278,7 @@ class MemberModerated(RoomEvent, frozen=True, tag="member.moderated"):
 
 
 class UserErased(RoomEvent, frozen=True, omit_defaults=True, tag="user.erased"):
-    """A user's account is deleted: what was theirs here is `deleted_as`'s, their reactions are gone.
+    """A user's account is deleted: their messages are `deleted_as`'s, their reactions are gone.
 
     Whoever reads it in the history finds `deleted_as` in `user` too: the name is gone from there.
     `title` is the room's other title, where the user's name was in it.

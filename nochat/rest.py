@@ -12,6 +12,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
+from nochat.browsers import described
 from nochat.bus import Bus
 from nochat.errors import RequestFailed, Unavailable
 from nochat.events import RoomId, UserName
@@ -54,6 +55,7 @@ class Caller:
         session: whose it is; no user: nobody's.
         token: of the session.
         path: what stands in the path, by name.
+        browser: what to call the browser.
         cookie: a new session's token to be set; "" ends the session; None leaves it.
     """
 
@@ -62,6 +64,7 @@ class Caller:
     token: str
     path: dict[str, str]
     address: str
+    browser: str = ""
     cookie: str | None = None
 
     @property
@@ -80,7 +83,8 @@ class Call:
     Attributes:
         method: `GET`: `takes` is the query; `POST`: it is the JSON body.
         path: may hold names in braces.
-        act: does it; the first line of its docstring is the summary.
+        act: does it, and returns what to answer, or a `Response`; the first line of its docstring
+            is the summary.
         takes: the shape of what it is sent.
         gives: the shape of what it answers.
         needs: who may call: anybody, a user, a manager.
@@ -133,7 +137,7 @@ def _endpoint(call: Call, shared: Shared) -> Callable[[HttpRequest], Awaitable[R
         try:
             caller = await _caller(call, request, shared)
             answer = await call.act(caller, await _sent(call, request))
-            response = reply(answer)
+            response = answer if isinstance(answer, Response) else reply(answer)
             _set_cookie(response, caller, request)
             return response
         except Exception as error:
@@ -152,7 +156,8 @@ async def _caller(call: Call, request: HttpRequest, shared: Shared) -> Caller:
     if call.needs == "manager" and session.role != "manager":
         raise NotAllowed(403, "only managers may do this")
     path = {name: str(value) for name, value in request.path_params.items()}
-    return Caller(shared, session, token, path, address(request.scope))
+    browser = described(request.headers.get("user-agent", ""))
+    return Caller(shared, session, token, path, address(request.scope), browser)
 
 
 async def _sent(call: Call, request: HttpRequest) -> Any:

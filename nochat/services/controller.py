@@ -157,9 +157,7 @@ async def _said(room: str, position: int, context: Context) -> Said:
 @service.on(RegisterUser)
 async def register(request: RegisterUser, context: Context) -> list[Envelope]:
     """Make the account and open its first session."""
-    asked = CreateUser(
-        user=request.user, password=request.password, browser=request.browser
-    )
+    asked = CreateUser(user=request.user, password=request.password, browser=request.browser)
     session: Session = await context.bus.request(asked)
     return [UserRegistered(user=request.user), UserLoggedIn(user=request.user), session]
 
@@ -167,9 +165,7 @@ async def register(request: RegisterUser, context: Context) -> list[Envelope]:
 @service.on(LogIn)
 async def log_in(request: LogIn, context: Context) -> list[Envelope]:
     """Open a session, or say in the log that somebody could not."""
-    asked = OpenSession(
-        user=request.user, password=request.password, browser=request.browser
-    )
+    asked = OpenSession(user=request.user, password=request.password, browser=request.browser)
     session: Session = await context.bus.request(asked)
     if not session.user:
         return [LogInFailed(user=request.user), session]

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from nochat import management, openapi, origin
+from nochat.account import OwnAccount
 from nochat.bus import Bus
 from nochat.events import Password, Role, ServiceReported
 from nochat.incoming import AskedName, Incoming, NewName
@@ -131,7 +132,8 @@ class Web:
         self._attempts = Limits(settings.login_rate)
         reserved = [*settings.reserved.split(","), settings.bot_name]
         self._reserved = {identity(name.strip()) for name in reserved}
-        calls = [*self._calls(), *management.CALLS]
+        own = OwnAccount(settings, self._attempts)
+        calls = [*self._calls(), *own.calls, *management.CALLS]
         self.openapi = openapi.document(calls)
         self.app = Starlette(
             routes=[
@@ -166,13 +168,14 @@ class Web:
         self._attempts.check(caller, sent.user)
         if identity(sent.user) in self._reserved:
             raise NotAllowed(409, "this name is taken; choose another")
-        asked = RegisterUser(user=sent.user, password=sent.password)
+        asked = RegisterUser(user=sent.user, password=sent.password, browser=caller.browser)
         return await _enter(caller, await caller.bus.request(asked))
 
     async def _log_in(self, caller: Caller, sent: Credentials) -> Name:
         """Open a session."""
         self._attempts.check(caller, sent.user)
-        session = await caller.bus.request(LogIn(user=sent.user, password=sent.password))
+        asked = LogIn(user=sent.user, password=sent.password, browser=caller.browser)
+        session = await caller.bus.request(asked)
         if not session.user:
             raise NotAllowed(401, session.reason)
         return await _enter(caller, session)
