@@ -119,10 +119,12 @@ def _renamings(event: UserErased) -> list[UpdateOne | UpdateMany | DeleteMany]:
     room, name = {"room": event.room}, event.deleted_as
     sent = room | {"sender": event.user, "client_id": {"$exists": True}}
     reacted = room | {"reactions.user": event.user}
+    reactions = room | {"user": event.user, "type": type_of(ReactionChanged)}
     title = {"$set": {"title": event.title}}
     return [
         UpdateMany(sent, {"$set": {"sender": name}}),
         UpdateMany(reacted, {"$pull": {"reactions": {"user": event.user}}}),
+        DeleteMany(reactions),
         *(UpdateMany(room | {each: event.user}, {"$set": {each: name}}) for each in NAMED),
         *([UpdateOne(room | {"type": type_of(RoomCreated)}, title)] if event.title else []),
     ]

@@ -193,7 +193,7 @@ export default {
   oldPass: "Contraseña actual",
   newPass: "Contraseña nueva",
   passChanged: "Tu contraseña ha cambiado. Tus otras sesiones se han cerrado.",
-  sessions: "Dónde tienes la sesión abierta",
+  sessions: "Sesiones: dónde has entrado",
   inBrowser: (browser) => browser.replace(" on ", " en "),
   someBrowser: "Un navegador",
   thisSession: "aquí, ahora",
