@@ -9,6 +9,7 @@ from nochat.events import (
     CreateRoom,
     DeleteMessage,
     EditMessage,
+    EraseUser,
     InviteUser,
     JoinRoom,
     LeaveRoom,
@@ -27,6 +28,7 @@ from nochat.events import (
     RoomLeft,
     RoomRead,
     SendMessage,
+    UserErased,
     UserInvited,
 )
 from nochat.requests import RoomInfo, RoomState, Said
@@ -55,6 +57,7 @@ commands = st.lists(
         st.builds(LeaveRoom, st.just("r"), users),
         st.builds(SendMessage, st.just("r"), users, st.sampled_from("abc"), st.just("hi")),
         st.builds(MarkRead, st.just("r"), users, st.integers(0, 99)),
+        st.builds(EraseUser, st.just("r"), users, st.just("~deleted-0")),
     ),
     max_size=40,
 )
@@ -460,3 +463,61 @@ def test_the_reactions_of_an_older_message_are_learnt_once():
 def test_a_direct_room_is_the_same_however_its_two_are_written():
     assert direct_room("José", "bob") == direct_room("BOB", "Jose\u0301")
     assert direct_room("José", "bob") != direct_room("Jose", "bob")
+
+
+# ---- accounts that are deleted ------------------------------------------------------------------
+
+GONE = "~deleted-0123456789abcdef"
+
+
+def erase(room: Room, user: str = "ana") -> list:
+    return room.decide(EraseUser(room.id, user, GONE))
+
+
+def test_who_is_erased_is_nobody_here_any_more_and_their_messages_are_nobody_s():
+    room = room_of("ana", "bob")
+    room.decide(SendMessage("r", "ana", "a", "by ana"))
+    room.decide(SendMessage("r", "bob", "b", "by bob"))
+    room.decide(React("r", "ana", 2, "👍"))
+    room.decide(React("r", "bob", 2, "👍"))
+    (event,) = erase(room)
+    assert isinstance(event, UserErased)
+    assert (event.user, event.deleted_as, event.title) == ("ana", GONE, "")
+    assert (room.members, room.owner, room.messages[1].sender) == ({"bob"}, "", GONE)
+    assert room.messages[2].reactions == {"👍": ["bob"]}
+    assert erase(room) == []
+    assert kinds(room.decide(DeleteMessage("r", "bob", 1))) == [CommandRejected]
+    assert kinds(room.decide(DeleteMessage("r", "eve", 1, manager=True))) == [MessageDeleted]
+
+
+def test_nothing_that_a_deleted_user_had_sent_before_counts_after():
+    room = room_of("ana", "bob")
+    erase(room)
+    for late in (
+        JoinRoom("r", "ana"),
+        SendMessage("r", "ana", "a", "too late"),
+        CreateRoom("r", "ana", "Mine"),
+        MarkRead("r", "ana", 1),
+        InviteUser("r", "bob", "ana"),
+        ModerateMember("r", "eve", "ana", "ban", manager=True),
+    ):
+        assert reasons(room.decide(late)) == ["this account was deleted"]
+    assert (room.members, room.invited, room.banned) == ({"bob"}, set(), set())
+
+
+def test_a_room_of_two_stays_for_the_other_who_writes_to_nobody():
+    room = Room(direct_room("ana", "bob"))
+    room.decide(OpenDirect(room.id, "ana", "bob"))
+    room.decide(SendMessage(room.id, "ana", "a", "between us"))
+    (event,) = erase(room)
+    assert event.title == f"{GONE} & bob"
+    assert (room.members, room.title) == ({GONE, "bob"}, event.title)
+    again = Room.of(RoomState(room=RoomInfo(room=room.id, kind="direct", members=[GONE, "bob"])))
+    for each in (room, again):
+        sent = each.decide(SendMessage(each.id, "bob", "b", "anybody?"))
+        assert reasons(sent) == ["this account was deleted"]
+    assert kinds(room.decide(OpenDirect(room.id, "bob", "ana"))) == [CommandRejected]
+
+
+def test_a_room_that_nobody_made_is_not_made_by_an_erasure():
+    assert erase(Room("r")) == []

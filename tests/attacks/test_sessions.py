@@ -66,7 +66,16 @@ async def test_the_cookie_is_for_no_script_no_other_site_and_behind_tls_for_tls_
             assert "Strict-Transport-Security" not in response.headers
 
 
-POSTS = ["/api/register", "/api/login", "/api/logout", "/api/password", "/api/manage/users/ana"]
+POSTS = [
+    "/api/register",
+    "/api/login",
+    "/api/logout",
+    "/api/password",
+    "/api/sessions/end-others",
+    "/api/sessions/0123/end",
+    "/api/account/delete",
+    "/api/manage/users/ana",
+]
 
 
 @pytest.mark.parametrize("path", POSTS)

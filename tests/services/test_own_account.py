@@ -1,13 +1,19 @@
 """What users do with their own account: see their sessions, take their data along, and go."""
 
+import asyncio
+
 import aiohttp
 import pytest
 
+from nochat import bootstrap, registry
 from nochat.client import COOKIE
 from nochat.events import new_id
 from nochat.lab.people import Person
 from nochat.room import direct_room
-from nochat.text import DELETED
+from nochat.services.users import database
+from nochat.settings import Settings
+from nochat.stores.users import UserStore
+from nochat.text import DELETED, is_deleted
 from tests.services.conftest import a_name
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -181,3 +187,26 @@ async def test_an_export_is_all_of_oneself_and_nothing_of_others(url, monkeypatc
         assert [each["type"] for each in export["connections"]] == ["user.connected"]
         assert "secret" not in text
         assert "welcome" not in text
+
+
+async def test_a_deletion_that_a_crash_interrupted_goes_on_until_no_name_is_left(
+    tmp_path, monkeypatch, _quick_passwords
+):
+    """The account was gone, and nobody had been told."""
+    monkeypatch.setattr("nochat.deletions.EVERY", 0.05)
+    monkeypatch.setattr("nochat.deletions.QUIET", 0.2)
+    settings = Settings(data_dir=str(tmp_path), port=0, replica_url="off")
+    services = registry.services(registry.names(settings))
+    async with bootstrap.started(services, settings) as url, Person("ana", url) as ana:
+        await ana.says("hello")
+        token = next(each.value for each in ana._http.cookie_jar if each.key.startswith(COOKIE))
+    store = UserStore(database(settings))
+    store.remove(token, password(ana)["password"])
+    async with bootstrap.started(services, settings) as url, Person("bob", url) as bob:
+        await bob.until(lambda: erased(bob, "lobby"))
+        page = await bob.call("history", {"room": "lobby"})
+        assert [is_deleted(it["sender"]) for it in page["entries"] if "sender" in it] == [True]
+        async with asyncio.timeout(20):
+            while store.unfinished():
+                await asyncio.sleep(0.05)
+    store.close()
