@@ -129,6 +129,6 @@ async def test_an_export_is_asked_for_at_measure(attacked):
         assert {*statuses} == {200, 429}
         assert "not for eve" not in repr(answers)
         assert (await ana.asks("/api/me"))["user"] == "ana"
-        async with aiohttp.ClientSession() as nobody:
-            async with nobody.get(f"{url}/api/account/export") as response:
-                assert response.status == 401
+        path = f"{url}/api/account/export"
+        async with aiohttp.ClientSession() as nobody, nobody.get(path) as response:
+            assert response.status == 401
