@@ -8,7 +8,7 @@ from alembic import op
 
 from nochat.stores.users import exact
 
-revision = "0004"
+revision = "0005"
 down_revision = "0003"
 
 sessions = sa.table("sessions", sa.column("token"), sa.column("public"))
