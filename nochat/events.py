@@ -193,6 +193,15 @@ class ModerateMember(Command, frozen=True, tag="room.moderate"):
     manager: bool = False
 
 
+class EraseUser(Command, frozen=True, tag="room.erase-user"):
+    """Put `deleted_as` in a user's place, whose account is deleted: their messages stay."""
+
+    publisher: ClassVar[str] = "users"
+
+    user: UserName
+    deleted_as: UserName
+
+
 class MarkRead(Command, frozen=True, tag="room.mark-read"):
     """Say that a user has read a room up to a position."""
 
@@ -289,6 +298,18 @@ class MemberModerated(RoomEvent, frozen=True, tag="member.moderated"):
     action: Action
 
 
+class UserErased(RoomEvent, frozen=True, omit_defaults=True, tag="user.erased"):
+    """A user's account is deleted: their messages are `deleted_as`'s, their reactions are gone.
+
+    Whoever reads it in the history finds `deleted_as` in `user` too: the name is gone from there.
+    `title` is the room's other title, where the user's name was in it.
+    """
+
+    user: UserName
+    deleted_as: UserName
+    title: Annotated[str, Meta(max_length=80)] = ""
+
+
 Change = MessageEdited | MessageDeleted | ReactionChanged
 LogEntry = (
     RoomCreated
@@ -298,6 +319,7 @@ LogEntry = (
     | MessageSent
     | UserInvited
     | MemberModerated
+    | UserErased
     | Change
 )
 
@@ -443,6 +465,16 @@ class AccountChanged(Event, frozen=True, tag="user.account-changed"):
     by: UserName
     role: Role
     banned: bool
+
+
+class AccountDeleted(Event, frozen=True, tag="user.account-deleted"):
+    """A user deleted their account; where their name was, `deleted_as` is put.
+
+    Said again until nothing of the name is left, for what was under way when it was said before.
+    """
+
+    user: UserName
+    deleted_as: UserName
 
 
 class SessionsEnded(Event, frozen=True, tag="user.sessions-ended"):

@@ -21,6 +21,7 @@ from nochat.events import (
     RoomJoined,
     RoomLeft,
     SessionsEnded,
+    UserErased,
 )
 from nochat.requests import GetRooms, Rooms, RoomSummary, Session, WhoIs
 
@@ -152,7 +153,7 @@ class Questions:
 def gone(entry: RoomEvent) -> str:
     """Who is in the room no longer by this entry, if anybody."""
     match entry:
-        case RoomLeft():
+        case RoomLeft() | UserErased():
             return entry.user
         case MemberModerated(action="kick" | "ban"):
             return entry.member

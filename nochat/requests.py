@@ -5,7 +5,7 @@ they time out.
 """
 
 import time
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -25,6 +25,8 @@ from nochat.events import (
     Seconds,
     UserName,
 )
+
+Browser = Annotated[str, Meta(max_length=40)]  # "Firefox on Linux"
 
 CLOCKS = 60.0  # seconds that the clocks of two machines may differ: one of them slept, say
 
@@ -76,22 +78,24 @@ class Reply(Envelope, frozen=True, kw_only=True):
 
 
 class RegisterUser(PasswordRequest, frozen=True, tag="user.register"):
-    """Make an account and open its first session."""
+    """Make an account and open its first session, in a browser that is called so."""
 
     service: ClassVar[str] = "controller"
 
     user: UserName
     password: Password
+    browser: Browser = ""
 
 
 class LogIn(PasswordRequest, frozen=True, tag="user.log-in"):
-    """Open a session; what was typed as a name may be a password."""
+    """Open a session, in a browser called so; what was typed as a name may be a password."""
 
     secret: ClassVar[frozenset[str]] = Envelope.secret | {"user"}
     service: ClassVar[str] = "controller"
 
     user: str
     password: str
+    browser: Browser = ""
 
 
 class LogOut(Request, frozen=True, tag="user.log-out"):
@@ -100,6 +104,24 @@ class LogOut(Request, frozen=True, tag="user.log-out"):
     service: ClassVar[str] = "controller"
 
     token: str
+
+
+class EndSessions(Request, frozen=True, tag="user.end-sessions"):
+    """End a session's user's session of that id, or all but the session itself where `id` is ""."""
+
+    service: ClassVar[str] = "controller"
+
+    token: str
+    session: str = ""
+
+
+class DeleteAccount(PasswordRequest, frozen=True, tag="user.delete-account"):
+    """Delete the account of a session's user, who gives the password once more."""
+
+    service: ClassVar[str] = "controller"
+
+    token: str
+    password: str
 
 
 class ChangePassword(PasswordRequest, frozen=True, tag="user.change-password"):
@@ -130,6 +152,7 @@ class CreateUser(PasswordRequest, frozen=True, tag="users.create"):
 
     user: UserName
     password: Password
+    browser: Browser = ""
 
 
 class OpenSession(PasswordRequest, frozen=True, tag="users.open-session"):
@@ -140,6 +163,7 @@ class OpenSession(PasswordRequest, frozen=True, tag="users.open-session"):
 
     user: str
     password: str
+    browser: Browser = ""
 
 
 class CloseSession(Request, frozen=True, tag="users.close-session"):
@@ -148,6 +172,32 @@ class CloseSession(Request, frozen=True, tag="users.close-session"):
     service: ClassVar[str] = "users"
 
     token: str
+
+
+class CloseSessions(Request, frozen=True, tag="users.close-sessions"):
+    """End a session's user's session of that id, or all but the session itself where `id` is ""."""
+
+    service: ClassVar[str] = "users"
+
+    token: str
+    session: str = ""
+
+
+class GetSessions(Request, frozen=True, tag="users.sessions"):
+    """Ask for the sessions of a session's user."""
+
+    service: ClassVar[str] = "users"
+
+    token: str
+
+
+class RemoveAccount(PasswordRequest, frozen=True, tag="users.remove-account"):
+    """Remove the account of a session's user, and its sessions, if the password is right."""
+
+    service: ClassVar[str] = "users"
+
+    token: str
+    password: str
 
 
 class SetPassword(PasswordRequest, frozen=True, tag="users.set-password"):
@@ -296,6 +346,30 @@ class GetAllRooms(Request, frozen=True, tag="activity.all-rooms"):
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
 
 
+class GetTraces(Request, frozen=True, tag="activity.traces"):
+    """Ask in which rooms there is anything of a user."""
+
+    service: ClassVar[str] = "activity"
+    ordered: ClassVar[bool] = True
+
+    user: UserName
+
+
+class GetRecords(Request, frozen=True, tag="activity.records"):
+    """Ask for what is stored of one user: a page of `kind`, after the mark `after`.
+
+    `room` is the room of the messages.
+    """
+
+    service: ClassVar[str] = "activity"
+
+    user: UserName
+    kind: Literal["messages", "reads", "mentions", "connections"]
+    room: str = ""
+    after: str | Moment | None = None
+    limit: Annotated[int, Meta(ge=1, le=500)] = 500
+
+
 class GetTrends(Analysis, frozen=True, tag="activity.trends"):
     """Ask for what people do in public rooms: users, rooms, words and hours since a time."""
 
@@ -327,6 +401,33 @@ class Over(Reply, frozen=True, tag="users.sessions-over"):
     """Sessions that are over, by their digests."""
 
     sessions: list[str] = []
+
+
+class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A session as its user sees it; times are in seconds since 1970, 0 where nobody knows.
+
+    `session` is what to call it by: it tells nothing of the token. `current` is the one that asks.
+    """
+
+    session: str
+    browser: str = ""
+    created: float = 0.0
+    expires: float = 0.0
+    current: bool = False
+
+
+class Sessions(Reply, frozen=True, tag="users.sessions-are"):
+    """A user's sessions, the newest first."""
+
+    sessions: list[SessionInfo] = []
+
+
+class Removal(Reply, frozen=True, tag="users.removed"):
+    """An account is gone, with its sessions (`ended`); `deleted_as` stands in its place."""
+
+    user: UserName
+    deleted_as: UserName
+    ended: list[str] = []
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -437,6 +538,19 @@ class FoundMessages(Reply, frozen=True, tag="activity.found-messages"):
     """Those of the messages asked for that the log has."""
 
     found: list[MessageKey] = []
+
+
+class Traces(Reply, frozen=True, tag="activity.traces-are"):
+    """Rooms by their ids."""
+
+    rooms: list[str] = []
+
+
+class Records(Reply, frozen=True, tag="activity.records-are"):
+    """What is stored of a user; `after` is the mark to go on from, None at the end."""
+
+    records: list[dict[str, Any]] = []
+    after: str | float | None = None
 
 
 class Found(Reply, frozen=True, tag="activity.found"):

@@ -12,6 +12,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
+from nochat.browsers import described
 from nochat.bus import Bus
 from nochat.errors import Busy, RequestFailed, Unavailable
 from nochat.events import RoomId, UserName
@@ -60,6 +61,7 @@ class Caller:
         session: whose it is; no user: nobody's.
         token: of the session.
         path: what stands in the path, by name.
+        browser: what to call the browser.
         cookie: a new session's token to be set; "" ends the session; None leaves it.
     """
 
@@ -68,6 +70,7 @@ class Caller:
     token: str
     path: dict[str, str]
     address: str
+    browser: str = ""
     cookie: str | None = None
 
     @property
@@ -86,7 +89,8 @@ class Call:
     Attributes:
         method: `GET`: `takes` is the query; `POST`: it is the JSON body.
         path: may hold names in braces.
-        act: does it; the first line of its docstring is the summary.
+        act: does it, and returns what to answer, or a `Response`; the first line of its docstring
+            is the summary.
         takes: the shape of what it is sent.
         gives: the shape of what it answers.
         needs: who may call: anybody, a user, a manager.
@@ -143,7 +147,7 @@ def _endpoint(call: Call, shared: Shared) -> Callable[[HttpRequest], Awaitable[R
             body = await _body(call, request)
             caller = await _caller(call, request, shared)
             answer = await call.act(caller, _sent(call, request, body))
-            response = reply(answer)
+            response = answer if isinstance(answer, Response) else reply(answer)
             _set_cookie(response, caller, request)
             return response
         except Exception as error:
@@ -164,7 +168,8 @@ async def _caller(call: Call, request: HttpRequest, shared: Shared) -> Caller:
     if session.user and (wait := shared.limit.wait(session.user, call.cost)):
         raise NotAllowed(429, "too many requests; wait a moment", wait)
     path = {name: str(value) for name, value in request.path_params.items()}
-    return Caller(shared, session, token, path, address(request.scope))
+    browser = described(request.headers.get("user-agent", ""))
+    return Caller(shared, session, token, path, address(request.scope), browser)
 
 
 async def _body(call: Call, request: HttpRequest) -> bytes:

@@ -17,6 +17,7 @@ from nochat.events import (
     DeleteMessage,
     DeleteRoom,
     EditMessage,
+    EraseUser,
     Event,
     InviteUser,
     JoinRoom,
@@ -37,10 +38,11 @@ from nochat.events import (
     RoomLeft,
     RoomRead,
     SendMessage,
+    UserErased,
     UserInvited,
 )
 from nochat.requests import RoomState, Said
-from nochat.text import identity
+from nochat.text import identity, is_deleted
 
 # Messages that a room recognises when they are sent again; of older ones the log is asked.
 REMEMBERED = 1000
@@ -76,6 +78,7 @@ class Room:
         recent: when the last messages were sent, by sender and client id, the oldest first.
         since: when the last message was sent that `recent` has forgotten; 0: it has all.
         messages: what is known of messages, by position; `learn` tells of older ones.
+        erased: names of deleted accounts; what these had sent before comes too late.
     """
 
     id: str
@@ -91,6 +94,7 @@ class Room:
     recent: dict[tuple[str, str], float] = field(default_factory=dict)
     since: float = 0.0
     messages: dict[int, Said] = field(default_factory=dict)
+    erased: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, state: RoomState) -> Self:
@@ -150,6 +154,7 @@ class Room:
         """What happens by this command; nothing, if it happened already."""
         try:
             self._check_not_deleted(command)
+            self._check_not_erased(command)
             return self._decisions[type(command)](self, command)
         except Refused as refused:
             user = getattr(command, "user", "") or getattr(command, "sender", "")
@@ -263,6 +268,39 @@ class Room:
                     self.banned.add(member)
         return [MemberModerated(self.id, self._next(), command.user, member, action)]
 
+    def _erase(self, command: EraseUser) -> list[Event]:
+        """Their messages stay, under another name; that is all that stays."""
+        user, name = command.user, command.deleted_as
+        if not self.title or user in self.erased:
+            return []
+        title = self._title_without(user, name) if self.kind == "direct" else self.title
+        if self.kind == "direct" and user in self.members:
+            self.members.add(name)
+        for people in (self.members, self.invited, self.muted, self.banned):
+            people.discard(user)
+        self.owner = "" if self.owner == user else self.owner
+        self.recent = {
+            (name if sender == user else sender, client_id): at
+            for (sender, client_id), at in self.recent.items()
+        }
+        self.messages = {at: _without(said, user, name) for at, said in self.messages.items()}
+        self.erased.add(user)
+        changed = "" if title == self.title else title
+        self.title = title
+        return [UserErased(self.id, self._next(), user, name, changed)]
+
+    def _title_without(self, user: str, name: str) -> str:
+        """The title of a room of two, which is made of their names."""
+        return " & ".join(name if each == user else each for each in self.title.split(" & "))
+
+    def _check_not_erased(self, command: Command) -> None:
+        """See that nobody acts, or is let in, whose account is deleted."""
+        if not self.erased or isinstance(command, EraseUser):
+            return
+        fields = ("user", "sender", "invitee", "member", "peer")
+        if self.erased & {getattr(command, each, "") for each in fields}:
+            raise Refused("this account was deleted")
+
     # ---- what is said in it ---------------------------------------------------------------------
 
     def _send(self, command: SendMessage) -> list[Event]:
@@ -333,7 +371,7 @@ class Room:
         return self.position
 
     def _check_not_deleted(self, command: Command) -> None:
-        if self.deleted and not isinstance(command, CreateRoom | DeleteRoom):
+        if self.deleted and not isinstance(command, CreateRoom | DeleteRoom | EraseUser):
             raise Refused("there is no such room")
 
     def _check_member(self, user: str) -> None:
@@ -349,6 +387,8 @@ class Room:
         self._check_member(user)
         if user in self.muted:
             raise Refused("you are muted in this room")
+        if self.kind == "direct" and any(map(is_deleted, self.members)):
+            raise Refused("this account was deleted")
 
     def _is_message(self, position: int) -> bool:
         """Whether there is one; it may be deleted."""
@@ -375,9 +415,20 @@ class Room:
         LeaveRoom: _leave,
         InviteUser: _invite,
         ModerateMember: _moderate,
+        EraseUser: _erase,
         SendMessage: _send,
         EditMessage: _edit,
         DeleteMessage: _delete,
         React: _react,
         MarkRead: _read,
     }
+
+
+def _without(said: Said, user: str, name: str) -> Said:
+    """A message without a user: another name is its sender's, and reactions are gone."""
+    kept = {each: [it for it in who if it != user] for each, who in (said.reactions or {}).items()}
+    return msgspec.structs.replace(
+        said,
+        sender=name if said.sender == user else said.sender,
+        reactions=said.reactions and {each: who for each, who in kept.items() if who},
+    )

@@ -42,6 +42,9 @@ def _marks() -> str:
 
 MARKS = _marks()  # parts of letters, which Python's `\w` leaves out
 
+# How the names begin that take the place of deleted accounts': nobody may be called so.
+DELETED = "~deleted-"
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile(rf"[\x00-\x1f\x7f-\x9f{BIDI}]")
 _NAME = re.compile(rf"\w[\w{MARKS}.-]*")
@@ -73,6 +76,11 @@ def identity(name: str) -> str:
     `josé` and `jose` are two people. Not composed at the end, as what older versions stored.
     """
     return fold(name)
+
+
+def is_deleted(name: str) -> bool:
+    """Whether a name stands for an account that was deleted."""
+    return name.startswith(DELETED)
 
 
 # ---- what is taken ------------------------------------------------------------------------------

@@ -16,11 +16,13 @@ from nochat.bus import connect
 from nochat.cli import main
 from nochat.errors import NochatError, Unavailable
 from nochat.events import (
+    AccountDeleted,
     MessageSent,
     RoomCreated,
     RoomJoined,
     RoomRead,
     UserConnected,
+    UserErased,
     UserNotified,
     new_id,
 )
@@ -76,6 +78,19 @@ async def test_what_was_recorded_is_seen_again(settings, folder, mongodb_server)
     assert rooms[0].unread == 19
     assert (users, connections) == ([("ana", 56)], 1)
     assert told == [f"{len(EVENTS)} events of 1 of 1 files"]
+
+
+async def test_what_was_deleted_is_deleted_again(settings, folder):
+    """The files have the name of whoever deleted their account; the restored store has not."""
+    gone = "~deleted-0123456789abcdef"
+    erasure = [AccountDeleted("ana", gone), UserErased("lobby", 60, "ana", gone)]
+    await Journal(folder).record([*EVENTS, *erasure])
+    (file,) = folder.names()
+    assert b"ana" in gzip.decompress(folder.read(file))
+    await restore(settings, "", print)
+    entries, rooms, users, connections = await seen(settings)
+    assert (users, connections) == ([(gone, 56)], 0)
+    assert (rooms[0].members, "'ana'" in repr(entries)) == (["bob"], False)
 
 
 async def test_what_was_written_twice_is_there_once(settings, folder):

@@ -12,6 +12,7 @@ from nochat.events import (
     DeleteMessage,
     DeleteRoom,
     EditMessage,
+    EraseUser,
     InviteUser,
     JoinRoom,
     LeaveRoom,
@@ -30,6 +31,7 @@ from nochat.events import (
     RoomLeft,
     RoomRead,
     SendMessage,
+    UserErased,
     UserInvited,
 )
 from nochat.requests import RoomInfo, RoomState, Said
@@ -62,6 +64,8 @@ commands = st.lists(
     ),
     max_size=40,
 )
+erasures = st.builds(EraseUser, st.just("r"), users, st.just("~deleted-0"))
+with_an_erasure = st.tuples(commands, erasures, commands).map(lambda it: [*it[0], it[1], *it[2]])
 
 
 def kinds(events):
@@ -72,7 +76,7 @@ def room_of(*members: str) -> Room:
     return Room("r", "Room", owner=members[0] if members else "", members=set(members))
 
 
-@given(commands)
+@given(with_an_erasure)
 def test_positions_have_no_gap_and_no_repeat(sequence):
     room = Room("r")
     events = [event for command in sequence for event in room.decide(command)]
@@ -80,7 +84,7 @@ def test_positions_have_no_gap_and_no_repeat(sequence):
     assert positions == list(range(1, len(positions) + 1))
 
 
-@given(commands)
+@given(with_an_erasure)
 def test_the_same_command_again_changes_nothing(sequence):
     room = Room("r")
     for command in sequence:
@@ -559,3 +563,68 @@ def test_the_lobby_and_rooms_of_two_are_not_deleted():
     for room, said in ((lobby, "lobby stays"), (pair, "no such room"), (Room("x"), "no such room")):
         assert said in reason(room.decide(DeleteRoom(room.id, "boss", manager=True)))
         assert not room.deleted
+
+
+# ---- accounts that are deleted ------------------------------------------------------------------
+
+GONE = "~deleted-0123456789abcdef"
+
+
+def erase(room: Room, user: str = "ana") -> list:
+    return room.decide(EraseUser(room.id, user, GONE))
+
+
+def test_who_is_erased_is_nobody_here_any_more_and_their_messages_are_nobody_s():
+    room = room_of("ana", "bob")
+    room.decide(SendMessage("r", "ana", "a", "by ana"))
+    room.decide(SendMessage("r", "bob", "b", "by bob"))
+    room.decide(React("r", "ana", 2, "👍"))
+    room.decide(React("r", "bob", 2, "👍"))
+    (event,) = erase(room)
+    assert isinstance(event, UserErased)
+    assert (event.user, event.deleted_as, event.title) == ("ana", GONE, "")
+    assert (room.members, room.owner, room.messages[1].sender) == ({"bob"}, "", GONE)
+    assert room.messages[2].reactions == {"👍": ["bob"]}
+    assert erase(room) == []
+    assert kinds(room.decide(DeleteMessage("r", "bob", 1))) == [CommandRejected]
+    assert kinds(room.decide(DeleteMessage("r", "eve", 1, manager=True))) == [MessageDeleted]
+
+
+def test_nothing_that_a_deleted_user_had_sent_before_counts_after():
+    room = room_of("ana", "bob")
+    erase(room)
+    for late in (
+        JoinRoom("r", "ana"),
+        SendMessage("r", "ana", "a", "too late"),
+        CreateRoom("r", "ana", "Mine"),
+        MarkRead("r", "ana", 1),
+        InviteUser("r", "bob", "ana"),
+        ModerateMember("r", "eve", "ana", "ban", manager=True),
+    ):
+        assert reasons(room.decide(late)) == ["this account was deleted"]
+    assert (room.members, room.invited, room.banned) == ({"bob"}, set(), set())
+
+
+def test_a_room_of_two_stays_for_the_other_who_writes_to_nobody():
+    room = Room(direct_room("ana", "bob"))
+    room.decide(OpenDirect(room.id, "ana", "bob"))
+    room.decide(SendMessage(room.id, "ana", "a", "between us"))
+    (event,) = erase(room)
+    assert event.title == f"{GONE} & bob"
+    assert (room.members, room.title) == ({GONE, "bob"}, event.title)
+    again = Room.of(RoomState(room=RoomInfo(room=room.id, kind="direct", members=[GONE, "bob"])))
+    for each in (room, again):
+        sent = each.decide(SendMessage(each.id, "bob", "b", "anybody?"))
+        assert reasons(sent) == ["this account was deleted"]
+    assert kinds(room.decide(OpenDirect(room.id, "bob", "ana"))) == [CommandRejected]
+
+
+def test_a_room_that_nobody_made_is_not_made_by_an_erasure():
+    assert erase(Room("r")) == []
+
+
+def test_a_deleted_room_lets_go_of_a_deleted_user_too():
+    room = room_of("ana", "bob")
+    room.decide(DeleteRoom("r", "boss", manager=True))
+    assert kinds(erase(room)) == [UserErased]
+    assert room.owner == ""

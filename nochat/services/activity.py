@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, get_args
 
 from nochat import embedded
 from nochat.events import (
+    AccountDeleted,
     Event,
     LogEntry,
     RoomRead,
@@ -22,14 +23,18 @@ from nochat.requests import (
     FoundRooms,
     GetAllRooms,
     GetHistory,
+    GetRecords,
     GetRooms,
     GetRoomState,
+    GetTraces,
     GetTrends,
     History,
     MessageKey,
+    Records,
     Rooms,
     RoomState,
     SearchMessages,
+    Traces,
     Trends,
 )
 from nochat.service import Context, Service
@@ -64,6 +69,7 @@ async def store(context: Context) -> AsyncIterator["ActivityStore"]:
     UserConnected,
     UserDisconnected,
     UserNotified,
+    AccountDeleted,
     many=True,
 )
 async def record(events: list[Event], context: Context) -> None:
@@ -119,6 +125,19 @@ async def history(request: GetHistory, context: Context) -> History:
     found: History = await context.resource.history(
         request.room, request.after, request.before, request.limit, request.user
     )
+    return found
+
+
+@service.on(GetTraces)
+async def traces(request: GetTraces, context: Context) -> Traces:
+    """Say in which rooms there is anything of a user."""
+    return Traces(rooms=await context.resource.traces(request.user))
+
+
+@service.on(GetRecords)
+async def records(request: GetRecords, context: Context) -> Records:
+    """Give a page of what is stored of one user."""
+    found: Records = await context.resource.records(request)
     return found
 
 

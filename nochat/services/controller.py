@@ -12,12 +12,14 @@ from nochat.bus import Queue
 from nochat.bus.routing import route
 from nochat.events import (
     AccountChanged,
+    AccountDeleted,
     Command,
     CreateRoom,
     DeleteMessage,
     DeleteRoom,
     EditMessage,
     Envelope,
+    EraseUser,
     Event,
     InviteUser,
     JoinRoom,
@@ -41,7 +43,10 @@ from nochat.requests import (
     ChangeAccount,
     ChangePassword,
     CloseSession,
+    CloseSessions,
     CreateUser,
+    DeleteAccount,
+    EndSessions,
     FindMessages,
     FoundMessages,
     GetHistory,
@@ -52,6 +57,8 @@ from nochat.requests import (
     MessageKey,
     OpenSession,
     RegisterUser,
+    Removal,
+    RemoveAccount,
     RoomState,
     Said,
     Session,
@@ -93,6 +100,7 @@ def forget(rooms: Rooms, queue: Queue) -> None:
     LeaveRoom,
     InviteUser,
     ModerateMember,
+    EraseUser,
     SendMessage,
     EditMessage,
     DeleteMessage,
@@ -152,7 +160,7 @@ async def _said(room: str, position: int, context: Context) -> Said:
 @service.on(RegisterUser)
 async def register(request: RegisterUser, context: Context) -> list[Envelope]:
     """Make the account and open its first session."""
-    asked = CreateUser(user=request.user, password=request.password)
+    asked = CreateUser(user=request.user, password=request.password, browser=request.browser)
     session: Session = await context.bus.request(asked)
     return [UserRegistered(user=request.user), UserLoggedIn(user=request.user), session]
 
@@ -160,7 +168,7 @@ async def register(request: RegisterUser, context: Context) -> list[Envelope]:
 @service.on(LogIn)
 async def log_in(request: LogIn, context: Context) -> list[Envelope]:
     """Open a session, or say in the log that somebody could not."""
-    asked = OpenSession(user=request.user, password=request.password)
+    asked = OpenSession(user=request.user, password=request.password, browser=request.browser)
     session: Session = await context.bus.request(asked)
     if not session.user:
         return [LogInFailed(user=session.account), session]
@@ -174,6 +182,23 @@ async def log_out(request: LogOut, context: Context) -> list[Envelope]:
     if not session.user:
         return [session]
     return [UserLoggedOut(user=session.user), *_ended(session.user, session.ended), session]
+
+
+@service.on(EndSessions)
+async def end_sessions(request: EndSessions, context: Context) -> list[Envelope]:
+    """End other sessions of a user, or one."""
+    asked = CloseSessions(token=request.token, session=request.session)
+    session: Session = await context.bus.request(asked)
+    return [*_ended(session.user, session.ended, "from another session"), session]
+
+
+@service.on(DeleteAccount)
+async def delete_account(request: DeleteAccount, context: Context) -> list[Envelope]:
+    """Remove the account: whose it was is out at once, and nothing of the name shall be left."""
+    asked = RemoveAccount(token=request.token, password=request.password)
+    removal: Removal = await context.bus.request(asked)
+    deleted = AccountDeleted(user=removal.user, deleted_as=removal.deleted_as)
+    return [*_ended(removal.user, removal.ended, "this account was deleted"), deleted, removal]
 
 
 @service.on(ChangePassword)

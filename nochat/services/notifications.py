@@ -6,6 +6,7 @@ from nochat.mentions import may_mention, mentioned
 from nochat.requests import GetRoomState, RoomState
 from nochat.room import DIRECT
 from nochat.service import Context, Service
+from nochat.text import is_deleted
 
 service = Service("notifications")
 
@@ -31,4 +32,5 @@ async def notify(message: MessageSent, context: Context) -> list[UserNotified]:
             "direct" if direct else "mention",
         )
         for member in sorted(concerned - {message.sender})
+        if not is_deleted(member)
     ]

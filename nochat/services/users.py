@@ -5,19 +5,29 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, NamedTuple
 
+from nochat import deletions
+from nochat.background import Background
+from nochat.events import AccountDeleted, EraseUser
 from nochat.pool import BoundedPool
 from nochat.requests import (
     Accounts,
     CloseSession,
+    CloseSessions,
     CreateUser,
     FindUser,
     GetAccounts,
+    GetSessions,
+    GetTraces,
     KeepSessions,
     OpenSession,
     Over,
+    Removal,
+    RemoveAccount,
     Session,
+    Sessions,
     SetAccount,
     SetPassword,
+    Traces,
     WhoIs,
 )
 from nochat.service import Context, Service
@@ -55,21 +65,30 @@ async def users(context: Context) -> AsyncIterator[Users]:
     store = await to_thread(UserStore, database(settings), *lives)
     context.bus.tally.store = store.product
     with closing(store), closing(BoundedPool(MANY)) as hashing:
-        yield Users(store, hashing)
+        background = Background()
+        background.start(deletions.carry_on(store, context.bus))
+        try:
+            yield Users(store, hashing)
+        finally:
+            background.cancel()
 
 
 @service.on(CreateUser)
 async def create(request: CreateUser, context: Context) -> Session:
     """Store an account, and open its first session."""
     users: Users = context.resource
-    return await users.hashing.run(users.store.create, request.user, request.password)
+    return await users.hashing.run(
+        users.store.create, request.user, request.password, request.browser
+    )
 
 
 @service.on(OpenSession)
 async def open_session(request: OpenSession, context: Context) -> Session:
     """Check the password and open a session."""
     users: Users = context.resource
-    return await users.hashing.run(users.store.open_session, request.user, request.password)
+    return await users.hashing.run(
+        users.store.open_session, request.user, request.password, request.browser
+    )
 
 
 @service.on(CloseSession)
@@ -77,6 +96,35 @@ async def close_session(request: CloseSession, context: Context) -> Session:
     """End a session."""
     session: Session = await to_thread(context.resource.store.close_session, request.token)
     return session
+
+
+@service.on(CloseSessions)
+async def close_sessions(request: CloseSessions, context: Context) -> Session:
+    """End a user's session, or all the others."""
+    session: Session = await to_thread(
+        context.resource.store.close_sessions, request.token, request.session
+    )
+    return session
+
+
+@service.on(GetSessions)
+async def sessions(request: GetSessions, context: Context) -> Sessions:
+    """List a user's sessions."""
+    return Sessions(sessions=await to_thread(context.resource.store.sessions, request.token))
+
+
+@service.on(RemoveAccount)
+async def remove(request: RemoveAccount, context: Context) -> Removal:
+    """Remove an account."""
+    users: Users = context.resource
+    return await users.hashing.run(users.store.remove, request.token, request.password)
+
+
+@service.on(AccountDeleted)
+async def erase(event: AccountDeleted, context: Context) -> list[EraseUser]:
+    """Have the name taken out of each room that has it."""
+    found: Traces = await context.bus.request(GetTraces(user=event.user))
+    return [EraseUser(room, event.user, event.deleted_as) for room in found.rooms]
 
 
 @service.on(WhoIs)

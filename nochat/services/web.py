@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from nochat import management, openapi, origin
+from nochat.account import OwnAccount
 from nochat.bus import Bus
 from nochat.events import Count, Moment, Password, Role, ServiceReported
 from nochat.incoming import AskedName, Incoming, NewName
@@ -143,7 +144,8 @@ class Web:
         self._counted, self._counting = Remembered(REMEMBERED), asyncio.Lock()
         reserved = [*settings.reserved.split(","), settings.bot_name]
         self._reserved = {identity(name.strip()) for name in reserved}
-        calls = [*self._calls(), *management.CALLS]
+        own = OwnAccount(settings, self._attempts)
+        calls = [*self._calls(), *own.calls, *management.CALLS]
         self.openapi = openapi.document(calls)
         self.app = Starlette(
             routes=[
@@ -179,13 +181,14 @@ class Web:
         if identity(sent.user) in self._reserved:
             raise NotAllowed(409, "this name is taken; choose another")
         await _check(sent.password, sent.user)
-        asked = RegisterUser(user=sent.user, password=sent.password)
+        asked = RegisterUser(user=sent.user, password=sent.password, browser=caller.browser)
         return await _enter(caller, await caller.bus.request(asked))
 
     async def _log_in(self, caller: Caller, sent: Credentials) -> Name:
         """Open a session."""
         self._attempts.check(caller, sent.user)
-        session = await caller.bus.request(LogIn(user=sent.user, password=sent.password))
+        asked = LogIn(user=sent.user, password=sent.password, browser=caller.browser)
+        session = await caller.bus.request(asked)
         if not session.user:
             raise NotAllowed(401, session.reason)
         return await _enter(caller, session)

@@ -9,6 +9,18 @@ export const logIn = (user, password) => call("api/login", { user, password });
 export const logOut = () => call("api/logout", {});
 export const changePassword = (old, next) => call("api/password", { old, new: next });
 
+export const sessions = () => call("api/sessions");
+export const endSession = (session) => call(`api/sessions/${session}/end`, {});
+export const endOtherSessions = () => call("api/sessions/end-others", {});
+export const deleteAccount = (password) => call("api/account/delete", { password });
+
+/** All that the chat stores of this user, as a file. */
+export async function takeData() {
+  const answer = await ask("api/account/export");
+  if (answer.ok) return answer.blob();
+  throw await failureOf(answer);
+}
+
 /** Names of users that begin so. */
 export async function users(prefix) {
   return (await call(`api/users?${new URLSearchParams({ prefix })}`)).users;
@@ -24,11 +36,13 @@ export class CallFailed extends Error {
 
 export async function call(path, data) {
   const answer = await ask(path, data);
-  const content = await answer.json().catch(() => ({}));
-  if (!answer.ok) {
-    throw new CallFailed(content.error ? reason(content.error) : words.noAnswer, answer.status);
-  }
-  return content;
+  if (!answer.ok) throw await failureOf(answer);
+  return answer.json().catch(() => ({}));
+}
+
+async function failureOf(answer) {
+  const { error } = await answer.json().catch(() => ({}));
+  return new CallFailed(error ? reason(error) : words.noAnswer, answer.status);
 }
 
 function ask(path, data) {

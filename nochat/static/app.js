@@ -13,6 +13,7 @@ import { hasReacted } from "./reactions.js";
 import * as session from "./session.js";
 import { shielded } from "./shield.js";
 import { idBeside, privateId } from "./text.js";
+import { Account } from "./view/account.js";
 import * as alerts from "./view/alerts.js";
 import { copied } from "./view/clipboard.js";
 import { Composer } from "./view/composer.js";
@@ -31,7 +32,7 @@ import { Rooms } from "./view/rooms.js";
 import { Search } from "./view/search.js";
 import { Settings } from "./view/settings.js";
 import { Whom } from "./view/whom.js";
-import { speak, words } from "./words.js";
+import { nameOf, speak, words } from "./words.js";
 
 const LOBBY = "lobby";
 const ENOUGH = 30; // entries to begin with in a room that is opened
@@ -85,8 +86,20 @@ const composer = new Composer({
 });
 const header = new Header({ invite, link: () => copyLink({}), leave: leaveRoom });
 const people = new People({ write, moderate });
-const search = new Search({ find, show: showMessage, title: (id) => model.titleOf(id) });
-const settings = new Settings({ speak: translate, change: api.changePassword, leave: logOut });
+const search = new Search({ find, show: showMessage, title: (id) => nameOf(model.titleOf(id)) });
+const account = new Account({
+  sessions: api.sessions,
+  end: api.endSession,
+  endOthers: api.endOtherSessions,
+  take: api.takeData,
+  remove: deleteAccount,
+});
+const settings = new Settings({
+  opened: () => account.show(),
+  speak: translate,
+  change: api.changePassword,
+  leave: logOut,
+});
 
 wireDrawers();
 wireDialogs();
@@ -156,12 +169,24 @@ async function logOut() {
     closeDialogs();
     return failed(error); // still logged in: nobody may believe otherwise
   }
+  forget(user);
+}
+
+async function deleteAccount(password) {
+  const { user } = model;
+  await api.deleteAccount(password);
+  forget(user, words.accountDeleted);
+}
+
+/** Nothing of who leaves for good is kept here. */
+function forget(user, message) {
   session.announce();
   composer.clear();
   drafts.forget(user);
   outbox.forget(user);
   model.outgoing.forEach(({ room }) => room.outgoing.clear());
-  exit();
+  exit(message);
+  outbox.forget(user);
   point(); // whoever comes next begins anew
 }
 
@@ -392,7 +417,7 @@ function refused(reason, room) {
 }
 
 function notified({ room: id, sender, text, reason }) {
-  const title = reason === "direct" ? words.wrote(sender) : words.mentioned(sender, model.titleOf(id));
+  const title = reason === "direct" ? words.wrote(nameOf(sender)) : words.mentioned(nameOf(sender), model.titleOf(id));
   const said = plain(text);
   alerts.alert(title, said, id, () => open(id));
   if (id === model.current && !document.hidden) return;
@@ -456,6 +481,10 @@ function settle() {
   if (model.current && !model.room.member) {
     model.current = "";
     point();
+  }
+  if (model.room?.stale) {
+    model.room.stale = false;
+    connection.lookBack(model.room).catch(() => {}); // the button for earlier messages stays
   }
   if (!model.room || document.hidden || !log.follows(model.room)) return;
   const position = model.readAll(model.room);

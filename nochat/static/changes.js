@@ -1,5 +1,6 @@
 /** What becomes of a message after it was sent: edits, deletion, reactions. */
 
+import { isErasure } from "./erased.js";
 import { gathered, react } from "./reactions.js";
 
 const CHANGES = new Map(Object.entries({
@@ -8,7 +9,7 @@ const CHANGES = new Map(Object.entries({
   "reaction.changed": (message, { user, emoji, on }) => react(message.reactions, emoji, user, on),
 }));
 
-export const isChange = ({ type }) => CHANGES.has(type);
+export const isChange = (entry) => CHANGES.has(entry.type) || isErasure(entry);
 
 /** An entry as it came from the chat, made ready for its changes. */
 export const received = (entry) =>

@@ -4,7 +4,7 @@ const TOGETHER = 300; // seconds within which a sender's messages are shown as o
 const COMINGS = new Set(["room.joined", "room.left"]);
 const NOTES = new Set(["room.created", "user.invited", "member.moderated"]);
 
-export const messageKey = ({ sender, client_id }) => `message ${sender} ${client_id}`;
+export const messageKey = ({ sender, formerly = sender, client_id }) => `message ${formerly} ${client_id}`;
 
 /** Each line has a `key` of its own, that stays the same from "sending" to its place in the log. */
 export function linesOf(entries, seam, user) {

@@ -1,6 +1,7 @@
 /** One room: its people, its log, what is unread in it. Pure state. */
 
 import { apply, isChange } from "./changes.js";
+import { isDeleted, isErasure, rename } from "./erased.js";
 import { RoomLog } from "./roomlog.js";
 
 export class Room {
@@ -21,6 +22,7 @@ export class Room {
   log = new RoomLog();
   outgoing = new Map(); // client id -> message of ours that has no position yet
   typing = new Map(); // user -> until when to show it
+  stale = false; // whether what is here of the log must be asked for again
   answered = new Map(); // position -> a message that is quoted and not in the log here; null: none
 
   constructor(id) {
@@ -71,7 +73,8 @@ export class Room {
 
   /** Take an entry's word on title, kind and people; or on a message, if it is a change. */
   learn(entry, user) {
-    if (isChange(entry)) {
+    if (isErasure(entry)) this.#erase(entry);
+    else if (isChange(entry)) {
       for (const copy of [this.log.at(entry.target), this.answered.get(entry.target)]) apply(entry, copy);
     } else LESSONS.get(entry.type)?.(this, entry);
     this.member = this.members.has(user);
@@ -80,7 +83,28 @@ export class Room {
 
   /** A page came in front: what became of its messages may have come before. */
   reapply() {
-    for (const change of this.log.changes) apply(change, this.log.at(change.target));
+    for (const change of this.log.changes) {
+      if (isErasure(change)) this.#rename(change);
+      else apply(change, this.log.at(change.target));
+    }
+  }
+
+  /** Somebody deleted their account. Who was away then hears no name, and asks for all again. */
+  #erase({ user, deleted_as, title, position }) {
+    if (this.kind === "direct" && this.members.has(user)) this.members.add(deleted_as);
+    for (const people of [this.members, this.muted, this.banned, this.typing]) {
+      if (user !== deleted_as) people.delete(user);
+    }
+    if (this.owner === user) this.owner = "";
+    if (title) this.title = title;
+    if (user !== deleted_as) return this.#rename({ user, deleted_as });
+    this.log.forget(position);
+    this.answered.clear();
+    this.stale = true;
+  }
+
+  #rename(erasure) {
+    for (const entry of [...this.log.entries, ...this.answered.values()]) rename(entry, erasure);
   }
 
   /** The message at a position, as far as it is here; null is nowhere, undefined not here yet. */
@@ -93,8 +117,13 @@ export class Room {
     return this.kind !== "direct" && (role === "manager" || (this.member && this.owner === user));
   }
 
+  /** Whether the other one in a direct room is no more. */
+  get isOver() {
+    return this.kind === "direct" && [...this.members].some(isDeleted);
+  }
+
   mayWrite(user) {
-    return this.member && !this.muted.has(user);
+    return this.member && !this.muted.has(user) && !this.isOver;
   }
 }
 

@@ -62,6 +62,14 @@ export class RoomLog {
     this.complete = !more;
   }
 
+  /** What came up to a position is out of date: it must be asked for again. */
+  forget(position) {
+    this.entries = this.entries.slice(this.indexOf(position + 1));
+    this.changes = this.changes.filter((change) => change.position > position);
+    this.first = Math.max(this.first, position + 1);
+    this.complete = false;
+  }
+
   /** Where in `entries` the first one at or after a position is. */
   indexOf(position) {
     let [low, high] = [0, this.entries.length];

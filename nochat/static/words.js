@@ -1,5 +1,6 @@
 /** The language in use: `words` is everything that the page says by itself. */
 
+import { isDeleted } from "./erased.js";
 import en from "./words/en.js";
 import es from "./words/es.js";
 
@@ -26,6 +27,9 @@ export function fill(tree) {
     }
   }
 }
+
+/** What to call a user: whose account is deleted has no name. */
+export const nameOf = (user) => (isDeleted(user) ? words.deletedUser : user);
 
 /** A reason that the server gave, in the language in use where that is known. */
 export function reason(given) {

@@ -22,8 +22,10 @@ from nochat.requests import (
     FindRooms,
     Found,
     FoundRooms,
+    GetRecords,
     History,
     MessageKey,
+    Records,
     RoomInfo,
     Rooms,
     RoomState,
@@ -33,7 +35,7 @@ from nochat.requests import (
     Trends,
 )
 from nochat.room import REMEMBERED
-from nochat.stores import analytics, documents, reindex
+from nochat.stores import analytics, documents, records, reindex
 from nochat.stores.mongodb import DUPLICATE_KEY, answering, client
 from nochat.terms import searchable
 
@@ -92,6 +94,12 @@ class ActivityStore:
         await log.create_index([("at", ASCENDING)])
         await self._db["connections"].create_index([("user", ASCENDING), ("at", ASCENDING)])
         await self._db["connections"].create_index([("at", ASCENDING)])
+        # For who deletes their account: messages, which have none of these fields, are left out.
+        for named in documents.NAMED:
+            keys = [(named, ASCENDING), ("room", ASCENDING)]
+            there = {named: {"$exists": True}}
+            await log.create_index(keys, partialFilterExpression=there)
+        await self._db["mentions"].create_index("sender")
 
     def reindexing(self) -> AbstractAsyncContextManager[asyncio.Task[None]]:
         """Bring older messages up to date in the background, until the block ends."""
@@ -338,6 +346,25 @@ class ActivityStore:
         async with answering():
             found = await self._db["rooms"].find(query, {"position": 1}).to_list()
         return {each["_id"]: each["position"] for each in found}
+
+    async def traces(self, user: str) -> list[str]:
+        """The rooms in which there is anything of a user, who has come into each of them once."""
+        inside = [{each: user} for each in ("members", "invited", "muted", "banned", "owner")]
+        async with answering():
+            there = await self._db["rooms"].find({"$or": inside}, {"_id": 1}).to_list()
+            found = {each["_id"] for each in there}
+            for named in documents.NAMED:
+                found |= {*await self._db["log"].distinct("room", {named: user})}
+        return sorted(found)
+
+    async def records(self, asked: GetRecords) -> Records:
+        """A page of what is stored of one user, in the order of an index."""
+        query, order, shown = records.of(asked)
+        async with answering():
+            cursor = self._db[records.COLLECTIONS[asked.kind]].find(query).sort(order, ASCENDING)
+            found = await cursor.limit(asked.limit).to_list()
+        last = found[-1][order] if len(found) == asked.limit else None
+        return Records(records=[shown(each) for each in found], after=last)
 
     async def trends(self, since: float, limit: int) -> Trends:
         """What people do in public rooms since a time (seconds since 1970)."""

@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from typing import Any, get_args
 
 import msgspec
-from pymongo import DeleteMany, InsertOne, UpdateOne
+from pymongo import DeleteMany, InsertOne, UpdateMany, UpdateOne
 
 from nochat.emoji import one_spelling
 from nochat.events import (
     LOBBY,
+    AccountDeleted,
     Action,
     Change,
     Event,
@@ -30,6 +31,7 @@ from nochat.events import (
     RoomRead,
     UserConnected,
     UserDisconnected,
+    UserErased,
     UserInvited,
     UserNotified,
     type_of,
@@ -38,7 +40,8 @@ from nochat.requests import RoomInfo, RoomListing
 from nochat.terms import searchable, terms, topics
 
 MESSAGE = type_of(MessageSent)
-CHANGES = [type_of(kind) for kind in get_args(Change)]
+CHANGES = [type_of(kind) for kind in (*get_args(Change), UserErased)]
+NAMED = ("user", "invitee", "member")  # where an entry that is no message has a user's name
 
 
 def by_text(text: str) -> dict[str, Any]:
@@ -72,15 +75,35 @@ def writes(event: Event) -> Iterable[tuple[str, Any]]:
             before = {"room": event.room, "position": {"$lt": event.position}}
             for name in ("log", "mentions", "reads"):
                 yield name, DeleteMany(before)
+        case UserErased():
+            document["user"] = event.deleted_as
+        case AccountDeleted():
+            yield from _erasures(event)
     if isinstance(event, RoomEvent):
         yield "log", InsertOne(document)
         for change in _changes(event):
             yield "log", change
-        yield "rooms", _room_update(event)
+        for update in _room_updates(event):
+            yield "rooms", update
 
 
-def _changes(event: RoomEvent) -> list[UpdateOne | DeleteMany]:
-    """What an event does to the message at its target."""
+def of_user(user: str) -> dict[str, Any]:
+    """The ids of a user's own documents among the reading positions and the mentions."""
+    return {"$gt": f"{user}/", "$lt": f"{user}0"}  # "0" follows "/"; no name has a "/"
+
+
+def _erasures(event: AccountDeleted) -> Iterable[tuple[str, Any]]:
+    """What is left of a user outside of the rooms' logs: nothing."""
+    yield "reads", DeleteMany({"_id": of_user(event.user)})
+    yield "mentions", DeleteMany({"_id": of_user(event.user)})
+    yield "mentions", UpdateMany({"sender": event.user}, {"$set": {"sender": event.deleted_as}})
+    yield "connections", DeleteMany({"user": event.user})
+
+
+def _changes(event: RoomEvent) -> list[UpdateOne | UpdateMany | DeleteMany]:
+    """What an event does to the message at its target, or to all that a user has left."""
+    if isinstance(event, UserErased):
+        return _renamings(event)
     if not isinstance(event, Change):
         return []
     there = {"room": event.room, "type": MESSAGE, "position": event.target}
@@ -96,6 +119,39 @@ def _changes(event: RoomEvent) -> list[UpdateOne | DeleteMany]:
             nothing: dict[str, Any] = {"text": "", "reactions": [], "deleted": True, **by_text("")}
             edits = {"room": event.room, "type": type_of(MessageEdited), "target": event.target}
             return [UpdateOne(there, {"$set": nothing}), DeleteMany(edits)]
+
+
+def _renamings(event: UserErased) -> list[UpdateOne | UpdateMany | DeleteMany]:
+    room, name = {"room": event.room}, event.deleted_as
+    sent = room | {"sender": event.user, "client_id": {"$exists": True}}
+    reacted = room | {"reactions.user": event.user}
+    reactions = room | {"user": event.user, "type": type_of(ReactionChanged)}
+    title = {"$set": {"title": event.title}}
+    return [
+        UpdateMany(sent, {"$set": {"sender": name}}),
+        UpdateMany(reacted, {"$pull": {"reactions": {"user": event.user}}}),
+        DeleteMany(reactions),
+        *(UpdateMany(room | {each: event.user}, {"$set": {each: name}}) for each in NAMED),
+        *([UpdateOne(room | {"type": type_of(RoomCreated)}, title)] if event.title else []),
+    ]
+
+
+def _room_updates(event: RoomEvent) -> list[UpdateOne]:
+    if isinstance(event, UserErased):
+        return _erased_from_room(event)
+    return [_room_update(event)]
+
+
+def _erased_from_room(event: UserErased) -> list[UpdateOne]:
+    room, user = {"_id": event.room}, event.user
+    gone = dict.fromkeys(("members", "invited", "muted", "banned"), user)
+    in_its_place = {"$addToSet": {"members": event.deleted_as}}
+    return [
+        UpdateOne(room | {"owner": user}, {"$set": {"owner": ""}}),
+        UpdateOne(room | {"kind": "direct", "members": user}, in_its_place),
+        UpdateOne(room, {"$max": {"position": event.position}, "$pull": gone}),
+        *([UpdateOne(room, {"$set": {"title": event.title}})] if event.title else []),
+    ]
 
 
 def _room_update(event: RoomEvent) -> UpdateOne:

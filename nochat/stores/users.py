@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import alembic.command
 import alembic.config
@@ -50,7 +50,7 @@ from nochat import text
 from nochat.disk import make_private
 from nochat.errors import NochatError, RequestFailed, Unavailable
 from nochat.events import Role
-from nochat.requests import Account, Session
+from nochat.requests import Account, Removal, Session, SessionInfo
 from nochat.stores import ANSWER_SECONDS, refusals
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,32 @@ sessions = Table(
     Column("expires", Double, nullable=False, index=True),
     # When somebody was last there, give or take `NOTED_EVERY`.
     Column("used", Double, nullable=False, index=True),
+    # What its user calls it by: no part of the token, nor made from it.
+    Column("public", String(32), nullable=False, index=True, unique=True),
+    Column("browser", String(40), nullable=False, default=""),
+    Column("created", Double, nullable=False, default=0.0),
 )
+
+# Accounts that their users deleted. The digest of who it was stays for good: nobody else may come
+# as them. The name stays only until nothing of it is left elsewhere.
+deletions = Table(
+    "deletions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("identity", String(64), nullable=False, unique=True),
+    Column("name", exact(text.LONGEST_NAME), nullable=True),
+    Column("deleted_as", String(32), nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+
+class Deletion(NamedTuple):
+    """An account that its user deleted: what stands in its name's place, and since when."""
+
+    id: int
+    name: str
+    deleted_as: str
+    at: float
 
 
 class UserStore:
@@ -146,8 +171,8 @@ class UserStore:
 
     # ---- accounts -------------------------------------------------------------------------------
 
-    def create(self, name: str, password: str) -> Session:
-        """Store an account and open its first session.
+    def create(self, name: str, password: str, browser: str = "") -> Session:
+        """Store an account and open its first session, in a browser that is called so.
 
         Raises:
             RequestFailed: the name is taken, or nobody may be called so.
@@ -164,12 +189,20 @@ class UserStore:
         try:
             with self._transaction() as connection:
                 connection.execute(insert(users).values(row))
+                # After the insert, which waits for a deletion that is under way.
+                self._check_not_deleted(connection, name)
                 created = self._row(connection, name)
-                session = self._new_session(connection, created) if created else None
+                session = self._new_session(connection, created, browser) if created else None
         except IntegrityError:
             raise RequestFailed(TAKEN) from None
         assert session
         return session
+
+    @staticmethod
+    def _check_not_deleted(connection: Connection, name: str) -> None:
+        was = select(deletions.c.id).where(deletions.c.identity == _digest(text.identity(name)))
+        if connection.execute(was).first():
+            raise RequestFailed(TAKEN)
 
     def find(self, name: str) -> Account | None:
         """The account of that name, however it is written."""
@@ -215,11 +248,7 @@ class UserStore:
         Raises:
             RequestFailed: the session is over, or the password is not the present one.
         """
-        session = self.session(token)
-        with self._transaction() as connection:
-            row = self._row(connection, session.user) if session.user else None
-        if not self._matches(row.password if row else self._nobody, password) or not row:
-            raise RequestFailed(WRONG)
+        session, row = self._proven(token, password)
         digest = self._hasher.hash(new_password)
         with self._transaction() as connection:
             # Hashing takes long: another may have changed the password, or ended the session.
@@ -230,9 +259,65 @@ class UserStore:
             ended = self._end_sessions(connection, row.id, but=session.digest)
         return session.user, ended
 
+    def _proven(self, token: str, password: str) -> tuple[Session, Row[Any]]:
+        """A session and the account behind it, whose password is this.
+
+        Raises:
+            RequestFailed: the session is over, or the password is not the present one.
+        """
+        session = self.session(token)
+        with self._transaction() as connection:
+            row = self._row(connection, session.user) if session.user else None
+        if not self._matches(row.password if row else self._nobody, password) or not row:
+            raise RequestFailed(WRONG)
+        return session, row
+
+    # ---- deletion -------------------------------------------------------------------------------
+
+    def remove(self, token: str, password: str) -> Removal:
+        """Remove the account of a session's user, and note that its name must go everywhere else.
+
+        Raises:
+            RequestFailed: the session is over, the password is not the present one, or nobody else
+                is a manager.
+        """
+        session, row = self._proven(token, password)
+        deleted_as = text.DELETED + secrets.token_hex(8)
+        note = {"identity": _digest(row.folded), "name": row.name, "deleted_as": deleted_as}
+        note |= {"at": time.time()}
+        mine = (users.c.id == row.id) & (users.c.password == row.password)
+        with self._transaction() as connection:
+            connection.execute(insert(deletions).values(note))
+            ended = self._end_sessions(connection, row.id)
+            if not connection.execute(delete(users).where(mine)).rowcount:
+                raise RequestFailed(WRONG)  # it was changed meanwhile
+            if row.role == "manager":
+                self._check_managed(connection)
+        return Removal(user=session.user, deleted_as=deleted_as, ended=ended)
+
+    @staticmethod
+    def _check_managed(connection: Connection) -> None:
+        # Locked, so that of two managers who leave at once one stays.
+        others = select(users.c.id).where(users.c.role == "manager", ~users.c.banned)
+        if not connection.execute(others.with_for_update()).first():
+            raise RequestFailed("you are the only manager; make somebody else one first")
+
+    def unfinished(self) -> list[Deletion]:
+        """The deletions whose names may still be somewhere."""
+        query = select(deletions).where(deletions.c.name.is_not(None))
+        with self._transaction() as connection:
+            rows = connection.execute(query).all()
+        return [Deletion(row.id, row.name, row.deleted_as, row.at) for row in rows]
+
+    def finish(self, deletion: Deletion) -> None:
+        """Forget the name: it is nowhere any more."""
+        done = update(deletions).where(deletions.c.id == deletion.id).values(name=None)
+        with self._transaction() as connection:
+            connection.execute(done)
+
     # ---- sessions -------------------------------------------------------------------------------
 
-    def open_session(self, name: str, password: str) -> Session:
+    def open_session(self, name: str, password: str, browser: str = "") -> Session:
         """Check a password and open a session; one without a user, if that fails.
 
         Takes as long for a name that nobody has as for a wrong password.
@@ -243,7 +328,7 @@ class UserStore:
             return Session(reason="wrong name or password", account=row.name if row else "")
         self._forget_old_sessions()
         with self._transaction() as connection:
-            session = self._new_session(connection, row)
+            session = self._new_session(connection, row, browser)
             now = None if session else self._row(connection, row.name)
         if session:
             return session
@@ -265,14 +350,14 @@ class UserStore:
         now = time.time()
         return and_(sessions.c.expires > now, sessions.c.used > now - self._idle_seconds)
 
-    def _new_session(self, connection: Connection, row: Row[Any]) -> Session | None:
+    def _new_session(self, connection: Connection, row: Row[Any], browser: str) -> Session | None:
         """Open a session, unless the account was banned, or got another password, meanwhile."""
-        token = secrets.token_urlsafe(32)
-        digest, now = _digest(token), time.time()
-        expires = now + self._seconds
-        new = select(literal(digest), users.c.id, literal(expires), literal(now))
-        new = new.where(_verified(row))
-        columns = ["token", "user_id", "expires", "used"]
+        token, now = secrets.token_urlsafe(32), time.time()
+        digest, expires = _digest(token), now + self._seconds
+        values = {"token": digest, "expires": expires, "used": now, "created": now}
+        values |= {"public": secrets.token_hex(16), "browser": browser}
+        new = select(users.c.id, *map(literal, values.values())).where(_verified(row))
+        columns = ["user_id", *values]
         if not connection.execute(insert(sessions).from_select(columns, new)).rowcount:
             return None
         return Session(user=row.name, token=token, role=row.role, digest=digest, expires=expires)
@@ -318,6 +403,36 @@ class UserStore:
             connection.execute(delete(sessions).where(sessions.c.token == _digest(token)))
         return Session(user=session.user, ended=[session.digest] if session.user else [])
 
+    def sessions(self, token: str) -> list[SessionInfo]:
+        """The sessions of a session's user, the newest first."""
+        mine = select(sessions.c.user_id).where(sessions.c.token == _digest(token), self._live())
+        query = select(sessions).where(sessions.c.user_id.in_(mine), self._live())
+        with self._transaction() as connection:
+            rows = connection.execute(query.order_by(sessions.c.created.desc())).all()
+        return [_session_info(row, _digest(token)) for row in rows]
+
+    def close_sessions(self, token: str, public: str = "") -> Session:
+        """End a session's user's session of that name, or, without one, all the others.
+
+        Raises:
+            RequestFailed: the user has no such session.
+        """
+        session = self.session(token)
+        with self._transaction() as connection:
+            row = self._row(connection, session.user) if session.user else None
+            ended = self._close(connection, row.id, session.digest, public) if row else []
+        if public and not ended:
+            raise RequestFailed("there is no such session")
+        return Session(user=session.user, ended=ended)
+
+    def _close(self, connection: Connection, user: int, present: str, public: str) -> list[str]:
+        if not public:
+            return self._end_sessions(connection, user, but=present)
+        that = (sessions.c.user_id == user) & (sessions.c.public == public)
+        ended = connection.execute(select(sessions.c.token).where(that)).scalars().all()
+        connection.execute(delete(sessions).where(that))
+        return list(ended)
+
     @staticmethod
     def _end_sessions(connection: Connection, user_id: int, but: str = "") -> list[str]:
         """End a user's sessions but one; returns their digests."""
@@ -358,6 +473,16 @@ def _verified(row: Row[Any]) -> ColumnElement[bool]:
 
 def _account(row: Row[Any]) -> Account:
     return Account(name=row.name, role=row.role, banned=row.banned, created=row.created)
+
+
+def _session_info(row: Row[Any], present: str) -> SessionInfo:
+    return SessionInfo(
+        session=row.public,
+        browser=row.browser,
+        created=row.created,
+        expires=row.expires,
+        current=row.token == present,
+    )
 
 
 def _digest(token: str) -> str:

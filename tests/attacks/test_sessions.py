@@ -92,7 +92,16 @@ async def opens_a_socket(url, headers):
     return True
 
 
-POSTS = ["/api/register", "/api/login", "/api/logout", "/api/password", "/api/manage/users/ana"]
+POSTS = [
+    "/api/register",
+    "/api/login",
+    "/api/logout",
+    "/api/password",
+    "/api/sessions/end-others",
+    "/api/sessions/0123/end",
+    "/api/account/delete",
+    "/api/manage/users/ana",
+]
 
 
 @pytest.mark.parametrize("path", POSTS)

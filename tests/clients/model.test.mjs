@@ -381,3 +381,38 @@ test("times are those of where the reader is now", () => {
   process.env.TZ = "America/New_York";
   assert.match(day(at), /10/);
 });
+
+const GONE = "~deleted-0123456789abcdef";
+const erasure = (position, user = "bob") =>
+  ({ type: "user.erased", position, user, deleted_as: GONE, at: 1e9 });
+
+test("whose account is deleted has no name in what is here, and in what comes later of before", () => {
+  const { model, room } = welcomed({ members: ["ana", "bob"], owner: "bob" });
+  model.arrived("lobby", [said(5), { ...said(6, "ana"), reactions: { "👍": ["bob", "ana"] } }]);
+  const [before] = linesOf(room.log.entries, null, "ana").filter(({ kind }) => kind === "message");
+  model.arrived("lobby", [erasure(7)]);
+  const [after] = linesOf(room.log.entries, null, "ana").filter(({ kind }) => kind === "message");
+  assert.equal(room.log.at(5).sender, GONE);
+  assert.equal(after.key, before.key); // its line is not made again, and not read out
+  assert.deepEqual(reacted(room, 6), [["👍", ["ana"]]]);
+  assert.deepEqual([[...room.members], room.owner], [["ana"], ""]);
+  model.lookedBack("lobby", page([3, 4]));
+  assert.deepEqual(room.log.entries.map(({ sender }) => sender), [GONE, GONE, GONE, "ana"]);
+});
+
+test("who was away when an account was deleted asks for the log again", () => {
+  const { model, room } = welcomed();
+  model.arrived("lobby", [said(5), said(6)]);
+  model.arrived("lobby", [erasure(7, GONE), said(8)]);
+  assert.deepEqual(positions(room.log), [8]);
+  assert.deepEqual([room.stale, room.log.complete, room.log.first], [true, false, 8]);
+  model.lookedBack("lobby", { entries: [said(5, GONE), said(6, GONE)], more: false });
+  assert.deepEqual(positions(room.log), [5, 6, 8]);
+});
+
+test("nobody writes to whose account is deleted", () => {
+  const { model, room } = welcomed({ kind: "direct", members: ["ana", "bob"] });
+  assert.ok(room.mayWrite("ana"));
+  model.arrived("lobby", [erasure(5)]);
+  assert.deepEqual([room.isOver, room.mayWrite("ana"), room.peerOf("ana")], [true, false, GONE]);
+});

@@ -15,6 +15,7 @@ from pymongo.errors import (
 
 from nochat.errors import Fatal, NochatError, RequestFailed, Unavailable
 from nochat.events import (
+    AccountDeleted,
     MemberModerated,
     MessageDeleted,
     MessageEdited,
@@ -26,11 +27,13 @@ from nochat.events import (
     RoomLeft,
     RoomRead,
     UserConnected,
+    UserDisconnected,
+    UserErased,
     UserInvited,
     UserNotified,
     new_id,
 )
-from nochat.requests import FindRooms, MessageKey, Said, SearchMessages
+from nochat.requests import FindRooms, GetRecords, MessageKey, Said, SearchMessages
 from nochat.stores import analytics, documents, reindex
 from nochat.stores.activity import ActivityStore
 from nochat.stores.mongodb import answering
@@ -522,3 +525,119 @@ async def test_what_is_changed_during_a_reindex_keeps_its_change(store, monkeypa
     await reindex.reindex(store._db)
     assert await found(store, "cancion") == ([5], False)
     assert await store._db[reindex.MIGRATIONS].find_one()
+
+
+# ---- accounts that are deleted ------------------------------------------------------------------
+
+GONE = "~deleted-0123456789abcdef"
+
+OF_ANA = [
+    *BEGINNING,
+    MessageSent("lobby", 4, "ana", "c4", "by ana"),
+    MessageSent("lobby", 5, "bob", "c5", "by bob"),
+    MessageEdited("lobby", 6, "ana", 4, "by ana, edited"),
+    ReactionChanged("lobby", 7, "ana", 5, "👍", True),
+    ReactionChanged("lobby", 8, "bob", 5, "👍", True),
+    UserInvited("lobby", 9, "bob", "ana", "Lobby"),
+    MemberModerated("lobby", 10, "bob", "ana", "mute"),
+    RoomRead("lobby", "ana", 5),
+    RoomRead("lobby", "bob", 5),
+    UserNotified("ana", "lobby", 5, "bob", "by bob", "mention"),
+    UserNotified("bob", "lobby", 4, "ana", "by ana", "mention"),
+    UserConnected("ana", "s1", "g1"),
+    UserConnected("bob", "s2", "g1"),
+    RoomCreated("dm-1", 1, "ana", "ana & bob", "direct"),
+    RoomJoined("dm-1", 2, "ana"),
+    RoomJoined("dm-1", 3, "bob"),
+    MessageSent("dm-1", 4, "ana", "d4", "between us"),
+    RoomCreated("hers", 1, "ana", "Hers", "private"),
+    RoomJoined("hers", 2, "ana"),
+    RoomJoined("hers", 3, "bob"),
+    RoomLeft("hers", 4, "ana"),
+]
+ERASURE = [
+    AccountDeleted("ana", GONE),
+    UserErased("lobby", 11, "ana", GONE),
+    UserErased("dm-1", 5, "ana", GONE, f"{GONE} & bob"),
+    UserErased("hers", 5, "ana", GONE),
+]
+
+
+async def documents_with(store, name):
+    found = []
+    for collection in ("log", "rooms", "reads", "mentions", "connections"):
+        async for document in store._db[collection].find():
+            # What people wrote stays as they wrote it, and so the words by which it is found.
+            shown = {key: document[key] for key in document.keys() - {"text", "terms", "words"}}
+            found += [(collection, shown)] * (name in repr(shown))
+    return found
+
+
+@pytest.mark.parametrize("batches", ["one", "each", "twice"])
+async def test_nothing_but_messages_is_left_of_an_account_and_no_name(store, batches):
+    assert await store.traces("ana") == []
+    await store.record(OF_ANA)
+    assert await store.traces("ana") == ["dm-1", "hers", "lobby"]
+    if batches == "each":
+        for event in ERASURE:
+            await store.record([event])
+    else:
+        await store.record(ERASURE)
+    if batches == "twice":  # a delivery is repeated from where it was interrupted
+        await store.record([*OF_ANA, *ERASURE])
+        await store.record(ERASURE)
+    assert await documents_with(store, "ana") == []
+    assert await store.traces("ana") == []
+    found = (await store.history("lobby", None, None, 500)).entries
+    said = {each.position: each for each in found if isinstance(each, MessageSent)}
+    assert (said[4].sender, said[4].text) == (GONE, "by ana, edited")
+    assert said[5].reactions == {"👍": ["bob"]}
+    after = (await store.history("lobby", 5, None, 500)).entries
+    assert {each.user for each in after if isinstance(each, ReactionChanged)} == {"bob"}
+    (erased,) = [each for each in after if isinstance(each, UserErased)]
+    assert (erased.user, erased.deleted_as) == (GONE, GONE)
+    rooms = {each.room: each for each in (await store.rooms("bob")).rooms}
+    assert (rooms["lobby"].members, rooms["lobby"].muted) == (["bob"], [])
+    assert (rooms["hers"].owner, rooms["hers"].members) == ("", ["bob"])
+    assert ({*rooms["dm-1"].members}, rooms["dm-1"].title) == ({GONE, "bob"}, f"{GONE} & bob")
+    assert rooms["lobby"].read == 5
+    assert {*(await store.trends(0, 10)).users} == {(GONE, 1), ("bob", 1)}
+
+
+async def test_what_was_under_way_is_erased_by_the_next_word_of_it(store):
+    await store.record([*OF_ANA, *ERASURE])
+    late = [
+        UserDisconnected("ana", "s1", "g1", 5.0),
+        UserNotified("bob", "dm-1", 4, "ana", "between us", "direct"),
+        RoomRead("lobby", "ana", 5),
+        RoomJoined("lobby", 12, "ana"),
+        MessageSent("lobby", 13, "ana", "c13", "too late"),
+    ]
+    await store.record(late)
+    assert await store.traces("ana") == ["lobby"]
+    await store.record([ERASURE[0], UserErased("lobby", 14, "ana", GONE)])
+    assert await documents_with(store, "ana") == []
+
+
+async def test_what_is_stored_of_one_user_comes_page_by_page(store):
+    await store.record([*OF_ANA, RoomRead("hers", "anabel", 1), UserConnected("anabel", "s", "g")])
+
+    async def all_of(kind, room=""):
+        found, after = [], None
+        while True:
+            asked = GetRecords(user="ana", kind=kind, room=room, after=after, limit=1)
+            page = await store.records(asked)
+            found += page.records
+            if (after := page.after) is None:
+                return found
+
+    await store.record([MessageSent("lobby", 11, "ana", "c11", "more")])
+    assert [each["text"] for each in await all_of("messages", "lobby")] == [
+        "more",
+        "by ana, edited",
+    ]
+    assert await all_of("messages", "nowhere") == []
+    assert await all_of("reads") == [{"room": "lobby", "position": 5}]
+    (mention,) = await all_of("mentions")
+    assert (mention["position"], mention["reason"], len(mention)) == (5, "mention", 4)
+    assert [each["type"] for each in await all_of("connections")] == ["user.connected"]

@@ -1,5 +1,6 @@
 """Accounts and sessions, on SQLite and on a real MariaDB alike."""
 
+import hashlib
 import os
 import threading
 import time
@@ -10,6 +11,7 @@ import pymysql
 import pytest
 from sqlalchemy import create_engine, event, make_url, text
 
+from nochat import text as text_of
 from nochat.errors import NochatError, RequestFailed, Unavailable
 from nochat.events import new_id
 from nochat.stores.users import UserStore, _migrate
@@ -649,4 +651,108 @@ def test_a_connection_that_the_server_closed_meanwhile_is_not_used(mariadb_serve
     with pymysql.connect(**who) as other, other.cursor() as cursor:
         cursor.execute(f"KILL CONNECTION {idle}")
     assert store.open_session(name, "a good password").user == name
+    store.close()
+
+
+# ---- one's own sessions and account -------------------------------------------------------------
+
+PASSWORD = "a good password"
+
+
+def test_a_session_is_listed_and_ended_by_a_name_that_is_no_token(store, name):
+    first = store.create(name, PASSWORD, "Firefox on Linux")
+    second = store.open_session(name, PASSWORD, "Chrome on Android")
+    listed = store.sessions(first.token)
+    browsers = {each.browser: each for each in listed}
+    assert {each.current: each.browser for each in listed} == {
+        True: "Firefox on Linux",
+        False: "Chrome on Android",
+    }
+    public = browsers["Chrome on Android"].session
+    assert public not in second.token + second.digest
+    assert store.session(public).user == ""
+    assert store.close_sessions(first.token, public).ended == [second.digest]
+    assert (store.session(second.token).user, store.session(first.token).user) == ("", name)
+
+
+def test_nobody_ends_or_lists_the_sessions_of_others(store, name):
+    ana, eve = store.create(name, PASSWORD), store.create(f"{name}e", PASSWORD)
+    (hers,) = store.sessions(ana.token)
+    for asked in (hers.session, ana.digest, ana.token, "0" * 32, "%"):
+        with pytest.raises(RequestFailed, match="no such session"):
+            store.close_sessions(eve.token, asked)
+    assert store.close_sessions(eve.token).ended == []
+    assert store.close_sessions("no token at all").ended == []
+    assert store.sessions("no token at all") == []
+    assert [each.session for each in store.sessions(eve.token)] != [hers.session]
+    assert store.session(ana.token).user == name
+
+
+def test_an_account_is_removed_with_its_sessions_and_its_name_stays_taken(store, name):
+    token = store.create(name, PASSWORD).token
+    other = store.open_session(name, PASSWORD)
+    for wrong in ("", "a wrong password"):
+        with pytest.raises(RequestFailed, match="not your present password"):
+            store.remove(token, wrong)
+    with pytest.raises(RequestFailed, match="not your present password"):
+        store.remove("no token", PASSWORD)
+    removal = store.remove(token, PASSWORD)
+    assert (removal.user, len(removal.ended), other.digest in removal.ended) == (name, 2, True)
+    assert text_of.is_deleted(removal.deleted_as)
+    assert store.find(name) is None
+    assert store.session(other.token).user == ""
+    assert store.open_session(name, PASSWORD).user == ""
+    for taken in (name, name.upper()):
+        with pytest.raises(RequestFailed, match="taken"):
+            store.create(taken, PASSWORD)
+    (deletion,) = [each for each in store.unfinished() if each.name == name]
+    assert deletion.deleted_as == removal.deleted_as
+    store.finish(deletion)
+    assert not [each for each in store.unfinished() if each.name == name]
+    with pytest.raises(RequestFailed, match="taken"):
+        store.create(name, PASSWORD)
+
+
+def test_nobody_is_called_as_deleted_accounts_are(store):
+    with pytest.raises(RequestFailed, match="begins with"):
+        store.create(f"{text_of.DELETED}0123456789abcdef", PASSWORD)
+
+
+def test_of_two_managers_who_leave_at_once_one_stays(tmp_path):
+    store = UserStore(f"sqlite:///{tmp_path / 'managers.db'}")
+    tokens = [store.create(each, PASSWORD).token for each in ("one", "two")]
+    for each in ("one", "two"):
+        store.change(each, role="manager")
+
+    def leave(token):
+        try:
+            return store.remove(token, PASSWORD).user
+        except (RequestFailed, Unavailable) as error:
+            return str(error)
+
+    with ThreadPoolExecutor(2) as pool:
+        left = [*pool.map(leave, tokens)]
+    managers = [each for each in store.accounts("", "", 10)[0] if each.role == "manager"]
+    assert len(managers) >= 1
+    assert len({*left} & {"one", "two"}) == 2 - len(managers)
+    store.close()
+
+
+def test_sessions_of_an_older_version_have_names_and_go_on(old_url):
+    """They are upgraded where they are."""
+    engine = create_engine(old_url)
+    digests = [hashlib.sha256(each.encode()).hexdigest() for each in ("s1", "s2")]
+    with engine.begin() as connection:
+        (user,) = connection.execute(text("SELECT MAX(id) FROM users")).one()
+        for digest in digests:
+            given = {"token": digest, "user": user, "expires": time.time() + 99}
+            insert = (
+                "INSERT INTO sessions (token, user_id, expires) VALUES (:token, :user, :expires)"
+            )
+            connection.execute(text(insert), given)
+    engine.dispose()
+    store = UserStore(old_url)
+    listed = store.sessions("s1")
+    assert len({each.session for each in listed}) == 2
+    assert {(each.browser, each.created) for each in listed} == {("", 0.0)}
     store.close()

@@ -3,7 +3,7 @@
 import { $, el, say } from "../view/dom.js";
 import * as api from "./api.js";
 import { svg } from "./svg.js";
-import { words } from "./words.js";
+import { nameOf, words } from "./words.js";
 
 const HOURS = [...Array(24).keys()];
 const [WIDTH, HEIGHT, FOOT] = [480, 270, 28];
@@ -46,7 +46,7 @@ export class Trends {
     say($("trend-connections"), words.number(connections));
     const titled = rooms.map(([room, count]) => [titles[room] ?? room, count]);
     $("plots").replaceChildren(
-      ranking(words.plotUsers, words.nameLabel, users),
+      ranking(words.plotUsers, words.nameLabel, users.map(([user, count]) => [nameOf(user), count])),
       ranking(words.plotRooms, words.roomLabel, titled),
       ranking(words.plotWords, words.word, said),
       byHour(hours),

@@ -7,4 +7,4 @@ import es from "./words-es.js";
 Object.assign(LANGUAGES.en, en);
 Object.assign(LANGUAGES.es, es);
 
-export { LANGUAGES, fill, speak, words } from "../words.js";
+export { LANGUAGES, fill, nameOf, speak, words } from "../words.js";

@@ -1,6 +1,7 @@
 /** Where a message is written, or written anew: Enter sends it, Shift+Enter starts a new line. */
 
 import * as drafts from "../drafts.js";
+import { isDeleted } from "../erased.js";
 import { nameBegun, searchable } from "../text.js";
 import { words } from "../words.js";
 import { $, composes, say } from "./dom.js";
@@ -43,9 +44,10 @@ export class Composer {
     const room = model.room?.member ? model.current : "";
     const muted = Boolean(room) && !model.room.mayWrite(model.user);
     this.#form.hidden = !room;
-    this.#names = [...(model.room?.members ?? [])].filter((name) => name !== model.user).sort();
+    this.#names = [...(model.room?.members ?? [])].filter((name) => name !== model.user && !isDeleted(name)).sort();
     this.#text.disabled = $("send").disabled = muted;
-    const hint = muted ? words.mutedHere : words.writeHere;
+    const why = model.room?.isOver ? words.deletedHere : words.mutedHere;
+    const hint = muted ? why : words.writeHere;
     if (this.#text.placeholder !== hint) this.#text.placeholder = hint;
     if (room !== this.#room || model.user !== this.#user) this.#enter(model.user, room);
     this.#showAnswered(model.room);

@@ -74,7 +74,7 @@ export class FormDialog {
   }
 
   async #submit(submit) {
-    const button = this.form.querySelector(".primary");
+    const button = this.form.querySelector("button:not([type])");
     const turn = this.#turn;
     button.disabled = true;
     try {

@@ -1,6 +1,6 @@
 /** The head of the open room: its name, whether it is private, and what can be done with it. */
 
-import { words } from "../words.js";
+import { nameOf, words } from "../words.js";
 import { $, el, icon, say, sync } from "./dom.js";
 import { toggleMenu } from "./menu.js";
 
@@ -16,7 +16,7 @@ export class Header {
 
   render(model, transport) {
     const { room, user, status } = model;
-    say($("room-title"), room ? room.titleFor(user) : "NoChat");
+    say($("room-title"), room ? nameOf(room.titleFor(user)) : "NoChat");
     const kind = room?.kind === "private" ? [{ key: "private" }] : [];
     sync($("room-kind"), kind, () =>
       el("span", { title: words.privateRoom }, icon("lock"), el("span", { className: "unseen" }, words.privateRoom)));
@@ -25,7 +25,7 @@ export class Header {
     say($("transport"), status === "online" ? words.connected(transport) : "");
     document.body.dataset.status = status;
     const unread = model.joined.reduce((sum, each) => sum + each.unread, 0);
-    const where = room ? `${room.titleFor(user)} · NoChat` : "NoChat";
+    const where = room ? `${nameOf(room.titleFor(user))} · NoChat` : "NoChat";
     document.title = unread ? `(${unread}) ${where}` : where;
   }
 }

@@ -1,7 +1,7 @@
 /** One line of the log as an element: made once, then only what changed is written. */
 
 import { comingsOf } from "../lines.js";
-import { words } from "../words.js";
+import { nameOf, words } from "../words.js";
 import { avatar, el, say, sync } from "./dom.js";
 import { rendered } from "./markdown.js";
 import { quoteOf, told } from "./quote.js";
@@ -22,12 +22,12 @@ export class Lines {
   make(item) {
     if (item.kind === "day") return el("li", { className: "day" }, words.day(item.date));
     if (item.kind === "seam") return el("li", { className: "seam" }, words.seam);
-    if (item.kind === "note") return el("li", { className: "note" }, `${noteOf(item.entry)} `, time(item.date));
+    if (item.kind === "note") return el("li", { className: "note" });
     if (item.kind === "comings") return el("li", { className: "note" });
-    const name = el("strong", { dir: "auto" }, item.sender);
-    const head = el("p", { className: "head" }, name, " ", time(item.date));
     // What happens to a message later is no news to announce.
     const quiet = { "aria-live": "off" };
+    const name = el("strong", { dir: "auto", ...quiet }, nameOf(item.sender));
+    const head = el("p", { className: "head" }, name, " ", time(item.date));
     return el("li", { className: "message", tabIndex: -1 }, avatar(item.sender), head,
       el("div", { className: "text", dir: "auto" }),
       el("p", { className: "state", ...quiet }),
@@ -36,6 +36,7 @@ export class Lines {
 
   update(line, item, user, room) {
     if (item.kind === "comings") return showComings(line, item);
+    if (item.kind === "note") return showNote(line, item);
     if (item.kind !== "message") return;
     line.classList.toggle("follows", item.follows && !item.entry.reply_to);
     this.#quote(line, item.entry, room);
@@ -43,6 +44,10 @@ export class Lines {
     const stamp = `${state} ${entry.changed ?? 0} ${entry.reason ?? ""}`;
     if (line.dataset.stamp === stamp) return;
     line.dataset.stamp = stamp;
+    if (entry.formerly) {
+      say(line.querySelector(".head strong"), nameOf(sender));
+      line.querySelector(".avatar").replaceWith(avatar(sender));
+    }
     const mine = sender === user;
     line.classList.toggle("mine", mine);
     line.classList.toggle("deleted", Boolean(entry.deleted));
@@ -115,13 +120,21 @@ function some(users, most) {
 }
 
 /** Who came and went with nothing said between: a line, that opens to each of them. */
+function showNote(line, { entry, date }) {
+  const stamp = `${entry.changed ?? 0}`;
+  if (line.dataset.stamp === stamp) return;
+  line.dataset.stamp = stamp;
+  line.replaceChildren(`${noteOf(entry)} `, time(date));
+}
+
 function showComings(line, { entries }) {
-  const stamp = `${entries.length}`;
+  const stamp = `${entries.length} ${entries.filter(({ changed }) => changed).length}`;
   if (line.dataset.stamp === stamp) return;
   line.dataset.stamp = stamp;
   const each = entries.map((entry) => [`${noteOf(entry)} `, time(new Date(entry.at * 1000))]);
   if (each.length === 1) return line.replaceChildren(...each[0]);
-  const { joined, left } = comingsOf(entries);
+  const { joined, left } = Object.fromEntries(
+    Object.entries(comingsOf(entries)).map(([how, users]) => [how, users.map(nameOf)]));
   const said = [joined.length && words.allJoined(some(joined, FEW)), left.length && words.allLeft(some(left, FEW))];
   const summary = el("summary", { tabIndex: -1 }, `${said.filter(Boolean).join(" · ")} `, each.at(-1)[1].cloneNode(true));
   const open = Boolean(line.querySelector("details")?.open);
@@ -138,7 +151,8 @@ function update(chip, { emoji, users, more }, user) {
   chip.title = label;
 }
 
-function noteOf({ type, user, invitee, member, action }) {
+function noteOf({ type, action, ...who }) {
+  const [user, invitee, member] = [who.user, who.invitee, who.member].map((each) => each && nameOf(each));
   if (type === "user.invited") return words.wasInvited(user, invitee);
   if (type === "member.moderated") return words.moderated[action]?.(user, member) ?? "";
   return { "room.created": words.created, "room.joined": words.joined, "room.left": words.left }[type](user);

@@ -2,7 +2,7 @@
 
 import { Excerpt } from "../excerpt.js";
 import { linesOf, messageKey } from "../lines.js";
-import { words } from "../words.js";
+import { nameOf, words } from "../words.js";
 import { $, composes, say, sync } from "./dom.js";
 import { focusOn } from "./focus.js";
 import { Lines } from "./line.js";
@@ -136,7 +136,7 @@ export class Log {
   /** Whether something new came, and from whom. */
   #isNews(room) {
     const last = room && ([...room.outgoing.values()].at(-1) ?? room.log.entries.at(-1));
-    const key = last && `${last.sender} ${last.client_id ?? last.position}`;
+    const key = last && `${last.formerly ?? last.sender} ${last.client_id ?? last.position}`;
     const news = key !== this.#newest && this.#newest !== undefined && this.#room === room;
     this.#newest = key;
     return { news, mine: last?.sender === this.#model.user };
@@ -240,7 +240,7 @@ const isSilent = ({ log, outgoing }) =>
   log.complete && !outgoing.size && log.entries.every(({ text }) => text === undefined);
 
 function nothingIn(room, user) {
-  if (room.kind === "direct") return words.emptyDirect(room.peerOf(user));
+  if (room.kind === "direct") return words.emptyDirect(nameOf(room.peerOf(user)));
   return room.members.size > 1 ? words.empty : words.emptyAlone;
 }
 

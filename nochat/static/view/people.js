@@ -1,6 +1,7 @@
 /** Who is in the open room and who of them is online, what can be done with them, who is typing. */
 
-import { words } from "../words.js";
+import { isDeleted } from "../erased.js";
+import { nameOf, words } from "../words.js";
 import { $, avatar, el, say, sync } from "./dom.js";
 import { toggleMenu } from "./menu.js";
 
@@ -32,6 +33,7 @@ export class People {
     const button = el("button", { "aria-haspopup": "menu", "aria-expanded": "false" },
       avatar(user, "small presence"),
       el("span", {}, el("span", { className: "name", dir: "auto" }), el("span", { className: "what" }), el("span", { className: "unseen" })));
+    button.disabled = isDeleted(user); // nothing can be done with them
     button.addEventListener("click", () => toggleMenu(button, this.#choices(user)));
     return el("li", { className: "person" }, button);
   }
@@ -39,7 +41,7 @@ export class People {
   #update(row, { user, online }) {
     const room = this.#model.room;
     row.classList.toggle("online", online);
-    say(row.querySelector(".name"), `${user} ${user === this.#model.user ? words.you : ""}`.trim());
+    say(row.querySelector(".name"), `${nameOf(user)} ${user === this.#model.user ? words.you : ""}`.trim());
     const what = [room.kind !== "direct" && room.owner === user && words.owner, room.muted.has(user) && words.muted];
     say(row.querySelector(".what"), what.filter(Boolean).join(", "));
     say(row.querySelector(".unseen"), ` ${online ? words.online : words.offline}`);

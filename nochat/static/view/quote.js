@@ -1,7 +1,7 @@
 /** What a message answers, above it or above the composer: who said it, and how it began. */
 
 import { plain } from "../markdown.js";
-import { words } from "../words.js";
+import { nameOf, words } from "../words.js";
 import { el, icon } from "./dom.js";
 
 const LONGEST = 160; // characters
@@ -17,7 +17,7 @@ export function excerptOf({ text, deleted }) {
 /** What is told of an answered message: undefined is not here yet, null is nowhere. */
 export function told(original) {
   if (original === undefined) return ["", "…"];
-  return original === null ? ["", words.noSuchMessage] : [original.sender, excerptOf(original)];
+  return original === null ? ["", words.noSuchMessage] : [nameOf(original.sender), excerptOf(original)];
 }
 
 /** A button that says what is answered; `jump` shows it. */

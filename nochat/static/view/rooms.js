@@ -1,7 +1,7 @@
 /** The panel of rooms: invitations, the user's own rooms and talks with what is unread, the others. */
 
 import { searchable } from "../text.js";
-import { words } from "../words.js";
+import { nameOf, words } from "../words.js";
 import { $, avatar, el, icon, say, sync } from "./dom.js";
 import { focusOn } from "./focus.js";
 
@@ -63,7 +63,7 @@ export class Rooms {
   render(model) {
     this.#model = model;
     const rooms = [...model.rooms.values()]
-      .map((room) => ({ key: room.id, room, title: room.titleFor(model.user) }))
+      .map((room) => ({ key: room.id, room, title: nameOf(room.titleFor(model.user)) }))
       .sort((one, other) => one.title.localeCompare(other.title));
     const mine = (item) => this.#make(item, model);
     const update = (row, item) => this.#update(row, item, model);

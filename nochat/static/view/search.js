@@ -2,7 +2,7 @@
 
 import { plain } from "../markdown.js";
 import { foundPieces } from "../text.js";
-import { words } from "../words.js";
+import { nameOf, words } from "../words.js";
 import { $, el, say } from "./dom.js";
 
 const PAGE = 20;
@@ -61,7 +61,7 @@ export class Search {
   #result({ room, sender, at, position, text }, searched) {
     const date = new Date(at * 1000);
     const where = el("span", { className: "where" },
-      el("span", {}, el("strong", { dir: "auto" }, sender), " · ", el("span", { dir: "auto" }, this.act.title(room))),
+      el("span", {}, el("strong", { dir: "auto" }, nameOf(sender)), " · ", el("span", { dir: "auto" }, this.act.title(room))),
       el("time", { dateTime: date.toISOString() }, words.moment(date)));
     const what = el("span", { className: "what", dir: "auto" });
     for (const piece of foundPieces(plain(text), searched)) {

@@ -11,7 +11,7 @@ const SHORTEST = 8;
 export class Settings {
   #form = $("password-form");
 
-  /** @param act functions to call: `speak` a language, `change` a password, `leave`. */
+  /** @param act functions to call: `opened`, `speak` a language, `change` a password, `leave`. */
   constructor(act) {
     this.act = act;
     for (const select of document.querySelectorAll("select.language")) {
@@ -58,6 +58,7 @@ export class Settings {
     say($("password-told"), "");
     $("theme").value = preference("theme");
     this.translate();
+    this.act.opened();
     $("settings-dialog").showModal();
   }
 

@@ -1,0 +1,37 @@
+"""What to call the browser of a session, so that its user knows it again.
+
+Only these names are ever stored: no version, no model, nothing that a visitor could write there.
+"""
+
+# The first that is found counts: most browsers name others too.
+BROWSERS = {
+    "Edg": "Edge",
+    "OPR/": "Opera",
+    "SamsungBrowser/": "Samsung Internet",
+    "Firefox/": "Firefox",
+    "FxiOS/": "Firefox",
+    "Chrome/": "Chrome",
+    "CriOS/": "Chrome",
+    "Safari/": "Safari",
+}
+SYSTEMS = {
+    "Android": "Android",
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "CrOS": "ChromeOS",
+    "Windows": "Windows",
+    "Macintosh": "Mac",
+    "Linux": "Linux",
+}
+MOST = 512  # characters that are looked at
+
+
+def described(user_agent: str) -> str:
+    """A browser and its system, `Firefox on Linux`; what is not known is left out."""
+    looked_at = user_agent[:MOST]
+    found = (_first(names, looked_at) for names in (BROWSERS, SYSTEMS))
+    return " on ".join(name for name in found if name)
+
+
+def _first(names: dict[str, str], text: str) -> str:
+    return next((name for sign, name in names.items() if sign in text), "")

@@ -1,0 +1,40 @@
+"""What is stored of one user, page by page: what they may take with them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from nochat.requests import GetRecords
+from nochat.stores import documents
+
+Document = dict[str, Any]
+
+COLLECTIONS = {
+    "messages": "log",
+    "reads": "reads",
+    "mentions": "mentions",
+    "connections": "connections",
+}
+FIELDS = {
+    "messages": ("room", "position", "at", "text", "reply_to", "edited", "deleted"),
+    "reads": ("room", "position"),
+    # Not who wrote it, nor what: that is somebody else's.
+    "mentions": ("room", "position", "at", "reason"),
+    "connections": ("type", "at", "seconds"),
+}
+
+
+def of(asked: GetRecords) -> tuple[Document, str, Callable[[Document], Document]]:
+    """The query of a page, the field that it is in order of, and what is shown of a document."""
+    if asked.kind == "messages":
+        # By the client's id, as the index is: it begins with the time where the page made it.
+        after = {"client_id": {"$gt": asked.after or ""}}
+        return {"room": asked.room, "sender": asked.user} | after, "client_id", _shown(asked.kind)
+    if asked.kind == "connections":
+        after = {"at": {"$gt": asked.after or 0.0}}
+        return {"user": asked.user} | after, "at", _shown(asked.kind)
+    mine = documents.of_user(asked.user)
+    return {"_id": mine | {"$gt": asked.after or mine["$gt"]}}, "_id", _shown(asked.kind)
+
+
+def _shown(kind: str) -> Callable[[Document], Document]:
+    return lambda document: {name: document[name] for name in FIELDS[kind] if name in document}
