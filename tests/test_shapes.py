@@ -125,7 +125,7 @@ class Bus:
 
 @pytest.mark.parametrize("name", ACTIONS)
 def test_what_an_action_takes_travels(name):
-    shape, act = ACTIONS[name]
+    shape, act = ACTIONS[name].shape, ACTIONS[name].act
 
     @given(shape_of(shape) | ANYTHING)
     @often
