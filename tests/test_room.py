@@ -164,6 +164,7 @@ def test_a_successor_decides_as_the_predecessor_would(before, after):
         muted=sorted(room.muted),
         banned=sorted(room.banned),
         position=room.position,
+        deleted=room.deleted,
     )
     successor = Room.of(RoomState(room=info, recent=list(room.messages.values())))
     for command in after:
