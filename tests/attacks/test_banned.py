@@ -59,7 +59,7 @@ async def kinds(person, room, kind):
 
 
 async def a_private_room(ana, bob):
-    room = f"r-{new_id()[:10]}"
+    room = f"r-{new_id()[:16]}"
     await ana.call("create", {"room": room, "title": "Ours", "private": True})
     await ana.call("invite", {"room": room, "user": bob.name})
     await bob.until(lambda: f"'room': '{room}'" in str(bob.told), what="the invitation")
