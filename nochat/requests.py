@@ -411,8 +411,8 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     session: str
     browser: str = ""
-    created: float = 0.0
-    expires: float = 0.0
+    created: Moment = 0.0
+    expires: Moment = 0.0
     current: bool = False
 
 
@@ -550,7 +550,7 @@ class Records(Reply, frozen=True, tag="activity.records-are"):
     """What is stored of a user; `after` is the mark to go on from, None at the end."""
 
     records: list[dict[str, Any]] = []
-    after: str | float | None = None
+    after: str | Moment | None = None
 
 
 class Found(Reply, frozen=True, tag="activity.found"):

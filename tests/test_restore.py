@@ -284,7 +284,7 @@ async def test_a_chat_that_lost_its_store_goes_on_as_it_was(replica, tmp_path):
                 await bob.until(lambda: heard(bob)["read"] and heard(bob)["notified"] == 10)
                 await bob.disconnect()
                 await bob.connect()
-                await bob.until(lambda: bob.rooms)
+                await bob.until(lambda: heard(bob)["welcome"] == 2)
                 before = await sees(bob, "garden")
             assert before[1]["unread"] == 4
             assert await checks.until(lambda: is_complete(replica), 20)

@@ -23,7 +23,7 @@ from nochat.actions import ACTIONS, Who
 from nochat.bus.codec import Decoder, encode, join
 from nochat.errors import NochatError
 from nochat.events import Event, LogEntry, UserNotified, catalogue
-from nochat.requests import Accounts, Found, History, Session
+from nochat.requests import Accounts, Found, FoundRooms, History, Session
 from nochat.rest import Caller, NotAllowed
 from nochat.services.web import Web
 from nochat.settings import Settings
@@ -119,6 +119,7 @@ class Bus:
             "GetAccounts": Accounts(),
             "GetHistory": History(room="lobby"),
             "SearchMessages": Found(),
+            "FindRooms": FoundRooms(),
         }
         return answers.get(type(request).__name__, Session(user="ana"))
 

@@ -150,7 +150,7 @@ def _erased_from_room(event: UserErased) -> list[UpdateOne]:
         UpdateOne(room | {"owner": user}, {"$set": {"owner": ""}}),
         UpdateOne(room | {"kind": "direct", "members": user}, in_its_place),
         UpdateOne(room, {"$max": {"position": event.position}, "$pull": gone}),
-        *([UpdateOne(room, {"$set": {"title": event.title}})] if event.title else []),
+        *([UpdateOne(room, {"$set": _called(event.title)})] if event.title else []),
     ]
 
 
@@ -159,8 +159,7 @@ def _room_update(event: RoomEvent) -> UpdateOne:
     match event:
         case RoomCreated():
             owner = "" if event.room == LOBBY else event.user
-            found_by = {"title": event.title, "sought": searchable(event.title)}
-            change["$set"] = found_by | {"kind": event.kind, "owner": owner}
+            change["$set"] = _called(event.title) | {"kind": event.kind, "owner": owner}
             change["$setOnInsert"] = {
                 name: [] for name in ("members", "invited", "muted", "banned")
             }
@@ -176,6 +175,11 @@ def _room_update(event: RoomEvent) -> UpdateOne:
             nobody: dict[str, Any] = {it: [] for it in ("members", "invited", "muted", "banned")}
             change["$set"] = nobody | {"deleted": True}
     return UpdateOne({"_id": event.room}, change, upsert=True)
+
+
+def _called(title: str) -> dict[str, str]:
+    """A room's title, and what a search finds it by."""
+    return {"title": title, "sought": searchable(title)}
 
 
 def _moderation(member: str, action: Action) -> dict[str, Any]:

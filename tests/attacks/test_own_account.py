@@ -20,7 +20,7 @@ def a_name():
 
 
 def password(person):
-    return {"password": f"the password of {person.name}"}
+    return {"password": person.password}
 
 
 async def status(person, path, sent=None):

@@ -23,7 +23,7 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.
 
 
 def password(person):
-    return {"password": f"the password of {person.name}"}
+    return {"password": person.password}
 
 
 async def sessions(person):
@@ -78,7 +78,7 @@ async def test_the_name_of_a_session_tells_nothing_of_its_token(ana):
 
 async def talk(ana, bob):
     """What is said in a public, a private and a direct room; returns their ids."""
-    private, direct = f"p-{new_id()[:8]}", direct_room(ana.name, bob.name)
+    private, direct = f"p-{new_id()[:16]}", direct_room(ana.name, bob.name)
     await ana.says(f"hello @{bob.name}")
     await bob.says(f"welcome @{ana.name}")
     await bob.until(lambda: {f"hello @{bob.name}", f"welcome @{ana.name}"} <= {*bob.texts()})
@@ -124,9 +124,6 @@ async def test_who_deletes_their_account_is_gone_and_their_messages_stay(url, se
             assert not any(it.get("reactions") for it in page["entries"])
         found = (await bob.call("search", {"text": "between us"}))["entries"]
         assert [(it["sender"], it["text"]) for it in found] == [(name, "between us")]
-        trends = await bob.asks("/api/trends?limit=100")
-        assert name in dict(trends["users"])
-        assert ana.name not in dict(trends["users"])
 
         # Who was away hears of it without the name, which is nowhere any more.
         eve.heard["lobby"] = away
