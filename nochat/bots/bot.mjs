@@ -56,7 +56,7 @@ async function handle(link, delivery) {
 /** Have an account, so that nobody else can take the name, and be in the lobby. */
 async function arrive(link) {
   const account = { user: name, password: newId() }; // nobody will ever log in with it
-  const told = await link.request("controller", envelope("user.register", account));
+  const told = await link.request("controller.passwords", envelope("user.register", account));
   if (told.retry) throw new Error(told.reason); // else it is made, or was in an earlier life
   await link.command(envelope("room.join", { room: "lobby", user: name }), shards);
 }

@@ -111,14 +111,14 @@ export class Link {
   }
 
   /** Ask a service; resolves to its reply, which may be `failed` with a reason. */
-  async request(service, message) {
+  async request(queue, message) {
     const reply = new Promise((resolve, reject) => {
       this.#replies.set(message.id, resolve);
-      const late = new Error(`no answer to ${message.type}; is ${service} running?`);
+      const late = new Error(`no answer to ${message.type}; who answers at ${queue}?`);
       setTimeout(reject, PATIENCE, late).unref();
     });
     const options = { replyTo: REPLIES, expiration: PATIENCE };
-    const published = this.publish("nochat.requests", `${service}.requests`, message, options);
+    const published = this.publish("nochat.requests", queue, message, options);
     const [told] = await Promise.all([reply, published]);
     this.#replies.delete(message.id);
     return told;

@@ -33,6 +33,7 @@ SENT = {
     "moderate": {"user": "ana", "action": "kick"},
     "invite": {"user": "ana"},
     "direct": {"user": "ana"},
+    "rooms": {"text": "x"},
     "search": {"text": "x"},
 }
 

@@ -218,7 +218,7 @@ async def test_all_that_it_sends_is_as_the_asyncapi_document_says(broker, chat, 
         queue = channel.queue_declare(f"test-{new_id()}", exclusive=True).method.queue
         for shard in range(Settings().shards):
             channel.queue_bind(queue, COMMANDS, f"controller.{shard}")
-        channel.queue_bind(queue, REQUESTS, "controller.requests")
+        channel.queue_bind(queue, REQUESTS, "controller.passwords")
         channel.queue_bind(queue, EVENTS, "service.reported")
         chat.add("bot", "bot")  # a new one registers, and comes to the lobby
         before = len(answers(ana))

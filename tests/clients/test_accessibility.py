@@ -63,7 +63,7 @@ async def furnish(user: str, url: str) -> Person:
     await host.call("react", {"room": room, "position": said["first"], "emoji": "🎉", "on": True})
     await host.call("delete", {"room": room, "position": said["second"]})
     await host.call("edit", {"room": room, "position": said["first"], "text": "first, and found"})
-    await host.call("invite", {"room": f"den-{user}", "user": user})
+    await host.call("invite", {"room": den, "user": user})
     direct = (await host.call("direct", {"user": user}))["room"]
     await host.until(lambda: direct in host.heard)
     await host.says("a word", room=direct)
