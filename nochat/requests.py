@@ -50,6 +50,8 @@ class Request(Envelope, frozen=True, kw_only=True):
     ordered: ClassVar[bool] = False
     # The others wait in `SERVICE.LANE`: behind those of their lane alone.
     lane: ClassVar[str] = "requests"
+    # Seconds that whoever asks waits for the answer, if they say nothing else.
+    patience: ClassVar[float] = 5.0
 
     expires: Moment = 0.0
 
@@ -63,6 +65,8 @@ class PasswordRequest(Request, frozen=True, kw_only=True):
     """A request that hashes passwords: it takes long on purpose, so others don't wait behind it."""
 
     lane: ClassVar[str] = "passwords"
+    # On a busy machine, that many people log in is said later than at once: better than nothing.
+    patience: ClassVar[float] = 10.0
 
 
 class Analysis(Request, frozen=True, kw_only=True):

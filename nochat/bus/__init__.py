@@ -142,18 +142,19 @@ class Bus:
             await asyncio.shield(confirm)
         self.tally.note_published(envelopes)
 
-    async def request(self, request: Request, timeout: float = 5.0) -> Any:
+    async def request(self, request: Request, timeout: float | None = None) -> Any:
         """Ask a service; returns its reply.
 
         Args:
             request: the question.
-            timeout: seconds to wait; the request itself expires then, too.
+            timeout: seconds to wait; the request itself expires then, too. None: its `patience`.
 
         Raises:
             Busy: the service has too much to do.
             Unavailable: no answer in time, or the service says to try again later.
             RequestFailed: the service refused, with its reason.
         """
+        timeout = request.patience if timeout is None else timeout
         now = time.time()
         request = msgspec.structs.replace(request, at=now, expires=now + timeout)
         trace(self.name, published=[request])
