@@ -245,8 +245,8 @@ UNREADABLE = [
     GetTrends(since=float("inf")),
     GetTrends(limit=10**30),
     SearchMessages(user="ana", text="", before=1e30),
-    GetHistory(room="lobby", before=2**64),
-    GetHistory(room="NO ROOM"),
+    GetHistory(user="ana", room="lobby", before=2**64),
+    GetHistory(user="ana", room="NO ROOM"),
     FindMessages(wanted=[MessageKey("lobby", "ana", "")]),
 ]
 
