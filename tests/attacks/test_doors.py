@@ -29,7 +29,10 @@ async def test_a_query_is_refused_at_the_door(attacked, caplog):
 
 
 async def test_an_action_is_refused_at_the_door(attacked, caplog):
-    async with attacked(user_rate=0, search_rate=0, address_rate=0) as url, Person("ana", url) as ana:
+    async with (
+        attacked(user_rate=0, search_rate=0, address_rate=0) as url,
+        Person("ana", url) as ana,
+    ):
         for number in HUGE:
             await refused(ana, "history", {"room": "lobby", "after": number})
             await refused(ana, "history", {"room": "lobby", "before": number})

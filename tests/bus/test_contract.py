@@ -255,7 +255,8 @@ UNREADABLE = [
 async def test_a_question_that_can_not_be_read_is_answered_and_not_kept(
     connected, dead_letters, asked
 ):
-    bindings = Binding(REQUESTS, "activity"), Binding(REQUESTS, "activity.requests")
+    keys = "activity", "activity.requests", "activity.analytics"
+    bindings = tuple(Binding(REQUESTS, key) for key in keys)
     async with connected() as bus:
         seen = Seen()
         await bus.subscribe(Queue(f"test.{new_id()}", bindings), seen)
