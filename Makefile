@@ -53,6 +53,11 @@ test: $(READY)  ## everything: Debian's packages, lint, every test
 	@$(PYTHON) -m pytest $(CLOCK)
 	@$(PYTHON) -m pytest $(BY_TWO) $(CLOCK:%=--ignore=%)
 
+attack: $(READY)  ## every attack: on the chat alone, then on the chat in containers; minutes
+	@$(PYTHON) -m pytest $(CLOCK)
+	@$(PYTHON) -m pytest $(BY_TWO) $(CLOCK:%=--ignore=%) tests/attacks
+	@$(PYTHON) -m pytest -s -m attack tests/containers
+
 test-machines: $(READY)  ## machines by Docker and LXC, provisioned, and their notebooks: minutes
 	@$(PYTHON) -m pytest $(BY_TWO) -m machines
 

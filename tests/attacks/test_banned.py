@@ -69,7 +69,7 @@ async def a_private_room(ana, bob):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_sockets_that_come_while_their_user_is_banned_hear_nothing_of_the_room(chat):
     async with (
         asyncio.timeout(120),

@@ -1,0 +1,64 @@
+"""The attacks that need no settings of their own, against the chat in containers: `make attack`.
+
+Here RabbitMQ and MariaDB are behind the services, and HAProxy before them, with all limits as they
+are by default. `tests/attacks` says what each does.
+"""
+
+# ruff: noqa: F401 - pytest finds them here
+
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.attacks.test_banned import (
+    test_sockets_that_come_while_their_user_is_banned_hear_nothing_of_the_room,
+)
+from tests.attacks.test_costs import (
+    test_answers_of_the_gateway_have_the_headers_of_the_page,
+    test_every_packet_is_counted_also_before_the_log_in,
+    test_frames_that_are_no_message_are_counted,
+    test_no_answer_is_a_script,
+    test_what_one_writes_in_a_burst_is_no_flood,
+)
+from tests.attacks.test_membership import (
+    people,
+    room,
+    test_a_private_room_has_an_id_that_nobody_guesses,
+    test_a_stranger_does_nothing_in_it,
+    test_nobody_hears_whether_there_is_a_room,
+)
+from tests.attacks.test_own_account import (
+    test_nobody_comes_after_somebody_into_their_direct_room,
+    test_nobody_sees_or_ends_the_sessions_of_others,
+)
+from tests.attacks.test_prices import test_a_list_of_rooms_names_no_private_one
+from tests.attacks.test_sessions import (
+    test_a_login_gives_another_session_and_ends_the_one_it_came_with,
+    test_an_old_cookie_opens_no_socket,
+    test_nobody_is_given_a_session_that_another_has_chosen,
+)
+
+pytestmark = [pytest.mark.attack, pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+def attacked(stack):
+    """The chat in containers, in place of one in this process."""
+
+    @asynccontextmanager
+    async def running():
+        yield stack.url
+
+    return running
+
+
+@pytest.fixture(scope="module")
+def chat(stack):
+    """The same, as a chat that runs elsewhere."""
+    return stack
+
+
+@pytest.fixture(scope="module")
+def shared(stack):
+    """Its address."""
+    return stack.url
