@@ -125,7 +125,7 @@ async def test_nothing_of_a_user_is_left_for_the_next(visit, chat):
         await page.get_by_label("Room name").fill("My plans")
         await page.keyboard.press("Escape")
         await page.get_by_role("button", name="Settings").click()
-        await page.get_by_label("Present password").fill("a good password")
+        await page.locator("#old-password").fill("a good password")
         await page.get_by_label("New password").fill("a better password")
         await page.get_by_role("button", name="Log out").click()
         await expect(page.get_by_label("Name", exact=True)).to_be_focused()
