@@ -301,6 +301,8 @@ async def test_what_is_not_sent_outlives_a_reload(visit):
     await lose_connection()
     await vera.writes("forgotten")
     await vera.leave()
+    ask = vera.page.get_by_role("dialog", name="Log out with a message unsent?")
+    await ask.get_by_role("button", name="Log out").click()
     away.clear()
     await vera.sign("Log in")
     await vera.is_in("Lobby")
