@@ -60,6 +60,7 @@ async def test_a_session_elsewhere_is_ended_and_one_s_data_are_taken_along(visit
     await ana.says("logged in as before")
 
 
+@pytest.mark.timeout(180)  # four browsers, on a machine that may be busy
 async def test_who_deletes_their_account_has_no_name_any_more(visit):
     """Not for who looks on, nor for who comes back, nor for who comes later."""
     bea = await (await visit("beatrix", offline=True)).arrive()
