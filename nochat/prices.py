@@ -23,7 +23,7 @@ REASONS = {
 }
 
 
-class Refusal(NamedTuple):
+class TooDear(NamedTuple):
     """Why an action is refused; `wait` is in seconds, 0 where it is too long to wait."""
 
     reason: str
@@ -51,7 +51,7 @@ class Prices:
             name: Limit(CROWD * rate, burst) for name, (rate, burst) in rates.items()
         }
 
-    def refusal(self, action: Action, user: str, address: str) -> Refusal | None:
+    def refusal(self, action: Action, user: str, address: str) -> TooDear | None:
         """Charge a user, and the address that they come from, for an action; or say why not."""
         charges = [("", action.cost)] + ([(action.price, 1.0)] if action.price else [])
         for price, cost in charges:
@@ -62,7 +62,7 @@ class Prices:
         return None
 
 
-def _refusal(price: str, wait: float) -> Refusal:
+def _refusal(price: str, wait: float) -> TooDear:
     if wait <= PATIENT or price not in REASONS:
-        return Refusal("too fast; wait a moment", round(wait, 3))
-    return Refusal(REASONS[price].format(minutes=math.ceil(wait / 60)), 0)
+        return TooDear("too fast; wait a moment", round(wait, 3))
+    return TooDear(REASONS[price].format(minutes=math.ceil(wait / 60)), 0)

@@ -12,7 +12,9 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 # An object of JavaScript has more under these names than anybody put there.
 ODD = {"🧨": "constructor", "🪁": "toString", "🧸": "__proto__", "🪅": "❤", "🪆": "❤️"}
-ON_PURPOSE = re.compile("on purpose|is not iterable|Cannot destructure")
+ON_PURPOSE = re.compile(
+    "on purpose|is not iterable|Cannot destructure|Cannot read properties of undefined"
+)
 
 # As Chrome on Android: there is the class, there is the permission, and no page may use it.
 ANDROID = """

@@ -36,8 +36,9 @@ async def test_a_walk_through_the_chat(visit, chat):
         await ana.page.get_by_role("combobox").fill("guide")
         await ana.page.keyboard.press("Enter")
         await guide.until(lambda: "invited" in [event for event, _ in guide.told])
-        await guide.join("back-room")
-        await guide.says("nice here", room="back-room")
+        [invited] = [data for event, data in guide.told if event == "invited"]
+        await guide.join(invited["room"])
+        await guide.says("nice here", room=invited["room"])
         await ana.sees("nice here")
         await expect(ana.page.locator("#people").get_by_role("listitem")).to_have_count(2)
     assert ana.transports == ["websocket"]
