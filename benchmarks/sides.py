@@ -163,7 +163,9 @@ def _accounts(database: Path, users: Sequence[str]) -> dict[str, str]:
             row = {"id": number, "name": user, "folded": user, "password": "", "created": 0.0}
             connection.execute(sqlalchemy.insert(store.users).values(row))
             digest = hashlib.sha256(token.encode()).hexdigest()
-            session = {"token": digest, "user_id": number, "expires": time.time() + 3600}
+            now = time.time()
+            session = {"token": digest, "public": digest[:32], "user_id": number, "used": now}
+            session |= {"expires": now + 3600}
             connection.execute(sqlalchemy.insert(store.sessions).values(session))
     engine.dispose()
     return tokens
