@@ -9,7 +9,7 @@ from starlette.responses import StreamingResponse
 
 from nochat import export
 from nochat.errors import RequestFailed
-from nochat.limits import Limit
+from nochat.limits import Crowd, Limit
 from nochat.requests import DeleteAccount, EndSessions, GetSessions, SessionInfo, Sessions
 from nochat.rest import Call, Caller, Limits, NotAllowed, Nothing
 from nochat.settings import Settings
@@ -41,7 +41,7 @@ class OwnAccount:
     def __init__(self, settings: Settings, attempts: Limits) -> None:
         self._attempts = attempts
         self._limit = Limit(EXPORTS if settings.user_rate else 0, AT_ONCE)
-        self._exporting: set[str] = set()
+        self._exporting = Crowd(1)
         self.calls = [
             Call("GET", "/api/sessions", _sessions, gives=SessionList),
             Call("POST", "/api/sessions/end-others", _end_others),
@@ -68,16 +68,15 @@ class OwnAccount:
     async def _alone(self, caller: Caller) -> AsyncIterator[bytes]:
         """An export, while the user has no other."""
         user = caller.session.user
-        if user in self._exporting:
+        if not self._exporting.enter(user):
             raise NotAllowed(429, "an export is under way; wait a moment", 5)
-        if wait := self._limit.wait(user):
-            raise NotAllowed(429, "too many exports; wait a moment", wait)
-        self._exporting.add(user)
         try:
+            if wait := self._limit.wait(user):
+                raise NotAllowed(429, "too many exports; wait a moment", wait)
             async for piece in export.pieces(user, caller.token, caller.bus):
                 yield piece
         finally:
-            self._exporting.discard(user)
+            self._exporting.leave(user)
 
 
 async def _continued(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -5,7 +5,7 @@ Only what is the user's own is in it: not what others wrote, nor who else is in 
 
 import time
 from collections.abc import AsyncIterator, Iterable
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -19,6 +19,7 @@ from nochat.requests import (
     GetRooms,
     GetSessions,
     GetTraces,
+    RecordKind,
     Records,
     Rooms,
     RoomSummary,
@@ -28,8 +29,6 @@ from nochat.requests import (
 )
 
 PAGE = 500  # records that are asked for at once
-
-Kind = Literal["messages", "reads", "mentions", "connections"]
 
 
 class OwnRoom(msgspec.Struct, frozen=True):
@@ -58,7 +57,7 @@ class OwnMessage(msgspec.Struct, frozen=True):
 
 
 class OwnRead(msgspec.Struct, frozen=True):
-    """How far the user has read a room."""
+    """The user's reading position in a room."""
 
     room: str
     position: int
@@ -105,7 +104,7 @@ async def pieces(user: str, token: str, bus: Bus) -> AsyncIterator[bytes]:
     yield b',"sessions":' + _json(sessions.sessions)
     yield b',"rooms":' + _json([it for each in rooms.rooms if (it := _own(each, user))])
     of_rooms = [GetRecords(user=user, kind="messages", room=room) for room in traces.rooms]
-    asked: dict[Kind, Iterable[GetRecords]] = {"messages": of_rooms}
+    asked: dict[RecordKind, Iterable[GetRecords]] = {"messages": of_rooms}
     asked |= {kind: [GetRecords(user=user, kind=kind)] for kind in _OTHERS}
     for kind, requests in asked.items():
         yield b"," + _json(kind) + b":["
@@ -115,7 +114,7 @@ async def pieces(user: str, token: str, bus: Bus) -> AsyncIterator[bytes]:
     yield b"}"
 
 
-_OTHERS: tuple[Kind, ...] = ("reads", "mentions", "connections")
+_OTHERS: tuple[RecordKind, ...] = ("reads", "mentions", "connections")
 
 
 async def _list(requests: Iterable[GetRecords], bus: Bus) -> AsyncIterator[bytes]:
@@ -139,7 +138,7 @@ async def _pages(request: GetRecords, bus: Bus) -> AsyncIterator[list[dict[str, 
 
 
 def _own(room: RoomSummary, user: str) -> OwnRoom | None:
-    """What the user is in a room; None: nothing."""
+    """Say what the user is in a room; None: nothing."""
     own = OwnRoom(
         room.room,
         room.title,

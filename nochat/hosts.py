@@ -72,7 +72,7 @@ class Hosts:
 
 
 def _said(scope: Scope) -> list[str]:
-    """What a request says of its host; nothing, where no browser made it."""
+    """Return what a request says of its host; nothing, where no browser made it."""
     if scope["type"] not in ("http", "websocket"):
         return []
     return [value.decode("latin1") for name, value in scope["headers"] if name == b"host"]

@@ -27,6 +27,7 @@ from nochat.events import (
 )
 
 Browser = Annotated[str, Meta(max_length=40)]  # "Firefox on Linux"
+RecordKind = Literal["messages", "reads", "mentions", "connections"]  # what is stored of a user
 
 CLOCKS = 60.0  # seconds that the clocks of two machines may differ: one of them slept, say
 
@@ -368,7 +369,7 @@ class GetRecords(Request, frozen=True, tag="activity.records"):
     service: ClassVar[str] = "activity"
 
     user: UserName
-    kind: Literal["messages", "reads", "mentions", "connections"]
+    kind: RecordKind
     room: str = ""
     after: str | Moment | None = None
     limit: Annotated[int, Meta(ge=1, le=500)] = 500

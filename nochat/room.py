@@ -59,6 +59,10 @@ def direct_room(one: str, other: str) -> str:
     return DIRECT + hashlib.sha256(pair.encode()).hexdigest()[:30]
 
 
+def _sender_of(command: Command) -> str:
+    return getattr(command, "user", "") or getattr(command, "sender", "")
+
+
 class Refused(Exception):
     """A command that is against the rules; the text says why, to the user."""
 
@@ -117,8 +121,7 @@ class Room:
         if target is None or not 0 < target <= self.position:
             return None
         # Nor does an answer take longer where there is a room that its asker may not know of.
-        who = getattr(command, "user", "") or getattr(command, "sender", "")
-        if who not in self.members and not getattr(command, "manager", False):
+        if _sender_of(command) not in self.members and not getattr(command, "manager", False):
             return None
         said = self.messages.get(target)
         if said and isinstance(command, React) and said.sender and not said.deleted:
@@ -157,7 +160,7 @@ class Room:
             self._check_not_erased(command)
             return self._decisions[type(command)](self, command)
         except Refused as refused:
-            user = getattr(command, "user", "") or getattr(command, "sender", "")
+            user = _sender_of(command)
             client_id = getattr(command, "client_id", "")
             return [CommandRejected(self.id, user, command.id, str(refused), client_id)]
 

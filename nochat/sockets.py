@@ -379,18 +379,20 @@ class Sockets:
             for each in await self._questions.rooms(user, room):
                 await self._to_user(user, "room", msgspec.to_builtins(each))
 
+    async def _leave(self, sid: str, room: str) -> None:
+        if connection := self._connections.get(sid):
+            connection.rooms.discard(room)
+        await self._io.leave_room(sid, f"room:{room}")
+
     async def _see_no_more(self, user: str, room: str) -> None:
         for sid in self._sids(user):
-            if connection := self._connections.get(sid):
-                connection.rooms.discard(room)
-            await self._io.leave_room(sid, f"room:{room}")
+            await self._leave(sid, room)
 
     async def _close(self, room: str) -> None:
         """The room is gone: nobody is in it any more."""
         for sid, connection in list(self._connections.items()):
             if room in connection.rooms:
-                connection.rooms.discard(room)
-                await self._io.leave_room(sid, f"room:{room}")
+                await self._leave(sid, room)
 
     def _sids(self, user: str) -> list[str]:
         return [sid for sid, _ in self._io.manager.get_participants("/", f"user:{user}")]

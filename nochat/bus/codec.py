@@ -57,7 +57,7 @@ class Decoder:
 
 
 class Head(msgspec.Struct, frozen=True):
-    """What an envelope says of itself and can be read, whatever the rest of it is."""
+    """The part of an envelope that can be read, whatever the rest of it is."""
 
     type: str = ""
     id: str = ""

@@ -204,12 +204,12 @@ class Web:
     async def _trends(self, caller: Caller, sent: Since) -> Trends:
         """Say what people do in public rooms, as of a minute ago at the most."""
         since = sent.since - sent.since % REMEMBERED
-        asked = GetTrends(since=since, limit=sent.limit)
+        asked = since, sent.limit
         async with self._counting:  # one at a time; whoever asks the same meanwhile shares it
-            found = self._counted.get((since, sent.limit))
+            found = self._counted.get(asked)
             if not found:
-                found = await caller.bus.request(asked)
-                self._counted.put((since, sent.limit), found)
+                found = await caller.bus.request(GetTrends(since=since, limit=sent.limit))
+                self._counted.put(asked, found)
         return msgspec.convert(found, Trends, from_attributes=True)
 
     async def _guard(self, request: HttpRequest, answer: Answer) -> Response:

@@ -186,7 +186,6 @@ function forget(user, message) {
   outbox.forget(user);
   model.outgoing.forEach(({ room }) => room.outgoing.clear());
   exit(message);
-  outbox.forget(user);
   point(); // whoever comes next begins anew
 }
 

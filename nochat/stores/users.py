@@ -256,7 +256,8 @@ class UserStore:
             mine = update(users).where(_verified(row), there)
             if not connection.execute(mine.values(password=digest)).rowcount:
                 raise RequestFailed(WRONG)
-            ended = self._end_sessions(connection, row.id, but=session.digest)
+            others = sessions.c.token != session.digest
+            ended = self._end_sessions(connection, row.id, others)
         return session.user, ended
 
     def _proven(self, token: str, password: str) -> tuple[Session, Row[Any]]:
@@ -420,23 +421,21 @@ class UserStore:
         session = self.session(token)
         with self._transaction() as connection:
             row = self._row(connection, session.user) if session.user else None
-            ended = self._close(connection, row.id, session.digest, public) if row else []
+            ended = []
+            if row:
+                others = sessions.c.token != session.digest
+                which = sessions.c.public == public if public else others
+                ended = self._end_sessions(connection, row.id, which)
         if public and not ended:
             raise RequestFailed("there is no such session")
         return Session(user=session.user, ended=ended)
 
-    def _close(self, connection: Connection, user: int, present: str, public: str) -> list[str]:
-        if not public:
-            return self._end_sessions(connection, user, but=present)
-        that = (sessions.c.user_id == user) & (sessions.c.public == public)
-        ended = connection.execute(select(sessions.c.token).where(that)).scalars().all()
-        connection.execute(delete(sessions).where(that))
-        return list(ended)
-
     @staticmethod
-    def _end_sessions(connection: Connection, user_id: int, but: str = "") -> list[str]:
-        """End a user's sessions but one; returns their digests."""
-        theirs = (sessions.c.user_id == user_id) & (sessions.c.token != but)
+    def _end_sessions(
+        connection: Connection, user_id: int, *which: ColumnElement[bool]
+    ) -> list[str]:
+        """End a user's sessions, or those for which all of `which` is so; returns their digests."""
+        theirs = and_(sessions.c.user_id == user_id, *which)
         # For update: else MariaDB shows those that were there when the transaction began.
         query = select(sessions.c.token).where(theirs).with_for_update()
         ended = connection.execute(query).scalars().all()

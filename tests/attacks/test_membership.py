@@ -41,23 +41,33 @@ async def people(shared):
         yield ana, eve
 
 
+async def a_room(ana, url, *, peer="", private=True):
+    """Make a room of ana's, with `peer` a direct one, with one message in it; returns its id."""
+    if peer:
+        async with Person(peer, url):
+            room = (await ana.call("direct", {"user": peer}))["room"]
+        await ana.until(lambda: len(ana.heard.get(room, ())) == 3)
+    else:
+        room = f"r-{new_id()[:16]}"
+        await ana.call("create", {"room": room, "title": "Ana's", "private": private})
+    await ana.says("a secret", room)
+    await ana.until(lambda: "a secret" in ana.texts(room))
+    return room
+
+
+async def ban_eve(ana, room):
+    await ana.call("moderate", {"room": room, "user": "eve", "action": "ban"})
+    await ana.until(lambda: "member.moderated" in str(ana.heard[room]))
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["private", "public", "direct"])
 async def room(request, people, shared):
     """A room of ana's with one message in it, at position 3."""
     ana, _ = people
-    if request.param == "direct":
-        async with Person("bob", shared):
-            room = (await ana.call("direct", {"user": "bob"}))["room"]
-        await ana.until(lambda: len(ana.heard.get(room, ())) == 3)
-    else:
-        room = f"r-{new_id()[:16]}"
-        private = request.param == "private"
-        await ana.call("create", {"room": room, "title": "Ana's", "private": private})
-    await ana.says("a secret", room)
-    await ana.until(lambda: "a secret" in ana.texts(room))
+    peer = "bob" if request.param == "direct" else ""
+    room = await a_room(ana, shared, peer=peer, private=request.param == "private")
     if request.param == "public":  # everybody may join it, who is not banned
-        await ana.call("moderate", {"room": room, "user": "eve", "action": "ban"})
-        await ana.until(lambda: "member.moderated" in str(ana.heard[room]))
+        await ban_eve(ana, room)
     return room
 
 
@@ -112,17 +122,9 @@ async def test_nobody_hears_whether_there_is_a_room(people, hidden, action):
 async def hidden(request, people, shared):
     """A room of ana's that eve may not know of, and one in which she is banned unheard."""
     ana, _ = people
-    if request.param == "direct":
-        async with Person("cleo", shared):
-            room = (await ana.call("direct", {"user": "cleo"}))["room"]
-    else:
-        room = f"r-{new_id()[:16]}"
-        await ana.call("create", {"room": room, "title": "Ana's", "private": True})
-    await ana.says("a secret", room)
-    await ana.until(lambda: "a secret" in ana.texts(room))
+    room = await a_room(ana, shared, peer="cleo" if request.param == "direct" else "")
     if request.param == "banned":
-        await ana.call("moderate", {"room": room, "user": "eve", "action": "ban"})
-        await ana.until(lambda: "member.moderated" in str(ana.heard[room]))
+        await ban_eve(ana, room)
     return room
 
 
