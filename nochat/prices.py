@@ -64,5 +64,5 @@ class Prices:
 
 def _refusal(price: str, wait: float) -> TooDear:
     if wait <= PATIENT or price not in REASONS:
-        return TooDear("too fast; wait a moment", round(wait, 3))
+        return TooDear("too fast; wait a moment", math.ceil(wait * 1000) / 1000)
     return TooDear(REASONS[price].format(minutes=math.ceil(wait / 60)), 0)

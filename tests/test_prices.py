@@ -1,7 +1,10 @@
 """What actions cost, by user and by address."""
 
+from functools import partial
+
 import pytest
 
+import nochat.prices
 from nochat.actions import ACTIONS
 from nochat.limits import Limit
 from nochat.prices import CROWD, Prices
@@ -38,6 +41,17 @@ def test_searches_have_a_bucket_of_their_own():
     assert count == 5
     assert (refusal.reason, 0 < refusal.wait <= 1) == ("too fast; wait a moment", True)
     assert taken(prices, "message")[0] > 80
+
+
+def test_who_is_a_hair_too_fast_is_told_to_wait(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(nochat.prices, "Limit", partial(Limit, now=lambda: now))
+    prices = Prices(Settings())
+    taken(prices, "message")
+    now = 0.0499
+    _, refusal = taken(prices, "message")
+    assert refusal.wait == 0.001
+    assert refusal.answer["retry"] is True
 
 
 def test_rooms_are_counted_by_the_hour_and_the_client_is_not_to_wait():
