@@ -44,8 +44,7 @@ UNWANTED = {
 
 
 def cookie(person):
-    (morsel,) = person._http.cookie_jar
-    return f"{morsel.key}={morsel.value}"
+    return "; ".join(f"{each.key}={each.value}" for each in person._http.cookie_jar)
 
 
 def a_websocket(url, cookie="", **headers):
@@ -337,12 +336,16 @@ async def test_answers_of_the_gateway_have_the_headers_of_the_page(attacked):
                 assert response.headers["Cross-Origin-Resource-Policy"] == "same-origin"
                 assert "default-src 'none'" in response.headers["Content-Security-Policy"]
                 assert "Strict-Transport-Security" not in response.headers
-        headers = {"X-Forwarded-Proto": "https"}
-        async with http.get(url + POLLING, headers=headers) as response:
-            assert "max-age" in response.headers["Strict-Transport-Security"]
         async with http.post(f"{url}/api/login", data=b"x" * 100_000) as response:
             assert response.status == 413  # by the turnstile, before any application
             assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_answers_of_the_gateway_behind_tls_say_so(attacked):
+    async with attacked() as url, aiohttp.ClientSession() as http:
+        headers = {"X-Forwarded-Proto": "https"}
+        async with http.get(url + POLLING, headers=headers) as response:
+            assert "max-age" in response.headers["Strict-Transport-Security"]
 
 
 async def test_no_answer_is_a_script(attacked):

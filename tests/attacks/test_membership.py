@@ -1,5 +1,7 @@
 """Whoever is not in a room can do nothing in it and hears nothing of it, whatever they send."""
 
+import asyncio
+
 import pytest
 import pytest_asyncio
 
@@ -41,6 +43,15 @@ async def people(shared):
         yield ana, eve
 
 
+async def sent(person, event, data):
+    """Send anything; returns the answer, whatever it is, unless that is to wait."""
+    answer = {"wait": 0}
+    while "wait" in answer:
+        await asyncio.sleep(answer["wait"])
+        answer = await person._socket.call(event, data)
+    return answer
+
+
 async def a_room(ana, url, *, peer="", private=True):
     """Make a room of ana's, with `peer` a direct one, with one message in it; returns its id."""
     if peer:
@@ -79,7 +90,7 @@ def said(ana, room):
 async def test_a_stranger_does_nothing_in_it(people, room, action):
     ana, eve = people
     before = said(ana, room)
-    answer = await eve._socket.call(action, {"room": room} | INTO[action])
+    answer = await sent(eve, action, {"room": room} | INTO[action])
     if action == "leave":
         assert answer == {}  # of no effect
     elif "error" in answer:
@@ -99,9 +110,9 @@ async def test_a_stranger_does_nothing_in_it(people, room, action):
 async def answers(eve, action, room):
     """What a stranger hears of an action in a room: the answer, and what is told of it after."""
     eve.told.clear()
-    answer = await eve._socket.call(action, {"room": room} | INTO[action])
+    answer = await sent(eve, action, {"room": room} | INTO[action])
     # What comes after it, in the order of the same room's commands, comes after its refusal.
-    await eve._socket.call("message", {"room": room, "client_id": new_id(), "text": "a mark"})
+    await sent(eve, "message", {"room": room, "client_id": new_id(), "text": "a mark"})
     await eve.until(lambda: [e for e, _ in eve.told].count("rejected") >= 1 + (action in TOLD))
     told = [(event, data.get("reason")) for event, data in eve.told if event != "presence"]
     return answer, told
@@ -136,5 +147,5 @@ async def test_a_private_room_has_an_id_that_nobody_guesses(people, room):
     """Who makes a room hears when its id is taken: no private one may have an id like a title."""
     _, eve = people
     asked = {"room": room, "title": "Plans", "private": True}
-    answer = await eve._socket.call("create", asked)
+    answer = await sent(eve, "create", asked)
     assert "16 random" in answer["error"] or "a to z" in answer["error"]

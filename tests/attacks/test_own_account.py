@@ -19,6 +19,11 @@ def a_name():
     return f"u{new_id()[:10]}"
 
 
+def wide(name):
+    """The name in letters as wide as Chinese ones, which fold to the plain ones."""
+    return "".join(chr(ord(each) + 0xFEE0) for each in name)
+
+
 def password(person):
     return {"password": person.password}
 
@@ -99,17 +104,18 @@ async def test_who_deleted_their_account_says_nothing_more_on_any_socket(attacke
 
 
 async def test_nobody_comes_after_somebody_into_their_direct_room(attacked):
-    async with attacked() as url, Person("bob", url) as bob:
-        ana = await Person("ana", url).arrive()
-        room = direct_room("ana", "bob")
-        await ana.call("direct", {"user": "bob"})
+    name = a_name()
+    async with attacked() as url, Person(a_name(), url) as bob:
+        ana = await Person(name, url).arrive()
+        room = direct_room(name, bob.name)
+        await ana.call("direct", {"user": bob.name})
         await bob.until(lambda: room in bob.heard)
         await bob.says("for ana alone", room)
         assert await status(ana, "/api/account/delete", password(ana)) == 200
         await ana.leave()
         async with aiohttp.ClientSession(url) as eve:
-            for name in ("ana", "ANA", "ａｎａ"):
-                account = {"user": name, "password": "a good password"}
+            for again in (name, name.upper(), wide(name)):
+                account = {"user": again, "password": "a good password"}
                 async with eve.post("/api/register", json=account) as response:
                     assert (response.status, "taken" in await response.text()) == (409, True)
 

@@ -7,12 +7,16 @@ import pytest
 import socketio
 
 from nochat.client import COOKIE
+from nochat.events import new_id
 from nochat.lab.people import Person
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-ACCOUNT = {"user": "ana", "password": "a good password"}
 BEHIND_TLS = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7"}
+
+
+def an_account():
+    return {"user": f"u{new_id()[:10]}", "password": "a good password"}
 
 
 def browser(url, token=""):
@@ -22,9 +26,9 @@ def browser(url, token=""):
     return aiohttp.ClientSession(url, cookie_jar=jar, cookies=cookies)
 
 
-async def enter(http, path="/api/register", **headers):
+async def enter(http, account, path="/api/register", **headers):
     """Register or log in; returns the Set-Cookie header and the token."""
-    async with http.post(path, json=ACCOUNT, headers=headers) as response:
+    async with http.post(path, json=account, headers=headers) as response:
         assert response.status == 200
         (cookie,) = response.cookies.values()
         return response.headers["Set-Cookie"], cookie.value
@@ -36,30 +40,32 @@ async def user_of(url, token):
 
 
 async def test_a_login_gives_another_session_and_ends_the_one_it_came_with(attacked):
+    account = an_account()
     async with attacked() as url, browser(url) as http:
-        _, first = await enter(http)
-        _, second = await enter(http, "/api/login")
+        _, first = await enter(http, account)
+        _, second = await enter(http, account, "/api/login")
         assert first != second
         assert await user_of(url, first) == ""
-        assert await user_of(url, second) == "ana"
+        assert await user_of(url, second) == account["user"]
 
 
 async def test_nobody_is_given_a_session_that_another_has_chosen(attacked):
     async with attacked() as url, browser(url, "chosen-by-eve") as http:
-        _, token = await enter(http)
+        _, token = await enter(http, an_account())
         assert token != "chosen-by-eve"
         assert len(token) >= 43  # 256 bits
         assert await user_of(url, "chosen-by-eve") == ""
 
 
 async def test_the_cookie_is_for_no_script_no_other_site_and_behind_tls_for_tls_alone(attacked):
+    account = an_account()
     async with attacked() as url, browser(url) as http:
-        plain, _ = await enter(http)
+        plain, _ = await enter(http, account)
         assert "HttpOnly" in plain
         assert "SameSite=lax" in plain
         assert "Path=/" in plain
         assert "Secure" not in plain
-        secure, _ = await enter(http, "/api/login", **BEHIND_TLS)
+        secure, _ = await enter(http, account, "/api/login", **BEHIND_TLS)
         assert secure.startswith("__Host-nochat_session_")
         assert "; Secure" in secure
         assert "Path=/" in secure
@@ -72,10 +78,11 @@ async def test_the_cookie_is_for_no_script_no_other_site_and_behind_tls_for_tls_
 
 async def test_behind_tls_nobody_plants_a_session_by_plain_http_or_from_another_host(attacked):
     """Such a cookie has the plain name: browsers take `__Host-` from this host by TLS alone."""
+    account = an_account()
     async with attacked() as url, browser(url) as eve:
-        _, planted = await enter(eve)
+        _, planted = await enter(eve, account)
         plain = f"{COOKIE}_{urlsplit(url).port}"
-        for name, expected in ((plain, ""), (f"__Host-{plain}", "ana")):
+        for name, expected in ((plain, ""), (f"__Host-{plain}", account["user"])):
             headers = BEHIND_TLS | {"Cookie": f"{name}={planted}"}
             async with browser(url) as victim, victim.get("/api/me", headers=headers) as response:
                 assert (await response.json())["user"] == expected
@@ -118,7 +125,10 @@ POSTS = [
     ids=str,
 )
 async def test_no_page_of_another_site_can_post(shared, path, headers):
-    async with browser(shared) as http, http.post(path, json=ACCOUNT, headers=headers) as response:
+    async with (
+        browser(shared) as http,
+        http.post(path, json=an_account(), headers=headers) as response,
+    ):
         assert response.status == 403
         assert not response.cookies
 

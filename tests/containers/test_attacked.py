@@ -1,7 +1,8 @@
 """The attacks that need no settings of their own, against the chat in containers: `make attack`.
 
-Here RabbitMQ and MariaDB are behind the services, and HAProxy before them, with all limits as they
-are by default. `tests/attacks` says what each does.
+Here RabbitMQ and MariaDB are behind the services, and HAProxy before them. `tests/attacks` says
+what each attack does. To HAProxy all attackers have one address, that of Docker's gateway: so that
+one's attack is not charged to the next, log-ins, rooms and invitations are not limited.
 """
 
 # ruff: noqa: F401 - pytest finds them here
@@ -10,6 +11,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from nochat.lab import containers
 from tests.attacks.test_banned import (
     test_sockets_that_come_while_their_user_is_banned_hear_nothing_of_the_room,
 )
@@ -18,9 +20,12 @@ from tests.attacks.test_costs import (
     test_every_packet_is_counted_also_before_the_log_in,
     test_frames_that_are_no_message_are_counted,
     test_no_answer_is_a_script,
+    test_the_same_by_long_polling,
     test_what_one_writes_in_a_burst_is_no_flood,
+    test_what_the_chat_never_uses_closes_the_socket_and_others_talk,
 )
 from tests.attacks.test_membership import (
+    hidden,
     people,
     room,
     test_a_private_room_has_an_id_that_nobody_guesses,
@@ -38,7 +43,29 @@ from tests.attacks.test_sessions import (
     test_nobody_is_given_a_session_that_another_has_chosen,
 )
 
-pytestmark = [pytest.mark.attack, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.attack,
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+NOT_LIMITED = dict.fromkeys(("login_rate", "room_rate", "invite_rate"), 0)
+SETTINGS = ", ".join(f"NOCHAT_{name.upper()}: 0" for name in NOT_LIMITED)
+
+
+@pytest.fixture(scope="module")
+def stack(chat_image, images_of_debian, tmp_path_factory):
+    """The chat in containers, with the settings above."""
+    more = tmp_path_factory.mktemp("compose") / "attacked.yaml"
+    more.write_text(
+        f"services:\n  web: {{environment: {{{SETTINGS}}}}}\n"
+        f"  gateway: {{environment: {{{SETTINGS}}}}}\n"
+    )
+    files = f"docker/compose.yaml:docker/compose.offline.yaml:{more}"
+    images_of_debian.setenv("COMPOSE_FILE", files)
+    with containers.up() as stack:
+        yield stack
 
 
 @pytest.fixture
@@ -46,7 +73,8 @@ def attacked(stack):
     """The chat in containers, in place of one in this process."""
 
     @asynccontextmanager
-    async def running():
+    async def running(**given):
+        assert given.items() <= NOT_LIMITED.items()
         yield stack.url
 
     return running
