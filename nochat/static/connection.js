@@ -14,6 +14,7 @@ const MISSED = 200;
 // What a gateway refuses a connection with.
 const NOBODY = "log in first";
 const SOMEBODY_ELSE = "another user";
+const CROWDED = "too many windows";
 
 /** The gateway said no. */
 class Refused extends Error {}
@@ -165,7 +166,8 @@ export class Connection {
     clearTimeout(this.#overdue);
     if (error?.message === NOBODY) return this.#tell.expired();
     if (error?.message === SOMEBODY_ELSE) return this.#tell.replaced();
-    if (this.#model.status === "online") this.#model.status = "away";
+    if (error?.message === CROWDED) this.#model.status = "crowded";
+    else if (this.#model.status !== "connecting") this.#model.status = "away";
     // After a refusal by the gateway the client does not try again by itself.
     if (!this.#socket.active) setTimeout(() => this.#closed || this.#socket.connect(), AGAIN);
     this.#tell.changed();

@@ -8,7 +8,7 @@ export const TYPING_SHOWN = 5000; // milliseconds
 export class Model {
   user = "";
   role = "user"; // or "manager"
-  status = "connecting"; // or "online", or "away"
+  status = "connecting"; // or "online", "away", or "crowded": too many windows are open
   rooms = new Map();
   online = new Set();
   current = ""; // the open room's id

@@ -6,6 +6,8 @@ import re
 import pytest
 from playwright.async_api import expect
 
+from nochat.keeper import free_port
+from nochat.lab import chat as lab
 from nochat.lab.people import Person
 from tests.clients.conftest import ARGUMENTS, OF_THE_NETWORK
 from tests.clients.visitor import Visitor
@@ -45,6 +47,18 @@ async def beside(visitor: Visitor, name: str) -> Visitor:
     second = Visitor(name, visitor.url, await visitor.page.context.new_page())
     await second.page.goto(visitor.url)
     return second
+
+
+async def test_one_window_too_many_says_so_and_connects_when_another_closes(visit):
+    with lab.start(port=free_port(), user_sockets="1") as chat:
+        ana = await (await visit("ana", url=chat.url)).arrive()
+        second = await beside(ana, "ana")
+        banner = second.page.get_by_text("open in too many windows")
+        await expect(banner).to_be_visible()
+        await ana.says("from the first window")
+        await ana.page.close()
+        await expect(banner).to_be_hidden()
+        await second.sees("from the first window")
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["told", "untold"])

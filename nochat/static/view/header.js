@@ -21,7 +21,7 @@ export class Header {
     sync($("room-kind"), kind, () =>
       el("span", { title: words.privateRoom }, icon("lock"), el("span", { className: "unseen" }, words.privateRoom)));
     $("room-menu").hidden = !room?.member || room.kind === "direct";
-    say($("banner"), { connecting: words.connecting, away: words.away }[status] ?? "");
+    say($("banner"), { connecting: words.connecting, away: words.away, crowded: words.crowded }[status] ?? "");
     say($("transport"), status === "online" ? words.connected(transport) : "");
     document.body.dataset.status = status;
     const unread = model.joined.reduce((sum, each) => sum + each.unread, 0);

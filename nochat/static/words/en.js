@@ -34,6 +34,7 @@ export default {
   cancel: "Cancel",
   more: "More for this room",
   connecting: "Connecting…",
+  crowded: "You have the chat open in too many windows. Close one, and this one connects.",
   away: "The connection is lost. Trying again… What you write now is sent then.",
   connected: (transport) => `connected by ${transport}`,
   refused: (reason) => `That was refused: ${reason}.`,

@@ -34,6 +34,7 @@ export default {
   cancel: "Cancelar",
   more: "Más para esta sala",
   connecting: "Conectando…",
+  crowded: "Tienes el chat abierto en demasiadas ventanas. Cierra una y esta se conectará.",
   away: "Se ha perdido la conexión. Reintentando… Lo que escribas se enviará después.",
   connected: (transport) => `conectado por ${transport}`,
   refused: (reason) => `No se ha podido: ${reason}.`,
