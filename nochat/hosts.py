@@ -10,15 +10,11 @@ It looks at `Host` as it was sent, before a proxy's words are put in its place: 
 """
 
 import ipaddress
-import logging
 
-from nochat.limits import App, Receive, Scope, refuse
+from nochat.limits import App, Receive, Scope, Seldom, refuse
 from nochat.origin import Place, further_origins, gateway_origin
 from nochat.settings import Settings
 
-log = logging.getLogger(__name__)
-
-MOST_TOLD = 20  # hosts that are told of in the log; anybody can make up more
 ANY = "*"
 REFUSED = (
     "the chat does not know itself by this host: open it by its address or as localhost, or name "
@@ -42,16 +38,16 @@ class Hosts:
             places.add(gateway.place)
         self._names = said | {place.host for place in places}
         self._names |= {settings.host.lower(), settings.operation_host.lower()}
-        self._told: set[str] = set()
+        self._seldom = Seldom()
 
     async def __call__(self, scope: Scope, receive: Receive, send: App) -> None:
         """ASGI."""
         other = next((host for host in _said(scope) if not self._is_ours(host, scope)), None)
         if other is None:
             return await self._app(scope, receive, send)
-        if other not in self._told and len(self._told) < MOST_TOLD:
-            self._told.add(other)
-            log.warning("a request for %r is refused; NOCHAT_HOSTS names our hosts", other[:100])
+        self._seldom.say(
+            "a request is refused; NOCHAT_HOSTS names the hosts that are ours", other[:100]
+        )
         if scope["type"] == "websocket":
             return await send({"type": "websocket.close", "code": 1008})
         await refuse(send, 421, REFUSED)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import msgspec
+from cachetools import TTLCache
 from msgspec import Meta
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -23,7 +24,6 @@ from nochat.incoming import AskedName, Incoming, NewName
 from nochat.origin import Origin, further_origins, gateway_origin
 from nochat.pages import Pages
 from nochat.passwords import WEAK, is_weak
-from nochat.remembered import Remembered
 from nochat.requests import (
     Accounts,
     ChangePassword,
@@ -50,6 +50,7 @@ from nochat.settings import Settings
 from nochat.text import identity
 
 REMEMBERED = 60.0  # seconds that trends are shown, until they are counted again
+MOST_REMEMBERED = 100
 
 service = Service("web", everywhere=True)
 
@@ -141,7 +142,8 @@ class Web:
         self._origins, self._gateway = further_origins(settings), gateway_origin(settings)
         self._pages = Pages()
         self._attempts = Limits(settings.login_rate)
-        self._counted, self._counting = Remembered(REMEMBERED), asyncio.Lock()
+        self._counted: TTLCache[tuple[float, int], Any] = TTLCache(MOST_REMEMBERED, REMEMBERED)
+        self._counting = asyncio.Lock()
         reserved = [*settings.reserved.split(","), settings.bot_name]
         self._reserved = {identity(name.strip()) for name in reserved}
         own = OwnAccount(settings, self._attempts)
@@ -207,9 +209,9 @@ class Web:
         asked = since, sent.limit
         async with self._counting:  # one at a time; whoever asks the same meanwhile shares it
             found = self._counted.get(asked)
-            if not found:
+            if found is None:
                 found = await caller.bus.request(GetTrends(since=since, limit=sent.limit))
-                self._counted.put(asked, found)
+                self._counted[asked] = found
         return msgspec.convert(found, Trends, from_attributes=True)
 
     async def _guard(self, request: HttpRequest, answer: Answer) -> Response:
