@@ -31,7 +31,7 @@ def a_chat(folder, **settings):
         yield process, line.split(": ")[1]
 
 
-async def talk(person: Person, acknowledged: list[str], enough: asyncio.Event, number) -> None:
+async def talk(person: Person, acknowledged: list[str], said: asyncio.Event) -> None:
     """Say one thing after another, and note what is acknowledged, until the chat is gone."""
     while True:
         client_id = new_id()
@@ -40,24 +40,36 @@ async def talk(person: Person, acknowledged: list[str], enough: asyncio.Event, n
         except Exception:
             return
         acknowledged.append(client_id)
-        if len(acknowledged) >= number:
-            enough.set()
+        said.set()
 
 
-async def talked(url: str, number: int, end) -> list[str]:
-    """Let three people talk; at so many messages end it all. Gives what was acknowledged."""
+async def talked(url: str, number: int, end, *, first=None) -> list[str]:
+    """Let three people talk; at so many messages end it all. Gives what was acknowledged.
+
+    `first` is called before the end, and 20 more are acknowledged after it.
+    """
     acknowledged: list[str] = []
-    enough = asyncio.Event()
+    said = asyncio.Event()
     people = [await Person(f"u{new_id()[:10]}", url).arrive() for _ in range(3)]
     # Several at once, so that there is always something on its way.
     talks = [
-        asyncio.create_task(talk(each, acknowledged, enough, number))
+        asyncio.create_task(talk(each, acknowledged, said))
         for each in people
         for _ in range(10)
     ]
-    try:
+
+    async def until(count: int) -> None:
         async with asyncio.timeout(60):
-            await enough.wait()
+            while len(acknowledged) < count:
+                said.clear()
+                await said.wait()
+
+    try:
+        if first:
+            await until(number)
+            first()
+            number = len(acknowledged) + 20
+        await until(number)
         await asyncio.to_thread(end)
     finally:
         for each in people:
@@ -108,12 +120,14 @@ async def test_a_store_that_says_nothing_costs_no_message_at_a_stop(
         activity = f"mongodb://127.0.0.1:{stalling.port}/kept{new_id()[:8]}"
         with a_chat(tmp_path, activity_url=activity) as (process, url):
 
-            def end():
+            def fall_silent():
                 stalling.silent = True
+
+            def end():
                 process.send_signal(signal.SIGTERM)
                 process.wait(60)
 
-            acknowledged = await talked(url, 200, end)
+            acknowledged = await talked(url, 200, end, first=fall_silent)
         stalling.silent = False
         assert "messages wait for the next start: " in capfd.readouterr().err
         with a_chat(tmp_path, activity_url=activity) as (_, url):

@@ -62,7 +62,7 @@ def test_up_serves_the_page_until_it_is_told_to_stop(tmp_path, stop):
         with urllib.request.urlopen(url) as page:
             assert b"<title>" in page.read()
         process.send_signal(stop)
-        assert process.wait(timeout=15) == 0
+        assert process.wait(timeout=40) == 0
 
 
 @pytest.mark.slow

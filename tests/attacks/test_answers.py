@@ -158,6 +158,7 @@ async def test_a_handshake_that_throws_is_refused_at_once(ana, monkeypatch):
 
 
 async def test_a_welcome_that_throws_closes_the_socket(chat, ana, monkeypatch):
+    await ana.until(lambda: "welcome" in dict(ana.told))
     socket, closed = socketio.AsyncClient(http_session=ana._http), asyncio.Event()
     socket.on("disconnect", lambda *_: closed.set())
     with monkeypatch.context() as patch:

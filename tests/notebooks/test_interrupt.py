@@ -70,8 +70,11 @@ class Kernel:
                 said += content.get("text", "") + content.get("data", {}).get("text/plain", "")
 
     def interrupt(self, code):
-        """Run a cell that waits, and interrupt it once it has said so; returns its answer."""
-        request = self.client.execute(code)
+        """Run a cell that waits, and interrupt it once it has said so; returns its answer.
+
+        A kernel drops what is asked of it right after an error, unless it is told not to.
+        """
+        request = self.client.execute(code, stop_on_error=False)
         self.until_said(request, "(Interrupt ends it)")
         self.manager.interrupt_kernel()
         return self.answer(request)
