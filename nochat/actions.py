@@ -30,11 +30,12 @@ from nochat.room import direct_room
 
 @dataclass
 class Who:
-    """Who acts: a user with their role, and the rooms that they see."""
+    """Who acts: a user with their role, the rooms that they see, and those they are muted in."""
 
     user: str
     role: Role = "user"
     rooms: set[str] = field(default_factory=set)
+    muted: set[str] = field(default_factory=set)
 
     @property
     def manages(self) -> bool:
@@ -95,6 +96,8 @@ async def _moderate(
 
 async def _typing(who: Who, sent: client.Room, _: Bus, publish: Publish) -> dict[str, Any]:
     _check_sees(who, sent.room)
+    if sent.room in who.muted:
+        raise RequestFailed("you are muted in this room")
     await publish(TypingStarted(sent.room, who.user))
     return {}
 

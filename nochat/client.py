@@ -181,4 +181,12 @@ def listed(rooms: Any) -> dict[str, Any]:
 def welcome(session: Session, rooms: list[RoomSummary], online: list[str]) -> dict[str, Any]:
     """What a socket is told first; `now` is the chat's time, in seconds since 1970."""
     who = {"user": session.user, "role": session.role, "now": time.time()}
-    return who | {"rooms": [msgspec.to_builtins(room) for room in rooms], "online": online}
+    return who | {"rooms": [summary(room) for room in rooms], "online": online}
+
+
+def summary(room: RoomSummary) -> dict[str, Any]:
+    """A room for one of its members; to who is only invited, nothing that grows with the log."""
+    if room.invited:
+        room = msgspec.structs.replace(room, position=0)
+    fields: dict[str, Any] = msgspec.to_builtins(room)
+    return fields

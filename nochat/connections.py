@@ -101,12 +101,34 @@ class Impatient(asyncio.Protocol):
         super().connection_lost(exc)
 
 
+class Requests(h11.Connection):
+    """Refuses a request whose body may end elsewhere for a proxy (RFC 9112, section 6.3)."""
+
+    def next_event(self) -> Any:
+        """Called for what comes next.
+
+        Raises:
+            RemoteProtocolError: it is answered by 400, and the connection ends.
+        """
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            names = {name for name, _ in event.headers}
+            chunked = b"transfer-encoding" in names
+            if chunked and (b"content-length" in names or event.http_version < b"1.1"):
+                raise h11.RemoteProtocolError("two ends of one body")
+        return event
+
+
 class Http(Impatient, H11Protocol):
     """A connection whose client has `ASKING` seconds for the headers, and for the body."""
 
     config: Config
     _phase: Any = None
     _stop: Callable[[], None] = staticmethod(lambda: None)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.conn.__class__ = Requests  # uvicorn makes h11's own, and has no option for another
 
     def connection_made(self, transport: Any) -> None:
         """Called by the transport, at the beginning."""

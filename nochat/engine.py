@@ -1,6 +1,7 @@
 """socket.io with bounds on what a client may cost: in memory, in packets, and before it logs in."""
 
 import asyncio
+import hmac
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -58,11 +59,13 @@ class Socket(AsyncSocket):  # type: ignore[misc]
 
     Attributes:
         payer: whose packets these are: an address, and once it has logged in, a user.
+        session: the cookie of who opened it; "": nobody's, which does not get in.
         entered: whether it has sent socket.io's CONNECT, which it may do once.
     """
 
     payer = ""
     host = ""
+    session = ""
     entered = False
     _late: Callable[[], None] = staticmethod(lambda: None)
 
@@ -129,11 +132,20 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
     Args:
         packets: how many a client may send.
         crowd: how many sockets an address may have open.
+        session: gives the session's cookie of a request, or "".
     """
 
-    def __init__(self, *args: Any, packets: Limit, crowd: Crowd, **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        packets: Limit,
+        crowd: Crowd,
+        session: Callable[[Scope], str],
+        **options: Any,
+    ) -> None:
         super().__init__(*args, **options)
-        self.packets, self._crowd, self._seldom = packets, crowd, Seldom()
+        self.packets, self._crowd, self._session = packets, crowd, session
+        self._seldom = Seldom()
         self._dropping: set[str] = set()
         self._background = Background(SocketIsClosedError)  # it went while we had a ping for it
 
@@ -186,8 +198,18 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         socket = self.sockets[sid]
         socket.__class__ = Socket  # Engine.IO makes its own kind, and has no option for another
         socket.host = socket.payer = host
+        socket.session = self._session(environ["asgi.scope"])
         socket.expect(ENTERING)
         return True
+
+    def is_stolen(self, sid: str, scope: Scope) -> bool:
+        """Whether a request for a socket comes from another than who opened it.
+
+        The socket's id alone proves nothing: it stands in addresses, which logs keep.
+        """
+        its = getattr(self.sockets.get(sid), "session", "")
+        given = self._session(scope)
+        return bool(its) and not hmac.compare_digest(its.encode(), given.encode())
 
     def _unauthorized(self, message: str | None = None) -> dict[str, Any]:
         # Called for one that was not let in, which was for the number of sockets.
@@ -214,16 +236,16 @@ class Application:
     """The ASGI application: what a client sends that can't be read costs a line in the log."""
 
     def __init__(self, server: "Server") -> None:
-        self._app = socketio.ASGIApp(server)
+        self._engine, self._app = server.eio, socketio.ASGIApp(server)
 
     async def __call__(self, scope: Scope, receive: Receive, send: App) -> None:
         """ASGI."""
-        if b"j" in parse_qs(scope["query_string"], keep_blank_values=True):
+        query = parse_qs(scope["query_string"].decode("latin1"), keep_blank_values=True)
+        if "j" in query:
             # JSONP: scripts for browsers that no longer are, which another site's page could load.
-            await receive()
-            if scope["type"] == "websocket":
-                return await send({"type": "websocket.close", "code": 1008})
-            return await refuse(send, 400, "the chat does not speak JSONP")
+            return await _refuse(scope, receive, send, "the chat does not speak JSONP")
+        if any(self._engine.is_stolen(sid, scope) for sid in query.get("sid", ())):
+            return await _refuse(scope, receive, send, "this connection is another session's")
         try:
             await self._app(scope, receive, send)
         except Exception as error:
@@ -233,6 +255,13 @@ class Application:
                     await send({"type": "websocket.close", "code": 1007})
                 else:
                     await refuse(send, 500, "the chat failed at this; its log says why")
+
+
+async def _refuse(scope: Scope, receive: Receive, send: App, reason: str) -> None:
+    await receive()
+    if scope["type"] == "websocket":
+        return await send({"type": "websocket.close", "code": 1008})
+    await refuse(send, 400, reason)
 
 
 class Server(socketio.AsyncServer):  # type: ignore[misc]

@@ -69,7 +69,10 @@ class Questions:
         room = entries[0].room
         self.latest[room] = max(self.latest.get(room, 0), entries[-1].position)
         for entry in entries if self._moves else ():
-            user = entry.user if isinstance(entry, RoomJoined) else gone(entry)
+            if isinstance(entry, RoomJoined):
+                user = entry.user
+            else:  # Muted or not is in the answer as well.
+                user = entry.member if isinstance(entry, MemberModerated) else gone(entry)
             for moves in self._moves.get(user, ()):
                 moves[room] = entry.position
             if isinstance(entry, RoomDeleted):

@@ -491,8 +491,8 @@ class RoomState(Reply, frozen=True, tag="activity.room-state-is"):
 class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
     """One room for one user: its last position, and the last that the user has read.
 
-    `invited` says that the user is; `unread` and `mentions` count what others wrote since, up to
-    100.
+    `invited` says that the user is, and then nobody else is named but the owner, and the position
+    is not told to clients; `unread` and `mentions` count what others wrote since, up to 100.
     """
 
     room: RoomId

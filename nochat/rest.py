@@ -187,7 +187,12 @@ def _sent(call: Call, request: HttpRequest, body: bytes) -> Any:
         return msgspec.convert(dict(request.query_params), call.takes, strict=False)
     if request.headers.get("content-type", "").split(";")[0] != "application/json":
         raise NotAllowed(415, "send JSON, as application/json")
-    return msgspec.json.decode(body, type=call.takes)
+    try:
+        return msgspec.json.decode(body, type=call.takes)
+    except RecursionError:  # neither is msgspec's own
+        raise NotAllowed(400, "this is not JSON: it is nested too deeply") from None
+    except UnicodeDecodeError:
+        raise NotAllowed(400, "this is not JSON: it is not UTF-8") from None
 
 
 def _set_cookie(response: Response, caller: Caller, request: HttpRequest) -> None:

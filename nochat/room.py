@@ -233,6 +233,7 @@ class Room:
         self._check_member(command.user)
         if self.kind == "direct":
             raise Refused("a room of two takes no third")
+        self._check_not_muted(command.user)
         if command.invitee in self.banned:
             raise Refused("this user is banned from the room")
         if command.invitee in self.members | self.invited:
@@ -388,10 +389,13 @@ class Room:
 
     def _check_may_write(self, user: str) -> None:
         self._check_member(user)
-        if user in self.muted:
-            raise Refused("you are muted in this room")
+        self._check_not_muted(user)
         if self.kind == "direct" and any(map(is_deleted, self.members)):
             raise Refused("this account was deleted")
+
+    def _check_not_muted(self, user: str) -> None:
+        if user in self.muted:
+            raise Refused("you are muted in this room")
 
     def _is_message(self, position: int) -> bool:
         """Whether there is one; it may be deleted."""

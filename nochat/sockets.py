@@ -27,6 +27,7 @@ from nochat.errors import NochatError, RequestFailed
 from nochat.events import (
     AccountChanged,
     CommandRejected,
+    MemberModerated,
     PresenceReported,
     RoomCreated,
     RoomDeleted,
@@ -42,7 +43,7 @@ from nochat.events import (
     caused_by,
     new_id,
 )
-from nochat.limits import Crowd, Limit, Seldom, address
+from nochat.limits import Crowd, Limit, Scope, Seldom, address
 from nochat.origin import Origin, cookie_names, further_origins, may_act
 from nochat.presence import REPORT_EVERY, Presence
 from nochat.prices import Prices
@@ -101,6 +102,7 @@ class Sockets:
             cors_allowed_origins=self._may_connect,
             max_http_buffer_size=settings.max_frame,
             packets=Limit(PACKETS * settings.user_rate, BURST),
+            session=lambda scope: _token(scope, self._origins),
             crowd=Crowd(descriptors.share(settings.address_connections)),
             logger=logging.getLogger("socketio.quiet"),
             engineio_logger=logging.getLogger("engineio.quiet"),
@@ -147,6 +149,8 @@ class Sockets:
                     await self._to_all("created", client.view(entry))
             elif isinstance(entry, RoomDeleted) and entry.kind == "public":
                 await self._to_all("deleted", {"room": room})
+            elif isinstance(entry, MemberModerated) and entry.action in ("mute", "unmute"):
+                self._mute(entry.member, room, entry.action == "mute")
             elif isinstance(entry, UserInvited):
                 await self._to_user(entry.invitee, "invited", client.view(entry))
         try:
@@ -272,7 +276,7 @@ class Sockets:
 
     async def _let_in(self, sid: str, environ: dict[str, Any], auth: Any) -> None:
         try:
-            token = _token(environ, self._origins)
+            token = _token(environ["asgi.scope"], self._origins)
             session = await self._questions.who_is(token)
         except NochatError as error:
             log.warning("a connection was refused: %s", error)
@@ -354,6 +358,7 @@ class Sockets:
         """Let a socket see those of the rooms that its user is in; returns them."""
         mine = [each for each in rooms if user in each.members]
         for each in mine:
+            self._note_muted(user, each)
             await self._enter(sid, each.room)
         return mine
 
@@ -377,7 +382,17 @@ class Sockets:
         """Tell a user what there is to know of a room; the next welcome does it too."""
         with suppress(NochatError):
             for each in await self._questions.rooms(user, room):
-                await self._to_user(user, "room", msgspec.to_builtins(each))
+                self._note_muted(user, each)
+                await self._to_user(user, "room", client.summary(each))
+
+    def _note_muted(self, user: str, room: RoomSummary) -> None:
+        self._mute(user, room.room, user in room.muted)
+
+    def _mute(self, user: str, room: str, on: bool) -> None:
+        """Note that a user is muted in a room, or is not: leaving it changes nothing about that."""
+        for sid in self._sids(user):
+            if it := self._connections.get(sid):
+                (it.muted.add if on else it.muted.discard)(room)
 
     async def _leave(self, sid: str, room: str) -> None:
         if connection := self._connections.get(sid):
@@ -439,10 +454,11 @@ class Sockets:
             await self._bus.publish(report)
 
 
-def _token(environ: dict[str, Any], further: Collection[Origin]) -> str:
+def _token(scope: Scope, further: Collection[Origin]) -> str:
+    sent = b"; ".join(value for name, value in scope["headers"] if name == b"cookie")
     try:
-        cookies = SimpleCookie(environ.get("HTTP_COOKIE", ""))
+        cookies = SimpleCookie(sent.decode("latin1"))
     except CookieError:
         return ""
-    names = cookie_names(environ["asgi.scope"], further)
+    names = cookie_names(scope, further)
     return next((cookies[name].value[:MOST_TOKEN] for name in names if name in cookies), "")

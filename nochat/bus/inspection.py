@@ -113,10 +113,10 @@ def _read(body: bytes) -> tuple[dict[str, Any], str]:
     """The first event, and the whole as text that people can read, without what is secret."""
     try:
         found = _without_secrets(msgspec.json.decode(body))
-    except (msgspec.DecodeError, RecursionError):
+        text = msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
+    except (ValueError, RecursionError):  # msgspec's own errors are of the former
         return {}, body.decode(errors="replace")
     first = found[0] if isinstance(found, list) and found else found
-    text = msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
     return first if isinstance(first, dict) else {}, text
 
 

@@ -6,7 +6,11 @@ const INSIDE_A_WORD = /[a-z0-9]/i;
 const AFTER = new Set(".,;:!?'*_~…");
 const BRACKETS = { ")": "(", "]": "[", "}": "{" };
 
-/** The link that begins at an index: `{text, href, host}`; undefined, if none does. */
+/**
+ * The address that begins at an index: `{text, href, host}`; undefined, if none does.
+ *
+ * One that may not become a link has no `href`: it is text as a whole, and is not read again.
+ */
 export function linkAt(text, index) {
   ADDRESS.lastIndex = index;
   const found = !INSIDE_A_WORD.test(text[index - 1] ?? "") && ADDRESS.exec(text);
@@ -14,7 +18,7 @@ export function linkAt(text, index) {
   const written = found[0].slice(0, endOf(found[0]));
   const url = URL.canParse(written) && new URL(written);
   // `https://bank.example@evil.example/` leads to the second: nobody is to be deceived.
-  if (!url || url.username || url.password || !/^https?:$/.test(url.protocol)) return undefined;
+  if (!url || url.username || url.password || !/^https?:$/.test(url.protocol)) return { text: written };
   return { text: written, href: url.href, host: url.host };
 }
 

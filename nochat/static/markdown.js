@@ -20,7 +20,7 @@ const FENCE = /^ {0,3}(`{3,})([^`]*)$/;
 const FENCE_END = /^([^`]*)(`{3,})[ \t\r]*$/;
 const LANGUAGE = /^[\w+#.-]*$/;
 const ITEM = /^([ \t]*)(?:[-*]|(\d{1,3})[.)])[ \t]+(?=\S)/;
-const CONTINUED = /^(?: {2,}|\t)[ \t]*(?=[^\s>])/;
+const CONTINUED = /^(?: {2}|\t)[ \t]*(?=[^\s>])/;
 const SPECIAL = /`+|https?:\/\/|@|\*+|_+/giu;
 
 /** @param names of those who can be mentioned; without them, any name is a mention. */
@@ -55,6 +55,7 @@ function structure(lines, coded, depth = 0) {
     loose = [];
     if (block) blocks.push(block);
   };
+  markFences(lines);
   for (let index = 0; index < lines.length; ) {
     const [block, length] = blockAt(lines, index, coded, depth);
     if (block) add(block);
@@ -86,7 +87,16 @@ function quoteAt(lines, index, coded, depth) {
   return [blocks.length ? { type: "quote", blocks } : null, end - index];
 }
 
+/** At each line, the longest fence that may end code there or below: nobody looks for a longer one. */
+function markFences(lines) {
+  let longest = 0;
+  for (const line of lines.toReversed()) {
+    line.closing = longest = Math.max(longest, FENCE_END.exec(line.text)?.[2].length ?? 0);
+  }
+}
+
 function fenceEnd(lines, index, length) {
+  if (!(lines[index + 1]?.closing >= length)) return -1;
   for (let end = index + 1; end < lines.length; end++) {
     if (FENCE_END.exec(lines[end].text)?.[2].length >= length) return end;
   }
@@ -171,7 +181,7 @@ function spanned(line, coded) {
   return line;
 }
 
-const unpadded = (code) => (/^ .*\S.* $/.test(code) ? code.slice(1, -1) : code);
+const unpadded = (code) => (code.startsWith(" ") && code.endsWith(" ") ? code.slice(1, -1) : code);
 
 function blanked(text, coded) {
   let end = 0;
@@ -231,7 +241,8 @@ function tokenAt(text, index, mark, spans, mention) {
   if (mention) return [{ type: "mention", ...mention }, mention.text.length];
   if (isMark(mark)) return [runAt(text, index, mark), mark.length];
   const link = mark.length > 3 && linkAt(text, index);
-  return link ? [{ type: "link", ...link }, link.text.length] : [];
+  if (!link) return [];
+  return [link.href ? { type: "link", ...link } : link.text, link.text.length];
 }
 
 // ---- told plainly ----

@@ -18,6 +18,8 @@ const MENTION = new RegExp(
 const BEGUN = new RegExp(`${BEFORE}(${NAME}{0,64})$`, "u");
 const LONGEST = 96; // UTF-16 units in which a name is looked for
 const MAY_END = new RegExp(`^(?:$|[.-]|(?!${MARKS})${UNSPACED})`, "u");
+// What may become one with the letter before it: marks, and the later letters of a Korean syllable.
+const JOINS = /^[\p{M}\u1161-\u1175\u11a8-\u11c2]/u;
 const ENDS_UNSPACED = new RegExp(`${UNSPACED}$`, "u");
 const BEGINS_WITH_MARK = new RegExp(`^${MARKS}`, "u");
 
@@ -67,23 +69,45 @@ export function pieces(text, names = null) {
   });
 }
 
+/** The longest name that a run of letters begins with: each letter is folded once, not for each end. */
 function longest(run, known) {
-  for (let length = Math.min(run.length, LONGEST); length > 0; length--) {
-    const user = mayEnd(run, length) && known.get(identity(run.slice(0, length)));
-    if (user) return { user, length };
+  const letters = beginning(run);
+  // Apart from each other, in one go: a line's end joins nothing.
+  const folded = identity(letters.join("\n")).split("\n");
+  let [before, last, whole, length, found] = ["", "", "", 0];
+  for (const [index, letter] of letters.entries()) {
+    const added = whole + folded[index];
+    const joined = JOINS.test(folded[index]) && before + identity(last + letter);
+    if (joined && joined !== added) [last, whole] = [last + letter, joined];
+    else [before, last, whole] = [whole, letter, added];
+    length += letter.length;
+    const user = known.get(whole);
+    if (user && mayEnd(run, length)) found = { user, length };
   }
+  return found;
+}
+
+/** The letters, each with its marks, in which a name is looked for. */
+function beginning(run) {
+  const letters = [];
+  for (const { 0: letter, index } of run.matchAll(CLUSTER)) {
+    if (index + letter.length > LONGEST) break;
+    letters.push(letter);
+  }
+  return letters;
 }
 
 function anyName(run) {
-  const user = run.replace(/[.-]+$/, "");
-  return user && { user, length: user.length };
+  let length = run.length;
+  while (length && ".-".includes(run[length - 1])) length--;
+  return length && { user: run.slice(0, length), length };
 }
 
 /** Whether a name may end there: between words, or within a script that has no spaces. */
 function mayEnd(run, length) {
-  const following = run.slice(length);
+  const following = run.slice(length, length + 2); // a letter may be of two units
   if (MAY_END.test(following)) return true;
-  return !BEGINS_WITH_MARK.test(following) && ENDS_UNSPACED.test(run.slice(0, length));
+  return !BEGINS_WITH_MARK.test(following) && ENDS_UNSPACED.test(run.slice(Math.max(0, length - 2), length));
 }
 
 /** The name that is being written after an @, just before the caret; undefined: none. */

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Self
 
+import msgspec
 from pymongo import ASCENDING, InsertOne
 from pymongo.errors import BulkWriteError, InvalidURI, PyMongoError
 
@@ -267,6 +268,10 @@ class ActivityStore:
             unread = await self._some("log", newer | from_others)
             named = {"user": user, "reason": {"$ne": "direct"}}
             mentions = await self._some("mentions", newer | named)
+        if user not in it.members:  # Who is only invited hears nothing of the others in it.
+            it = msgspec.structs.replace(
+                it, members=[], muted=[user] if user in it.muted else [], banned=[]
+            )
         return RoomSummary(
             room=it.room,
             title=it.title,
