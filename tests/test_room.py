@@ -406,6 +406,7 @@ def test_who_is_muted_reads_but_does_not_write():
         SendMessage("r", "bob", "c2", "hi"),
         EditMessage("r", "bob", sent.position, "ho"),
         React("r", "bob", sent.position, "+1"),
+        InviteUser("r", "bob", "cleo"),
     ):
         assert "muted" in reason(room.decide(command))
     assert kinds(room.decide(MarkRead("r", "bob", 1))) == [RoomRead]

@@ -98,7 +98,7 @@ def _letter(held: Held) -> DeadLetter:
         queue,
         str(headers.get("x-nochat-reason") or headers.get("x-first-death-reason", "")),
         str(said.get("type", "")),
-        float(at) if isinstance(at, int | float) else 0.0,
+        float(at) if isinstance(at, int | float) and 0 <= at < 2**53 else 0.0,
         content if len(content) <= MOST_SHOWN else f"{content[:MOST_SHOWN]}…",
     )
 

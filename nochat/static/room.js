@@ -38,7 +38,7 @@ export class Room {
     this.member = this.members.has(user);
     if (this.member && this.log.last === null) this.log.start(position);
     this.#count(counts, position);
-    return this.member ? this.log.after(position) : []; // who is invited is not told where it stands
+    return position ? this.log.after(position) : []; // who is only invited is not told where it stands
   }
 
   /** What was read here already, the chat may not know yet. */

@@ -149,7 +149,7 @@ async def test_an_answer_that_can_not_be_sent_is_an_error(ana, broken):
 
 async def test_a_handshake_that_throws_is_refused_at_once(ana, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(sockets, "_token", lambda *_: 1 / 0)
+        patch.setattr(sockets.client, "believed", lambda *_: 1 / 0)
         async with asyncio.timeout(SOON):
             with pytest.raises(RuntimeError, match="unavailable"):
                 await ana.connect()

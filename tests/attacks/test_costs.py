@@ -47,9 +47,9 @@ def cookie(person):
     return "; ".join(f"{each.key}={each.value}" for each in person._http.cookie_jar)
 
 
-def a_websocket(url, cookie="", **headers):
+def a_websocket(url, cookie="", path=WEBSOCKET, **headers):
     headers |= {"Cookie": cookie} if cookie else {}
-    where = url.replace("http", "ws", 1) + WEBSOCKET
+    where = url.replace("http", "ws", 1) + path
     return connect(where, additional_headers=headers, proxy=None, close_timeout=1)
 
 

@@ -149,3 +149,70 @@ async def test_a_private_room_has_an_id_that_nobody_guesses(people, room):
     asked = {"room": room, "title": "Plans", "private": True}
     answer = await sent(eve, "create", asked)
     assert "16 random" in answer["error"] or "a to z" in answer["error"]
+
+
+async def test_who_is_only_invited_hears_nothing_that_changes(people, shared):
+    """They may stay away for ever, and look in now and then how the others are doing."""
+    ana, _ = people
+    async with Person("guest", shared) as guest, Person("worst", shared):
+        room = await a_room(ana, shared)
+        await ana.call("moderate", {"room": room, "user": "worst", "action": "ban"})
+        await ana.call("invite", {"room": room, "user": "guest"})
+        await guest.until(lambda: "invited" in [event for event, _ in guest.told])
+        seen = [await invitation(guest, room)]
+        await ana.says("and another secret", room)
+        await ana.until(lambda: "and another secret" in ana.texts(room))
+        seen.append(await invitation(guest, room))
+        assert seen[0] == seen[1]
+        assert (seen[0]["title"], seen[0]["invited"]) == ("Ana's", True)
+        assert (seen[0]["members"], seen[0]["banned"], seen[0]["position"]) == ([], [], 0)
+        assert room not in guest.heard
+        # Whoever accepts is told all of it.
+        await guest.join(room)
+        await guest.until(lambda: [data for event, data in guest.told if event == "room"])
+        [whole] = [data for event, data in guest.told if event == "room"]
+        assert (whole["members"], whole["banned"]) == (["ana", "guest"], ["worst"])
+        assert whole["position"] > 5
+
+
+async def invitation(guest, room):
+    """What a new socket is told of a room."""
+    await guest.disconnect()
+    guest.told.clear()
+    await guest.connect()
+    await guest.until(lambda: "welcome" in [event for event, _ in guest.told])
+    [welcome] = [data for event, data in guest.told if event == "welcome"]
+    [found] = [each for each in welcome["rooms"] if each["room"] == room]
+    return found
+
+
+async def test_who_is_muted_shows_no_typing_and_invites_nobody(people, shared):
+    ana, eve = people
+    room = f"r-{new_id()[:16]}"
+    await ana.call("create", {"room": room, "title": "Ana's"})
+    await eve.join(room)
+    await ana.call("moderate", {"room": room, "user": "eve", "action": "mute"})
+    await eve.until(lambda: "member.moderated" in str(eve.heard[room]))
+    async with Person("cleo", shared) as cleo:
+        eve.told.clear()
+        ana.told.clear()
+        for again in (False, True):  # neither leaving nor another socket is a way around
+            answer = await sent(eve, "typing", {"room": room})
+            assert "muted" in answer["error"]
+            if not again:
+                await eve.call("leave", {"room": room})
+                await eve.until(lambda: list(eve.heard[room].values())[-1]["type"] == "room.left")
+                await eve.call("join", {"room": room})
+                await eve.until(lambda: list(eve.heard[room].values())[-1]["type"] == "room.joined")
+        await eve.disconnect()
+        await eve.connect()
+        await eve.until(lambda: "welcome" in [event for event, _ in eve.told])
+        assert "muted" in (await sent(eve, "typing", {"room": room}))["error"]
+        await eve.call("invite", {"room": room, "user": "cleo"})
+        await eve.until(lambda: "rejected" in [event for event, _ in eve.told])
+        assert not [data for event, data in cleo.told if event == "invited"]
+        assert not [data for event, data in ana.told if event == "typing"]
+        await ana.call("moderate", {"room": room, "user": "eve", "action": "unmute"})
+        await eve.until(lambda: "unmute" in str(eve.heard[room]))
+        await eve.call("typing", {"room": room})
+        await ana.until(lambda: [data for event, data in ana.told if event == "typing"])

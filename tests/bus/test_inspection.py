@@ -49,6 +49,27 @@ async def depth(bus: Bus, queue: Queue) -> int:
     return state.messages
 
 
+BROKEN = {
+    "deep": b'[{"x":' + b"[" * 3000 + b"]" * 3000 + b"}]",
+    "no UTF-8": b'[{"type":"\xff"}]',
+    "half of a letter": rb'[{"type":"\ud800"}]',
+    "a time to come": b'[{"type":"x","at":' + b"9" * 400 + b"}]",
+}
+
+
+async def test_a_dead_letter_that_can_not_be_read_hides_no_other(connected):
+    async with connected() as bus:
+        queue = queue_of(MessageSent)
+        await bus.declare(queue)
+        headers = {"x-nochat-queue": queue.name}
+        broken = [Parcel(Route(DEAD, ""), raw=body, headers=headers) for body in BROKEN.values()]
+        await set_aside(bus, *broken, of(1, queue))
+        mine = [each for each in await letters(bus) if each.queue == queue.name]
+        assert len(mine) == len(BROKEN) + 1
+        for each in mine:
+            assert await decide(bus, each.id, replay=False)
+
+
 async def test_depths_of_queues_with_what_waits_and_who_consumes(connected):
     full, eaten, missing = queue_of(MessageSent), queue_of(MessageSent), queue_of(MessageSent)
     async with connected() as bus:

@@ -78,6 +78,70 @@ test("long lines and deep nesting take linear time and make no deep tree", () =>
   assert.ok(performance.now() - began < 15_000);
 });
 
+/** Steps that a reader takes: characters of what its patterns find, and of what it folds. */
+function stepsOf(read) {
+  const { exec } = RegExp.prototype;
+  const { normalize } = String.prototype;
+  let steps = 0;
+  RegExp.prototype.exec = function (text) {
+    const found = exec.call(this, text);
+    steps += 1 + (found?.[0].length ?? 0);
+    return found;
+  };
+  String.prototype.normalize = function (form) {
+    steps += this.length;
+    return normalize.call(this, form);
+  };
+  try {
+    read();
+  } finally {
+    Object.assign(RegExp.prototype, { exec });
+    Object.assign(String.prototype, { normalize });
+  }
+  return steps;
+}
+
+const ideographs = (length) => String.fromCodePoint(...Array.from({ length }, (_, at) => 0x4e00 + (at * 97) % 20_000));
+const NAMES = [...Array.from({ length: 200 }, (_, at) => `user${at}`), "字", ideographs(32), ideographs(31)];
+
+test("what is written to be hard to read takes twice the steps for twice the text", () => {
+  const parts = ["http://[", "http://a@", "(http://a@", "http://a@b/", "http://:", "*http://a@", "`````x\n", "````a\n```\n",
+    "@a.", `@${ideographs(96)} `, `@${"\ufdfa.".repeat(48)} `, `@${"\uff76\uff9e".repeat(48)} `, `@${"\u1100\u1161".repeat(48)} `];
+  for (const part of parts) {
+    const [once, twice] = [4000, 8000].map((length) => {
+      const text = part.repeat(Math.ceil(length / part.length));
+      return stepsOf(() => parse(text, NAMES));
+    });
+    assert.ok(twice < 2.5 * once, `${part.slice(0, 9)}: ${once}, ${twice}`);
+    assert.ok(once < 100 * 4000, `${part.slice(0, 9)}: ${once}`);
+  }
+});
+
+test("a pattern does not try again and again what it has tried", () => {
+  const blanks = " ".repeat(100_000);
+  const texts = [`- a\n${blanks}\nb`, `\` ${"a".repeat(100_000)}\``, `@${".".repeat(100_000)}a`, `http://a${")".repeat(100_000)}`];
+  // Where a pattern does, one of these takes its processor many seconds.
+  for (const text of texts) {
+    const before = process.cpuUsage();
+    parse(text);
+    assert.ok(process.cpuUsage(before).user < 2_000_000, text.slice(0, 9));
+  }
+});
+
+test("an address that may not be a link is text as a whole, and what follows is read", () => {
+  const refused = "http://[http://a.example/";
+  assert.equal(shown(`${refused} http://b.example/ @ana`), `${refused} <a http://b.example/>http://b.example/</a> <@ana>`);
+  assert.equal(shown("*http://me@a.example*"), "<i>http://me@a.example</i>");
+});
+
+test("a name ends where it did, however it is written", () => {
+  const found = (text, names) => all(parse(text, names), "mention").map(({ text, user }) => [text, user]);
+  assert.deepEqual(found("@\uff76\uff9e\u5b57", ["\u30ac"]), [["@\uff76\uff9e", "\u30ac"]]);
+  assert.deepEqual(found("@\u1112\u1161\u11ab.", ["\ud55c"]), [["@\u1112\u1161\u11ab", "\ud55c"]]);
+  assert.deepEqual(found("@Jose\u0301.", ["jos\u00e9", "jose"]), [["@Jose\u0301", "jos\u00e9"]]);
+  assert.deepEqual(found("@\u5b57\u5b57\u5b57", ["\u5b57", "\u5b57\u5b57"]), [["@\u5b57\u5b57", "\u5b57\u5b57"]]);
+});
+
 test("nothing of a text is lost but marks", () => {
   const letters = ["a", "b", " ", "\n", "*", "**", "_", "`", "```", "> ", "- ", "1. ", "@ana", "https://x.org/", "(", ")"];
   let seed = 1;

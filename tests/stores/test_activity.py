@@ -312,6 +312,7 @@ async def test_a_user_sees_their_own_rooms_and_those_they_are_invited_to(store):
     await store.record([UserInvited("den", 3, "eve", "bob", "Den", "private")])
     [room, _] = (await store.rooms("bob")).rooms
     assert (room.room, room.invited, room.kind, room.owner) == ("den", True, "private", "eve")
+    assert (room.members, room.muted, room.banned) == ([], [], [])
     await store.record([RoomJoined("den", 4, "bob")])
     [room, _] = (await store.rooms("bob")).rooms
     assert (room.invited, room.members) == (False, ["eve", "bob"])
