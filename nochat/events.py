@@ -258,11 +258,15 @@ class MessageSent(RoomEvent, frozen=True, omit_defaults=True, tag="message.sent"
 
 
 class MessageEdited(RoomEvent, frozen=True, tag="message.edited"):
-    """The message at the position `target` has another text."""
+    """The message at the position `target` has another text.
+
+    Whoever reads it in the history finds the text that the message has now: what was edited away
+    is gone. It is empty where the message was deleted since.
+    """
 
     user: UserName
     target: Position
-    text: Text
+    text: Annotated[str, Meta(max_length=4000)]
 
 
 class MessageDeleted(RoomEvent, frozen=True, tag="message.deleted"):

@@ -8,7 +8,7 @@ client id), `rooms` (title, members, last position), `reads`, `mentions`,
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Self
 
@@ -43,6 +43,7 @@ from nochat.terms import searchable
 log = logging.getLogger(__name__)
 
 MOST_COUNTED = 100  # unread messages; whoever has more need not know how many
+NEAR = 20  # positions that are read together rather than each by itself
 DATABASE = "nochat"
 RESTORING = "restoring"  # a collection that is there while a restore is unfinished
 
@@ -326,11 +327,26 @@ class ActivityStore:
         async with answering():
             cursor = self._db["log"].find(query).sort("position", direction).limit(limit + 1)
             found = await cursor.to_list()
-        more, found = len(found) > limit, found[:limit]
+            more, found = len(found) > limit, found[:limit]
+            texts = await self._texts(room, found)
         entries = [
-            documents.entry(each) for each in (found if after is not None else reversed(found))
+            documents.entry(each, texts.get(each.get("target"), ""))
+            for each in (found if after is not None else reversed(found))
         ]
         return History(room=room, entries=entries, more=more)
+
+    async def _texts(self, room: str, found: list[dict[str, Any]]) -> dict[int, str]:
+        """The texts that edited messages have now, by their positions."""
+        edited = {each["target"] for each in found if each["type"] == documents.EDIT}
+        texts = {
+            each["position"]: each["text"] for each in found if each["type"] == documents.MESSAGE
+        }
+        for first, last in _runs(sorted(edited - texts.keys())):
+            # By ranges: of `$in` and `$or`, the embedded server makes a reading of the whole room.
+            query = {"room": {"$eq": room}, "position": {"$gte": first, "$lte": last}}
+            async for each in self._db["log"].find(query, {"position": 1, "text": 1}):
+                texts[each["position"]] = each.get("text", "")
+        return texts
 
     async def search(self, asked: SearchMessages) -> Found:
         """A user's messages that hold all these words, the newest first.
@@ -375,3 +391,12 @@ class ActivityStore:
         """What people do in public rooms since a time (seconds since 1970)."""
         async with answering():
             return await analytics.trends(self._db, since, limit)
+
+
+def _runs(positions: list[int]) -> Iterator[tuple[int, int]]:
+    """The first and the last of those that are near each other."""
+    start = 0
+    for end in range(1, len(positions) + 1):
+        if end == len(positions) or positions[end] - positions[end - 1] > NEAR:
+            yield positions[start], positions[end - 1]
+            start = end

@@ -40,6 +40,7 @@ from nochat.requests import RoomInfo, RoomListing
 from nochat.terms import searchable, terms, topics
 
 MESSAGE = type_of(MessageSent)
+EDIT = type_of(MessageEdited)
 CHANGES = [type_of(kind) for kind in (*get_args(Change), UserErased)]
 NAMED = ("user", "invitee", "member")  # where an entry that is no message has a user's name
 
@@ -75,6 +76,8 @@ def writes(event: Event) -> Iterable[tuple[str, Any]]:
             before = {"room": event.room, "position": {"$lt": event.position}}
             for name in ("log", "mentions", "reads"):
                 yield name, DeleteMany(before)
+        case MessageEdited():
+            del document["text"]  # it is the message's, which has none but the last
         case UserErased():
             document["user"] = event.deleted_as
         case AccountDeleted():
@@ -109,16 +112,19 @@ def _changes(event: RoomEvent) -> list[UpdateOne | UpdateMany | DeleteMany]:
     there = {"room": event.room, "type": MESSAGE, "position": event.target}
     match event:
         case MessageEdited():
+            # An edit that is delivered once more, and late, brings no older text back.
+            older = [{"revision": {"$exists": False}}, {"revision": {"$lt": event.position}}]
             text = {"text": event.text, "edited": event.at, **by_text(event.text)}
-            return [UpdateOne(there | {"deleted": {"$exists": False}}, {"$set": text})]
+            text["revision"] = event.position
+            there |= {"deleted": {"$exists": False}, "$or": older}
+            return [UpdateOne(there, {"$set": text})]
         case ReactionChanged():
             # Not by the reaction as a field's name: that is the user's own text.
             pair = {"reactions": {"emoji": one_spelling(event.emoji), "user": event.user}}
             return [UpdateOne(there, {"$addToSet" if event.on else "$pull": pair})]
         case MessageDeleted():
             nothing: dict[str, Any] = {"text": "", "reactions": [], "deleted": True, **by_text("")}
-            edits = {"room": event.room, "type": type_of(MessageEdited), "target": event.target}
-            return [UpdateOne(there, {"$set": nothing}), DeleteMany(edits)]
+            return [UpdateOne(there, {"$set": nothing})]
 
 
 def _renamings(event: UserErased) -> list[UpdateOne | UpdateMany | DeleteMany]:
@@ -208,13 +214,15 @@ def listing(found: dict[str, Any]) -> RoomListing:
     )
 
 
-def entry(document: dict[str, Any]) -> LogEntry:
-    """An entry of a room's log, from its document."""
+def entry(document: dict[str, Any], text: str = "") -> LogEntry:
+    """An entry of a room's log, from its document; of an edit, with the text of its message."""
     # What older versions stored may have a reaction in two spellings.
     reactions: dict[str, dict[str, None]] = {}
     for each in document.get("reactions", []):
         reactions.setdefault(one_spelling(each["emoji"]), {})[each["user"]] = None
     shown = document | {"reactions": {emoji: list(users) for emoji, users in reactions.items()}}
+    if document["type"] == EDIT:
+        shown["text"] = text  # whatever is stored: older versions kept what was edited away
     if emoji := document.get("emoji"):
         shown["emoji"] = one_spelling(emoji)
     found: LogEntry = msgspec.convert(shown, LogEntry, strict=False)

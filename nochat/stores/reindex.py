@@ -19,6 +19,7 @@ from nochat.stores import documents
 
 MIGRATIONS = "migrations"
 TERMS = "0001-terms"
+EDITS = "0002-edits"
 OLD_INDEX = "words_1_room_1"
 MANY = 500  # messages read and written at once
 PAUSE = 5.0  # seconds until it tries again, where the server was away
@@ -44,10 +45,11 @@ async def reindexing(database: Database) -> AsyncIterator[asyncio.Task[None]]:
 async def _persistently(database: Database) -> None:
     while True:
         try:
+            await forget_edits(database)
             await reindex(database)
             return
         except PyMongoError as error:
-            log.warning("older messages wait for the search to know them: %s", error)
+            log.warning("older messages wait to be brought up to date: %s", error)
         await asyncio.sleep(PAUSE)
 
 
@@ -69,6 +71,17 @@ async def reindex(database: Database) -> int:
         await database["log"].drop_index(OLD_INDEX)
     await database[MIGRATIONS].update_one({"_id": TERMS}, {"$set": {"done": True}}, upsert=True)
     return count
+
+
+async def forget_edits(database: Database) -> None:
+    """Take out of older edits what was edited away, which nobody is given any more."""
+    if await database[MIGRATIONS].find_one({"_id": EDITS}):
+        return
+    texts = {"type": documents.EDIT, "text": {"$exists": True}}
+    while found := await database["log"].find(texts, {"_id": 1}).limit(MANY).to_list():
+        without = [UpdateOne({"_id": each["_id"]}, {"$unset": {"text": ""}}) for each in found]
+        await database["log"].bulk_write(without, ordered=True)
+    await database[MIGRATIONS].update_one({"_id": EDITS}, {"$set": {"done": True}}, upsert=True)
 
 
 def _old() -> dict[str, Any]:
