@@ -41,7 +41,8 @@ async def carry_on(store: "UserStore", bus: Bus) -> None:
 async def _carry_on(deletion: "Deletion", store: "UserStore", bus: Bus) -> None:
     is_quiet = time.time() > deletion.at + QUIET
     found: Traces = await bus.request(GetTraces(user=deletion.name))
-    await bus.publish(AccountDeleted(user=deletion.name, deleted_as=deletion.deleted_as))
+    if found.rooms or is_quiet:  # what is outside of rooms is erased once more at the end
+        await bus.publish(AccountDeleted(user=deletion.name, deleted_as=deletion.deleted_as))
     if is_quiet and not found.rooms:
         await to_thread(store.finish, deletion)
         log.info("an account is deleted: nothing of its name is left")

@@ -49,6 +49,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile(rf"[\x00-\x1f\x7f-\x9f{BIDI}]")
 _NAME = re.compile(rf"\w[\w{MARKS}.-]*")
 _BLANK = re.compile(f"[{BLANK}]")
+_CLIENT_ID = re.compile(r"[\x20-\x7e]{1,64}")
 _ROOM = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 Rule = Callable[[str], str]
@@ -191,14 +192,14 @@ def room(text: str) -> str:
 
 
 def client_id(text: str) -> str:
-    """A client's own id of a message.
+    """A client's own id of a message, in printable ASCII, which every store keeps apart.
 
     Raises:
-        TextRefused: it is empty, too long, or can't be encoded.
+        TextRefused: it is empty, too long, or has other characters.
     """
-    if not whole(text):
-        raise TextRefused("`client_id` has 1 to 64 characters")
-    return _bounded(text, 64, "`client_id`")
+    if not _CLIENT_ID.fullmatch(text):
+        raise TextRefused("`client_id` has 1 to 64 characters, all of them printable ASCII")
+    return text
 
 
 def _bounded(text: str, most: int, what: str) -> str:

@@ -17,7 +17,7 @@ from pymongo import ASCENDING, InsertOne
 from pymongo.errors import BulkWriteError, InvalidURI, PyMongoError
 
 from nochat.errors import Fatal, NochatError, RequestFailed
-from nochat.events import Event
+from nochat.events import Event, UserErased
 from nochat.requests import (
     AllRooms,
     FindRooms,
@@ -37,6 +37,7 @@ from nochat.requests import (
 )
 from nochat.room import REMEMBERED
 from nochat.stores import analytics, documents, records, reindex
+from nochat.stores.erasures import erase
 from nochat.stores.mongodb import DUPLICATE_KEY, answering, client
 from nochat.terms import searchable
 
@@ -102,6 +103,10 @@ class ActivityStore:
             there = {named: {"$exists": True}}
             await log.create_index(keys, partialFilterExpression=there)
         await self._db["mentions"].create_index("sender")
+        # For what is deleted: a message, or a room.
+        for collection in ("mentions", "reads"):
+            keys = [("room", ASCENDING), ("position", ASCENDING)]
+            await self._db[collection].create_index(keys)
 
     def reindexing(self) -> AbstractAsyncContextManager[asyncio.Task[None]]:
         """Bring older messages up to date in the background, until the block ends."""
@@ -125,15 +130,22 @@ class ActivityStore:
         Raises:
             Unavailable: the server can't write now; nothing is lost by recording again.
             Fatal: another event has the place of one of these in its room.
+            NochatError: the store takes a message for another that it has.
         """
         writes: dict[str, list[Any]] = {}
+        erasures = []
         for event in events:
             for collection, write in documents.writes(event):
                 writes.setdefault(collection, []).append(write)
+            if isinstance(event, UserErased):
+                erasures.append(event)
         async with answering():
             # The log first: a room's position must never be ahead of it.
-            for collection in sorted(writes, key=lambda name: name != "log"):
-                await self._write(collection, writes[collection])
+            await self._write("log", writes.pop("log", []))
+            for erasure in erasures:  # last: what was changed meanwhile may have the name
+                await erase(self._db["log"], erasure)
+            for collection, of_it in writes.items():
+                await self._write(collection, of_it)
 
     async def _write(self, collection: str, writes: list[Any]) -> None:
         """What is new first, as what changes may be among it; what is there already stays."""
@@ -156,20 +168,27 @@ class ActivityStore:
 
         Raises:
             Fatal: it is not.
+            NochatError: it is another message, with an id that the store can't tell from this.
         """
         by_place = {(each["room"], each["position"]): each for each in documents}
         for room in {room for room, _ in by_place}:
-            positions = [position for name, position in by_place if name == room]
-            query = {"room": room, "position": {"$in": positions}}
-            async for found in self._db["log"].find(query, {"room": 1, "position": 1, "id": 1}):
-                ours = by_place.pop((room, found["position"]))
-                if ours["id"] != found["id"]:
-                    raise Fatal(
-                        f"room {room!r} has two entries at position {found['position']}: two chats "
-                        "write to one activity store. Stop one of them, or give it a store of its "
-                        "own (NOCHAT_ACTIVITY_URL)"
-                    )
-        for room, position in by_place:
+            positions = sorted(position for name, position in by_place if name == room)
+            for first, last in _runs(positions):
+                query = {"room": {"$eq": room}, "position": {"$gte": first, "$lte": last}}
+                async for found in self._db["log"].find(query, {"room": 1, "position": 1, "id": 1}):
+                    ours = by_place.pop((room, found["position"]), found)
+                    if ours["id"] != found["id"]:
+                        raise Fatal(
+                            f"room {room!r} has two entries at position {found['position']}: two "
+                            "chats write to one activity store. Stop one of them, or give it a "
+                            "store of its own (NOCHAT_ACTIVITY_URL)"
+                        )
+        for (room, position), ours in by_place.items():
+            if not await self.find([MessageKey(room, ours["sender"], ours["client_id"])]):
+                raise NochatError(
+                    f"the activity store takes entry {position} of room {room!r} for another: it "
+                    f"can't tell the message's id, {ours['client_id']!r}, from one that it has"
+                )
             log.error("entry %d of room %r is a message that it has elsewhere", position, room)
 
     # ---- reading --------------------------------------------------------------------------------
@@ -211,7 +230,8 @@ class ActivityStore:
             for (room, sender), client_ids in ids.items():
                 query = {"room": room, "sender": sender, "client_id": {"$in": client_ids}}
                 async for each in self._db["log"].find(query, {"client_id": 1}):
-                    found.append(MessageKey(room, sender, each["client_id"]))
+                    if each["client_id"] in client_ids:  # of some texts a server reads a part
+                        found.append(MessageKey(room, sender, each["client_id"]))
         return found
 
     async def all_rooms(self, text: str = "", after: str = "", limit: int = 50) -> AllRooms:
@@ -253,7 +273,7 @@ class ActivityStore:
         async with answering():
             reads = {
                 each["room"]: each["position"]
-                async for each in self._db["reads"].find({"user": user})
+                async for each in self._db["reads"].find({"_id": documents.of_user(user)})
             }
             found = await self._db["rooms"].find(theirs).sort("_id", 1).to_list()
             summaries = [await self._summary(each, user, reads) for each in found]
@@ -375,7 +395,7 @@ class ActivityStore:
             there = await self._db["rooms"].find({"$or": inside}, {"_id": 1}).to_list()
             found = {each["_id"] for each in there}
             for named in documents.NAMED:
-                found |= {*await self._db["log"].distinct("room", {named: user})}
+                found |= {*await self._db["log"].distinct("room", {named: {"$eq": user}})}
         return sorted(found)
 
     async def records(self, asked: GetRecords) -> Records:

@@ -70,10 +70,11 @@ def writes(event: Event) -> Iterable[tuple[str, Any]]:
             document["_id"] = document.pop("id")
             yield "connections", InsertOne(document)
         case MessageDeleted():
-            yield "mentions", DeleteMany({"room": event.room, "position": event.target})
+            of_it = {"room": {"$eq": event.room}, "position": {"$eq": event.target}}
+            yield "mentions", DeleteMany(of_it)
         case RoomDeleted():
             # What was said goes; that the room was there stays, as its id is not used again.
-            before = {"room": event.room, "position": {"$lt": event.position}}
+            before = {"room": {"$eq": event.room}, "position": {"$lt": event.position}}
             for name in ("log", "mentions", "reads"):
                 yield name, DeleteMany(before)
         case MessageEdited():
@@ -97,19 +98,18 @@ def of_user(user: str) -> dict[str, Any]:
 
 def _erasures(event: AccountDeleted) -> Iterable[tuple[str, Any]]:
     """What is left of a user outside of the rooms' logs: nothing."""
+    exactly = {"$eq": event.user}
     yield "reads", DeleteMany({"_id": of_user(event.user)})
     yield "mentions", DeleteMany({"_id": of_user(event.user)})
-    yield "mentions", UpdateMany({"sender": event.user}, {"$set": {"sender": event.deleted_as}})
-    yield "connections", DeleteMany({"user": event.user})
+    yield "mentions", UpdateMany({"sender": exactly}, {"$set": {"sender": event.deleted_as}})
+    yield "connections", DeleteMany({"user": exactly})
 
 
-def _changes(event: RoomEvent) -> list[UpdateOne | UpdateMany | DeleteMany]:
-    """What an event does to the message at its target, or to all that a user has left."""
-    if isinstance(event, UserErased):
-        return _renamings(event)
+def _changes(event: RoomEvent) -> list[UpdateOne]:
+    """What an event does to the message at its target."""
     if not isinstance(event, Change):
         return []
-    there = {"room": event.room, "type": MESSAGE, "position": event.target}
+    there: dict[str, Any] = {"room": event.room, "type": MESSAGE, "position": event.target}
     match event:
         case MessageEdited():
             # An edit that is delivered once more, and late, brings no older text back.
@@ -125,21 +125,6 @@ def _changes(event: RoomEvent) -> list[UpdateOne | UpdateMany | DeleteMany]:
         case MessageDeleted():
             nothing: dict[str, Any] = {"text": "", "reactions": [], "deleted": True, **by_text("")}
             return [UpdateOne(there, {"$set": nothing})]
-
-
-def _renamings(event: UserErased) -> list[UpdateOne | UpdateMany | DeleteMany]:
-    room, name = {"room": event.room}, event.deleted_as
-    sent = room | {"sender": event.user, "client_id": {"$exists": True}}
-    reacted = room | {"reactions.user": event.user}
-    reactions = room | {"user": event.user, "type": type_of(ReactionChanged)}
-    title = {"$set": {"title": event.title}}
-    return [
-        UpdateMany(sent, {"$set": {"sender": name}}),
-        UpdateMany(reacted, {"$pull": {"reactions": {"user": event.user}}}),
-        DeleteMany(reactions),
-        *(UpdateMany(room | {each: event.user}, {"$set": {each: name}}) for each in NAMED),
-        *([UpdateOne(room | {"type": type_of(RoomCreated)}, title)] if event.title else []),
-    ]
 
 
 def _room_updates(event: RoomEvent) -> list[UpdateOne]:

@@ -140,7 +140,12 @@ class UserStore:
         try:
             place = make_url(url)
             self._place = place.render_as_string(hide_password=True)
-            self._engine = create_engine(place, pool_pre_ping=True, connect_args=_limits(place))
+            self._engine = create_engine(
+                place,
+                pool_pre_ping=True,
+                connect_args=_limits(place),
+                hide_parameters=True,  # names and digests are for no log
+            )
         except (ArgumentError, NoSuchModuleError) as error:
             raise NochatError(
                 "NOCHAT_USERS_URL can't be used; write sqlite:///file or "
@@ -287,13 +292,16 @@ class UserStore:
         note = {"identity": _digest(row.folded), "name": row.name, "deleted_as": deleted_as}
         note |= {"at": time.time()}
         mine = (users.c.id == row.id) & (users.c.password == row.password)
-        with self._transaction() as connection:
-            connection.execute(insert(deletions).values(note))
-            ended = self._end_sessions(connection, row.id)
-            if not connection.execute(delete(users).where(mine)).rowcount:
-                raise RequestFailed(WRONG)  # it was changed meanwhile
-            if row.role == "manager":
-                self._check_managed(connection)
+        try:
+            with self._transaction() as connection:
+                connection.execute(insert(deletions).values(note))
+                ended = self._end_sessions(connection, row.id)
+                if not connection.execute(delete(users).where(mine)).rowcount:
+                    raise RequestFailed(WRONG)  # it was changed meanwhile
+                if row.role == "manager":
+                    self._check_managed(connection)
+        except IntegrityError:  # it was deleted meanwhile
+            raise RequestFailed(WRONG) from None
         return Removal(user=session.user, deleted_as=deleted_as, ended=ended)
 
     @staticmethod

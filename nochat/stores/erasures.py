@@ -1,0 +1,34 @@
+"""What a room's log has of a user whose account is deleted: found by indexes alone.
+
+A long log costs no more than a short one, however many rooms the user was in.
+"""
+
+from typing import Any
+
+from pymongo import DeleteMany, UpdateMany, UpdateOne
+from pymongo.asynchronous.collection import AsyncCollection
+
+from nochat.events import ReactionChanged, RoomCreated, UserErased, type_of
+from nochat.stores.documents import NAMED
+
+Write = UpdateOne | UpdateMany | DeleteMany
+
+
+async def erase(log: AsyncCollection[dict[str, Any]], event: UserErased) -> None:
+    """Put another name in a user's place in the log of a room; twice is harmless."""
+    # `$eq` says that no array is meant: else the embedded server would read all of the room.
+    room, user, name = {"room": {"$eq": event.room}}, {"$eq": event.user}, event.deleted_as
+    sent = room | {"sender": user, "client_id": {"$exists": True}}
+    reactions = room | {"user": user, "type": type_of(ReactionChanged)}
+    targets = {each["target"] async for each in log.find(reactions, {"target": 1})}
+    writes: list[Write] = [UpdateMany(sent, {"$set": {"sender": name}})]
+    for target in sorted(targets):
+        message = room | {"position": {"$eq": target}}
+        writes.append(UpdateOne(message, {"$pull": {"reactions": {"user": event.user}}}))
+    writes.append(DeleteMany(reactions))
+    for each in NAMED:
+        writes.append(UpdateMany(room | {each: user}, {"$set": {each: name}}))
+    if event.title:
+        made = room | {"position": {"$eq": 1}, "type": type_of(RoomCreated)}
+        writes.append(UpdateOne(made, {"$set": {"title": event.title}}))
+    await log.bulk_write(writes, ordered=True)
