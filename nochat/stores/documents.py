@@ -99,8 +99,8 @@ def of_user(user: str) -> dict[str, Any]:
 def _erasures(event: AccountDeleted) -> Iterable[tuple[str, Any]]:
     """What is left of a user outside of the rooms' logs: nothing."""
     exactly = {"$eq": event.user}
-    yield "reads", DeleteMany({"_id": of_user(event.user)})
-    yield "mentions", DeleteMany({"_id": of_user(event.user)})
+    yield "reads", DeleteMany({"user": exactly})
+    yield "mentions", DeleteMany({"user": exactly})
     yield "mentions", UpdateMany({"sender": exactly}, {"$set": {"sender": event.deleted_as}})
     yield "connections", DeleteMany({"user": exactly})
 
@@ -109,7 +109,9 @@ def _changes(event: RoomEvent) -> list[UpdateOne]:
     """What an event does to the message at its target."""
     if not isinstance(event, Change):
         return []
-    there: dict[str, Any] = {"room": event.room, "type": MESSAGE, "position": event.target}
+    # `$eq` says that no array is meant: else the embedded server may read all of the room.
+    named = {"room": event.room, "type": MESSAGE, "position": event.target}
+    there: dict[str, Any] = {name: {"$eq": value} for name, value in named.items()}
     match event:
         case MessageEdited():
             # An edit that is delivered once more, and late, brings no older text back.

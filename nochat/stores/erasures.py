@@ -19,7 +19,7 @@ async def erase(log: AsyncCollection[dict[str, Any]], event: UserErased) -> None
     # `$eq` says that no array is meant: else the embedded server would read all of the room.
     room, user, name = {"room": {"$eq": event.room}}, {"$eq": event.user}, event.deleted_as
     sent = room | {"sender": user, "client_id": {"$exists": True}}
-    reactions = room | {"user": user, "type": type_of(ReactionChanged)}
+    reactions = room | {"user": user, "type": {"$eq": type_of(ReactionChanged)}}
     targets = {each["target"] async for each in log.find(reactions, {"target": 1})}
     writes: list[Write] = [UpdateMany(sent, {"$set": {"sender": name}})]
     for target in sorted(targets):
@@ -29,6 +29,6 @@ async def erase(log: AsyncCollection[dict[str, Any]], event: UserErased) -> None
     for each in NAMED:
         writes.append(UpdateMany(room | {each: user}, {"$set": {each: name}}))
     if event.title:
-        made = room | {"position": {"$eq": 1}, "type": type_of(RoomCreated)}
+        made = room | {"position": {"$eq": 1}, "type": {"$eq": type_of(RoomCreated)}}
         writes.append(UpdateOne(made, {"$set": {"title": event.title}}))
     await log.bulk_write(writes, ordered=True)

@@ -33,7 +33,8 @@ def of(asked: GetRecords) -> tuple[Document, str, Callable[[Document], Document]
         after = {"at": {"$gt": asked.after or 0.0}}
         return {"user": asked.user} | after, "at", _shown(asked.kind)
     mine = documents.of_user(asked.user)
-    return {"_id": mine | {"$gt": asked.after or mine["$gt"]}}, "_id", _shown(asked.kind)
+    query = {"user": {"$eq": asked.user}, "_id": mine | {"$gt": asked.after or mine["$gt"]}}
+    return query, "_id", _shown(asked.kind)
 
 
 def _shown(kind: str) -> Callable[[Document], Document]:

@@ -1,0 +1,191 @@
+"""What is stored: nothing that was edited away, all that was heard, and nobody waits for it."""
+
+import asyncio
+import logging
+import threading
+from functools import partial
+
+import pytest
+from pymongo import AsyncMongoClient, monitoring
+
+from nochat.events import (
+    AccountDeleted,
+    MessageDeleted,
+    MessageSent,
+    ReactionChanged,
+    RoomCreated,
+    RoomDeleted,
+    RoomJoined,
+    UserErased,
+    new_id,
+)
+from nochat.lab.people import Person
+from nochat.stores.activity import ActivityStore
+from nochat.stores.users import UserStore
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def a_name():
+    return f"u{new_id()[:10]}"
+
+
+# ---- what was edited away -----------------------------------------------------------------------
+
+SECRETS = ["my card is 4929", "my card is 1111"]
+
+
+async def test_what_was_edited_away_is_given_to_nobody_who_comes_later(shared):
+    room = a_name()
+    async with Person(a_name(), shared) as ana, Person(a_name(), shared) as eve:
+        await ana.call("create", {"room": room, "title": "Cards"})
+        await ana.join(room)
+        for text in (SECRETS[0], "to be deleted"):
+            await ana.says(text, room)
+            await ana.until(lambda: text in ana.texts(room))  # noqa: B023
+        first, second = [at for at, it in sorted(ana.heard[room].items()) if "client_id" in it]
+        edits = [(first, SECRETS[1]), (second, SECRETS[1]), (first, "nothing")]
+        for position, text in edits:
+            await ana.call("edit", {"room": room, "position": position, "text": text})
+        await ana.call("delete", {"room": room, "position": second})
+        types = [it["type"] for it in ana.heard[room].values()]
+        await ana.until(
+            lambda: [it["type"] for it in ana.heard[room].values()].count("message.deleted"),
+            what=f"the deletion, after {types}",
+        )
+        await eve.join(room)
+        newest = await eve.call("history", {"room": room, "limit": 50})
+        entries = (await eve.call("history", {"room": room, "after": 0, "limit": 200}))["entries"]
+        assert not [text for text in SECRETS if text in repr((newest, entries))]
+        # Nor is anything missing: who was away hears of every change.
+        assert [it["position"] for it in entries] == [*range(1, len(entries) + 1)]
+        told = [(it["target"], it["text"]) for it in entries if it["type"] == "message.edited"]
+        assert told == [(first, "nothing"), (second, ""), (first, "nothing")]
+
+
+# ---- what everybody heard -----------------------------------------------------------------------
+
+PAIRS = ["nul\0{}", "\0{}", "bell\a{}", "x\x7f{}", "é{}", "e\u0301{}", "A{}", " {}", "'{}", "$x{}"]
+PAIRS += ["\\{}", '"{}', "0{}", "{}\n", "%{}", "{}\ufeff", "😀{}"]
+
+
+async def test_every_message_that_is_heard_is_found_again_whatever_its_id(shared):
+    room = a_name()
+    async with Person(a_name(), shared) as ana, Person(a_name(), shared) as bob:
+        await ana.call("create", {"room": room, "title": "Ghosts"})
+        await ana.join(room)
+        await bob.join(room)
+        taken = []
+        for number, pair in enumerate(PAIRS):
+            for end in ("a", "b"):
+                text = f"text {number}{end}"
+                try:
+                    await ana.says(text, room, pair.format(end))
+                except RuntimeError as refused:
+                    assert "printable ASCII" in str(refused)
+                else:
+                    taken.append(text)
+        await ana.says("the last", room)
+        await bob.until(lambda: "the last" in bob.texts(room))
+        history = (await bob.call("history", {"room": room, "limit": 200}))["entries"]
+        assert [it["text"] for it in history if "text" in it] == bob.texts(room)
+        assert bob.texts(room) == [*taken, "the last"]
+        assert len(taken) == 16
+
+
+# ---- what a deletion costs ----------------------------------------------------------------------
+
+
+class Heard(monitoring.CommandListener):
+    """The collections that a store is asked about, and by what."""
+
+    def __init__(self):
+        self.queries = []
+
+    def started(self, event):
+        name, command = event.command_name, event.command
+        writes = command.get("updates", command.get("deletes", []))
+        queries = [each["q"] for each in writes]
+        if name in ("find", "distinct"):
+            queries.append(command.get("filter", command.get("query")))
+        self.queries += [(command[name], query) for query in queries]
+
+    def succeeded(self, event):
+        """Nothing: what was asked is known."""
+
+    def failed(self, event):
+        """Nothing, likewise."""
+
+
+async def test_no_deletion_reads_a_log_however_long_it_is(mongodb_server, monkeypatch):
+    """An account that was in many rooms: others' questions wait behind what is done in each."""
+    heard = Heard()
+    listening = partial(AsyncMongoClient, event_listeners=[heard])
+    monkeypatch.setattr("nochat.stores.mongodb.AsyncMongoClient", listening)
+    url = f"{mongodb_server.url}/t{new_id()[:12]}"
+    async with ActivityStore.opened(url) as store:
+        log = [
+            RoomCreated("r", 1, "bob", "R"),
+            RoomJoined("r", 2, "ana"),
+            MessageSent("r", 3, "ana", "c3", "hello"),
+            ReactionChanged("r", 4, "ana", 3, "👍", True),
+        ]
+        await store.record(log)
+        heard.queries.clear()
+        deletions = [
+            AccountDeleted("ana", "~deleted-1"),
+            UserErased("r", 5, "ana", "~deleted-1", "R"),
+            MessageDeleted("r", 6, "bob", 3),
+            RoomDeleted("r", 7, "bob", "R"),
+        ]
+        assert await store.traces("ana") == ["r"]
+        await store.record(deletions)
+        await store.record([log[0], *deletions])  # delivered once more
+        plans = [
+            (of, query, await _plan(store, of, query))
+            for of, query in [*heard.queries]
+            if of in ("log", "mentions", "reads", "connections")
+        ]
+    assert len(plans) > 20
+    assert [each for each in plans if _reads_much(each[2])] == []
+
+
+async def _plan(store, of, query):
+    explained = await store._db.command("explain", {"find": of, "filter": query})
+    return [each["detail"] for each in explained["queryPlanner"]["winningPlan"]]
+
+
+def _reads_much(plan):
+    """Whether it goes by no index, or by a room alone."""
+    return any("SCAN" in each or "room_position (<expr>=?)" in each for each in plan)
+
+
+# ---- two who delete one account -----------------------------------------------------------------
+
+
+async def test_an_account_that_is_deleted_twice_at_once_is_deleted_once(
+    attacked, monkeypatch, caplog
+):
+    proven, both = UserStore._proven, threading.Barrier(2)
+
+    def together(self, *given):
+        found = proven(self, *given)
+        both.wait(10)
+        return found
+
+    monkeypatch.setattr(UserStore, "_proven", together)
+    name = "deletedname"
+    async with attacked() as url:
+        ana = await Person(name, url).arrive()
+
+        async def delete():
+            path, sent = f"{url}/api/account/delete", {"password": ana.password}
+            async with ana._http.post(path, json=sent) as response:
+                return response.status, await response.text()
+
+        with caplog.at_level(logging.WARNING):
+            answers = sorted(await asyncio.gather(delete(), delete()))
+        assert [status for status, _ in answers] == [200, 409]
+        assert "present password" in answers[1][1]
+        assert not [it for it in caplog.records if it.exc_info or name in it.getMessage()]
+        await ana.leave()
