@@ -189,6 +189,13 @@ def test_half_an_emoji_is_refused_in_every_field_of_every_action(action):
             assert "regex" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "given", ["", "x" * 65, "a\0b", "\n", "a\x7f", "é", "\ufeff", "😀", "\u0660"]
+)
+def test_ids_of_messages_that_are_not(given):
+    assert "printable ASCII" in refused(text.client_id, given)
+
+
 def test_no_position_is_beyond_what_can_be_stored():
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"room": "lobby", "position": 10**30}, client.Target)

@@ -114,12 +114,13 @@ def _changes(event: RoomEvent) -> list[UpdateOne]:
     there: dict[str, Any] = {name: {"$eq": value} for name, value in named.items()}
     match event:
         case MessageEdited():
-            # An edit that is delivered once more, and late, brings no older text back.
-            older = [{"revision": {"$exists": False}}, {"revision": {"$lt": event.position}}]
+            # An edit that is delivered once more, and late, brings no older text back. Not by
+            # `$or`, which the embedded server binds less closely than what stands beside it.
+            there |= {"deleted": {"$exists": False}}
             text = {"text": event.text, "edited": event.at, **by_text(event.text)}
-            text["revision"] = event.position
-            there |= {"deleted": {"$exists": False}, "$or": older}
-            return [UpdateOne(there, {"$set": text})]
+            new = {"$set": text | {"revision": event.position}}
+            first, older = {"$exists": False}, {"$lt": event.position}
+            return [UpdateOne(there | {"revision": each}, new) for each in (first, older)]
         case ReactionChanged():
             # Not by the reaction as a field's name: that is the user's own text.
             pair = {"reactions": {"emoji": one_spelling(event.emoji), "user": event.user}}

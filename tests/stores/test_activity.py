@@ -34,7 +34,7 @@ from nochat.events import (
     new_id,
 )
 from nochat.requests import FindRooms, GetRecords, MessageKey, Said, SearchMessages
-from nochat.stores import analytics, documents, reindex
+from nochat.stores import activity, analytics, documents, reindex
 from nochat.stores.activity import ActivityStore
 from nochat.stores.mongodb import answering
 from tests.proxies import proxy
@@ -274,6 +274,78 @@ async def test_what_was_deleted_is_nowhere(store):
         assert "secret" not in documents
     [said, _] = (await store.room_state("lobby")).recent
     assert said == Said(4, "ana", "c4", True, at=said.at)
+
+
+async def edits(store):
+    entries = (await store.history("lobby", 0, None, 500)).entries
+    return [each.text for each in entries if isinstance(each, MessageEdited)]
+
+
+async def stored(store):
+    return str([each async for each in store._db["log"].find({}, {"_id": 0})])
+
+
+TWICE = [
+    MessageEdited("lobby", 6, "ana", 4, "a secret"),
+    MessageEdited("lobby", 7, "ana", 5, "another"),
+    MessageEdited("lobby", 8, "ana", 4, "the last"),
+]
+
+
+@pytest.mark.parametrize("batches", [[TWICE], [[each] for each in TWICE]])
+async def test_what_was_edited_away_is_nowhere_also_when_it_comes_late_once_more(store, batches):
+    await store.record([*BEGINNING, message(4, "a draft"), message(5, "a draft")])
+    for batch in batches:
+        await store.record(batch)
+    for late in (TWICE[:1], TWICE[:2], TWICE):
+        await store.record(late)
+        assert await edits(store) == ["the last", "another", "the last"]
+        assert "secret" not in await stored(store)
+        assert "draft" not in await stored(store)
+        assert await found(store, "secret") == ([], False)
+    assert await found(store, "last") == ([4], False)
+    assert (await positions(store, after=5))[0] == [6, 7, 8]
+    page = await store.history("lobby", 5, None, 1)  # of which the message is no part
+    assert [each.text for each in page.entries] == ["the last"]
+
+
+async def test_an_edit_of_a_message_that_was_deleted_keeps_its_place_and_no_text(store):
+    await store.record([*BEGINNING, message(4), message(5), *TWICE])
+    await store.record([MessageDeleted("lobby", 9, "ana", 4)])
+    await store.record(TWICE)
+    assert await edits(store) == ["", "another", ""]
+    assert (await positions(store, after=3))[0] == [4, 5, 6, 7, 8, 9]
+    assert "the last" not in await stored(store)
+
+
+async def test_edits_that_are_far_apart_are_read_by_few_questions():
+    assert [*activity._runs([])] == []
+    assert [*activity._runs([4, 5, 20, 100, 200, 201])] == [(4, 20), (100, 100), (200, 201)]
+
+
+async def test_what_older_versions_kept_of_edits_is_told_to_nobody_and_forgotten(
+    store, monkeypatch
+):
+    monkeypatch.setattr(reindex, "MANY", 2)
+    await store.record([*BEGINNING, message(4), message(5), *TWICE])
+    older = {"$set": {"text": "a secret"}}
+    await store._db["log"].update_many({"type": documents.EDIT}, older)
+    assert await edits(store) == ["the last", "another", "the last"]  # also before it is done
+    async with store.reindexing() as done:
+        await done
+    assert "secret" not in await stored(store)
+    assert await edits(store) == ["the last", "another", "the last"]
+
+
+async def test_a_message_that_the_store_takes_for_another_is_not_lost_in_silence(store):
+    """Of a text with a NUL in it, the embedded server compares what precedes that."""
+    await store.record([*BEGINNING, message(4, client_id="id\0a")])
+    try:
+        await store.record([message(5, client_id="id\0b")])
+    except NochatError as refused:
+        assert "takes entry 5 of room 'lobby' for another" in str(refused)  # noqa: PT017
+    else:
+        assert await positions(store) == ([1, 2, 3, 4, 5], False)
 
 
 async def found(store, text, user="ana", **asked):

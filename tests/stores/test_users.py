@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pymysql
 import pytest
 from sqlalchemy import create_engine, event, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from nochat import text as text_of
 from nochat.errors import NochatError, RequestFailed, Unavailable
@@ -736,6 +737,38 @@ def test_of_two_managers_who_leave_at_once_one_stays(tmp_path):
     assert len(managers) >= 1
     assert len({*left} & {"one", "two"}) == 2 - len(managers)
     store.close()
+
+
+def test_who_deletes_an_account_twice_at_once_deletes_it_once(store, name, monkeypatch):
+    """Each has proven who it is before the other has deleted it."""
+    token, both = store.create(name, PASSWORD).token, threading.Barrier(2)
+    proven = store._proven
+
+    def together(*given):
+        found = proven(*given)
+        both.wait(10)
+        return found
+
+    monkeypatch.setattr(store, "_proven", together)
+
+    def leave(_):
+        try:
+            return store.remove(token, PASSWORD).user
+        except (RequestFailed, Unavailable) as error:  # of a deadlock, MariaDB ends one
+            return type(error)
+
+    with ThreadPoolExecutor(2) as pool:
+        left = {*pool.map(leave, range(2))}
+    assert name in left
+    assert left & {RequestFailed, Unavailable}
+    assert len([each for each in store.unfinished() if each.name == name]) == 1
+
+
+def test_no_value_is_in_what_an_error_of_the_database_says(store, name):
+    with pytest.raises(SQLAlchemyError) as caught, store._engine.begin() as connection:
+        connection.execute(text("INSERT INTO nowhere VALUES (:name)"), {"name": name})
+    assert name not in str(caught.value)
+    assert "hide" in str(caught.value)
 
 
 def test_sessions_of_an_older_version_have_names_and_go_on(old_url):
