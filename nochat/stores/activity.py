@@ -349,7 +349,7 @@ class ActivityStore:
             more, found = len(found) > limit, found[:limit]
             texts = await self._texts(room, found)
         entries = [
-            documents.entry(each, texts.get(each.get("target"), ""))
+            documents.entry(each, texts.get(each.get("target", 0), ""))
             for each in (found if after is not None else reversed(found))
         ]
         return History(room=room, entries=entries, more=more)
