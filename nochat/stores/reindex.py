@@ -1,4 +1,4 @@
-"""Brings what older versions stored of messages up to date, while the service is at work.
+"""Brings what older versions stored of messages and rooms up to date, while the service is at work.
 
 A run that was interrupted is taken up at the next start, and when all is done, `migrations` notes
 it. A message that is changed meanwhile is left to its change.
@@ -16,11 +16,20 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from nochat.emoji import one_spelling
 from nochat.stores import documents
+from nochat.terms import MOST_TERMS, searchable
 
 MIGRATIONS = "migrations"
 TERMS = "0001-terms"
+BOUNDED = "0002-bounded-terms"
+TITLES = "0003-titles"
 OLD_INDEX = "words_1_room_1"
-MANY = 500  # messages read and written at once
+OLD: dict[str, Any] = {"type": documents.MESSAGE, "terms": {"$exists": False}}
+# Older versions kept all terms of a message, however many, and each search looks at them all.
+LONG: dict[str, Any] = {
+    "type": documents.MESSAGE,
+    "text": {"$regex": f"^[\\s\\S]{{{MOST_TERMS}}}"},
+}
+MANY = 100  # messages read and written at once
 PAUSE = 5.0  # seconds until it tries again, where the server was away
 
 log = logging.getLogger(__name__)
@@ -57,35 +66,63 @@ async def reindex(database: Database) -> int:
     Returns:
         How many messages were changed.
     """
-    if await database[MIGRATIONS].find_one({"_id": TERMS}):
-        return 0
     count = 0
-    while changed := await _pass(database):  # again: what was changed meanwhile was left out
-        count += changed
-    if await database["log"].find_one(_old()):
-        log.warning("some older messages can't be brought up to date; the search misses them")
-        return count
-    with suppress(OperationFailure):  # there is none
-        await database["log"].drop_index(OLD_INDEX)
-    await database[MIGRATIONS].update_one({"_id": TERMS}, {"$set": {"done": True}}, upsert=True)
+    if not await _is_done(database, TERMS):
+        while changed := await _pass(database, OLD):  # what was changed meanwhile was left out
+            count += changed
+        if await database["log"].find_one(OLD):
+            log.warning("some older messages can't be brought up to date; the search misses them")
+            return count
+        with suppress(OperationFailure):  # there is none
+            await database["log"].drop_index(OLD_INDEX)
+        await _note(database, TERMS)
+    if not await _is_done(database, BOUNDED):
+        count += await _pass(database, LONG)  # once: what was changed meanwhile has fewer terms
+        await _note(database, BOUNDED)
+    if not await _is_done(database, TITLES):
+        await _give_titles(database)
+        await _note(database, TITLES)
     return count
 
 
-def _old() -> dict[str, Any]:
-    return {"type": documents.MESSAGE, "terms": {"$exists": False}}
+async def _is_done(database: Database, name: str) -> bool:
+    return bool(await database[MIGRATIONS].find_one({"_id": name}))
 
 
-async def _pass(database: Database) -> int:
+async def _note(database: Database, name: str) -> None:
+    await database[MIGRATIONS].update_one({"_id": name}, {"$set": {"done": True}}, upsert=True)
+
+
+async def _give_titles(database: Database) -> None:
+    """Give each room what a search finds it by."""
+    old = {"title": {"$exists": True}, "sought": {"$exists": False}}
+    rooms = database["rooms"]
+    while found := await rooms.find(old, {"title": 1}).limit(MANY).to_list():
+        await rooms.bulk_write(
+            [
+                UpdateOne(
+                    {"_id": each["_id"], "title": each["title"], "sought": {"$exists": False}},
+                    {"$set": {"sought": searchable(each["title"])}},
+                )
+                for each in found
+            ]
+        )
+
+
+async def _pass(database: Database, old: dict[str, Any]) -> int:
     """Go over the messages once, in the order of their ids; returns how many were changed."""
     log_, last, count = database["log"], None, 0
     while True:
-        query = _old() | ({"_id": {"$gt": last}} if last else {})
+        query = old | ({"_id": {"$gt": last}} if last else {})
         found = (
             await log_.find(query, {"text": 1, "reactions": 1}).sort("_id").limit(MANY).to_list()
         )
         if not found:
             return count
-        writes = [write for message in found for write in _writes(message)]
+        writes: list[UpdateOne] = []
+        for message in found:
+            writes += _writes(message)
+            await asyncio.sleep(0)  # others' questions come in between
         count += (await log_.bulk_write(writes, ordered=True)).modified_count
         last = found[-1]["_id"]
         log.info("the search knows %d older messages", count)
