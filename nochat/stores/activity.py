@@ -102,6 +102,7 @@ class ActivityStore:
             there = {named: {"$exists": True}}
             await log.create_index(keys, partialFilterExpression=there)
         await self._db["mentions"].create_index("sender")
+        await self._db["rooms"].create_index("room")  # not every server finds a range of `_id`
 
     def reindexing(self) -> AbstractAsyncContextManager[asyncio.Task[None]]:
         """Bring older messages up to date in the background, until the block ends."""
@@ -246,8 +247,8 @@ class ActivityStore:
         rooms, found = self._db["rooms"], list[dict[str, Any]]()
         try:
             async with answering():
-                async for portion in portions(rooms, "_id", 1, after or None):
-                    cursor = rooms.find(query | portion).sort("_id", 1)
+                async for portion in portions(rooms, "room", 1, after or None):
+                    cursor = rooms.find(query | portion).sort("room", 1)
                     found += await cursor.limit(limit + 1 - len(found)).to_list()
                     if len(found) > limit:
                         break

@@ -21,7 +21,7 @@ from nochat.terms import MOST_TERMS, searchable
 MIGRATIONS = "migrations"
 TERMS = "0001-terms"
 BOUNDED = "0002-bounded-terms"
-TITLES = "0003-titles"
+ROOMS = "0003-rooms"
 OLD_INDEX = "words_1_room_1"
 OLD: dict[str, Any] = {"type": documents.MESSAGE, "terms": {"$exists": False}}
 # Older versions kept all terms of a message, however many, and each search looks at them all.
@@ -79,9 +79,9 @@ async def reindex(database: Database) -> int:
     if not await _is_done(database, BOUNDED):
         count += await _pass(database, LONG)  # once: what was changed meanwhile has fewer terms
         await _note(database, BOUNDED)
-    if not await _is_done(database, TITLES):
-        await _give_titles(database)
-        await _note(database, TITLES)
+    if not await _is_done(database, ROOMS):
+        await _complete_rooms(database)
+        await _note(database, ROOMS)
     return count
 
 
@@ -93,20 +93,14 @@ async def _note(database: Database, name: str) -> None:
     await database[MIGRATIONS].update_one({"_id": name}, {"$set": {"done": True}}, upsert=True)
 
 
-async def _give_titles(database: Database) -> None:
-    """Give each room what a search finds it by."""
-    old = {"title": {"$exists": True}, "sought": {"$exists": False}}
-    rooms = database["rooms"]
+async def _complete_rooms(database: Database) -> None:
+    """Give each room what a search and a list find it by."""
+    rooms, old = database["rooms"], {"title": {"$exists": True}, "room": {"$exists": False}}
     while found := await rooms.find(old, {"title": 1}).limit(MANY).to_list():
-        await rooms.bulk_write(
-            [
-                UpdateOne(
-                    {"_id": each["_id"], "title": each["title"], "sought": {"$exists": False}},
-                    {"$set": {"sought": searchable(each["title"])}},
-                )
-                for each in found
-            ]
-        )
+        for each in found:
+            there = {"_id": each["_id"], "title": each["title"]}
+            by = {"room": each["_id"], "sought": searchable(each["title"])}
+            await rooms.update_one(there, {"$set": by})
 
 
 async def _pass(database: Database, old: dict[str, Any]) -> int:

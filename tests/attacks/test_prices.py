@@ -51,6 +51,7 @@ async def fill(url, messages=0, rooms=0):
             await store._db["rooms"].update_one({"_id": "lobby"}, last)
         made = [
             {"_id": f"hut-{n:04}", "title": f"Hut {n}", "kind": "public", "owner": "eve"}
+            | {"room": f"hut-{n:04}", "sought": f"hut {n}"}
             | {"members": ["eve"], "invited": [], "muted": [], "banned": [], "position": 2}
             for n in range(rooms)
         ]
