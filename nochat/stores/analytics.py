@@ -46,7 +46,7 @@ async def search(database: Database, asked: SearchMessages, rooms: dict[str, int
     found: list[Document] = []
     complete = True
     try:
-        async for portion in portions(database["log"], "at", -1, asked.before):
+        async for portion in portions(database["log"], "at", -1, asked.before, MOST_SECONDS):
             cursor = database["log"].find(query | portion).sort("at", -1)
             if len(some) == len(words):
                 cursor = cursor.limit(asked.limit + 1 - len(found))

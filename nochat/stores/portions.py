@@ -1,7 +1,7 @@
 """What has no index on every server is looked for in portions, with others' questions in between.
 
 Not every server stops when it is told to, and one that is busy answers nobody: so each portion is a
-small one, as long as these take long, and the whole takes no longer than `MOST_SECONDS`.
+small one, as long as these take long, and a question takes no longer than `MOST_SECONDS`.
 """
 
 import time
@@ -20,7 +20,11 @@ class OutOfTime(Exception):
 
 
 async def portions(
-    collection: AsyncCollection[dict[str, Any]], field: str, direction: int, past: Any = None
+    collection: AsyncCollection[dict[str, Any]],
+    field: str,
+    direction: int,
+    past: Any = None,
+    seconds: float = MOST_SECONDS,
 ) -> AsyncIterator[dict[str, Any]]:
     """Yield queries that together cover a collection, each for its next documents.
 
@@ -29,12 +33,13 @@ async def portions(
         field: by which the documents are in order; it has an index.
         direction: 1, or -1 for the last ones first.
         past: the value to begin after; None: at the beginning.
+        seconds: how long it may take.
 
     Raises:
         OutOfTime: it takes too long.
     """
     beyond, until_there = ("$gt", "$lte") if direction == 1 else ("$lt", "$gte")
-    size, until = FIRST, time.monotonic() + MOST_SECONDS
+    size, until = FIRST, time.monotonic() + seconds
     while time.monotonic() < until:
         began = time.monotonic()
         rest = {} if past is None else {field: {beyond: past}}

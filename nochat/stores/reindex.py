@@ -6,6 +6,7 @@ it. A message that is changed meanwhile is left to its change.
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -16,6 +17,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from nochat.emoji import one_spelling
 from nochat.stores import documents
+from nochat.stores.portions import portions
 from nochat.terms import MOST_TERMS, searchable
 
 MIGRATIONS = "migrations"
@@ -29,7 +31,7 @@ LONG: dict[str, Any] = {
     "type": documents.MESSAGE,
     "text": {"$regex": f"^[\\s\\S]{{{MOST_TERMS}}}"},
 }
-MANY = 100  # messages read and written at once
+MANY = 500  # rooms read at once
 PAUSE = 5.0  # seconds until it tries again, where the server was away
 
 log = logging.getLogger(__name__)
@@ -104,22 +106,17 @@ async def _complete_rooms(database: Database) -> None:
 
 
 async def _pass(database: Database, old: dict[str, Any]) -> int:
-    """Go over the messages once, in the order of their ids; returns how many were changed."""
-    log_, last, count = database["log"], None, 0
-    while True:
-        query = old | ({"_id": {"$gt": last}} if last else {})
-        found = (
-            await log_.find(query, {"text": 1, "reactions": 1}).sort("_id").limit(MANY).to_list()
-        )
-        if not found:
-            return count
+    """Go over the messages once, the oldest first; returns how many were changed."""
+    log_, count = database["log"], 0
+    async for portion in portions(log_, "at", 1, seconds=math.inf):
         writes: list[UpdateOne] = []
-        for message in found:
+        async for message in log_.find(old | portion, {"text": 1, "reactions": 1}):
             writes += _writes(message)
             await asyncio.sleep(0)  # others' questions come in between
-        count += (await log_.bulk_write(writes, ordered=True)).modified_count
-        last = found[-1]["_id"]
-        log.info("the search knows %d older messages", count)
+        if writes:
+            count += (await log_.bulk_write(writes, ordered=True)).modified_count
+            log.info("the search knows %d older messages", count)
+    return count
 
 
 def _writes(message: Message) -> Iterator[UpdateOne]:
