@@ -52,9 +52,7 @@ class Prices:
             name: Limit(CROWD * rate, burst) for name, (rate, burst) in rates.items()
         }
 
-    def refusal(
-        self, action: Action, user: str, address: str, data: Any = None
-    ) -> TooDear | None:
+    def refusal(self, action: Action, user: str, address: str, data: Any = None) -> TooDear | None:
         """Charge a user, and the address that they come from, for an action; or say why not.
 
         Args:
@@ -63,7 +61,8 @@ class Prices:
             address: where they come from.
             data: what the client sent; a long text costs more.
         """
-        charges = [("", action.cost + _length(data) // CHARACTERS)] + ([(action.price, 1.0)] if action.price else [])
+        charges = [("", action.cost + _length(data) // CHARACTERS)]
+        charges += [(action.price, 1.0)] if action.price else []
         for price, cost in charges:
             wait = self._of_users[price].wait(user, cost)
             wait = wait or self._of_addresses[price].wait(address, cost)
