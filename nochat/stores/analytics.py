@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import ExecutionTimeout
 
 from nochat.errors import RequestFailed
 from nochat.events import MessageSent, UserConnected, type_of
@@ -48,12 +49,13 @@ async def search(database: Database, asked: SearchMessages, rooms: dict[str, int
     try:
         async for portion in portions(database["log"], "at", -1, asked.before, MOST_SECONDS):
             cursor = database["log"].find(query | portion).sort("at", -1)
+            cursor = cursor.max_time_ms(int(1000 * MOST_SECONDS))
             if len(some) == len(words):
                 cursor = cursor.limit(asked.limit + 1 - len(found))
             found += [each async for each in cursor if _has_all(each["terms"], words)]
             if len(found) > asked.limit:
                 break
-    except OutOfTime:
+    except (OutOfTime, ExecutionTimeout):
         complete = False
     if not complete and not found:
         raise RequestFailed("this search takes too long; use rarer words, or one room")
