@@ -5,9 +5,10 @@ The page reads mentions by the same rules (`static/text.js`).
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import accumulate, pairwise
 
 from nochat.terms import UNSPACED
-from nochat.text import MARKS, identity
+from nochat.text import MARKS, curbed, identity
 
 AT = "@\uff20"  # the second is as wide as a Chinese character
 LONGEST = 96  # characters in which a name is looked for: accents may be characters of their own
@@ -45,12 +46,15 @@ def mentioned(text: str, names: Iterable[str]) -> set[str]:
 
 def _runs(text: str) -> Iterator[str]:
     """What follows each @, as far as it may be a name."""
-    return (found[1] for found in _AT.finditer(text) if found[1])
+    return (found[1] for found in _AT.finditer(curbed(text)) if found[1])
 
 
 def _named(run: str, known: dict[str, str]) -> Iterator[str]:
-    for end in range(min(len(run), LONGEST), 0, -1):
-        if _may_end(run, end) and (name := known.get(identity(run[:end]))):
+    # Folded piece by piece: a name ends where nothing that follows changes what is before.
+    ends = [end for end in range(1, min(len(run), LONGEST) + 1) if _may_end(run, end)]
+    folded = accumulate(identity(run[start:end]) for start, end in pairwise([0, *ends]))
+    for end, meant in reversed([*zip(ends, folded, strict=True)]):
+        if name := known.get(meant):
             yield name
             if run[end - 1] not in ".-":
                 return

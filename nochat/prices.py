@@ -13,6 +13,7 @@ from nochat.limits import Limit
 from nochat.settings import Settings
 
 BURST = 5.0  # seconds worth of actions, and of searches, that may be taken at once
+CHARACTERS = 500  # of a text; as many again cost as much as another action
 HOUR = 3600.0
 CROWD = 10  # as much as a user may do, an address may do times this
 PATIENT = 5.0  # seconds: a client that is told to wait longer is not to wait, but to tell its user
@@ -51,15 +52,28 @@ class Prices:
             name: Limit(CROWD * rate, burst) for name, (rate, burst) in rates.items()
         }
 
-    def refusal(self, action: Action, user: str, address: str) -> TooDear | None:
-        """Charge a user, and the address that they come from, for an action; or say why not."""
-        charges = [("", action.cost)] + ([(action.price, 1.0)] if action.price else [])
+    def refusal(self, action: Action, user: str, address: str, data: Any = None) -> TooDear | None:
+        """Charge a user, and the address that they come from, for an action; or say why not.
+
+        Args:
+            action: what is done.
+            user: who does it.
+            address: where they come from.
+            data: what the client sent; a long text costs more.
+        """
+        charges = [("", action.cost + _length(data) // CHARACTERS)]
+        charges += [(action.price, 1.0)] if action.price else []
         for price, cost in charges:
             wait = self._of_users[price].wait(user, cost)
             wait = wait or self._of_addresses[price].wait(address, cost)
             if wait:
                 return _refusal(price, wait)
         return None
+
+
+def _length(data: Any) -> int:
+    text = data.get("text") if isinstance(data, dict) else None
+    return len(text) if isinstance(text, str) else 0
 
 
 def _refusal(price: str, wait: float) -> TooDear:

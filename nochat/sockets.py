@@ -236,7 +236,8 @@ class Sockets:
         async def receive(sid: str, data: Any = None, *_: Any) -> dict[str, Any]:
             if not (connection := self._connections.get(sid)):
                 return {"error": "not connected", "retry": True}
-            if refusal := self._prices.refusal(action, connection.user, connection.address):
+            payer = connection.user, connection.address
+            if refusal := self._prices.refusal(action, *payer, data):
                 return refusal.answer
             try:
                 sent = incoming.read(data, action.shape)

@@ -6,9 +6,11 @@ found by the same rules (`static/text.js`).
 
 import re
 import unicodedata
+from collections.abc import Iterator
+from itertools import chain, pairwise
 from typing import NamedTuple
 
-from nochat.text import MARKS, fold
+from nochat.text import MARKS, curbed, fold
 
 # Chinese characters, kana, bopomofo, Thai, Lao, Burmese, Khmer: letters with the marks between.
 UNSPACED = (
@@ -33,6 +35,9 @@ _JOINERS = re.compile(f"[{JOINERS}]")
 _WORD = re.compile(rf"([{UNSPACED}]+)|(?:(?![{UNSPACED}])[\w{MARKS}])+")
 _CLUSTER = re.compile(rf"[\s\S][{MARKS}]*")  # a character with its marks
 SHORTEST_TOPIC = 4
+MOST_TERMS = 500  # of one text, the first; each costs room, and time of each search
+MOST_TOPICS = 100
+LONGEST_TERM = 64  # characters; of a longer word, its beginning is found
 
 
 class Wanted(NamedTuple):
@@ -43,11 +48,13 @@ class Wanted(NamedTuple):
 
 
 def terms(text: str) -> list[str]:
-    """What a text is found by, each once."""
-    found = dict[str, None]()
+    """What a text is found by, each once; of a very long text, what its beginning is found by."""
+    return _first(_terms(text), MOST_TERMS)
+
+
+def _terms(text: str) -> Iterator[str]:
     for word, unspaced in _words(searchable(text)):
-        found |= dict.fromkeys(_pairs(word) if unspaced else [word])
-    return list(found)
+        yield from _pairs(word) if unspaced else [word[:LONGEST_TERM]]
 
 
 def wanted(searched: str) -> list[Wanted]:
@@ -56,8 +63,8 @@ def wanted(searched: str) -> list[Wanted]:
     found = dict[Wanted, None]()
     for place, (word, unspaced) in enumerate(words, 1):
         if not unspaced:
-            found[Wanted(word, place == len(words))] = None
-        elif len(pairs := _pairs(word)) == 1:
+            found[Wanted(word[:LONGEST_TERM], place == len(words))] = None
+        elif len(pairs := list(_pairs(word))) == 1:
             found[Wanted(word, True)] = None  # one character begins each pair that it is in
         else:
             found |= dict.fromkeys(Wanted(pair, False) for pair in pairs[:-1])
@@ -66,25 +73,35 @@ def wanted(searched: str) -> list[Wanted]:
 
 def topics(text: str) -> list[str]:
     """The longer words of a text, as they are written but for capitals: what it is about."""
-    plain = unicodedata.normalize("NFC", _JOINERS.sub("", text)).lower()
+    plain = unicodedata.normalize("NFC", _JOINERS.sub("", curbed(text))).lower()
     words = (word for word, unspaced in _words(plain) if not unspaced)
-    return list(dict.fromkeys(word for word in words if len(word) >= SHORTEST_TOPIC))
+    return _first((it for it in words if SHORTEST_TOPIC <= len(it) <= LONGEST_TERM), MOST_TOPICS)
 
 
 def searchable(text: str) -> str:
     """A text as it is searched: without capitals, accents and what stands within words."""
     if text.isascii():
         return text.lower()
-    decomposed = unicodedata.normalize("NFD", fold(_JOINERS.sub("", text)))
+    decomposed = unicodedata.normalize("NFD", fold(_JOINERS.sub("", curbed(text))))
     return unicodedata.normalize("NFC", _ACCENTS.sub("", decomposed))
 
 
-def _words(text: str) -> list[tuple[str, bool]]:
+def _first(found: Iterator[str], most: int) -> list[str]:
+    """The first so many, each once."""
+    different = dict[str, None]()
+    for each in found:
+        different[each] = None
+        if len(different) == most:
+            break
+    return list(different)
+
+
+def _words(text: str) -> Iterator[tuple[str, bool]]:
     """A text's words; the second says that they are of a script without spaces."""
-    return [(found[0], bool(found[1])) for found in _WORD.finditer(text)]
+    return ((found[0], bool(found[1])) for found in _WORD.finditer(text))
 
 
-def _pairs(run: str) -> list[str]:
+def _pairs(run: str) -> Iterator[str]:
     """Each character with the next, and the last alone."""
-    characters = _CLUSTER.findall(run)
-    return [first + second for first, second in zip(characters, [*characters[1:], ""], strict=True)]
+    characters = (found[0] for found in _CLUSTER.finditer(run))
+    return (first + second for first, second in pairwise(chain(characters, [""])))

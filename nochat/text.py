@@ -17,6 +17,7 @@ LONGEST_TITLE = 80
 LONGEST_MESSAGE = 4000
 LONGEST_REACTION = 16
 LONGEST_SEARCH = 200
+MOST_GROWTH = 1000  # characters by which a text may grow in folding
 ASKED_NAME = 64  # of a name that somebody looks for: nobody has a longer one
 
 HALF = "this text holds half a character; write it again"
@@ -35,9 +36,12 @@ def _is_mark(character: str) -> bool:
 
 
 def _marks() -> str:
+    """Them all as ranges: beyond the first plane, a pattern goes through them one by one."""
     ignored = re.compile(f"[{SELECTORS}]")
-    found = filter(_is_mark, map(chr, range(0x300, 0x1F000)))
-    return "".join(each for each in found if not ignored.match(each))
+    found = [it for it in range(0x300, 0x1F000) if _is_mark(chr(it)) and not ignored.match(chr(it))]
+    first = [it for it, before in zip(found, [0, *found[:-1]], strict=True) if it != before + 1]
+    last = [it for it, after in zip(found, [*found[1:], 0], strict=True) if it != after - 1]
+    return "".join(f"{chr(one)}-{chr(other)}" for one, other in zip(first, last, strict=True))
 
 
 MARKS = _marks()  # parts of letters, which Python's `\w` leaves out
@@ -67,6 +71,33 @@ def fold(text: str) -> str:
     for _ in range(2):
         text = unicodedata.normalize("NFKC", text).casefold()
     return text
+
+
+def _growth() -> dict[str, int]:
+    """By how much those characters grow in folding that become three or more."""
+    made = (chr(it) for it in range(0x80, 0x1F300) if unicodedata.decomposition(chr(it)))
+    return {each: grown for each in made if (grown := len(fold(each)) - 1) > 1}
+
+
+_GROWTH = _growth()
+_GROWING = re.compile(f"[{''.join(_GROWTH)}]")
+
+
+def curbed(text: str) -> str:
+    """The text, blank where folding would make it much longer: one character may become eighteen.
+
+    No text that means something has so many of these characters.
+    """
+    if text.isascii():
+        return text
+    left = MOST_GROWTH
+
+    def kept(found: re.Match[str]) -> str:
+        nonlocal left
+        left -= _GROWTH[found[0]]
+        return found[0] if left >= 0 else " "
+
+    return _GROWING.sub(kept, text)
 
 
 @lru_cache(maxsize=1 << 14)

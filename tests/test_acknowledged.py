@@ -53,9 +53,7 @@ async def talked(url: str, number: int, end, *, first=None) -> list[str]:
     people = [await Person(f"u{new_id()[:10]}", url).arrive() for _ in range(3)]
     # Several at once, so that there is always something on its way.
     talks = [
-        asyncio.create_task(talk(each, acknowledged, said))
-        for each in people
-        for _ in range(10)
+        asyncio.create_task(talk(each, acknowledged, said)) for each in people for _ in range(10)
     ]
 
     async def until(count: int) -> None:

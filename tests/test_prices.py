@@ -11,10 +11,10 @@ from nochat.prices import CROWD, Prices
 from nochat.settings import Settings
 
 
-def taken(prices, name, most=2000, user="ana", address="10.0.0.1"):
+def taken(prices, name, most=2000, user="ana", address="10.0.0.1", data=None):
     """How often an action is taken until it is refused, and the refusal."""
     for count in range(most):
-        if refusal := prices.refusal(ACTIONS[name], user, address):
+        if refusal := prices.refusal(ACTIONS[name], user, address, data):
             return count, refusal
     return most, None
 
@@ -33,6 +33,12 @@ def test_a_bucket_gives_several_tokens_or_none():
 @pytest.mark.parametrize(("action", "count"), [("message", 100), ("history", 50), ("rooms", 25)])
 def test_what_costs_more_may_be_done_less_often(action, count):
     assert taken(Prices(Settings()), action)[0] == count
+
+
+@pytest.mark.parametrize(("text", "count"), [("a" * 499, 100), ("a" * 4000, 11), (7, 100)])
+@pytest.mark.parametrize("action", ["message", "edit"])
+def test_a_long_text_costs_more(action, text, count):
+    assert taken(Prices(Settings()), action, data={"text": text})[0] == count
 
 
 def test_searches_have_a_bucket_of_their_own():

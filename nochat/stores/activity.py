@@ -39,6 +39,7 @@ from nochat.room import REMEMBERED
 from nochat.stores import analytics, documents, records, reindex
 from nochat.stores.erasures import erase
 from nochat.stores.mongodb import DUPLICATE_KEY, answering, client
+from nochat.stores.portions import OutOfTime, portions
 from nochat.terms import searchable
 
 log = logging.getLogger(__name__)
@@ -108,6 +109,7 @@ class ActivityStore:
             keys = [("room", ASCENDING), ("position", ASCENDING)]
             await self._db[collection].create_index(keys)
             await self._db[collection].create_index("user")
+        await self._db["rooms"].create_index("room")  # not every server finds a range of `_id`
 
     def reindexing(self) -> AbstractAsyncContextManager[asyncio.Task[None]]:
         """Bring older messages up to date in the background, until the block ends."""
@@ -242,26 +244,38 @@ class ActivityStore:
 
     async def find_rooms(self, asked: FindRooms) -> FoundRooms:
         """Public rooms, in order of their ids."""
-        query: dict[str, Any] = {"kind": "public"}
         if asked.only:
-            query["_id"] = asked.only
-        found, more = await self._listed(query, asked.text, asked.after, asked.limit)
+            public = {"_id": asked.only, "kind": "public", "deleted": {"$exists": False}}
+            async with answering():
+                found, more = await self._db["rooms"].find(public).to_list(), False
+        else:
+            public = {"kind": "public"}
+            found, more = await self._listed(public, asked.text, asked.after, asked.limit)
         return FoundRooms(rooms=[documents.listing(each) for each in found], more=more)
 
     async def _listed(
         self, query: dict[str, Any], text: str, after: str, limit: int
     ) -> tuple[list[dict[str, Any]], bool]:
-        """Rooms with a text in their titles, after an id; and whether there are more."""
-        if after:
-            query["_id"] = {"$gt": after}
+        """Rooms with a text in their titles, after an id; and whether there are more.
+
+        Raises:
+            RequestFailed: it takes too long.
+        """
+        query["deleted"] = {"$exists": False}
         if text:
-            query["$or"] = [  # what older versions stored has nothing to be found by but the title
-                {"sought": {"$regex": re.escape(searchable(text))}},
-                {"title": {"$regex": re.escape(text), "$options": "i"}},
-            ]
-        async with answering():
-            cursor = self._db["rooms"].find(query | {"deleted": {"$exists": False}}).sort("_id", 1)
-            found = await cursor.limit(limit + 1).to_list()
+            query["sought"] = {"$regex": re.escape(searchable(text))}
+        rooms, found = self._db["rooms"], list[dict[str, Any]]()
+        try:
+            async with answering():
+                async for portion in portions(rooms, "room", 1, after or None):
+                    cursor = rooms.find(query | portion).sort("room", 1)
+                    found += await cursor.limit(limit + 1 - len(found)).to_list()
+                    if len(found) > limit:
+                        break
+        except OutOfTime:
+            if not found:
+                raise RequestFailed("this search takes too long; use rarer words") from None
+            return found[:limit], True
         return found[:limit], len(found) > limit
 
     async def rooms(self, user: str, room: str = "") -> Rooms:

@@ -16,11 +16,13 @@ from nochat.errors import RequestFailed
 from nochat.events import MessageSent, UserConnected, type_of
 from nochat.requests import Found, SearchMessages, Trends
 from nochat.stores import documents
+from nochat.stores.portions import MOST_SECONDS, OutOfTime, portions
 from nochat.terms import Wanted, wanted
 
 MOST_ENTRIES = 5000  # of the log, that the trends count: the newest
 MANY = 500  # read at once
-MOST_SECONDS = 2.0  # for one question
+MOST_CONDITIONS = 3  # on words, for the store: each is a look at all of a message's terms
+LAST = "\U0010ffff"  # it follows all that words are made of
 
 Database = AsyncDatabase[dict[str, Any]]
 Document = dict[str, Any]
@@ -40,30 +42,59 @@ async def search(database: Database, asked: SearchMessages, rooms: dict[str, int
     words = wanted(asked.text)
     if not words:
         return Found()
-    query: dict[str, Any] = {"room": {"$in": [*rooms]}} | _with_all(words)
-    if asked.before is not None:
-        query["at"] = {"$lt": asked.before}
-    cursor = database["log"].find(query).sort("at", -1).limit(asked.limit + 1)
+    some = _some(words)
+    query: dict[str, Any] = {"room": {"$in": [*rooms]}, "terms": _holding(some)}
+    found: list[Document] = []
+    complete = True
     try:
-        found = await cursor.max_time_ms(int(1000 * MOST_SECONDS)).to_list()
-    except ExecutionTimeout:
-        raise RequestFailed("this search takes too long; use rarer words, or one room") from None
+        async for portion in portions(database["log"], "at", -1, asked.before, MOST_SECONDS):
+            cursor = database["log"].find(query | portion).sort("at", -1)
+            cursor = cursor.max_time_ms(int(1000 * MOST_SECONDS))
+            if len(some) == len(words):
+                cursor = cursor.limit(asked.limit + 1 - len(found))
+            found += [each async for each in cursor if _has_all(each["terms"], words)]
+            if len(found) > asked.limit:
+                break
+    except (OutOfTime, ExecutionTimeout):
+        complete = False
+    if not complete and not found:
+        raise RequestFailed("this search takes too long; use rarer words, or one room")
     entries = [
         e
         for each in found[: asked.limit]
         if each["position"] <= rooms[each["room"]]
         if isinstance(e := documents.entry(each), MessageSent)
     ]
-    return Found(entries=entries, more=len(found) > asked.limit)
+    return Found(entries=entries, more=len(found) > asked.limit or not complete)
 
 
-def _with_all(words: list[Wanted]) -> dict[str, Any]:
-    """The query for messages with all words: in one condition, which every server is quick at."""
-    whole = [it.term for it in words if not it.begins]
-    begun = [{"$elemMatch": {"$regex": f"^{it.term}"}} for it in words if it.begins]
-    first = ({"$all": whole} if whole else {}) | (begun[0] if begun else {})
-    further = [{"terms": each} for each in begun[1:]]
-    return {"terms": first} | ({"$and": further} if further else {})
+def _some(words: list[Wanted]) -> list[Wanted]:
+    """Those that the store looks for, as each costs it time: the longest are the rarest."""
+    begun = [it for it in words if it.begins][:1]
+    whole = sorted((it for it in words if not it.begins), key=lambda it: len(it.term), reverse=True)
+    return begun + whole[: MOST_CONDITIONS - len(begun)]
+
+
+def _holding(words: list[Wanted]) -> dict[str, Any]:
+    """The condition on the terms, one for all words: every server is quick at it.
+
+    A beginning is a range, not a pattern: an index answers it, where there is one.
+    """
+    there: dict[str, Any] = {}
+    for it in words:
+        if it.begins:
+            there["$elemMatch"] = {"$gte": it.term, "$lt": it.term + LAST}
+        else:
+            there.setdefault("$all", []).append(it.term)
+    return there
+
+
+def _has_all(terms: list[str], words: list[Wanted]) -> bool:
+    held = {*terms}
+    return all(
+        any(each.startswith(it.term) for each in terms) if it.begins else it.term in held
+        for it in words
+    )
 
 
 async def trends(database: Database, since: float, limit: int) -> Trends:

@@ -153,7 +153,8 @@ def _room_update(event: RoomEvent) -> UpdateOne:
     match event:
         case RoomCreated():
             owner = "" if event.room == LOBBY else event.user
-            change["$set"] = _called(event.title) | {"kind": event.kind, "owner": owner}
+            described = {"room": event.room, "kind": event.kind, "owner": owner}
+            change["$set"] = _called(event.title) | described
             change["$setOnInsert"] = {
                 name: [] for name in ("members", "invited", "muted", "banned")
             }

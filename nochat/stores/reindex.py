@@ -1,4 +1,4 @@
-"""Brings what older versions stored of messages up to date, while the service is at work.
+"""Brings what older versions stored of messages and rooms up to date, while the service is at work.
 
 A run that was interrupted is taken up at the next start, and when all is done, `migrations` notes
 it. A message that is changed meanwhile is left to its change.
@@ -6,6 +6,7 @@ it. A message that is changed meanwhile is left to its change.
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -16,12 +17,22 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from nochat.emoji import one_spelling
 from nochat.stores import documents
+from nochat.stores.portions import portions
+from nochat.terms import MOST_TERMS, searchable
 
 MIGRATIONS = "migrations"
 TERMS = "0001-terms"
 EDITS = "0002-edits"
+BOUNDED = "0003-bounded-terms"
+ROOMS = "0004-rooms"
 OLD_INDEX = "words_1_room_1"
-MANY = 500  # messages read and written at once
+OLD: dict[str, Any] = {"type": documents.MESSAGE, "terms": {"$exists": False}}
+# Older versions kept all terms of a message, however many, and each search looks at them all.
+LONG: dict[str, Any] = {
+    "type": documents.MESSAGE,
+    "text": {"$regex": f"^[\\s\\S]{{{MOST_TERMS}}}"},
+}
+MANY = 500  # entries, or rooms, read at once
 PAUSE = 5.0  # seconds until it tries again, where the server was away
 
 log = logging.getLogger(__name__)
@@ -59,49 +70,66 @@ async def reindex(database: Database) -> int:
     Returns:
         How many messages were changed.
     """
-    if await database[MIGRATIONS].find_one({"_id": TERMS}):
-        return 0
     count = 0
-    while changed := await _pass(database):  # again: what was changed meanwhile was left out
-        count += changed
-    if await database["log"].find_one(_old()):
-        log.warning("some older messages can't be brought up to date; the search misses them")
-        return count
-    with suppress(OperationFailure):  # there is none
-        await database["log"].drop_index(OLD_INDEX)
-    await database[MIGRATIONS].update_one({"_id": TERMS}, {"$set": {"done": True}}, upsert=True)
+    if not await _is_done(database, TERMS):
+        while changed := await _pass(database, OLD):  # what was changed meanwhile was left out
+            count += changed
+        if await database["log"].find_one(OLD):
+            log.warning("some older messages can't be brought up to date; the search misses them")
+            return count
+        with suppress(OperationFailure):  # there is none
+            await database["log"].drop_index(OLD_INDEX)
+        await _note(database, TERMS)
+    if not await _is_done(database, BOUNDED):
+        count += await _pass(database, LONG)  # once: what was changed meanwhile has fewer terms
+        await _note(database, BOUNDED)
+    if not await _is_done(database, ROOMS):
+        await _complete_rooms(database)
+        await _note(database, ROOMS)
     return count
 
 
 async def forget_edits(database: Database) -> None:
     """Take out of older edits what was edited away, which nobody is given any more."""
-    if await database[MIGRATIONS].find_one({"_id": EDITS}):
+    if await _is_done(database, EDITS):
         return
     texts = {"type": documents.EDIT, "text": {"$exists": True}}
     while found := await database["log"].find(texts, {"_id": 1}).limit(MANY).to_list():
         without = [UpdateOne({"_id": each["_id"]}, {"$unset": {"text": ""}}) for each in found]
         await database["log"].bulk_write(without, ordered=True)
-    await database[MIGRATIONS].update_one({"_id": EDITS}, {"$set": {"done": True}}, upsert=True)
+    await _note(database, EDITS)
 
 
-def _old() -> dict[str, Any]:
-    return {"type": documents.MESSAGE, "terms": {"$exists": False}}
+async def _is_done(database: Database, name: str) -> bool:
+    return bool(await database[MIGRATIONS].find_one({"_id": name}))
 
 
-async def _pass(database: Database) -> int:
-    """Go over the messages once, in the order of their ids; returns how many were changed."""
-    log_, last, count = database["log"], None, 0
-    while True:
-        query = _old() | ({"_id": {"$gt": last}} if last else {})
-        found = (
-            await log_.find(query, {"text": 1, "reactions": 1}).sort("_id").limit(MANY).to_list()
-        )
-        if not found:
-            return count
-        writes = [write for message in found for write in _writes(message)]
-        count += (await log_.bulk_write(writes, ordered=True)).modified_count
-        last = found[-1]["_id"]
-        log.info("the search knows %d older messages", count)
+async def _note(database: Database, name: str) -> None:
+    await database[MIGRATIONS].update_one({"_id": name}, {"$set": {"done": True}}, upsert=True)
+
+
+async def _complete_rooms(database: Database) -> None:
+    """Give each room what a search and a list find it by."""
+    rooms, old = database["rooms"], {"title": {"$exists": True}, "room": {"$exists": False}}
+    while found := await rooms.find(old, {"title": 1}).limit(MANY).to_list():
+        for each in found:
+            there = {"_id": each["_id"], "title": each["title"]}
+            by = {"room": each["_id"], "sought": searchable(each["title"])}
+            await rooms.update_one(there, {"$set": by})
+
+
+async def _pass(database: Database, old: dict[str, Any]) -> int:
+    """Go over the messages once, the oldest first; returns how many were changed."""
+    log_, count = database["log"], 0
+    async for portion in portions(log_, "at", 1, seconds=math.inf):
+        writes: list[UpdateOne] = []
+        async for message in log_.find(old | portion, {"text": 1, "reactions": 1}):
+            writes += _writes(message)
+            await asyncio.sleep(0)  # others' questions come in between
+        if writes:
+            count += (await log_.bulk_write(writes, ordered=True)).modified_count
+            log.info("the search knows %d older messages", count)
+    return count
 
 
 def _writes(message: Message) -> Iterator[UpdateOne]:

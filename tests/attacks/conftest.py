@@ -1,11 +1,12 @@
 """A chat to attack, with its limits as they are by default, on addresses of its own."""
 
+import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
 
-from nochat import bootstrap, registry
+from nochat import bootstrap, embedded, registry
 from nochat.events import new_id
 from nochat.lab import chat as lab_chat
 from nochat.lab.chat import RATES
@@ -47,3 +48,13 @@ def chat():
     """One chat without limits in a process of its own, which an attack may bring down."""
     with lab_chat.start(**lab_chat.UNLIMITED) as chat:
         yield chat
+
+
+@pytest_asyncio.fixture
+async def activity():
+    """The embedded activity store, to be filled behind the chat's back; gives its URL."""
+    url, kept = await asyncio.to_thread(embedded.mongodb)
+    try:
+        yield url
+    finally:
+        await asyncio.to_thread(kept.stop)

@@ -6,9 +6,8 @@ from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
-import pytest_asyncio
 
-from nochat import embedded, prices
+from nochat import prices
 from nochat.events import RoomCreated, RoomJoined
 from nochat.grant import grant
 from nochat.lab.people import Person
@@ -21,16 +20,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
 WELCOME = 8.0  # seconds that a welcome may take on a busy machine
 MESSAGES, ROOMS = 20_000, 2_000
 DEN = "den-0123456789abcdef"
-
-
-@pytest_asyncio.fixture
-async def activity():
-    """The embedded activity store, to be filled behind the chat's back; gives its URL."""
-    url, kept = await asyncio.to_thread(embedded.mongodb)
-    try:
-        yield url
-    finally:
-        await asyncio.to_thread(kept.stop)
 
 
 async def fill(url, messages=0, rooms=0):
@@ -51,6 +40,7 @@ async def fill(url, messages=0, rooms=0):
             await store._db["rooms"].update_one({"_id": "lobby"}, last)
         made = [
             {"_id": f"hut-{n:04}", "title": f"Hut {n}", "kind": "public", "owner": "eve"}
+            | {"room": f"hut-{n:04}", "sought": f"hut {n}"}
             | {"members": ["eve"], "invited": [], "muted": [], "banned": [], "position": 2}
             for n in range(rooms)
         ]

@@ -34,9 +34,10 @@ from nochat.events import (
     new_id,
 )
 from nochat.requests import FindRooms, GetRecords, MessageKey, Said, SearchMessages
-from nochat.stores import activity, analytics, documents, reindex
+from nochat.stores import activity, analytics, documents, portions, reindex
 from nochat.stores.activity import ActivityStore
 from nochat.stores.mongodb import answering
+from nochat.terms import MOST_TERMS
 from tests.proxies import proxy
 
 BEGINNING = [
@@ -550,7 +551,7 @@ async def as_before(store, count):
 
 
 async def test_what_older_versions_stored_is_found_after_the_start(store, monkeypatch):
-    monkeypatch.setattr(reindex, "MANY", 4)
+    monkeypatch.setattr(portions, "FIRST", 4)
     await as_before(store, 12)
     assert await found(store, "cancion") == ([], False)
     [it] = (await store.history("lobby", 3, None, 1)).entries
@@ -565,7 +566,7 @@ async def test_what_older_versions_stored_is_found_after_the_start(store, monkey
 
 
 async def test_a_reindex_that_was_interrupted_goes_on_and_is_done_once(store, monkeypatch):
-    monkeypatch.setattr(reindex, "MANY", 4)
+    monkeypatch.setattr(portions, "FIRST", 4)
     await as_before(store, 12)
     writes = reindex._writes
 
@@ -598,6 +599,36 @@ async def test_what_is_changed_during_a_reindex_keeps_its_change(store, monkeypa
     await reindex.reindex(store._db)
     assert await found(store, "cancion") == ([5], False)
     assert await store._db[reindex.MIGRATIONS].find_one()
+
+
+async def test_all_terms_of_a_text_and_rooms_without_their_id_are_of_older_versions(store):
+    await store.record([*BEGINNING, message(4, " ".join(f"w{n}" for n in range(600)))])
+    log, rooms = store._db["log"], store._db["rooms"]
+    every = {"$set": {"terms": [f"w{n}" for n in range(600)]}}
+    await log.update_one({"position": 4}, every)
+    await rooms.update_one({"_id": "lobby"}, {"$unset": {"room": "", "sought": ""}})
+    assert await reindex.reindex(store._db) == 1
+    [it] = await log.find({"position": 4}).to_list()
+    assert it["terms"] == [f"w{n}" for n in range(MOST_TERMS)]
+    [lobby] = (await store.find_rooms(FindRooms(text="LOB", after="a"))).rooms
+    assert lobby.room == "lobby"
+    assert await reindex.reindex(store._db) == 0
+
+
+@pytest.mark.parametrize("seconds", [9.0, 0.0])
+async def test_a_search_goes_through_portions_or_ends_in_time(store, monkeypatch, seconds):
+    monkeypatch.setattr(portions, "FIRST", 2)
+    said = [message(4 + n, f"one two three four 五 六七 {n}") for n in range(20)]
+    await store.record([*BEGINNING, *said])
+    monkeypatch.setattr(analytics, "MOST_SECONDS", seconds)
+    if not seconds:
+        with pytest.raises(RequestFailed, match="takes too long"):
+            await found(store, "one 7")
+        return
+    assert await found(store, "one 7") == ([11], False)
+    assert await found(store, "one two three four 五 六 1", limit=3) == ([23, 22, 21], True)
+    assert await found(store, "one two three four 七 五 19", limit=3) == ([23], False)
+    assert await found(store, "one two three five 1") == ([], False)
 
 
 # ---- accounts that are deleted ------------------------------------------------------------------

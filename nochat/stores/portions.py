@@ -1,0 +1,57 @@
+"""What has no index on every server is looked for in portions, with others' questions in between.
+
+Not every server stops when it is told to, and one that is busy answers nobody: so each portion is a
+small one, as long as these take long, and a question takes no longer than `MOST_SECONDS`.
+"""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from pymongo.asynchronous.collection import AsyncCollection
+
+MOST_SECONDS = 2.0  # for one question
+QUICK, SLOW = 0.05, 0.2  # seconds for a portion: the next is larger, or smaller
+FIRST, LEAST, MOST = 50, 10, 50_000  # documents of a portion
+
+
+class OutOfTime(Exception):
+    """The portions took too long; there are more."""
+
+
+async def portions(
+    collection: AsyncCollection[dict[str, Any]],
+    field: str,
+    direction: int,
+    past: Any = None,
+    seconds: float = MOST_SECONDS,
+) -> AsyncIterator[dict[str, Any]]:
+    """Yield queries that together cover a collection, each for its next documents.
+
+    Args:
+        collection: what to look through.
+        field: by which the documents are in order; it has an index.
+        direction: 1, or -1 for the last ones first.
+        past: the value to begin after; None: at the beginning.
+        seconds: how long it may take.
+
+    Raises:
+        OutOfTime: it takes too long.
+    """
+    beyond, until_there = ("$gt", "$lte") if direction == 1 else ("$lt", "$gte")
+    size, until = FIRST, time.monotonic() + seconds
+    while time.monotonic() < until:
+        began = time.monotonic()
+        rest = {} if past is None else {field: {beyond: past}}
+        ordered = collection.find(rest, {field: 1}).sort(field, direction)
+        if not (found := await ordered.skip(size - 1).limit(1).to_list()):
+            yield rest
+            return
+        last = found[0][field]
+        yield {field: rest.get(field, {}) | {until_there: last}}
+        took, past = time.monotonic() - began, last
+        if took < QUICK:
+            size = min(4 * size, MOST)
+        elif took > SLOW:
+            size = max(size // 4, LEAST)
+    raise OutOfTime
