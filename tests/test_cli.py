@@ -47,6 +47,16 @@ def running(folder: Path, *arguments: str, **settings: str):
             process.kill()
 
 
+@contextmanager
+def hearing(handler):
+    """What a closed terminal does to a program is inherited from whoever starts it."""
+    before = signal.signal(signal.SIGHUP, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize(
     "stop",
     [
@@ -56,7 +66,7 @@ def running(folder: Path, *arguments: str, **settings: str):
     ],
 )
 def test_up_serves_the_page_until_it_is_told_to_stop(tmp_path, stop):
-    with running(tmp_path, "up") as (process, line):
+    with hearing(signal.SIG_DFL), running(tmp_path, "up") as (process, line):
         names, url = line.split(": ")
         assert names == ", ".join(registry.names(Settings()))
         with urllib.request.urlopen(url) as page:
@@ -67,16 +77,12 @@ def test_up_serves_the_page_until_it_is_told_to_stop(tmp_path, stop):
 
 @pytest.mark.slow
 def test_up_goes_on_without_its_terminal_where_nohup_started_it(tmp_path):
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # all that `nohup` does; it is inherited
-    try:
-        with running(tmp_path, "up") as (process, line):
-            process.send_signal(signal.SIGHUP)
-            with urllib.request.urlopen(line.split(": ")[1]) as page:
-                assert page.status == 200
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=15) == 0
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    with hearing(signal.SIG_IGN), running(tmp_path, "up") as (process, line):  # as by `nohup`
+        process.send_signal(signal.SIGHUP)
+        with urllib.request.urlopen(line.split(": ")[1]) as page:
+            assert page.status == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=40) == 0
 
 
 @pytest.mark.slow
