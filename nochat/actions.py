@@ -30,7 +30,7 @@ from nochat.room import direct_room
 
 @dataclass
 class Who:
-    """Who acts: a user with their role, the rooms that they see, and those they are muted in."""
+    """A user who acts, with their role, the rooms that they see, and those they are muted in."""
 
     user: str
     role: Role = "user"

@@ -203,7 +203,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         return True
 
     def is_stolen(self, sid: str, scope: Scope) -> bool:
-        """Whether a request for a socket comes from another than who opened it.
+        """Tell whether a request for a socket comes from another than who opened it.
 
         The socket's id alone proves nothing: it stands in addresses, which logs keep.
         """
@@ -241,27 +241,22 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: App) -> None:
         """ASGI."""
         query = parse_qs(scope["query_string"].decode("latin1"), keep_blank_values=True)
+        reason = ""
         if "j" in query:
             # JSONP: scripts for browsers that no longer are, which another site's page could load.
-            return await _refuse(scope, receive, send, "the chat does not speak JSONP")
-        if any(self._engine.is_stolen(sid, scope) for sid in query.get("sid", ())):
-            return await _refuse(scope, receive, send, "this connection is another session's")
+            reason = "the chat does not speak JSONP"
+        elif any(self._engine.is_stolen(sid, scope) for sid in query.get("sid", ())):
+            reason = "this connection is another session's"
+        if reason:
+            await receive()
+            return await refuse(scope, send, 400, reason)
         try:
             await self._app(scope, receive, send)
         except Exception as error:
             log.warning("a connection ends as it can't be read: %r", error)
             with suppress(RuntimeError):  # it is closed, or answered, already
-                if scope["type"] == "websocket":
-                    await send({"type": "websocket.close", "code": 1007})
-                else:
-                    await refuse(send, 500, "the chat failed at this; its log says why")
-
-
-async def _refuse(scope: Scope, receive: Receive, send: App, reason: str) -> None:
-    await receive()
-    if scope["type"] == "websocket":
-        return await send({"type": "websocket.close", "code": 1008})
-    await refuse(send, 400, reason)
+                reason = "the chat failed at this; its log says why"
+                await refuse(scope, send, 500, reason, code=1007)
 
 
 class Server(socketio.AsyncServer):  # type: ignore[misc]

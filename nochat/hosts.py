@@ -48,9 +48,7 @@ class Hosts:
         self._seldom.say(
             "a request is refused; NOCHAT_HOSTS names the hosts that are ours", other[:100]
         )
-        if scope["type"] == "websocket":
-            return await send({"type": "websocket.close", "code": 1008})
-        await refuse(send, 421, REFUSED)
+        await refuse(scope, send, 421, REFUSED)
 
     def _is_ours(self, said: str, scope: Scope) -> bool:
         """Tell whether a request may be for that host.

@@ -122,19 +122,20 @@ class Turnstile:
         """ASGI."""
         who = address(scope)
         wait = self._limit.wait(who)
-        if scope["type"] == "websocket":
-            if wait:
-                return await send({"type": "websocket.close", "code": 1013})
-            return await self._app(scope, receive, send)
         if wait:
-            return await refuse(send, 429, "too many requests; wait a moment", wait)
+            reason = "too many requests; wait a moment"
+            return await refuse(scope, send, 429, reason, wait=wait, code=1013)
+        if scope["type"] == "websocket":
+            return await self._app(scope, receive, send)
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if not length.isdigit() or int(length) > self._most:
-            return await refuse(send, 413, f"the request is over {self._most} bytes")
+            return await refuse(scope, send, 413, f"the request is over {self._most} bytes")
         # Sockets are counted by the gateway, as long polling has some without a connection.
         if not self._crowd.enter(who):
             self._seldom.say("an address has as many requests under way as it may", who)
-            return await refuse(send, 429, "too many requests at once; wait a moment", 1)
+            return await refuse(
+                scope, send, 429, "too many requests at once; wait a moment", wait=1
+            )
         try:
             await self._app(scope, self._counted(receive), send)
         finally:
@@ -153,8 +154,12 @@ class Turnstile:
         return counted
 
 
-async def refuse(send: App, status: int, reason: str, wait: float = 0) -> None:
-    """Answer an HTTP request with an error, and end its connection."""
+async def refuse(
+    scope: Scope, send: App, status: int, reason: str, *, wait: float = 0, code: int = 1008
+) -> None:
+    """Answer an HTTP request with an error, or close a websocket by a code; it ends both."""
+    if scope["type"] == "websocket":
+        return await send({"type": "websocket.close", "code": code})
     headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
     if wait:
         headers.append((b"retry-after", retry_after(wait).encode()))

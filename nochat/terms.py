@@ -48,7 +48,7 @@ class Wanted(NamedTuple):
 
 
 def terms(text: str) -> list[str]:
-    """What a text is found by, each once; of a very long text, what its beginning is found by."""
+    """List what a text is found by, each once; of a very long text, its beginning counts."""
     return _first(_terms(text), MOST_TERMS)
 
 

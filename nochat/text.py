@@ -7,7 +7,7 @@ other half: `tests/text_cases.json` has the cases that both must get right.
 import re
 import unicodedata
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from nochat.emoji import one_spelling
 
@@ -73,14 +73,15 @@ def fold(text: str) -> str:
     return text
 
 
-def _growth() -> dict[str, int]:
-    """By how much those characters grow in folding that become three or more."""
+@cache
+def _growth() -> tuple[re.Pattern[str], dict[str, int]]:
+    """Find the characters that become three or more in folding, and by how much each grows.
+
+    It takes a while, so it waits until there is a text to fold.
+    """
     made = (chr(it) for it in range(0x80, 0x1F300) if unicodedata.decomposition(chr(it)))
-    return {each: grown for each in made if (grown := len(fold(each)) - 1) > 1}
-
-
-_GROWTH = _growth()
-_GROWING = re.compile(f"[{''.join(_GROWTH)}]")
+    growth = {each: grown for each in made if (grown := len(fold(each)) - 1) > 1}
+    return re.compile(f"[{''.join(growth)}]"), growth
 
 
 def curbed(text: str) -> str:
@@ -90,14 +91,15 @@ def curbed(text: str) -> str:
     """
     if text.isascii():
         return text
+    growing, growth = _growth()
     left = MOST_GROWTH
 
     def kept(found: re.Match[str]) -> str:
         nonlocal left
-        left -= _GROWTH[found[0]]
+        left -= growth[found[0]]
         return found[0] if left >= 0 else " "
 
-    return _GROWING.sub(kept, text)
+    return growing.sub(kept, text)
 
 
 @lru_cache(maxsize=1 << 14)

@@ -106,7 +106,7 @@ def _erasures(event: AccountDeleted) -> Iterable[tuple[str, Any]]:
 
 
 def _changes(event: RoomEvent) -> list[UpdateOne]:
-    """What an event does to the message at its target."""
+    """Return what an event does to the message at its target."""
     if not isinstance(event, Change):
         return []
     # `$eq` says that no array is meant: else the embedded server may read all of the room.
