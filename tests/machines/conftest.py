@@ -10,7 +10,8 @@ from nochat.lab import cloud, deploy, machines, servers
 from nochat.lab.machines import Farm
 from nochat.lab.servers import Registry
 from tests.cgroups import mount_controllers
-from tests.conftest import box
+from tests.conftest import ROOT, box
+from tests.notebooks.running import MARK, Paused
 
 USER = "lia"  # who logs in to machines in Azure
 
@@ -21,10 +22,20 @@ needs_root = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def docker_farm(image) -> Iterator[Farm]:
-    """Both machines in Docker, provisioned by Ansible as `vagrant up` does it."""
-    with machines.up(provider="docker") as farm:
-        yield farm
+def notebook(image, tmp_path_factory) -> Iterator[Paused]:
+    """Notebook 05, which waits where its student would go on with both machines in Docker."""
+    path = ROOT / "notebooks" / "05_orchestration.ipynb"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(MARK, path.stem)
+        running = Paused(path, "Challenge: a third machine", tmp_path_factory.mktemp("executed"))
+        yield running
+        running.go_on()
+
+
+@pytest.fixture(scope="module")
+def docker_farm(notebook) -> Farm:
+    """Both machines in Docker, provisioned by Ansible as `vagrant up` does it: the notebook's."""
+    return machines.up(provider="docker", provision=False)
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,11 @@
 """Both machines in Docker for real: made, provisioned, used, interrupted, destroyed.
 
-They are made once and shared, so the order of the tests counts.
+Notebook 05 makes them, and waits meanwhile; they are shared, so the order of the tests counts.
 """
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,24 +20,23 @@ from nochat.lab.checks import CheckFailed
 from nochat.lab.machines import MachinesError
 from nochat.lab.remote import Remote
 from tests.images import small_image
+from tests.notebooks.running import ENGINE_SECONDS, MARK, judge, left
 from tests.waiting import wait_for
 
 from .both import (
-    BOTH,
     NAMES,
     intrude,
     keys,
     known_hosts,
     line_with,
     noted,
-    play,
     process,
 )
 
 pytestmark = [
     pytest.mark.machines,
     pytest.mark.slow,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
 ]
 
 
@@ -67,10 +67,6 @@ async def test_after_vagrant_up_a_user_chats_across_two_machines(docker_farm):
     await verify.chat(docker_farm.url("containers-host", 8000))
     count = "SELECT COUNT(*) FROM nochat.users"
     assert int(docker_farm.ssh("database-host", f"sudo mariadb -Ne '{count}'")) >= 2
-
-
-def test_a_second_run_changes_nothing(docker_farm):
-    assert play(docker_farm, *BOTH) == []
 
 
 async def test_machines_that_were_off_are_a_chat_again(docker_farm):
@@ -222,3 +218,11 @@ def test_after_destroy_nothing_is_left_in_docker(docker_farm):
     assert keys(noted()) == []
     assert not docker_farm.inventory.parent.exists()
     assert known_hosts() == before
+
+
+def test_the_notebook_ends_well(notebook, docker_farm):
+    """Though its machines are gone already; provisioned again, it saw nothing change."""
+    result = notebook.go_on()
+    judge(result)
+    assert {*re.findall(r"changed=(\d+)", result.copy.read_text())} == {"0"}
+    assert left(os.environ[MARK], ENGINE_SECONDS) == []
