@@ -38,6 +38,7 @@ from nochat.stores import activity, analytics, documents, portions, reindex
 from nochat.stores.activity import ActivityStore
 from nochat.stores.mongodb import answering
 from nochat.terms import MOST_TERMS
+from tests.databases import by_port
 from tests.proxies import proxy
 
 BEGINNING = [
@@ -53,8 +54,8 @@ def message(position: int, text: str = "hello", client_id: str = "", at: float =
 
 
 @pytest.fixture
-async def store(mongodb_server):
-    async with ActivityStore.opened(f"{mongodb_server.url}/t{new_id()[:12]}") as store:
+async def store(mongodb_url):
+    async with ActivityStore.opened(mongodb_url()) as store:
         yield store
 
 
@@ -492,12 +493,12 @@ async def test_managers_see_every_room_but_those_of_two(store):
 # A check of the server that was under way when its client was closed leaves its socket open.
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 async def test_a_server_that_says_nothing_is_waited_for_no_longer_than_the_limit(
-    mongodb_server, monkeypatch
+    mongodb_url, monkeypatch
 ):
     monkeypatch.setattr("nochat.stores.mongodb.ANSWER_SECONDS", 0.5)
-    with proxy(urlsplit(mongodb_server.url).port) as way:
-        url = f"mongodb://127.0.0.1:{way.port}/t{new_id()[:12]}"
-        async with ActivityStore.opened(url) as store:
+    url = mongodb_url()
+    with proxy(urlsplit(url).port or 27017) as way:
+        async with ActivityStore.opened(by_port(url, way.port)) as store:
             await store.record(BEGINNING)
             way.silent = True
             # On the connection that there is, and on a new one.
