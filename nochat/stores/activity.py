@@ -267,7 +267,8 @@ class ActivityStore:
         """
         query["deleted"] = {"$exists": False}
         if text:
-            query["sought"] = {"$regex": re.escape(searchable(text))}
+            pattern = re.escape(searchable(text)).replace("\0", r"\x00")  # as it is, it is refused
+            query["sought"] = {"$regex": pattern}
         rooms, found = self._db["rooms"], list[dict[str, Any]]()
         try:
             async with answering():

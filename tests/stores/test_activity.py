@@ -490,6 +490,14 @@ async def test_managers_see_every_room_but_those_of_two(store):
     assert [room.room for room in (await store.all_rooms()).rooms] == ["den", "lobby"]
 
 
+async def test_any_text_may_be_looked_for_in_titles(store):
+    """MongoDB itself refuses a pattern with a NUL in it."""
+    await store.record([*BEGINNING, RoomCreated("odd", 1, "eve", "a (b] \\ $c")])
+    assert (await store.find_rooms(FindRooms(text="lob\0by"))).rooms == []
+    for text in ("(b]", "\\", "$C"):
+        assert [it.room for it in (await store.find_rooms(FindRooms(text=text))).rooms] == ["odd"]
+
+
 # A check of the server that was under way when its client was closed leaves its socket open.
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 async def test_a_server_that_says_nothing_is_waited_for_no_longer_than_the_limit(
