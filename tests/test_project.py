@@ -33,9 +33,11 @@ def prose(path):
 
 
 def trees(path):
-    """The code cells, without the lines that are IPython's."""
+    """What the code cells are made of, without what is IPython's."""
     flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     for cell in cells(path, "code"):
+        if cell.source.startswith("%%"):  # another language
+            continue
         source = re.sub(r"^(\s*)[!%].*$", r"\1pass", cell.source, flags=re.M)
         yield from ast.walk(compile(source, path.stem, "exec", flags))
 

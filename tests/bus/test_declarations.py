@@ -1,4 +1,4 @@
-"""What is declared at the broker is allowed from RabbitMQ 3.10 to 4.3, and an older chat's gives way."""
+"""What we declare is allowed from RabbitMQ 3.10 to 4.3; what an older chat declared gives way."""
 
 import pika
 import pytest

@@ -31,7 +31,6 @@ from nochat.events import (
     UserErased,
     UserInvited,
     UserNotified,
-    new_id,
 )
 from nochat.requests import FindRooms, GetRecords, MessageKey, Said, SearchMessages
 from nochat.stores import activity, analytics, documents, portions, reindex
