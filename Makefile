@@ -81,6 +81,10 @@ test-cluster: $(READY)  ## three machines, and one of them dies: minutes
 test-libvirt: $(READY)  ## boot and provision a virtual machine, emulated: minutes
 	@$(PYTHON) -m pytest -s -m libvirt tests/machines
 
+test-mongodb: $(READY)  ## what stores in MongoDB, on the one that NOCHAT_TEST_MONGODB_URL names
+	@: $${NOCHAT_TEST_MONGODB_URL:?is not set; it names a MongoDB, as in CONTRIBUTING.md}
+	@$(PYTHON) -m pytest -m "" tests/stores/test_activity.py tests/stores/test_second.py tests/test_restore.py
+
 lint: $(READY)  ## style, types, spelling, secrets, stripped notebooks
 	@tools/lint
 
@@ -137,4 +141,4 @@ endif
 $(READY): pyproject.toml requirements.lock package-lock.json tools/environment
 	@tools/environment
 
-.PHONY: help lab chat check test test-machines azure-collection test-azure-collection test-cluster test-libvirt test-openstack base-image image up down box lint course docs bench bench-containers lock clean remake
+.PHONY: help lab chat check test test-machines azure-collection test-azure-collection test-cluster test-libvirt test-mongodb test-openstack base-image image up down box lint course docs bench bench-containers lock clean remake

@@ -1,7 +1,6 @@
 """The catalogue's other half: what one service asks another, and the replies.
 
-Requests are in the imperative too, but change no room; they wait in memory only, and are gone when
-they time out.
+Requests are in the imperative too, but change no room; they are gone when they time out.
 """
 
 import time
@@ -41,7 +40,7 @@ class MessageKey(NamedTuple):
 
 
 class Request(Envelope, frozen=True, kw_only=True):
-    """A question to one service, answered by one reply; never on disk, gone when it times out.
+    """A question to one service, answered by one reply; gone when it times out.
 
     `expires` (seconds since 1970) is when nobody waits for the answer any longer; 0: never.
     """

@@ -26,8 +26,14 @@ Bound = Annotated[int, Meta(ge=0, le=1_000_000)]  # 0: there is none
 OFF = {"off", "none"}  # what a URL is set to where there is to be nothing
 
 # Variables of the course, the tests and the machines: known only to not be called mistakes.
-OF_OTHERS = {"NOCHAT_COURSE", "NOCHAT_REGISTRY_URL", "NOCHAT_REQUIRE_ALL"}
-OF_MACHINES = "NOCHAT_MACHINE_"
+OF_OTHERS = {
+    "NOCHAT_COURSE",
+    "NOCHAT_REGISTRY_URL",
+    "NOCHAT_REQUIRE_ALL",
+    "NOCHAT_SECRETS",
+    "NOCHAT_VAULT_PASSWORD",
+}
+GROUPS_OF_OTHERS = ("NOCHAT_MACHINE_", "NOCHAT_TEST_")
 
 
 class SettingsError(ValueError):
@@ -184,7 +190,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     known = {PREFIX + field.upper(): field for field in Settings.__struct_fields__}
     files = {PREFIX + field.upper() + FILE: field for field in known.values()}
     for name in given.keys() - known.keys() - files.keys() - OF_OTHERS:
-        if name.startswith(OF_MACHINES):
+        if name.startswith(GROUPS_OF_OTHERS):
             continue
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"

@@ -1,5 +1,6 @@
 """The files around the code agree with each other."""
 
+import ast
 import itertools
 import json
 import re
@@ -29,6 +30,31 @@ def cells(path, kind):
 
 def prose(path):
     return "\n\n".join(cell.source for cell in cells(path, "markdown"))
+
+
+def trees(path):
+    """What the code cells are made of, without what is IPython's."""
+    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    for cell in cells(path, "code"):
+        if cell.source.startswith("%%"):  # another language
+            continue
+        source = re.sub(r"^(\s*)[!%].*$", r"\1pass", cell.source, flags=re.M)
+        yield from ast.walk(compile(source, path.stem, "exec", flags))
+
+
+@a_notebook
+def test_no_check_is_a_stopwatch(path):
+    """Seconds say more of the machine than of the chat: compare two times of one run, or show."""
+    measured, compared = set(), set()
+    for node in trees(path):
+        match node:
+            case ast.Assign(targets=[ast.Name(name)], value=value) if re.search(
+                r"perf_counter\(\) -|monotonic\(\) -|containers\.build\(", ast.unparse(value)
+            ):
+                measured.add(name)
+            case ast.Compare(left=ast.Name(name), comparators=[ast.Constant(int() | float())]):
+                compared.add(name)
+    assert measured & compared == set()
 
 
 def test_conda_gets_what_pyproject_asks_for():

@@ -225,14 +225,18 @@ class ActivityStore:
 
     async def find(self, wanted: Iterable[MessageKey]) -> list[MessageKey]:
         """Those messages that the log has, by their room, sender and the sender's own id."""
+        theirs: dict[tuple[str, str], dict[str, MessageKey]] = {}
+        for key in wanted:
+            theirs.setdefault((key.room, key.sender), {})[key.client_id] = key
         found = []
         async with answering():
-            for key in wanted:
-                query = {name: {"$eq": value} for name, value in key._asdict().items()}
-                there = await self._db["log"].find_one(query, {"client_id": 1})
-                # Compared once more: of some texts a server reads a part.
-                if there and there["client_id"] == key.client_id:
-                    found.append(key)
+            for (room, sender), keys in theirs.items():
+                whose = {"room": {"$eq": room}, "sender": {"$eq": sender}}
+                query = whose | {"client_id": {"$in": [*keys]}}
+                async for there in self._db["log"].find(query, {"client_id": 1}):
+                    # Compared once more: of some texts a server reads a part.
+                    if key := keys.get(there["client_id"]):
+                        found.append(key)
         return found
 
     async def all_rooms(self, text: str = "", after: str = "", limit: int = 50) -> AllRooms:
@@ -263,7 +267,8 @@ class ActivityStore:
         """
         query["deleted"] = {"$exists": False}
         if text:
-            query["sought"] = {"$regex": re.escape(searchable(text))}
+            pattern = re.escape(searchable(text)).replace("\0", r"\x00")  # as it is, it is refused
+            query["sought"] = {"$regex": pattern}
         rooms, found = self._db["rooms"], list[dict[str, Any]]()
         try:
             async with answering():

@@ -111,6 +111,7 @@ async def test_a_request_whose_connection_broke_fails_at_once(broker):
         await bus.subscribe(queue, keep_waiting)
         asking = asyncio.create_task(bus.request(WhoIs(token="t"), timeout=30))
         await asked.wait()
+        await stored(broker, queue.name)
         await asyncio.to_thread(broker.kill)
         with pytest.raises(Unavailable, match="broke"):
             await asyncio.wait_for(asking, 10)

@@ -31,13 +31,13 @@ from nochat.events import (
     UserErased,
     UserInvited,
     UserNotified,
-    new_id,
 )
 from nochat.requests import FindRooms, GetRecords, MessageKey, Said, SearchMessages
 from nochat.stores import activity, analytics, documents, portions, reindex
 from nochat.stores.activity import ActivityStore
 from nochat.stores.mongodb import answering
 from nochat.terms import MOST_TERMS
+from tests.databases import by_port
 from tests.proxies import proxy
 
 BEGINNING = [
@@ -53,8 +53,8 @@ def message(position: int, text: str = "hello", client_id: str = "", at: float =
 
 
 @pytest.fixture
-async def store(mongodb_server):
-    async with ActivityStore.opened(f"{mongodb_server.url}/t{new_id()[:12]}") as store:
+async def store(mongodb_url):
+    async with ActivityStore.opened(mongodb_url()) as store:
         yield store
 
 
@@ -489,15 +489,23 @@ async def test_managers_see_every_room_but_those_of_two(store):
     assert [room.room for room in (await store.all_rooms()).rooms] == ["den", "lobby"]
 
 
+async def test_any_text_may_be_looked_for_in_titles(store):
+    """MongoDB itself refuses a pattern with a NUL in it."""
+    await store.record([*BEGINNING, RoomCreated("odd", 1, "eve", "a (b] \\ $c")])
+    assert (await store.find_rooms(FindRooms(text="lob\0by"))).rooms == []
+    for text in ("(b]", "\\", "$C"):
+        assert [it.room for it in (await store.find_rooms(FindRooms(text=text))).rooms] == ["odd"]
+
+
 # A check of the server that was under way when its client was closed leaves its socket open.
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 async def test_a_server_that_says_nothing_is_waited_for_no_longer_than_the_limit(
-    mongodb_server, monkeypatch
+    mongodb_url, monkeypatch
 ):
     monkeypatch.setattr("nochat.stores.mongodb.ANSWER_SECONDS", 0.5)
-    with proxy(urlsplit(mongodb_server.url).port) as way:
-        url = f"mongodb://127.0.0.1:{way.port}/t{new_id()[:12]}"
-        async with ActivityStore.opened(url) as store:
+    url = mongodb_url()
+    with proxy(urlsplit(url).port or 27017) as way:
+        async with ActivityStore.opened(by_port(url, way.port)) as store:
             await store.record(BEGINNING)
             way.silent = True
             # On the connection that there is, and on a new one.
