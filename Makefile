@@ -14,7 +14,9 @@ CLOCK := tests/attacks/test_rates.py tests/attacks/test_slow_client.py tests/att
 BY_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
 # Containers: what else the image is built from, and Compose, or where it is not there its predecessor.
-BUILD_ARGUMENTS = $(foreach it,http_proxy https_proxy no_proxy,$(if $(filter-out http://127.% http://localhost%,$($(it))),--build-arg $(it))) \
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)".*/\1/p' nochat/__init__.py)
+BUILD_ARGUMENTS = --build-arg VERSION=$(VERSION) \
+  $(foreach it,http_proxy https_proxy no_proxy,$(if $(filter-out http://127.% http://localhost%,$($(it))),--build-arg $(it))) \
   $(BASE_IMAGE:%=--build-arg BASE_IMAGE=%) $(BUILD_CA:%=--secret id=ca,src=%)
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 ifneq ($(filter-out docker/%,$(subst :, ,$(or $(COMPOSE_FILE),/))),)
@@ -114,6 +116,11 @@ bench: $(READY)  ## measure the chat against Node's socket.io
 bench-containers: $(READY)  ## measure the chat's containers against a voting app's; as root
 	@$(PYTHON) -m benchmarks.containers
 
+dist: $(READY)  ## the wheel and the source archive, as a release has them, in dist
+	@rm -rf dist
+	@$(PYTHON) -m build --no-isolation --outdir dist >build/dist.log 2>&1 || { tail -n 20 build/dist.log; exit 1; }
+	@ls dist/*
+
 lock: $(READY)  ## renew requirements.lock, package-lock.json and the locks of the image
 	@$(LOCK) --all-extras --upgrade pyproject.toml -o requirements.lock
 	@$(LOCK) --constraint requirements.lock pyproject.toml -o docker/chat.lock
@@ -137,4 +144,4 @@ endif
 $(READY): pyproject.toml requirements.lock package-lock.json tools/environment
 	@tools/environment
 
-.PHONY: help lab chat check test test-machines azure-collection test-azure-collection test-cluster test-libvirt test-openstack base-image image up down box lint course docs bench bench-containers lock clean remake
+.PHONY: help lab chat check test test-machines azure-collection test-azure-collection test-cluster test-libvirt test-openstack base-image image up down box lint course docs bench bench-containers dist lock clean remake

@@ -82,7 +82,6 @@ def test_the_image_has_the_versions_of_the_environment():
         )
     }
     assert {re.match(r"[\w-]+", it)[0] for it in PROJECT["dependencies"]} <= chat
-    assert f"ARG VERSION={PROJECT['version']}\n" in (ROOT / "docker" / "Dockerfile").read_text()
 
 
 @a_notebook
