@@ -17,11 +17,11 @@ BY_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)".*/\1/p' nochat/__init__.py)
 BUILD_ARGUMENTS = --build-arg VERSION=$(VERSION) \
   $(foreach it,http_proxy https_proxy no_proxy,$(if $(filter-out http://127.% http://localhost%,$($(it))),--build-arg $(it))) \
-  $(BASE_IMAGE:%=--build-arg BASE_IMAGE=%) $(BUILD_CA:%=--secret id=ca,src=%)
+  $(addprefix --build-arg BASE_IMAGE=,$(or $(BASE_IMAGE),$(if $(NOCHAT_OFFLINE),nochat/python))) $(BUILD_CA:%=--secret id=ca,src=%)
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 ifneq ($(filter-out docker/%,$(subst :, ,$(or $(COMPOSE_FILE),/))),)
 # None is named, or that of another project, which `make down` would stop.
-COMPOSE_FILE := docker/compose.yaml
+COMPOSE_FILE := docker/compose.yaml$(if $(NOCHAT_OFFLINE),:docker/compose.offline.yaml)
 unexport COMPOSE_PROJECT_NAME COMPOSE_PATH_SEPARATOR
 endif
 export COMPOSE_FILE
@@ -97,7 +97,7 @@ docs: $(READY)  ## build the site; executes only the notebooks that changed
 base-image:  ## build what the chat's image can start from, out of Debian's packages
 	@tools/box python
 
-image:  ## build the chat's image
+image: $(if $(NOCHAT_OFFLINE),base-image)  ## build the chat's image
 	@DOCKER_BUILDKIT=1 docker build --file docker/Dockerfile --tag nochat $(BUILD_ARGUMENTS) .
 
 up: image  ## the whole chat in containers, at http://localhost:8000

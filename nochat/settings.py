@@ -26,7 +26,7 @@ Bound = Annotated[int, Meta(ge=0, le=1_000_000)]  # 0: there is none
 OFF = {"off", "none"}  # what a URL is set to where there is to be nothing
 
 # Variables of the course, the tests and the machines: known only to not be called mistakes.
-OF_OTHERS = {"NOCHAT_COURSE", "NOCHAT_REGISTRY_URL", "NOCHAT_REQUIRE_ALL"}
+OF_OTHERS = {"NOCHAT_COURSE", "NOCHAT_OFFLINE", "NOCHAT_REGISTRY_URL", "NOCHAT_REQUIRE_ALL"}
 OF_MACHINES = "NOCHAT_MACHINE_"
 
 

@@ -70,7 +70,7 @@ def test_what_runs_in_a_container_is_listed():
 
 @pytest.mark.parametrize(("workflow", "name", "job"), IN_A_CONTAINER)
 def test_a_container_has_what_its_job_needs(workflow, name, job):
-    """Docker and LXC want its rights, a parent for what they leave, and a disk that is no container's."""
+    """Docker and LXC want rights, a parent for what they leave, and a disk of the runner's own."""
     assert job["env"]["HOME"] == "/root"  # GitHub's own belongs to another user
     if name != "build":
         assert job["container"]["options"].split() == ["--privileged", "--init"]

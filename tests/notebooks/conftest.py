@@ -12,6 +12,8 @@ import pytest
 from nochat.lab.course import explain, is_good, run
 
 PASSWORD = re.compile(r"\w+://[^\s/:@\"'\\]+:(?!\*|…|\\u2026)[^\s/:@\"'\\]+@")
+# Whoever reads the site would be led to their own computer, where nothing is.
+ASTRAY = re.compile(r"""href=\\?["']https?://(?:127\.|localhost|\[::1\])""")
 SECONDS_TO_GO = 5.0
 ENGINE_SECONDS = 20.0  # in which a Docker Engine of its own ends in order
 
@@ -56,7 +58,8 @@ def execute(tmp_path, left) -> Callable[..., None]:
         if result.outcome == "unable" and is_good(result):
             pytest.skip(result.reason)
         assert is_good(result), explain(result)
-        assert PASSWORD.findall(result.copy.read_text()) == []
+        text = result.copy.read_text()
+        assert (PASSWORD.findall(text), ASTRAY.findall(text)) == ([], [])
         assert left(ENGINE_SECONDS if with_engine else SECONDS_TO_GO) == []
 
     return execute
