@@ -50,8 +50,8 @@ KEPT = {
     "ANSIBLE_HOSTS",  # of playbooks/inventory.py
     *("PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED"),
 }
-# With NOCHAT_OFFLINE, no image and no box is fetched: `make box`, `make base-image` and the course make
-# these of Debian's packages. Each can be set by itself, too.
+# With NOCHAT_OFFLINE, no image and no box is fetched: `make box`, `make base-image` and `make
+# course` make these of Debian's packages. Each can be set by itself, too.
 OFFLINE = {
     "BASE_IMAGE": "nochat/python",
     "COMPOSE_FILE": "docker/compose.yaml:docker/compose.offline.yaml",
