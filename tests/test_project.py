@@ -153,6 +153,21 @@ def is_generated(target):
     return target.startswith(("services/", "messages/", "api/", "notebooks/"))
 
 
+def test_what_readme_says_to_type_is_there():
+    text = (ROOT / "README.md").read_text()
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    targets = set(re.findall(r"(?:`|^|=1 )make ([a-z-]+)", text, re.M))
+    assert {"lab", "test", "course", "dist"} <= targets <= set(re.findall(r"make ([a-z-]+)", listed))
+    # From the root, where `make lab` was typed, after the line that the page names.
+    assert "`source .venv/bin/activate`" in text
+    command = "source .venv/bin/activate && nochat --help && nochat doctor"
+    said = subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    for name in re.findall(r"`nochat ([a-z]+)", text):
+        assert re.search(rf"^ +{name} ", said, re.M), name
+
+
 def test_tools_can_be_run():
     for name in ("environment", "apt-install", "lint", "site"):
         assert (ROOT / "tools" / name).stat().st_mode & 0o111, name
