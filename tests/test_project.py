@@ -108,7 +108,6 @@ def test_the_image_has_the_versions_of_the_environment():
         )
     }
     assert {re.match(r"[\w-]+", it)[0] for it in PROJECT["dependencies"]} <= chat
-    assert f"ARG VERSION={PROJECT['version']}\n" in (ROOT / "docker" / "Dockerfile").read_text()
 
 
 @a_notebook
@@ -178,6 +177,22 @@ def test_links_inside_the_project_exist(page):
 def is_generated(target):
     """Whether the site writes the page while it is built."""
     return target.startswith(("services/", "messages/", "api/", "notebooks/"))
+
+
+def test_what_readme_says_to_type_is_there():
+    text = (ROOT / "README.md").read_text()
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    targets = set(re.findall(r"(?:`|^|=1 )make ([a-z-]+)", text, re.M))
+    known = set(re.findall(r"make ([a-z-]+)", listed))
+    assert {"lab", "test", "course", "dist"} <= targets <= known
+    # From the root, where `make lab` was typed, after the line that the page names.
+    assert "`source .venv/bin/activate`" in text
+    command = "source .venv/bin/activate && nochat --help"
+    said = subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    for name in re.findall(r"`nochat ([a-z]+)", text):
+        assert re.search(rf"^ +{name} ", said, re.M), name
 
 
 def test_tools_can_be_run():

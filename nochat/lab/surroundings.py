@@ -50,6 +50,15 @@ KEPT = {
     "ANSIBLE_HOSTS",  # of playbooks/inventory.py
     *("PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED"),
 }
+# With NOCHAT_OFFLINE, no image and no box is fetched: `make box`, `make base-image` and `make
+# course` make these of Debian's packages. Each can be set by itself, too.
+OFFLINE = {
+    "BASE_IMAGE": "nochat/python",
+    "COMPOSE_FILE": "docker/compose.yaml:docker/compose.offline.yaml",
+    "NOCHAT_MACHINE_BASE": "nochat/debian",
+    "NOCHAT_MACHINE_BOX": "nochat/debian",
+}
+AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")  # of this computer; Debian's, and its own
 OF_TLS = {"DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"}
 LOCALES = ("C.UTF-8", "C.utf8", "en_US.UTF-8")  # the last one for macOS
 
@@ -70,6 +79,8 @@ def settle(environ: MutableMapping[str, str] = os.environ) -> None:
     environ.update(_user(environ))
     proxies.exempt(environ, MACHINES, own_address())
     _spare_other_containers(environ)
+    if is_offline(environ):
+        _name_what_is_made_here(environ)
     forget_tls(environ)
     if environ is os.environ:
         tempfile.tempdir = None  # it is asked for again
@@ -85,6 +96,11 @@ def of_vagrant(environ: Mapping[str, str], root: Path) -> dict[str, str]:
     """Return an environment in which Vagrant takes the Vagrantfile of this folder, and no other."""
     ours = {name: value for name, value in environ.items() if name != "VAGRANT_VAGRANTFILE"}
     return ours | {"VAGRANT_CWD": str(root)}
+
+
+def is_offline(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether images and boxes are to be made of Debian's packages, as `NOCHAT_OFFLINE` says."""
+    return bool(environ.get("NOCHAT_OFFLINE"))
 
 
 def forget_tls(environ: MutableMapping[str, str]) -> None:
@@ -207,6 +223,12 @@ def _spare_other_containers(environ: MutableMapping[str, str]) -> None:
     if not all((ROOT / it).resolve().is_relative_to(ROOT / "docker") for it in files if it):
         for name in [it for it in environ if it.startswith("COMPOSE_")]:
             del environ[name]
+
+
+def _name_what_is_made_here(environ: MutableMapping[str, str]) -> None:
+    made = OFFLINE | ({"BUILD_CA": str(AUTHORITIES)} if AUTHORITIES.exists() else {})
+    for name, value in made.items():
+        environ[name] = environ.get(name) or value
 
 
 def _can_write(path: str | Path) -> bool:

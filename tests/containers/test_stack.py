@@ -18,6 +18,7 @@ import httpx
 import pytest
 from playwright.async_api import async_playwright
 
+import nochat
 from nochat.lab import _commands, containers, lxc, verify
 from nochat.lab.people import Person
 from tests.cgroups import mount_controllers
@@ -87,6 +88,7 @@ def test_the_image_says_what_it_is_and_is_nobody_special(chat_image):
     config = inspect(chat_image)["Config"]
     assert config["Labels"]["org.opencontainers.image.title"] == "NoChat"
     assert config["Labels"]["org.opencontainers.image.licenses"] == "MIT"
+    assert config["Labels"]["org.opencontainers.image.version"] == nochat.__version__
     assert config["User"] == "10001:10001"
     assert config["StopSignal"] == "SIGTERM"
     assert "healthy" in " ".join(config["Healthcheck"]["Test"])

@@ -15,6 +15,8 @@ from nochat.lab.course import Result, explain, is_good, run
 
 MARK = "COURSE_TEST"  # a variable that all inherit which is started during a test
 PASSWORD = re.compile(r"\w+://[^\s/:@\"'\\]+:(?!\*|…|\\u2026)[^\s/:@\"'\\]+@")
+# Whoever reads the site would be led to their own computer, where nothing is.
+ASTRAY = re.compile(r"""href=\\?["']https?://(?:127\.|localhost|\[::1\])""")
 SECONDS_TO_GO = 5.0
 ENGINE_SECONDS = 20.0  # in which a Docker Engine of its own ends in order
 
@@ -43,11 +45,12 @@ def left(mark: str, seconds: float = SECONDS_TO_GO) -> list[str]:
 
 
 def judge(result: Result) -> None:
-    """Let the test fail with the notebook, or if a password is shown."""
+    """Let the test fail with the notebook, or if it shows a password, or leads astray."""
     if result.outcome == "unable" and is_good(result):
         pytest.skip(result.reason)
     assert is_good(result), explain(result)
-    assert PASSWORD.findall(result.copy.read_text()) == []
+    text = result.copy.read_text()
+    assert (PASSWORD.findall(text), ASTRAY.findall(text)) == ([], [])
 
 
 class Paused:
