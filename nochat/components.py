@@ -245,15 +245,6 @@ COMPONENTS = (
         ways=(Program("dnsmasq"),),
     ),
     Component(
-        name="vagrant-lxc",
-        why="lets Vagrant make LXC machines",
-        part="machines of Vagrant's lxc provider",
-        install="sudo apt-get install vagrant-lxc",
-        ways=(
-            Program("vagrant-lxc", path="/usr/share/rubygems-integration/all/gems/vagrant-lxc-*"),
-        ),
-    ),
-    Component(
         name="vagrant-libvirt",
         why="lets Vagrant make virtual machines with libvirt",
         part="machines of Vagrant's libvirt provider",
