@@ -57,7 +57,7 @@ PASSWORD = "a password in a cloud"
 
 
 # In place of the public plugins, which can't be had here. They have providers of these names and
-# commands of their own. That of OpenStack can't stand that no network is set: here, everything fails.
+# commands of their own. That of OpenStack can't stand that no network is set: all commands fail.
 PUBLIC = """
 Class.new(Vagrant.plugin("2")) do
   name "a stand-in for public plugins"
