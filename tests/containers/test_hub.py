@@ -45,8 +45,9 @@ def docker(*arguments: str, config: Path | None = None) -> str:
 
 
 @pytest.fixture(scope="module")
-def there(chat_image, docker_engine, tmp_path_factory) -> Iterator[Hub]:
+def there(chat_image, docker_engine, images_of_debian, tmp_path_factory) -> Iterator[Hub]:
     """Docker Hub with a base in it, and the engine that uses it, which has the images built here."""
+    images_of_debian.delenv("COMPOSE_FILE")  # of servers, the public images
     deploy.build(bot=True, quiet=True)
     config = tmp_path_factory.mktemp("official")
     with hub(tmp_path_factory.mktemp("hub")) as made, pytest.MonkeyPatch.context() as patch:
@@ -57,7 +58,6 @@ def there(chat_image, docker_engine, tmp_path_factory) -> Iterator[Hub]:
         docker("push", BASE, config=config)
         docker("rmi", BASE)
         patch.setenv("NOCHAT_REGISTRY_URL", made.url("lia"))
-        patch.delenv("COMPOSE_FILE")  # of servers, the public images
         yield made
 
 
