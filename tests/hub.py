@@ -186,5 +186,5 @@ def _access(user: str, scope: str) -> dict[str, object] | None:
     kind, name, actions = scope.split(":")
     owner = {"library": OWNER}.get(space := name.partition("/")[0], space)
     allowed = ("pull", "push") if user == owner else ("pull",) if owner == OWNER else ()
-    given = [it for it in actions.split(",") if it in allowed]
+    given = sorted({*actions.split(",")} & {*allowed})
     return {"type": kind, "name": name, "actions": given} if given else None
