@@ -210,7 +210,9 @@ COMPONENTS = (
         part="the chat in containers",
         install="sudo apt-get install docker-compose",
         ways=(  # a plugin of Docker's command, or its predecessor
-            Program("docker compose", path="/usr/li*/docker/cli-plugins/docker-compose", ask="version"),
+            Program(
+                "docker compose", path="/usr/li*/docker/cli-plugins/docker-compose", ask="version"
+            ),
             Program("docker compose", path=f"{USUAL_PLUGINS}/docker-compose", ask="version"),
             Program("docker compose", path=f"{OWN_PLUGINS}/docker-compose", ask="version"),
             Program("docker-compose", ask="version"),

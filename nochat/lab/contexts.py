@@ -37,13 +37,16 @@ Host nochat-{name}
     BatchMode yes
 """
 ADVICE = (
-    ("REMOTE HOST IDENTIFICATION", "it is another computer than last time, or was made anew: if you "
-     "know why, `ssh-keygen -R` with the name that it says, and try again"),
+    (
+        "REMOTE HOST IDENTIFICATION",
+        "it is another computer than last time, or was made anew: if you know why, `ssh-keygen -R` "
+        "with the name that it says, and try again",
+    ),
     ("Permission denied", "put the public half of the key into ~/.ssh/authorized_keys there"),
     ("permission denied|docker.sock", "there: sudo usermod -aG docker $USER"),
     ("not found|No such file", "install Docker there, as playbooks/docker.yml does"),
-    ("timed out|refused|resolve|unreachable|No route", "is the address right, and the computer on?"),
-)  # fmt: skip
+    ("timed out|refused|resolve|unreachable|No route", "is the address right, and is it on?"),
+)
 
 
 class ContextError(RuntimeError):

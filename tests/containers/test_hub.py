@@ -46,7 +46,7 @@ def docker(*arguments: str, config: Path | None = None) -> str:
 
 @pytest.fixture(scope="module")
 def there(chat_image, docker_engine, images_of_debian, tmp_path_factory) -> Iterator[Hub]:
-    """Docker Hub with a base in it, and the engine that uses it, which has the images built here."""
+    """Docker Hub with a base in it, and the engine that uses it; it has the images built here."""
     images_of_debian.delenv("COMPOSE_FILE")  # of servers, the public images
     deploy.build(bot=True, quiet=True)
     config = tmp_path_factory.mktemp("official")

@@ -233,9 +233,16 @@ def own_ssh(tmp_path, monkeypatch) -> Path:
 def test_a_context_of_one_s_own_outlives_who_made_it(docker_farm, far, own_ssh):
     far.over_ssh()  # whoever logs in may use Docker
     of = docker_farm.hosts["containers-host"]
-    where = {"name": "attic", "address": of["hostname"], "user": of["user"], "key": of["identityfile"]}
+    where = {
+        "name": "attic",
+        "address": of["hostname"],
+        "user": of["user"],
+        "key": of["identityfile"],
+    }
     where["port"] = int(of["port"])
-    subprocess.run([sys.executable, "-c", textwrap.dedent(CREATE), own_ssh, json.dumps(where)], check=True)
+    subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(CREATE), own_ssh, json.dumps(where)], check=True
+    )
     assert docker("--context", "attic", *WHERE) == "containers-host"
     assert (own_ssh / "nochat" / "attic").stat().st_mode & 0o077 == 0
 

@@ -14,9 +14,9 @@ from nochat.lab.servers._server import NotAnswering, Server, own_folder, private
 NAME, VARIABLE, CONTEXT = "Docker Engine", "DOCKER_HOST", "DOCKER_CONTEXT"
 USUAL = "unix:///var/run/docker.sock"
 
-# Of version 2, a control group with processes in it hands no controllers down. In a container, what
-# looks like the first group is such a one; its processes move into another, as in Docker's own image
-# with an engine. A system with systemd has done it, and of version 1 nothing is to do.
+# Of version 2, a control group with processes in it hands no controllers down. In a container, the
+# group that looks like the first one is such; its processes move into another, as in Docker's own
+# image of an engine. A system with systemd has done it, and of version 1 nothing is to do.
 GROUPS = """
 (
     cd {folder}
