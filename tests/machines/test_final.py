@@ -49,7 +49,7 @@ services:
     volumes: ["/opt/logz.pem:/logz.pem:ro"]
 """
 FOLDER = "cd /opt/nochat-stack"
-STACK = f"{FOLDER} && docker-compose exec -T"
+STACK = f"{FOLDER} && ./compose exec -T"
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +226,7 @@ async def test_a_backup_comes_back_whole_however_often_it_is_interrupted(
     assert wait_for(lambda: "before all is lost" in copied(deploy.backup(farm, kept)[1]), 30)
     farm.ssh(
         "containers-host",
-        f"sudo sh -c '{FOLDER} && docker-compose down --volumes --remove-orphans'",
+        f"sudo sh -c '{FOLDER} && ./compose down --volumes --remove-orphans'",
     )
     farm.ssh("database-host", "sudo mariadb --execute 'DROP DATABASE nochat'")
     # As an interrupt leaves it, of which the playbook is told nothing.

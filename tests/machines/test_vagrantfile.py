@@ -201,9 +201,6 @@ def test_docker(plain: Recorded) -> None:
         f"--add-host database-host:{block.addresses['database-host']}",
     ):
         assert wanted in given
-    version_1 = Path("/sys/fs/cgroup/systemd").exists()
-    assert ("--volume /sys/fs/cgroup:/sys/fs/cgroup:rw" in given) is version_1
-    assert ("--cgroupns private" in given) is not version_1
     assert "--cpus" not in arguments
     assert "--memory" not in arguments
     assert "--privileged" not in arguments
@@ -212,6 +209,32 @@ def test_docker(plain: Recorded) -> None:
         ["build/cache/apt/containers-host", "/var/cache/apt/archives", {"create": True}]
     ]
     assert block.triggers == [("before", "up"), ("before", "destroy"), ("after", "destroy")]
+
+
+@pytest.mark.parametrize(
+    ("version", "wanted", "other"),
+    [
+        ("1", "--volume /sys/fs/cgroup:/sys/fs/cgroup:rw", "--cgroupns private"),
+        ("2", "--cgroupns private", "--volume /sys/fs/cgroup:/sys/fs/cgroup:rw"),
+    ],
+)
+def test_docker_on_either_version_of_cgroups(tmp_path, version, wanted, other) -> None:
+    """As the engine says which it has, wherever it is."""
+    engine = tmp_path / "docker"
+    engine.write_text(f"#!/bin/sh\necho {version}\n")
+    engine.chmod(0o755)
+    recorded = Recorded(PATH=f"{tmp_path}:{os.environ['PATH']}")
+    given = " ".join(recorded.block("docker").set["create_args"])
+    assert wanted in given
+    assert other not in given
+
+
+def test_docker_where_no_engine_answers(tmp_path) -> None:
+    """Vagrant reads the file for other providers, too."""
+    (tmp_path / "docker").write_text("#!/bin/sh\necho refused >&2; exit 1\n")
+    (tmp_path / "docker").chmod(0o755)
+    recorded = Recorded(PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert recorded.block("docker").set["create_args"]
 
 
 def test_docker_with_its_variables() -> None:
