@@ -177,6 +177,20 @@ COMPONENTS = (
         ways=(NpmPackage("amqplib"),),
     ),
     Component(
+        name="go",
+        why="compiles the bot in Go",
+        part="the bot in Go",
+        install="sudo apt-get install golang-go",
+        ways=(Program("go", ask="version"),),
+    ),
+    Component(
+        name="amqp091-go",
+        why="lets the bot in Go talk to RabbitMQ",
+        part="the bot in Go",
+        install="sudo apt-get install golang-github-rabbitmq-amqp091-go-dev",
+        ways=(Program("amqp091-go", path="/usr/share/gocode/src/github.com/rabbitmq/amqp091-go"),),
+    ),
+    Component(
         name="azurite",
         why="serves Azure Blob Storage on this machine",
         part="a replica in Azure, without an account there",

@@ -39,6 +39,14 @@ async def test_rex_deploys_a_chat_that_works(lxc_farm):
     intrude(lxc_farm)
 
 
+def test_rex_brings_node_js_and_all_that_the_bot_needs(lxc_farm):
+    unit = "nochat@bot.service"
+    lxc_farm.ssh("containers-host", f"sudo systemctl start {unit}")
+    said = f"sudo journalctl --unit {unit}"
+    assert wait_for(lambda: "bot: running" in lxc_farm.ssh("containers-host", said), 60)
+    lxc_farm.ssh("containers-host", f"sudo systemctl stop {unit}")
+
+
 def test_a_second_run_of_rex_changes_nothing(lxc_farm):
     assert play_rex(lxc_farm) == []
 
