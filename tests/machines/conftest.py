@@ -3,13 +3,13 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from nochat.lab import cloud, deploy, machines, servers
-from nochat.lab.machines import Farm
+from nochat.lab import cloud, deploy, servers
 from nochat.lab.servers import Registry
-from tests.cgroups import mount_controllers
 from tests.conftest import ROOT, box
 from tests.notebooks.running import MARK, Paused
 
@@ -21,33 +21,14 @@ needs_root = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def notebook(image, tmp_path_factory) -> Iterator[Paused]:
-    """Notebook 05, which waits where its student would go on with both machines in Docker."""
-    path = ROOT / "notebooks" / "05_orchestration.ipynb"
+@contextmanager
+def notebook(name: str, heading: str, out: Path, **parameters: str) -> Iterator[Paused]:
+    """A notebook that waits where its student would go on with its machines."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(MARK, path.stem)
-        running = Paused(path, "Challenge: a third machine", tmp_path_factory.mktemp("executed"))
+        patch.setenv(MARK, name)
+        running = Paused(ROOT / "notebooks" / f"{name}.ipynb", heading, out, parameters)
         yield running
         running.go_on()
-
-
-@pytest.fixture(scope="module")
-def docker_farm(notebook) -> Farm:
-    """Both machines in Docker, provisioned by Ansible as `vagrant up` does it: the notebook's."""
-    return machines.up(provider="docker", provision=False)
-
-
-@pytest.fixture(scope="module")
-def lxc_farm(place) -> Iterator[Farm]:
-    """Both machines in LXC, as they come."""
-    box("lxc")
-    mount_controllers()
-    with (
-        servers.lxc_bridge(),
-        machines.up(provider="lxc", provision=False) as farm,
-    ):
-        yield farm
 
 
 @pytest.fixture(scope="module")

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from nochat.lab import contexts, provision, servers, verify
+from nochat.lab import machines, provision, servers, verify
 from nochat.lab.certificates import Authority
 from nochat.lab.checks import CheckFailed
-from nochat.lab.machines import MachinesError
+from nochat.lab.machines import Farm, MachinesError
 from nochat.lab.remote import Remote
 from tests.images import small_image
-from tests.notebooks.running import ENGINE_SECONDS, MARK, judge, left
+from tests.notebooks.running import ENGINE_SECONDS, Paused, judge, left
 from tests.waiting import wait_for
 
 from .both import (
@@ -34,12 +34,26 @@ from .both import (
     noted,
     process,
 )
+from .conftest import notebook
 
 pytestmark = [
     pytest.mark.machines,
     pytest.mark.slow,
     pytest.mark.timeout(900),
 ]
+
+
+@pytest.fixture(scope="module")
+def orchestration(image, tmp_path_factory) -> Iterator[Paused]:
+    out = tmp_path_factory.mktemp("executed")
+    with notebook("05_orchestration", "Challenge: a third machine", out) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def docker_farm(orchestration) -> Farm:
+    """Both machines in Docker, provisioned by Ansible as `vagrant up` does it."""
+    return machines.up(provider="docker", provision=False)
 
 
 def docker(*arguments: str) -> str:
@@ -275,9 +289,9 @@ def test_after_destroy_nothing_is_left_in_docker(docker_farm):
     assert known_hosts() == before
 
 
-def test_the_notebook_ends_well(notebook, docker_farm):
+def test_the_notebook_ends_well(orchestration, docker_farm):
     """Though its machines are gone already; provisioned again, it saw nothing change."""
-    result = notebook.go_on()
+    result = orchestration.go_on()
     judge(result)
     assert {*re.findall(r"changed=(\d+)", result.copy.read_text())} == {"0"}
-    assert left(os.environ[MARK], ENGINE_SECONDS) == []
+    assert left(orchestration.mark, ENGINE_SECONDS) == []

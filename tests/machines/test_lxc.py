@@ -1,18 +1,22 @@
-"""Both machines in LXC for real: provisioned, used, interrupted, destroyed.
+"""Both machines in LXC for real: used, interrupted, destroyed.
 
-They are made once and shared, so the order of the tests counts. Rex comes first, then Ansible.
+Notebook 04 makes them, and provisions one with Ansible and the other with Rex; it waits meanwhile.
+They are shared, so the order of the tests counts.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from nochat.lab import verify
+from nochat.lab import machines, servers
+from nochat.lab.machines import Farm
+from tests.cgroups import mount_controllers
+from tests.conftest import box
+from tests.notebooks.running import ENGINE_SECONDS, Paused, judge, left
 from tests.waiting import wait_for
 
 from .both import (
-    ALONE,
-    BOTH,
     NAMES,
     intrude,
     keys,
@@ -20,39 +24,47 @@ from .both import (
     line_with,
     noted,
     play,
-    play_rex,
     process,
 )
-from .conftest import needs_root
+from .conftest import needs_root, notebook
 
 pytestmark = [
     pytest.mark.machines,
     pytest.mark.slow,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
     needs_root,
 ]
 
 
-async def test_rex_deploys_a_chat_that_works(lxc_farm):
-    assert "wheels" in play_rex(lxc_farm)
-    await verify.chat(lxc_farm.url("containers-host", 8000))
+@pytest.fixture(scope="module")
+def provisioning(place, tmp_path_factory) -> Iterator[Paused]:
+    box("lxc")
+    mount_controllers()
+    out = tmp_path_factory.mktemp("executed")
+    with (
+        servers.lxc_bridge(),
+        notebook(
+            "04_provisioning", "Challenge: a role of your own", out, provider="lxc"
+        ) as running,
+    ):
+        yield running
+
+
+@pytest.fixture(scope="module")
+def lxc_farm(provisioning) -> Farm:
+    return machines.up(provider="lxc", provision=False)
+
+
+def test_an_intruder_finds_closed_ports_and_is_refused(lxc_farm):
     intrude(lxc_farm)
 
 
 def test_rex_brings_node_js_and_all_that_the_bot_needs(lxc_farm):
     unit = "nochat@bot.service"
-    lxc_farm.ssh("containers-host", f"sudo systemctl start {unit}")
+    lxc_farm.ssh("database-host", f"sudo systemctl start {unit}")
     said = f"sudo journalctl --unit {unit}"
-    assert wait_for(lambda: "bot: running" in lxc_farm.ssh("containers-host", said), 60)
-    lxc_farm.ssh("containers-host", f"sudo systemctl stop {unit}")
-
-
-def test_a_second_run_of_rex_changes_nothing(lxc_farm):
-    assert play_rex(lxc_farm) == []
-
-
-def test_after_rex_ansible_has_nothing_to_do(lxc_farm):
-    assert [play(lxc_farm, it, limit="containers-host") for it in ALONE] == [[], []]
+    assert wait_for(lambda: "bot: running" in lxc_farm.ssh("database-host", said), 60)
+    lxc_farm.ssh("database-host", f"sudo systemctl stop {unit}")
 
 
 PROVISIONER = """
@@ -62,18 +74,21 @@ PROVISIONER = """
 
     provision.ansible("database.yml", Path(sys.argv[1]))
 """
+NO_DATABASE = "sudo apt-get purge -qy mariadb-server && sudo rm -rf /var/lib/mysql"
 
 
-async def test_ansible_killed_in_the_middle_completes_when_it_runs_again(lxc_farm):
+def test_ansible_killed_in_the_middle_completes_when_it_runs_again(lxc_farm):
+    lxc_farm.ssh("database-host", NO_DATABASE)
     script = PROVISIONER.replace("sys.argv[1]", repr(str(lxc_farm.inventory)))
     with process(script) as killed:
         line_with("Install mariadb-server", killed)
         # In the middle of it.
         installs = "pgrep --full 'apt-get|dpkg' || true"
         assert wait_for(lambda: lxc_farm.ssh("database-host", installs) != "", 30)
-    assert play(lxc_farm, *BOTH) != []
-    await verify.chat(lxc_farm.url("containers-host", 8000))
-    assert play(lxc_farm, *BOTH) == []
+    assert play(lxc_farm, "database.yml") != []
+    asked = "sudo mariadb --skip-column-names --execute 'SHOW DATABASES'"
+    assert "nochat" in lxc_farm.ssh("database-host", asked).split()
+    assert play(lxc_farm, "database.yml") == []
 
 
 def test_after_destroy_nothing_is_left_in_lxc(lxc_farm):
@@ -85,3 +100,9 @@ def test_after_destroy_nothing_is_left_in_lxc(lxc_farm):
     assert not any(it in Path("/proc/mounts").read_text() for it in ids)
     assert keys(noted()) == []
     assert known_hosts() == before
+
+
+def test_the_notebook_ends_well(provisioning, lxc_farm):
+    """Though its machines are gone already."""
+    judge(provisioning.go_on())
+    assert left(provisioning.mark, ENGINE_SECONDS) == []

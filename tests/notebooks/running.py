@@ -1,5 +1,6 @@
 """A notebook runs, shows no password, and leaves nothing behind; tests may use what it made."""
 
+import os
 import re
 import threading
 import time
@@ -56,6 +57,8 @@ def judge(result: Result) -> None:
 class Paused:
     """A run of a notebook that waits for `go_on`, and lets others use what it has made.
 
+    What it starts bears the mark that is in the environment.
+
     Args:
         path: the notebook.
         heading: no cell under it is run before.
@@ -66,6 +69,7 @@ class Paused:
     def __init__(
         self, path: Path, heading: str, out: Path, parameters: Mapping[str, Any] | None = None
     ) -> None:
+        self.mark = os.environ.get(MARK, "")
         self._heading, self._there, self._on = heading, threading.Event(), threading.Event()
         pool = ThreadPoolExecutor(1)
         self._run = pool.submit(run, path, out, parameters, progress=self._begins)

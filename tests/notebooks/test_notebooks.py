@@ -1,6 +1,6 @@
 """Every notebook runs; those that make machines have a file of their own, to run side by side.
 
-The machines of 05 are those of tests/machines/test_docker.py, too.
+Those of 04 and 05 are used by tests/machines/test_lxc.py and test_docker.py, too.
 """
 
 from pathlib import Path
