@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from nochat.lab import machines, provision, servers, verify
+from nochat.lab import contexts, machines, provision, servers, verify
 from nochat.lab.certificates import Authority
 from nochat.lab.checks import CheckFailed
 from nochat.lab.machines import Farm, MachinesError
