@@ -75,7 +75,11 @@ class Paused:
         self._run = pool.submit(run, path, out, parameters, progress=self._begins)
         self._run.add_done_callback(lambda _: self._there.set())
         pool.shutdown(wait=False)
-        self._there.wait()
+        try:
+            self._there.wait()
+        except BaseException:  # it took too long: nobody waits for its machines to be used
+            self._on.set()
+            raise
         if self._run.done():
             judge(self._run.result())
             raise AssertionError(f"{path.stem} has no heading {heading!r}")
