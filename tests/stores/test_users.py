@@ -506,7 +506,7 @@ def old_url(request, tmp_path):
         for table in ("tokens", "sessions", "users", "alembic_version"):
             connection.execute(text(f"DROP TABLE IF EXISTS {table}"))
         _migrate(connection, "0002")
-        if request.param == "mariadb":  # as those had it by default: 11.8 takes ＢＯＴ for bot
+        if request.param == "mariadb":  # as those had it: 11.8 takes wide letters for others
             collation = "CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"
             connection.execute(text(f"ALTER TABLE users CONVERT TO {collation}"))
         for number, (name, password) in enumerate(OLD.items(), 1):
