@@ -38,7 +38,8 @@ def trees(path):
     for cell in cells(path, "code"):
         if cell.source.startswith("%%"):  # another language
             continue
-        source = re.sub(r"^(\s*)[!%].*$", r"\1pass", cell.source, flags=re.M)
+        whole = cell.source.replace("\\\n", " ")
+        source = re.sub(r"^(\s*)[!%].*$", r"\1pass", whole, flags=re.M)
         yield from ast.walk(compile(source, path.stem, "exec", flags))
 
 

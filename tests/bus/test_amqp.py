@@ -223,7 +223,7 @@ async def test_each_limit_of_the_broker_is_said_in_its_words(broker):
     assert "connection limit (0) is reached; `rabbitmqctl` set_vhost_limits" in found["connections"]
     assert "530 NOT_ALLOWED" in found["user's connections"]
     assert "user connection limit (0) is reached" in found["user's connections"]
-    assert "530 NOT_ALLOWED - number of channels opened for user 'nochat'" in found["channels"]
+    assert "530 NOT_ALLOWED - number of channels opened for user 'nochat" in found["channels"]
     assert "maximum allowed user limit of (0)" in found["channels"]
 
 
