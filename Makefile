@@ -17,7 +17,7 @@ BY_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)".*/\1/p' nochat/__init__.py)
 BUILD_ARGUMENTS = --build-arg VERSION=$(VERSION) \
   $(foreach it,http_proxy https_proxy no_proxy,$(if $(filter-out http://127.% http://localhost%,$($(it))),--build-arg $(it))) \
-  $(addprefix --build-arg BASE_IMAGE=,$(or $(BASE_IMAGE),$(if $(NOCHAT_OFFLINE),nochat/python))) $(BUILD_CA:%=--secret id=ca,src=%)
+  $(addprefix --build-arg BASE_IMAGE=,$(or $(BASE_IMAGE),$(if $(NOCHAT_OFFLINE),nochat/python$(if $(filter 12,$(NOCHAT_DEBIAN)),-12)))) $(BUILD_CA:%=--secret id=ca,src=%)
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 ifneq ($(filter-out docker/%,$(subst :, ,$(or $(COMPOSE_FILE),/))),)
 # None is named, or that of another project, which `make down` would stop.

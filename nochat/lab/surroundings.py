@@ -226,9 +226,11 @@ def _spare_other_containers(environ: MutableMapping[str, str]) -> None:
 
 
 def _name_what_is_made_here(environ: MutableMapping[str, str]) -> None:
+    release = "-12" if environ.get("NOCHAT_DEBIAN") == "12" else ""  # as tools/box names them
     made = OFFLINE | ({"BUILD_CA": str(AUTHORITIES)} if AUTHORITIES.exists() else {})
     for name, value in made.items():
-        environ[name] = environ.get(name) or value
+        ending = release if value.startswith("nochat/") else ""
+        environ[name] = environ.get(name) or value + ending
 
 
 def _can_write(path: str | Path) -> bool:

@@ -99,6 +99,9 @@ def test_offline_nothing_is_fetched_but_packages():
     assert made["BASE_IMAGE"] == "nochat/python"
     assert made["COMPOSE_FILE"] == "docker/compose.yaml:docker/compose.offline.yaml"
     assert (made["NOCHAT_MACHINE_BASE"], made["NOCHAT_MACHINE_BOX"]) == ("nochat/debian", "mine")
+    older = surroundings.settled({"HOME": "/", "NOCHAT_OFFLINE": "1", "NOCHAT_DEBIAN": "12"})
+    assert older["BASE_IMAGE"] == "nochat/python-12"
+    assert older["NOCHAT_MACHINE_BOX"] == "nochat/debian-12"
     assert surroundings.OFFLINE.keys().isdisjoint(surroundings.settled({"HOME": "/"}))
 
 

@@ -250,6 +250,12 @@ def test_docker_with_its_variables() -> None:
     assert "--cpus 1.5 --memory 3000m" in " ".join(block.set["create_args"])
 
 
+def test_offline_machines_are_of_what_make_box_makes() -> None:
+    recorded = Recorded(NOCHAT_OFFLINE="1")
+    assert recorded.block("docker").set["image"] == "nochat/machine:nochat-debian"
+    assert recorded.block("libvirt").box == "nochat/debian"
+
+
 def test_lxc(plain: Recorded) -> None:
     block = plain.block("lxc", "database-host")
     assert block.box == "isc/lxc-debian-12"
