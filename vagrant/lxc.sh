@@ -50,6 +50,7 @@ start() {
     echo "# VAGRANT-END"
   } >"$folder/config.part"
   mv "$folder/config.part" "$folder/config"
+  rm -f "$folder/log"
   lxc-start --name "$name" --logfile "$folder/log" --logpriority ERROR </dev/null && return
   cat "$folder/log" >&2
   exit 1
