@@ -51,8 +51,10 @@ start() {
   } >"$folder/config.part"
   mv "$folder/config.part" "$folder/config"
   rm -f "$folder/log"
-  lxc-start --name "$name" --logfile "$folder/log" --logpriority ERROR </dev/null && return
-  cat "$folder/log" >&2
+  lxc-start --name "$name" --logfile "$folder/log" --logpriority ERROR \
+    </dev/null 2>"$folder/said" && return
+  [ ! -s "$folder/log" ] || sed 's/.* - //' "$folder/log" >"$folder/said" # says more
+  cat "$folder/said" >&2
   exit 1
 }
 
