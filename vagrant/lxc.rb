@@ -7,6 +7,7 @@ module NoChat
   # root is in lxc.sh. The settings have the names that the public plugin made known.
   module Lxc
     PROGRAM = File.expand_path("lxc.sh", __dir__)
+    INTERRUPTED = 130 # what lxc.sh ends with then
     TURN = Mutex.new # The machines come up side by side, and sudo asks once.
 
     def self.as_root
@@ -62,7 +63,8 @@ module NoChat
         output, errors, status = Open3.capture3(*program, *arguments, stdin_data: input)
         return output if status.success?
 
-        raise Error, "The container #{name}: #{action} failed.\n#{errors.strip}"
+        why = status.exitstatus == INTERRUPTED ? "Interrupted: run the same again." : errors.strip
+        raise Error, "The container #{name}: #{action} failed.\n#{why}"
       end
 
       def to_s

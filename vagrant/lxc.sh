@@ -50,8 +50,11 @@ start() {
     echo "# VAGRANT-END"
   } >"$folder/config.part"
   mv "$folder/config.part" "$folder/config"
-  lxc-start --name "$name" --logfile "$folder/log" --logpriority ERROR </dev/null && return
-  cat "$folder/log" >&2
+  rm -f "$folder/log"
+  lxc-start --name "$name" --logfile "$folder/log" --logpriority ERROR \
+    </dev/null 2>"$folder/said" && return
+  [ ! -s "$folder/log" ] || sed 's/.* - //' "$folder/log" >"$folder/said" # says more
+  cat "$folder/said" >&2
   exit 1
 }
 
@@ -63,8 +66,11 @@ stop() { # stop [OPTION]...
 # Whatever is there, also half of one, or one whose `config` LXC refuses.
 remove() {
   rm -f "$folder/config"
-  [ ! -e "$folder" ] || lxc-stop --name "$name" --rcfile /dev/null --kill || [ $? = 2 ] # not running
-  rm -rf "$folder"
+  if [ -e "$folder" ]; then
+    said=$(lxc-stop --name "$name" --rcfile /dev/null --kill 2>&1) ||
+      [ $? = 2 ] || { echo "$said" >&2; exit 1; } # 2: it does not run
+    rm -rf "$folder"
+  fi
 }
 
 # The state and, of one that runs, the address on its first network. It may have more, as of Docker

@@ -1,3 +1,4 @@
+require "digest"
 require "fileutils"
 require_relative "error"
 require_relative "key"
@@ -47,8 +48,13 @@ module NoChat
       private
 
       def settings(machine)
-        name = [["uts.name", machine.config.vm.hostname]]
-        name + machine.provider_config.customizations + folders(machine)
+        own = [["uts.name", machine.config.vm.hostname], ["net.0.hwaddr", card(machine.id)]]
+        own + machine.provider_config.customizations + folders(machine)
+      end
+
+      # The same at each start, and so is the address that it asks for.
+      def card(name)
+        "00:16:3e:#{Digest::SHA256.hexdigest(name)[0, 6].scan(/../).join(':')}"
       end
 
       # Those of this computer that are seen inside, what contains others first.

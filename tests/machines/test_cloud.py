@@ -56,8 +56,8 @@ Vagrant.configure("2") { |config| config.vm.communicator = :nobody }
 PASSWORD = "a password in a cloud"
 
 
-# In place of the public plugins, which can't be had here. They have providers of these names and
-# commands of their own. That of OpenStack can't stand that no network is set: all commands fail.
+# In place of the public plugins, which can't be had here: it has providers of the same names. That
+# for OpenStack fails where no network is set; this one as soon as its settings are asked for.
 PUBLIC = """
 Class.new(Vagrant.plugin("2")) do
   name "a stand-in for public plugins"

@@ -4,6 +4,7 @@ Notebook 04 makes them, and provisions one with Ansible and the other with Rex; 
 They are shared, so the order of the tests counts.
 """
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,6 +90,14 @@ def test_ansible_killed_in_the_middle_completes_when_it_runs_again(lxc_farm):
     asked = "sudo mariadb --skip-column-names --execute 'SHOW DATABASES'"
     assert "nochat" in lxc_farm.ssh("database-host", asked).split()
     assert play(lxc_farm, "database.yml") == []
+
+
+def test_a_machine_that_was_off_is_the_same_again(lxc_farm):
+    lxc_farm.ssh("database-host", "sudo touch /kept")
+    subprocess.run(["vagrant", "halt", "database-host"], check=True)
+    assert lxc_farm.status() == {"containers-host": "running", "database-host": "stopped"}
+    subprocess.run(["vagrant", "up", "--no-provision", "database-host"], check=True)
+    lxc_farm.ssh("database-host", "test -e /kept")  # at the address that it had
 
 
 def test_after_destroy_nothing_is_left_in_lxc(lxc_farm):

@@ -1,4 +1,4 @@
-"""vagrant/lxc.sh, which does for Vagrant what wants root: what an interrupt leaves, and what it hears.
+"""vagrant/lxc.sh, which does for Vagrant what wants root: what an interrupt leaves, and a refusal.
 
 A box that never ends holds it in the middle; nothing boots here.
 """
@@ -8,38 +8,41 @@ import secrets
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.waiting import wait_for
-
 from .conftest import needs_root
 
-ROOT = Path(__file__).parents[2]
+PROGRAM = ("/bin/sh", str(Path(__file__).parents[2] / "vagrant" / "lxc.sh"))
 pytestmark = needs_root
 
 
 class Container:
-    """A container that lxc.sh is told to make of a box, whose system is what is written to `box`."""
+    """A container that lxc.sh is told to make of a box that nobody writes."""
 
     def __init__(self, folder: Path) -> None:
         self.name, self._box = f"nochat-test-{secrets.token_hex(4)}", folder
         self.folder = Path("/var/lib/lxc", self.name)
         os.mkfifo(folder / "rootfs.tar")
 
-    def does(self, action: str, *arguments: str) -> str:
-        command = ["/bin/sh", ROOT / "vagrant" / "lxc.sh", action, self.name, *arguments]
-        ran = subprocess.run(command, capture_output=True, text=True, check=True, input="")
+    def does(self, action: str) -> str:
+        ran = subprocess.run(
+            [*PROGRAM, action, self.name], capture_output=True, text=True, check=True, input=""
+        )
         return ran.stdout.strip()
 
-    def half(self) -> "subprocess.Popen[bytes]":
+    @contextmanager
+    def half(self) -> Iterator["subprocess.Popen[bytes]"]:
         """It is being unpacked, and the box does not go on."""
-        arguments = [self.name, self._box, "1", "some-host", "vagrant", "ssh-ed25519 AAAA"]
-        command = ["/bin/sh", ROOT / "vagrant" / "lxc.sh", "create", *arguments]
-        process = subprocess.Popen(command, process_group=0, stderr=subprocess.DEVNULL)
-        assert wait_for((self.folder / "rootfs").exists, 20)
-        return process
+        box = [str(self._box), "1", "some-host", "vagrant", "ssh-ed25519 AAAA"]
+        process = subprocess.Popen(
+            [*PROGRAM, "create", self.name, *box], process_group=0, stderr=subprocess.DEVNULL
+        )
+        with (self._box / "rootfs.tar").open("wb"):  # waits for who reads it
+            yield process
+            process.wait(20)
 
 
 @pytest.fixture
@@ -52,16 +55,15 @@ def container(tmp_path: Path) -> Iterator[Container]:
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_leaves_nothing(container: Container, signum: signal.Signals) -> None:
-    process = container.half()
-    os.killpg(process.pid, signum)
-    assert process.wait(20) != 0
+    with container.half() as process:
+        os.killpg(process.pid, signum)
+    assert process.returncode == 130
     assert not container.folder.exists()
 
 
 def test_what_was_killed_half_way_is_not_taken_for_a_container(container: Container) -> None:
-    process = container.half()
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait(20)
+    with container.half() as process:
+        os.killpg(process.pid, signal.SIGKILL)
     assert container.folder.exists()
     assert container.does("info") == "NOT_CREATED"
 
