@@ -48,8 +48,9 @@ module NoChat
       private
 
       def settings(machine)
+        # A network's `type` starts it anew: the card comes after that.
         own = [["uts.name", machine.config.vm.hostname], ["net.0.hwaddr", card(machine.id)]]
-        own + machine.provider_config.customizations + folders(machine)
+        machine.provider_config.customizations + own + folders(machine)
       end
 
       # The same at each start, and so is the address that it asks for.
