@@ -71,6 +71,8 @@ def hub(folder: Path) -> Iterator[Hub]:
         made = Hub(engine)
         stack.enter_context(_tokens(made, issued))
         stack.enter_context(_registry(folder, issued))
+        # For some seconds, an engine remembers what it has read of names.
+        until(_is_found, 30, "the stand-in, where the engine looks for Docker Hub", pause=0.5)
         yield made
 
 
@@ -131,6 +133,12 @@ def _answers() -> bool:
     with suppress(OSError), socket.create_connection((ADDRESSES[REGISTRY], 443)):
         return True
     return False
+
+
+def _is_found() -> bool:
+    pull = ["docker", "pull", "nobody/nothing"]
+    said = subprocess.run(pull, capture_output=True, text=True, check=False).stderr
+    return "pull access denied" in said
 
 
 @contextmanager
