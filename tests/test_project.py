@@ -196,6 +196,22 @@ def test_what_readme_says_to_type_is_there():
         assert re.search(rf"^ +{name} ", said, re.M), name
 
 
+@pytest.mark.parametrize(
+    ("system", "there", "not_there"),
+    [
+        ("debian-12", {"chromium", "docker-compose", "vagrant"}, {"docker-cli", "docker-buildx"}),
+        ("debian-13", {"chromium", "docker-cli", "docker-buildx"}, {"docker-compose-v2"}),
+        ("debian-14", {"docker-cli", "docker-buildx", "docker-compose", "vagrant"}, set()),
+        ("ubuntu-26.04", {"docker-buildx", "docker-compose-v2"}, {"chromium", "vagrant"}),
+    ],
+)
+def test_packages_are_those_of_the_release(system, there, not_there):
+    command = [ROOT / "tools" / "apt-install", "--list", system]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert {"docker.io", "rabbitmq-server", "mariadb-server", *there} <= {*listed}
+    assert not not_there & {*listed}
+
+
 def test_tools_can_be_run():
     for name in ("environment", "apt-install", "lint", "site"):
         assert (ROOT / "tools" / name).stat().st_mode & 0o111, name
