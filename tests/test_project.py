@@ -90,6 +90,32 @@ def test_every_package_is_locked_with_hashes():
     assert {re.match(r"[\w-]+", one)[0] for one in wanted} <= set(names)
 
 
+@pytest.mark.slow  # It asks the package index, which may take its time.
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "version",
+    [
+        found[1]
+        for it in PROJECT["classifiers"]
+        if (found := re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", it))
+    ],
+)
+def test_there_is_a_wheel_of_everything_for_each_python(version, tmp_path):
+    """Of exactly the locked files, and the lock has all that they need with this Python."""
+    ran = subprocess.run(
+        [
+            *(ROOT / ".venv/bin/uv", "pip", "install", "--dry-run", "--only-binary=:all:"),
+            *("--require-hashes", f"--python-version={version}", f"--target={tmp_path}"),
+            *("--python-platform=x86_64-manylinux_2_28", "--requirement=requirements.lock"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "Would install" in ran.stderr
+
+
 def test_npm_packages_have_integrity():
     packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
     assert [name for name, one in packages.items() if name and "integrity" not in one] == []
@@ -194,6 +220,22 @@ def test_what_readme_says_to_type_is_there():
     ).stdout
     for name in re.findall(r"`nochat ([a-z]+)", text):
         assert re.search(rf"^ +{name} ", said, re.M), name
+
+
+@pytest.mark.parametrize(
+    ("system", "there", "not_there"),
+    [
+        ("debian-12", {"chromium", "docker-compose", "vagrant"}, {"docker-cli", "docker-buildx"}),
+        ("debian-13", {"chromium", "docker-cli", "docker-buildx"}, {"docker-compose-v2"}),
+        ("debian-14", {"docker-cli", "docker-buildx", "docker-compose", "vagrant"}, set()),
+        ("ubuntu-26.04", {"docker-buildx", "docker-compose-v2"}, {"chromium", "vagrant"}),
+    ],
+)
+def test_packages_are_those_of_the_release(system, there, not_there):
+    command = [ROOT / "tools" / "apt-install", "--list", system]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert {"docker.io", "rabbitmq-server", "mariadb-server", *there} <= {*listed}
+    assert not not_there & {*listed}
 
 
 def test_tools_can_be_run():

@@ -1,4 +1,5 @@
 require "open3"
+require_relative "debian"
 require_relative "error"
 
 module NoChat
@@ -56,7 +57,7 @@ module NoChat
       end
 
       def base
-        ENV["NOCHAT_MACHINE_BASE"].to_s.empty? ? "debian:bookworm" : ENV["NOCHAT_MACHINE_BASE"]
+        ENV["NOCHAT_MACHINE_BASE"].to_s.empty? ? Debian.image : ENV["NOCHAT_MACHINE_BASE"]
       end
 
       def prepare(machine, network, subnet)

@@ -158,7 +158,7 @@ def test_a_server_comes_up_and_goes_by_our_provider_whatever_is_installed(course
         "project_domain_name": "Default",
         "server_name": "database-host",
         "flavor": "m1.small",
-        "image": "debian-12",
+        "image": "debian-13",
         "security_groups": ["default"],
     }
     assert create["public_key"].startswith("ssh-ed25519 ")

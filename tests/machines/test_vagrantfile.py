@@ -186,7 +186,7 @@ def test_docker(plain: Recorded) -> None:
     arguments = block.set.pop("create_args")
     assert block.set == {
         "name": f"{checkout}-containers-host",
-        "image": "nochat/machine:debian-bookworm",
+        "image": "nochat/machine:debian-trixie",
         "has_ssh": True,
     }
     assert block.networks == {
@@ -284,10 +284,12 @@ def test_lxc_with_its_variables() -> None:
     assert block.customized["net.0.link"] == block.customized["net.1.link"] == "br7"
 
 
-@pytest.mark.parametrize("provider", ["libvirt", "virtualbox"])
-def test_virtual_machines(plain: Recorded, provider: str) -> None:
+@pytest.mark.parametrize(
+    ("provider", "box"), [("libvirt", "debian/trixie64"), ("virtualbox", "bento/debian-13")]
+)
+def test_virtual_machines(plain: Recorded, provider: str, box: str) -> None:
     block = plain.block(provider)
-    assert block.box == "debian/bookworm64"
+    assert block.box == box
     assert (block.set["cpus"], block.set["memory"]) == (2, 2048)
     assert block.networks == {
         "private_network": {
@@ -341,6 +343,17 @@ def test_virtualbox_is_named_after_the_checkout(plain: Recorded) -> None:
     assert values["name"].endswith("-containers-host")
 
 
+def test_debian_12_on_demand() -> None:
+    recorded = Recorded(NOCHAT_DEBIAN="12")
+    assert recorded.block("docker").set["image"] == "nochat/machine:debian-bookworm"
+    assert {recorded.block(it).box for it in ("libvirt", "virtualbox")} == {"debian/bookworm64"}
+    assert recorded.block("openstack").set["image"] == "debian-12"
+    urn = "Debian:debian-12:12-gen2:latest"
+    assert recorded.block("azure").set["vm_image_urn"] == urn
+    needed = dict.fromkeys(NEEDED, "set") | {"NOCHAT_DEBIAN": "12"}
+    assert Settings.from_environment(environment=needed).vm_image_urn == urn
+
+
 def test_openstack(plain: Recorded) -> None:
     block = plain.block("openstack")
     assert {key: value for key, value in block.set.items() if value is not None} == {
@@ -348,7 +361,7 @@ def test_openstack(plain: Recorded) -> None:
         "project_domain_name": "Default",
         "server_name": "containers-host",
         "flavor": "m1.small",
-        "image": "debian-12",
+        "image": "debian-13",
         "security_groups": ["default"],
     }
     assert block.ssh == {"username": "debian", "private_key_path": None}
@@ -382,7 +395,7 @@ def test_azure(plain: Recorded) -> None:
     block = plain.block("azure")
     assert {key: value for key, value in block.set.items() if value is not None} == {
         "resource_group_name": "nochat",
-        "vm_image_urn": "Debian:debian-12:12-gen2:latest",
+        "vm_image_urn": "Debian:debian-13:13-gen2:latest",
         "vm_size": "Standard_B2s",
         "location": "westeurope",
         "vm_name": "containers-host",
