@@ -78,6 +78,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         shards: queues that the rooms are spread over, one active controller each.
         session_hours: hours until a session ends.
         idle_hours: hours until one ends that nobody uses: no open page, no request; 0: none does.
+        log_days: days that the log of accounts (who came, was refused and went) and of connections
+            is kept; 0: for good.
         user_rate: actions a second that a user may take over sockets, and calls of REST; 0: any.
             What costs the services more counts as several. An address has ten times as much.
         search_rate: searches a second of a user; 0: any. An address has ten times as much.
@@ -120,6 +122,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     shards: Annotated[int, Meta(ge=1, le=64)] = 4
     session_hours: Annotated[float, Meta(gt=0, le=TEN_YEARS)] = 24.0
     idle_hours: Annotated[float, Meta(ge=0, le=TEN_YEARS)] = 8.0
+    log_days: Annotated[int, Meta(ge=0, le=3650)] = 90
     user_rate: Rate = 20.0
     search_rate: Rate = 1.0
     room_rate: Rate = 20.0

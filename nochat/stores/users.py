@@ -32,6 +32,7 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    Update,
     and_,
     create_engine,
     delete,
@@ -98,6 +99,19 @@ sessions = Table(
     Column("public", String(32), nullable=False, index=True, unique=True),
     Column("browser", String(40), nullable=False, default=""),
     Column("created", Double, nullable=False, default=0.0),
+)
+
+# What users' own programs come with: see `nochat.stores.tokens`.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("token", String(64), primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("public", String(32), nullable=False, unique=True),
+    Column("name", exact(text.LONGEST_TITLE), nullable=False),
+    Column("created", Double, nullable=False),
+    Column("expires", Double, nullable=False, index=True),
+    Column("used", Double, nullable=False),
 )
 
 # Accounts that their users deleted. The digest of who it was stays for good: nobody else may come
@@ -245,10 +259,14 @@ class UserStore:
             row = self._row(connection, name)
             assert row
             ended = self._end_sessions(connection, row.id) if row.banned else []
+            if row.banned:
+                self._end_tokens(connection, row.id)
         return _account(row), ended
 
     def set_password(self, token: str, password: str, new_password: str) -> tuple[str, list[str]]:
         """Store another password for a session's user; returns the name, and what else ended.
+
+        The user's tokens end as well.
 
         Raises:
             RequestFailed: the session is over, or the password is not the present one.
@@ -263,6 +281,7 @@ class UserStore:
                 raise RequestFailed(WRONG)
             others = sessions.c.token != session.digest
             ended = self._end_sessions(connection, row.id, others)
+            self._end_tokens(connection, row.id)
         return session.user, ended
 
     def _proven(self, token: str, password: str) -> tuple[Session, Row[Any]]:
@@ -399,11 +418,14 @@ class UserStore:
 
     def _note_use(self, digests: Sequence[str]) -> None:
         theirs = update(sessions).where(sessions.c.token.in_(digests))
+        self._note(theirs.values(used=time.time()), "a session is in use")
+
+    def _note(self, change: Update, what: str) -> None:
         try:
             with self._transaction() as connection:
-                connection.execute(theirs.values(used=time.time()))
+                connection.execute(change)
         except Unavailable as error:  # a database that can only be read still knows who is who
-            log.warning("it is not noted that a session is in use: %s", error)
+            log.warning("it is not noted that %s: %s", what, error)
 
     def close_session(self, token: str) -> Session:
         """End a session; says whose it was, if anybody's."""
@@ -449,6 +471,10 @@ class UserStore:
         ended = connection.execute(query).scalars().all()
         connection.execute(delete(sessions).where(theirs))
         return list(ended)
+
+    @staticmethod
+    def _end_tokens(connection: Connection, user_id: int) -> None:
+        connection.execute(delete(tokens).where(tokens.c.user_id == user_id))
 
     @staticmethod
     def _row(connection: Connection, name: str) -> Row[Any] | None:

@@ -15,7 +15,9 @@ from pymongo.errors import (
 
 from nochat.errors import Fatal, NochatError, RequestFailed, Unavailable
 from nochat.events import (
+    AccountChanged,
     AccountDeleted,
+    LogInFailed,
     MemberModerated,
     MessageDeleted,
     MessageEdited,
@@ -30,10 +32,19 @@ from nochat.events import (
     UserDisconnected,
     UserErased,
     UserInvited,
+    UserLoggedIn,
     UserNotified,
+    UserRegistered,
 )
-from nochat.requests import FindRooms, GetRecords, MessageKey, Said, SearchMessages
-from nochat.stores import activity, analytics, documents, portions, reindex
+from nochat.requests import (
+    FindRooms,
+    GetAccountEvents,
+    GetRecords,
+    MessageKey,
+    Said,
+    SearchMessages,
+)
+from nochat.stores import account_events, activity, analytics, documents, portions, reindex
 from nochat.stores.activity import ActivityStore
 from nochat.stores.mongodb import answering
 from nochat.terms import MOST_TERMS
@@ -666,6 +677,9 @@ OF_ANA = [
     RoomJoined("hers", 2, "ana"),
     RoomJoined("hers", 3, "bob"),
     RoomLeft("hers", 4, "ana"),
+    UserRegistered("ana"),
+    LogInFailed("ana"),
+    AccountChanged("bob", "ana", "user", banned=False),
 ]
 ERASURE = [
     AccountDeleted("ana", GONE),
@@ -677,7 +691,7 @@ ERASURE = [
 
 async def documents_with(store, name):
     found = []
-    for collection in ("log", "rooms", "reads", "mentions", "connections"):
+    for collection in ("log", "rooms", "reads", "mentions", "connections", "account_events"):
         async for document in store._db[collection].find():
             # What people wrote stays as they wrote it, and so the words by which it is found.
             shown = {key: document[key] for key in document.keys() - {"text", "terms", "words"}}
@@ -729,6 +743,42 @@ async def test_what_was_under_way_is_erased_by_the_next_word_of_it(store):
     assert await store.traces("ana") == ["lobby"]
     await store.record([ERASURE[0], UserErased("lobby", 14, "ana", GONE)])
     assert await documents_with(store, "ana") == []
+
+
+async def account_log(store, **asked):
+    return (await store.account_events(GetAccountEvents(**asked))).entries
+
+
+async def test_the_log_of_accounts_comes_by_pages_and_forgets_what_is_old(store):
+    day = 86_400.0
+    events = [UserRegistered("ana", at=day), UserLoggedIn("ana", at=2 * day)]
+    events += [LogInFailed("", unsaid=7, at=3 * day), LogInFailed("ana", at=4 * day)]
+    await store.record([*events, *events])
+    await store.record([UserConnected("ana", f"s{at}", "g", at=at * day) for at in (1, 4)])
+    log = await account_log(store)
+    assert [(each.event, each.user, each.unsaid) for each in log] == [
+        ("user.log-in-failed", "ana", 0),
+        ("user.log-in-failed", "", 7),
+        ("user.logged-in", "ana", 0),
+        ("user.registered", "ana", 0),
+    ]
+    assert await account_log(store, before=log[1].mark, limit=1) == log[2:3]
+    assert await account_log(store, user="ana", event="user.log-in-failed") == log[:1]
+    await account_events.forget(store._db, days=2, now=4.5 * day)
+    assert await account_log(store) == log[:2]
+    assert [each["at"] async for each in store._db["connections"].find()] == [4 * day]
+
+
+async def test_of_a_deleted_account_the_log_has_the_end_alone_and_once(store):
+    gone = {"at": 5.0}
+    await store.record([UserRegistered("ana", at=1.0), AccountChanged("bob", "ana", "user", True)])
+    for _ in range(2):  # it is said again and again
+        await store.record([AccountDeleted("ana", GONE, **gone)])
+    log = await account_log(store)
+    assert [(each.event, each.user, each.by) for each in log] == [
+        ("user.account-changed", "bob", GONE),
+        ("user.account-deleted", GONE, ""),
+    ]
 
 
 async def test_what_is_stored_of_one_user_comes_page_by_page(store):
