@@ -206,7 +206,7 @@ export default {
   endOthers: "End all the others",
   endedOthers: "You are logged out everywhere else.",
   tokens: "Tokens for your own programs",
-  tokensHint: "A program that has one reads your rooms and writes in them, as you. It can do nothing else. Another password ends them all.",
+  tokensHint: "A program that has one reads your rooms and writes in them, as you. It can do nothing else. Changing your password ends them all.",
   makeToken: "Make a token…",
   makeTokenAsk: "Make a token?",
   makeTokenVerb: "Make it",

@@ -206,7 +206,7 @@ export default {
   endOthers: "Cerrar todas las demás",
   endedOthers: "Tus otras sesiones se han cerrado.",
   tokens: "Tokens para tus programas",
-  tokensHint: "Un programa que tenga uno lee tus salas y escribe en ellas en tu nombre. No puede hacer nada más. Otra contraseña acaba con todos.",
+  tokensHint: "Un programa que tenga uno lee tus salas y escribe en ellas en tu nombre. No puede hacer nada más. Cambiar la contraseña acaba con todos.",
   makeToken: "Crear un token…",
   makeTokenAsk: "¿Crear un token?",
   makeTokenVerb: "Crearlo",
