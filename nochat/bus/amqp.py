@@ -368,7 +368,7 @@ def returns(headers: dict[str, Any]) -> int:
     From RabbitMQ 4.3 on, `x-delivery-count` leaves out what was given back by `basic.nack` or lost
     with a node, and `x-acquired-count` has all.
     """
-    return max(headers.get(name, 0) for name in ("x-acquired-count", "x-delivery-count"))
+    return int(max(headers.get(name, 0) for name in ("x-acquired-count", "x-delivery-count")))
 
 
 async def _take(link: AmqpLink, queue: str, most: int) -> list[Held]:

@@ -243,8 +243,8 @@ class ActivityStore:
                 query = whose | {"client_id": {"$in": [*keys]}}
                 async for there in self._db["log"].find(query, {"client_id": 1}):
                     # Compared once more: of some texts a server reads a part.
-                    if key := keys.get(there["client_id"]):
-                        found.append(key)
+                    if known := keys.get(there["client_id"]):
+                        found.append(known)
         return found
 
     async def all_rooms(self, text: str = "", after: str = "", limit: int = 50) -> AllRooms:
