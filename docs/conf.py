@@ -55,7 +55,7 @@ html_theme_options = {
     "use_fullscreen_button": False,
     "home_page_in_toc": True,
     "show_navbar_depth": 1,
-    "collapse_navbar": True,  # or each page has the whole tree in it, at half of the time of a build
+    "collapse_navbar": True,  # with the whole tree in each page, a build takes twice as long
     "navbar_persistent": [],
 }
 
