@@ -28,6 +28,7 @@ OFF = {"off", "none"}  # what a URL is set to where there is to be nothing
 # Variables of the course, the tests and the machines: known only to not be called mistakes.
 OF_OTHERS = {
     "NOCHAT_COURSE",
+    "NOCHAT_DEBIAN",
     "NOCHAT_OFFLINE",
     "NOCHAT_REGISTRY_URL",
     "NOCHAT_REQUIRE_ALL",
