@@ -347,13 +347,13 @@ async def test_the_log_of_accounts_is_looked_through(manage, people, house):
     wrong = {"user": "lola", "password": "not hers"}
     assert (await page.request.post(f"{house.url}/api/login", data=wrong)).status == 401
     rows = page.locator("#log-rows tr")
-    await page.get_by_label("Name").fill("Lola")
+    await page.get_by_label("Name", exact=True).fill("Lola")
     await expect(rows.filter(has_text="Account made")).to_have_count(1)
     await page.get_by_label("What happened").select_option("Log-in refused")
     await expect(rows).to_have_count(1)
     await expect(rows).to_contain_text("lola")
     await expect(page.locator("#log")).to_contain_text("Kept for 90 days.")
-    await page.get_by_label("Name").fill("nobody at all")
+    await page.get_by_label("Name", exact=True).fill("nobody at all")
     await expect(page.get_by_text("There is nothing like this in the log.")).to_be_visible()
 
 
