@@ -500,6 +500,7 @@ async def test_everybody_can_use_it(manage, people, house, scheme):
         await page.goto(f"{house.url}/manage#{tab}")
         await expect(page.locator(f"#{tab}")).to_be_visible()
         full = {"system": "#service-rows tr", "users": "#user-rows tr", "trends": ".plot"}
+        full["log"] = "#log-rows tr"
         await expect(page.locator(full.get(tab, f"#{tab} summary")).first).to_be_visible()
         if tab in ("dead-letters", "rooms"):
             await page.locator(f"#{tab} summary").first.click()
