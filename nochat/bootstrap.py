@@ -113,15 +113,17 @@ async def _stopped_by(
 async def _start(service: Service, settings: Settings, stack: AsyncExitStack) -> Context:
     """Connect a service to the bus and let it run."""
 
-    def connecting() -> AbstractAsyncContextManager[Bus]:
-        return connect(settings.bus, service.name, settings.shards)
+    @asynccontextmanager
+    async def connecting() -> AsyncIterator[Bus]:
+        async with connect(settings.bus, service.name, settings.shards) as bus:
+            # Whoever starts first makes everybody's queues: what is published waits for those.
+            await bus.declare(*(queue for queue in registry.queues(settings) if queue.durable))
+            yield bus
 
     def running() -> AbstractAsyncContextManager[Context]:
         return service.running(bus, settings, bus.tally.instance)
 
     bus = await _patiently(connecting, stack, settings)
-    # Whoever starts first makes everybody's queues: what is published waits for those to come.
-    await bus.declare(*(queue for queue in registry.queues(settings) if queue.durable))
     context = await _patiently(running, stack, settings)
     await stack.enter_async_context(reporting(bus))
     return context

@@ -22,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from nochat.bus import Batch, Bus, Queue
+from nochat.bus import Batch, Bus, Queue, Subscription
 from nochat.bus.routing import EVENTS, REQUESTS, Binding, shard_queue
 from nochat.errors import BusError, Busy, ConnectionLost, Fatal, RequestFailed, Unavailable
 from nochat.events import Command, Envelope, Event, caused_by, type_of
@@ -160,8 +160,10 @@ class Service:
             dispatchers = [
                 Dispatcher(self, context, queue) for queue in self.queues(settings, instance)
             ]
-            subscriptions = [await bus.subscribe(it.queue, it, it.forget) for it in dispatchers]
+            subscriptions: list[Subscription] = []
             try:
+                for it in dispatchers:
+                    subscriptions.append(await bus.subscribe(it.queue, it, it.forget))
                 yield context
             finally:
                 await asyncio.gather(*(each.cancel() for each in subscriptions))

@@ -4,6 +4,7 @@ import contextlib
 import select
 import socket
 import socketserver
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -14,6 +15,9 @@ class Proxy(socketserver.ThreadingTCPServer):
     Args:
         port: of the real server, on this computer.
         host: address of this computer to listen on.
+
+    Attributes:
+        answers: how many times the server may say something until the connection breaks.
     """
 
     daemon_threads = True
@@ -23,6 +27,15 @@ class Proxy(socketserver.ThreadingTCPServer):
         super().__init__((host, 0), _Pass)
         self.target, self.port = port, self.server_address[1]
         self.silent = self.closing = False
+        self.answers = sys.maxsize
+
+    def may_answer(self) -> bool:
+        """Count an answer; the one that breaks the connection is the last that breaks one."""
+        self.answers -= 1
+        if self.answers:
+            return True
+        self.answers = sys.maxsize
+        return False
 
 
 class _Pass(socketserver.BaseRequestHandler):
@@ -37,6 +50,8 @@ class _Pass(socketserver.BaseRequestHandler):
             while not self.server.closing:
                 for side in select.select([*other], [], [], 0.05)[0]:
                     if not (data := side.recv(65536)):
+                        return
+                    if side is real and not self.server.may_answer():
                         return
                     if not self.server.silent:
                         other[side].sendall(data)

@@ -93,7 +93,11 @@ class AmqpTransport:
     async def consume(self, consumer: Consumer) -> None:
         """Deliver a queue's messages to a consumer, now and after each reconnection."""
         self._consumers[consumer] = None
-        await self._start(consumer)
+        try:
+            await self._start(consumer)
+        except BaseException:
+            await self.cancel(consumer)  # or the next connection would start what nobody has
+            raise
 
     async def cancel(self, consumer: Consumer) -> None:
         """Stop delivering; what was not acknowledged is delivered to others."""
@@ -180,7 +184,7 @@ class AmqpTransport:
 
     async def _link(self) -> AmqpLink:
         if not self._connection or not self._connection.is_open:
-            raise ConnectionLost("the connection to RabbitMQ is down")
+            raise BrokerDown(f"the connection to RabbitMQ at {self.place} is down")
         opened = Answer()
         self._opening.add(opened)
         try:
@@ -233,7 +237,11 @@ class AmqpTransport:
             await link.call(channel.queue_bind, queue.name, binding.exchange, binding.key)
 
     async def _start(self, consumer: Consumer) -> None:
-        link = self._consumers[consumer] = await self._link()
+        link = await self._link()
+        if consumer not in self._consumers:  # cancelled meanwhile
+            link.channel.close()
+            return
+        self._consumers[consumer] = link
         await self._declare(link, consumer.queue)
         await link.call(link.channel.basic_qos, prefetch_count=PREFETCH)
         consumer.opened(link)

@@ -6,12 +6,12 @@ from typing import Any
 
 import pika
 from pika.channel import Channel
-from pika.exceptions import AMQPError
+from pika.exceptions import AMQPError, ChannelClosedByBroker
 from pika.spec import BasicProperties
 
 from nochat.bus.outbox import Parcel
 from nochat.bus.routing import DEFAULT, Route
-from nochat.errors import BrokerDown, BusError, ConnectionLost, Unroutable
+from nochat.errors import BrokerDown, BusError, Unroutable
 from nochat.events import type_of
 
 PATIENCE = 5.0  # seconds that the broker may take to answer a declaration
@@ -46,6 +46,7 @@ class AmqpLink:
 
         Raises:
             BusError: the broker closed the channel, with its reason.
+            BrokerDown: it does not answer, or the connection broke.
         """
         answer = Answer()
         self._waiting.add(answer)
@@ -56,7 +57,7 @@ class AmqpLink:
         except TimeoutError:
             raise BrokerDown(f"RabbitMQ did not answer within {PATIENCE:g} s") from None
         except AMQPError as error:
-            raise ConnectionLost(f"RabbitMQ closed the channel: {error!r}") from None
+            raise BrokerDown(f"RabbitMQ closed the channel: {error!r}") from None
         finally:
             self._waiting.discard(answer)
 
@@ -157,9 +158,12 @@ class AmqpLink:
                 parcel.failed(Unroutable(f"no queue takes {key!r}: start the service that should"))
 
     def _closed(self, _: Channel, reason: Exception) -> None:
+        error: BusError = BrokerDown(f"the connection to RabbitMQ broke: {reason}")
+        if isinstance(reason, ChannelClosedByBroker):  # it refuses this call, now and later
+            error = BusError(f"RabbitMQ closed the channel: {reason}")
         for answer in self._waiting:
             if not answer.done():
-                answer.set_exception(BusError(f"RabbitMQ closed the channel: {reason}"))
+                answer.set_exception(error)
 
 
 class Holding:

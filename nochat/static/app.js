@@ -82,7 +82,7 @@ const composer = new Composer({
   original,
   change: ({ position }, text) => attempt("edit", { room: model.current, position, text }),
   typing: () => connection.typing(model.current),
-  editLast: () => model.lastOwn && composer.edit(model.lastOwn),
+  lastOwn: () => model.lastOwn,
 });
 const header = new Header({ invite, link: () => copyLink({}), leave: leaveRoom });
 const people = new People({ write, moderate });

@@ -197,9 +197,10 @@ export class Model {
     return all.sort((one, other) => one.message.at - other.message.at);
   }
 
-  /** The last message of this user in the open room that can be edited. */
+  /** The last message of this user in the open room that can be edited, if only once it has a position. */
   get lastOwn() {
-    return this.room?.log.entries.findLast(
+    const underWay = [...(this.room?.outgoing.values() ?? [])].filter(({ state }) => state !== "failed");
+    return underWay.at(-1) ?? this.room?.log.entries.findLast(
       ({ sender, deleted }) => sender === this.user && !deleted,
     );
   }

@@ -258,7 +258,7 @@ async def test_a_container_of_lxc_takes_part(stack):
         network=stack.network("back"),
         hosts={"rabbitmq": stack.addresses("back")["rabbitmq"]},
         files={"/run/secrets/bus_url": ROOT / "docker" / ".secrets" / "bus_url"},
-        environment={"NOCHAT_BUS_URL_FILE": "/run/secrets/bus_url"},
+        environment={"NOCHAT_BUS_URL_FILE": "/run/secrets/bus_url", "NOCHAT_PATIENCE": "60"},
     )
     with made:
         made.start()

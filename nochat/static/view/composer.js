@@ -20,12 +20,13 @@ export class Composer {
   #room = "";
   #replyTo = 0; // the position of the message that is answered
   #edited = null; // the message that is written anew
+  #toEdit = ""; // the client id of one of ours that is edited as soon as it has its place
   #names = []; // who can be mentioned here
 
   /**
    * @param act functions to call: `send` a text and what it answers, `change` a message's text,
-   *   `typing`, `editLast`, `changed` when something else is to be shown, `original` with the
-   *   position of an answered message that is not here.
+   *   `typing`, `lastOwn` for the last message of one's own, `changed` when something else is to be
+   *   shown, `original` with the position of an answered message that is not here.
    */
   constructor(act) {
     this.act = act;
@@ -51,6 +52,11 @@ export class Composer {
     if (this.#text.placeholder !== hint) this.#text.placeholder = hint;
     if (room !== this.#room || model.user !== this.#user) this.#enter(model.user, room);
     this.#showAnswered(model.room);
+    if (this.#toEdit) this.#editWhenPlaced(model.lastOwn);
+  }
+
+  #editWhenPlaced(message) {
+    if (message?.client_id === this.#toEdit && message.position) this.edit(message);
   }
 
   /** Another room, or another user: each has a draft of its own. */
@@ -58,6 +64,7 @@ export class Composer {
     if (this.#edited) this.#stop();
     this.#user = user;
     this.#room = room;
+    this.#toEdit = "";
     this.#restore();
     this.list.show([]);
     this.#measure();
@@ -114,6 +121,7 @@ export class Composer {
   /** Let a message be written anew. */
   edit(message) {
     this.#keep();
+    this.#toEdit = "";
     this.#edited = message;
     this.#show(message.text);
   }
@@ -138,6 +146,7 @@ export class Composer {
     if (!text || [...text].length > MOST) return;
     if (this.#edited) return this.#save(text);
     const reply_to = this.#replyTo;
+    this.#toEdit = "";
     this.#text.value = "";
     this.#replyTo = 0;
     this.#told = -TYPING_EVERY;
@@ -163,11 +172,18 @@ export class Composer {
       else this.#answer(0);
     } else if (event.key === "ArrowUp" && !this.#text.value && !this.#edited) {
       event.preventDefault();
-      this.act.editLast();
+      this.#editLast();
     }
   }
 
+  #editLast() {
+    const message = this.act.lastOwn();
+    this.#toEdit = message?.client_id ?? "";
+    this.#editWhenPlaced(message);
+  }
+
   #changed() {
+    this.#toEdit = "";
     this.#keep();
     this.#measure();
     this.#suggest();

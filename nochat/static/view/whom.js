@@ -12,11 +12,14 @@ export class Whom {
   #dialog;
   #then;
   #pause;
+  #asked = 0;
 
   /** @param find gives, later, the names that begin so. */
   constructor(find) {
     this.find = find;
     this.#dialog = new FormDialog("person-dialog", "person-error", ({ user }) => {
+      this.#asked += 1; // what becomes of this name is said now, not that of a suggestion
+      clearTimeout(this.#pause);
       if (!user.value.trim()) throw new Error(words.nobody);
       return this.#then(user.value.trim());
     });
@@ -37,8 +40,10 @@ export class Whom {
 
   async #suggest() {
     const begun = this.#field.value.trim();
+    const asked = (this.#asked += 1);
     const names = begun ? await this.find(begun).catch(() => []) : [];
-    if (this.#field.value.trim() !== begun || document.activeElement !== this.#field) return;
+    const outdated = asked !== this.#asked || this.#field.value.trim() !== begun;
+    if (outdated || document.activeElement !== this.#field) return;
     this.list.show(names);
     say($("person-error"), begun && !names.length ? words.nobody : "");
   }
