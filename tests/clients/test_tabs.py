@@ -82,7 +82,7 @@ async def test_what_somebody_wrote_is_sent_by_nobody_else(visit, chat, told):
         await second.sign("Create account")
         await second.is_in("Lobby")
         line.away = False
-        await expect(ana.page.locator("#me")).to_have_text(other, timeout=20_000)
+        await expect(ana.page.locator("#me")).to_have_text(other, timeout=40_000)
         if not told:
             notice = f"Another tab of this browser logged in as {other}"
             await expect(ana.page.get_by_text(notice)).to_be_visible()
@@ -171,7 +171,7 @@ async def test_a_browser_that_keeps_no_cookies_is_told_what_to_do(chromium, chat
     blocked = {"profile": {"default_content_setting_values": {"cookies": 2}}}
     (tmp_path / "Default" / "Preferences").write_text(json.dumps(blocked))
     context = await chromium.browser_type.launch_persistent_context(
-        tmp_path, executable_path=CHROMIUM, args=ARGUMENTS, locale="en-GB"
+        tmp_path, executable_path=CHROMIUM, args=[*ARGUMENTS, "--whole"], locale="en-GB"
     )
     try:
         nat = Visitor("nat", chat.url, context.pages[0])
