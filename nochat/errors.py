@@ -5,20 +5,20 @@ class NochatError(Exception):
     """Base of all errors that the chat raises itself."""
 
 
+class Unavailable(NochatError):
+    """A store or service does not answer now; trying again later may succeed."""
+
+
 class BusError(NochatError):
     """The bus can't be used as asked: a wrong URL, a refused password, a full broker."""
 
 
-class ConnectionLost(BusError):
+class ConnectionLost(BusError, Unavailable):
     """The connection broke before the broker confirmed; the event may or may not have arrived."""
 
 
 class Unroutable(BusError):
     """No queue takes the command or request: the service that should has never been started."""
-
-
-class Unavailable(NochatError):
-    """A store or service does not answer now; trying again later may succeed."""
 
 
 class Busy(Unavailable):

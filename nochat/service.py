@@ -276,7 +276,7 @@ class Dispatcher:
             return await handler([request], self.context)
         except Busy as error:
             return [Failed(reason=str(error), retry=True, wait=error.wait)]
-        except (Unavailable, ConnectionLost) as error:
+        except Unavailable as error:
             return [Failed(reason=str(error), retry=True)]
         except RequestFailed as error:  # other errors of ours name servers: they are for the log
             return [Failed(reason=str(error))]

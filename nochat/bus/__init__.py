@@ -21,7 +21,7 @@ from nochat.bus.inspection import DeadLetters, Held, Holder, QueueState
 from nochat.bus.memory import MemoryTransport
 from nochat.bus.outbox import Outbox, Parcel
 from nochat.bus.routing import DEAD_LETTERS, Binding, Queue, route
-from nochat.errors import BusError, Busy, ConnectionLost, RequestFailed, Unavailable
+from nochat.errors import BusError, Busy, RequestFailed, Unavailable
 from nochat.events import Envelope
 from nochat.requests import Failed, Reply, Request
 from nochat.tally import Tally
@@ -172,7 +172,7 @@ class Bus:
             raise Unavailable(
                 f"the {request.service!r} service did not answer in {timeout:g} s; is it running?"
             ) from None
-        except (BusError, ConnectionLost) as error:
+        except BusError as error:
             raise Unavailable(str(error)) from None
         finally:
             del self._asked[request.id]
@@ -201,10 +201,7 @@ class Bus:
         Raises:
             Unavailable: the broker can't be reached now.
         """
-        try:
-            return await self._transport.depths(queues)
-        except ConnectionLost as error:
-            raise Unavailable(str(error)) from None
+        return await self._transport.depths(queues)
 
     @asynccontextmanager
     async def dead_letters(self, most: int = 1000) -> AsyncIterator[DeadLetters]:
@@ -213,11 +210,8 @@ class Bus:
         Raises:
             Unavailable: the broker can't be reached now.
         """
-        try:
-            async with self._holding, self._transport.held(DEAD_LETTERS, most) as (held, holder):
-                yield DeadLetters(held, holder, self._outbox.put_parcel)
-        except ConnectionLost as error:
-            raise Unavailable(str(error)) from None
+        async with self._holding, self._transport.held(DEAD_LETTERS, most) as (held, holder):
+            yield DeadLetters(held, holder, self._outbox.put_parcel)
 
     async def subscribe(
         self, queue: Queue, handler: Handler, fresh: Callable[[], None] = lambda: None

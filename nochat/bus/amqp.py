@@ -195,7 +195,7 @@ class AmqpTransport:
 
     async def _link(self) -> AmqpLink:
         if not self._connection or not self._connection.is_open:
-            raise BrokerDown(f"the connection to RabbitMQ at {self.place} is down")
+            raise ConnectionLost(f"the connection to RabbitMQ at {self.place} is down")
         opened = Answer()
         self._opening.add(opened)
         try:

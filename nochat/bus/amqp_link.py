@@ -11,7 +11,7 @@ from pika.spec import BasicProperties
 
 from nochat.bus.outbox import Parcel
 from nochat.bus.routing import DEFAULT, Route
-from nochat.errors import BrokerDown, BusError, Unroutable
+from nochat.errors import BrokerDown, BusError, ConnectionLost, Unroutable
 from nochat.events import type_of
 
 PATIENCE = 5.0  # seconds that the broker may take to answer a declaration
@@ -46,7 +46,8 @@ class AmqpLink:
 
         Raises:
             BusError: the broker closed the channel, with its reason.
-            BrokerDown: it does not answer, or the connection broke.
+            BrokerDown: it does not answer.
+            ConnectionLost: the connection broke.
         """
         answer = Answer()
         self._waiting.add(answer)
@@ -57,7 +58,7 @@ class AmqpLink:
         except TimeoutError:
             raise BrokerDown(f"RabbitMQ did not answer within {PATIENCE:g} s") from None
         except AMQPError as error:
-            raise BrokerDown(f"RabbitMQ closed the channel: {error!r}") from None
+            raise ConnectionLost(f"RabbitMQ closed the channel: {error!r}") from None
         finally:
             self._waiting.discard(answer)
 
@@ -158,7 +159,7 @@ class AmqpLink:
                 parcel.failed(Unroutable(f"no queue takes {key!r}: start the service that should"))
 
     def _closed(self, _: Channel, reason: Exception) -> None:
-        error: BusError = BrokerDown(f"the connection to RabbitMQ broke: {reason}")
+        error: BusError = ConnectionLost(f"the connection to RabbitMQ broke: {reason}")
         if isinstance(reason, ChannelClosedByBroker):  # it refuses this call, now and later
             error = BusError(f"RabbitMQ closed the channel: {reason}")
         for answer in self._waiting:

@@ -12,14 +12,13 @@ export class Whom {
   #dialog;
   #then;
   #pause;
-  #asked = 0;
 
   /** @param find gives, later, the names that begin so. */
   constructor(find) {
     this.find = find;
     this.#dialog = new FormDialog("person-dialog", "person-error", ({ user }) => {
-      this.#asked += 1; // what becomes of this name is said now, not that of a suggestion
       clearTimeout(this.#pause);
+      this.#pause = 0; // what becomes of this name is said now, not that of a suggestion
       if (!user.value.trim()) throw new Error(words.nobody);
       return this.#then(user.value.trim());
     });
@@ -40,9 +39,9 @@ export class Whom {
 
   async #suggest() {
     const begun = this.#field.value.trim();
-    const asked = (this.#asked += 1);
+    const pause = this.#pause;
     const names = begun ? await this.find(begun).catch(() => []) : [];
-    const outdated = asked !== this.#asked || this.#field.value.trim() !== begun;
+    const outdated = pause !== this.#pause || this.#field.value.trim() !== begun;
     if (outdated || document.activeElement !== this.#field) return;
     this.list.show(names);
     say($("person-error"), begun && !names.length ? words.nobody : "");
