@@ -9,19 +9,20 @@ import os
 import secrets
 import shlex
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from nochat import doctor
-from nochat.keeper import Kept, when_gone
+from nochat.keeper import Kept, NotReady, keep, when_gone
 from nochat.lab import containers
 from nochat.lab.servers import NotAnswering
 from nochat.lab.servers._server import own_folder
-from nochat.lab.waiting import blocking
+from nochat.lab.waiting import blocking, until_ready
 
 FOLDER = Path("/var/lib/lxc")
+STARTING = 30.0  # seconds, and more as long as it is at work
 
 # Both generations of cgroups are told: LXC takes what the kernel has.
 CONFIG = """\
@@ -33,7 +34,9 @@ lxc.init.gid = {group}
 lxc.net.0.type = veth
 lxc.net.0.link = {bridge}
 lxc.net.0.flags = up
+lxc.net.0.hwaddr = {hardware}
 lxc.net.0.ipv4.address = {address}/{prefix}
+lxc.console.path = none
 lxc.mount.auto = proc:mixed sys:ro
 lxc.apparmor.profile = unconfined
 lxc.cap.keep = none
@@ -49,7 +52,7 @@ class LxcError(RuntimeError):
     """A command of LXC, or one inside of a container, failed; the message is what it said."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Container:
     """A container that was made, and is not started yet. Gone with this process.
 
@@ -61,19 +64,38 @@ class Container:
     name: str
     address: str
     _guard: Kept = field(repr=False)
+    _started: Kept | None = field(default=None, repr=False)
 
     @property
     def root(self) -> Path:
         """The folder that is / inside."""
         return FOLDER / self.name / "rootfs"
 
+    @property
+    def log(self) -> Path:
+        """The file with what its program wrote."""
+        return self._guard.log.with_name("program")
+
     def start(self) -> None:
-        """Start it.
+        """Start it, and wait until it runs.
 
         Raises:
             LxcError: its program does not start.
         """
-        _run("lxc-start", "--name", self.name)
+        _run("lxc-info", "--name", self.name)  # which says so if it is gone
+        self._stop()
+        # In the foreground: else LXC throws away what the program writes.
+        command = ["lxc-start", "--foreground", "--name", self.name]
+        self._started = keep(command, log=self.log, grace=0)
+        self._wait(self._runs)
+
+    def until(self, said: str) -> None:
+        """Wait until its program has written something, since it was made.
+
+        Raises:
+            LxcError: the program ended, or does nothing any more; with what it wrote last.
+        """
+        self._wait(lambda: said in self.log.read_text(encoding="utf-8", errors="replace"))
 
     def run(self, *command: str) -> str:
         """Run a command inside, as root; returns what it writes.
@@ -94,6 +116,23 @@ class Container:
     def destroy(self) -> None:
         """Stop it and remove it with its snapshots; calling it again does nothing."""
         self._guard.stop()
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._started:
+            self._started.stop()
+
+    def _runs(self) -> bool:
+        state = _run("lxc-info", "--name", self.name, "--state", "--no-humanize")
+        return state.strip() == "RUNNING"
+
+    def _wait(self, ready: Callable[[], bool]) -> None:
+        if not self._started:
+            raise LxcError(f"{self.name} was not started")
+        try:
+            until_ready(ready, STARTING, f"the program of {self.name}", self._started)
+        except NotReady as error:
+            raise LxcError(str(error)) from None
 
     def __enter__(self) -> Self:
         return self
@@ -146,6 +185,9 @@ def create(
         user=user or 0,
         group=group or user or 0,
         bridge=net["Options"].get("com.docker.network.bridge.name", f"br-{net['Id'][:12]}"),
+        # The same for an address each time, as Docker has it: neighbours remember it for a minute,
+        # and what they send to a container that is gone is lost.
+        hardware=":".join(f"{it:02x}" for it in b"\x02\x42" + place.ip.packed),
         address=place.ip,
         prefix=place.network.prefixlen,
         memory=memory,

@@ -264,6 +264,7 @@ async def test_a_container_of_lxc_takes_part(stack):
     )
     with made:
         made.start()
+        made.until("web, gateway: ")
         await verify.chat(f"http://{made.address}:8000")
         async with (
             Person("ludo", f"http://{made.address}:8000") as ludo,
