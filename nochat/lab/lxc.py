@@ -47,6 +47,15 @@ lxc.cgroup.pids.max = {processes}
 lxc.cgroup2.pids.max = {processes}
 """
 
+# What watched over it may still be ending.
+GONE = """
+lxc-stop --kill --name {name}
+for attempt in 1 2 3 4 5 6 7 8 9 10; do
+    lxc-destroy --snapshots --name {name} && break
+    sleep 0.2
+done
+"""
+
 
 class LxcError(RuntimeError):
     """A command of LXC, or one inside of a container, failed; the message is what it said."""
@@ -213,7 +222,7 @@ def create(
 def _made(name: str, address: str, config: str) -> Container:
     """The container, with nothing in it, and what takes it away when we are gone."""
     folder = own_folder("lxc-program")
-    gone = f"lxc-stop --kill --name {name}; lxc-destroy --snapshots --name {name}"
+    gone = GONE.format(name=name)
     guard = when_gone(gone, folder)
     file = folder / "config"
     file.write_text(config, encoding="utf-8")
