@@ -277,21 +277,17 @@ def test_when_it_is_closed_the_engine_is_its_machine_s_alone(docker_farm, far):
     assert docker_farm.ssh("containers-host", "docker ps --quiet") == ""
 
 
-def test_after_destroy_nothing_is_left_in_docker(docker_farm):
+def test_the_notebook_ends_well_and_leaves_nothing_in_docker(orchestration, docker_farm):
+    """Provisioned again by it, nothing changed; then it destroys the machines."""
     containers = [Container(noted(), name) for name in NAMES]
     before = known_hosts()
     assert all(it.volumes and it.networks for it in containers)
     assert len(keys(noted())) == 2
-    docker_farm.destroy()
-    assert [it.traces() for it in containers] == [set(), set()]
-    assert keys(noted()) == []
-    assert not docker_farm.inventory.parent.exists()
-    assert known_hosts() == before
-
-
-def test_the_notebook_ends_well(orchestration, docker_farm):
-    """Though its machines are gone already; provisioned again, it saw nothing change."""
     result = orchestration.go_on()
     judge(result)
     assert {*re.findall(r"changed=(\d+)", result.copy.read_text())} == {"0"}
     assert left(orchestration.mark, ENGINE_SECONDS) == []
+    assert [it.traces() for it in containers] == [set(), set()]
+    assert keys(noted()) == []
+    assert not docker_farm.inventory.parent.exists()
+    assert known_hosts() == before

@@ -13,7 +13,7 @@ import pytest
 from nochat.lab import machines, servers
 from nochat.lab.machines import Farm
 from tests.cgroups import mount_controllers
-from tests.conftest import box
+from tests.conftest import ROOT, box
 from tests.notebooks.running import ENGINE_SECONDS, Paused, judge, left
 from tests.waiting import wait_for
 
@@ -64,7 +64,8 @@ def test_rex_brings_node_js_and_all_that_the_bot_needs(lxc_farm):
     unit = "nochat@bot.service"
     lxc_farm.ssh("database-host", f"sudo systemctl start {unit}")
     said = f"sudo journalctl --unit {unit}"
-    assert wait_for(lambda: "bot: running" in lxc_farm.ssh("database-host", said), 60)
+    running = wait_for(lambda: "bot: running" in lxc_farm.ssh("database-host", said), 60)
+    assert running, lxc_farm.ssh("database-host", said)
     lxc_farm.ssh("database-host", f"sudo systemctl stop {unit}")
 
 
@@ -94,24 +95,20 @@ def test_ansible_killed_in_the_middle_completes_when_it_runs_again(lxc_farm):
 
 def test_a_machine_that_was_off_is_the_same_again(lxc_farm):
     lxc_farm.ssh("database-host", "sudo touch /kept")
-    subprocess.run(["vagrant", "halt", "database-host"], check=True)
+    subprocess.run(["vagrant", "halt", "database-host"], cwd=ROOT, check=True)
     assert lxc_farm.status() == {"containers-host": "running", "database-host": "stopped"}
-    subprocess.run(["vagrant", "up", "--no-provision", "database-host"], check=True)
+    subprocess.run(["vagrant", "up", "--no-provision", "database-host"], cwd=ROOT, check=True)
     lxc_farm.ssh("database-host", "test -e /kept")  # at the address that it had
 
 
-def test_after_destroy_nothing_is_left_in_lxc(lxc_farm):
+def test_the_notebook_ends_well_and_leaves_nothing_in_lxc(provisioning, lxc_farm):
+    """It destroys the machines."""
     folder, before = Path("/var/lib/lxc"), known_hosts()
     ids = [(noted() / "machines" / name / "lxc" / "id").read_text() for name in NAMES]
     assert all((folder / it).exists() for it in ids)
-    lxc_farm.destroy()
+    judge(provisioning.go_on())
+    assert left(provisioning.mark, ENGINE_SECONDS) == []
     assert not any((folder / it).exists() for it in ids)
     assert not any(it in Path("/proc/mounts").read_text() for it in ids)
     assert keys(noted()) == []
     assert known_hosts() == before
-
-
-def test_the_notebook_ends_well(provisioning, lxc_farm):
-    """Though its machines are gone already."""
-    judge(provisioning.go_on())
-    assert left(provisioning.mark, ENGINE_SECONDS) == []

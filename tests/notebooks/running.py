@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
+from jupyter_core.utils import ensure_event_loop
 
 from nochat.lab.course import Result, explain, is_good, run
 
@@ -72,7 +73,7 @@ class Paused:
         self.mark = os.environ.get(MARK, "")
         self._heading, self._there, self._on = heading, threading.Event(), threading.Event()
         pool = ThreadPoolExecutor(1)
-        self._run = pool.submit(run, path, out, parameters, progress=self._begins)
+        self._run = pool.submit(self._execute, path, out, parameters)
         self._run.add_done_callback(lambda _: self._there.set())
         pool.shutdown(wait=False)
         try:
@@ -83,6 +84,12 @@ class Paused:
         if self._run.done():
             judge(self._run.result())
             raise AssertionError(f"{path.stem} has no heading {heading!r}")
+
+    def _execute(self, path: Path, out: Path, parameters: Mapping[str, Any] | None) -> Result:
+        try:
+            return run(path, out, parameters, progress=self._begins)
+        finally:
+            ensure_event_loop().close()  # Jupyter makes one for each thread, and closes none
 
     def _begins(self, line: str) -> None:
         print(line)
