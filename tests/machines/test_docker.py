@@ -285,6 +285,7 @@ def test_the_notebook_ends_well_and_leaves_nothing_in_docker(orchestration, dock
     assert len(keys(noted())) == 2
     result = orchestration.go_on()
     judge(result)
+    docker_farm.destroy()  # ours ends, which has made none
     assert {*re.findall(r"changed=(\d+)", result.copy.read_text())} == {"0"}
     assert left(orchestration.mark, ENGINE_SECONDS) == []
     assert [it.traces() for it in containers] == [set(), set()]

@@ -107,6 +107,7 @@ def test_the_notebook_ends_well_and_leaves_nothing_in_lxc(provisioning, lxc_farm
     ids = [(noted() / "machines" / name / "lxc" / "id").read_text() for name in NAMES]
     assert all((folder / it).exists() for it in ids)
     judge(provisioning.go_on())
+    lxc_farm.destroy()  # ours ends, which has made none
     assert left(provisioning.mark, ENGINE_SECONDS) == []
     assert not any((folder / it).exists() for it in ids)
     assert not any(it in Path("/proc/mounts").read_text() for it in ids)
