@@ -212,7 +212,11 @@ def create(
         _unpack(image, made.root)
         names = {name: str(place.ip), **(hosts or {})}
         table = "".join(f"{address} {host}\n" for host, address in names.items())
-        (made.root / "etc/hosts").write_text(f"127.0.0.1 localhost\n{table}", encoding="utf-8")
+        for path in files or {}:
+            _readable(made.root, path)
+        _readable(made.root, "etc/hosts").write_text(
+            f"127.0.0.1 localhost\n{table}", encoding="utf-8"
+        )
     except BaseException:
         made.destroy()
         raise
@@ -256,6 +260,21 @@ def _unpack(image: str, root: Path) -> None:
             raise LxcError(f"{image} can't be unpacked into {root}: is the disk full?")
     finally:
         source.remove(v=True)
+
+
+def _readable(root: Path, path: str) -> Path:
+    """Make a file that the program may read, whatever our umask; returns where it is.
+
+    LXC would make what a file is mounted on by our umask, and its folders too.
+    """
+    file = root / path.lstrip("/")
+    above = [it for it in file.parents if it.is_relative_to(root) and not it.exists()]
+    for folder in reversed(above):
+        folder.mkdir()
+        folder.chmod(0o755)
+    file.touch()
+    file.chmod(0o644)
+    return file
 
 
 def _last_address(subnet: str) -> ipaddress.IPv4Interface:
