@@ -47,6 +47,10 @@ lxc.cgroup.pids.max = {processes}
 lxc.cgroup2.pids.max = {processes}
 """
 
+# In the foreground: else LXC throws away what the program writes. With a umask that is not ours: by
+# it LXC makes what files are mounted on, and the program, another user, must reach them.
+START = ("/bin/sh", "-c", 'umask 022; exec lxc-start --foreground --name "$1"', "sh")
+
 # What watched over it may still be ending.
 GONE = """
 lxc-stop --kill --name {name}
@@ -93,9 +97,7 @@ class Container:
         """
         _run("lxc-info", "--name", self.name)  # which says so if it is gone
         self._stop()
-        # In the foreground: else LXC throws away what the program writes.
-        command = ["lxc-start", "--foreground", "--name", self.name]
-        self._started = keep(command, log=self.log, grace=0)
+        self._started = keep([*START, self.name], log=self.log, grace=0)
         self._wait(self._runs)
 
     def until(self, said: str) -> None:
@@ -212,11 +214,7 @@ def create(
         _unpack(image, made.root)
         names = {name: str(place.ip), **(hosts or {})}
         table = "".join(f"{address} {host}\n" for host, address in names.items())
-        for path in files or {}:
-            _readable(made.root, path)
-        _readable(made.root, "etc/hosts").write_text(
-            f"127.0.0.1 localhost\n{table}", encoding="utf-8"
-        )
+        (made.root / "etc/hosts").write_text(f"127.0.0.1 localhost\n{table}", encoding="utf-8")
     except BaseException:
         made.destroy()
         raise
@@ -226,8 +224,7 @@ def create(
 def _made(name: str, address: str, config: str) -> Container:
     """The container, with nothing in it, and what takes it away when we are gone."""
     folder = own_folder("lxc-program")
-    gone = GONE.format(name=name)
-    guard = when_gone(gone, folder)
+    guard = when_gone(GONE.format(name=name), folder)
     file = folder / "config"
     file.write_text(config, encoding="utf-8")
     made = Container(name, address, guard)
@@ -260,21 +257,6 @@ def _unpack(image: str, root: Path) -> None:
             raise LxcError(f"{image} can't be unpacked into {root}: is the disk full?")
     finally:
         source.remove(v=True)
-
-
-def _readable(root: Path, path: str) -> Path:
-    """Make a file that the program may read, whatever our umask; returns where it is.
-
-    LXC would make what a file is mounted on by our umask, and its folders too.
-    """
-    file = root / path.lstrip("/")
-    above = [it for it in file.parents if it.is_relative_to(root) and not it.exists()]
-    for folder in reversed(above):
-        folder.mkdir()
-        folder.chmod(0o755)
-    file.touch()
-    file.chmod(0o644)
-    return file
 
 
 def _last_address(subnet: str) -> ipaddress.IPv4Interface:
