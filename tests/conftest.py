@@ -36,6 +36,15 @@ def _private_servers() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _same_umask() -> Iterator[None]:
+    """The command `nochat` makes the files of its process private: not those of the next tests."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
 class _Lost(logging.Handler):
     """Notes what asyncio says of errors that nobody asked for."""
 

@@ -47,6 +47,10 @@ lxc.cgroup.pids.max = {processes}
 lxc.cgroup2.pids.max = {processes}
 """
 
+# In the foreground: else LXC throws away what the program writes. With a umask that is not ours: by
+# it LXC makes what files are mounted on, and the program, another user, must reach them.
+START = ("/bin/sh", "-c", 'umask 022; exec lxc-start --foreground --name "$1"', "sh")
+
 # What watched over it may still be ending.
 GONE = """
 lxc-stop --kill --name {name}
@@ -93,9 +97,7 @@ class Container:
         """
         _run("lxc-info", "--name", self.name)  # which says so if it is gone
         self._stop()
-        # In the foreground: else LXC throws away what the program writes.
-        command = ["lxc-start", "--foreground", "--name", self.name]
-        self._started = keep(command, log=self.log, grace=0)
+        self._started = keep([*START, self.name], log=self.log, grace=0)
         self._wait(self._runs)
 
     def until(self, said: str) -> None:
@@ -222,8 +224,7 @@ def create(
 def _made(name: str, address: str, config: str) -> Container:
     """The container, with nothing in it, and what takes it away when we are gone."""
     folder = own_folder("lxc-program")
-    gone = GONE.format(name=name)
-    guard = when_gone(gone, folder)
+    guard = when_gone(GONE.format(name=name), folder)
     file = folder / "config"
     file.write_text(config, encoding="utf-8")
     made = Container(name, address, guard)

@@ -253,6 +253,7 @@ async def _insist(writer: Person, text: str) -> None:
 async def test_a_container_of_lxc_takes_part(stack):
     """From the same image, on the same network: a gateway, and the page with it."""
     mount_controllers()
+    os.umask(0o077)  # the program is another user
     made = lxc.create(
         "gateway",
         "nochat",
