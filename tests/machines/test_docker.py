@@ -280,7 +280,7 @@ def test_when_it_is_closed_the_engine_is_its_machine_s_alone(docker_farm, far):
 def test_the_notebook_ends_well_and_leaves_nothing_in_docker(orchestration, docker_farm):
     """Provisioned again by it, nothing changed; then it destroys the machines."""
     containers = [Container(noted(), name) for name in NAMES]
-    before = known_hosts()
+    before, folder = known_hosts(), docker_farm.inventory.parent
     assert all(it.volumes and it.networks for it in containers)
     assert len(keys(noted())) == 2
     result = orchestration.go_on()
@@ -290,5 +290,5 @@ def test_the_notebook_ends_well_and_leaves_nothing_in_docker(orchestration, dock
     assert left(orchestration.mark, ENGINE_SECONDS) == []
     assert [it.traces() for it in containers] == [set(), set()]
     assert keys(noted()) == []
-    assert not docker_farm.inventory.parent.exists()
+    assert not folder.exists()
     assert known_hosts() == before
