@@ -179,8 +179,12 @@ class UserStore:
         if self._engine.dialect.name == "sqlite":
             _make_private(place)
             event.listen(self._engine, "connect", _enforce_foreign_keys)
-        with self._transaction() as connection:
-            _migrate(connection)
+        try:
+            with self._transaction() as connection:
+                _migrate(connection)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def product(self) -> str:

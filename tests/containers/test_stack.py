@@ -303,7 +303,10 @@ def test_prometheus_hears_of_every_service(stack):
     query = f"http://127.0.0.1:{os.environ['PROMETHEUS_PORT']}/api/v1/query?query=nochat_up"
 
     def heard() -> set[str]:
-        found = httpx.get(query).json()["data"]["result"]
+        try:
+            found = httpx.get(query).json()["data"]["result"]
+        except httpx.TransportError:  # Docker listens before Prometheus does
+            return set()
         return {it["metric"]["service"] for it in found if it["value"][1] == "1"}
 
     assert wait_for(lambda: heard() == OURS, 60), heard()
