@@ -35,8 +35,8 @@ ANSIBLE, PLAIN_ANSIBLE = ROOT / "playbooks" / "ansible.cfg", HERE / "ansible.cfg
 MACHINES = "198.18.0.0/15"
 ELSEWHERE = "203.0.113.1"  # nobody's: only the way to it is looked up
 
-# Settings of what we start, which would change what it does: all with these beginnings. One of them,
-# which many images for containers set, would have each of our processes compile all that it imports.
+# Settings of what we start, which would change what it does: all with these beginnings. With one of
+# them, which many images for containers set, each process would compile all that it imports.
 OF_OTHERS = ("ANSIBLE_", "BUNDLE_", "ERL_", "GEM_", "LC_", "PERL", "PYTHON", "RUBY")
 # and these. What names folders, credentials or a proxy is the user's to choose, and stays.
 FURTHER = {
