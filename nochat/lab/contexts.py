@@ -45,6 +45,10 @@ ADVICE = (
     ("Permission denied", "put the public half of the key into ~/.ssh/authorized_keys there"),
     ("permission denied|docker.sock", "there: sudo usermod -aG docker $USER"),
     ("not found|No such file", "install Docker there, as playbooks/docker.yml does"),
+    (
+        "Connection (closed|reset)|kex_exchange_identification",
+        "after log-ins that failed, its ssh lets nobody in for some seconds: try again in a minute",
+    ),
     ("timed out|refused|resolve|unreachable|No route", "is the address right, and is it on?"),
 )
 
@@ -172,12 +176,17 @@ def _version(name: str) -> str:
     Raises:
         ContextError: it does not answer.
     """
-    command = [str(doctor.require("docker")), "version", "--format", "{{.Server.Version}}"]
+    # By ssh alone first: Docker's command logs in several times, and after some that failed,
+    # OpenSSH 9.8 lets nobody in for a while, and no longer says why.
+    entered = ["ssh", f"nochat-{name}", "true"]
+    command = ["docker", "version", "--format", "{{.Server.Version}}"]
     env = {**os.environ, "DOCKER_HOST": _host(name)}
     surroundings.forget_tls(env)
-    ran = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    if ran.returncode:
-        raise ContextError(explain(["docker", "--context", name, *command[1:]], ran.stderr, ADVICE))
+    for each in (entered, [str(doctor.require(command[0])), *command[1:]]):
+        ran = subprocess.run(each, env=env, capture_output=True, text=True, check=False)
+        if ran.returncode:
+            tried = each if each is entered else ["docker", "--context", name, *command[1:]]
+            raise ContextError(explain(tried, ran.stderr, ADVICE))
     return ran.stdout.strip()
 
 
