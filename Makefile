@@ -14,12 +14,14 @@ CLOCK := tests/attacks/test_rates.py tests/attacks/test_slow_client.py tests/att
 BY_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
 # Containers: what else the image is built from, and Compose, or where it is not there its predecessor.
-BUILD_ARGUMENTS = $(foreach it,http_proxy https_proxy no_proxy,$(if $(filter-out http://127.% http://localhost%,$($(it))),--build-arg $(it))) \
-  $(BASE_IMAGE:%=--build-arg BASE_IMAGE=%) $(BUILD_CA:%=--secret id=ca,src=%)
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)".*/\1/p' nochat/__init__.py)
+BUILD_ARGUMENTS = --build-arg VERSION=$(VERSION) \
+  $(foreach it,http_proxy https_proxy no_proxy,$(if $(filter-out http://127.% http://localhost%,$($(it))),--build-arg $(it))) \
+  $(addprefix --build-arg BASE_IMAGE=,$(or $(BASE_IMAGE),$(if $(NOCHAT_OFFLINE),nochat/python$(if $(filter 12,$(NOCHAT_DEBIAN)),-12)))) $(BUILD_CA:%=--secret id=ca,src=%)
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 ifneq ($(filter-out docker/%,$(subst :, ,$(or $(COMPOSE_FILE),/))),)
 # None is named, or that of another project, which `make down` would stop.
-COMPOSE_FILE := docker/compose.yaml
+COMPOSE_FILE := docker/compose.yaml$(if $(NOCHAT_OFFLINE),:docker/compose.offline.yaml)
 unexport COMPOSE_PROJECT_NAME COMPOSE_PATH_SEPARATOR
 endif
 export COMPOSE_FILE
@@ -31,7 +33,7 @@ LOCK = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --ge
 # variables before it reads our code, which settles all others: nochat/lab/surroundings.py.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 unexport VIRTUAL_ENV CONDA_PREFIX CDPATH BASH_ENV
-unexport $(filter-out PYTHONDONTWRITEBYTECODE PYTHONUNBUFFERED,$(filter PYTHON%,$(.VARIABLES)))
+unexport $(filter-out PYTHONUNBUFFERED,$(filter PYTHON%,$(.VARIABLES)))
 export LC_ALL := C.UTF-8
 export PYTHONUTF8 := 1
 
@@ -81,6 +83,10 @@ test-cluster: $(READY)  ## three machines, and one of them dies: minutes
 test-libvirt: $(READY)  ## boot and provision a virtual machine, emulated: minutes
 	@$(PYTHON) -m pytest -s -m libvirt tests/machines
 
+test-mongodb: $(READY)  ## what stores in MongoDB, on the one that NOCHAT_TEST_MONGODB_URL names
+	@: $${NOCHAT_TEST_MONGODB_URL:?is not set; it names a MongoDB, as in CONTRIBUTING.md}
+	@$(PYTHON) -m pytest -m "" tests/stores/test_activity.py tests/stores/test_second.py tests/test_restore.py
+
 lint: $(READY)  ## style, types, spelling, secrets, stripped notebooks
 	@tools/lint
 
@@ -95,7 +101,7 @@ docs: $(READY)  ## build the site; executes only the notebooks that changed
 base-image:  ## build what the chat's image can start from, out of Debian's packages
 	@tools/box python
 
-image:  ## build the chat's image
+image: $(if $(NOCHAT_OFFLINE),base-image)  ## build the chat's image
 	@DOCKER_BUILDKIT=1 docker build --file docker/Dockerfile --tag nochat $(BUILD_ARGUMENTS) .
 
 up: image  ## the whole chat in containers, at http://localhost:8000
@@ -113,6 +119,11 @@ bench: $(READY)  ## measure the chat against Node's socket.io
 
 bench-containers: $(READY)  ## measure the chat's containers against a voting app's; as root
 	@$(PYTHON) -m benchmarks.containers
+
+dist: $(READY)  ## the wheel and the source archive, as a release has them, in dist
+	@rm -rf dist
+	@$(PYTHON) -m build --no-isolation --outdir dist >build/dist.log 2>&1 || { tail -n 20 build/dist.log; exit 1; }
+	@ls dist/*
 
 lock: $(READY)  ## renew requirements.lock, package-lock.json and the locks of the image
 	@$(LOCK) --all-extras --upgrade pyproject.toml -o requirements.lock
@@ -137,4 +148,4 @@ endif
 $(READY): pyproject.toml requirements.lock package-lock.json tools/environment
 	@tools/environment
 
-.PHONY: help lab chat check test test-machines azure-collection test-azure-collection test-cluster test-libvirt test-openstack base-image image up down box lint course docs bench bench-containers lock clean remake
+.PHONY: help lab chat check test test-machines azure-collection test-azure-collection test-cluster test-libvirt test-mongodb test-openstack base-image image up down box lint course docs bench bench-containers dist lock clean remake

@@ -1,8 +1,9 @@
 """The site: the executed notebooks, and pages made from the package itself. Nothing is fetched."""
 
 import sys
-from importlib.metadata import version as version_of
 from pathlib import Path
+
+from nochat import __version__
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
@@ -10,7 +11,7 @@ sys.path.insert(0, str(HERE / "_ext"))
 project = "NoChat"
 author = "The NoChat authors"
 project_copyright = author
-version = release = version_of("nochat")
+version = release = __version__
 
 extensions = [
     "myst_nb",
@@ -54,6 +55,7 @@ html_theme_options = {
     "use_fullscreen_button": False,
     "home_page_in_toc": True,
     "show_navbar_depth": 1,
+    "collapse_navbar": True,  # with the whole tree in each page, a build takes twice as long
     "navbar_persistent": [],
 }
 

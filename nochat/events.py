@@ -366,15 +366,31 @@ class LogInFailed(Event, frozen=True, tag="user.log-in-failed"):
     """Somebody gave a wrong name or password.
 
     No `user`: there is no such account. What was typed may be a password, and this is for the log.
+    Who tries without end is told of now and then: `unsaid` is how often it was since the last time.
     """
 
     user: str = ""
+    unsaid: Count = 0
 
 
 class UserLoggedOut(Event, frozen=True, tag="user.logged-out"):
     """A session was closed."""
 
     user: UserName
+
+
+class TokenMade(Event, frozen=True, tag="user.token-made"):
+    """A user made a token for a program; `name` is what they call it."""
+
+    user: UserName
+    name: Title
+
+
+class TokenRevoked(Event, frozen=True, tag="user.token-revoked"):
+    """A user revoked a token."""
+
+    user: UserName
+    name: Title
 
 
 class UserConnected(Event, frozen=True, tag="user.connected"):
@@ -479,6 +495,19 @@ class AccountDeleted(Event, frozen=True, tag="user.account-deleted"):
 
     user: UserName
     deleted_as: UserName
+
+
+AccountEvent = (
+    UserRegistered
+    | UserLoggedIn
+    | LogInFailed
+    | UserLoggedOut
+    | PasswordChanged
+    | TokenMade
+    | TokenRevoked
+    | AccountChanged
+    | AccountDeleted
+)
 
 
 class SessionsEnded(Event, frozen=True, tag="user.sessions-ended"):

@@ -18,6 +18,7 @@ from nochat.requests import (
     GetRecords,
     GetRooms,
     GetSessions,
+    GetTokens,
     GetTraces,
     RecordKind,
     Records,
@@ -25,6 +26,8 @@ from nochat.requests import (
     RoomSummary,
     SessionInfo,
     Sessions,
+    TokenInfo,
+    Tokens,
     Traces,
 )
 
@@ -80,28 +83,43 @@ class OwnConnection(msgspec.Struct, frozen=True):
     seconds: float | None = None
 
 
+class OwnAccountEvent(msgspec.Struct, frozen=True):
+    """What became of the account: a log-in, say, or another role."""
+
+    type: str
+    at: float
+    role: str | None = None
+    banned: bool | None = None
+    name: str | None = None
+    unsaid: int | None = None
+
+
 class Export(msgspec.Struct, frozen=True):
     """All that is stored of a user; messages of a room may be in any order."""
 
     at: float
     account: Account
     sessions: list[SessionInfo]
+    tokens: list[TokenInfo]
     rooms: list[OwnRoom]
     messages: list[OwnMessage]
     reads: list[OwnRead]
     mentions: list[OwnMention]
     connections: list[OwnConnection]
+    account_events: list[OwnAccountEvent]
 
 
 async def pieces(user: str, token: str, bus: Bus) -> AsyncIterator[bytes]:
     """The document, piece by piece: never more of it in memory than a page."""
     accounts: Accounts = await bus.request(FindUser(user=user))
     sessions: Sessions = await bus.request(GetSessions(token=token))
+    tokens: Tokens = await bus.request(GetTokens(token=token))
     rooms: Rooms = await bus.request(GetRooms(user=user))
     traces: Traces = await bus.request(GetTraces(user=user))
     yield b'{"at":' + _json(time.time())
     yield b',"account":' + _json(accounts.accounts[0])
     yield b',"sessions":' + _json(sessions.sessions)
+    yield b',"tokens":' + _json(tokens.tokens)
     yield b',"rooms":' + _json([it for each in rooms.rooms if (it := _own(each, user))])
     of_rooms = [GetRecords(user=user, kind="messages", room=room) for room in traces.rooms]
     asked: dict[RecordKind, Iterable[GetRecords]] = {"messages": of_rooms}
@@ -114,7 +132,7 @@ async def pieces(user: str, token: str, bus: Bus) -> AsyncIterator[bytes]:
     yield b"}"
 
 
-_OTHERS: tuple[RecordKind, ...] = ("reads", "mentions", "connections")
+_OTHERS: tuple[RecordKind, ...] = ("reads", "mentions", "connections", "account_events")
 
 
 async def _list(requests: Iterable[GetRecords], bus: Bus) -> AsyncIterator[bytes]:

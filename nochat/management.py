@@ -23,7 +23,18 @@ from nochat.events import (
     Seconds,
 )
 from nochat.incoming import AskedName, Incoming, Sought
-from nochat.requests import Account, Accounts, AllRooms, ChangeAccount, GetAccounts, GetAllRooms
+from nochat.requests import (
+    Account,
+    AccountEntries,
+    AccountEntry,
+    Accounts,
+    AllRooms,
+    ChangeAccount,
+    FindUser,
+    GetAccountEvents,
+    GetAccounts,
+    GetAllRooms,
+)
 from nochat.rest import Call, Caller, NotAllowed, Nothing, name_in, room_in
 from nochat.settings import Settings
 from nochat.text import identity
@@ -142,6 +153,50 @@ class Fate(msgspec.Struct, frozen=True):
     action: Literal["replay", "discard"]
 
 
+AccountEventType = Literal[
+    "",
+    "user.registered",
+    "user.logged-in",
+    "user.log-in-failed",
+    "user.logged-out",
+    "user.password-changed",
+    "user.token-made",
+    "user.token-revoked",
+    "user.account-changed",
+    "user.account-deleted",
+]
+
+
+class WhichEvents(Incoming, frozen=True):
+    """What became of one account, of one type, before a mark; "" is any."""
+
+    user: AskedName = ""
+    event: AccountEventType = ""
+    before: Annotated[str, Meta(max_length=64)] = ""
+
+
+class AccountLog(msgspec.Struct, frozen=True):
+    """What became of accounts, the newest first; `more` says that there is more.
+
+    It is kept for so many `days`; 0: for good.
+    """
+
+    entries: list[AccountEntry]
+    more: bool
+    days: Count
+
+
+async def _account_log(caller: Caller, sent: WhichEvents) -> AccountLog:
+    """Tell what became of accounts: who came, was refused and went, whose role changed."""
+    user = sent.user
+    if user:
+        found: Accounts = await caller.bus.request(FindUser(user=user))
+        user = found.accounts[0].name if found.accounts else user
+    asked = GetAccountEvents(user=user, event=sent.event, before=sent.before)
+    log: AccountEntries = await caller.bus.request(asked)
+    return AccountLog(log.entries, log.more, caller.shared.settings.log_days)
+
+
 async def _users(caller: Caller, sent: Which) -> AccountList:
     """List accounts."""
     asked = GetAccounts(prefix=sent.prefix, after=sent.after, limit=50)
@@ -223,6 +278,7 @@ async def _decide_letter(caller: Caller, sent: Fate) -> Nothing:
 CALLS = [
     Call("GET", "/api/manage/users", _users, Which, AccountList, "manager", cost=2),
     Call("POST", "/api/manage/users/{name}", _change_user, Changes, Nothing, "manager", (404, 409)),
+    Call("GET", "/api/manage/log", _account_log, WhichEvents, AccountLog, "manager", cost=2),
     Call("GET", "/api/manage/rooms", _rooms, WhichRooms, RoomList, "manager", cost=4),
     Call(
         "POST", "/api/manage/rooms/{room}/delete", _delete_room, needs="manager", refuses=(404, 409)

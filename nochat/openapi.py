@@ -15,6 +15,11 @@ NAMES = (
     f"At a port other than 80 and 443 its name has the port: {COOKIE}_8000. By https it begins "
     f"with {HOST_ONLY}."
 )
+TOKEN = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "Users make tokens for their own programs in the settings of the page.",
+}
 REFERENCES = "#/components/schemas/{name}"
 
 
@@ -30,7 +35,10 @@ def document(calls: Sequence[Call]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "NoChat", "version": "1"},
         "paths": paths,
-        "components": {"schemas": components, "securitySchemes": {"session": cookie}},
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"session": cookie, "token": TOKEN},
+        },
     }
 
 
@@ -46,7 +54,7 @@ def _operation(call: Call) -> dict[str, Any]:
         body = {"schema": _reference(call.takes)}
         operation["requestBody"] = {"required": True, "content": {"application/json": body}}
     if call.needs != "anybody":
-        operation["security"] = [{"session": []}]
+        operation["security"] = [{"token" if call.needs == "token" else "session": []}]
     return operation
 
 

@@ -1,7 +1,6 @@
 """The catalogue's other half: what one service asks another, and the replies.
 
-Requests are in the imperative too, but change no room; they wait in memory only, and are gone when
-they time out.
+Requests are in the imperative too, but change no room; they are gone when they time out.
 """
 
 import time
@@ -23,11 +22,14 @@ from nochat.events import (
     Role,
     RoomId,
     Seconds,
+    Title,
     UserName,
 )
 
 Browser = Annotated[str, Meta(max_length=40)]  # "Firefox on Linux"
-RecordKind = Literal["messages", "reads", "mentions", "connections"]  # what is stored of a user
+TokenDays = Annotated[int, Meta(ge=1, le=365)]  # until it ends
+# What is stored of a user.
+RecordKind = Literal["messages", "reads", "mentions", "connections", "account_events"]
 
 CLOCKS = 60.0  # seconds that the clocks of two machines may differ: one of them slept, say
 
@@ -41,7 +43,7 @@ class MessageKey(NamedTuple):
 
 
 class Request(Envelope, frozen=True, kw_only=True):
-    """A question to one service, answered by one reply; never on disk, gone when it times out.
+    """A question to one service, answered by one reply; gone when it times out.
 
     `expires` (seconds since 1970) is when nobody waits for the answer any longer; 0: never.
     """
@@ -120,6 +122,26 @@ class EndSessions(Request, frozen=True, tag="user.end-sessions"):
     session: str = ""
 
 
+class MakeToken(PasswordRequest, frozen=True, tag="user.make-token"):
+    """Make a token for a program of a session's user, who gives the password once more."""
+
+    service: ClassVar[str] = "controller"
+
+    token: str
+    password: str
+    name: Title
+    days: TokenDays
+
+
+class RevokeToken(Request, frozen=True, tag="user.revoke-token"):
+    """End a session's user's token of that id."""
+
+    service: ClassVar[str] = "controller"
+
+    token: str
+    which: str
+
+
 class DeleteAccount(PasswordRequest, frozen=True, tag="user.delete-account"):
     """Delete the account of a session's user, who gives the password once more."""
 
@@ -190,6 +212,42 @@ class CloseSessions(Request, frozen=True, tag="users.close-sessions"):
 
 class GetSessions(Request, frozen=True, tag="users.sessions"):
     """Ask for the sessions of a session's user."""
+
+    service: ClassVar[str] = "users"
+
+    token: str
+
+
+class CreateToken(PasswordRequest, frozen=True, tag="users.create-token"):
+    """Store a token of a session's user, if the password is right."""
+
+    service: ClassVar[str] = "users"
+
+    token: str
+    password: str
+    name: Title
+    days: TokenDays
+
+
+class RemoveToken(Request, frozen=True, tag="users.remove-token"):
+    """Remove a session's user's token of that id."""
+
+    service: ClassVar[str] = "users"
+
+    token: str
+    which: str
+
+
+class GetTokens(Request, frozen=True, tag="users.tokens"):
+    """Ask for the tokens of a session's user."""
+
+    service: ClassVar[str] = "users"
+
+    token: str
+
+
+class WhoseToken(Request, frozen=True, tag="users.whose-token"):
+    """Ask whose program it is that comes with a token."""
 
     service: ClassVar[str] = "users"
 
@@ -375,6 +433,20 @@ class GetRecords(Request, frozen=True, tag="activity.records"):
     limit: Annotated[int, Meta(ge=1, le=500)] = 500
 
 
+class GetAccountEvents(Request, frozen=True, tag="activity.account-events"):
+    """Ask for what became of accounts, the newest first, before a mark.
+
+    `user` is one account's name, `event` a type; "" is any.
+    """
+
+    service: ClassVar[str] = "activity"
+
+    user: str = ""
+    event: str = ""
+    before: str = ""
+    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+
+
 class GetTrends(Analysis, frozen=True, tag="activity.trends"):
     """Ask for what people do in public rooms: users, rooms, words and hours since a time."""
 
@@ -425,6 +497,27 @@ class Sessions(Reply, frozen=True, tag="users.sessions-are"):
     """A user's sessions, the newest first."""
 
     sessions: list[SessionInfo] = []
+
+
+class TokenInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A token as its user sees it; times are in seconds since 1970, `used` 0: never.
+
+    `token` is what to call it by: nobody comes in with that.
+    """
+
+    token: str
+    name: str
+    created: Moment
+    expires: Moment
+    used: Moment = 0.0
+
+
+class Tokens(Reply, frozen=True, tag="users.tokens-are"):
+    """A user's tokens, the newest first; `token` is given only when the one listed is new."""
+
+    user: str = ""
+    token: str = ""
+    tokens: list[TokenInfo] = []
 
 
 class Removal(Reply, frozen=True, tag="users.removed"):
@@ -556,6 +649,30 @@ class Records(Reply, frozen=True, tag="activity.records-are"):
 
     records: list[dict[str, Any]] = []
     after: str | Moment | None = None
+
+
+class AccountEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of an account: an event's type, and those of its fields that it has.
+
+    `mark` is what to ask for what came before it; an empty `user` is nobody's account.
+    """
+
+    mark: str
+    event: str
+    at: Moment
+    user: str = ""
+    by: str = ""
+    role: Role | None = None
+    banned: bool | None = None
+    name: str = ""
+    unsaid: Count = 0
+
+
+class AccountEntries(Reply, frozen=True, tag="activity.account-events-are"):
+    """What became of accounts, the newest first; `more` says that there is more."""
+
+    entries: list[AccountEntry] = []
+    more: bool = False
 
 
 class Found(Reply, frozen=True, tag="activity.found"):

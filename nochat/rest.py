@@ -18,7 +18,7 @@ from nochat.errors import Busy, RequestFailed, Unavailable
 from nochat.events import RoomId, UserName
 from nochat.limits import Limit, address, retry_after
 from nochat.origin import cookie_names
-from nochat.requests import Session, WhoIs
+from nochat.requests import Session, WhoIs, WhoseToken
 from nochat.settings import Settings
 from nochat.text import identity
 from nochat.watch import Watch
@@ -93,9 +93,11 @@ class Call:
             is the summary.
         takes: the shape of what it is sent.
         gives: the shape of what it answers.
-        needs: who may call: anybody, a user, a manager.
+        needs: who may call: anybody, a user, a manager; or a user's program, which comes with a
+            token and may call nothing else.
         refuses: further statuses that it may answer.
         cost: how many of a user's calls it counts as.
+        most: bytes of its body.
     """
 
     method: Literal["GET", "POST"]
@@ -103,9 +105,10 @@ class Call:
     act: Act
     takes: type[Any] = Nothing
     gives: type[Any] = Nothing
-    needs: Literal["anybody", "user", "manager"] = "user"
+    needs: Literal["anybody", "user", "manager", "token"] = "user"
     refuses: tuple[int, ...] = ()
     cost: float = 1.0
+    most: int = MOST_BYTES
 
 
 class NotAllowed(Exception):
@@ -157,6 +160,10 @@ def _endpoint(call: Call, shared: Shared) -> Callable[[HttpRequest], Awaitable[R
 
 
 async def _caller(call: Call, request: HttpRequest, shared: Shared) -> Caller:
+    path = {name: str(value) for name, value in request.path_params.items()}
+    if call.needs == "token":
+        session = await _session_of_token(request, shared)
+        return Caller(shared, session, "", path, address(request.scope))
     token = request.cookies.get(cookie_names(request.scope)[0], "")[:MOST_TOKEN]
     session = Session()
     if token:
@@ -167,9 +174,19 @@ async def _caller(call: Call, request: HttpRequest, shared: Shared) -> Caller:
         raise NotAllowed(403, "only managers may do this")
     if session.user and (wait := shared.limit.wait(session.user, call.cost)):
         raise NotAllowed(429, "too many requests; wait a moment", wait)
-    path = {name: str(value) for name, value in request.path_params.items()}
     browser = described(request.headers.get("user-agent", ""))
     return Caller(shared, session, token, path, address(request.scope), browser)
+
+
+async def _session_of_token(request: HttpRequest, shared: Shared) -> Session:
+    """Whose token it is; what it may cost is counted as over sockets, by the call itself."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    session = Session()
+    if scheme.lower() == "bearer" and 0 < len(token.strip()) <= MOST_TOKEN:
+        session = await shared.bus.request(WhoseToken(token=token.strip()))
+    if not session.user:
+        raise NotAllowed(401, "send a token of yours, as Authorization: Bearer TOKEN")
+    return session
 
 
 async def _body(call: Call, request: HttpRequest) -> bytes:
@@ -177,8 +194,8 @@ async def _body(call: Call, request: HttpRequest) -> bytes:
     if call.method == "POST":
         async for chunk in request.stream():
             body += chunk
-            if len(body) > MOST_BYTES:
-                raise NotAllowed(413, f"the request is over {MOST_BYTES} bytes")
+            if len(body) > call.most:
+                raise NotAllowed(413, f"the request is over {call.most} bytes")
     return body
 
 
@@ -245,6 +262,8 @@ def refusal(error: Exception) -> Response:
         case NotAllowed() if error.wait:
             headers = {"Retry-After": retry_after(error.wait)}
             return reply(Error(str(error)), error.status, **headers)
+        case NotAllowed(status=401):
+            return reply(Error(str(error)), 401, **{"WWW-Authenticate": "Bearer"})
         case NotAllowed():
             return reply(Error(str(error)), error.status)
         case ClientDisconnect():  # gone, or its body was cut off where it became too long

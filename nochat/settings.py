@@ -26,8 +26,16 @@ Bound = Annotated[int, Meta(ge=0, le=1_000_000)]  # 0: there is none
 OFF = {"off", "none"}  # what a URL is set to where there is to be nothing
 
 # Variables of the course, the tests and the machines: known only to not be called mistakes.
-OF_OTHERS = {"NOCHAT_COURSE", "NOCHAT_REGISTRY_URL", "NOCHAT_REQUIRE_ALL"}
-OF_MACHINES = "NOCHAT_MACHINE_"
+OF_OTHERS = {
+    "NOCHAT_COURSE",
+    "NOCHAT_DEBIAN",
+    "NOCHAT_OFFLINE",
+    "NOCHAT_REGISTRY_URL",
+    "NOCHAT_REQUIRE_ALL",
+    "NOCHAT_SECRETS",
+    "NOCHAT_VAULT_PASSWORD",
+}
+GROUPS_OF_OTHERS = ("NOCHAT_MACHINE_", "NOCHAT_TEST_")
 
 
 class SettingsError(ValueError):
@@ -71,6 +79,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         shards: queues that the rooms are spread over, one active controller each.
         session_hours: hours until a session ends.
         idle_hours: hours until one ends that nobody uses: no open page, no request; 0: none does.
+        log_days: days that the log of accounts (who came, was refused and went) and of connections
+            is kept; 0: for good.
         user_rate: actions a second that a user may take over sockets, and calls of REST; 0: any.
             What costs the services more counts as several. An address has ten times as much.
         search_rate: searches a second of a user; 0: any. An address has ten times as much.
@@ -113,6 +123,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     shards: Annotated[int, Meta(ge=1, le=64)] = 4
     session_hours: Annotated[float, Meta(gt=0, le=TEN_YEARS)] = 24.0
     idle_hours: Annotated[float, Meta(ge=0, le=TEN_YEARS)] = 8.0
+    log_days: Annotated[int, Meta(ge=0, le=3650)] = 90
     user_rate: Rate = 20.0
     search_rate: Rate = 1.0
     room_rate: Rate = 20.0
@@ -184,7 +195,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     known = {PREFIX + field.upper(): field for field in Settings.__struct_fields__}
     files = {PREFIX + field.upper() + FILE: field for field in known.values()}
     for name in given.keys() - known.keys() - files.keys() - OF_OTHERS:
-        if name.startswith(OF_MACHINES):
+        if name.startswith(GROUPS_OF_OTHERS):
             continue
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"

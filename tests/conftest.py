@@ -3,15 +3,18 @@
 import logging
 import os
 import subprocess
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import pymongo
 import pytest
 from argon2 import PasswordHasher
 from hypothesis import settings
 
 from nochat.lab import servers
+from tests import databases
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM = ROOT / "tests" / "bin" / "chromium"
@@ -95,6 +98,27 @@ def azurite_server() -> Iterator[servers.Server]:
 def mongodb_server() -> Iterator[servers.Server]:
     with servers.mongodb() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def mongodb_url(request) -> Iterator[Callable[[], str]]:
+    """Makes URLs of databases that nobody else has, for the tests of what stores in MongoDB.
+
+    They are on the server that `NOCHAT_TEST_MONGODB_URL` names, and dropped there at the end; on
+    the one that is here where it names none.
+    """
+    server = os.getenv("NOCHAT_TEST_MONGODB_URL")
+    given = []
+
+    def new() -> str:
+        given.append(f"nochat-test-{uuid.uuid4().hex[:12]}")
+        return databases.at(server or request.getfixturevalue("mongodb_server").url, given[-1])
+
+    yield new
+    if server and given:
+        with pymongo.MongoClient(server) as client:
+            for name in given:
+                client.drop_database(name)
 
 
 @pytest.fixture(scope="module")

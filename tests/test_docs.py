@@ -40,6 +40,13 @@ def test_no_page_names_a_file_of_another_machine(site):
         assert external == [], page
 
 
+def test_the_site_starts_where_executed_notebooks_lead(site):
+    """Their pages are gone: what was one leads to the commands that start the course."""
+    assert '<section id="two-commands">' in (site / "index.html").read_text()
+    for page in site.glob("notebooks/*.html"):
+        assert re.findall(r'href="https?://(?:127\.|localhost|\[::1\])', page.read_text()) == []
+
+
 def test_no_style_imports_from_another_machine(site):
     assert [css for css in site.rglob("*.css") if IMPORTED.search(css.read_text())] == []
 

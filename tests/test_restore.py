@@ -47,10 +47,8 @@ EVENTS = [
 
 
 @pytest.fixture
-def settings(mongodb_server, tmp_path):
-    return Settings(
-        activity_url=f"{mongodb_server.url}/r{new_id()[:12]}", data_dir=str(tmp_path / "data")
-    )
+def settings(mongodb_url, tmp_path):
+    return Settings(activity_url=mongodb_url(), data_dir=str(tmp_path / "data"))
 
 
 @pytest.fixture
@@ -66,8 +64,8 @@ async def seen(settings):
     return history.entries, rooms.rooms, trends.users, trends.connections
 
 
-async def test_what_was_recorded_is_seen_again(settings, folder, mongodb_server):
-    async with ActivityStore.opened(f"{mongodb_server.url}/first{new_id()[:8]}") as first:
+async def test_what_was_recorded_is_seen_again(settings, folder, mongodb_url):
+    async with ActivityStore.opened(mongodb_url()) as first:
         await first.record(EVENTS)
         before = await first.history("lobby", None, None, 500), await first.rooms("bob")
     await Journal(folder).record(EVENTS)
@@ -148,8 +146,8 @@ async def test_a_torn_end_is_told_and_the_rest_restored(settings, folder):
     assert len((await seen(settings))[0]) == 59
 
 
-async def test_from_a_second_mongodb(settings, mongodb_server):
-    source = f"{mongodb_server.url}/second{new_id()[:8]}"
+async def test_from_a_second_mongodb(settings, mongodb_url):
+    source = mongodb_url()
     with pytest.raises(NochatError, match="the database is empty"):
         await restore(settings, source, print)
     async with ActivityStore.opened(source) as store:
@@ -242,7 +240,7 @@ def replica(request, tmp_path):
         url = azurite.url.replace("/replica?", f"/{new_id()}?")
         make_container(url)
         return url
-    return request.getfixturevalue("mongodb_server").url + f"/replica{new_id()[:8]}"
+    return request.getfixturevalue("mongodb_url")()
 
 
 async def sees(person, room):

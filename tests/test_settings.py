@@ -1,5 +1,8 @@
 """Settings come from NOCHAT_* variables; a mistake is said, not swallowed."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from nochat.settings import SettingsError, load
@@ -28,6 +31,30 @@ def test_a_value_that_can_not_be_is_said_with_its_name(name, value):
 def test_a_misspelt_variable_names_the_nearest():
     with pytest.raises(SettingsError, match="did you mean NOCHAT_BUS_URL"):
         load({"NOCHAT_BUS_ULR": "amqp://"})
+
+
+ROOT = Path(__file__).parent.parent
+OF_THE_COURSE = ("playbooks", "vagrant", "nochat/lab", "tests/conftest.py")
+
+
+def variables_of_the_course() -> set[str]:
+    """The variables that the machines, the playbooks, the course and the tests read."""
+    files = [file for name in OF_THE_COURSE for file in [ROOT / name, *(ROOT / name).rglob("*")]]
+    texts = [file.read_text(errors="ignore") for file in files if file.is_file()]
+    return {name for text in texts for name in re.findall(r"\bNOCHAT_[A-Z_]+[A-Z]\b", text)}
+
+
+def complaint(environ: dict[str, str]) -> str:
+    try:
+        load(environ)
+    except SettingsError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("name", sorted(variables_of_the_course()))
+def test_what_the_course_reads_may_be_exported_and_does_not_stop_the_chat(name):
+    assert "unknown variable" not in complaint({name: "1"})  # that it can't be 1 is no matter
 
 
 def test_the_folder_of_the_stores_is_private(tmp_path):

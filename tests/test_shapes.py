@@ -25,6 +25,7 @@ from nochat.errors import NochatError
 from nochat.events import Event, LogEntry, UserNotified, catalogue
 from nochat.requests import Accounts, Found, FoundRooms, History, Session
 from nochat.rest import Caller, NotAllowed
+from nochat.room_calls import RoomCalls
 from nochat.services.web import Web
 from nochat.settings import Settings
 from nochat.stores import documents
@@ -146,7 +147,11 @@ def test_what_an_action_takes_travels(name):
 
 CALLS = {
     f"{call.method} {call.path}": call
-    for call in [*Web(None, Settings())._calls(), *management.CALLS]
+    for call in [
+        *Web(None, Settings())._calls(),
+        *RoomCalls(Settings(user_rate=0)).calls,
+        *management.CALLS,
+    ]
     if "dead-letters" not in call.path and "services" not in call.path  # they ask nobody
 }
 

@@ -1,6 +1,6 @@
-require "open3"
 require_relative "conversation"
-require_relative "error"
+require_relative "key"
+require_relative "steps"
 
 module NoChat
   module Cloud
@@ -16,24 +16,9 @@ module NoChat
         machine.ui.output("Creating a server in #{machine.provider_name}...")
         # Once the cloud talks to us, `destroy` may have something to look for.
         machine.provider.learn(
-          talk.ask("create", public_key: public_key(machine)) { machine.id ||= talk.token }
+          talk.ask("create", public_key: Key.public(machine)) { machine.id ||= talk.token }
         )
         @app.call(env)
-      end
-
-      private
-
-      # Where the user names no key, the machine gets one of its own, where Vagrant looks for it.
-      def public_key(machine)
-        given = Array(machine.config.ssh.private_key_path).first
-        key = File.expand_path(given || "#{machine.data_dir}/private_key", machine.env.root_path)
-        unless given || File.exist?(key)
-          Open3.capture2e("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "nochat", "-f", key)
-        end
-        text, status = Open3.capture2("ssh-keygen", "-y", "-P", "", "-f", key)
-        raise Error, "#{key} is not a private key without passphrase." unless status.success?
-
-        text.strip
       end
     end
 
@@ -105,8 +90,8 @@ module NoChat
     # What `vagrant up`, `destroy` and the others do: Vagrant's own steps, and ours.
     # There is no halt: a server that is off costs the same. Vagrant says that it is not there.
     module Actions
+      extend Steps
       include Vagrant::Action::Builtin
-      NONE = Vagrant::MachineState::NOT_CREATED_ID
 
       def self.up
         build do |steps|
@@ -122,41 +107,8 @@ module NoChat
       end
 
       def self.destroy
-        build do |steps|
-          steps.use Call, DestroyConfirm do |env, more|
-            next unless env[:result]
-
-            more.use ConfigValidate
-            more.use ProvisionerCleanup, :before
-            more.use Destroy
-          end
-        end
+        destroy_by(Destroy)
       end
-
-      def self.provision
-        build { |steps| existing(steps, ConfigValidate, Provision) }
-      end
-
-      def self.ssh
-        build { |steps| existing(steps, SSHExec) }
-      end
-
-      def self.ssh_run
-        build { |steps| existing(steps, SSHRun) }
-      end
-
-      def self.build(&block)
-        Vagrant::Action::Builder.new.tap(&block)
-      end
-
-      def self.existing(steps, *actions)
-        steps.use Call, IsState, NONE do |env, more|
-          raise Vagrant::Errors::VMNotCreatedError if env[:result]
-
-          actions.each { |action| more.use action }
-        end
-      end
-      private_class_method :build, :existing
     end
   end
 end

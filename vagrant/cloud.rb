@@ -4,7 +4,8 @@ require_relative "conversation"
 module NoChat
   # Providers for clouds whose public plugins nobody maintains. Each is a list of settings, under
   # the names that its public plugin made known, and a Python program beside this file that speaks
-  # to the cloud's SDK. An installed plugin takes precedence.
+  # to the cloud's SDK. Where the public plugin is installed, too, ours is used: Vagrant loads plugins
+  # before the Vagrantfile, and of two providers with one name it takes the one that came last.
   module Cloud
     class Provider < Vagrant.plugin("2", :provider)
       def initialize(machine)
@@ -40,9 +41,7 @@ module NoChat
     end
 
     # Defines a provider: the settings that it takes, and the variables it can't do without.
-    def self.define(provider_name, plugin:, keys:, needs:)
-      return if Vagrant.has_plugin?(plugin)
-
+    def self.define(provider_name, keys:, needs:)
       config_class = config(provider_name, keys, needs)
       Class.new(Vagrant.plugin("2")) do
         name "nochat-#{provider_name}"
@@ -67,14 +66,12 @@ module NoChat
     private_class_method :config
 
     define :openstack,
-           plugin: "vagrant-openstack-provider",
            keys: %i[openstack_auth_url username password tenant_name user_domain_name
                     project_domain_name region ssl_ca_file server_name flavor image
                     floating_ip_pool networks keypair_name security_groups],
            needs: { "OS_AUTH_URL" => :openstack_auth_url, "OS_USERNAME" => :username,
                     "OS_PASSWORD" => :password, "OS_PROJECT_NAME" => :tenant_name }
     define :azure,
-           plugin: "vagrant-azure",
            keys: %i[tenant_id client_id client_secret subscription_id resource_group_name location
                     vm_name vm_size vm_image_urn tcp_endpoints admin_username ssh_from
                     shutdown dns_name management_endpoint],

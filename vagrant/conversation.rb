@@ -25,11 +25,6 @@ module NoChat
 
       # Yields before each line of progress is shown.
       def ask(action, **more, &progress)
-        unless File.exist?(@program)
-          raise Error, "#{@program} is not there: the provider #{@machine.provider_name} is not " \
-                       "finished. Its public plugin can serve: " \
-                       "vagrant plugin install vagrant-#{@machine.provider_name}"
-        end
         settings = @machine.provider_config.settings
         told = { action: action, token: token, settings: settings, **more }
         Open3.popen2(python, @program) do |input, output, ended|

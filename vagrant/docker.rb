@@ -1,4 +1,5 @@
 require "open3"
+require_relative "debian"
 require_relative "error"
 
 module NoChat
@@ -10,8 +11,8 @@ module NoChat
     CAPABLE = %w[--cap-add SYS_ADMIN --cap-add NET_ADMIN --cap-add SYS_PTRACE --security-opt seccomp=unconfined
                  --security-opt apparmor=unconfined].freeze
     FOLDERS = %w[--tmpfs /run --tmpfs /run/lock --volume /var/lib/docker].freeze
-    VERSION_1 = %w[--volume /sys/fs/cgroup:/sys/fs/cgroup:rw].freeze # of cgroups
-    VERSION_2 = %w[--cgroupns private].freeze
+    # Of cgroups, by the version that the engine says it has.
+    CGROUPS = { "1" => %w[--volume /sys/fs/cgroup:/sys/fs/cgroup:rw], "2" => %w[--cgroupns private] }.freeze
     TURN = Mutex.new # The machines come up side by side.
 
     class << self
@@ -21,12 +22,11 @@ module NoChat
 
       # Names belong here: what a machine writes into its /etc/hosts is gone when it starts again.
       def arguments(cpus, memory, addresses)
-        cgroups = Dir.exist?("/sys/fs/cgroup/systemd") ? VERSION_1 : VERSION_2
         limits = []
         limits += ["--cpus", cpus] if cpus
         limits += ["--memory", "#{memory}m"] if memory
         names = addresses.flat_map { |name, address| ["--add-host", "#{name}:#{address}"] }
-        FOLDERS + CAPABLE + cgroups + limits + names
+        FOLDERS + CAPABLE + CGROUPS.fetch(cgroups) + limits + names
       end
 
       def triggers(config, network, subnet)
@@ -41,8 +41,23 @@ module NoChat
 
       private
 
+      # The engine knows, which may be on another computer or in a virtual machine. Where none answers,
+      # nothing is made: what is here counts.
+      def cgroups
+        @cgroups ||= begin
+          told, = Open3.capture2e("docker", "info", "--format", "{{.CgroupVersion}}")
+          CGROUPS.key?(told.strip) ? told.strip : here
+        rescue Errno::ENOENT
+          here
+        end
+      end
+
+      def here
+        File.exist?("/sys/fs/cgroup/cgroup.controllers") ? "2" : "1"
+      end
+
       def base
-        ENV["NOCHAT_MACHINE_BASE"].to_s.empty? ? "debian:bookworm" : ENV["NOCHAT_MACHINE_BASE"]
+        ENV["NOCHAT_MACHINE_BASE"].to_s.empty? ? Debian.image : ENV["NOCHAT_MACHINE_BASE"]
       end
 
       def prepare(machine, network, subnet)

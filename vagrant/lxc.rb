@@ -1,43 +1,87 @@
-require "ipaddr"
+require "open3"
+require_relative "error"
+require_relative "lxc_actions"
 
 module NoChat
-  # What vagrant-lxc leaves to us: it knows a container only once it is made whole, so that an
-  # interrupt before that leaves one behind; and it takes a machine's first address for the one to
-  # reach it at, which while it boots may be the private one that this computer has no route to.
+  # A provider for machines that are containers of LXC, made of Vagrant's boxes for it. What wants
+  # root is in lxc.sh. The settings have the names that the public plugin made known.
   module Lxc
-    # In the place of the plugin's own method; where it finds nothing, the plugin asks again.
-    module Reachable
-      class << self
-        attr_accessor :private
+    PROGRAM = File.expand_path("lxc.sh", __dir__)
+    INTERRUPTED = 130 # what lxc.sh ends with then
+    TURN = Mutex.new # The machines come up side by side, and sudo asks once.
+
+    def self.as_root
+      return [] if Process.euid.zero?
+
+      TURN.synchronize { @allowed ||= system("sudo", "true") }
+      return %w[sudo] if @allowed
+
+      raise Error, "Machines of LXC belong to root, and sudo does not let you in: see above."
+    end
+
+    class Config < Vagrant.plugin("2", :config)
+      attr_accessor :container_name, :customizations
+
+      def initialize
+        @customizations = []
       end
 
-      def get_container_ip_from_ip_addr(driver)
-        found = driver.info("-iH").scan(/^[\d.]+$/)
-        found.find { |address| !Reachable.private.include?(address) }
+      # Sets a key of LXC's own, as `man lxc.container.conf` lists them, without `lxc.`.
+      def customize(key, value)
+        @customizations << [key, value]
+      end
+
+      def merge(other)
+        super.tap { |it| it.customizations = customizations + other.customizations }
       end
     end
 
-    class << self
-      def triggers(config, private)
-        Reachable.private = IPAddr.new(private)
-        config.trigger.before(:up) do |trigger|
-          trigger.ruby { Vagrant::LXC::Action::FetchIpWithLxcInfo.prepend(Reachable) }
-        end
-        config.trigger.before(%i[up destroy]) do |trigger|
-          trigger.ruby { |_, machine| remove_leftover(machine) }
-        end
+    class Provider < Vagrant.plugin("2", :provider)
+      def initialize(machine)
+        @machine = machine
+      end
+
+      def action(name)
+        Actions.respond_to?(name) ? Actions.public_send(name) : nil
+      end
+
+      def state
+        name = @machine.id ? info.first.downcase : "not_created"
+        text = name.tr("_", " ")
+        Vagrant::MachineState.new(name.to_sym, text, "The container is #{text}.")
+      end
+
+      def ssh_info
+        _, host = info if @machine.id
+        host && { host: host, port: 22 }
+      end
+
+      # Has lxc.sh do something with the container; returns what it says.
+      def run(action, *arguments, input: "")
+        name = @machine.provider_config.container_name
+        program = [*Lxc.as_root, "sh", PROGRAM, action, name]
+        output, errors, status = Open3.capture3(*program, *arguments, stdin_data: input)
+        return output if status.success?
+
+        why = status.exitstatus == INTERRUPTED ? "Interrupted: run the same again." : errors.strip
+        raise Error, "The container #{name}: #{action} failed.\n#{why}"
+      end
+
+      def to_s
+        "lxc (#{@machine.id || 'no container'})"
       end
 
       private
 
-      def remove_leftover(machine)
-        name = machine.provider_config.container_name
-        return if machine.id || !machine.provider.driver.all_containers.include?(name)
-
-        left = Vagrant::LXC::Driver.new(name, privileged: machine.provider_config.privileged)
-        left.forced_halt unless left.state == :stopped
-        left.destroy
+      def info
+        run("info").split
       end
+    end
+
+    Class.new(Vagrant.plugin("2")) do
+      name "nochat-lxc"
+      config(:lxc, :provider) { Config }
+      provider(:lxc, parallel: true, defaultable: false) { Provider }
     end
   end
 end

@@ -4,7 +4,6 @@ require_relative "error"
 module NoChat
   # What to do where `vagrant up` can't work: Vagrant's own messages say only what is wrong.
   module Providers
-    PLUGINS = { "lxc" => "vagrant-lxc", "libvirt" => "vagrant-libvirt" }.freeze
     ALL = %w[docker lxc libvirt virtualbox openstack azure].freeze
 
     PORTS = 100 # Enough for the machines of one checkout.
@@ -27,11 +26,11 @@ module NoChat
 
         case name = wanted(arguments)
         when "docker" then check_docker
-        when *PLUGINS.keys then check_plugin(name)
+        when "lxc" then check_lxc(bridge)
+        when "libvirt" then check_libvirt
         when *ALL then nil
         else raise Error, "There is no provider #{name}; there are #{ALL.join(', ')}."
         end
-        check_bridge(bridge) if name == "lxc"
       end
 
       private
@@ -41,12 +40,11 @@ module NoChat
         text || ENV["VAGRANT_DEFAULT_PROVIDER"]
       end
 
-      def check_plugin(name)
-        return if Vagrant.plugin("2").manager.providers.to_hash.key?(name.to_sym)
+      def check_libvirt
+        return if Vagrant.plugin("2").manager.providers.key?(:libvirt)
 
-        plugin = PLUGINS[name]
-        raise Error, "The provider #{name} is a plugin that Vagrant does not have. Install it: " \
-                     "sudo apt-get install #{plugin}, or: vagrant plugin install #{plugin}"
+        raise Error, "The provider libvirt is a plugin that Vagrant does not have. Install it: sudo " \
+                     "apt-get install vagrant-libvirt, or: vagrant plugin install vagrant-libvirt"
       end
 
       def check_docker
@@ -63,7 +61,11 @@ module NoChat
                      "Or take another provider: vagrant up --provider=lxc"
       end
 
-      def check_bridge(bridge)
+      def check_lxc(bridge)
+        unless Vagrant::Util::Which.which("lxc-start")
+          raise Error, "LXC is not on this machine. Install it: sudo apt-get install lxc. " \
+                       "Or take another provider: vagrant up --provider=docker"
+        end
         return if Dir.exist?("/sys/class/net/#{bridge}")
 
         raise Error, "There is no bridge #{bridge} for LXC. Start it: sudo systemctl start " \

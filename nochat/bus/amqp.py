@@ -29,13 +29,24 @@ log = logging.getLogger(__name__)
 # for its store. `suspects.py` finds what crashes a service. Without a limit, RabbitMQ 4 has 20.
 DELIVERY_LIMIT = 1_000_000_000
 LONGEST_PAUSE = 5.0  # seconds between two attempts to reconnect
+QUESTIONS_EXPIRE = 24 * 3600 * 1000  # milliseconds without a service that consumes them
+
+
+def declaration(queue: Queue) -> dict[str, Any]:
+    """How a queue is declared: as a quorum queue, or as one of this connection alone.
+
+    RabbitMQ 4.3 refuses queues that are neither durable nor exclusive.
+    """
+    if queue.exclusive:
+        return {"exclusive": True, "arguments": {"x-queue-type": "classic"}}
+    return {"durable": True, "arguments": arguments(queue)}
 
 
 def arguments(queue: Queue) -> dict[str, Any]:
-    """The arguments that a queue is declared with."""
-    if not queue.durable:
-        return {}
+    """The arguments of a quorum queue."""
     given: dict[str, Any] = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
+    if not queue.durable:
+        return given | {"x-expires": QUESTIONS_EXPIRE}
     if queue != DEAD_LETTERS:
         given["x-dead-letter-exchange"] = DEAD
         given |= {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
@@ -221,10 +232,10 @@ class AmqpTransport:
 
     async def _declare(self, link: AmqpLink, queue: Queue) -> None:
         channel = link.channel
-        durable = {"durable": queue.durable, "exclusive": queue.exclusive}
+        if not (queue.durable or queue.exclusive):
+            await self._make_way(queue)
         try:
-            given = arguments(queue)
-            await link.call(channel.queue_declare, queue.name, arguments=given, **durable)
+            await link.call(channel.queue_declare, queue.name, **declaration(queue))
         except BusError as error:
             if "PRECONDITION_FAILED" not in str(error):
                 raise
@@ -235,6 +246,30 @@ class AmqpTransport:
             ) from None
         for binding in queue.bindings:
             await link.call(channel.queue_bind, queue.name, binding.exchange, binding.key)
+
+    async def _make_way(self, queue: Queue) -> None:
+        """Delete the transient queue that an older chat has left for the same questions.
+
+        Nobody waits for what is in it. A channel of its own, as RabbitMQ closes it where the queue
+        is another.
+
+        Raises:
+            BusError: an older chat still consumes it.
+        """
+        try:
+            async with self._linked() as link:
+                await link.call(link.channel.queue_declare, queue.name, **declaration(queue))
+        except BusError as error:
+            if "PRECONDITION_FAILED - inequivalent arg 'durable'" not in str(error):
+                raise
+            [older] = await self.depths([queue]) or [QueueState(queue.name, 0, 0)]
+            if older.consumers:
+                raise BusError(
+                    f"an older version of the chat still answers what goes to {queue.name!r}; "
+                    "stop it, then start this one again"
+                ) from None
+            async with self._linked() as link:
+                await link.call(link.channel.queue_delete, queue.name)
 
     async def _start(self, consumer: Consumer) -> None:
         link = await self._link()
@@ -253,7 +288,7 @@ class AmqpTransport:
                     method.delivery_tag,
                     body,
                     properties.reply_to or "",
-                    (properties.headers or {}).get("x-delivery-count", 0),
+                    returns(properties.headers or {}),
                 )
             ),
         )
@@ -325,6 +360,15 @@ class AmqpTransport:
                 log.exception("not yet")
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def returns(headers: dict[str, Any]) -> int:
+    """How often a message was delivered before and came back, for whatever reason.
+
+    From RabbitMQ 4.3 on, `x-delivery-count` leaves out what was given back by `basic.nack` or lost
+    with a node, and `x-acquired-count` has all.
+    """
+    return int(max(headers.get(name, 0) for name in ("x-acquired-count", "x-delivery-count")))
 
 
 async def _take(link: AmqpLink, queue: str, most: int) -> list[Held]:

@@ -15,8 +15,8 @@ from nochat.errors import BrokerDown, BusError, ConnectionLost, Unroutable
 from nochat.events import type_of
 
 PATIENCE = 5.0  # seconds that the broker may take to answer a declaration
-ATTEMPTS = "attempts."  # how the queues are named whose messages are the notes of `suspects.py`
-ATTEMPTS_EXPIRE = 24 * 3600 * 1000  # milliseconds without use
+ATTEMPTS = "crashes."  # how the queues are named whose messages are the notes of `suspects.py`
+OF_ATTEMPTS = {"x-queue-type": "quorum", "x-expires": 24 * 3600 * 1000}  # milliseconds without use
 REPLY_TO = "amq.rabbitmq.reply-to"  # RabbitMQ's "direct reply-to": no queue per asker
 
 
@@ -119,8 +119,8 @@ class AmqpLink:
             await note.done
 
     async def _declare_attempts(self, key: str) -> Any:
-        declare, expires = self.channel.queue_declare, {"x-expires": ATTEMPTS_EXPIRE}
-        return await self.call(declare, ATTEMPTS + key, durable=True, arguments=expires)
+        declare = self.channel.queue_declare
+        return await self.call(declare, ATTEMPTS + key, durable=True, arguments=OF_ATTEMPTS)
 
     def _properties(self, parcel: Parcel) -> BasicProperties:
         properties = BasicProperties(

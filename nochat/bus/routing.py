@@ -48,8 +48,8 @@ class Queue:
     Attributes:
         name: its name; an exclusive queue gets a name that no other has.
         bindings: what it takes.
-        durable: a quorum queue, whose messages outlive the broker; otherwise a classic one, in
-            memory.
+        durable: what is in it is handled whatever happens, or becomes a dead letter; otherwise it
+            is of use only while somebody waits for the answer.
         exclusive: of this connection alone, and gone with it.
         single: only one consumer is active, the others stand by (RabbitMQ's single active
             consumer), which keeps the order.

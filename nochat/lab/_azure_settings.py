@@ -26,6 +26,7 @@ OTHERS = {
     "AZURE_SSH_USERNAME": "admin_username",
     "AZURE_MANAGEMENT_ENDPOINT": "management_endpoint",
 }
+IMAGE = "Debian:debian-{0}:{0}-gen2:latest"
 
 
 class SettingsError(ValueError):
@@ -62,7 +63,7 @@ class Settings:
     resource_group_name: str = "nochat"
     location: str = "westeurope"
     vm_size: str = "Standard_B2s"
-    vm_image_urn: str = "Debian:debian-12:12-gen2:latest"
+    vm_image_urn: str = IMAGE.format("13")
     tcp_endpoints: str = ""
     ssh_from: str = ""
     shutdown: str = "2200"
@@ -83,6 +84,7 @@ class Settings:
         if missing := [name for name in NEEDED if name not in given]:
             raise SettingsError(f"not set: {', '.join(missing)}. docs/machines.md says whence.")
         values = {key: given[name] for name, key in {**NEEDED, **OTHERS}.items() if name in given}
+        values.setdefault("vm_image_urn", IMAGE.format(given.get("NOCHAT_DEBIAN", "13")))
         values["vm_name"] = "-".join(filter(None, [given.get("AZURE_VM_NAME"), machine]))
         if ports := MACHINES[machine]:
             values["tcp_endpoints"] = given.get("AZURE_TCP_ENDPOINTS", ports)

@@ -47,6 +47,8 @@ class Following:
         try:
             event = json.loads(line)
         except ValueError:
+            event = None
+        if not isinstance(event, dict):  # A warning shows lines of a file, with their numbers.
             self.said.append(ANSI.sub("", line))
             return
         kind, data = event["event"], event.get("event_data", {})

@@ -19,7 +19,7 @@ from typing import Any, Self
 from docker.client import DockerClient
 from docker.models.containers import Container
 
-from nochat import proxies
+from nochat import __version__, proxies
 from nochat.keeper import Kept, free_port, listens, when_gone
 from nochat.lab import servers
 from nochat.lab._board import Board
@@ -227,7 +227,7 @@ def build(tag: str = "nochat", *, target: str = "chat", quiet: bool = False) -> 
     """
     servers.docker(quiet=quiet)
     command = ["docker", "build", "--progress=plain", "--file=docker/Dockerfile"]
-    command += [f"--target={target}", f"--tag={tag}"]
+    command += [f"--target={target}", f"--tag={tag}", f"--build-arg=VERSION={__version__}"]
     if base := os.environ.get("BASE_IMAGE"):
         command.append(f"--build-arg=BASE_IMAGE={base}")
     if authority := os.environ.get("BUILD_CA"):

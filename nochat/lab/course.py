@@ -3,14 +3,17 @@
 import argparse
 import logging
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import nochat
-from nochat.lab import _parameters
+from nochat.lab import _parameters, servers, surroundings
 from nochat.lab._parameters import CourseError
-from nochat.lab.notebook import CELL_SECONDS, EXECUTED, Result, quiet, run
+from nochat.lab.machines import find_root
+from nochat.lab.notebook import CELL_SECONDS, EXECUTED, Result, missing, needs, quiet, run
+from nochat.lab.servers import NotAnswering
 
 __all__ = ["CourseError", "Result", "main", "run"]
 
@@ -51,6 +54,19 @@ def is_good(result: Result) -> bool:
     if result.outcome == "unable":
         return os.environ.get("NOCHAT_REQUIRE_ALL") != "1"
     return result.outcome == "passed"
+
+
+def make_images() -> None:
+    """Make what machines and containers start from out of Debian's packages, for all notebooks.
+
+    Raises:
+        Missing: Docker is not installed.
+        NotAnswering: Docker's engine can't be used.
+        CourseError: an image can't be made; why is printed.
+    """
+    servers.docker()  # a private one stays, with what it is given, as long as this process
+    if subprocess.run([find_root() / "tools" / "box", "docker", "python"], check=False).returncode:
+        raise CourseError("The images can't be made. `make box` and `make base-image` do the same.")
 
 
 def explain(result: Result) -> str:
@@ -98,6 +114,8 @@ def run_all(options: argparse.Namespace) -> list[Result]:
         parameters = {path: _parameters.read(path, texts) for path in paths}
     if options.stale:
         paths = [path for path in paths if is_stale(path, options.out)]
+    if surroundings.is_offline() and any("docker" in needs(it) and not missing(it) for it in paths):
+        make_images()
     results = []
     for number, path in enumerate(paths, 1):
         print(f"{path.stem} ({number} of {len(paths)})", flush=True)
@@ -120,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     try:
         results = run_all(parse(arguments))
-    except CourseError as error:
+    except (CourseError, NotAnswering) as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -30,9 +30,11 @@ from nochat.lab._commands import compose, environment, run
 from nochat.lab.machines import Farm, find_root
 from nochat.lab.provision import Run
 from nochat.lab.servers import Registry
+from nochat.lab.servers._registry import HUB
 
 CHAT, DATABASE = "containers-host", "database-host"
 FILES = ["compose.yaml", "compose.tls.yaml"]
+BOT_IMAGE = "nochat-bot"
 NOT_THERE = ("mariadb", "prometheus")  # MariaDB is on the other machine
 VARIABLE = re.compile(r"\$\{(\w+):-")
 DUMP, COPY = "users.sql.gz", "replica.tar"  # the files of a backup
@@ -95,13 +97,19 @@ def key_pair(path: Path) -> Path:
     return public
 
 
-def build(*, quiet: bool = False) -> None:
+def build(*, bot: bool = False, quiet: bool = False) -> None:
     """Build the chat's image, and those of its servers where COMPOSE_FILE says to build them.
+
+    Args:
+        bot: also the bot's image, for `stack_profiles: [bot]`.
+        quiet: print nothing.
 
     Raises:
         ContainersError: a build fails; with the end of what it said.
     """
     containers.build(quiet=quiet)
+    if bot:
+        containers.build(BOT_IMAGE, target="bot", quiet=quiet)
     if servers := _built():
         with Board(quiet) as board:
             board.say("servers", f"builds {', '.join(servers)}")
@@ -110,11 +118,12 @@ def build(*, quiet: bool = False) -> None:
             board.say("servers", "are built")
 
 
-def push(registry: Registry, *, quiet: bool = False) -> dict[str, str]:
+def push(registry: Registry, *, bot: bool = False, quiet: bool = False) -> dict[str, str]:
     """Bring what was built to a registry, for machines to fetch.
 
     Args:
         registry: that the engine here trusts.
+        bot: also the bot's image.
         quiet: print nothing.
 
     Returns:
@@ -126,6 +135,7 @@ def push(registry: Registry, *, quiet: bool = False) -> dict[str, str]:
         ContainersError: an image can't be pushed.
     """
     local = {"CHAT_IMAGE": "nochat", **_built_images()}
+    local |= {"BOT_IMAGE": BOT_IMAGE} if bot else {}
     with tempfile.TemporaryDirectory() as config, Board(quiet) as board:
         registry.login(Path(config))
 
@@ -137,7 +147,7 @@ def push(registry: Registry, *, quiet: bool = False) -> dict[str, str]:
             digests: list[str] = containers.client().images.get(tag).attrs["RepoDigests"]
             run(["docker", "rmi", tag], environment())
             board.say(name, "is in the registry")
-            return next(it for it in digests if it.startswith(f"{tag}@"))
+            return _by_digest(tag, digests)
 
         with ThreadPoolExecutor(2) as pool:
             return dict(zip(local, pool.map(send, local.values()), strict=True))
@@ -233,6 +243,16 @@ def _in_backup(folder: Path) -> dict[str, str]:
     if not given:
         raise FileNotFoundError(f"no backup is in {folder}: expected {DUMP} or {COPY} there")
     return given
+
+
+def _by_digest(image: str, digests: Sequence[str]) -> str:
+    """The name by digest that an engine gave to an image which it has pushed.
+
+    Of the names that an image has in several registries, it is the one in the image's own; Docker
+    leaves out the host of its own registry, Docker Hub.
+    """
+    name = image.removeprefix(f"{HUB}/")
+    return next(it for it in digests if it.rpartition("@")[0] == name)
 
 
 def _certificate(names: Sequence[str]) -> Path:

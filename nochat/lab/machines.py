@@ -35,7 +35,7 @@ __all__ = ["Farm", "MachinesError", "Tunnel", "find_root", "up"]
 # What must be on this computer for a provider.
 NEEDS: dict[str, tuple[str, ...]] = {
     "docker": (),  # `servers.docker` says it better
-    "lxc": ("lxc", "vagrant-lxc"),
+    "lxc": ("lxc",),
     "libvirt": ("vagrant-libvirt",),
     "virtualbox": (),
     "openstack": (),

@@ -80,11 +80,15 @@ def run(
         return _execute(path, out_dir.resolve(), dict(parameters or {}), timeout, progress)
 
 
+def needs(path: Path) -> list[str]:
+    """The programs that a notebook asks for in its metadata."""
+    return list(_read(path).metadata.get("nochat", {}).get("needs", []))
+
+
 def missing(path: Path) -> str:
-    """Why this machine can't run a notebook, by the `needs` of its metadata; empty if it can."""
-    needs = _read(path).metadata.get("nochat", {}).get("needs", [])
+    """Why this machine can't run a notebook, by what it needs; empty if it can."""
     reasons = []
-    for need in needs:
+    for need in needs(path):
         try:
             doctor.require(need)
         except doctor.Missing as error:

@@ -71,7 +71,7 @@ async def show(
     address = f"{url}/{path}" if path else url
     if os.environ.get("NOCHAT_COURSE") != "1":
         return _display(HTML, _link(address) + _tunnel(url) + _frame(address, height))
-    _display(HTML, _link(address))
+    _display(HTML, _past(address))
     try:
         picture = await _picture(url, height, path, visitor, certificate)
     except doctor.Missing as error:
@@ -87,6 +87,12 @@ def _display(kind: Callable[..., Any], *content: Any, **options: Any) -> None:
 def _link(url: str) -> str:
     address = html.escape(url)
     return f'<p>The page: <a href="{address}" target="_blank">{address}</a></p>'
+
+
+def _past(url: str) -> str:
+    """Where a page was that is gone when somebody reads of it: on the site, below `notebooks/`."""
+    again = '<a href="../index.html#two-commands">start it yourself</a>'
+    return f"<p>The page, as it was at <code>{html.escape(url)}</code>; {again}:</p>"
 
 
 def _frame(url: str, height: int) -> str:

@@ -35,7 +35,8 @@ ANSIBLE, PLAIN_ANSIBLE = ROOT / "playbooks" / "ansible.cfg", HERE / "ansible.cfg
 MACHINES = "198.18.0.0/15"
 ELSEWHERE = "203.0.113.1"  # nobody's: only the way to it is looked up
 
-# Settings of what we start, which would change what it does: all with these beginnings,
+# Settings of what we start, which would change what it does: all with these beginnings. With one of
+# them, which many images for containers set, each process would compile all that it imports.
 OF_OTHERS = ("ANSIBLE_", "BUNDLE_", "ERL_", "GEM_", "LC_", "PERL", "PYTHON", "RUBY")
 # and these. What names folders, credentials or a proxy is the user's to choose, and stays.
 FURTHER = {
@@ -48,8 +49,17 @@ FURTHER = {
 }
 KEPT = {
     "ANSIBLE_HOSTS",  # of playbooks/inventory.py
-    *("PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED"),
+    *("PYTHONFAULTHANDLER", "PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED"),
 }
+# With NOCHAT_OFFLINE, no image and no box is fetched: `make box`, `make base-image` and `make
+# course` make these of Debian's packages. Each can be set by itself, too.
+OFFLINE = {
+    "BASE_IMAGE": "nochat/python",
+    "COMPOSE_FILE": "docker/compose.yaml:docker/compose.offline.yaml",
+    "NOCHAT_MACHINE_BASE": "nochat/debian",
+    "NOCHAT_MACHINE_BOX": "nochat/debian",
+}
+AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")  # of this computer; Debian's, and its own
 OF_TLS = {"DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"}
 LOCALES = ("C.UTF-8", "C.utf8", "en_US.UTF-8")  # the last one for macOS
 
@@ -70,6 +80,8 @@ def settle(environ: MutableMapping[str, str] = os.environ) -> None:
     environ.update(_user(environ))
     proxies.exempt(environ, MACHINES, own_address())
     _spare_other_containers(environ)
+    if is_offline(environ):
+        _name_what_is_made_here(environ)
     forget_tls(environ)
     if environ is os.environ:
         tempfile.tempdir = None  # it is asked for again
@@ -85,6 +97,11 @@ def of_vagrant(environ: Mapping[str, str], root: Path) -> dict[str, str]:
     """Return an environment in which Vagrant takes the Vagrantfile of this folder, and no other."""
     ours = {name: value for name, value in environ.items() if name != "VAGRANT_VAGRANTFILE"}
     return ours | {"VAGRANT_CWD": str(root)}
+
+
+def is_offline(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether images and boxes are to be made of Debian's packages, as `NOCHAT_OFFLINE` says."""
+    return bool(environ.get("NOCHAT_OFFLINE"))
 
 
 def forget_tls(environ: MutableMapping[str, str]) -> None:
@@ -207,6 +224,14 @@ def _spare_other_containers(environ: MutableMapping[str, str]) -> None:
     if not all((ROOT / it).resolve().is_relative_to(ROOT / "docker") for it in files if it):
         for name in [it for it in environ if it.startswith("COMPOSE_")]:
             del environ[name]
+
+
+def _name_what_is_made_here(environ: MutableMapping[str, str]) -> None:
+    release = "-12" if environ.get("NOCHAT_DEBIAN") == "12" else ""  # as tools/box names them
+    made = OFFLINE | ({"BUILD_CA": str(AUTHORITIES)} if AUTHORITIES.exists() else {})
+    for name, value in made.items():
+        ending = release if value.startswith("nochat/") else ""
+        environ[name] = environ.get(name) or value + ending
 
 
 def _can_write(path: str | Path) -> bool:

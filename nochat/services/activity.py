@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, get_args
 
 from nochat import embedded
 from nochat.events import (
-    AccountDeleted,
+    AccountEvent,
     Event,
     LogEntry,
     RoomRead,
@@ -15,12 +15,14 @@ from nochat.events import (
     UserNotified,
 )
 from nochat.requests import (
+    AccountEntries,
     AllRooms,
     FindMessages,
     FindRooms,
     Found,
     FoundMessages,
     FoundRooms,
+    GetAccountEvents,
     GetAllRooms,
     GetHistory,
     GetRecords,
@@ -59,7 +61,7 @@ async def store(context: Context) -> AsyncIterator["ActivityStore"]:
         ActivityStore.opened(url) as store,
     ):
         await store.check_complete()
-        async with store.reindexing():
+        async with store.reindexing(), store.forgetting(context.settings.log_days):
             yield store
 
 
@@ -69,7 +71,7 @@ async def store(context: Context) -> AsyncIterator["ActivityStore"]:
     UserConnected,
     UserDisconnected,
     UserNotified,
-    AccountDeleted,
+    *get_args(AccountEvent),
     many=True,
 )
 async def record(events: list[Event], context: Context) -> None:
@@ -138,6 +140,13 @@ async def traces(request: GetTraces, context: Context) -> Traces:
 async def records(request: GetRecords, context: Context) -> Records:
     """Give a page of what is stored of one user."""
     found: Records = await context.resource.records(request)
+    return found
+
+
+@service.on(GetAccountEvents)
+async def account_events(request: GetAccountEvents, context: Context) -> AccountEntries:
+    """Say what became of accounts."""
+    found: AccountEntries = await context.resource.account_events(request)
     return found
 
 

@@ -7,6 +7,7 @@ at a time, and another takes over when it dies. What a controller knows of a roo
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from nochat.bus import Queue
 from nochat.bus.routing import route
@@ -33,17 +34,21 @@ from nochat.events import (
     React,
     SendMessage,
     SessionsEnded,
+    TokenMade,
+    TokenRevoked,
     UserLoggedIn,
     UserLoggedOut,
     UserRegistered,
     caused_by,
 )
+from nochat.refused import Refused
 from nochat.requests import (
     Accounts,
     ChangeAccount,
     ChangePassword,
     CloseSession,
     CloseSessions,
+    CreateToken,
     CreateUser,
     DeleteAccount,
     EndSessions,
@@ -54,16 +59,20 @@ from nochat.requests import (
     History,
     LogIn,
     LogOut,
+    MakeToken,
     MessageKey,
     OpenSession,
     RegisterUser,
     Removal,
     RemoveAccount,
+    RemoveToken,
+    RevokeToken,
     RoomState,
     Said,
     Session,
     SetAccount,
     SetPassword,
+    Tokens,
 )
 from nochat.room import Room
 from nochat.service import Context, Service
@@ -79,17 +88,24 @@ service = Service("controller")
 Rooms = dict[str, dict[str, Room]]
 
 
+class Known(NamedTuple):
+    """What a controller remembers: the rooms, and how often log-ins were refused."""
+
+    rooms: Rooms
+    refused: Refused
+
+
 @service.resource
 @asynccontextmanager
-async def rooms(context: Context) -> AsyncIterator[Rooms]:
+async def known(context: Context) -> AsyncIterator[Known]:
     """Know no room at first."""
-    yield {queue.name: {} for queue in service.queues(context.settings)}
+    yield Known({queue.name: {} for queue in service.queues(context.settings)}, Refused())
 
 
 @service.fresh
-def forget(rooms: Rooms, queue: Queue) -> None:
+def forget(known: Known, queue: Queue) -> None:
     """Forget the rooms of a queue: another controller may have decided meanwhile."""
-    rooms[queue.name].clear()
+    known.rooms[queue.name].clear()
 
 
 @service.on(
@@ -110,8 +126,8 @@ def forget(rooms: Rooms, queue: Queue) -> None:
 )
 async def decide(commands: list[Command], context: Context) -> list[Event]:
     """Decide in the order of the queue, and publish what happened in that order."""
-    by_queue: Rooms = context.resource
-    rooms = by_queue[route(commands[0], context.settings.shards).key]
+    known: Known = context.resource
+    rooms = known.rooms[route(commands[0], context.settings.shards).key]
     await _learn(rooms, {command.room for command in commands}, context)
     await _recall(rooms, commands, context)
     happened: list[Event] = []
@@ -171,7 +187,9 @@ async def log_in(request: LogIn, context: Context) -> list[Envelope]:
     asked = OpenSession(user=request.user, password=request.password, browser=request.browser)
     session: Session = await context.bus.request(asked)
     if not session.user:
-        return [LogInFailed(user=session.account), session]
+        unsaid = context.resource.refused.note(session.account)
+        refused = [] if unsaid is None else [LogInFailed(user=session.account, unsaid=unsaid)]
+        return [*refused, session]
     return [UserLoggedIn(user=session.user), session]
 
 
@@ -189,7 +207,27 @@ async def end_sessions(request: EndSessions, context: Context) -> list[Envelope]
     """End other sessions of a user, or one."""
     asked = CloseSessions(token=request.token, session=request.session)
     session: Session = await context.bus.request(asked)
-    return [*_ended(session.user, session.ended, "from another session"), session]
+    ended = _ended(session.user, session.ended, "from another session")
+    out = [UserLoggedOut(user=session.user)] if ended else []
+    return [*out, *ended, session]
+
+
+@service.on(MakeToken)
+async def make_token(request: MakeToken, context: Context) -> list[Envelope]:
+    """Make a token for a user's own program."""
+    asked = CreateToken(
+        token=request.token, password=request.password, name=request.name, days=request.days
+    )
+    tokens: Tokens = await context.bus.request(asked)
+    return [TokenMade(user=tokens.user, name=request.name), tokens]
+
+
+@service.on(RevokeToken)
+async def revoke_token(request: RevokeToken, context: Context) -> list[Envelope]:
+    """End a token."""
+    asked = RemoveToken(token=request.token, which=request.which)
+    tokens: Tokens = await context.bus.request(asked)
+    return [TokenRevoked(user=tokens.user, name=tokens.tokens[0].name), tokens]
 
 
 @service.on(DeleteAccount)

@@ -52,7 +52,7 @@ async def copy(context: Context) -> AsyncIterator["Journal | SecondStore"]:
     from nochat.stores.second import SecondStore
 
     async with AsyncExitStack() as stack:
-        yield SecondStore(url, stack)
+        yield SecondStore(url, stack, context.settings.log_days)
 
 
 def _product(url: str) -> str:

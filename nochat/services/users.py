@@ -13,27 +13,34 @@ from nochat.requests import (
     Accounts,
     CloseSession,
     CloseSessions,
+    CreateToken,
     CreateUser,
     FindUser,
     GetAccounts,
     GetSessions,
+    GetTokens,
     GetTraces,
     KeepSessions,
     OpenSession,
     Over,
     Removal,
     RemoveAccount,
+    RemoveToken,
     Session,
     Sessions,
     SetAccount,
     SetPassword,
+    TokenInfo,
+    Tokens,
     Traces,
     WhoIs,
+    WhoseToken,
 )
 from nochat.service import Context, Service
 from nochat.settings import Settings
 
 if TYPE_CHECKING:
+    from nochat.stores.tokens import Tokens as TokenStore
     from nochat.stores.users import UserStore
 
 service = Service("users")
@@ -50,6 +57,7 @@ class Users(NamedTuple):
     """The database, and the threads that hash passwords: 64 MiB for each at a time."""
 
     store: "UserStore"
+    tokens: "TokenStore"
     hashing: BoundedPool
 
 
@@ -58,6 +66,7 @@ class Users(NamedTuple):
 async def users(context: Context) -> AsyncIterator[Users]:
     """The database, brought up to date first."""
     # Here, not above: the other services read this module too, but only for its queues.
+    from nochat.stores.tokens import Tokens as TokenStore
     from nochat.stores.users import UserStore
 
     settings = context.settings
@@ -68,7 +77,7 @@ async def users(context: Context) -> AsyncIterator[Users]:
         background = Background()
         background.start(deletions.carry_on(store, context.bus))
         try:
-            yield Users(store, hashing)
+            yield Users(store, TokenStore(store), hashing)
         finally:
             background.cancel()
 
@@ -131,6 +140,36 @@ async def erase(event: AccountDeleted, context: Context) -> list[EraseUser]:
 async def who_is(request: WhoIs, context: Context) -> Session:
     """Say whose session it is."""
     session: Session = await to_thread(context.resource.store.session, request.token)
+    return session
+
+
+@service.on(CreateToken)
+async def create_token(request: CreateToken, context: Context) -> Tokens:
+    """Store a token."""
+    users: Users = context.resource
+    asked = request.token, request.password, request.name, request.days
+    token, info, user = await users.hashing.run(users.tokens.make, *asked)
+    return Tokens(user=user, token=token, tokens=[info])
+
+
+@service.on(RemoveToken)
+async def remove_token(request: RemoveToken, context: Context) -> Tokens:
+    """Remove a token; says whose it was, and what they called it."""
+    user, name = await to_thread(context.resource.tokens.revoke, request.token, request.which)
+    gone = TokenInfo(token=request.which, name=name, created=0.0, expires=0.0)
+    return Tokens(user=user, tokens=[gone])
+
+
+@service.on(GetTokens)
+async def tokens(request: GetTokens, context: Context) -> Tokens:
+    """List a user's tokens."""
+    return Tokens(tokens=await to_thread(context.resource.tokens.all, request.token))
+
+
+@service.on(WhoseToken)
+async def whose_token(request: WhoseToken, context: Context) -> Session:
+    """Say whose token it is."""
+    session: Session = await to_thread(context.resource.tokens.whose, request.token)
     return session
 
 

@@ -19,9 +19,10 @@ from starlette.routing import Route
 from nochat import management, openapi, origin
 from nochat.account import OwnAccount
 from nochat.bus import Bus
-from nochat.events import Count, Moment, Password, Role, ServiceReported
+from nochat.events import CommandRejected, Count, Moment, Password, Role, ServiceReported
 from nochat.incoming import AskedName, Incoming, NewName
 from nochat.origin import Origin, further_origins, gateway_origin
+from nochat.own_tokens import OwnTokens
 from nochat.pages import Pages
 from nochat.passwords import WEAK, is_weak
 from nochat.requests import (
@@ -45,6 +46,7 @@ from nochat.rest import (
     reply,
     routes,
 )
+from nochat.room_calls import RoomCalls
 from nochat.service import Context, Service
 from nochat.settings import Settings
 from nochat.text import identity
@@ -134,6 +136,7 @@ class Web:
     Attributes:
         app: what the server serves.
         openapi: the document of its calls.
+        rooms: the calls of users' own programs.
     """
 
     def __init__(self, bus: Bus, settings: Settings) -> None:
@@ -147,7 +150,9 @@ class Web:
         reserved = [*settings.reserved.split(","), settings.bot_name]
         self._reserved = {identity(name.strip()) for name in reserved}
         own = OwnAccount(settings, self._attempts)
-        calls = [*self._calls(), *own.calls, *management.CALLS]
+        self.rooms = RoomCalls(settings)
+        calls = [*self._calls(), *own.calls, *OwnTokens(self._attempts).calls]
+        calls += [*self.rooms.calls, *management.CALLS]
         self.openapi = openapi.document(calls)
         self.app = Starlette(
             routes=[
@@ -259,6 +264,12 @@ async def web(context: Context) -> AsyncIterator[Web]:
 async def watch(event: ServiceReported, context: Context) -> None:
     """Keep what the services say of themselves, for the management."""
     context.resource.shared.watch.heard(event)
+
+
+@service.on(CommandRejected)
+async def refuse(event: CommandRejected, context: Context) -> None:
+    """Tell whoever waits for it that a message was refused."""
+    context.resource.rooms.rejected(event)
 
 
 async def _check(password: str, user: str) -> None:

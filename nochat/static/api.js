@@ -12,6 +12,9 @@ export const changePassword = (old, next) => call("api/password", { old, new: ne
 export const sessions = () => call("api/sessions");
 export const endSession = (session) => call(`api/sessions/${session}/end`, {});
 export const endOtherSessions = () => call("api/sessions/end-others", {});
+export const tokens = () => call("api/tokens");
+export const makeToken = (name, days, password) => call("api/tokens", { name, days, password });
+export const revokeToken = (token) => call(`api/tokens/${token}/revoke`, {});
 export const deleteAccount = (password) => call("api/account/delete", { password });
 
 /** All that the chat stores of this user, as a file. */

@@ -31,6 +31,7 @@ import { afterPress } from "./view/press.js";
 import { Rooms } from "./view/rooms.js";
 import { Search } from "./view/search.js";
 import { Settings } from "./view/settings.js";
+import { Tokens } from "./view/tokens.js";
 import { Whom } from "./view/whom.js";
 import { nameOf, speak, words } from "./words.js";
 
@@ -94,8 +95,9 @@ const account = new Account({
   take: api.takeData,
   remove: deleteAccount,
 });
+const tokens = new Tokens({ list: api.tokens, make: api.makeToken, revoke: api.revokeToken });
 const settings = new Settings({
-  opened: () => account.show(),
+  opened: () => Promise.all([account.show(), tokens.show()]),
   speak: translate,
   change: api.changePassword,
   leave: logOut,

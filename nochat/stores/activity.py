@@ -2,7 +2,8 @@
 
 Collections: `log` (one document per room event, unique by room and position, and by sender and
 client id), `rooms` (title, members, last position), `reads`, `mentions`,
-`connections`. A message's document shows what became of it: what was deleted is gone.
+`connections`, `account_events`. A message's document shows what became of it: what was deleted is
+gone.
 """
 
 import asyncio
@@ -19,10 +20,12 @@ from pymongo.errors import BulkWriteError, InvalidURI, PyMongoError
 from nochat.errors import Fatal, NochatError, RequestFailed
 from nochat.events import Event, UserErased
 from nochat.requests import (
+    AccountEntries,
     AllRooms,
     FindRooms,
     Found,
     FoundRooms,
+    GetAccountEvents,
     GetRecords,
     History,
     MessageKey,
@@ -36,7 +39,7 @@ from nochat.requests import (
     Trends,
 )
 from nochat.room import REMEMBERED
-from nochat.stores import analytics, documents, records, reindex
+from nochat.stores import account_events, analytics, documents, records, reindex
 from nochat.stores.erasures import erase
 from nochat.stores.mongodb import DUPLICATE_KEY, answering, client
 from nochat.stores.portions import OutOfTime, portions
@@ -110,10 +113,15 @@ class ActivityStore:
             await self._db[collection].create_index(keys)
             await self._db[collection].create_index("user")
         await self._db["rooms"].create_index("room")  # not every server finds a range of `_id`
+        await account_events.index(self._db)
 
     def reindexing(self) -> AbstractAsyncContextManager[asyncio.Task[None]]:
         """Bring older messages up to date in the background, until the block ends."""
         return reindex.reindexing(self._db)
+
+    def forgetting(self, days: float) -> AbstractAsyncContextManager[None]:
+        """Delete in the background what the log has had for so many days, until the block ends."""
+        return account_events.forgetting(self._db, days)
 
     async def check_complete(self) -> None:
         """See that nobody builds on a store that a restore has left half full.
@@ -225,14 +233,18 @@ class ActivityStore:
 
     async def find(self, wanted: Iterable[MessageKey]) -> list[MessageKey]:
         """Those messages that the log has, by their room, sender and the sender's own id."""
+        theirs: dict[tuple[str, str], dict[str, MessageKey]] = {}
+        for key in wanted:
+            theirs.setdefault((key.room, key.sender), {})[key.client_id] = key
         found = []
         async with answering():
-            for key in wanted:
-                query = {name: {"$eq": value} for name, value in key._asdict().items()}
-                there = await self._db["log"].find_one(query, {"client_id": 1})
-                # Compared once more: of some texts a server reads a part.
-                if there and there["client_id"] == key.client_id:
-                    found.append(key)
+            for (room, sender), keys in theirs.items():
+                whose = {"room": {"$eq": room}, "sender": {"$eq": sender}}
+                query = whose | {"client_id": {"$in": [*keys]}}
+                async for there in self._db["log"].find(query, {"client_id": 1}):
+                    # Compared once more: of some texts a server reads a part.
+                    if known := keys.get(there["client_id"]):
+                        found.append(known)
         return found
 
     async def all_rooms(self, text: str = "", after: str = "", limit: int = 50) -> AllRooms:
@@ -263,7 +275,8 @@ class ActivityStore:
         """
         query["deleted"] = {"$exists": False}
         if text:
-            query["sought"] = {"$regex": re.escape(searchable(text))}
+            pattern = re.escape(searchable(text)).replace("\0", r"\x00")  # as it is, it is refused
+            query["sought"] = {"$regex": pattern}
         rooms, found = self._db["rooms"], list[dict[str, Any]]()
         try:
             async with answering():
@@ -419,6 +432,11 @@ class ActivityStore:
             found = await cursor.limit(asked.limit).to_list()
         last = found[-1][order] if len(found) == asked.limit else None
         return Records(records=[shown(each) for each in found], after=last)
+
+    async def account_events(self, asked: GetAccountEvents) -> AccountEntries:
+        """What became of accounts, the newest first."""
+        async with answering():
+            return await account_events.find(self._db, asked)
 
     async def trends(self, since: float, limit: int) -> Trends:
         """What people do in public rooms since a time (seconds since 1970)."""

@@ -14,6 +14,7 @@ from nochat.emoji import one_spelling
 from nochat.events import (
     LOBBY,
     AccountDeleted,
+    AccountEvent,
     Action,
     Change,
     Event,
@@ -42,6 +43,7 @@ from nochat.terms import searchable, terms, topics
 MESSAGE = type_of(MessageSent)
 EDIT = type_of(MessageEdited)
 CHANGES = [type_of(kind) for kind in (*get_args(Change), UserErased)]
+ACCOUNT_EVENTS = "account_events"
 NAMED = ("user", "invitee", "member")  # where an entry that is no message has a user's name
 
 
@@ -83,6 +85,8 @@ def writes(event: Event) -> Iterable[tuple[str, Any]]:
             document["user"] = event.deleted_as
         case AccountDeleted():
             yield from _erasures(event)
+    if isinstance(event, AccountEvent):
+        yield ACCOUNT_EVENTS, InsertOne(_account_event(event))
     if isinstance(event, RoomEvent):
         yield "log", InsertOne(document)
         for change in _changes(event):
@@ -103,6 +107,22 @@ def _erasures(event: AccountDeleted) -> Iterable[tuple[str, Any]]:
     yield "mentions", DeleteMany({"user": exactly})
     yield "mentions", UpdateMany({"sender": exactly}, {"$set": {"sender": event.deleted_as}})
     yield "connections", DeleteMany({"user": exactly})
+    yield ACCOUNT_EVENTS, DeleteMany({"user": exactly})
+    yield ACCOUNT_EVENTS, UpdateMany({"by": exactly}, {"$set": {"by": event.deleted_as}})
+
+
+def _account_event(event: AccountEvent) -> dict[str, Any]:
+    """An event of an account; `mark` puts them all in order of time."""
+    document: dict[str, Any] = msgspec.to_builtins(event)
+    document["_id"] = document.pop("id")
+    if isinstance(event, AccountDeleted):  # said again and again, and stored once
+        document["_id"] = document["user"] = document.pop("deleted_as")
+    return document | {"mark": mark(event.at, document["_id"])}
+
+
+def mark(at: float, end: str = "") -> str:
+    """What follows, as text, whatever is earlier; `end` tells apart what is of the same time."""
+    return f"{at:019.6f} {end}"
 
 
 def _changes(event: RoomEvent) -> list[UpdateOne]:

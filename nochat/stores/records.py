@@ -13,6 +13,7 @@ COLLECTIONS = {
     "reads": "reads",
     "mentions": "mentions",
     "connections": "connections",
+    "account_events": documents.ACCOUNT_EVENTS,
 }
 FIELDS = {
     "messages": ("room", "position", "at", "text", "reply_to", "edited", "deleted"),
@@ -20,6 +21,8 @@ FIELDS = {
     # Not who wrote it, nor what: that is somebody else's.
     "mentions": ("room", "position", "at", "reason"),
     "connections": ("type", "at", "seconds"),
+    # Not by whom: that is somebody else.
+    "account_events": ("type", "at", "role", "banned", "name", "unsaid"),
 }
 
 
@@ -32,6 +35,9 @@ def of(asked: GetRecords) -> tuple[Document, str, Callable[[Document], Document]
     if asked.kind == "connections":
         after = {"at": {"$gt": asked.after or 0.0}}
         return {"user": asked.user} | after, "at", _shown(asked.kind)
+    if asked.kind == "account_events":
+        after = {"mark": {"$gt": asked.after or ""}}
+        return {"user": {"$eq": asked.user}} | after, "mark", _shown(asked.kind)
     mine = documents.of_user(asked.user)
     query = {"user": {"$eq": asked.user}, "_id": mine | {"$gt": asked.after or mine["$gt"]}}
     return query, "_id", _shown(asked.kind)

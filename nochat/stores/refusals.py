@@ -11,7 +11,7 @@ from nochat.errors import NochatError, RequestFailed, Unavailable
 CHECK = "is it running, and is NOCHAT_USERS_URL right?"
 
 # MariaDB's and MySQL's numbers.
-BUSY = {1205, 1213, 1040, 1203, 1226}
+BUSY = {1020, 1205, 1213, 1040, 1203, 1226}
 FULL = {3, 1021, 1114, 1041, 1037}
 READ_ONLY = {1290, 1836, 1792}
 DENIED = {1044, 1045, 1049, 1129, 1130, 1142, 1143, 1227, 1370, 1698}

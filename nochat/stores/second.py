@@ -13,10 +13,11 @@ class SecondStore:
     Args:
         url: its `mongodb://` URL.
         stack: what closes it.
+        days: that the log of accounts and connections is kept; 0: for good.
     """
 
-    def __init__(self, url: str, stack: AsyncExitStack) -> None:
-        self._url, self._stack = url, stack
+    def __init__(self, url: str, stack: AsyncExitStack, days: float = 0) -> None:
+        self._url, self._stack, self._days = url, stack, days
         self._store: ActivityStore | None = None
 
     async def record(self, events: list[Event]) -> None:
@@ -29,6 +30,7 @@ class SecondStore:
             if self._store is None:
                 opening = ActivityStore.opened(self._url)
                 self._store = await self._stack.enter_async_context(opening)
+                await self._stack.enter_async_context(self._store.forgetting(self._days))
             await self._store.record(events)
         except Unavailable as error:
             raise Unavailable(f"the second MongoDB, in NOCHAT_REPLICA_URL: {error}") from None

@@ -32,6 +32,7 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    Update,
     and_,
     create_engine,
     delete,
@@ -67,6 +68,12 @@ def exact(length: int) -> String:
     return String(length).with_variant(mariadb, "mysql", "mariadb")
 
 
+# From 11.6.2 on, MariaDB refuses a write (error 1020) where another was committed since this
+# transaction has read; before, and for MySQL, it goes by what is committed. Ours count on that.
+WRITE_BY_WHAT_IS_COMMITTED = (
+    "SET @nothing = 0 /*M!110602 , SESSION innodb_snapshot_isolation = OFF */"
+)
+
 NOTED_EVERY = 300.0  # seconds: a session in use costs a write no more often
 
 # How the `folded` of an account begins whose name has come to mean another's (migration 0003): no
@@ -98,6 +105,19 @@ sessions = Table(
     Column("public", String(32), nullable=False, index=True, unique=True),
     Column("browser", String(40), nullable=False, default=""),
     Column("created", Double, nullable=False, default=0.0),
+)
+
+# What users' own programs come with: see `nochat.stores.tokens`.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("token", String(64), primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("public", String(32), nullable=False, unique=True),
+    Column("name", exact(text.LONGEST_TITLE), nullable=False),
+    Column("created", Double, nullable=False),
+    Column("expires", Double, nullable=False, index=True),
+    Column("used", Double, nullable=False),
 )
 
 # Accounts that their users deleted. The digest of who it was stays for good: nobody else may come
@@ -143,7 +163,7 @@ class UserStore:
             self._engine = create_engine(
                 place,
                 pool_pre_ping=True,
-                connect_args=_limits(place),
+                connect_args=_options(place),
                 hide_parameters=True,  # names and digests are for no log
             )
         except (ArgumentError, NoSuchModuleError) as error:
@@ -159,8 +179,12 @@ class UserStore:
         if self._engine.dialect.name == "sqlite":
             _make_private(place)
             event.listen(self._engine, "connect", _enforce_foreign_keys)
-        with self._transaction() as connection:
-            _migrate(connection)
+        try:
+            with self._transaction() as connection:
+                _migrate(connection)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def product(self) -> str:
@@ -245,10 +269,14 @@ class UserStore:
             row = self._row(connection, name)
             assert row
             ended = self._end_sessions(connection, row.id) if row.banned else []
+            if row.banned:
+                self._end_tokens(connection, row.id)
         return _account(row), ended
 
     def set_password(self, token: str, password: str, new_password: str) -> tuple[str, list[str]]:
         """Store another password for a session's user; returns the name, and what else ended.
+
+        The user's tokens end as well.
 
         Raises:
             RequestFailed: the session is over, or the password is not the present one.
@@ -263,6 +291,7 @@ class UserStore:
                 raise RequestFailed(WRONG)
             others = sessions.c.token != session.digest
             ended = self._end_sessions(connection, row.id, others)
+            self._end_tokens(connection, row.id)
         return session.user, ended
 
     def _proven(self, token: str, password: str) -> tuple[Session, Row[Any]]:
@@ -399,11 +428,14 @@ class UserStore:
 
     def _note_use(self, digests: Sequence[str]) -> None:
         theirs = update(sessions).where(sessions.c.token.in_(digests))
+        self._note(theirs.values(used=time.time()), "a session is in use")
+
+    def _note(self, change: Update, what: str) -> None:
         try:
             with self._transaction() as connection:
-                connection.execute(theirs.values(used=time.time()))
+                connection.execute(change)
         except Unavailable as error:  # a database that can only be read still knows who is who
-            log.warning("it is not noted that a session is in use: %s", error)
+            log.warning("it is not noted that %s: %s", what, error)
 
     def close_session(self, token: str) -> Session:
         """End a session; says whose it was, if anybody's."""
@@ -451,6 +483,10 @@ class UserStore:
         return list(ended)
 
     @staticmethod
+    def _end_tokens(connection: Connection, user_id: int) -> None:
+        connection.execute(delete(tokens).where(tokens.c.user_id == user_id))
+
+    @staticmethod
     def _row(connection: Connection, name: str) -> Row[Any] | None:
         query = select(users).where(users.c.folded == text.identity(name))
         return connection.execute(query).one_or_none()
@@ -496,12 +532,13 @@ def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _limits(url: URL) -> dict[str, float]:
-    """How long pymysql waits for the server, where the URL does not say it."""
+def _options(url: URL) -> dict[str, Any]:
+    """How long pymysql waits for the server, and what a write goes by, if the URL does not say."""
     if url.get_driver_name() != "pymysql":
         return {}
     limits = dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), ANSWER_SECONDS)
-    return {name: limit for name, limit in limits.items() if name not in url.query}
+    options = {**limits, "init_command": WRITE_BY_WHAT_IS_COMMITTED}
+    return {name: value for name, value in options.items() if name not in url.query}
 
 
 def _make_private(place: URL) -> None:

@@ -46,6 +46,23 @@ def test_a_manager_gets_what_the_document_promises(case, chat, boss):
     case.call_and_validate(base_url=chat.url, headers=boss, checks=CHECKS)
 
 
+@pytest.fixture(scope="module")
+def program(chat):
+    """The header of a user's program."""
+    account = {"user": "maker", "password": "the maker's password"}
+    with httpx.Client(base_url=chat.url, timeout=30) as http:
+        http.post("/api/register", json=account)
+        made = http.post("/api/tokens", json={"name": "a program", **account})
+    return {"Authorization": f"Bearer {made.json()['secret']}"}
+
+
+@schema.include(path_regex="^/api/rooms").parametrize()
+@often
+@pytest.mark.timeout(120)
+def test_a_program_gets_what_the_document_promises(case, chat, program):
+    case.call_and_validate(base_url=chat.url, headers=program, checks=CHECKS)
+
+
 @schema.parametrize()
 @often
 @pytest.mark.timeout(120)

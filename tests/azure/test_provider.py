@@ -83,7 +83,7 @@ WRONG = [
     ({"vm_size": "Standard_D2s_v3"}, "SkuNotAvailable", "another AZURE_VM_SIZE"),
     ({"vm_size": "Standard_Z9"}, "Standard_Z9", "AZURE_VM_SIZE is no size"),
     ({"vm_image_urn": "Debian:debian-9:9:latest"}, "PlatformImageNotFound", "az vm image list"),
-    ({"vm_image_urn": "Debian"}, "four parts", "debian-12"),
+    ({"vm_image_urn": "Debian"}, "four parts", "debian-13"),
     ({"location": "atlantis"}, "LocationNotAvailable", "az account list-locations"),
     ({"dns_name": "chat"}, "DnsRecordInUse", "another AZURE_DNS_NAME"),
     ({"admin_username": "root"}, "Admin Username", "another AZURE_SSH_USERNAME"),

@@ -63,7 +63,7 @@ def test_all_that_is_answered_is_as_published(student):
             *((compute, "Usage", it) for it in c.usage.list(where)),
             *(
                 (compute, "VirtualMachineImageResource", it)
-                for it in c.virtual_machine_images.list(where, "Debian", "debian-12", "12-gen2")
+                for it in c.virtual_machine_images.list(where, "Debian", "debian-13", "13-gen2")
             ),
             (network, "VirtualNetwork", n.virtual_networks.get(group, parts.NETWORK)),
             (network, "Subnet", n.subnets.get(group, parts.NETWORK, parts.SUBNET)),

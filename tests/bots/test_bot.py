@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -134,15 +134,52 @@ def chat(broker, mongodb_server):
         yield chat
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """The bot in Go, by Debian's compiler and library."""
+    library = doctor.require("amqp091-go")
+    program = tmp_path_factory.mktemp("go") / "gopher"
+    source = bots.PROGRAM.with_name("gopher.go")
+    debian = {"GO111MODULE": "off", "GOPATH": str(library.parents[3]), "GOFLAGS": "-p=2"}
+    debian |= {"GOCACHE": str(program.with_name("cache")), "HOME": str(program.parent)}
+    command = [doctor.require("go"), "build", "-o", program, source]
+    subprocess.run(command, env=os.environ | debian, check=True, timeout=170)
+    return program
+
+
+@pytest.fixture
+def gopher(chat, broker, compiled):
+    """Starts the bot in Go, and ends it as a service manager would."""
+    running = []
+
+    def start():
+        env = os.environ | {"NOCHAT_BUS_URL": broker.url}
+        process = subprocess.Popen([compiled], env=env, stdout=subprocess.PIPE, text=True)
+        running.append(process)
+        assert process.stdout.readline() == "gopher: running\n"
+        return process
+
+    yield start
+    for process in running:
+        process.terminate()
+        assert process.wait(15) in (0, -signal.SIGKILL)
+        process.stdout.close()
+
+
 @pytest.fixture
 async def ana(chat):
     async with Person(f"u{new_id()[:8]}", chat.url) as ana:
         yield ana
 
 
-def answers(person, room="lobby"):
+def answers(person, room="lobby", of="bot"):
     entries = [entry for _, entry in sorted(person.heard.get(room, {}).items())]
-    return [entry["text"] for entry in entries if entry.get("sender") == "bot"]
+    return [entry["text"] for entry in entries if entry.get("sender") == of]
+
+
+def joined(user, person, room):
+    entries = person.heard.get(room, {}).values()
+    return any((it["type"], it.get("user")) == ("room.joined", user) for it in entries)
 
 
 slow = pytest.mark.slow
@@ -179,11 +216,7 @@ async def test_it_comes_where_it_is_invited_and_answers_in_rooms_of_two(ana):
     room = f"den-{new_id()[:16]}"
     await ana.call("create", {"room": room, "title": "The den", "private": True})
     await ana.call("invite", {"room": room, "user": "bot"})
-
-    def seen():
-        return {(it["type"], it.get("user")) for it in ana.heard.get(room, {}).values()}
-
-    await ana.until(lambda: ("room.joined", "bot") in seen())
+    await ana.until(lambda: joined("bot", ana, room))
     await ana.says("@bot ping", room)
     await ana.until(lambda: answers(ana, room) == ["pong"])
     direct = (await ana.call("direct", {"user": "bot"}))["room"]
@@ -213,6 +246,17 @@ KINDS = {"user.register", "room.join", "message.send", "service.reported"}
 @slow
 async def test_all_that_it_sends_is_as_the_asyncapi_document_says(broker, chat, ana):
     """Seen by a queue beside the controller's own."""
+    with overhearing(broker, "bot") as all_there:
+        chat.add("bot", "bot")  # a new one registers, and comes to the lobby
+        before = len(answers(ana))
+        await ana.says("@bot ping")
+        await ana.until(lambda: len(answers(ana)) > before)
+        assert await checks.until(all_there, 20)
+
+
+@contextmanager
+def overhearing(broker, bot):
+    """Hear all that a bot sends; gives what tells whether all of it was sent, and checks it."""
     with pika.BlockingConnection(pika.URLParameters(broker.url)) as connection:
         channel = connection.channel()
         queue = channel.queue_declare(f"test-{new_id()}", exclusive=True).method.queue
@@ -220,19 +264,15 @@ async def test_all_that_it_sends_is_as_the_asyncapi_document_says(broker, chat, 
             channel.queue_bind(queue, COMMANDS, f"controller.{shard}")
         channel.queue_bind(queue, REQUESTS, "controller.passwords")
         channel.queue_bind(queue, EVENTS, "service.reported")
-        chat.add("bot", "bot")  # a new one registers, and comes to the lobby
-        before = len(answers(ana))
-        await ana.says("@bot ping")
-        await ana.until(lambda: len(answers(ana)) > before)
         sent = []
 
         def all_there():
             while (got := channel.basic_get(queue, auto_ack=True))[0]:
-                if got[1].app_id == "bot":
+                if got[1].app_id == bot:
                     sent.append(got)
             return {it[1].type for it in sent} == KINDS
 
-        assert await checks.until(all_there, 20)
+        yield all_there
     api = document()
     for method, properties, body in sent:
         check_against(api, method, properties, json.loads(body))
@@ -273,6 +313,53 @@ async def test_what_it_can_not_read_goes_to_the_dead_letters_and_it_goes_on(brok
         channel.queue_purge("dead-letters")
     await ana.says("@bot ping")
     await ana.until(lambda: len(answers(ana)) > before)
+
+
+@slow
+async def test_a_bot_in_go_does_as_the_asyncapi_document_says(broker, gopher, ana):
+    with overhearing(broker, "gopher") as all_there:
+        gopher()
+        await ana.says("@gopher count: two words")
+        await ana.until(lambda: answers(ana, of="gopher") == ["Words: 2, letters: 8."])
+        direct = (await ana.call("direct", {"user": "gopher"}))["room"]
+        await ana.says("ping", direct)
+        await ana.until(lambda: answers(ana, direct, of="gopher") == ["pong"])
+        room = f"den-{new_id()[:16]}"
+        await ana.call("create", {"room": room, "title": "The den", "private": True})
+        await ana.call("invite", {"room": room, "user": "gopher"})
+        await ana.until(lambda: joined("gopher", ana, room))
+        await ana.says("Hello, @gopher!", room)
+        await ana.until(lambda: "I know: help" in str(answers(ana, room, of="gopher")))
+        assert await checks.until(all_there, 20)
+    with pika.BlockingConnection(pika.URLParameters(broker.url)) as connection:
+        # RabbitMQ refuses what is declared in another shape.
+        connection.channel().queue_declare(
+            "gopher", durable=True, arguments=arguments(Queue("gopher"))
+        )
+
+
+@slow
+async def test_a_bot_in_go_that_was_away_answers_once_and_sets_aside_what_it_can_not_read(
+    broker, gopher, ana
+):
+    gopher().kill()
+    before = len(answers(ana, of="gopher"))
+    await ana.says("@gopher ping")
+    bodies = [b"not json", b"{}", b"[null]", b'[{"type":"user.notified","user":"gopher"}]']
+    with pika.BlockingConnection(pika.URLParameters(broker.url)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        for body in bodies:
+            channel.basic_publish("", "gopher", body)
+        gopher()
+
+        def dead():
+            return channel.queue_declare("dead-letters", passive=True).method.message_count
+
+        assert await checks.until(lambda: dead() == len(bodies), 20)
+        channel.queue_purge("dead-letters")
+    await ana.says("@gopher count")
+    await ana.until(lambda: answers(ana, of="gopher")[before:] == ["pong", "Words: 0, letters: 0."])
 
 
 @slow

@@ -111,6 +111,7 @@ async def test_a_request_whose_connection_broke_fails_at_once(broker):
         await bus.subscribe(queue, keep_waiting)
         asking = asyncio.create_task(bus.request(WhoIs(token="t"), timeout=30))
         await asked.wait()
+        await stored(broker, queue.name)
         await asyncio.to_thread(broker.kill)
         with pytest.raises(Unavailable, match="broke"):
             await asyncio.wait_for(asking, 10)
@@ -222,7 +223,7 @@ async def test_each_limit_of_the_broker_is_said_in_its_words(broker):
     assert "connection limit (0) is reached; `rabbitmqctl` set_vhost_limits" in found["connections"]
     assert "530 NOT_ALLOWED" in found["user's connections"]
     assert "user connection limit (0) is reached" in found["user's connections"]
-    assert "530 NOT_ALLOWED - number of channels opened for user 'nochat'" in found["channels"]
+    assert "530 NOT_ALLOWED - number of channels opened for user 'nochat" in found["channels"]
     assert "maximum allowed user limit of (0)" in found["channels"]
 
 

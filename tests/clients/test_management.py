@@ -24,7 +24,7 @@ from nochat.stores.users import UserStore, users
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
-TABS = ["system", "dead-letters", "users", "rooms", "trends"]
+TABS = ["system", "dead-letters", "users", "rooms", "log", "trends"]
 PASSWORD = "a good password"
 
 
@@ -341,6 +341,22 @@ async def test_many_users_come_by_pages(manage, house):
     await expect(page.get_by_text("Nobody has a name like this.")).to_be_visible()
 
 
+async def test_the_log_of_accounts_is_looked_through(manage, people, house):
+    await people("lola")
+    page = await manage("log")
+    wrong = {"user": "lola", "password": "not hers"}
+    assert (await page.request.post(f"{house.url}/api/login", data=wrong)).status == 401
+    rows = page.locator("#log-rows tr")
+    await page.get_by_label("Name", exact=True).fill("Lola")
+    await expect(rows.filter(has_text="Account made")).to_have_count(1)
+    await page.get_by_label("What happened").select_option("Log-in refused")
+    await expect(rows).to_have_count(1)
+    await expect(rows).to_contain_text("lola")
+    await expect(page.locator("#log")).to_contain_text("Kept for 90 days.")
+    await page.get_by_label("Name", exact=True).fill("nobody at all")
+    await expect(page.get_by_text("There is nothing like this in the log.")).to_be_visible()
+
+
 # ---- rooms --------------------------------------------------------------------------------------
 
 
@@ -484,6 +500,7 @@ async def test_everybody_can_use_it(manage, people, house, scheme):
         await page.goto(f"{house.url}/manage#{tab}")
         await expect(page.locator(f"#{tab}")).to_be_visible()
         full = {"system": "#service-rows tr", "users": "#user-rows tr", "trends": ".plot"}
+        full["log"] = "#log-rows tr"
         await expect(page.locator(full.get(tab, f"#{tab} summary")).first).to_be_visible()
         if tab in ("dead-letters", "rooms"):
             await page.locator(f"#{tab} summary").first.click()

@@ -60,6 +60,40 @@ async def test_a_session_elsewhere_is_ended_and_one_s_data_are_taken_along(visit
     await ana.says("logged in as before")
 
 
+async def test_a_token_is_made_shown_once_and_revoked(visit):
+    page = (await (await visit("tobias", viewport={"width": 360, "height": 740})).arrive()).page
+    await page.locator("#rooms-button").click()
+    await page.get_by_role("button", name="Settings").click()
+    settings = page.get_by_role("dialog", name="Settings")
+    await settings.get_by_role("button", name="Make a token…").click()
+    ask = page.get_by_role("dialog", name="Make a token?")
+    await expect(ask.get_by_label("What is it for?")).to_be_focused()
+    password = ask.get_by_label("Present password")
+    await password.fill("a good password")
+    await page.keyboard.press("Enter")
+    await expect(password).to_have_accessible_description("Write what it is for.")
+    await ask.get_by_label("What is it for?").fill("the <b>station</b>")
+    await ask.get_by_label("It ends after").select_option("a week")
+    await page.keyboard.press("Enter")
+    secret = settings.get_by_label("Your new token")
+    await expect(settings.get_by_text("Copy it now: it is shown this once.")).to_be_visible()
+    token = await secret.input_value()
+    asked = f"{page.url.partition('#')[0]}api/rooms"
+    said = await page.request.get(asked, headers={"Authorization": f"Bearer {token}"})
+    assert [room["title"] for room in (await said.json())["rooms"]] == ["Lobby"]
+    listed = settings.locator("#tokens > li")
+    await expect(listed).to_contain_text(re.compile("the <b>station</b>until .* · never used"))
+    assert await settings.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="Settings").click()
+    await expect(secret).to_be_hidden()
+    assert await secret.input_value() == ""
+    await expect(listed).to_contain_text("last used")
+    await listed.get_by_role("button", name="Revoke: the <b>station</b>").click()
+    await expect(listed).to_have_count(0)
+    await expect(settings.get_by_text("Revoked: the <b>station</b>.")).to_be_visible()
+
+
 @pytest.mark.timeout(180)  # four browsers, on a machine that may be busy
 async def test_who_deletes_their_account_has_no_name_any_more(visit):
     """Not for who looks on, nor for who comes back, nor for who comes later."""

@@ -84,6 +84,25 @@ def test_settled_folders_are_the_same_whenever_they_were_made(tmp_path):
     assert str(tmp_path).encode() not in packed[0]
 
 
+@pytest.mark.parametrize(
+    ("plugin", "said"), [("0", "docker compose ps --all"), ("1", "docker-compose ps --all")]
+)
+def test_a_machine_uses_docker_s_own_compose_or_its_predecessor(tmp_path, plugin, said):
+    programs, folder = tmp_path / "bin", tmp_path / "stack"
+    programs.mkdir()
+    folder.mkdir()
+    for name in ("docker", "docker-compose"):
+        version = f'[ "$2" != version ] || exit {plugin}\n'
+        (programs / name).write_text(f'#!/bin/sh\n{version}echo "{name} $*"; pwd\n')
+        (programs / name).chmod(0o755)
+    program = shutil.copy(ROOT / "playbooks" / "roles" / "stack" / "files" / "compose", folder)
+    env = os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"}
+    ran = subprocess.run(
+        ["sh", program, "ps", "--all"], env=env, capture_output=True, text=True, timeout=30
+    )
+    assert ran.stdout.splitlines() == [said, str(folder)]
+
+
 @pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
 def test_health_is_what_readyz_says(status, code):
     class Page(BaseHTTPRequestHandler):

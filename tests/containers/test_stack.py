@@ -18,6 +18,7 @@ import httpx
 import pytest
 from playwright.async_api import async_playwright
 
+import nochat
 from nochat.lab import _commands, containers, lxc, verify
 from nochat.lab.people import Person
 from tests.cgroups import mount_controllers
@@ -87,6 +88,7 @@ def test_the_image_says_what_it_is_and_is_nobody_special(chat_image):
     config = inspect(chat_image)["Config"]
     assert config["Labels"]["org.opencontainers.image.title"] == "NoChat"
     assert config["Labels"]["org.opencontainers.image.licenses"] == "MIT"
+    assert config["Labels"]["org.opencontainers.image.version"] == nochat.__version__
     assert config["User"] == "10001:10001"
     assert config["StopSignal"] == "SIGTERM"
     assert "healthy" in " ".join(config["Healthcheck"]["Test"])
@@ -301,7 +303,10 @@ def test_prometheus_hears_of_every_service(stack):
     query = f"http://127.0.0.1:{os.environ['PROMETHEUS_PORT']}/api/v1/query?query=nochat_up"
 
     def heard() -> set[str]:
-        found = httpx.get(query).json()["data"]["result"]
+        try:
+            found = httpx.get(query).json()["data"]["result"]
+        except httpx.TransportError:  # Docker listens before Prometheus does
+            return set()
         return {it["metric"]["service"] for it in found if it["value"][1] == "1"}
 
     assert wait_for(lambda: heard() == OURS, 60), heard()

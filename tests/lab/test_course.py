@@ -53,6 +53,15 @@ def there(tmp_path, monkeypatch):
     return tmp_path
 
 
+def test_offline_the_kernel_knows_by_one_variable(make, there, monkeypatch):
+    monkeypatch.setenv("NOCHAT_OFFLINE", "1")
+    make(
+        "import os, nochat.lab\nprint(os.environ['BASE_IMAGE'], os.environ['NOCHAT_MACHINE_BASE'])"
+    )
+    assert course.main([]) == 0
+    assert outputs(there / "build/notebooks/tiny.ipynb") == "nochat/python nochat/debian\n"
+
+
 def outputs(copy):
     cells = nbformat.read(copy, as_version=4).cells
     return "".join(o.get("text", "") for c in cells for o in c.get("outputs", []))

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from nochat.lab import deploy
+from nochat.lab import deploy, servers
 
 
 def test_a_key_pair_is_made_once_for_us_alone(tmp_path):
@@ -46,6 +46,24 @@ def test_images_of_servers_are_built_only_where_the_environment_says_so(monkeypa
         "RABBITMQ_IMAGE": "nochat/rabbitmq",
         "MONGODB_IMAGE": "nochat/mongodb-stand-in",
     }
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ("192.0.2.7:5000/me/nochat", "192.0.2.7:5000/me/nochat@sha256:1"),
+        ("docker.io/me/nochat", "me/nochat@sha256:2"),  # as Docker calls it
+    ],
+)
+def test_of_several_digests_it_is_that_of_the_registry(image, expected):
+    digests = ["192.0.2.7:5000/me/nochat@sha256:1", "me/nochat@sha256:2", "me/nochat-bot@sha256:3"]
+    assert deploy._by_digest(image, digests) == expected
+
+
+@pytest.mark.parametrize("host", ["docker.io", "index.docker.io", "registry-1.docker.io"])
+def test_docker_hub_has_one_name_for_docker(host):
+    registry = servers.Registry("Registry", f"https://me:token@{host}", "", look=str)
+    assert registry.address == "docker.io"
 
 
 def test_of_a_backup_is_brought_back_what_is_in_it_and_something_must_be(tmp_path):

@@ -88,7 +88,7 @@ def test_an_unknown_provider_names_the_known_ones():
 
 
 @pytest.mark.parametrize(
-    ("need", "provider"), [("vagrant", "libvirt"), ("vagrant-lxc", "lxc"), ("docker", "docker")]
+    ("need", "provider"), [("vagrant", "libvirt"), ("lxc", "lxc"), ("docker", "docker")]
 )
 def test_what_is_missing_is_named_with_its_command(monkeypatch, need, provider):
     kept = tuple(it for it in doctor.COMPONENTS if it.name != need)

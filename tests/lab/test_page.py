@@ -102,6 +102,7 @@ async def test_for_the_site_it_is_a_picture_of_the_real_page(course, running):
     await page.show(running.url, height=300)
     link, picture = course
     assert running.url in link.data
+    assert 'href="../index.html#two-commands"' in link.data  # the chat is gone when it is read
     assert isinstance(picture, Image)
     assert size(picture.data) == (page.WIDTH, 300)
 

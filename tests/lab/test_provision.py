@@ -14,6 +14,8 @@ import pytest
 
 from nochat.keeper import free_port
 from nochat.lab import provision
+from nochat.lab._board import Board
+from nochat.lab._following import Following
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -139,6 +141,15 @@ HERE_ALONE = """
     - name: Say {{ greeting }}
       ansible.builtin.debug: {msg: hello}
 """
+
+
+def test_a_line_that_is_a_number_is_no_event():
+    """Warnings of Ansible show lines of a playbook, each with its number."""
+    following = Following("a playbook")
+    with Board(quiet=True) as board:
+        for line in ("Origin: a.yml:9:3", "", "7", "8 - name: Try it"):
+            following.hear(line, board)
+    assert following.said == ["Origin: a.yml:9:3", "", "7", "8 - name: Try it"]
 
 
 def test_without_an_inventory_there_is_this_computer_alone(folder):

@@ -115,7 +115,8 @@ def test_a_confirmed_message_survives_kill_9(broker):
         assert wait_for(lambda: b"committed" in noted.read_bytes().rpartition(b"kept")[2], 20)
         channel.basic_publish("", "kept", b"still here", persistent)
     broker.kill()
-    assert not listens(urlsplit(broker.url).port)
+    # All its threads are told to end; the last of them takes the port along.
+    assert wait_for(lambda: not listens(urlsplit(broker.url).port), 20)
     broker.restart()
     with pika.BlockingConnection(pika.URLParameters(broker.url)) as connection:
         channel = connection.channel()

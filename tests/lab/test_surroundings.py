@@ -92,6 +92,32 @@ def test_what_is_the_user_s_to_choose_stays(given):
     assert given.items() <= surroundings.settled({"HOME": "/", **given}).items()
 
 
+def test_offline_nothing_is_fetched_but_packages():
+    """One variable names all images and boxes that are made here; what is set besides stays."""
+    given = {"HOME": "/", "NOCHAT_OFFLINE": "1", "NOCHAT_MACHINE_BOX": "mine"}
+    made = surroundings.settled(given)
+    assert made["BASE_IMAGE"] == "nochat/python"
+    assert made["COMPOSE_FILE"] == "docker/compose.yaml:docker/compose.offline.yaml"
+    assert (made["NOCHAT_MACHINE_BASE"], made["NOCHAT_MACHINE_BOX"]) == ("nochat/debian", "mine")
+    older = surroundings.settled({"HOME": "/", "NOCHAT_OFFLINE": "1", "NOCHAT_DEBIAN": "12"})
+    assert older["BASE_IMAGE"] == "nochat/python-12"
+    assert older["NOCHAT_MACHINE_BOX"] == "nochat/debian-12"
+    assert surroundings.OFFLINE.keys().isdisjoint(surroundings.settled({"HOME": "/"}))
+
+
+def test_make_takes_that_too(tmp_path):
+    """`NOCHAT_OFFLINE=1 make image`, and the programs of the project with it."""
+    say = "printf '%s\\n' $(BUILD_ARGUMENTS) $(COMPOSE_FILE)"
+    given = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "NOCHAT_OFFLINE": "1"}
+    command = ["make", "--eval", f"say: image\n\t@{say}", "--dry-run", "say"]
+    made = subprocess.run(
+        command, cwd=surroundings.ROOT, env=given, capture_output=True, text=True, check=True
+    ).stdout
+    assert "BASE_IMAGE=nochat/python" in made
+    assert "docker/compose.yaml:docker/compose.offline.yaml" in made
+    assert made.startswith("tools/box python\n")
+
+
 def test_a_second_time_changes_nothing(tmp_path):
     given = {"HOME": str(tmp_path / "none"), "TMPDIR": "/a b", "no_proxy": "x", **PROXIES}
     once = surroundings.settled(given)

@@ -12,8 +12,6 @@ from pathlib import Path
 from nochat.lab import provision, verify
 from nochat.lab.machines import Farm
 
-BOTH = ("containers.yml", "database.yml")  # the chat on two machines
-ALONE = ("servers.yml", "app.yml")  # and on one
 INSIDE = (4369, 5672, 15672, 25672, 27017)  # what only the machine itself may reach
 NAMES = ("containers-host", "database-host")
 
@@ -26,13 +24,6 @@ def play(farm: Farm, *playbooks: str, limit: str = "") -> list[str]:
 
     with ThreadPoolExecutor() as pool:
         return [task.name for changed in pool.map(run, playbooks) for task in changed]
-
-
-def play_rex(farm: Farm) -> list[str]:
-    """Run both tasks of the Rexfile; returns what they changed."""
-    tasks = ("deployServers", "deployNode")
-    runs = [provision.rex(task, farm, "containers-host", quiet=True) for task in tasks]
-    return [task.name for run in runs for task in run.changed]
 
 
 def intrude(farm: Farm) -> None:

@@ -3,14 +3,15 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from nochat.lab import cloud, deploy, machines, servers
-from nochat.lab.machines import Farm
+from nochat.lab import cloud, deploy, servers
 from nochat.lab.servers import Registry
-from tests.cgroups import mount_controllers
-from tests.conftest import box
+from tests.conftest import ROOT, box
+from tests.notebooks.running import MARK, Paused
 
 USER = "lia"  # who logs in to machines in Azure
 
@@ -20,23 +21,14 @@ needs_root = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def docker_farm(image) -> Iterator[Farm]:
-    """Both machines in Docker, provisioned by Ansible as `vagrant up` does it."""
-    with machines.up(provider="docker") as farm:
-        yield farm
-
-
-@pytest.fixture(scope="module")
-def lxc_farm(place) -> Iterator[Farm]:
-    """Both machines in LXC, as they come."""
-    box("lxc")
-    mount_controllers()
-    with (
-        servers.lxc_bridge(),
-        machines.up(provider="lxc", provision=False) as farm,
-    ):
-        yield farm
+@contextmanager
+def notebook(name: str, heading: str, out: Path, **parameters: str) -> Iterator[Paused]:
+    """A notebook that waits where its student would go on with its machines."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(MARK, name)
+        running = Paused(ROOT / "notebooks" / f"{name}.ipynb", heading, out, parameters)
+        yield running
+        running.go_on()
 
 
 @pytest.fixture(scope="module")

@@ -64,10 +64,6 @@ module Vagrant
     kind ? BASES.fetch(kind) : Plugin
   end
 
-  def self.has_plugin?(name)
-    ENV["HAS_PLUGINS"].to_s.split.include?(name)
-  end
-
   def self.configure(_version)
     recorder = Recorder.new
     yield recorder

@@ -30,10 +30,10 @@ def course(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def box(course: Path, *kinds: str) -> tuple[int, str]:
+def box(course: Path, *kinds: str, **variables: str) -> tuple[int, str]:
     ran = subprocess.run(
         [course / "tools" / "box", *kinds],
-        env={"PATH": str(course / "bin"), "HOME": str(course)},
+        env={"PATH": str(course / "bin"), "HOME": str(course), **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -55,6 +55,20 @@ def test_a_kind_that_there_is_not(course: Path) -> None:
     assert status == 1
     assert output.startswith("box: vmware is none of docker, lxc, libvirt")
     assert not (course / "build").exists()
+
+
+def test_the_release_is_a_setting(course: Path) -> None:
+    program(course, "docker", "[[ $* != *inspect* ]] || exit 1; echo $* >>asked")
+    program(course, "mmdebstrap", 'echo "${@: -2:1}" >"${!#}"')
+    assert "NOCHAT_DEBIAN is 11: it may be 12 or 13" in box(course, NOCHAT_DEBIAN="11")[1]
+    for release, suite, name in (("13", "trixie", ""), ("12", "bookworm", "-12")):
+        status, output = box(course, "docker", "python", NOCHAT_DEBIAN=release)
+        assert status == 0, output
+        assert f"NOCHAT_MACHINE_BASE=nochat/debian{name} vagrant up" in output
+        assert f"BASE_IMAGE=nochat/python{name}\n" in output
+        boxes = course / "build" / "boxes"
+        assert (boxes / f"base-{release}.tar").read_text() == f"{suite}\n"
+    assert len([*boxes.glob("base-*.tar.*")]) == len([*boxes.glob("python-*.tar.*")]) == 2
 
 
 def test_what_is_missing_is_named_with_the_command_that_installs_it(course: Path) -> None:
@@ -89,10 +103,10 @@ def test_an_interrupt_leaves_nothing_that_is_taken_for_whole(course: Path) -> No
     program(course, "mmdebstrap", 'echo half >"${!#}"; exit 1')
     assert box(course, "docker")[0] == 1
     boxes = course / "build" / "boxes"
-    assert [it.name for it in boxes.glob("base*")] == ["base.tar.part"]
+    assert [it.name for it in boxes.glob("base*")] == ["base-13.tar.part"]
     program(course, "mmdebstrap", 'echo whole >"${!#}"')
     assert box(course, "docker")[0] == 0
-    assert (boxes / "base.tar").read_text() == "whole\n"
+    assert (boxes / "base-13.tar").read_text() == "whole\n"
     program(course, "mmdebstrap", "exit 1")  # It is there: not built again.
     assert box(course, "docker")[0] == 0
     with (course / "docker" / "machine" / "setup").open("a") as setup:

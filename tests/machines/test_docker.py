@@ -1,48 +1,69 @@
 """Both machines in Docker for real: made, provisioned, used, interrupted, destroyed.
 
-They are made once and shared, so the order of the tests counts.
+Notebook 05 makes them, and waits meanwhile; they are shared, so the order of the tests counts.
 """
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from nochat.lab import provision, servers, verify
+from nochat.lab import contexts, machines, provision, servers, verify
 from nochat.lab.certificates import Authority
 from nochat.lab.checks import CheckFailed
-from nochat.lab.machines import MachinesError
+from nochat.lab.machines import Farm, MachinesError
 from nochat.lab.remote import Remote
 from tests.images import small_image
+from tests.notebooks.running import ENGINE_SECONDS, Paused, judge, left
 from tests.waiting import wait_for
 
 from .both import (
-    BOTH,
     NAMES,
     intrude,
     keys,
     known_hosts,
     line_with,
     noted,
-    play,
     process,
 )
+from .conftest import notebook
 
 pytestmark = [
     pytest.mark.machines,
     pytest.mark.slow,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
 ]
+
+
+@pytest.fixture(scope="module")
+def orchestration(image, tmp_path_factory) -> Iterator[Paused]:
+    out = tmp_path_factory.mktemp("executed")
+    with notebook("05_orchestration", "Challenge: a third machine", out) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def docker_farm(orchestration) -> Farm:
+    """Both machines in Docker, provisioned by Ansible as `vagrant up` does it."""
+    return machines.up(provider="docker", provision=False)
 
 
 def docker(*arguments: str) -> str:
     ran = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True)
     return ran.stdout.strip()
+
+
+def answers(context: str) -> bool:
+    ran = subprocess.run(["docker", "--context", context, *WHERE], capture_output=True, text=True)
+    return ran.stdout.strip() == "containers-host"
 
 
 class Container:
@@ -67,10 +88,6 @@ async def test_after_vagrant_up_a_user_chats_across_two_machines(docker_farm):
     await verify.chat(docker_farm.url("containers-host", 8000))
     count = "SELECT COUNT(*) FROM nochat.users"
     assert int(docker_farm.ssh("database-host", f"sudo mariadb -Ne '{count}'")) >= 2
-
-
-def test_a_second_run_changes_nothing(docker_farm):
-    assert play(docker_farm, *BOTH) == []
 
 
 async def test_machines_that_were_off_are_a_chat_again(docker_farm):
@@ -202,6 +219,61 @@ def test_a_machine_without_docker_says_what_helps(docker_farm):
         far.over_ssh()
 
 
+CREATE = """
+    import json, sys
+    from pathlib import Path
+    from nochat.lab import contexts
+
+    contexts.SSH = Path(sys.argv[1])
+    print(contexts.create(**json.loads(sys.argv[2])))
+"""
+
+
+@pytest.fixture
+def own_ssh(tmp_path, monkeypatch) -> Path:
+    """A folder of a user's settings of SSH, and of Docker's contexts, which are not this user's."""
+    folder = tmp_path / "ssh"
+    folder.mkdir()
+    (folder / "config").write_text(f"Host *\n    UserKnownHostsFile {folder}/known_hosts\n")
+    program = tmp_path / "ssh-of-a-user"
+    program.mkdir()
+    (program / "ssh").write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/config "$@"\n')
+    (program / "ssh").chmod(0o700)
+    monkeypatch.setenv("PATH", f"{program}:{os.environ['PATH']}")
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    monkeypatch.setattr(contexts, "SSH", folder)
+    return folder
+
+
+def test_a_context_of_one_s_own_outlives_who_made_it(docker_farm, far, own_ssh):
+    far.over_ssh()  # whoever logs in may use Docker
+    of = docker_farm.hosts["containers-host"]
+    where = {
+        "name": "attic",
+        "address": of["hostname"],
+        "user": of["user"],
+        "key": of["identityfile"],
+    }
+    where["port"] = int(of["port"])
+    subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(CREATE), own_ssh, json.dumps(where)], check=True
+    )
+    assert docker("--context", "attic", *WHERE) == "containers-host"
+    assert (own_ssh / "nochat" / "attic").stat().st_mode & 0o077 == 0
+
+    with pytest.raises(contexts.ContextError, match=r"Permission denied(?s:.*)authorized_keys"):
+        contexts.create(**where | {"user": "nobody"})
+    # As it was: once its ssh lets us in again, which it does for nobody for some seconds after
+    # log-ins that failed (PerSourcePenalties of OpenSSH 9.8).
+    assert wait_for(lambda: answers("attic"), 60)
+
+    contexts.remove("attic")
+    contexts.remove("attic")
+    assert "attic" not in docker("context", "ls")
+    assert not (own_ssh / "nochat").exists()
+    assert (own_ssh / "config").read_text().startswith("Host *")
+
+
 def test_when_it_is_closed_the_engine_is_its_machine_s_alone(docker_farm, far):
     address = docker_farm.reach("containers-host")
     with pytest.raises(CheckFailed):
@@ -212,13 +284,18 @@ def test_when_it_is_closed_the_engine_is_its_machine_s_alone(docker_farm, far):
     assert docker_farm.ssh("containers-host", "docker ps --quiet") == ""
 
 
-def test_after_destroy_nothing_is_left_in_docker(docker_farm):
+def test_the_notebook_ends_well_and_leaves_nothing_in_docker(orchestration, docker_farm):
+    """Provisioned again by it, nothing changed; then it destroys the machines."""
     containers = [Container(noted(), name) for name in NAMES]
-    before = known_hosts()
+    before, folder = known_hosts(), docker_farm.inventory.parent
     assert all(it.volumes and it.networks for it in containers)
     assert len(keys(noted())) == 2
-    docker_farm.destroy()
+    result = orchestration.go_on()
+    judge(result)
+    docker_farm.destroy()  # ours ends, which has made none
+    assert {*re.findall(r"changed=(\d+)", result.copy.read_text())} == {"0"}
+    assert left(orchestration.mark, ENGINE_SECONDS) == []
     assert [it.traces() for it in containers] == [set(), set()]
     assert keys(noted()) == []
-    assert not docker_farm.inventory.parent.exists()
+    assert not folder.exists()
     assert known_hosts() == before

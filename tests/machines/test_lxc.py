@@ -1,18 +1,23 @@
-"""Both machines in LXC for real: provisioned, used, interrupted, destroyed.
+"""Both machines in LXC for real: used, interrupted, destroyed.
 
-They are made once and shared, so the order of the tests counts. Rex comes first, then Ansible.
+Notebook 04 makes them, and provisions one with Ansible and the other with Rex; it waits meanwhile.
+They are shared, so the order of the tests counts.
 """
 
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from nochat.lab import verify
+from nochat.lab import machines, servers
+from nochat.lab.machines import Farm
+from tests.cgroups import mount_controllers
+from tests.conftest import ROOT, box
+from tests.notebooks.running import ENGINE_SECONDS, Paused, judge, left
 from tests.waiting import wait_for
 
 from .both import (
-    ALONE,
-    BOTH,
     NAMES,
     intrude,
     keys,
@@ -20,31 +25,48 @@ from .both import (
     line_with,
     noted,
     play,
-    play_rex,
     process,
 )
-from .conftest import needs_root
+from .conftest import needs_root, notebook
 
 pytestmark = [
     pytest.mark.machines,
     pytest.mark.slow,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
     needs_root,
 ]
 
 
-async def test_rex_deploys_a_chat_that_works(lxc_farm):
-    assert "wheels" in play_rex(lxc_farm)
-    await verify.chat(lxc_farm.url("containers-host", 8000))
+@pytest.fixture(scope="module")
+def provisioning(place, tmp_path_factory) -> Iterator[Paused]:
+    box("lxc")
+    mount_controllers()
+    out = tmp_path_factory.mktemp("executed")
+    with (
+        servers.lxc_bridge(),
+        notebook(
+            "04_provisioning", "Challenge: a role of your own", out, provider="lxc"
+        ) as running,
+    ):
+        yield running
+
+
+@pytest.fixture(scope="module")
+def lxc_farm(provisioning) -> Farm:
+    return machines.up(provider="lxc", provision=False)
+
+
+def test_an_intruder_finds_closed_ports_and_is_refused(lxc_farm):
     intrude(lxc_farm)
 
 
-def test_a_second_run_of_rex_changes_nothing(lxc_farm):
-    assert play_rex(lxc_farm) == []
-
-
-def test_after_rex_ansible_has_nothing_to_do(lxc_farm):
-    assert [play(lxc_farm, it, limit="containers-host") for it in ALONE] == [[], []]
+def test_rex_brings_node_js_and_all_that_the_bot_needs(lxc_farm):
+    unit = "nochat@bot.service"
+    lxc_farm.ssh("database-host", f"sudo systemctl start {unit}")
+    said = f"sudo journalctl --unit {unit}"
+    running = wait_for(lambda: "bot: running" in lxc_farm.ssh("database-host", said), 60)
+    assert running, lxc_farm.ssh("database-host", said)
+    lxc_farm.ssh("database-host", f"sudo systemctl stop {unit}")
 
 
 PROVISIONER = """
@@ -54,25 +76,39 @@ PROVISIONER = """
 
     provision.ansible("database.yml", Path(sys.argv[1]))
 """
+NO_DATABASE = "sudo apt-get purge -qy mariadb-server && sudo rm -rf /var/lib/mysql"
 
 
-async def test_ansible_killed_in_the_middle_completes_when_it_runs_again(lxc_farm):
+def test_ansible_killed_in_the_middle_completes_when_it_runs_again(lxc_farm):
+    lxc_farm.ssh("database-host", NO_DATABASE)
     script = PROVISIONER.replace("sys.argv[1]", repr(str(lxc_farm.inventory)))
     with process(script) as killed:
         line_with("Install mariadb-server", killed)
         # In the middle of it.
         installs = "pgrep --full 'apt-get|dpkg' || true"
         assert wait_for(lambda: lxc_farm.ssh("database-host", installs) != "", 30)
-    assert play(lxc_farm, *BOTH) != []
-    await verify.chat(lxc_farm.url("containers-host", 8000))
-    assert play(lxc_farm, *BOTH) == []
+    assert play(lxc_farm, "database.yml") != []
+    asked = "sudo mariadb --skip-column-names --execute 'SHOW DATABASES'"
+    assert "nochat" in lxc_farm.ssh("database-host", asked).split()
+    assert play(lxc_farm, "database.yml") == []
 
 
-def test_after_destroy_nothing_is_left_in_lxc(lxc_farm):
+def test_a_machine_that_was_off_is_the_same_again(lxc_farm):
+    lxc_farm.ssh("database-host", "sudo touch /kept")
+    subprocess.run(["vagrant", "halt", "database-host"], cwd=ROOT, check=True)
+    assert lxc_farm.status() == {"containers-host": "running", "database-host": "stopped"}
+    subprocess.run(["vagrant", "up", "--no-provision", "database-host"], cwd=ROOT, check=True)
+    lxc_farm.ssh("database-host", "test -e /kept")  # at the address that it had
+
+
+def test_the_notebook_ends_well_and_leaves_nothing_in_lxc(provisioning, lxc_farm):
+    """It destroys the machines."""
     folder, before = Path("/var/lib/lxc"), known_hosts()
     ids = [(noted() / "machines" / name / "lxc" / "id").read_text() for name in NAMES]
     assert all((folder / it).exists() for it in ids)
-    lxc_farm.destroy()
+    judge(provisioning.go_on())
+    lxc_farm.destroy()  # ours ends, which has made none
+    assert left(provisioning.mark, ENGINE_SECONDS) == []
     assert not any((folder / it).exists() for it in ids)
     assert not any(it in Path("/proc/mounts").read_text() for it in ids)
     assert keys(noted()) == []

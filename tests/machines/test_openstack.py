@@ -143,7 +143,7 @@ def refused(match: str, **variables: object) -> None:
 
 
 def test_the_playbook_says_what_is_wrong_before_it_makes_anything(mine, wanted, place) -> None:
-    refused(r"has no image nix; it has: debian-12,", **wanted | {"openstack_image": "nix"})
+    refused(r"has no image nix; it has: debian-13,", **wanted | {"openstack_image": "nix"})
     refused(r"has no flavor nix; it has: m1\.small", **wanted | {"openstack_flavor": "nix"})
     refused(r"no network nix; it has: provider", **wanted | {"openstack_network": "nix"})
     refused(r"ssh-keygen -t ed25519", **wanted | {"openstack_private_key": "/nowhere"})

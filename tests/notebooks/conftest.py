@@ -1,50 +1,35 @@
-"""A notebook runs, shows no password, and leaves nothing behind."""
+"""What tests of notebooks share."""
 
-import re
-import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 
-from nochat.lab.course import explain, is_good, run
+from nochat.lab.course import run
 
-PASSWORD = re.compile(r"\w+://[^\s/:@\"'\\]+:(?!\*|…|\\u2026)[^\s/:@\"'\\]+@")
-SECONDS_TO_GO = 5.0
-ENGINE_SECONDS = 20.0  # in which a Docker Engine of its own ends in order
+from . import running
+from .running import ENGINE_SECONDS, MARK, SECONDS_TO_GO, judge
 
 
 @pytest.fixture
-def started(monkeypatch) -> Callable[[], list[psutil.Process]]:
-    """What was started during the test is known by a variable that it inherited.
-
-    Being a child is no mark: what the kernel leaves behind has another parent by then.
-    """
+def mark(monkeypatch) -> str:
+    """Marks what is started during the test."""
     mark = uuid.uuid4().hex
-    monkeypatch.setenv("COURSE_TEST", mark)
-    return lambda: [process for process in psutil.process_iter() if mark_of(process) == mark]
-
-
-def mark_of(process: psutil.Process) -> str | None:
-    try:
-        return process.environ().get("COURSE_TEST")
-    except psutil.Error:
-        return None
+    monkeypatch.setenv(MARK, mark)
+    return mark
 
 
 @pytest.fixture
-def left(started) -> Callable[..., list[str]]:
-    """What has not ended by itself in some seconds."""
+def started(mark) -> Callable[[], list[psutil.Process]]:
+    return partial(running.started, mark)
 
-    def left(seconds: float = SECONDS_TO_GO) -> list[str]:
-        deadline = time.monotonic() + seconds
-        while (running := started()) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        return [" ".join(process.cmdline()) for process in running if process.is_running()]
 
-    return left
+@pytest.fixture
+def left(mark) -> Callable[..., list[str]]:
+    return partial(running.left, mark)
 
 
 @pytest.fixture
@@ -52,11 +37,7 @@ def execute(tmp_path, left) -> Callable[..., None]:
     def execute(
         path: Path, parameters: dict[str, str] | None = None, *, with_engine: bool = False
     ) -> None:
-        result = run(path, tmp_path, parameters or {}, progress=print)
-        if result.outcome == "unable" and is_good(result):
-            pytest.skip(result.reason)
-        assert is_good(result), explain(result)
-        assert PASSWORD.findall(result.copy.read_text()) == []
+        judge(run(path, tmp_path, parameters or {}, progress=print))
         assert left(ENGINE_SECONDS if with_engine else SECONDS_TO_GO) == []
 
     return execute

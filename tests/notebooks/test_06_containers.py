@@ -2,13 +2,17 @@ from pathlib import Path
 
 import pytest
 
+from nochat.lab import course, surroundings
 from tests.cgroups import mount_controllers
-from tests.conftest import box
 
 pytestmark = [pytest.mark.machines, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
-def test_notebook(execute, image, images_of_debian):
-    box("python")
+def test_notebook(execute, docker_engine, place, monkeypatch):
+    """As `NOCHAT_OFFLINE=1 make course` does it: that variable alone, and no image is fetched."""
+    for name in surroundings.OFFLINE:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NOCHAT_OFFLINE", "1")
+    course.make_images()
     mount_controllers()
     execute(Path(__file__).parents[2] / "notebooks" / "06_containers.ipynb", with_engine=True)

@@ -8,9 +8,9 @@ async def test_one_queues_rooms_are_not_forgotten_with_anothers(settings):
     """All shards of a controller that comes back forget their rooms, each in its own time."""
     queues = controller.service.queues(settings)[:2]
     context = controller.Context(None, settings)
-    async with controller.rooms(context) as rooms:
+    async with controller.known(context) as known:
         for queue in queues:
-            rooms[queue.name]["a-room"] = Room("a-room")
-        controller.forget(rooms, queues[0])
-        assert not rooms[queues[0].name]
-        assert rooms[queues[1].name]
+            known.rooms[queue.name]["a-room"] = Room("a-room")
+        controller.forget(known, queues[0])
+        assert not known.rooms[queues[0].name]
+        assert known.rooms[queues[1].name]

@@ -15,7 +15,9 @@ from pymongo.errors import (
 
 from nochat.errors import Fatal, NochatError, RequestFailed, Unavailable
 from nochat.events import (
+    AccountChanged,
     AccountDeleted,
+    LogInFailed,
     MemberModerated,
     MessageDeleted,
     MessageEdited,
@@ -30,14 +32,23 @@ from nochat.events import (
     UserDisconnected,
     UserErased,
     UserInvited,
+    UserLoggedIn,
     UserNotified,
-    new_id,
+    UserRegistered,
 )
-from nochat.requests import FindRooms, GetRecords, MessageKey, Said, SearchMessages
-from nochat.stores import activity, analytics, documents, portions, reindex
+from nochat.requests import (
+    FindRooms,
+    GetAccountEvents,
+    GetRecords,
+    MessageKey,
+    Said,
+    SearchMessages,
+)
+from nochat.stores import account_events, activity, analytics, documents, portions, reindex
 from nochat.stores.activity import ActivityStore
 from nochat.stores.mongodb import answering
 from nochat.terms import MOST_TERMS
+from tests.databases import by_port
 from tests.proxies import proxy
 
 BEGINNING = [
@@ -53,8 +64,8 @@ def message(position: int, text: str = "hello", client_id: str = "", at: float =
 
 
 @pytest.fixture
-async def store(mongodb_server):
-    async with ActivityStore.opened(f"{mongodb_server.url}/t{new_id()[:12]}") as store:
+async def store(mongodb_url):
+    async with ActivityStore.opened(mongodb_url()) as store:
         yield store
 
 
@@ -489,15 +500,23 @@ async def test_managers_see_every_room_but_those_of_two(store):
     assert [room.room for room in (await store.all_rooms()).rooms] == ["den", "lobby"]
 
 
+async def test_any_text_may_be_looked_for_in_titles(store):
+    """MongoDB itself refuses a pattern with a NUL in it."""
+    await store.record([*BEGINNING, RoomCreated("odd", 1, "eve", "a (b] \\ $c")])
+    assert (await store.find_rooms(FindRooms(text="lob\0by"))).rooms == []
+    for text in ("(b]", "\\", "$C"):
+        assert [it.room for it in (await store.find_rooms(FindRooms(text=text))).rooms] == ["odd"]
+
+
 # A check of the server that was under way when its client was closed leaves its socket open.
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 async def test_a_server_that_says_nothing_is_waited_for_no_longer_than_the_limit(
-    mongodb_server, monkeypatch
+    mongodb_url, monkeypatch
 ):
     monkeypatch.setattr("nochat.stores.mongodb.ANSWER_SECONDS", 0.5)
-    with proxy(urlsplit(mongodb_server.url).port) as way:
-        url = f"mongodb://127.0.0.1:{way.port}/t{new_id()[:12]}"
-        async with ActivityStore.opened(url) as store:
+    url = mongodb_url()
+    with proxy(urlsplit(url).port or 27017) as way:
+        async with ActivityStore.opened(by_port(url, way.port)) as store:
             await store.record(BEGINNING)
             way.silent = True
             # On the connection that there is, and on a new one.
@@ -658,6 +677,9 @@ OF_ANA = [
     RoomJoined("hers", 2, "ana"),
     RoomJoined("hers", 3, "bob"),
     RoomLeft("hers", 4, "ana"),
+    UserRegistered("ana"),
+    LogInFailed("ana"),
+    AccountChanged("bob", "ana", "user", banned=False),
 ]
 ERASURE = [
     AccountDeleted("ana", GONE),
@@ -669,7 +691,7 @@ ERASURE = [
 
 async def documents_with(store, name):
     found = []
-    for collection in ("log", "rooms", "reads", "mentions", "connections"):
+    for collection in ("log", "rooms", "reads", "mentions", "connections", "account_events"):
         async for document in store._db[collection].find():
             # What people wrote stays as they wrote it, and so the words by which it is found.
             shown = {key: document[key] for key in document.keys() - {"text", "terms", "words"}}
@@ -721,6 +743,42 @@ async def test_what_was_under_way_is_erased_by_the_next_word_of_it(store):
     assert await store.traces("ana") == ["lobby"]
     await store.record([ERASURE[0], UserErased("lobby", 14, "ana", GONE)])
     assert await documents_with(store, "ana") == []
+
+
+async def account_log(store, **asked):
+    return (await store.account_events(GetAccountEvents(**asked))).entries
+
+
+async def test_the_log_of_accounts_comes_by_pages_and_forgets_what_is_old(store):
+    day = 86_400.0
+    events = [UserRegistered("ana", at=day), UserLoggedIn("ana", at=2 * day)]
+    events += [LogInFailed("", unsaid=7, at=3 * day), LogInFailed("ana", at=4 * day)]
+    await store.record([*events, *events])
+    await store.record([UserConnected("ana", f"s{at}", "g", at=at * day) for at in (1, 4)])
+    log = await account_log(store)
+    assert [(each.event, each.user, each.unsaid) for each in log] == [
+        ("user.log-in-failed", "ana", 0),
+        ("user.log-in-failed", "", 7),
+        ("user.logged-in", "ana", 0),
+        ("user.registered", "ana", 0),
+    ]
+    assert await account_log(store, before=log[1].mark, limit=1) == log[2:3]
+    assert await account_log(store, user="ana", event="user.log-in-failed") == log[:1]
+    await account_events.forget(store._db, days=2, now=4.5 * day)
+    assert await account_log(store) == log[:2]
+    assert [each["at"] async for each in store._db["connections"].find()] == [4 * day]
+
+
+async def test_of_a_deleted_account_the_log_has_the_end_alone_and_once(store):
+    gone = {"at": 5.0}
+    await store.record([UserRegistered("ana", at=1.0), AccountChanged("bob", "ana", "user", True)])
+    for _ in range(2):  # it is said again and again
+        await store.record([AccountDeleted("ana", GONE, **gone)])
+    log = await account_log(store)
+    assert [(each.event, each.user, each.by) for each in log] == [
+        ("user.account-changed", "bob", GONE),
+        ("user.account-deleted", GONE, ""),
+    ]
 
 
 async def test_what_is_stored_of_one_user_comes_page_by_page(store):

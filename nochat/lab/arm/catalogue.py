@@ -20,7 +20,7 @@ RESTRICTED = {"Standard_D2s_v3"}  # as many are, for the subscriptions that stud
 IMAGES = {
     ("debian", "debian-12", "12-gen2"): ("0.20260901.2221", "0.20261012.2262"),
     ("debian", "debian-12", "12"): ("0.20260901.2221", "0.20261012.2262"),
-    ("debian", "debian-13", "13-gen2"): ("0.20261012.2262",),
+    ("debian", "debian-13", "13-gen2"): ("0.20260914.2601", "0.20261012.2262"),
     ("canonical", "ubuntu-24_04-lts", "server"): ("24.04.202610010",),
 }
 

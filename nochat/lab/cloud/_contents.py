@@ -1,5 +1,6 @@
 """What a new cloud is given through its own interfaces, as an operator would."""
 
+import os
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ from openstack.connection import Connection
 
 REGION = "RegionOne"
 PROJECT, USER = "nochat", "student"
-IMAGE, FLAVOR, NETWORK, GROUP = "debian-12", "m1.small", "provider", "machine"
+IMAGE = f"debian-{os.environ.get('NOCHAT_DEBIAN') or 13}"  # as tools/box makes it
+FLAVOR, NETWORK, GROUP = "m1.small", "provider", "machine"
 IDENTITY_PORT = 5000
 # Service, what it does, and where it answers.
 ENDPOINTS = (

@@ -14,10 +14,24 @@ from nochat.lab.servers._server import NotAnswering, Server, own_folder, private
 NAME, VARIABLE, CONTEXT = "Docker Engine", "DOCKER_HOST", "DOCKER_CONTEXT"
 USUAL = "unix:///var/run/docker.sock"
 
+# Of version 2, a control group with processes in it hands no controllers down. In a container, the
+# group that looks like the first one is such; its processes move into another, as in Docker's own
+# image of an engine. A system with systemd has done it, and of version 1 nothing is to do.
+GROUPS = """
+(
+    cd {folder}
+    test -e cgroup.controllers && test -e cgroup.type && test -n "$(cat cgroup.procs)" || exit 0
+    mkdir -p init
+    xargs -rn1 <cgroup.procs >init/cgroup.procs || true
+    sed 's/ / +/g; s/^/+/' cgroup.controllers >cgroup.subtree_control
+) || true
+"""
+
 # Its mounts are seen by itself alone and are gone with it. What stays is bound over, or hidden: the
 # system's containerd, which would else run our containers, and settings that are the system's.
 RUN = """
 set -e
+{groups}
 {bridge}
 mkdir -p {folder}/etc /run/containerd /etc/docker
 cp -a /etc/docker/. {folder}/etc
@@ -100,7 +114,8 @@ def _start(quiet: bool) -> Server:
     with progress(NAME, quiet):
         folder = own_folder("docker")
         values = {"folder": shlex.quote(str(folder)), "name": bridge.name, "pool": bridge.pool}
-        script = RUN.format(bridge=bridge.up, **values)
+        groups = GROUPS.format(folder="/sys/fs/cgroup")
+        script = RUN.format(groups=groups, bridge=bridge.up, **values)
         # No grace: its data go too.
         kept = keep(
             ["unshare", "--mount", "--propagation=slave", "/bin/sh", "-c", script, "sh", program],

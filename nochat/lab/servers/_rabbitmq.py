@@ -31,11 +31,18 @@ CONFIG = """
 [{{rabbit, [{{tcp_listeners, [{{"127.0.0.1", {port}}}]}},
             {{default_user, <<"nochat">>}}, {{default_pass, <<"{password}">>}},
             {{default_user_tags, [{tags}]}}, {{default_vhost, <<"nochat">>}},
-            {{default_permissions, [{permissions}]}},
+            {{default_permissions, [{permissions}]}},{denied}
             {{disk_free_limit, "100MB"}},
             {{vm_memory_high_watermark, {{absolute, "1GB"}}}}]}},
  {{rabbitmq_management, [{{tcp_config, [{{ip, "127.0.0.1"}}, {{port, {management_port}}}]}}]}}].
 """
+
+# What RabbitMQ 4.3 denies by default is denied here by older ones, too: nobody comes to rely on it.
+# Versions before 4.0.5 do not start with this.
+DENIED = """
+            {permit_deprecated_features,
+             #{transient_nonexcl_queues => false, global_qos => false}},"""
+DENIES = (4, 0, 5)
 
 # Two schedulers that sleep when there is no work: busy waiting takes a core from the services.
 # Its node listens on loopback and is alone, so that nothing has to be looked up: no epmd.
@@ -74,6 +81,7 @@ def _start(management: bool, quiet: bool) -> Server:
             management_port=management_port,
             tags="monitoring" if management else "",
             permissions=", ".join(map(_term, grants.RABBITMQ)),
+            denied=DENIED if version_of(version) >= DENIES else "",
         )
         _write_settings(folder, config, "[rabbitmq_management]." if management else "[].")
         env = _environment(folder, f"nochat-{secrets.token_hex(6)}@localhost")
@@ -86,6 +94,11 @@ def _start(management: bool, quiet: bool) -> Server:
             lambda url: _look_at_both(url, management_port) if management else look(url),
             management_url=f"http://127.0.0.1:{management_port}" if management else None,
         )
+
+
+def version_of(text: str) -> tuple[int, ...]:
+    """Return a version as it can be compared: "4.0.5" comes after "3.13.7"."""
+    return tuple(int(part) for part in text.split("-")[0].split(".") if part.isdigit())
 
 
 def _term(text: str) -> str:

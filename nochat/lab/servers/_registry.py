@@ -31,6 +31,8 @@ from nochat.lab.servers._server import (
 from nochat.lab.surroundings import own_address
 
 NAME, VARIABLE, USER = "Registry", "NOCHAT_REGISTRY_URL", "nochat"
+HUB = "docker.io"  # Docker Hub in the names of images, and for `docker login`
+HUB_HOSTS = (HUB, "index.docker.io", "registry-1.docker.io", "hub.docker.com")
 LOGIN_SECONDS = 60.0
 
 # What engines were told of it goes with it.
@@ -189,6 +191,7 @@ def _parts(url: str) -> tuple[str, str, str]:
     """The address in a URL, the user, and the password."""
     parts = urlsplit(url)
     address = parts.netloc.rpartition("@")[2]
+    address = HUB if address in HUB_HOSTS else address
     return address, unquote(parts.username or ""), unquote(parts.password or "")
 
 

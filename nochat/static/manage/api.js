@@ -14,4 +14,6 @@ export const rooms = (text, after) => call(`${path("rooms")}?${new URLSearchPara
 export const deleteRoom = (room) => call(path("rooms", room, "delete"), {});
 export const moderate = (room, name, action) =>
   call(path("rooms", room, "members", name), { action });
+export const accountLog = (user, event, before) =>
+  call(`${path("log")}?${new URLSearchParams({ user, event, before })}`);
 export const trends = (since) => call(`api/trends?${new URLSearchParams({ since, limit: 10 })}`);

@@ -7,6 +7,7 @@ import { $, el, say } from "../view/dom.js";
 import { afterPress } from "../view/press.js";
 import * as api from "./api.js";
 import { Letters } from "./letters.js";
+import { AccountLog } from "./log.js";
 import { Poll } from "./poll.js";
 import { Rooms } from "./rooms.js";
 import { System } from "./system.js";
@@ -62,6 +63,7 @@ function open() {
     "dead-letters": new Letters({ failed }),
     users: new Users({ me: who, failed }),
     rooms: new Rooms({ failed }),
+    log: new AccountLog({ failed }),
     trends: new Trends({ failed }),
   };
   watching.start();
@@ -71,7 +73,7 @@ function open() {
 function opened(tab) {
   current = tab;
   // The letters are loaded when their number changes, as each look moves them in the broker.
-  if (tab === "rooms" || tab === "trends") listing.start();
+  if (["rooms", "log", "trends"].includes(tab)) listing.start();
   else listing.stop();
   if (tab === "users" || tab === "dead-letters") views[tab].load();
 }

@@ -15,12 +15,12 @@ export class Account {
   constructor(act) {
     this.#act = act;
     const told = $("sessions-told");
-    $("end-others").addEventListener("click", () => this.#try($("end-others"), told, async () => {
+    $("end-others").addEventListener("click", () => attempt($("end-others"), told, async () => {
       await act.endOthers();
       await this.show();
       return words.endedOthers;
     }));
-    $("export").addEventListener("click", () => this.#try($("export"), $("export-told"), async () => {
+    $("export").addEventListener("click", () => attempt($("export"), $("export-told"), async () => {
       download(await act.take());
       return words.exported;
     }));
@@ -50,7 +50,7 @@ export class Account {
     const what = el("span", {}, el("strong", {}, name), el("span", { className: "hint" }, current ? words.thisSession : since));
     if (current) return el("li", {}, what);
     const button = el("button", { type: "button", "aria-label": `${words.endSession}: ${name}, ${since}` }, words.endSession);
-    button.addEventListener("click", () => this.#try(button, $("sessions-told"), async () => {
+    button.addEventListener("click", () => attempt(button, $("sessions-told"), async () => {
       await this.#act.end(session);
       await this.show();
       focusOn($("sessions-title")); // the button is gone
@@ -58,18 +58,18 @@ export class Account {
     }));
     return el("li", {}, what, button);
   }
+}
 
-  /** Do something once; what it gives, or why it failed, is told. */
-  async #try(button, told, act) {
-    button.disabled = true;
-    say(told, "");
-    try {
-      say(told, await act());
-    } catch (error) {
-      say(told, error.message);
-    } finally {
-      button.disabled = false;
-    }
+/** Do something once; what it gives, or why it failed, is told. */
+export async function attempt(button, told, act) {
+  button.disabled = true;
+  say(told, "");
+  try {
+    say(told, await act());
+  } catch (error) {
+    say(told, error.message);
+  } finally {
+    button.disabled = false;
   }
 }
 

@@ -1,0 +1,77 @@
+"""The log of accounts: who came, was refused and went, whose role changed; kept for some days."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import msgspec
+from pymongo import ASCENDING
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import PyMongoError
+
+from nochat.requests import AccountEntries, AccountEntry, GetAccountEvents
+from nochat.stores.documents import ACCOUNT_EVENTS, mark
+
+EVERY = 3600.0  # seconds between two looks for what is too old
+A_DAY = 86_400.0
+
+log = logging.getLogger(__name__)
+
+Database = AsyncDatabase[dict[str, Any]]
+
+
+async def index(database: Database) -> None:
+    """Make the indexes: for all, for one account, for one type."""
+    events = database[ACCOUNT_EVENTS]
+    await events.create_index([("mark", ASCENDING)])
+    for field in ("user", "type"):
+        await events.create_index([(field, ASCENDING), ("mark", ASCENDING)])
+    await events.create_index([("by", ASCENDING)])
+
+
+async def find(database: Database, asked: GetAccountEvents) -> AccountEntries:
+    """What became of accounts, the newest first."""
+    wanted = {"user": asked.user, "type": asked.event}
+    query: dict[str, Any] = {name: {"$eq": value} for name, value in wanted.items() if value}
+    if asked.before:
+        query["mark"] = {"$lt": asked.before}
+    cursor = database[ACCOUNT_EVENTS].find(query).sort("mark", -1)
+    found = await cursor.limit(asked.limit + 1).to_list()
+    entries = [_entry(each) for each in found[: asked.limit]]
+    return AccountEntries(entries=entries, more=len(found) > asked.limit)
+
+
+def _entry(document: dict[str, Any]) -> AccountEntry:
+    return msgspec.convert(document | {"event": document["type"]}, AccountEntry, strict=False)
+
+
+async def forget(database: Database, days: float, now: float) -> None:
+    """Delete what is older than that many days: of accounts, and of connections."""
+    oldest = now - days * A_DAY
+    await database[ACCOUNT_EVENTS].delete_many({"mark": {"$lt": mark(oldest)}})
+    await database["connections"].delete_many({"at": {"$lt": oldest}})
+
+
+@asynccontextmanager
+async def forgetting(database: Database, days: float) -> AsyncIterator[None]:
+    """Delete in the background what is too old, until the block ends; 0 days: nothing is."""
+    task = asyncio.create_task(_keep_forgetting(database, days)) if days else None
+    try:
+        yield
+    finally:
+        if task:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def _keep_forgetting(database: Database, days: float) -> None:
+    while True:
+        try:
+            await forget(database, days, time.time())
+        except PyMongoError as error:  # the next look will do
+            log.warning("what is too old in the log of accounts waits: %s", error)
+        await asyncio.sleep(EVERY)

@@ -1,9 +1,0 @@
-from pathlib import Path
-
-import pytest
-
-pytestmark = [pytest.mark.machines, pytest.mark.slow, pytest.mark.timeout(900)]
-
-
-def test_notebook(execute, image):
-    execute(Path(__file__).parents[2] / "notebooks" / "04_provisioning.ipynb", with_engine=True)

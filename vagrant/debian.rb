@@ -1,0 +1,32 @@
+require_relative "error"
+
+module NoChat
+  # The release of Debian that machines are of, where no base, box or image is named.
+  module Debian
+    RELEASES = { "12" => "bookworm", "13" => "trixie" }.freeze
+    # Debian itself publishes no box of 13 for VirtualBox.
+    VIRTUALBOX = { "12" => "debian/bookworm64", "13" => "bento/debian-13" }.freeze
+
+    class << self
+      def release
+        wanted = ENV["NOCHAT_DEBIAN"].to_s
+        wanted = "13" if wanted.empty?
+        return wanted if RELEASES.key?(wanted)
+
+        raise Error, "NOCHAT_DEBIAN is #{wanted}: it may be #{RELEASES.keys.join(' or ')}."
+      end
+
+      def image
+        "debian:#{RELEASES[release]}"
+      end
+
+      def box(provider)
+        provider == :virtualbox ? VIRTUALBOX[release] : "debian/#{RELEASES[release]}64"
+      end
+
+      def urn
+        "Debian:debian-#{release}:#{release}-gen2:latest"
+      end
+    end
+  end
+end

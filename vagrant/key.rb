@@ -1,0 +1,21 @@
+require "open3"
+require_relative "error"
+
+module NoChat
+  # The key that opens a machine.
+  module Key
+    # The public half. Where the user names no key, the machine gets one of its own, where Vagrant
+    # looks for it.
+    def self.public(machine)
+      given = Array(machine.config.ssh.private_key_path).first
+      key = File.expand_path(given || "#{machine.data_dir}/private_key", machine.env.root_path)
+      unless given || File.exist?(key)
+        Open3.capture2e("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "nochat", "-f", key)
+      end
+      text, status = Open3.capture2("ssh-keygen", "-y", "-P", "", "-f", key)
+      raise Error, "#{key} is not a private key without passphrase." unless status.success?
+
+      text.strip
+    end
+  end
+end
