@@ -66,7 +66,20 @@ async def started(wanted: Sequence[Service], settings: Settings) -> AsyncIterato
             crowd = Crowd(descriptors.share(settings.address_connections))
             app = Turnstile(_by_path(apps), limit, crowd, settings.max_frame)
             await stack.enter_async_context(serving(app, listening, settings))
-        yield url_of(listening) if listening else ""
+        try:
+            yield url_of(listening) if listening else ""
+        except asyncio.CancelledError:
+            _allow_time_limits()
+            raise
+
+
+def _allow_time_limits() -> None:
+    """Let what is stopped next use asyncio.timeout: before Python 3.11.3 its end, in a task that is
+    being cancelled, is taken for a second cancellation (python/cpython issue 102780).
+    """
+    task = asyncio.current_task()
+    assert task
+    task.uncancel()
 
 
 async def _drain(buses: Mapping[str, Bus | None], errors: Sequence[BaseException]) -> None:
