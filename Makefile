@@ -135,7 +135,7 @@ lock: $(READY)  ## renew requirements.lock, package-lock.json and the locks of t
 
 clean:  ## remove what make made
 	@rm -rf build 2>/dev/null || { echo "Machines wrote into build as root: sudo rm -rf build"; exit 1; }
-	@rm -rf $(VENV) node_modules dist nochat/static/vendor nochat/bots/node_modules *.egg-info
+	@rm -rf $(VENV) node_modules dist nochat/services/web/static/vendor nochat/services/bots/node_modules *.egg-info
 	@rm -rf docs/api docs/messages docs/notebooks docs/services
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -prune -exec rm -rf {} +

@@ -15,8 +15,8 @@ from playwright.sync_api import Error as BrowserError
 from benchmarks import cases, page, report
 from benchmarks.load import LoadError
 from benchmarks.measure import QUICK, Size
-from nochat.doctor import Missing
-from nochat.keeper import NotReady
+from nochat.local.doctor import Missing
+from nochat.local.processes import NotReady
 
 ROOT = Path(__file__).parents[1]
 R = TypeVar("R")

@@ -10,9 +10,10 @@ from unittest import mock
 
 import uvloop
 
-from nochat import bootstrap, logs, registry
-from nochat.events import MessageSent, SendMessage
-from nochat.requests import GetRooms, Rooms, RoomSummary, Session, WhoIs
+from nochat.protocol.commands import SendMessage
+from nochat.protocol.events import MessageSent
+from nochat.protocol.requests import GetRooms, Rooms, RoomSummary, Session, WhoIs
+from nochat.runtime import bootstrap, logs, registry
 from nochat.service import Service
 from nochat.services import gateway
 from nochat.settings import load

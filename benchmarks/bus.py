@@ -17,8 +17,9 @@ from nochat.bus import Batch, Binding, Queue, connect
 from nochat.bus.amqp import arguments
 from nochat.bus.codec import encode, join
 from nochat.bus.routing import EVENTS
-from nochat.events import MessageSent, new_id, type_of
 from nochat.lab.servers import Server
+from nochat.protocol.envelope import new_id, type_of
+from nochat.protocol.events import MessageSent
 
 NAME = "benchmark"
 

@@ -14,10 +14,10 @@ from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 
-from nochat.doctor import Missing
-from nochat.keeper import NotReady, free_port
 from nochat.lab import containers, servers
 from nochat.lab._commands import ContainersError, compose, environment, run
+from nochat.local.doctor import Missing
+from nochat.local.processes import NotReady, free_port
 
 ROOT = Path(__file__).parents[1]
 BASE = "nochat/python"
@@ -72,7 +72,11 @@ def _chat() -> Side:
     }
     build = ["docker", "build", "--file=docker/Dockerfile", "--tag=nochat", *_arguments(), "."]
     return Side(
-        ["nochat"], "nochat/room.py", [build], [["docker/secrets"], [*compose(), "build"]], env
+        ["nochat"],
+        "nochat/domain/room.py",
+        [build],
+        [["docker/secrets"], [*compose(), "build"]],
+        env,
     )
 
 

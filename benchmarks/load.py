@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from nochat.events import new_id
+from nochat.protocol.envelope import new_id
 
 MARKER = b"#benchmark#"
 TEXT = f"{MARKER.decode()} the quick brown fox jumps over the lazy dog, and the dog lets it"

@@ -9,8 +9,8 @@ from statistics import median
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
 
 from benchmarks.measure import Size
-from nochat import doctor
 from nochat.lab import chat, servers
+from nochat.local import doctor
 
 Conditions = Mapping[str, float | bool]
 

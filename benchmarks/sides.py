@@ -15,9 +15,9 @@ import psutil
 import sqlalchemy
 
 from benchmarks.load import Load, LoadError
-from nochat import doctor
-from nochat.keeper import keep, wait_until
 from nochat.lab import chat, servers
+from nochat.local import doctor
+from nochat.local.processes import keep, wait_until
 from nochat.stores import users as store
 
 HERE = Path(__file__).parent

@@ -24,12 +24,14 @@ import msgspec
 
 from nochat.bus import Batch, Bus, Queue, Subscription
 from nochat.bus.routing import EVENTS, REQUESTS, Binding, shard_queue
+from nochat.bus.tracing import trace
 from nochat.errors import BusError, Busy, ConnectionLost, Fatal, RequestFailed, Unavailable
-from nochat.events import Command, Envelope, Event, caused_by, type_of
-from nochat.logs import service_name
-from nochat.requests import Analysis, Failed, Reply, Request
+from nochat.protocol.commands import Command
+from nochat.protocol.envelope import Envelope, caused_by, type_of
+from nochat.protocol.events import Event
+from nochat.protocol.requests import Analysis, Failed, Reply, Request
+from nochat.runtime.logs import service_name
 from nochat.settings import Settings
-from nochat.trace import trace
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 from platformdirs import user_data_path
 
-from nochat import text
+from nochat.domain import text
 
 PREFIX, FILE = "NOCHAT_", "_FILE"
 PASSWORD = re.compile(r"(?<=://)[^\s'\"]*(?=@)")  # with the user's name, in a URL

@@ -23,12 +23,12 @@ import jwt
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from nochat import doctor
-from nochat.keeper import keep
 from nochat.lab import servers
 from nochat.lab.certificates import Authority, Issued
 from nochat.lab.servers import Server
 from nochat.lab.waiting import until
+from nochat.local import doctor
+from nochat.local.processes import keep
 from tests.conftest import AUTHORITIES
 
 REGISTRY, TOKENS, SERVICE = "registry-1.docker.io", "auth.docker.io", "registry.docker.io"

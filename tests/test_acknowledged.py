@@ -11,10 +11,11 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from nochat.events import LOBBY, new_id
-from nochat.keeper import free_port
 from nochat.lab.chat import UNLIMITED
 from nochat.lab.people import Person
+from nochat.local.processes import free_port
+from nochat.protocol.envelope import new_id
+from nochat.protocol.fields import LOBBY
 from tests.proxies import proxy
 from tests.test_cli import CLEAN, running
 

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from nochat import events
-from nochat.bootstrap import started
 from nochat.bus import Batch, Binding, Queue, connect
 from nochat.bus.routing import EVENTS, shard_queue
 from nochat.cli import _find
-from nochat.events import LOBBY, JoinRoom, MessageSent, RoomJoined, SendMessage
 from nochat.lab import checks
-from nochat.registry import services
-from nochat.requests import GetHistory
+from nochat.protocol.commands import JoinRoom, SendMessage
+from nochat.protocol.envelope import new_id
+from nochat.protocol.events import MessageSent, RoomJoined
+from nochat.protocol.fields import LOBBY
+from nochat.protocol.requests import GetHistory
+from nochat.runtime.bootstrap import started
+from nochat.runtime.registry import services
 from nochat.settings import Settings
 
 PAGE = Path(__file__).parents[1] / "docs" / "add-a-microservice.md"
@@ -34,13 +36,13 @@ def echo(tmp_path):
 @pytest.fixture(params=["memory", pytest.param("amqp", marks=pytest.mark.timeout(180))])
 def bus_url(request):
     if request.param == "memory":
-        return f"memory://{events.new_id()}"
+        return f"memory://{new_id()}"
     return request.getfixturevalue("rabbitmq_server").url
 
 
 @pytest.fixture
 def settings(bus_url, mongodb_server, tmp_path):
-    database = f"{mongodb_server.url}/echo{events.new_id()[:8]}"
+    database = f"{mongodb_server.url}/echo{new_id()[:8]}"
     return Settings(bus_url=bus_url, activity_url=database, data_dir=str(tmp_path), port=0)
 
 
@@ -54,7 +56,7 @@ async def heard_by(url):
         batch.ack()
 
     async with connect(url, "listener") as bus:
-        name = f"listener.{events.new_id()}"
+        name = f"listener.{new_id()}"
         bindings = Binding(EVENTS, "message.#"), Binding(EVENTS, "room.#")
         await bus.subscribe(Queue(name, bindings, durable=False, exclusive=True), note)
         yield bus, heard

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import logging
 
-from nochat.background import Background
+from nochat.runtime.background import Background
 
 
 async def test_a_failure_is_logged_with_the_name_of_the_task(caplog):

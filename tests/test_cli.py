@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from nochat import registry
 from nochat.cli import main
+from nochat.runtime import registry
 from nochat.settings import Settings
 
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("NOCHAT_")}

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nochat import client
-from nochat.actions import ACTIONS
+from nochat.protocol import payloads
+from nochat.protocol.actions import ACTIONS
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -23,21 +23,21 @@ def test_what_is_sent_has_its_shape_or_is_refused(data):
             sent = msgspec.convert(data, shape)
         except msgspec.ValidationError:
             continue
-        if "room" in shape.__struct_fields__ and shape is not client.Search:
+        if "room" in shape.__struct_fields__ and shape is not payloads.Search:
             assert 1 <= len(sent.room) <= 40
 
 
 @given(JSON | st.fixed_dictionaries({"positions": JSON}))
 def test_any_handshake_gives_positions(auth):
-    found = client.positions(auth)
+    found = payloads.positions(auth)
     assert all(isinstance(position, int) and position >= 0 for position in found.values())
 
 
 def test_the_positions_of_a_handshake_are_taken():
-    assert client.positions({"positions": {"lobby": 7}}) == {"lobby": 7}
+    assert payloads.positions({"positions": {"lobby": 7}}) == {"lobby": 7}
 
 
 @pytest.mark.parametrize("limit", [0, 201, -1])
 def test_a_page_is_of_a_bearable_length(limit):
     with pytest.raises(msgspec.ValidationError, match=r"`\$\.limit`"):
-        msgspec.convert({"room": "lobby", "limit": limit}, client.Page)
+        msgspec.convert({"room": "lobby", "limit": limit}, payloads.Page)

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from nochat.bus.journal import Journal
-from nochat.disk import make_private
+from nochat.local.disk import make_private
 from nochat.stores.archive import Folder
 
 

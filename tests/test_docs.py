@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from nochat import registry
+from nochat.runtime import registry
 from tests.conftest import CHROMIUM, ROOT
 
 FETCHED = re.compile(

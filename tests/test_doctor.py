@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from nochat import doctor
-from nochat.components import Component, Package, Program
+from nochat.local import doctor
+from nochat.local.components import Component, Package, Program
 
 
 @pytest.fixture

@@ -5,19 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nochat import registry
-from nochat.asyncapi import MODULES, document
 from nochat.bus.codec import Decoder, encode, join
-from nochat.events import (
-    Event,
-    MessageSent,
-    RoomId,
-    SendMessage,
-    ServiceReported,
-    catalogue,
-    caused_by,
-)
-from nochat.requests import LogIn, Request, Session
+from nochat.cli.asyncapi import MODULES, document
+from nochat.protocol.catalogue import catalogue
+from nochat.protocol.commands import SendMessage
+from nochat.protocol.envelope import caused_by
+from nochat.protocol.events import Event, MessageSent, ServiceReported
+from nochat.protocol.fields import RoomId
+from nochat.protocol.requests import LogIn, Request, Session
+from nochat.runtime import registry
 
 TEXTS = st.text(min_size=1, max_size=200)
 

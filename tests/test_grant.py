@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from nochat.cli import main
-from nochat.keeper import free_port
+from nochat.local.processes import free_port
 from nochat.stores.users import UserStore
 
 

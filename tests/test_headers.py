@@ -5,9 +5,9 @@ import re
 import httpx
 import pytest
 
-from nochat import bootstrap, registry
-from nochat.events import new_id
-from nochat.headers import ALWAYS, DENIED
+from nochat.protocol.envelope import new_id
+from nochat.runtime import bootstrap, registry
+from nochat.runtime.headers import ALWAYS, DENIED
 from nochat.settings import Settings
 from tests.conftest import CHROMIUM
 
@@ -28,7 +28,7 @@ ASKED = [
 @pytest.fixture
 async def chat(tmp_path, caplog):
     """A chat's address, and that of its metrics."""
-    caplog.set_level("INFO", "nochat.bootstrap")
+    caplog.set_level("INFO", "nochat.runtime.bootstrap")
     bus = f"memory://{new_id()}"
     given = {"bus_url": bus, "data_dir": str(tmp_path), "port": 0, "operation_port": 0}
     settings = Settings(replica_url="off", **given)

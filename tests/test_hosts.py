@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from nochat.hosts import Hosts
+from nochat.runtime.hosts import Hosts
 from nochat.settings import Settings
 
 LOOPBACK = ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"]
@@ -74,8 +74,8 @@ async def test_any_name_may_be_allowed():
 
 
 async def test_a_proxy_of_this_machine_says_the_host_in_x_forwarded_host(tmp_path, caplog):
-    from nochat import bootstrap, registry
-    from nochat.events import new_id
+    from nochat.protocol.envelope import new_id
+    from nochat.runtime import bootstrap, registry
 
     bus = f"memory://{new_id()}"
     settings = Settings(bus_url=bus, data_dir=str(tmp_path), port=0, replica_url="off")

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from nochat.keeper import Kept, NotReady, free_port, keep, listens, wait_until
+from nochat.local.processes import Kept, NotReady, free_port, keep, listens, wait_until
 from tests.waiting import wait_for
 
 # A command with a child that daemonised: in a session of its own, its parent gone.
@@ -102,7 +102,7 @@ def test_sigterm_to_the_keeper_ends_all(own):
 PARENT = """
     import os, signal, sys, time
     from pathlib import Path
-    from nochat.keeper import keep
+    from nochat.local.processes import keep
     own = Path(sys.argv[1])
     command = ["/bin/sh", "-c", "(setsid sleep 600 &); exec sleep 600"]
     kept = keep(command, log=own / "log", remove=own)
@@ -155,7 +155,7 @@ def test_a_keeper_among_the_descendants_cleans_up_after_itself(end, own, tmp_pat
 # Keeps another, as a chat keeps its store, and says at its own end whether that was still there.
 KEEPS_ANOTHER = """
 import pathlib, signal, sys
-from nochat.keeper import keep
+from nochat.local.processes import keep
 
 other = keep(["sleep", "600"], log=pathlib.Path(sys.argv[1]), grace=0)
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
@@ -194,7 +194,7 @@ def test_environment_and_folder_are_the_command_s(tmp_path):
 def test_nothing_of_it_holds_our_output(tmp_path):
     script = f"""
         from pathlib import Path
-        from nochat.keeper import keep
+        from nochat.local.processes import keep
         keep(["sleep", "600"], log=Path({str(tmp_path / "log")!r}))
     """
     ran = subprocess.run(
@@ -212,7 +212,7 @@ def test_what_is_to_be_cleaned_is_when_the_command_has_ended(own, tmp_path, how)
     script = f"""
         import os
         from pathlib import Path
-        from nochat.keeper import keep
+        from nochat.local.processes import keep
 
         own = Path({str(own)!r})
         kept = keep(["sleep", "600"], log=own / "log", remove=own, after={CLEAN!r}.format(
@@ -251,6 +251,6 @@ def test_a_free_port_is_free_and_not_one_for_outgoing_connections():
 
 
 def test_the_supervisor_needs_nothing_of_the_package():
-    source = Path("nochat/supervisor.py").resolve().read_text()
+    source = Path("nochat/local/supervisor.py").resolve().read_text()
     assert "import nochat" not in source
     assert "from nochat" not in source

@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from nochat import bootstrap, registry
+from nochat.cli.load import load
 from nochat.errors import NochatError
-from nochat.events import new_id
 from nochat.lab import chat as lab
 from nochat.lab.people import Person
-from nochat.listening import Where, listen, url_of
-from nochat.load import load
+from nochat.protocol.envelope import new_id
+from nochat.runtime import bootstrap, registry
+from nochat.runtime.listening import Where, listen, url_of
 from nochat.settings import Settings
 from tests.proxies import proxy
 
@@ -105,7 +105,7 @@ def test_a_port_that_is_not_for_everybody_is_said():
     child = """
 import os
 from nochat.errors import NochatError
-from nochat.listening import Where, listen
+from nochat.runtime.listening import Where, listen
 "localhost".encode("idna")  # loads what nobody else may read
 if not os.geteuid():
     os.setuid(65534)

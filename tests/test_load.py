@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.server import serve
 
+from nochat.cli.load import Report, Socket, load
 from nochat.errors import NochatError
 from nochat.lab import chat as lab
-from nochat.load import Report, Socket, load
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,13 @@ import logging
 
 import pytest
 
-from nochat import logs
 from nochat.bus import connect
 from nochat.errors import Unavailable
-from nochat.events import MessageSent, RoomJoined, new_id
 from nochat.lab import checks
-from nochat.requests import Session, WhoIs
+from nochat.protocol.envelope import new_id
+from nochat.protocol.events import MessageSent, RoomJoined
+from nochat.protocol.requests import Session, WhoIs
+from nochat.runtime import logs
 from nochat.service import Service
 from nochat.settings import Settings
 from tests.bus.helpers import message

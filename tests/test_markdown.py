@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from nochat.events import MessageSent
-from nochat.markdown import without_code
-from nochat.requests import RoomInfo, RoomState
+from nochat.protocol.events import MessageSent
+from nochat.protocol.requests import RoomInfo, RoomState
 from nochat.services.notifications import notify
+from nochat.services.notifications.markdown import without_code
 from tests.clients.test_node_client import BIN, CHECKOUT
 
 CASES = json.loads((Path(__file__).parent / "clients" / "markdown_cases.json").read_text())
@@ -35,7 +35,7 @@ LETTERS = [
     " @ana ",
 ]
 SHOWN = """
-import { parse } from "./nochat/static/markdown.js";
+import { parse } from "./nochat/services/web/static/markdown.js";
 function found(tree) {
   if (tree?.type === "mention") return [tree];
   return tree && typeof tree === "object" ? Object.values(tree).flatMap(found) : [];

@@ -10,11 +10,12 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from nochat import bootstrap, registry
 from nochat.bus import connect
 from nochat.errors import NochatError
-from nochat.events import MessageSent, new_id
 from nochat.lab import checks, servers
+from nochat.protocol.envelope import new_id
+from nochat.protocol.events import MessageSent
+from nochat.runtime import bootstrap, registry
 from nochat.service import Service
 from nochat.settings import Settings
 from tests.bus.helpers import message
@@ -38,7 +39,7 @@ def service():
 @pytest.fixture
 def address(caplog):
     """Gives the address in the log."""
-    caplog.set_level("INFO", "nochat.bootstrap")
+    caplog.set_level("INFO", "nochat.runtime.bootstrap")
     return lambda: ADDRESS.findall(caplog.text)[-1]
 
 

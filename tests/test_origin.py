@@ -10,13 +10,13 @@ import socketio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nochat import bootstrap, origin, registry
 from nochat.bus import connect
-from nochat.events import new_id
 from nochat.lab.chat import RATES
-from nochat.origin import cookie_names, further_origins, gateway_origin, may_act
+from nochat.protocol.envelope import new_id
+from nochat.runtime import bootstrap, origin, registry
+from nochat.runtime.http_server import Proxied
+from nochat.runtime.origin import cookie_names, further_origins, gateway_origin, may_act
 from nochat.services.web import Web
-from nochat.serving import Proxied
 from nochat.settings import Settings, SettingsError
 
 
@@ -116,7 +116,7 @@ async def answers(http: aiohttp.ClientSession, url: str, headers: dict) -> tuple
 
 async def test_rest_and_sockets_agree_on_it(running):
     found, expected = {}, {}
-    # By whatever name it is asked for: that has a rule of its own, in `nochat/hosts.py`.
+    # By whatever name it is asked for: that has a rule of its own, in `nochat/runtime/hosts.py`.
     async with running(origins=ELSEWHERE, hosts="*") as url, aiohttp.ClientSession() as http:
         for name, (page, says, may) in zip(IDS, CASES, strict=True):
             found[name] = await answers(http, url, {"Origin": page, **says})

@@ -7,8 +7,8 @@ import pytest
 import pytest_asyncio
 from starlette.applications import Starlette
 
-from nochat import pages
-from nochat.pages import STATIC, Pages
+from nochat.services.web import pages
+from nochat.services.web.pages import STATIC, Pages
 
 IMPORT = re.compile(r'^import[^"]*"(\.[^"]+)";', re.MULTILINE)
 

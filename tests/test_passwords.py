@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-from nochat.passwords import is_weak
+from nochat.services.web.passwords import is_weak
 
 LONG_ENOUGH = [each for each in FREQUENCY_LISTS["passwords"] if len(each) >= 8]
 

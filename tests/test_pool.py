@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from nochat.errors import Busy
-from nochat.pool import BoundedPool
+from nochat.services.users.pool import BoundedPool
 
 
 class Work:

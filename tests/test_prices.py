@@ -4,10 +4,10 @@ from functools import partial
 
 import pytest
 
-import nochat.prices
-from nochat.actions import ACTIONS
-from nochat.limits import Limit
-from nochat.prices import CROWD, Prices
+from nochat.protocol.actions import ACTIONS
+from nochat.runtime import action_limits
+from nochat.runtime.action_limits import CROWD, Prices
+from nochat.runtime.rate_limits import Limit
 from nochat.settings import Settings
 
 
@@ -51,7 +51,7 @@ def test_searches_have_a_bucket_of_their_own():
 
 def test_who_is_a_hair_too_fast_is_told_to_wait(monkeypatch):
     now = 0.0
-    monkeypatch.setattr(nochat.prices, "Limit", partial(Limit, now=lambda: now))
+    monkeypatch.setattr(action_limits, "Limit", partial(Limit, now=lambda: now))
     prices = Prices(Settings())
     taken(prices, "message")
     now = 0.0499

@@ -9,13 +9,17 @@ import pika
 import pytest
 import websockets
 
-from nochat import registry
 from nochat.bus import connect
-from nochat.events import LOBBY, CreateRoom, MessageSent, catalogue, new_id
 from nochat.lab import chat as lab_chat
 from nochat.lab import checks
 from nochat.lab.people import Person
-from nochat.requests import GetHistory
+from nochat.protocol.catalogue import catalogue
+from nochat.protocol.commands import CreateRoom
+from nochat.protocol.envelope import new_id
+from nochat.protocol.events import MessageSent
+from nochat.protocol.fields import LOBBY
+from nochat.protocol.requests import GetHistory
+from nochat.runtime import registry
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 

@@ -1,6 +1,6 @@
 """Refused log-ins in the log of accounts: bounded, and counted where they are left out."""
 
-from nochat.refused import Refused
+from nochat.services.controller.failed_log_ins import Refused
 
 
 def test_who_tries_without_end_is_told_of_now_and_then_with_how_often_it_was():

@@ -11,11 +11,16 @@ from contextlib import asynccontextmanager
 import pika
 import pytest
 
-from nochat.bootstrap import started
 from nochat.bus import connect
 from nochat.cli import main
+from nochat.cli.restore import restore
 from nochat.errors import NochatError, Unavailable
-from nochat.events import (
+from nochat.lab import chat as lab
+from nochat.lab import checks, servers
+from nochat.lab.people import Person
+from nochat.lab.servers._azurite import make_container
+from nochat.protocol.envelope import new_id
+from nochat.protocol.events import (
     AccountDeleted,
     MessageSent,
     RoomCreated,
@@ -24,14 +29,9 @@ from nochat.events import (
     UserConnected,
     UserErased,
     UserNotified,
-    new_id,
 )
-from nochat.lab import chat as lab
-from nochat.lab import checks, servers
-from nochat.lab.people import Person
-from nochat.lab.servers._azurite import make_container
-from nochat.registry import services
-from nochat.restore import restore
+from nochat.runtime.bootstrap import started
+from nochat.runtime.registry import services
 from nochat.settings import Settings
 from nochat.stores.activity import ActivityStore
 from nochat.stores.archive import Folder, Journal, contents, place

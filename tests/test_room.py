@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nochat.client_ids import AHEAD
-from nochat.events import (
-    LOBBY,
-    CommandRejected,
+from nochat.domain.client_ids import AHEAD
+from nochat.domain.room import MOST_REACTIONS, MOST_REACTIONS_OF_ONE, REMEMBERED, Room, direct_room
+from nochat.protocol.commands import (
     CreateRoom,
     DeleteMessage,
     DeleteRoom,
@@ -17,31 +16,28 @@ from nochat.events import (
     JoinRoom,
     LeaveRoom,
     MarkRead,
+    ModerateMember,
+    OpenDirect,
+    React,
+    SendMessage,
+)
+from nochat.protocol.events import (
+    CommandRejected,
     MemberModerated,
     MessageDeleted,
     MessageEdited,
     MessageSent,
-    ModerateMember,
-    OpenDirect,
-    React,
     ReactionChanged,
     RoomCreated,
     RoomEvent,
     RoomJoined,
     RoomLeft,
     RoomRead,
-    SendMessage,
     UserErased,
     UserInvited,
 )
-from nochat.requests import RoomInfo, RoomState, Said
-from nochat.room import (
-    MOST_REACTIONS,
-    MOST_REACTIONS_OF_ONE,
-    REMEMBERED,
-    Room,
-    direct_room,
-)
+from nochat.protocol.fields import LOBBY
+from nochat.protocol.requests import RoomInfo, RoomState, Said
 
 ACTIONS = ["mute", "unmute", "kick", "ban", "unban"]
 

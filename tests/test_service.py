@@ -7,13 +7,14 @@ from itertools import chain
 
 import pytest
 
-from nochat import bootstrap
 from nochat.bus import connect
 from nochat.bus.memory import _brokers
 from nochat.errors import BusError, Busy, Fatal, NochatError, RequestFailed, Unavailable
-from nochat.events import MessageSent, RoomJoined, SendMessage, UserNotified, new_id
 from nochat.lab import checks
-from nochat.requests import (
+from nochat.protocol.commands import SendMessage
+from nochat.protocol.envelope import new_id
+from nochat.protocol.events import MessageSent, RoomJoined, UserNotified
+from nochat.protocol.requests import (
     AllRooms,
     CreateUser,
     FindUser,
@@ -27,6 +28,7 @@ from nochat.requests import (
     Session,
     WhoIs,
 )
+from nochat.runtime import bootstrap
 from nochat.service import Service
 from nochat.settings import Settings
 from tests.bus.helpers import Seen, message, queue_of, shard_queue_of_all
@@ -293,7 +295,9 @@ async def test_questions_that_outlived_their_askers_are_passed_over_and_not_kept
     settings, monkeypatch
 ):
     """The store is away, people ask, and give up: when it is back, it has better things to do."""
-    monkeypatch.setattr("nochat.requests.CLOCKS", 0.1)  # one clock: no difference to allow for
+    monkeypatch.setattr(
+        "nochat.protocol.requests.CLOCKS", 0.1
+    )  # one clock: no difference to allow for
     service, answered = Service("activity", ordered=True), []
 
     @service.on(GetRoomState)

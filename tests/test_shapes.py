@@ -18,15 +18,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import inspect
 
-from nochat import incoming, management
-from nochat.actions import ACTIONS, Who
 from nochat.bus.codec import Decoder, encode, join
 from nochat.errors import NochatError
-from nochat.events import Event, LogEntry, UserNotified, catalogue
-from nochat.requests import Accounts, Found, FoundRooms, History, Session
-from nochat.rest import Caller, NotAllowed
-from nochat.room_calls import RoomCalls
-from nochat.services.web import Web
+from nochat.protocol import incoming
+from nochat.protocol.actions import ACTIONS, Who
+from nochat.protocol.catalogue import catalogue
+from nochat.protocol.events import Event, LogEntry, UserNotified
+from nochat.protocol.requests import Accounts, Found, FoundRooms, History, Session
+from nochat.services.web import Web, management
+from nochat.services.web.rest import Caller, NotAllowed
+from nochat.services.web.room_calls import RoomCalls
 from nochat.settings import Settings
 from nochat.stores import documents
 

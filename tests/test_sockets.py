@@ -9,21 +9,20 @@ from urllib.parse import urlsplit
 import pytest
 import socketio
 
-from nochat import bootstrap, registry, sockets
-from nochat.client import COOKIE
 from nochat.errors import RequestFailed
-from nochat.events import (
+from nochat.protocol.commands import ModerateMember
+from nochat.protocol.envelope import new_id
+from nochat.protocol.events import (
     AccountChanged,
     MemberModerated,
     MessageSent,
-    ModerateMember,
     RoomJoined,
     RoomLeft,
     SessionsEnded,
     TypingStarted,
-    new_id,
 )
-from nochat.requests import (
+from nochat.protocol.payloads import COOKIE
+from nochat.protocol.requests import (
     Account,
     Accounts,
     FindUser,
@@ -35,8 +34,10 @@ from nochat.requests import (
     Session,
     WhoIs,
 )
+from nochat.runtime import bootstrap, registry
 from nochat.service import Service
 from nochat.services import gateway
+from nochat.services.gateway import sockets
 from nochat.settings import Settings
 
 NEVER = 2e9  # when sessions end

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from nochat.bus import connect
-from nochat.events import MessageSent, new_id
-from nochat.keeper import keep
 from nochat.lab import checks
+from nochat.local.processes import keep
+from nochat.protocol.envelope import new_id
+from nochat.protocol.events import MessageSent
 from tests.bus.conftest import delete_queues, queues_of_the_chat
 from tests.bus.helpers import message, queue_of
 
@@ -24,7 +25,7 @@ import asyncio
 import os
 
 from nochat.errors import Unavailable
-from nochat.events import MessageSent
+from nochat.protocol.events import MessageSent
 from nochat.service import Service
 
 service = Service(os.environ["NAME"])

@@ -6,15 +6,17 @@ from contextlib import asynccontextmanager
 import pytest
 
 from nochat.bus import connect
+from nochat.bus.counters import MALFORMED
 from nochat.bus.outbox import Parcel
 from nochat.bus.routing import EVENTS, Route
 from nochat.errors import RequestFailed
-from nochat.events import MessageSent, RoomJoined, SendMessage, new_id
 from nochat.lab import checks
-from nochat.requests import Session, WhoIs
+from nochat.protocol.commands import SendMessage
+from nochat.protocol.envelope import new_id
+from nochat.protocol.events import MessageSent, RoomJoined
+from nochat.protocol.requests import Session, WhoIs
 from nochat.service import Service
 from nochat.settings import Settings
-from nochat.tally import MALFORMED
 from tests.bus.helpers import message, shard_queue_of_all
 
 

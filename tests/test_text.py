@@ -11,14 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nochat import client, incoming, text
-from nochat.actions import ACTIONS
-from nochat.emoji import one_spelling
-from nochat.events import SendMessage, UserName
-from nochat.mentions import may_mention, mentioned
+from nochat.domain import text
+from nochat.domain.emoji import one_spelling
+from nochat.domain.search_terms import terms, topics, wanted
+from nochat.domain.text import identity
+from nochat.protocol import incoming, payloads
+from nochat.protocol.actions import ACTIONS
+from nochat.protocol.commands import SendMessage
+from nochat.protocol.fields import UserName
+from nochat.services.notifications.mentions import may_mention, mentioned
 from nochat.services.web import NewAccount
-from nochat.terms import terms, topics, wanted
-from nochat.text import identity
 
 CASES = json.loads((Path(__file__).parent / "text_cases.json").read_text())
 ANY = st.text(st.characters(), max_size=40)  # half emoji too
@@ -198,7 +200,7 @@ def test_ids_of_messages_that_are_not(given):
 
 def test_no_position_is_beyond_what_can_be_stored():
     with pytest.raises(msgspec.ValidationError):
-        msgspec.convert({"room": "lobby", "position": 10**30}, client.Target)
+        msgspec.convert({"room": "lobby", "position": 10**30}, payloads.Target)
 
 
 def test_a_name_that_is_refused_is_refused_in_a_sentence():
@@ -208,6 +210,6 @@ def test_a_name_that_is_refused_is_refused_in_a_sentence():
 
 
 def test_what_was_taken_is_what_travels():
-    sent = msgspec.convert({"room": "r", "client_id": "c", "text": "हिन्दी 🙂"}, client.Message)
+    sent = msgspec.convert({"room": "r", "client_id": "c", "text": "हिन्दी 🙂"}, payloads.Message)
     command = SendMessage(sent.room, "José", sent.client_id, sent.text)
     assert msgspec.json.decode(msgspec.json.encode(command), type=SendMessage) == command

@@ -6,12 +6,13 @@ import time
 import msgspec
 import pytest
 
-from nochat import bootstrap
 from nochat.bus import connect
-from nochat.events import MessageSent, ServiceReported, new_id, type_of
+from nochat.protocol.envelope import new_id, type_of
+from nochat.protocol.events import MessageSent, ServiceReported
+from nochat.runtime import bootstrap
+from nochat.runtime.instances import REMEMBERED, SILENCE, Watch
 from nochat.service import Service
 from nochat.settings import Settings
-from nochat.watch import REMEMBERED, SILENCE, Watch
 from tests.bus.helpers import Seen, message, queue_of
 
 FIRST = ServiceReported(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nochat import doctor
+from nochat.local import doctor
 
 pytestmark = pytest.mark.slow
 
@@ -32,21 +32,31 @@ def names(installed) -> set[str]:
 
 
 def test_the_page_is_in_it_with_the_official_client(names):
-    assert {"nochat/static/index.html", "nochat/static/vendor/socket.io.js"} <= names
-    ours = {str(path.relative_to(ROOT)) for path in (ROOT / "nochat/static").rglob("*.*")}
+    assert {
+        "nochat/services/web/static/index.html",
+        "nochat/services/web/static/vendor/socket.io.js",
+    } <= names
+    ours = {
+        str(path.relative_to(ROOT)) for path in (ROOT / "nochat/services/web/static").rglob("*.*")
+    }
     assert ours <= names
 
 
 def test_the_migrations_are_in_it(names):
-    ours = {str(path.relative_to(ROOT)) for path in (ROOT / "nochat/migrations").rglob("*.py")}
+    ours = {
+        str(path.relative_to(ROOT)) for path in (ROOT / "nochat/stores/migrations").rglob("*.py")
+    }
     assert ours
     assert ours <= names
 
 
 def test_the_bot_is_in_it_with_the_library_that_it_needs(installed, names):
-    assert {"nochat/bots/bot.mjs", "nochat/bots/node_modules/amqplib/LICENSE"} <= names
+    assert {
+        "nochat/services/bots/bot.mjs",
+        "nochat/services/bots/node_modules/amqplib/LICENSE",
+    } <= names
     command = [doctor.require("node"), "-e", "import(process.argv[1])"]
-    subprocess.run([*command, installed / "nochat/bots/wire.mjs"], check=True, timeout=20)
+    subprocess.run([*command, installed / "nochat/services/bots/wire.mjs"], check=True, timeout=20)
 
 
 def test_nothing_else_is_in_it(names):
@@ -56,8 +66,8 @@ def test_nothing_else_is_in_it(names):
 def test_the_chat_alone_brings_no_course():
     """Importing every service touches neither the lab nor what only the lab needs."""
     code = (
-        "import sys; from nochat import cli, registry; registry.services();"
-        "import nochat.sockets, nochat.stores.users;"
+        "import sys, nochat.cli; from nochat.runtime import registry; registry.services();"
+        "import nochat.services.gateway.sockets, nochat.stores.users;"
         "print([n for n in sys.modules if n.partition('.')[0] in"
         " ('IPython', 'jupyterlab', 'matplotlib', 'papermill', 'playwright')"
         " or n.startswith('nochat.lab')])"

@@ -20,16 +20,17 @@ class BuildPage(BuildHookInterface):
     """Runs `npm ci` where the packages are not there yet, then copies what is needed of them."""
 
     def initialize(self, version: str, build_data: dict) -> None:
-        """Fill `nochat/static/vendor` and `nochat/bots/node_modules`, before every build."""
+        """Fill `web/static/vendor` and `bots/node_modules`, before every build."""
         root = Path(self.root)
-        modules, vendor = root / "node_modules", root / "nochat" / "static" / "vendor"
+        services = root / "nochat" / "services"
+        modules, vendor = root / "node_modules", services / "web" / "static" / "vendor"
         if not all((modules / source).exists() for source in (*VENDORED, LIBRARY)):
             command = ["npm", "ci", "--omit=dev", "--no-audit", "--no-fund"]
             subprocess.run(command, cwd=root, check=True)
         vendor.mkdir(parents=True, exist_ok=True)
         for source, target in VENDORED.items():
             shutil.copyfile(modules / source, vendor / target)
-        library = root / "nochat" / "bots" / "node_modules"
+        library = services / "bots" / "node_modules"
         shutil.rmtree(library, ignore_errors=True)
         for name in with_dependencies(modules, LIBRARY):
             shutil.copytree(modules / name, library / name, ignore=NOT_NEEDED)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from nochat.keeper import when_gone
 from nochat.lab import hints, surroundings
 from nochat.lab.servers._server import own_folder
+from nochat.local.processes import when_gone
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from playwright.async_api import Page, async_playwright
 
-from nochat import doctor
 from nochat.lab import chat
 from nochat.lab.people import Person
+from nochat.local import doctor
 
 PICTURE = Path(__file__).parents[1] / "docs" / "_static" / "chat.png"
 SIZE = {"width": 1180, "height": 700}

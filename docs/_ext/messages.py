@@ -6,7 +6,7 @@ from pathlib import Path
 from generated import replace_pages, table
 from sphinx.application import Sphinx
 
-from nochat.asyncapi import document
+from nochat.cli.asyncapi import document
 
 
 def setup(app: Sphinx) -> dict:
@@ -27,8 +27,8 @@ def page(api: dict) -> str:
 {api["info"]["description"]}
 
 All of it is in an AsyncAPI {api["asyncapi"]} document, which tools of many languages read:
-{{download}}`nochat.asyncapi.json`. `nochat.asyncapi.document()` makes it from the structs of
-`nochat.events`.
+{{download}}`nochat.asyncapi.json`. `nochat.cli.asyncapi.document()` makes it from the structs of
+`nochat.protocol`.
 
 {table(heads, [row(api, name) for name in api["channels"]])}
 ## What each carries

@@ -10,9 +10,11 @@ from generated import replace_pages
 from sphinx.application import Sphinx
 
 import nochat
+from nochat.runtime import registry
 
 CODE = re.compile(r"(?<![`:])`([^`]+)`(?!`)")
-HIDDEN = ("nochat.migrations", "nochat.services.")
+HIDDEN = "nochat.stores.migrations"
+SERVICES = {f"nochat.services.{name}" for name in (*registry.NAMES, *registry.OPTIONAL)}
 
 
 def setup(app: Sphinx) -> dict:
@@ -31,7 +33,8 @@ def write_pages(app: Sphinx) -> None:
 def public_modules() -> list[str]:
     """The services have pages of their own; what starts with `_` is nobody's business."""
     found = (info.name for info in pkgutil.walk_packages(nochat.__path__, "nochat."))
-    return [name for name in found if not name.startswith(HIDDEN) and "._" not in name]
+    names = (name for name in found if not name.startswith(HIDDEN) and "._" not in name)
+    return [name for name in names if name not in SERVICES]
 
 
 def page(name: str) -> str:

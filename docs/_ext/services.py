@@ -9,10 +9,14 @@ from types import ModuleType
 from generated import replace_pages, table
 from sphinx.application import Sphinx
 
-from nochat import events, registry, requests
+from nochat.protocol.catalogue import catalogue
+from nochat.protocol.commands import Command
+from nochat.protocol.envelope import Envelope, type_of
+from nochat.protocol.requests import Request
+from nochat.runtime import registry
 from nochat.service import Service
 
-Struct = type[events.Envelope]
+Struct = type[Envelope]
 
 
 def setup(app: Sphinx) -> dict:
@@ -31,8 +35,8 @@ def index(names: list[str]) -> str:
     entries = "\n".join(names)
     return f"""# The microservices
 
-Each is one file in `nochat/services/`, and these pages are made from those files: they can't be
-out of date. A service runs alone with `nochat run NAME`, or with the others with `nochat up`.
+Each is one file or one folder in `nochat/services/`, and these pages are made from them: they can't
+be out of date. A service runs alone with `nochat run NAME`, or with the others with `nochat up`.
 
 ```{{toctree}}
 :maxdepth: 1
@@ -69,12 +73,10 @@ def incoming(service: Service) -> list[list[str]]:
 
 def outgoing(service: Service) -> list[list[str]]:
     published = [
-        kind
-        for kind in events.catalogue().values()
-        if getattr(kind, "publisher", "") == service.name
+        kind for kind in catalogue().values() if getattr(kind, "publisher", "") == service.name
     ]
     replies = {kind for function in functions(service) for kind in returned(function)}
-    further = sorted(replies - set(published), key=events.type_of)
+    further = sorted(replies - set(published), key=type_of)
     return [[*names(kind), first_line(kind)] for kind in [*published, *further]]
 
 
@@ -83,9 +85,9 @@ def asked(module: ModuleType, service: Service) -> list[list[str]]:
         kind
         for kind in vars(module).values()
         if inspect.isclass(kind)
-        and issubclass(kind, requests.Request | events.Command)
+        and issubclass(kind, Request | Command)
         and kind not in service.handlers
-        and kind not in (requests.Request, events.Command)
+        and kind not in (Request, Command)
     ]
     return [[*names(kind), first_line(kind)] for kind in kinds]
 
@@ -100,7 +102,7 @@ def returned(function) -> set[Struct]:
 
 
 def structs_in(annotation) -> typing.Iterator[Struct]:
-    if annotation in events.catalogue().values():
+    if annotation in catalogue().values():
         yield annotation
     for part in typing.get_args(annotation):
         yield from structs_in(part)
@@ -108,7 +110,7 @@ def structs_in(annotation) -> typing.Iterator[Struct]:
 
 def names(kind: Struct) -> list[str]:
     struct = f"{{py:class}}`~{kind.__module__}.{kind.__qualname__}`"
-    return [f"`{events.type_of(kind)}`", struct]
+    return [f"`{type_of(kind)}`", struct]
 
 
 def first_line(documented) -> str:

@@ -17,15 +17,15 @@ import msgspec
 from nochat.bus.amqp import AmqpTransport
 from nochat.bus.codec import Decoder, encode, head
 from nochat.bus.consumer import Batch, Consumer, Handler
+from nochat.bus.counters import Tally
 from nochat.bus.inspection import DeadLetters, Held, Holder, QueueState
 from nochat.bus.memory import MemoryTransport
 from nochat.bus.outbox import Outbox, Parcel
 from nochat.bus.routing import DEAD_LETTERS, Binding, Queue, route
+from nochat.bus.tracing import trace
 from nochat.errors import BusError, Busy, RequestFailed, Unavailable
-from nochat.events import Envelope
-from nochat.requests import Failed, Reply, Request
-from nochat.tally import Tally
-from nochat.trace import trace
+from nochat.protocol.envelope import Envelope
+from nochat.protocol.requests import Failed, Reply, Request
 
 __all__ = ["Batch", "Binding", "Bus", "Queue", "connect"]
 

@@ -21,7 +21,7 @@ from nochat.bus.inspection import Held, QueueState
 from nochat.bus.outbox import Outbox
 from nochat.bus.routing import DEAD, DEAD_LETTERS, EXCHANGES, Queue
 from nochat.errors import BrokerDown, BusError, ConnectionLost, Unavailable
-from nochat.origin import netloc
+from nochat.runtime.origin import netloc
 
 log = logging.getLogger(__name__)
 

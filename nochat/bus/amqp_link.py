@@ -12,7 +12,7 @@ from pika.spec import BasicProperties
 from nochat.bus.outbox import Parcel
 from nochat.bus.routing import DEFAULT, Route
 from nochat.errors import BrokerDown, BusError, ConnectionLost, Unroutable
-from nochat.events import type_of
+from nochat.protocol.envelope import type_of
 
 PATIENCE = 5.0  # seconds that the broker may take to answer a declaration
 ATTEMPTS = "crashes."  # how the queues are named whose messages are the notes of `suspects.py`

@@ -21,7 +21,7 @@ from nochat.bus.journal import Attempts, Declared, Journal, Kept
 from nochat.bus.outbox import Parcel
 from nochat.bus.routing import DEFAULT, EXCHANGES, Queue
 from nochat.errors import Unroutable
-from nochat.owner import owned
+from nochat.local.owner import owned
 
 
 @dataclass

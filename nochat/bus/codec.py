@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from nochat.events import Envelope, catalogue
+from nochat.protocol.catalogue import catalogue
+from nochat.protocol.envelope import Envelope
 
 encode = msgspec.json.Encoder().encode
 

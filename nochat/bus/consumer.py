@@ -13,13 +13,14 @@ from typing import Protocol
 import msgspec
 
 from nochat.bus.codec import Decoder, encode, head, join
+from nochat.bus.counters import MALFORMED, Tally
 from nochat.bus.outbox import Link, Outbox, Parcel
 from nochat.bus.routing import DEAD, DEFAULT, Queue, Route, route
 from nochat.bus.suspects import MOST_CRASHES, SUSPECT, Notes, Suspects
 from nochat.errors import BusError, ConnectionLost, Fatal, Unavailable
-from nochat.events import Envelope, catalogue, type_of
-from nochat.requests import Failed, Reply, Request
-from nochat.tally import MALFORMED, Tally
+from nochat.protocol.catalogue import catalogue
+from nochat.protocol.envelope import Envelope, type_of
+from nochat.protocol.requests import Failed, Reply, Request
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import msgspec
 from nochat.bus.outbox import Parcel
 from nochat.bus.routing import DEFAULT, Route
 from nochat.errors import RequestFailed, Unroutable
-from nochat.events import Envelope
+from nochat.protocol.envelope import Envelope
 
 MOST_SHOWN = 2000  # characters of a dead letter's content
 

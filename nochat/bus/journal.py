@@ -17,8 +17,8 @@ from pathlib import Path
 import msgspec
 
 from nochat.bus.routing import Queue
-from nochat.disk import make_private, sync_folder
 from nochat.errors import NochatError
+from nochat.local.disk import make_private, sync_folder
 
 log = logging.getLogger(__name__)
 

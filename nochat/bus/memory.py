@@ -13,7 +13,7 @@ from nochat.bus.inspection import Held, QueueState
 from nochat.bus.outbox import Outbox, Parcel
 from nochat.bus.routing import Queue
 from nochat.errors import BusError, ConnectionLost
-from nochat.events import new_id
+from nochat.protocol.envelope import new_id
 
 _brokers: WeakValueDictionary[str, Broker] = WeakValueDictionary()
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from nochat.bus.codec import encode, join
 from nochat.bus.routing import Route
 from nochat.errors import ConnectionLost
-from nochat.events import Envelope, new_id
+from nochat.protocol.envelope import Envelope, new_id
 
 # Bounds of one message: larger bodies gain nothing and delay the others.
 MAX_ENVELOPES = 256

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from nochat.events import Command, Envelope, Event, type_of
-from nochat.requests import Request
+from nochat.protocol.commands import Command
+from nochat.protocol.envelope import Envelope, type_of
+from nochat.protocol.events import Event
+from nochat.protocol.requests import Request
 
 COMMANDS = "nochat.commands"
 EVENTS = "nochat.events"

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from nochat import doctor
 from nochat.lab._advice import explain
 from nochat.lab.machines import find_root
+from nochat.local import doctor
 
 BUILTIN = 23  # The docker command before this version builds with BuildKit by itself.
 

@@ -3,9 +3,9 @@
 import shlex
 from pathlib import Path
 
-from nochat.keeper import Kept, when_gone
 from nochat.lab._vagrant import MARK, Place
 from nochat.lab.servers._server import own_folder
+from nochat.local.processes import Kept, when_gone
 
 # Run when we are gone: ends what of our Vagrant still runs, known by a variable of its environment,
 # then destroys what was not there before us. A private Docker Engine may have ended already; its

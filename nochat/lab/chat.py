@@ -13,11 +13,11 @@ from typing import Any, Self
 
 import msgspec
 
-from nochat import registry
-from nochat.grant import grant
-from nochat.keeper import Kept, free_port, is_free, keep
+from nochat.cli.promote import grant
 from nochat.lab.waiting import until_ready
-from nochat.origin import url
+from nochat.local.processes import Kept, free_port, is_free, keep
+from nochat.runtime import registry
+from nochat.runtime.origin import url
 from nochat.settings import load
 
 READY = 30.0  # seconds that a service may take to start; more, as long as it is at work

@@ -19,14 +19,15 @@ from typing import Any, Self
 from docker.client import DockerClient
 from docker.models.containers import Container
 
-from nochat import __version__, proxies
-from nochat.keeper import Kept, free_port, listens, when_gone
+from nochat import __version__
 from nochat.lab import servers
 from nochat.lab._board import Board
 from nochat.lab._commands import ContainersError, compose, environment, failure, run, start
 from nochat.lab.machines import find_root
 from nochat.lab.servers._server import own_folder
 from nochat.lab.waiting import readable
+from nochat.local.processes import Kept, free_port, listens, when_gone
+from nochat.runtime import proxies
 
 HEALTHY_SECONDS = 240.0  # until all services are, on the slowest of machines
 THERE = "docker version"  # A private engine may have ended before us, and its containers with it.

@@ -16,10 +16,10 @@ import re
 import subprocess
 from pathlib import Path
 
-from nochat import doctor
 from nochat.lab import surroundings
 from nochat.lab._advice import explain
 from nochat.lab.waiting import blocking
+from nochat.local import doctor
 
 # Of this user, as ssh finds it: not by HOME.
 SSH = Path(pwd.getpwuid(os.geteuid()).pw_dir) / ".ssh"

@@ -23,7 +23,6 @@ from typing import Any
 
 import yaml
 
-from nochat import doctor, proxies
 from nochat.lab import containers, provision
 from nochat.lab._board import Board
 from nochat.lab._commands import compose, environment, run
@@ -31,6 +30,8 @@ from nochat.lab.machines import Farm, find_root
 from nochat.lab.provision import Run
 from nochat.lab.servers import Registry
 from nochat.lab.servers._registry import HUB
+from nochat.local import doctor
+from nochat.runtime import proxies
 
 CHAT, DATABASE = "containers-host", "database-host"
 FILES = ["compose.yaml", "compose.tls.yaml"]

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from nochat import doctor
-from nochat.keeper import Kept, NotReady, keep, when_gone
 from nochat.lab import containers
 from nochat.lab.servers import NotAnswering
 from nochat.lab.servers._server import own_folder
 from nochat.lab.waiting import blocking, until_ready
+from nochat.local import doctor
+from nochat.local.processes import Kept, NotReady, keep, when_gone
 
 FOLDER = Path("/var/lib/lxc")
 STARTING = 30.0  # seconds, and more as long as it is at work

@@ -21,14 +21,14 @@ from pathlib import Path
 from typing import IO, Self
 
 import nochat
-from nochat import doctor
-from nochat.keeper import Kept, free_port, keep, listens
 from nochat.lab import _vagrant, servers, surroundings
 from nochat.lab._board import Board
 from nochat.lab._guard import Guard, guard
 from nochat.lab._vagrant import MARK, MachinesError, Place
 from nochat.lab.surroundings import MACHINES
 from nochat.lab.waiting import blocking, until_ready
+from nochat.local import doctor
+from nochat.local.processes import Kept, free_port, keep, listens
 
 __all__ = ["Farm", "MachinesError", "Tunnel", "find_root", "up"]
 

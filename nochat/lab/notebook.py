@@ -18,9 +18,9 @@ from typing import Any, Literal
 
 import psutil
 
-from nochat import doctor
-from nochat.keeper import when_gone
 from nochat.lab import _parameters, surroundings
+from nochat.local import doctor
+from nochat.local.processes import when_gone
 
 EXECUTED = Path("build/notebooks")
 CELL_SECONDS = 600  # installing a machine for the first time, on a slow network

@@ -17,9 +17,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from IPython.display import HTML, Image, display
 
-from nochat import doctor
 from nochat.lab.passwords import password_of
 from nochat.lab.waiting import GaveUp, patience
+from nochat.local import doctor
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page

@@ -11,11 +11,11 @@ from typing import Any, Self
 import aiohttp
 import socketio
 
-from nochat.client_ids import new_client_id
-from nochat.events import LOBBY
+from nochat.domain.client_ids import new_client_id
 from nochat.lab.passwords import password_of
 from nochat.lab.visitors import NotConnected
 from nochat.lab.waiting import patience
+from nochat.protocol.fields import LOBBY
 
 PATIENCE = 15.0  # seconds
 COMING_IN = 45.0  # with what a chat asks to wait for, where many come

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from IPython.core.getipython import get_ipython
 
-from nochat.keeper import Kept, NotReady, free_port, is_free, keep, listens
 from nochat.lab.waiting import until_ready
+from nochat.local.processes import Kept, NotReady, free_port, is_free, keep, listens
 
 READY = 30.0  # seconds that a program may take to start; more, as long as it is at work
 # The official client for browsers, as the chat's own page uses it.
-CLIENT = Path(__file__).parent.parent / "static" / "vendor" / "socket.io.js"
+CLIENT = Path(__file__).parents[1] / "services" / "web" / "static" / "vendor" / "socket.io.js"
 
 files: dict[str, str] = {}
 _running: dict[str, "Process"] = {}

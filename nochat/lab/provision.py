@@ -18,14 +18,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nochat import doctor
-from nochat.keeper import Kept, keep
 from nochat.lab._board import Board
 from nochat.lab._following import Following, checked
 from nochat.lab._runs import Comparison, Failed, Run, Task, compare, count_lines
 from nochat.lab.machines import Farm, find_root
 from nochat.lab.servers._server import own_folder
 from nochat.lab.surroundings import PLAIN_ANSIBLE
+from nochat.local import doctor
+from nochat.local.processes import Kept, keep
 
 __all__ = ["Comparison", "Failed", "Run", "Task", "ansible", "compare", "rex"]
 

@@ -26,10 +26,10 @@ import time
 from pathlib import Path
 from typing import Self
 
-from nochat import doctor
 from nochat.lab.certificates import Authority, Issued
 from nochat.lab.machines import Farm, MachinesError
 from nochat.lab.waiting import blocking
+from nochat.local import doctor
 
 PORT = 2376  # Docker's own for TLS
 SECONDS = 120.0  # that what we run on a machine may take

@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 if __name__ == "__main__":  # for a shell script, before there is an environment
     sys.path.insert(0, str(HERE.parents[1]))
 
-from nochat import proxies  # noqa: E402
+from nochat.runtime import proxies  # noqa: E402
 
 ROOT = HERE.parents[1]
 # Of Ansible: the project's, and its defaults for what has no settings of its own.

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 import aiohttp
 import httpx
 
-from nochat.events import LOBBY
 from nochat.lab.checks import Condition, Report, check, that, until
 from nochat.lab.people import Person
 from nochat.lab.servers import NotAnswering
@@ -23,6 +22,7 @@ from nochat.lab.servers._rabbitmq import look as look_at_rabbitmq
 from nochat.lab.servers._server import without_password
 from nochat.lab.visitors import NotConnected
 from nochat.lab.waiting import patience as waiting_for
+from nochat.protocol.fields import LOBBY
 
 STARTING = 60.0  # seconds that services may take after they were started
 CONNECTING = 3.0

@@ -15,9 +15,9 @@ from typing import Any
 
 import psutil
 
-from nochat.keeper import Kept, NotReady
 from nochat.lab._board import medium
 from nochat.lab._interrupt import interruptible
+from nochat.local.processes import Kept, NotReady
 
 SILENT = 2.0  # seconds without a word
 LONGEST = 300.0  # seconds that a process which works may take

@@ -11,8 +11,8 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.channel import Channel
 from pika.exceptions import AMQPError
 
-from nochat import registry
 from nochat.lab.waiting import patience, until
+from nochat.runtime import registry
 from nochat.settings import Settings
 
 PATIENCE = 5.0  # seconds

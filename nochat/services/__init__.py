@@ -1,1 +1,1 @@
-"""The microservices, one file each."""
+"""The microservices: one file each, or a folder where there is more to one."""

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, get_args
 
-from nochat import embedded
-from nochat.events import (
+from nochat.local import embedded
+from nochat.protocol.events import (
     AccountEvent,
     Event,
     LogEntry,
@@ -14,7 +14,7 @@ from nochat.events import (
     UserDisconnected,
     UserNotified,
 )
-from nochat.requests import (
+from nochat.protocol.requests import (
     AccountEntries,
     AllRooms,
     FindMessages,

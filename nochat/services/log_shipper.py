@@ -15,9 +15,11 @@ from http import HTTPStatus
 import httpx
 import msgspec
 
-from nochat import events, proxies
 from nochat.errors import NochatError, Unavailable
-from nochat.events import Event, PresenceReported, ServiceReported, TypingStarted
+from nochat.protocol import events
+from nochat.protocol.catalogue import catalogue
+from nochat.protocol.events import Event, PresenceReported, ServiceReported, TypingStarted
+from nochat.runtime import proxies
 from nochat.service import Context, Service
 from nochat.settings import Settings
 
@@ -34,7 +36,7 @@ NOISE = (PresenceReported, ServiceReported, TypingStarted)
 # Of the chat alone: the events of your own services are known in their processes only.
 SHIPPED = [
     kind
-    for kind in events.catalogue(Event).values()
+    for kind in catalogue(Event).values()
     if kind.__module__ == events.__name__ and kind not in NOISE
 ]
 

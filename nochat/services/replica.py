@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nochat.bus import Queue
 from nochat.errors import NochatError
-from nochat.events import Event
+from nochat.protocol.events import Event
 from nochat.service import Context, Service
 from nochat.services import activity
 from nochat.settings import OFF, Settings

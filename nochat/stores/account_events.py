@@ -12,7 +12,7 @@ from pymongo import ASCENDING
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 
-from nochat.requests import AccountEntries, AccountEntry, GetAccountEvents
+from nochat.protocol.requests import AccountEntries, AccountEntry, GetAccountEvents
 from nochat.stores.documents import ACCOUNT_EVENTS, mark
 
 EVERY = 3600.0  # seconds between two looks for what is too old

@@ -17,9 +17,11 @@ import msgspec
 from pymongo import ASCENDING, InsertOne
 from pymongo.errors import BulkWriteError, InvalidURI, PyMongoError
 
+from nochat.domain.room import REMEMBERED
+from nochat.domain.search_terms import searchable
 from nochat.errors import Fatal, NochatError, RequestFailed
-from nochat.events import Event, UserErased
-from nochat.requests import (
+from nochat.protocol.events import Event, UserErased
+from nochat.protocol.requests import (
     AccountEntries,
     AllRooms,
     FindRooms,
@@ -38,12 +40,10 @@ from nochat.requests import (
     SearchMessages,
     Trends,
 )
-from nochat.room import REMEMBERED
 from nochat.stores import account_events, analytics, documents, records, reindex
 from nochat.stores.erasures import erase
 from nochat.stores.mongodb import DUPLICATE_KEY, answering, client
 from nochat.stores.portions import OutOfTime, portions
-from nochat.terms import searchable
 
 log = logging.getLogger(__name__)
 

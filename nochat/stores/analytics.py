@@ -12,12 +12,13 @@ from typing import Any
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ExecutionTimeout
 
+from nochat.domain.search_terms import Wanted, wanted
 from nochat.errors import RequestFailed
-from nochat.events import MessageSent, UserConnected, type_of
-from nochat.requests import Found, SearchMessages, Trends
+from nochat.protocol.envelope import type_of
+from nochat.protocol.events import MessageSent, UserConnected
+from nochat.protocol.requests import Found, SearchMessages, Trends
 from nochat.stores import documents
 from nochat.stores.portions import MOST_SECONDS, OutOfTime, portions
-from nochat.terms import Wanted, wanted
 
 MOST_ENTRIES = 5000  # of the log, that the trends count: the newest
 MANY = 500  # read at once

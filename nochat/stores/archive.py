@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from nochat.bus.codec import Decoder, encode, join
-from nochat.disk import make_private, sync_folder
 from nochat.errors import NochatError, Unavailable
-from nochat.events import Event, new_id
+from nochat.local.disk import make_private, sync_folder
+from nochat.protocol.envelope import new_id
+from nochat.protocol.events import Event
 
 # number, hour (UTC) and which writer: the number alone is the order.
 NAME = re.compile(r"\d{8}-\d{8}T\d{2}-[0-9a-f]{8}\.ndjson\.gz")

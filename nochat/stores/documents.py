@@ -10,12 +10,12 @@ from typing import Any, get_args
 import msgspec
 from pymongo import DeleteMany, InsertOne, UpdateMany, UpdateOne
 
-from nochat.emoji import one_spelling
-from nochat.events import (
-    LOBBY,
+from nochat.domain.emoji import one_spelling
+from nochat.domain.search_terms import searchable, terms, topics
+from nochat.protocol.envelope import type_of
+from nochat.protocol.events import (
     AccountDeleted,
     AccountEvent,
-    Action,
     Change,
     Event,
     LogEntry,
@@ -35,10 +35,9 @@ from nochat.events import (
     UserErased,
     UserInvited,
     UserNotified,
-    type_of,
 )
-from nochat.requests import RoomInfo, RoomListing
-from nochat.terms import searchable, terms, topics
+from nochat.protocol.fields import LOBBY, Action
+from nochat.protocol.requests import RoomInfo, RoomListing
 
 MESSAGE = type_of(MessageSent)
 EDIT = type_of(MessageEdited)

@@ -8,7 +8,8 @@ from typing import Any
 from pymongo import DeleteMany, UpdateMany, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 
-from nochat.events import ReactionChanged, RoomCreated, UserErased, type_of
+from nochat.protocol.envelope import type_of
+from nochat.protocol.events import ReactionChanged, RoomCreated, UserErased
 from nochat.stores.documents import NAMED
 
 Write = UpdateOne | UpdateMany | DeleteMany

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from nochat.requests import GetRecords
+from nochat.protocol.requests import GetRecords
 from nochat.stores import documents
 
 Document = dict[str, Any]

@@ -15,10 +15,10 @@ from pymongo import UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import OperationFailure, PyMongoError
 
-from nochat.emoji import one_spelling
+from nochat.domain.emoji import one_spelling
+from nochat.domain.search_terms import MOST_TERMS, searchable
 from nochat.stores import documents
 from nochat.stores.portions import portions
-from nochat.terms import MOST_TERMS, searchable
 
 MIGRATIONS = "migrations"
 TERMS = "0001-terms"

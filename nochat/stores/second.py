@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 
 from nochat.errors import Unavailable
-from nochat.events import Event
+from nochat.protocol.events import Event
 from nochat.stores.activity import ActivityStore
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, and_, delete, func, insert, select, update
 
 from nochat.errors import RequestFailed
-from nochat.requests import Session, TokenInfo
+from nochat.protocol.requests import Session, TokenInfo
 from nochat.stores.users import UserStore, _digest, _verified, tokens, users
 
 PREFIX = "nochat_"  # tells people, and what looks for secrets in files, what it is

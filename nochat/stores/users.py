@@ -47,11 +47,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.mysql import VARCHAR
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
-from nochat import text
-from nochat.disk import make_private
+from nochat.domain import text
 from nochat.errors import NochatError, RequestFailed, Unavailable
-from nochat.events import Role
-from nochat.requests import Account, Removal, Session, SessionInfo
+from nochat.local.disk import make_private
+from nochat.protocol.fields import Role
+from nochat.protocol.requests import Account, Removal, Session, SessionInfo
 from nochat.stores import ANSWER_SECONDS, refusals
 
 log = logging.getLogger(__name__)
@@ -558,6 +558,6 @@ def _enforce_foreign_keys(connection: object, _: object) -> None:
 
 def _migrate(connection: Connection, revision: str = "head") -> None:
     config = alembic.config.Config()
-    config.set_main_option("script_location", str(files("nochat") / "migrations"))
+    config.set_main_option("script_location", str(files("nochat.stores") / "migrations"))
     config.attributes["connection"] = connection
     alembic.command.upgrade(config, revision)

@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 import pytest
 import pytest_asyncio
 
-from nochat import bootstrap, embedded, registry
-from nochat.events import new_id
 from nochat.lab import chat as lab_chat
 from nochat.lab.chat import RATES
+from nochat.local import embedded
+from nochat.protocol.envelope import new_id
+from nochat.runtime import bootstrap, registry
 from nochat.settings import Settings
 
 

@@ -150,8 +150,8 @@ async def test_an_open_socket_keeps_its_session_and_one_that_nobody_uses_ends(
     passed, real = [0.0], time.time
     clock = SimpleNamespace(time=lambda: real() + passed[0])
     monkeypatch.setattr("nochat.stores.users.time", clock)
-    monkeypatch.setattr("nochat.sockets.REPORT_EVERY", 0.05)
-    monkeypatch.setattr("nochat.sessions_in_use.EVERY", 0.05)
+    monkeypatch.setattr("nochat.services.gateway.sockets.REPORT_EVERY", 0.05)
+    monkeypatch.setattr("nochat.services.gateway.sessions_in_use.EVERY", 0.05)
     async with (
         attacked(idle_hours=2) as url,
         Person("ana", url) as ana,

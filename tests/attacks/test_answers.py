@@ -9,12 +9,14 @@ import pytest
 import pytest_asyncio
 import socketio
 
-from nochat import bootstrap, registry, rest, sockets
-from nochat.actions import ACTIONS
-from nochat.events import new_id
 from nochat.lab.chat import RATES
 from nochat.lab.people import Person
+from nochat.protocol.actions import ACTIONS
+from nochat.protocol.envelope import new_id
+from nochat.runtime import bootstrap, registry
 from nochat.services import web
+from nochat.services.gateway import sockets
+from nochat.services.web import rest
 from nochat.settings import Settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -6,8 +6,9 @@ from contextlib import AsyncExitStack
 import pytest
 import socketio
 
-from nochat.events import LOBBY, new_id
 from nochat.lab.people import Person
+from nochat.protocol.envelope import new_id
+from nochat.protocol.fields import LOBBY
 from nochat.settings import Settings
 from nochat.stores.users import UserStore
 

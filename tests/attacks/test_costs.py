@@ -11,9 +11,10 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from nochat import connections, engine
 from nochat.lab import checks
 from nochat.lab.people import Person
+from nochat.runtime import connections
+from nochat.services.gateway import engine
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,8 @@ import aiohttp
 import pytest
 from socketio.exceptions import DisconnectedError, TimeoutError
 
-from nochat.events import new_id
 from nochat.lab.people import Person
+from nochat.protocol.envelope import new_id
 
 NUMBERS = ["nan", "-nan", "inf", "-inf", "Infinity", "1e400", "1e300", "-1", "-1e30", "9" * 400]
 QUERIES = [f"since={each}" for each in NUMBERS]

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import connect
 
-from nochat.actions import ACTIONS
 from nochat.lab.people import Person
+from nochat.protocol.actions import ACTIONS
 
 pytestmark = pytest.mark.slow
 

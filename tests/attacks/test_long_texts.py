@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from nochat import embedded, mentions
-from nochat.events import LOBBY, MessageSent, RoomCreated, RoomJoined, new_id
+from nochat.domain.search_terms import searchable, topics
+from nochat.domain.text import LONGEST_MESSAGE
 from nochat.lab.people import Person
-from nochat.requests import FindRooms
+from nochat.local import embedded
+from nochat.protocol.envelope import new_id
+from nochat.protocol.events import MessageSent, RoomCreated, RoomJoined
+from nochat.protocol.fields import LOBBY
+from nochat.protocol.requests import FindRooms
+from nochat.services.notifications import mentions
 from nochat.stores.activity import ActivityStore
-from nochat.terms import searchable, topics
-from nochat.text import LONGEST_MESSAGE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
 

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 import pytest_asyncio
 
-from nochat.actions import ACTIONS
-from nochat.events import new_id
 from nochat.lab.people import Person
+from nochat.protocol.actions import ACTIONS
+from nochat.protocol.envelope import new_id
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from nochat.events import new_id
 from nochat.lab import checks
 from nochat.lab.chat import UNLIMITED
 from nochat.lab.people import Person
+from nochat.protocol.envelope import new_id
 from tests.test_cli import running
 
 SPARE = 10  # files more than the chat has open

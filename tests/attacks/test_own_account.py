@@ -5,10 +5,10 @@ import asyncio
 import aiohttp
 import pytest
 
-from nochat.events import new_id
+from nochat.domain.room import direct_room
+from nochat.domain.text import is_deleted
 from nochat.lab.people import Person
-from nochat.room import direct_room
-from nochat.text import is_deleted
+from nochat.protocol.envelope import new_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
-from nochat import prices
-from nochat.events import RoomCreated, RoomJoined
-from nochat.grant import grant
+from nochat.cli.promote import grant
 from nochat.lab.people import Person
+from nochat.protocol.events import RoomCreated, RoomJoined
+from nochat.runtime import action_limits
 from nochat.settings import Settings
 from nochat.stores import documents
 from nochat.stores.activity import ActivityStore
@@ -135,7 +135,7 @@ async def test_many_accounts_at_one_address_make_no_more_than_ten(attacked):
         for number in range(12):
             async with Person(f"sock{number}", url) as sock:
                 made += (await creates(sock, 2))[0]
-        assert made == prices.CROWD * 2
+        assert made == action_limits.CROWD * 2
 
 
 async def test_rooms_without_end_make_no_welcome_long(attacked, activity):

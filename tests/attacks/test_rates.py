@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nochat import limits, sockets
 from nochat.lab.people import Person
-from nochat.limits import Limit
+from nochat.runtime import rate_limits
+from nochat.runtime.rate_limits import Limit
+from nochat.services.gateway import sockets
 
 
 class Clock:
@@ -56,9 +57,9 @@ def test_others_have_buckets_of_their_own():
 
 def test_a_million_names_take_bounded_memory():
     limit = Limit(1, 1, Clock())
-    for number in range(3 * limits.MOST_KEYS):
+    for number in range(3 * rate_limits.MOST_KEYS):
         limit.wait(f"{number}")
-    assert len(limit._buckets) <= limits.MOST_KEYS
+    assert len(limit._buckets) <= rate_limits.MOST_KEYS
 
 
 def test_whoever_is_guessed_at_is_remembered_however_many_others_are():
@@ -66,7 +67,7 @@ def test_whoever_is_guessed_at_is_remembered_however_many_others_are():
     limit = Limit(0.1, 100, clock)  # as for the passwords of one account
     while limit.wait("ana") == 0:
         pass
-    for number in range(3 * limits.MOST_KEYS):
+    for number in range(3 * rate_limits.MOST_KEYS):
         clock.now += 0.0001
         limit.wait(f"somebody {number}")
     assert limit.wait("ana") > 0
@@ -89,7 +90,7 @@ def test_whoever_is_guessed_at_is_remembered_however_many_others_are():
     ],
 )
 def test_an_address_of_ipv6_is_its_network(client, counted):
-    assert limits.address({"client": (client, 1)}) == counted
+    assert rate_limits.address({"client": (client, 1)}) == counted
 
 
 @pytest.mark.slow

@@ -45,7 +45,7 @@ async def test_it_reads_and_does_nothing(attacked, more):
 
 
 async def test_it_reads_no_metrics(attacked, caplog):
-    caplog.set_level("INFO", "nochat.bootstrap")
+    caplog.set_level("INFO", "nochat.runtime.bootstrap")
     async with attacked(operation_port=0) as url, aiohttp.ClientSession() as http:
         (operation,) = re.findall(r"metrics and health at (http://\S+)", caplog.text)
         for path in ("/metrics", "/readyz", "/healthz"):

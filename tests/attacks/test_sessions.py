@@ -6,9 +6,9 @@ import aiohttp
 import pytest
 import socketio
 
-from nochat.client import COOKIE
-from nochat.events import new_id
 from nochat.lab.people import Person
+from nochat.protocol.envelope import new_id
+from nochat.protocol.payloads import COOKIE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -146,7 +146,7 @@ async def test_what_a_plain_form_can_send_is_not_taken(shared, kind):
 
 
 async def test_a_socket_ends_with_its_session(attacked, monkeypatch):
-    monkeypatch.setattr("nochat.sockets.REPORT_EVERY", 0.1)
+    monkeypatch.setattr("nochat.services.gateway.sockets.REPORT_EVERY", 0.1)
     async with attacked(session_hours=1.5 / 3600) as url, Person("ana", url) as ana:
         await ana.until(lambda: any(event == "signed-out" for event, _ in ana.told))
         with pytest.raises(RuntimeError, match="log in first"):

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 import pytest
 from yarl import URL
 
-from nochat import connections, engine
 from nochat.lab.people import Person
+from nochat.runtime import connections
+from nochat.services.gateway import engine
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,9 @@ import aiohttp
 import pytest
 from pymongo import AsyncMongoClient, monitoring
 
-from nochat.events import (
+from nochat.lab.people import Person
+from nochat.protocol.envelope import new_id
+from nochat.protocol.events import (
     AccountDeleted,
     MessageDeleted,
     MessageSent,
@@ -17,9 +19,7 @@ from nochat.events import (
     RoomDeleted,
     RoomJoined,
     UserErased,
-    new_id,
 )
-from nochat.lab.people import Person
 from nochat.stores.activity import ActivityStore
 from tests.attacks.test_costs import cookie
 

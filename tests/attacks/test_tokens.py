@@ -4,8 +4,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from nochat.events import new_id
 from nochat.lab.people import Person
+from nochat.protocol.envelope import new_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answer } from "../../nochat/bots/answers.mjs";
+import { answer } from "../../nochat/services/bots/answers.mjs";
 
 const say = (text, more) =>
   answer({ text, sender: "ana", room: "lobby", position: 4, at: 43_501, ...more }, "bot");

@@ -17,18 +17,20 @@ import pika
 import psutil
 import pytest
 
-from nochat import bots, components, doctor
-from nochat.asyncapi import document
 from nochat.bus import Queue, connect
 from nochat.bus.amqp import arguments
 from nochat.bus.routing import COMMANDS, EVENTS, REQUESTS, shard_of
 from nochat.cli import main
+from nochat.cli.asyncapi import document
 from nochat.errors import NochatError
-from nochat.events import UserNotified, new_id
 from nochat.lab import chat as lab
 from nochat.lab import checks
 from nochat.lab.people import Person
 from nochat.lab.visitors import NotConnected
+from nochat.local import components, doctor
+from nochat.protocol.envelope import new_id
+from nochat.protocol.events import UserNotified
+from nochat.services import bots
 from nochat.settings import Settings
 from tests.waiting import wait_for
 
@@ -78,7 +80,7 @@ def test_on_memory_it_needs_rabbitmq(monkeypatch, capsys):
 
 
 def test_without_amqplib_it_says_how_to_get_it(monkeypatch, tmp_path):
-    monkeypatch.setattr(components, "HERE", tmp_path)
+    monkeypatch.setattr(components, "PACKAGE", tmp_path)
     with pytest.raises(NochatError, match=r"amqplib is not on this machine.*npm ci"):
         bots.run(Settings(bus_url="amqp://nobody"))
 

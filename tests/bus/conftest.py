@@ -7,10 +7,10 @@ from pathlib import Path
 import pika
 import pytest
 
-from nochat import registry
 from nochat.bus import Bus, connect
 from nochat.bus.memory import _brokers
-from nochat.events import new_id
+from nochat.protocol.envelope import new_id
+from nochat.runtime import registry
 from nochat.settings import Settings
 
 Connect = Callable[..., AbstractAsyncContextManager[Bus]]

@@ -5,7 +5,9 @@ from collections.abc import Callable
 
 from nochat.bus import Batch, Binding, Queue
 from nochat.bus.routing import COMMANDS, DEAD, EVENTS, REQUESTS
-from nochat.events import Envelope, MessageSent, SendMessage, new_id, type_of
+from nochat.protocol.commands import SendMessage
+from nochat.protocol.envelope import Envelope, new_id, type_of
+from nochat.protocol.events import MessageSent
 
 PATIENCE = 20.0
 

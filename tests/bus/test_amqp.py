@@ -12,9 +12,9 @@ from nochat.bus import Binding, Queue, connect
 from nochat.bus.amqp_link import PATIENCE
 from nochat.bus.routing import EVENTS, REQUESTS
 from nochat.errors import BrokerDown, BusError, ConnectionLost, Unavailable
-from nochat.events import MessageSent
 from nochat.lab import checks, servers
-from nochat.requests import WhoIs
+from nochat.protocol.events import MessageSent
+from nochat.protocol.requests import WhoIs
 from tests.bus.helpers import Seen, message, queue_of
 
 

@@ -11,9 +11,10 @@ from nochat.bus.codec import encode, join
 from nochat.bus.outbox import MAX_ENVELOPES, Parcel
 from nochat.bus.routing import EVENTS, REQUESTS, Route
 from nochat.errors import RequestFailed, Unavailable, Unroutable
-from nochat.events import MessageSent, RoomJoined, TypingStarted, new_id
 from nochat.lab import checks
-from nochat.requests import (
+from nochat.protocol.envelope import new_id
+from nochat.protocol.events import MessageSent, RoomJoined, TypingStarted
+from nochat.protocol.requests import (
     Failed,
     FindMessages,
     GetHistory,

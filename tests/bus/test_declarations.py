@@ -4,15 +4,15 @@ import pika
 import pytest
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
-from nochat import registry
 from nochat.bus import Queue, connect
 from nochat.bus.amqp import declaration, returns
 from nochat.bus.amqp_link import OF_ATTEMPTS
 from nochat.bus.routing import DEAD_LETTERS
 from nochat.errors import BusError
-from nochat.events import TypingStarted
 from nochat.lab.servers._rabbitmq import DENIES, version_of
-from nochat.requests import Session, WhoIs
+from nochat.protocol.events import TypingStarted
+from nochat.protocol.requests import Session, WhoIs
+from nochat.runtime import registry
 from nochat.settings import Settings
 from tests.bus.conftest import delete_queues
 from tests.bus.helpers import queue_of, requests_queue

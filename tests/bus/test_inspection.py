@@ -13,9 +13,10 @@ from nochat.bus.inspection import MOST_SHOWN, DeadLetters, Held
 from nochat.bus.outbox import Parcel
 from nochat.bus.routing import DEAD, DEAD_LETTERS, Route
 from nochat.errors import RequestFailed
-from nochat.events import MessageSent, new_id
 from nochat.lab import checks
-from nochat.requests import LogIn
+from nochat.protocol.envelope import new_id
+from nochat.protocol.events import MessageSent
+from nochat.protocol.requests import LogIn
 from tests.bus.helpers import Seen, message, queue_of
 
 

@@ -16,7 +16,7 @@ from nochat.bus import connect
 from nochat.bus.journal import Acknowledged, Attempts, Declared, Journal, Kept
 from nochat.bus.routing import Queue
 from nochat.errors import BusError, NochatError
-from nochat.events import MessageSent
+from nochat.protocol.events import MessageSent
 from tests.bus.helpers import Seen, message, queue_of
 
 QUEUES = ("one", "two")
@@ -153,7 +153,7 @@ async def test_a_folder_has_one_owner(tmp_path, monkeypatch):
     url = f"journal://{tmp_path}/bus"
     async with connect(url):
         monkeypatch.setattr("nochat.bus.memory._brokers", {})
-        monkeypatch.setattr("nochat.owner.PATIENCE", 0.1)
+        monkeypatch.setattr("nochat.local.owner.PATIENCE", 0.1)
         with pytest.raises(NochatError, match=rf"is in use by process {os.getpid()} \(.*\); stop"):
             async with connect(url):
                 pass

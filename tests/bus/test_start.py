@@ -6,11 +6,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from nochat import bootstrap
 from nochat.bus import connect
-from nochat.events import MessageSent, new_id
 from nochat.lab import checks
-from nochat.requests import GetRoomState, RoomInfo, RoomState
+from nochat.protocol.envelope import new_id
+from nochat.protocol.events import MessageSent
+from nochat.protocol.requests import GetRoomState, RoomInfo, RoomState
+from nochat.runtime import bootstrap
 from nochat.service import Service
 from nochat.settings import Settings
 from tests.bus.helpers import message

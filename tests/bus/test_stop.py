@@ -6,8 +6,8 @@ import time
 import pytest
 
 import nochat.bus
-from nochat.events import MessageSent
-from nochat.requests import Session, WhoIs
+from nochat.protocol.events import MessageSent
+from nochat.protocol.requests import Session, WhoIs
 from tests.bus.helpers import Seen, message, queue_of, requests_queue
 
 

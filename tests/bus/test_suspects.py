@@ -8,14 +8,14 @@ import pytest
 
 from nochat.bus import connect
 from nochat.errors import Unavailable
-from nochat.events import MessageSent
+from nochat.protocol.events import MessageSent
 from tests.bus.helpers import Seen, dead_queue, message, queue_of
 
 # It dies of one message, as by a fault in a library, and notes the others.
 PROGRAM = """
 import asyncio, os, sys
 from nochat.bus import connect
-from nochat.events import MessageSent
+from nochat.protocol.events import MessageSent
 from tests.bus.helpers import queue_of
 
 url, name, notes, poison = sys.argv[1:]

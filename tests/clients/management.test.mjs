@@ -4,11 +4,11 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { layout } from "../../nochat/static/manage/layout.js";
-import { KEPT, Rates } from "../../nochat/static/manage/rates.js";
-import manageEn from "../../nochat/static/manage/words-en.js";
-import manageEs from "../../nochat/static/manage/words-es.js";
-import en from "../../nochat/static/words/en.js";
+import { layout } from "../../nochat/services/web/static/manage/layout.js";
+import { KEPT, Rates } from "../../nochat/services/web/static/manage/rates.js";
+import manageEn from "../../nochat/services/web/static/manage/words-en.js";
+import manageEs from "../../nochat/services/web/static/manage/words-es.js";
+import en from "../../nochat/services/web/static/words/en.js";
 
 const instance = (given) =>
   ({ instance: "a1", host: "box", pid: 1, since: 0, handled: 10, published: 20, failed: 0, memory: 1, cpu: 1, ...given });
@@ -92,7 +92,7 @@ test("both languages have the same words, and none of the chat's", () => {
 });
 
 test("every word that the page names is there", () => {
-  const page = readFileSync(new URL("../../nochat/static/manage.html", import.meta.url), "utf8");
+  const page = readFileSync(new URL("../../nochat/services/web/static/manage.html", import.meta.url), "utf8");
   const named = [...page.matchAll(/data-word[a-z-]*="(\w+)"/g)].map(([, key]) => key);
   assert.ok(named.length > 50);
   for (const key of named) assert.equal(typeof (manageEn[key] ?? en[key]), "string", key);

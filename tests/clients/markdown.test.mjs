@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { parse, plain } from "../../nochat/static/markdown.js";
+import { parse, plain } from "../../nochat/services/web/static/markdown.js";
 
 const cases = JSON.parse(readFileSync(new URL("markdown_cases.json", import.meta.url), "utf8"));
 

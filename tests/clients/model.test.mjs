@@ -3,14 +3,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Excerpt, MOST, SHOWN } from "../../nochat/static/excerpt.js";
-import { comingsOf, linesOf } from "../../nochat/static/lines.js";
-import { Model } from "../../nochat/static/model.js";
-import { gathered, hasReacted, react } from "../../nochat/static/reactions.js";
-import { RoomLog } from "../../nochat/static/roomlog.js";
-import { shielded } from "../../nochat/static/shield.js";
-import { foundPieces, idBeside, idOf, nameBegun, pieces, privateId } from "../../nochat/static/text.js";
-import { formats } from "../../nochat/static/words/format.js";
+import { Excerpt, MOST, SHOWN } from "../../nochat/services/web/static/excerpt.js";
+import { comingsOf, linesOf } from "../../nochat/services/web/static/lines.js";
+import { Model } from "../../nochat/services/web/static/model.js";
+import { gathered, hasReacted, react } from "../../nochat/services/web/static/reactions.js";
+import { RoomLog } from "../../nochat/services/web/static/roomlog.js";
+import { shielded } from "../../nochat/services/web/static/shield.js";
+import { foundPieces, idBeside, idOf, nameBegun, pieces, privateId } from "../../nochat/services/web/static/text.js";
+import { formats } from "../../nochat/services/web/static/words/format.js";
 
 const said = (position, sender = "bob", client_id = `c${position}`) =>
   ({ type: "message.sent", position, sender, client_id, text: `text ${position}`, at: 1e9 + position });

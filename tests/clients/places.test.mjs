@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { addressOf, addressOfLink, fragmentOf, placeOf } from "../../nochat/static/address.js";
-import * as drafts from "../../nochat/static/drafts.js";
-import { Model } from "../../nochat/static/model.js";
-import { Originals } from "../../nochat/static/originals.js";
+import { addressOf, addressOfLink, fragmentOf, placeOf } from "../../nochat/services/web/static/address.js";
+import * as drafts from "../../nochat/services/web/static/drafts.js";
+import { Model } from "../../nochat/services/web/static/model.js";
+import { Originals } from "../../nochat/services/web/static/originals.js";
 
 /** What a browser keeps, in memory. */
 class Storage {

@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from nochat.events import new_id
 from nochat.lab.people import Person
+from nochat.protocol.envelope import new_id
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 

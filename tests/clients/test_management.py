@@ -11,11 +11,12 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 from sqlalchemy import insert
 
-from nochat import bootstrap, registry
-from nochat.events import MessageSent, new_id
-from nochat.grant import grant
+from nochat.cli.promote import grant
 from nochat.lab.chat import RATES
 from nochat.lab.people import Person
+from nochat.protocol.envelope import new_id
+from nochat.protocol.events import MessageSent
+from nochat.runtime import bootstrap, registry
 from nochat.service import Service
 from nochat.services.users import database
 from nochat.settings import Settings

@@ -5,9 +5,9 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from nochat.keeper import free_port
 from nochat.lab import chat as lab
 from nochat.lab.people import Person
+from nochat.local.processes import free_port
 from tests.clients.visitor import PATIENCE, talk
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -6,9 +6,9 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from nochat.keeper import free_port
 from nochat.lab import chat as lab
 from nochat.lab.people import Person
+from nochat.local.processes import free_port
 from tests.clients.conftest import ARGUMENTS, OF_THE_NETWORK
 from tests.clients.visitor import Visitor
 from tests.conftest import CHROMIUM

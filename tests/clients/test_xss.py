@@ -10,7 +10,7 @@ from nochat.lab.people import Person
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-STATIC = Path(__file__).parents[2] / "nochat" / "static"
+STATIC = Path(__file__).parents[2] / "nochat" / "services" / "web" / "static"
 HIT = "window.__hit=1"
 PAYLOADS = [
     f"<script>{HIT}</script>",

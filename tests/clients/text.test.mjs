@@ -6,7 +6,7 @@ import { test } from "node:test";
 
 import {
   foundPieces, identity, isVisible, nameBegun, oneSpelling, pieces, searchable,
-} from "../../nochat/static/text.js";
+} from "../../nochat/services/web/static/text.js";
 
 const cases = JSON.parse(readFileSync(new URL("../text_cases.json", import.meta.url)));
 const whole = (found) => found.map(({ text }) => text).join("");

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import en from "../../nochat/static/words/en.js";
-import es from "../../nochat/static/words/es.js";
+import en from "../../nochat/services/web/static/words/en.js";
+import es from "../../nochat/services/web/static/words/es.js";
 
 const root = new URL("../../", import.meta.url);
 const read = (path) => readFileSync(new URL(path, root), "utf8");
@@ -20,7 +20,7 @@ test("both languages have the same words", () => {
 });
 
 test("every word that the page's own elements name is there", () => {
-  const named = [...read("nochat/static/index.html").matchAll(/data-word[a-z-]*="(\w+)"/g)].map(([, key]) => key);
+  const named = [...read("nochat/services/web/static/index.html").matchAll(/data-word[a-z-]*="(\w+)"/g)].map(([, key]) => key);
   assert.ok(named.length > 50);
   for (const key of named) assert.equal(typeof en[key], "string", key);
 });
@@ -33,7 +33,7 @@ test("counts and lists are those of the language", () => {
 });
 
 test("what is refused of a text is said in Spanish", () => {
-  const found = [...read("nochat/text.py").matchAll(/(?:TextRefused\(f?|_bounded\(.*, |HALF = |FORM = )"([^"]+)"/g)].map(([, reason]) => reason);
+  const found = [...read("nochat/domain/text.py").matchAll(/(?:TextRefused\(f?|_bounded\(.*, |HALF = |FORM = )"([^"]+)"/g)].map(([, reason]) => reason);
   const given = found.map((each) => each.replace("{LONGEST_NAME}", "32"))
     .map((each) => (/^a \w+$/.test(each) ? `${each} has at most 16 characters` : each))
     .filter((each) => !/client_id|the id of a room|\{/.test(each)); // which no person writes
@@ -49,7 +49,7 @@ test("why nobody comes in is said in Spanish", () => {
 });
 
 test("what a room refuses is said in Spanish", () => {
-  const given = [...read("nochat/room.py").matchAll(/Refused\("([^"]+)"\)/g)].map(([, reason]) => reason);
+  const given = [...read("nochat/domain/room.py").matchAll(/Refused\("([^"]+)"\)/g)].map(([, reason]) => reason);
   assert.ok(given.length > 10);
   for (const reason of given) assert.ok(es.reasons.some(([pattern]) => pattern.test(reason)), reason);
 });

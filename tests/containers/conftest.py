@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from nochat.keeper import free_port
 from nochat.lab import containers
+from nochat.local.processes import free_port
 from tests.conftest import box
 
 

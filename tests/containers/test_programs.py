@@ -13,7 +13,7 @@ from threading import Thread
 
 import pytest
 
-from nochat.keeper import free_port
+from nochat.local.processes import free_port
 from tests.conftest import ROOT
 
 DOCKER = ROOT / "docker"

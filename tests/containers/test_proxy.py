@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from nochat.keeper import free_port
 from nochat.lab import checks
 from nochat.lab.certificates import Authority
+from nochat.local.processes import free_port
 
 DOCKER = Path(__file__).parents[2] / "docker"
 HAPROXY = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin") or "haproxy"

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from nochat.keeper import free_port, listens
 from nochat.lab import servers
 from nochat.lab.servers import NotAnswering, Registry, Server
 from nochat.lab.servers._docker import settings_folder
+from nochat.local.processes import free_port, listens
 from tests.images import small_image
 from tests.waiting import wait_for
 

@@ -5,10 +5,10 @@ import socket
 import psutil
 import pytest
 
-from nochat.events import new_id
-from nochat.keeper import NotReady
 from nochat.lab import chat, checks
 from nochat.lab.people import Person
+from nochat.local.processes import NotReady
+from nochat.protocol.envelope import new_id
 
 
 async def trace_of(running, text, *, waits_for):

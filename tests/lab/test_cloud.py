@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 
-from nochat import components, doctor
-from nochat.keeper import NotReady
 from nochat.lab import cloud
 from nochat.lab.cloud import _openstack, _services
+from nochat.local import components, doctor
+from nochat.local.processes import NotReady
 
 
 @pytest.fixture

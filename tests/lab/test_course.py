@@ -12,10 +12,10 @@ import nbformat
 import psutil
 import pytest
 
-from nochat import doctor
 from nochat.lab import course
 from nochat.lab.course import CourseError, is_stale, run
 from nochat.lab.notebook import heading
+from nochat.local import doctor
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]

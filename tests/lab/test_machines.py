@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from nochat import doctor
 from nochat.lab import _guard, machines
+from nochat.local import doctor
 
 SSH_CONFIG = """\
 Host containers-host

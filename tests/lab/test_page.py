@@ -9,11 +9,11 @@ from threading import Thread
 import pytest
 from IPython.display import Image
 
-from nochat import doctor
-from nochat.keeper import free_port
 from nochat.lab import page
 from nochat.lab.people import Person
 from nochat.lab.waiting import GaveUp
+from nochat.local import doctor
+from nochat.local.processes import free_port
 
 URL = "http://127.0.0.1:8000/?a=1&b=2"
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from nochat.events import new_id
-from nochat.keeper import free_port
 from nochat.lab.people import Person
 from nochat.lab.visitors import NotConnected
+from nochat.local.processes import free_port
+from nochat.protocol.envelope import new_id
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import nbformat
 import psutil
 import pytest
 
-from nochat.keeper import NotReady, free_port
 from nochat.lab import page, program, visitors
 from nochat.lab.waiting import GaveUp
+from nochat.local.processes import NotReady, free_port
 
 pytestmark = pytest.mark.slow
 

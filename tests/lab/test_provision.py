@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from nochat.keeper import free_port
 from nochat.lab import provision
 from nochat.lab._board import Board
 from nochat.lab._following import Following
+from nochat.local.processes import free_port
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]

@@ -21,10 +21,11 @@ import pytest
 import sqlalchemy
 from sqlalchemy import text
 
-from nochat import doctor, grants
-from nochat.keeper import free_port, listens
 from nochat.lab import servers
 from nochat.lab.servers._server import without_password
+from nochat.local import doctor
+from nochat.local.processes import free_port, listens
+from nochat.stores import privileges
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow
@@ -83,7 +84,7 @@ def test_the_account_of_the_users_database_reaches_no_other(mariadb_server):
     anywhere, here = [row[0] for row in execute(mariadb_server.url, "SHOW GRANTS")]
     assert anywhere.startswith("GRANT USAGE ON *.*")  # to log in, and nothing else
     rights = here.removeprefix("GRANT ").partition(" ON `nochat`.* ")[0]
-    assert set(rights.split(", ")) == set(grants.MARIADB.split(", "))
+    assert set(rights.split(", ")) == set(privileges.MARIADB.split(", "))
     with pytest.raises(sqlalchemy.exc.OperationalError, match="denied"):
         execute(mariadb_server.url, "SELECT user FROM mysql.user")
     root = mariadb_server.url.replace("nochat:", "root:", 1)

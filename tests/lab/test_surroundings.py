@@ -20,9 +20,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from nochat import proxies
 from nochat.lab import _guard, machines, servers, surroundings
 from nochat.lab.servers._server import own_folder
+from nochat.runtime import proxies
 
 pytestmark = pytest.mark.timeout(180)  # many programs of Python are started, also where it is busy
 
@@ -414,7 +414,8 @@ def nameless():
 def test_a_user_without_name_and_home_gets_both(nameless):
     code = """
 import getpass, pathlib, stat
-from nochat import cli, doctor, settings
+from nochat import cli, settings
+from nochat.local import doctor
 assert doctor._home() == pathlib.Path.cwd()
 from nochat.lab import chat, containers, course, machines, page, people, provision, servers
 home = pathlib.Path.home()

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from nochat.keeper import free_port
 from nochat.lab import verify
 from nochat.lab.certificates import Authority
 from nochat.lab.checks import CheckFailed
 from nochat.lab.people import Person
+from nochat.local.processes import free_port
 
 GOOD = "ECDHE+AESGCM"
 

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from nochat.keeper import NotReady, keep
 from nochat.lab import waiting
 from nochat.lab.waiting import GaveUp, blocking, patience, readable, until, until_ready
+from nochat.local.processes import NotReady, keep
 
 WORKS = "while True: pass"
 SLEEPS = "import time; print({!r}, flush=True); time.sleep(600)"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nochat import doctor
+from nochat.local import doctor
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]

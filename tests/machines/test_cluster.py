@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from nochat.events import MessageSent, RoomCreated, new_id
-from nochat.keeper import free_port, keep, listens, wait_until
 from nochat.lab import containers, deploy, machines
 from nochat.lab.machines import Farm
 from nochat.lab.people import Person
+from nochat.local.processes import free_port, keep, listens, wait_until
+from nochat.protocol.envelope import new_id
+from nochat.protocol.events import MessageSent, RoomCreated
 from nochat.stores.archive import Journal, place
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1800)]

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from nochat.keeper import free_port
 from nochat.lab import servers
+from nochat.local.processes import free_port
 from tests.waiting import wait_for
 
 from .conftest import needs_root

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from nochat import doctor
-from nochat.keeper import keep, wait_until
+from nochat.local import doctor
+from nochat.local.processes import keep, wait_until
 
 ROOT = Path(__file__).parents[2]
 MACHINE = "database-host"

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from nochat import doctor
 from nochat.lab._azure_settings import NEEDED, Settings
+from nochat.local import doctor
 
 ROOT = Path(__file__).parents[2]
 RECORDER = Path(__file__).with_name("recorder.rb")

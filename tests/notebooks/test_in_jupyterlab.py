@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from nochat import doctor
 from nochat.lab.checks import until
 from nochat.lab.page import browser
+from nochat.local import doctor
 from tests.conftest import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

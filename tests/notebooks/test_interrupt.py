@@ -7,7 +7,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 SETUP = """
 import asyncio, sys
-from nochat.keeper import keep
+from nochat.local.processes import keep
 from nochat.lab import chat, checks, hints, people, program, visitors, waiting, wire
 hints.on()
 running = chat.start()

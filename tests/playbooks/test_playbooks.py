@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nochat import grants
 from nochat.settings import Settings
+from nochat.stores import privileges
 
 PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
 ROLES = PLAYBOOKS / "roles"
@@ -45,9 +45,9 @@ def tasks() -> list[dict]:
 def test_accounts_get_the_rights_that_the_chat_says_it_needs():
     rabbitmq, mariadb, mongodb = map(defaults, ("rabbitmq", "mariadb", "mongodb"))
     given = tuple(rabbitmq[f"rabbitmq_{right}"] for right in ("configure", "write", "read"))
-    assert given == grants.RABBITMQ
-    assert mariadb["mariadb_privileges"] == grants.MARIADB
-    assert mongodb["mongodb_role"] == grants.MONGODB
+    assert given == privileges.RABBITMQ
+    assert mariadb["mariadb_privileges"] == privileges.MARIADB
+    assert mongodb["mongodb_role"] == privileges.MONGODB
 
 
 def test_servers_listen_on_the_machine_itself_unless_told_otherwise():
@@ -67,7 +67,7 @@ def test_the_chat_knows_every_setting_that_it_is_given():
 
 
 def test_every_service_of_the_chat_runs():
-    from nochat import registry
+    from nochat.runtime import registry
 
     units = defaults("nochat")["nochat_units"].split()
     run = [name for unit in units for name in re.match(r"nochat@(.*)\.service", unit)[1].split("-")]

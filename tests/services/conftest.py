@@ -3,10 +3,10 @@
 import pytest
 import pytest_asyncio
 
-from nochat import bootstrap, registry
-from nochat.events import new_id
 from nochat.lab.chat import RATES
 from nochat.lab.people import Person
+from nochat.protocol.envelope import new_id
+from nochat.runtime import bootstrap, registry
 from nochat.settings import Settings
 
 

@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from nochat.keeper import free_port
 from nochat.lab.certificates import Authority
+from nochat.local.processes import free_port
 
 MAX_BODY, MAX_LINE = 10_485_760, 500_000
 

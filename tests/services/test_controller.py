@@ -1,6 +1,6 @@
 """What a controller remembers, by the queue that its commands come by."""
 
-from nochat.room import Room
+from nochat.domain.room import Room
 from nochat.services import controller
 
 

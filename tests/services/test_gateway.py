@@ -6,9 +6,10 @@ import aiohttp
 import pytest
 import socketio
 
-from nochat.actions import ACTIONS
-from nochat.events import LOBBY, new_id
 from nochat.lab.people import Person
+from nochat.protocol.actions import ACTIONS
+from nochat.protocol.envelope import new_id
+from nochat.protocol.fields import LOBBY
 from tests.services.conftest import a_name
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

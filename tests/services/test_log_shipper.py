@@ -13,10 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nochat import logs, registry
 from nochat.bus import connect
 from nochat.errors import NochatError, Unavailable
-from nochat.events import (
+from nochat.lab import checks
+from nochat.local.processes import keep
+from nochat.protocol.catalogue import catalogue
+from nochat.protocol.envelope import new_id
+from nochat.protocol.events import (
     Event,
     MessageSent,
     PresenceReported,
@@ -24,11 +27,8 @@ from nochat.events import (
     ServiceReported,
     TypingStarted,
     UserLoggedIn,
-    catalogue,
-    new_id,
 )
-from nochat.keeper import keep
-from nochat.lab import checks
+from nochat.runtime import logs, registry
 from nochat.service import Context
 from nochat.services.log_shipper import MAX_BODY, MAX_LINE, bodies, line, service
 from nochat.settings import Settings
@@ -110,7 +110,7 @@ async def test_many_events_travel_in_few_requests(listener, settings):
 
 
 def test_every_event_of_the_chat_is_sent_except_what_repeats_itself():
-    chats = {k for k in catalogue(Event).values() if k.__module__ == "nochat.events"}
+    chats = {k for k in catalogue(Event).values() if k.__module__ == "nochat.protocol.events"}
     left_out = {PresenceReported, ServiceReported, TypingStarted}
     assert set(service.consumes) == chats - left_out
 

@@ -5,15 +5,15 @@ import asyncio
 import aiohttp
 import pytest
 
-from nochat import bootstrap, registry
-from nochat.client import COOKIE
-from nochat.events import new_id
+from nochat.domain.room import direct_room
+from nochat.domain.text import DELETED, is_deleted
 from nochat.lab.people import Person
-from nochat.room import direct_room
+from nochat.protocol.envelope import new_id
+from nochat.protocol.payloads import COOKIE
+from nochat.runtime import bootstrap, registry
 from nochat.services.users import database
 from nochat.settings import Settings
 from nochat.stores.users import UserStore
-from nochat.text import DELETED, is_deleted
 from tests.services.conftest import a_name
 from tests.waiting import wait_for
 
@@ -150,7 +150,7 @@ async def test_who_deletes_their_account_is_gone_and_their_messages_stay(url, se
 
 
 async def test_the_only_manager_stays(url, settings):
-    from nochat.grant import grant
+    from nochat.cli.promote import grant
 
     async with Person(a_name(), url) as ana, Person(a_name(), url) as bob:
         grant(settings, ana.name)
@@ -162,7 +162,7 @@ async def test_the_only_manager_stays(url, settings):
 
 
 async def test_an_export_is_all_of_oneself_and_nothing_of_others(url, monkeypatch):
-    monkeypatch.setattr("nochat.export.PAGE", 3)
+    monkeypatch.setattr("nochat.services.web.export.PAGE", 3)
     async with Person(a_name(), url) as bob, Person(a_name(), url) as ana:
         rooms = await talk(ana, bob)
         for number in range(7):
@@ -192,8 +192,8 @@ async def test_a_deletion_that_a_crash_interrupted_goes_on_until_no_name_is_left
     tmp_path, monkeypatch
 ):
     """The account was gone, and nobody had been told."""
-    monkeypatch.setattr("nochat.deletions.EVERY", 0.05)
-    monkeypatch.setattr("nochat.deletions.QUIET", 0.2)
+    monkeypatch.setattr("nochat.services.users.deletions.EVERY", 0.05)
+    monkeypatch.setattr("nochat.services.users.deletions.QUIET", 0.2)
     settings = Settings(data_dir=str(tmp_path), port=0, replica_url="off")
     services = registry.services(registry.names(settings))
     async with bootstrap.started(services, settings) as url, Person("ana", url) as ana:

@@ -5,9 +5,10 @@ from contextlib import suppress
 
 import pytest
 
-from nochat.client_ids import new_client_id
-from nochat.events import LOBBY, new_id
+from nochat.domain.client_ids import new_client_id
 from nochat.lab.people import Person
+from nochat.protocol.envelope import new_id
+from nochat.protocol.fields import LOBBY
 from nochat.stores.users import UserStore
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

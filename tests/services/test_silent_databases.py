@@ -8,9 +8,10 @@ from sqlalchemy import make_url
 
 from nochat.bus import connect
 from nochat.errors import Unavailable
-from nochat.events import MessageSent, RoomCreated, RoomJoined, new_id
 from nochat.lab import checks
-from nochat.requests import CreateUser, GetHistory, WhoIs
+from nochat.protocol.envelope import new_id
+from nochat.protocol.events import MessageSent, RoomCreated, RoomJoined
+from nochat.protocol.requests import CreateUser, GetHistory, WhoIs
 from nochat.services import activity, users
 from nochat.settings import Settings
 from tests.proxies import proxy

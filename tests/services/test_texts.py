@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
-from nochat.actions import ACTIONS
-from nochat.events import LOBBY, new_id
 from nochat.lab.people import Person
+from nochat.protocol.actions import ACTIONS
+from nochat.protocol.envelope import new_id
+from nochat.protocol.fields import LOBBY
 from tests.services.test_rooms import a_room, last, rejected, says, told
 from tests.test_text import SENT
 

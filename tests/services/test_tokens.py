@@ -3,9 +3,9 @@
 import aiohttp
 import pytest
 
-from nochat.events import new_id
-from nochat.grant import grant
+from nochat.cli.promote import grant
 from nochat.lab.people import Person
+from nochat.protocol.envelope import new_id
 from tests.services.conftest import a_name
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

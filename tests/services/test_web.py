@@ -6,8 +6,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from nochat.events import new_id
-from nochat.grant import grant
+from nochat.cli.promote import grant
+from nochat.protocol.envelope import new_id
 from nochat.stores.activity import ActivityStore
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -13,8 +13,9 @@ from pymongo.errors import (
     WriteError,
 )
 
+from nochat.domain.search_terms import MOST_TERMS
 from nochat.errors import Fatal, NochatError, RequestFailed, Unavailable
-from nochat.events import (
+from nochat.protocol.events import (
     AccountChanged,
     AccountDeleted,
     LogInFailed,
@@ -36,7 +37,7 @@ from nochat.events import (
     UserNotified,
     UserRegistered,
 )
-from nochat.requests import (
+from nochat.protocol.requests import (
     FindRooms,
     GetAccountEvents,
     GetRecords,
@@ -47,7 +48,6 @@ from nochat.requests import (
 from nochat.stores import account_events, activity, analytics, documents, portions, reindex
 from nochat.stores.activity import ActivityStore
 from nochat.stores.mongodb import answering
-from nochat.terms import MOST_TERMS
 from tests.databases import by_port
 from tests.proxies import proxy
 

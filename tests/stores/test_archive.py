@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nochat.errors import NochatError, Unavailable
-from nochat.events import MessageSent, RoomRead, new_id
 from nochat.lab.servers._azurite import make_container
+from nochat.protocol.envelope import new_id
+from nochat.protocol.events import MessageSent, RoomRead
 from nochat.stores import archive
 from nochat.stores.archive import Folder, Journal, contents, place
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from nochat.errors import Unavailable
-from nochat.events import RoomCreated, RoomJoined
+from nochat.protocol.events import RoomCreated, RoomJoined
 from nochat.stores.activity import ActivityStore
 from nochat.stores.second import SecondStore
 from tests.databases import by_port

@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from nochat import text as text_of
+from nochat.domain import text as text_of
 from nochat.errors import NochatError, RequestFailed, Unavailable
-from nochat.events import new_id
+from nochat.protocol.envelope import new_id
 from nochat.stores.tokens import MOST, Tokens
 from nochat.stores.users import UserStore, _migrate
 from tests.proxies import proxy

@@ -17,8 +17,6 @@ from typing import Self
 
 import certifi
 
-from nochat import doctor
-from nochat.keeper import Kept, free_port, keep, listens
 from nochat.lab import servers
 from nochat.lab.certificates import Authority
 from nochat.lab.cloud._openstack import CloudError
@@ -26,6 +24,8 @@ from nochat.lab.machines import find_root
 from nochat.lab.servers._server import own_folder, progress
 from nochat.lab.surroundings import MACHINES
 from nochat.lab.waiting import until_ready
+from nochat.local import doctor
+from nochat.local.processes import Kept, free_port, keep, listens
 
 NAME = "Stand-in for Azure"
 START_SECONDS = 60.0

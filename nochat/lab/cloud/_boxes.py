@@ -4,8 +4,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from nochat.keeper import NotReady, keep
 from nochat.lab.machines import find_root
+from nochat.local.processes import NotReady, keep
 
 
 def make() -> tuple[Path, Path]:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nochat.keeper import Kept, NotReady, keep
 from nochat.lab.waiting import until_ready
+from nochat.local.processes import Kept, NotReady, keep
 
 START_SECONDS = 180.0
 # A temporary folder that is on a disk; on some systems, /tmp is memory.

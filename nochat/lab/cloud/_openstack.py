@@ -9,13 +9,13 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from nochat import doctor
 from nochat.lab import servers
 from nochat.lab.cloud import _boxes, _container, _contents, _services
 from nochat.lab.cloud._cloud import Cloud
 from nochat.lab.servers._bridge import routes
 from nochat.lab.servers._server import new_password, progress
 from nochat.lab.surroundings import MACHINES
+from nochat.local import doctor
 
 HERE = Path(__file__).parent / "machine"
 GIB = 2**30

@@ -10,9 +10,9 @@ from keystoneauth1.exceptions import ClientException
 from openstack.connection import Connection
 from openstack.exceptions import SDKException
 
-from nochat.keeper import NotReady
 from nochat.lab.cloud import _contents
 from nochat.lab.cloud._container import Container
+from nochat.local.processes import NotReady
 
 # Python programs, each with thousands of modules, that start on the cores that there are.
 SERVICE_SECONDS = 600.0

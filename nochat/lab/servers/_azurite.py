@@ -8,9 +8,9 @@ import urllib.request
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
-from nochat import doctor
-from nochat.keeper import free_port, keep
 from nochat.lab.servers._server import NotAnswering, Server, own_folder, private, progress
+from nochat.local import doctor
+from nochat.local.processes import free_port, keep
 
 NAME, ACCOUNT, CONTAINER = "Azurite", "nochat", "replica"
 DAYS = 30  # that the signature in the URL is good for

@@ -6,8 +6,8 @@ import secrets
 import subprocess
 from dataclasses import dataclass
 
-from nochat import doctor
 from nochat.lab.surroundings import MACHINES
+from nochat.local import doctor
 
 # First of all rules, as another Docker Engine makes the kernel drop what it does not know. No
 # chain of Docker's own: two engines would flush each other's. They keep networks apart, as an

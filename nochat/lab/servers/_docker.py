@@ -5,11 +5,11 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from nochat import doctor
-from nochat.keeper import keep
 from nochat.lab import surroundings
 from nochat.lab.servers._bridge import choose
 from nochat.lab.servers._server import NotAnswering, Server, own_folder, private, progress
+from nochat.local import doctor
+from nochat.local.processes import keep
 
 NAME, VARIABLE, CONTEXT = "Docker Engine", "DOCKER_HOST", "DOCKER_CONTEXT"
 USUAL = "unix:///var/run/docker.sock"

@@ -5,10 +5,10 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from nochat import doctor
-from nochat.keeper import keep
 from nochat.lab.servers._bridge import choose
 from nochat.lab.servers._server import NotAnswering, Server, own_folder, private, progress
+from nochat.local import doctor
+from nochat.local.processes import keep
 
 NAME, VARIABLE, USUAL = "LXC bridge", "NOCHAT_MACHINE_BRIDGE", "lxcbr0"
 DNSMASQ = Path("/run/lxc/dnsmasq.pid")  # of the usual one

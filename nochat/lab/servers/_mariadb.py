@@ -6,8 +6,6 @@ from pathlib import Path
 import sqlalchemy
 from sqlalchemy import exc
 
-from nochat import doctor, grants
-from nochat.keeper import free_port, keep
 from nochat.lab.servers._server import (
     NotAnswering,
     Server,
@@ -17,6 +15,9 @@ from nochat.lab.servers._server import (
     private,
     progress,
 )
+from nochat.local import doctor
+from nochat.local.processes import free_port, keep
+from nochat.stores import privileges
 
 NAME, VARIABLE, SCHEME = "MariaDB", "NOCHAT_USERS_URL", "mysql+pymysql"
 
@@ -63,7 +64,7 @@ def _start(quiet: bool) -> Server:
     with progress(NAME, quiet):
         folder, password, port = own_folder("mariadb"), new_password(), free_port()
         (folder / "account.sql").write_text(
-            ACCOUNT.format(password=password, grants=grants.MARIADB), encoding="utf-8"
+            ACCOUNT.format(password=password, grants=privileges.MARIADB), encoding="utf-8"
         )
         command = ["/bin/sh", "-c", INSTALL_AND_RUN, "sh", str(folder / "data"), str(program)]
         # No grace: its data go too.

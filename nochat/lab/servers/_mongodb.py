@@ -6,8 +6,6 @@ from pathlib import Path
 import pymongo
 from pymongo import errors
 
-from nochat import doctor, embedded
-from nochat.keeper import Kept, free_port, keep
 from nochat.lab.servers._server import (
     NotAnswering,
     Server,
@@ -16,6 +14,8 @@ from nochat.lab.servers._server import (
     private,
     progress,
 )
+from nochat.local import doctor, embedded
+from nochat.local.processes import Kept, free_port, keep
 
 NAME, VARIABLE = "MongoDB", "NOCHAT_ACTIVITY_URL"
 STAND_IN = "MongoDB wire protocol by nx-27017, a stand-in for mongod"

@@ -11,8 +11,6 @@ from pathlib import Path
 import pika
 import pika.exceptions
 
-from nochat import doctor, grants
-from nochat.keeper import free_port, keep, listens
 from nochat.lab.servers._server import (
     NotAnswering,
     Server,
@@ -22,6 +20,9 @@ from nochat.lab.servers._server import (
     private,
     progress,
 )
+from nochat.local import doctor
+from nochat.local.processes import free_port, keep, listens
+from nochat.stores import privileges
 
 NAME, VARIABLE = "RabbitMQ", "NOCHAT_BUS_URL"
 
@@ -80,7 +81,7 @@ def _start(management: bool, quiet: bool) -> Server:
             password=password,
             management_port=management_port,
             tags="monitoring" if management else "",
-            permissions=", ".join(map(_term, grants.RABBITMQ)),
+            permissions=", ".join(map(_term, privileges.RABBITMQ)),
             denied=DENIED if version_of(version) >= DENIES else "",
         )
         _write_settings(folder, config, "[rabbitmq_management]." if management else "[].")

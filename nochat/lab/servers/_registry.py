@@ -15,8 +15,6 @@ from urllib.parse import unquote, urlsplit
 import httpx
 import psutil
 
-from nochat import doctor
-from nochat.keeper import free_port, keep
 from nochat.lab.certificates import Authority
 from nochat.lab.servers._docker import settings_folder
 from nochat.lab.servers._server import (
@@ -29,6 +27,8 @@ from nochat.lab.servers._server import (
     progress,
 )
 from nochat.lab.surroundings import own_address
+from nochat.local import doctor
+from nochat.local.processes import free_port, keep
 
 NAME, VARIABLE, USER = "Registry", "NOCHAT_REGISTRY_URL", "nochat"
 HUB = "docker.io"  # Docker Hub in the names of images, and for `docker login`

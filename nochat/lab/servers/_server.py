@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from nochat.keeper import Kept
 from nochat.lab import surroundings
 from nochat.lab._interrupt import interruptible
 from nochat.lab.waiting import until_ready
+from nochat.local.processes import Kept
 
 # Asks the server at a URL for its version.
 Look = Callable[[str], str]

@@ -1,0 +1,28 @@
+"""One line per event that a service publishes or handles, so that any message can be followed.
+
+Written by the logger `nochat.trace` at level `debug`; `nochat.runtime.logs` has the fields.
+"""
+
+import logging
+from collections.abc import Iterable
+
+from nochat.protocol.envelope import Envelope, type_of
+
+log = logging.getLogger("nochat.trace")  # by that name in all languages
+
+
+def trace(
+    service: str, handled: Iterable[Envelope] = (), published: Iterable[Envelope] = ()
+) -> None:
+    """Note what a service handled and published; costs nothing unless the level is `debug`."""
+    if log.isEnabledFor(logging.DEBUG):
+        for envelope in handled:
+            _note(service, "handled", envelope)
+        for envelope in published:
+            _note(service, "published", envelope)
+
+
+def _note(service: str, step: str, envelope: Envelope) -> None:
+    kind = type_of(type(envelope))
+    fields = {"service": service, "step": step, "type": kind, "event_id": envelope.id}
+    log.debug("%s %s", step, kind, extra=fields | {"correlation_id": envelope.correlation_id})

@@ -1,0 +1,175 @@
+"""The command `nochat`: `up`, `run SERVICE`, `restore`, `grant`, `load`, `doctor`, `asyncapi`."""
+
+import argparse
+import asyncio
+import importlib.util
+import math
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from nochat import __version__
+from nochat.cli.asyncapi import document
+from nochat.errors import NochatError
+from nochat.local import doctor
+from nochat.runtime import bootstrap, logs, proxies, registry
+from nochat.service import Service
+from nochat.services import bots
+from nochat.settings import SettingsError
+from nochat.settings import load as load_settings
+
+T = TypeVar("T", int, float)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status (2: it can't be run as asked, and why)."""
+    options = _parser().parse_args(arguments)
+    proxies.exempt(os.environ)
+    os.umask(0o077)  # what the chat stores is for nobody else on this machine
+    try:
+        return int(options.command(options) or 0)
+    except (NochatError, SettingsError) as error:
+        print(f"nochat: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nochat", description="A chat made of microservices. Settings are NOCHAT_* variables."
+    )
+    parser.add_argument("--version", action="version", version=f"nochat {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    up = commands.add_parser("up", help="all services in this process")
+    up.set_defaults(command=lambda _: _run(registry.services(registry.names(load_settings()))))
+
+    run = commands.add_parser("run", help="some services in this process")
+    run.add_argument(
+        "service",
+        nargs="+",
+        help=f"{', '.join([*registry.NAMES, *registry.OPTIONAL])}; "
+        "bot, which is in Node.js; or a Python file with a `service` of your own",
+    )
+    run.set_defaults(command=lambda options: _run_named(options.service))
+
+    restore = commands.add_parser("restore", help="fill an empty activity store from the replica")
+    restore.add_argument(
+        "--from",
+        dest="source",
+        default="",
+        metavar="URL",
+        help="where the replica is, in the form of NOCHAT_REPLICA_URL, which is the default",
+    )
+    restore.set_defaults(command=lambda options: _restore(options.source))
+
+    grant = commands.add_parser("grant", help="make an account a manager, with the management page")
+    grant.add_argument("user", help="name of the account")
+    grant.add_argument("--revoke", action="store_true", help="make it a user again")
+    grant.set_defaults(command=lambda options: _grant(options.user, options.revoke))
+
+    load_ = commands.add_parser("load", help="people who write, and how long their words take")
+    load_.add_argument("url", help="the chat's page")
+    load_.add_argument("--people", type=_positive(int), default=10)
+    load_.add_argument(
+        "--rate", type=_positive(float), default=5.0, help="messages a second, of all of them"
+    )
+    load_.add_argument("--seconds", type=_positive(float), default=30.0)
+    load_.set_defaults(command=_load)
+
+    check = commands.add_parser("doctor", help="what this machine has, and what is missing")
+    check.set_defaults(command=lambda _: print(doctor.report(doctor.examine())))
+
+    events = commands.add_parser("asyncapi", help="the events, as an AsyncAPI document (JSON)")
+    events.set_defaults(command=lambda _: print(_pretty(document(load_settings().shards))))
+    return parser
+
+
+def _run(services: list[Service]) -> None:
+    import uvloop  # here, as the other commands must answer at once
+
+    settings = load_settings()
+    logs.configure(settings.log_level)
+    names = ", ".join(service.name for service in services)
+    if settings.is_bus_local and len(services) < len(registry.NAMES):
+        raise NochatError(
+            f"{names} alone would reach no other service; set NOCHAT_BUS_URL=amqp://… (RabbitMQ), "
+            "or run everything with `nochat up`"
+        )
+
+    def ready(url: str) -> None:
+        print(f"{names}: {url or 'running'}", flush=True)
+
+    uvloop.run(bootstrap.run(services, settings, ready))
+
+
+def _run_named(names: list[str]) -> None:
+    if "bot" not in names:
+        _run([_find(name) for name in names])
+    elif len(names) > 1:
+        raise NochatError("the bot is a program of its own: start it with `nochat run bot` alone")
+    else:
+        bots.run(load_settings())
+
+
+def _restore(source: str) -> None:
+    from nochat.cli.restore import restore  # here, as the other commands need no database
+
+    settings = load_settings()
+    logs.configure(settings.log_level)
+    asyncio.run(restore(settings, source, print))
+
+
+def _grant(user: str, revoke: bool) -> None:
+    from nochat.cli.promote import grant  # here, as the other commands need no database
+
+    name = grant(load_settings(), user, "user" if revoke else "manager")
+    print(f"{name} is a {'user' if revoke else 'manager'} now")
+
+
+def _load(options: argparse.Namespace) -> int:
+    from nochat.cli.load import load  # here, as the other commands need no client
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    report = asyncio.run(load(options.url, options.people, options.rate, options.seconds, say))
+    say(str(report))
+    return 1 if report.lost else 0
+
+
+def _positive(kind: type[T]) -> Callable[[str], T]:
+    """What argparse turns a word into: a number above zero."""
+
+    def number(text: str) -> T:
+        if 0 < (found := kind(text)) < math.inf:
+            return found
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+
+    return number
+
+
+def _find(name: str) -> Service:
+    """A service of the chat by its name, or of the user by its file."""
+    if not name.endswith(".py"):
+        return registry.services([name])[0]
+    path = Path(name)
+    if not path.exists():
+        raise NochatError(f"there is no file {name}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec
+    assert spec.loader
+    module: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not isinstance(service := getattr(module, "service", None), Service):
+        raise NochatError(f"{name} has no `service = Service(…)`")
+    return service
+
+
+def _pretty(content: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode()

@@ -1,0 +1,44 @@
+"""The first manager of a chat: the page lets only managers make others."""
+
+import contextlib
+from pathlib import Path
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from nochat.errors import NochatError, RequestFailed
+from nochat.protocol.fields import Role
+from nochat.services.users import database
+from nochat.settings import Settings
+from nochat.stores.users import UserStore
+
+
+def grant(settings: Settings, name: str, role: Role = "manager") -> str:
+    """Give an account a role, in the users' database itself; returns the account's own name.
+
+    Raises:
+        NochatError: there is no such database, or no such account.
+        Unavailable: the database does not answer.
+    """
+    url = database(settings)
+    _check_file(url)
+    with contextlib.closing(UserStore(url)) as store:
+        try:
+            account, _ = store.change(name, role)
+        except RequestFailed:
+            raise NochatError(
+                f"there is no user {name!r}; create the account on the chat's page first"
+            ) from None
+    return account.name
+
+
+def _check_file(url: str) -> None:
+    """SQLite would make a new, empty database where there is none."""
+    with contextlib.suppress(ArgumentError):  # `UserStore` says what is wrong with the URL
+        place = make_url(url)
+        file = Path(place.database or "")
+        if place.get_backend_name() == "sqlite" and not file.is_file():
+            raise NochatError(
+                f"there is no users' database at {file}; start the chat and create the account "
+                "first, or set NOCHAT_DATA_DIR or NOCHAT_USERS_URL as the chat has it"
+            )

@@ -1,0 +1,107 @@
+"""What of a text is found by a search: its words, without capitals and accents.
+
+Scripts that put no spaces between words are found by pairs of characters. The page marks what was
+found by the same rules (`static/text.js`).
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from itertools import chain, pairwise
+from typing import NamedTuple
+
+from nochat.domain.text import MARKS, curbed, fold
+
+# Chinese characters, kana, bopomofo, Thai, Lao, Burmese, Khmer: letters with the marks between.
+UNSPACED = (
+    "\u3005\u3007\u3021-\u3029\u3031-\u3035\u303b\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff"
+    "\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\U00020000-\U0003ffff"
+    "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u0edc-\u0edf\u1000-\u103f\u1050-\u109d"
+    "\u1780-\u17d3\u17d7\u17dc\u17dd"
+)
+# Accents of Latin, Greek and Cyrillic, vowels and other points of Hebrew and Arabic: words are
+# often written without them. The marks of Indic scripts, of Thai and of kana are not among them.
+ACCENTS = (
+    "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a"
+    "\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed"
+    "\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+)
+# They stand within words, and are no part of them.
+JOINERS = "\u00ad\u034f\u0640\u180b-\u180d\u200c-\u200f\u2060\ufe00-\ufe0f\ufeff"
+
+_ACCENTS = re.compile(f"[{ACCENTS}]")
+_JOINERS = re.compile(f"[{JOINERS}]")
+_WORD = re.compile(rf"([{UNSPACED}]+)|(?:(?![{UNSPACED}])[\w{MARKS}])+")
+_CLUSTER = re.compile(rf"[\s\S][{MARKS}]*")  # a character with its marks
+SHORTEST_TOPIC = 4
+MOST_TERMS = 500  # of one text, the first; each costs room, and time of each search
+MOST_TOPICS = 100
+LONGEST_TERM = 64  # characters; of a longer word, its beginning is found
+
+
+class Wanted(NamedTuple):
+    """A term that is searched for; `begins`: what begins so is found too."""
+
+    term: str
+    begins: bool
+
+
+def terms(text: str) -> list[str]:
+    """List what a text is found by, each once; of a very long text, its beginning counts."""
+    return _first(_terms(text), MOST_TERMS)
+
+
+def _terms(text: str) -> Iterator[str]:
+    for word, unspaced in _words(searchable(text)):
+        yield from _pairs(word) if unspaced else [word[:LONGEST_TERM]]
+
+
+def wanted(searched: str) -> list[Wanted]:
+    """The terms that a message must have; the last word is being typed, it may be a beginning."""
+    words = list(_words(searchable(searched)))
+    found = dict[Wanted, None]()
+    for place, (word, unspaced) in enumerate(words, 1):
+        if not unspaced:
+            found[Wanted(word[:LONGEST_TERM], place == len(words))] = None
+        elif len(pairs := list(_pairs(word))) == 1:
+            found[Wanted(word, True)] = None  # one character begins each pair that it is in
+        else:
+            found |= dict.fromkeys(Wanted(pair, False) for pair in pairs[:-1])
+    return list(found)
+
+
+def topics(text: str) -> list[str]:
+    """The longer words of a text, as they are written but for capitals: what it is about."""
+    plain = unicodedata.normalize("NFC", _JOINERS.sub("", curbed(text))).lower()
+    words = (word for word, unspaced in _words(plain) if not unspaced)
+    return _first((it for it in words if SHORTEST_TOPIC <= len(it) <= LONGEST_TERM), MOST_TOPICS)
+
+
+def searchable(text: str) -> str:
+    """A text as it is searched: without capitals, accents and what stands within words."""
+    if text.isascii():
+        return text.lower()
+    decomposed = unicodedata.normalize("NFD", fold(_JOINERS.sub("", curbed(text))))
+    return unicodedata.normalize("NFC", _ACCENTS.sub("", decomposed))
+
+
+def _first(found: Iterator[str], most: int) -> list[str]:
+    """The first so many, each once."""
+    different = dict[str, None]()
+    for each in found:
+        different[each] = None
+        if len(different) == most:
+            break
+    return list(different)
+
+
+def _words(text: str) -> Iterator[tuple[str, bool]]:
+    """A text's words; the second says that they are of a script without spaces."""
+    return ((found[0], bool(found[1])) for found in _WORD.finditer(text))
+
+
+def _pairs(run: str) -> Iterator[str]:
+    """Each character with the next, and the last alone."""
+    characters = (found[0] for found in _CLUSTER.finditer(run))
+    return (first + second for first, second in pairwise(chain(characters, [""])))

@@ -1,0 +1,241 @@
+"""What people may write, and when two texts are one: the chat's policy on Unicode.
+
+The page of security tells it (docs/security.md, "Text and names"), and `static/text.js` is its
+other half: `tests/text_cases.json` has the cases that both must get right.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from functools import cache, lru_cache
+
+from nochat.domain.emoji import one_spelling
+
+LONGEST_NAME = 32
+LONGEST_IDENTITY = 128  # the width of its column: folding may make a name longer
+LONGEST_TITLE = 80
+LONGEST_MESSAGE = 4000
+LONGEST_REACTION = 16
+LONGEST_SEARCH = 200
+MOST_GROWTH = 1000  # characters by which a text may grow in folding
+ASKED_NAME = 64  # of a name that somebody looks for: nobody has a longer one
+
+HALF = "this text holds half a character; write it again"
+FORM = "a name begins with a letter or digit; then letters, digits and . _ - follow"
+
+# Unicode calls them letters, symbols or nothing yet; they are drawn as nothing.
+BLANK = "\u115f\u1160\u2065\u2800\u3164\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff"
+# Marks that choose between two shapes of a character, and are nothing by themselves.
+SELECTORS = "\u034f\u17b4\u17b5\u180b-\u180d\u180f\ufe00-\ufe0f"
+# They turn the direction of all that follows, beyond the text that they stand in.
+BIDI = "\u202a-\u202e\u2066-\u2069"
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character)[0] == "M"
+
+
+def _marks() -> str:
+    """Them all as ranges: beyond the first plane, a pattern goes through them one by one."""
+    ignored = re.compile(f"[{SELECTORS}]")
+    found = [it for it in range(0x300, 0x1F000) if _is_mark(chr(it)) and not ignored.match(chr(it))]
+    first = [it for it, before in zip(found, [0, *found[:-1]], strict=True) if it != before + 1]
+    last = [it for it, after in zip(found, [*found[1:], 0], strict=True) if it != after - 1]
+    return "".join(f"{chr(one)}-{chr(other)}" for one, other in zip(first, last, strict=True))
+
+
+MARKS = _marks()  # parts of letters, which Python's `\w` leaves out
+
+# How the names begin that take the place of deleted accounts': nobody may be called so.
+DELETED = "~deleted-"
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_CONTROL = re.compile(rf"[\x00-\x1f\x7f-\x9f{BIDI}]")
+_NAME = re.compile(rf"\w[\w{MARKS}.-]*")
+_BLANK = re.compile(f"[{BLANK}]")
+_CLIENT_ID = re.compile(r"[\x20-\x7e]{1,64}")
+_ROOM = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+
+Rule = Callable[[str], str]
+
+
+class TextRefused(ValueError):
+    """A text that is not taken; says why, to whom wrote it."""
+
+
+def fold(text: str) -> str:
+    """The text without what makes no difference: capitals, width, how accents are encoded."""
+    if text.isascii():
+        return text.lower()
+    # Twice: what the one makes may be for the other (Unicode, section 3.13, D146).
+    for _ in range(2):
+        text = unicodedata.normalize("NFKC", text).casefold()
+    return text
+
+
+@cache
+def _growth() -> tuple[re.Pattern[str], dict[str, int]]:
+    """Find the characters that become three or more in folding, and by how much each grows.
+
+    It takes a while, so it waits until there is a text to fold.
+    """
+    made = (chr(it) for it in range(0x80, 0x1F300) if unicodedata.decomposition(chr(it)))
+    growth = {each: grown for each in made if (grown := len(fold(each)) - 1) > 1}
+    return re.compile(f"[{''.join(growth)}]"), growth
+
+
+def curbed(text: str) -> str:
+    """The text, blank where folding would make it much longer: one character may become eighteen.
+
+    No text that means something has so many of these characters.
+    """
+    if text.isascii():
+        return text
+    growing, growth = _growth()
+    left = MOST_GROWTH
+
+    def kept(found: re.Match[str]) -> str:
+        nonlocal left
+        left -= growth[found[0]]
+        return found[0] if left >= 0 else " "
+
+    return growing.sub(kept, text)
+
+
+@lru_cache(maxsize=1 << 14)
+def identity(name: str) -> str:
+    """Who a name means: two names are one person's exactly where this is equal.
+
+    Capitals, full-width letters and the encoding of accents make no difference, accents do:
+    `josé` and `jose` are two people. Not composed at the end, as what older versions stored.
+    """
+    return fold(name)
+
+
+def is_deleted(name: str) -> bool:
+    """Whether a name stands for an account that was deleted."""
+    return name.startswith(DELETED)
+
+
+# ---- what is taken ------------------------------------------------------------------------------
+
+
+def whole(text: str) -> str:
+    """Any text that can be encoded.
+
+    Raises:
+        TextRefused: it holds half a character, a lone surrogate.
+    """
+    if not text.isascii() and _SURROGATE.search(text):
+        raise TextRefused(HALF)
+    return text
+
+
+def is_visible(text: str) -> bool:
+    """Whether anything of a text can be seen."""
+    return any(map(_is_visible, text))
+
+
+def _is_visible(character: str) -> bool:
+    kind = unicodedata.category(character)
+    nothing = kind[0] in "ZM" or kind in ("Cc", "Cf", "Cs")
+    return not nothing and not _BLANK.match(character)
+
+
+def name(text: str) -> str:
+    """The name of a new account, composed (NFC).
+
+    Raises:
+        TextRefused: nobody may be called so.
+    """
+    found = unicodedata.normalize("NFC", whole(text))
+    if not 2 <= len(found) <= LONGEST_NAME or len(identity(found)) > LONGEST_IDENTITY:
+        raise TextRefused(f"a name has 2 to {LONGEST_NAME} characters")
+    if not _NAME.fullmatch(found) or _BLANK.search(found):
+        raise TextRefused(FORM)
+    return found
+
+
+def asked_name(text: str) -> str:
+    """The name of somebody who is looked for, or their name's beginning.
+
+    Raises:
+        TextRefused: it is too long for a name, or can't be encoded.
+    """
+    return _bounded(whole(text), ASKED_NAME, "a name")
+
+
+def title(text: str) -> str:
+    """A room's title, composed, in one line.
+
+    Raises:
+        TextRefused: nothing of it can be seen, it would turn the text around it, or it is too long.
+    """
+    found = " ".join(unicodedata.normalize("NFC", whole(text)).split())
+    if not is_visible(found):
+        raise TextRefused("a title needs something that can be seen")
+    if _CONTROL.search(found):
+        raise TextRefused("a title has no control characters, nor any that turn the text around it")
+    return _bounded(found, LONGEST_TITLE, "a title")
+
+
+def message(text: str) -> str:
+    """A message, as it was written.
+
+    Raises:
+        TextRefused: nothing of it can be seen, or it is too long.
+    """
+    if not is_visible(whole(text)):
+        raise TextRefused("a message needs something that can be seen")
+    return _bounded(text, LONGEST_MESSAGE, "a message")
+
+
+def reaction(text: str) -> str:
+    """A reaction, in the one spelling that it has.
+
+    Raises:
+        TextRefused: nothing of it can be seen, it has blanks, or it is too long.
+    """
+    found = one_spelling(whole(text))
+    if not is_visible(found) or re.search(r"\s", found) or _CONTROL.search(found):
+        raise TextRefused("a reaction is an emoji, or a short word")
+    return _bounded(found, LONGEST_REACTION, "a reaction")
+
+
+def search(text: str) -> str:
+    """What is searched for.
+
+    Raises:
+        TextRefused: there is nothing to search for, or it is too long.
+    """
+    if not whole(text):
+        raise TextRefused("a search needs a word")
+    return _bounded(text, LONGEST_SEARCH, "a search")
+
+
+def room(text: str) -> str:
+    """A room's id.
+
+    Raises:
+        TextRefused: no room has such an id.
+    """
+    if not _ROOM.fullmatch(text):
+        raise TextRefused("the id of a room has 1 to 40 of a to z, 0 to 9, and - after the first")
+    return text
+
+
+def client_id(text: str) -> str:
+    """A client's own id of a message, in printable ASCII, which every store keeps apart.
+
+    Raises:
+        TextRefused: it is empty, too long, or has other characters.
+    """
+    if not _CLIENT_ID.fullmatch(text):
+        raise TextRefused("`client_id` has 1 to 64 characters, all of them printable ASCII")
+    return text
+
+
+def _bounded(text: str, most: int, what: str) -> str:
+    if len(text) > most:
+        raise TextRefused(f"{what} has at most {most} characters")
+    return text

@@ -1,0 +1,1 @@
+"""What the chat uses of its own machine: child processes, embedded servers, folders, programs."""

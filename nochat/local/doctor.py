@@ -1,0 +1,170 @@
+"""What the chat and the course need on this machine, what is there, and how to get the rest."""
+
+import html
+import os
+import shutil
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nochat.local.components import COMPONENTS, Component
+
+GIB = 2**30
+
+
+class Missing(RuntimeError):
+    """A component that is needed is not on this machine; the message says how to install it."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was seen of one thing that matters, and what to do where it is not right.
+
+    Attributes:
+        name: what was looked at.
+        ok: whether it is as it should be.
+        seen: its version or amount.
+        part: what needs it.
+        advice: what to do; empty when all is right.
+    """
+
+    name: str
+    ok: bool
+    seen: str
+    part: str
+    advice: str = ""
+
+
+def find(name: str) -> Path | None:
+    """Return where a component is, or None.
+
+    Raises:
+        KeyError: no component has that name.
+    """
+    found = _component(name).find()
+    return found[1] if found else None
+
+
+def require(name: str) -> Path:
+    """Return where a component is.
+
+    Raises:
+        Missing: it is not here; the message says why it is needed and how to install it.
+        KeyError: no component has that name.
+    """
+    if path := find(name):
+        return path
+    component = _component(name)
+    raise Missing(
+        f"{name} is not on this machine; it {component.why}. Install it with: {component.install}"
+    )
+
+
+def _component(name: str) -> Component:
+    return {component.name: component for component in COMPONENTS}[name]
+
+
+def examine(port: int = 8000, folder: Path | None = None) -> list[Finding]:
+    """Look at every component and at the machine itself.
+
+    Args:
+        port: TCP port that the chat would listen on.
+        folder: where there must be free disk space; if None, the home folder, or without one the
+            current folder.
+    """
+    components = [_examine_component(component) for component in COMPONENTS]
+    return [
+        *components,
+        _examine_disk(folder or _home()),
+        _examine_memory(),
+        _examine_port(port),
+    ]
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path.cwd()
+
+
+def _examine_component(component: Component) -> Finding:
+    found = component.find()
+    if found is None:
+        advice = component.install
+        return Finding(component.name, False, "missing", component.part, advice)
+    way, path = found
+    name = (
+        component.name if way.name == component.ways[0].name else f"{component.name} ({way.name})"
+    )
+    return Finding(name, True, way.version(path), component.part)
+
+
+def _examine_disk(folder: Path) -> Finding:
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free / GIB
+    advice = "" if free >= 2 else f"make room in {folder}: 2 GiB are needed"
+    return Finding("disk", not advice, f"{free:.1f} GiB free", "everything", advice)
+
+
+def _examine_memory() -> Finding:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
+    # A machine sold with 4 GB shows a little less.
+    advice = "" if total >= 3.5 else "close other programs: 4 GB are needed"
+    return Finding("memory", not advice, f"{total:.1f} GiB", "real servers", advice)
+
+
+def _examine_port(port: int) -> Finding:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            advice = f"stop what listens there (ss -ltnp 'sport = :{port}') or set NOCHAT_PORT=0"
+            return Finding(f"port {port}", False, "in use", "the page", advice)
+    return Finding(f"port {port}", True, "free", "the page")
+
+
+def report(findings: Sequence[Finding]) -> str:
+    """Return the findings as a plain table for a terminal."""
+    rows = [(_mark(it), it.name, it.seen, f"for {it.part}", it.advice) for it in findings]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    return "\n".join(lines)
+
+
+def _mark(finding: Finding) -> str:
+    return "ok" if finding.ok else "!!"
+
+
+class Examination:
+    """The findings of this moment, as a table in a notebook and in a terminal.
+
+    Attributes:
+        findings: one for each component, then the machine's.
+    """
+
+    def __init__(self, port: int = 8000) -> None:
+        self.findings = examine(port)
+
+    def __repr__(self) -> str:
+        return report(self.findings)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr>{_cell('✓' if it.ok else '✗')}{_cell(it.name)}{_cell(it.seen)}"
+            f"{_cell(it.part)}{_command(it.advice)}</tr>"
+            for it in self.findings
+        )
+        heads = "".join(f"<th>{head}</th>" for head in ("", "What", "Seen", "For", "What to do"))
+        return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _command(text: str) -> str:
+    return f"<td><code>{html.escape(text)}</code></td>" if text else "<td></td>"
+
+
+def _cell(text: str) -> str:
+    return f"<td>{html.escape(text)}</td>"

@@ -1,0 +1,82 @@
+"""Embedded defaults: real protocols without a server to install."""
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from nochat.local import doctor
+from nochat.local.disk import make_private
+from nochat.local.owner import owned
+from nochat.local.processes import Kept, free_port, keep, listens, wait_until
+from nochat.settings import Settings
+
+START_SECONDS = 120  # on a busy machine; if it ends, that is noticed at once
+
+# It refuses to start where its pid file names a process that lives. After a crash the number in
+# there may be anybody's, so each start gets a file of its own: its shell's pid is in the name.
+WITH_OWN_PID_FILE = 'umask 077; exec "$@" --pid-file "$0/$$.pid"'
+
+
+def mongodb(
+    data_dir: Path | None = None, port: int | None = None, hold: Sequence[int] = ()
+) -> tuple[str, Kept]:
+    """Start nx-27017, which speaks MongoDB's wire protocol and stores in SQLite.
+
+    It listens on 127.0.0.1 and asks for no password.
+
+    Args:
+        data_dir: where the data stay; if None, they go when the server stops.
+        port: TCP port to listen on; a free one if None.
+        hold: file descriptors, of locks, that stay open until it has ended.
+
+    Returns:
+        Its `mongodb://` URL, and the process, which ends with us or when told to stop.
+
+    Raises:
+        Missing: nx-27017 is not installed.
+        NotReady: it does not start.
+    """
+    doctor.require("mongod")
+    port = port or free_port()
+    own = Path(tempfile.mkdtemp(prefix="nochat-mongodb-"))
+    data_dir = (data_dir or own / "data").absolute()
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private([data_dir])
+    server = [sys.executable, "-m", "nx_27017.nx_27017", "--data-dir", data_dir, "--port", port]
+    kept = keep(
+        ["/bin/sh", "-c", WITH_OWN_PID_FILE, own, *map(str, server), "--log-file", "/dev/null"],
+        log=own / "server.log",
+        remove=own,
+        hold=hold,
+    )
+    try:
+        wait_until(lambda: listens(port), START_SECONDS, "the embedded MongoDB server", kept)
+    except BaseException:
+        kept.stop()
+        raise
+    return f"mongodb://127.0.0.1:{port}", kept
+
+
+@asynccontextmanager
+async def activity_url(settings: Settings) -> AsyncIterator[str]:
+    """The URL of the activity store: the one that is set, or that of a server of our own.
+
+    Raises:
+        Missing: nx-27017 is not installed.
+        NotReady: it does not start.
+        NochatError: its folder is another process's.
+    """
+    if settings.activity_url:
+        yield settings.activity_url
+        return
+    folder = settings.data_path / "activity"
+    async with owned(folder) as lock:
+        # The server holds the lock, too: killed with us, it may write a moment longer than we live.
+        url, server = await asyncio.to_thread(mongodb, folder, hold=[lock])
+        try:
+            yield url
+        finally:
+            await asyncio.to_thread(server.stop)

@@ -1,0 +1,232 @@
+"""A child process that can't outlive us, whatever ends us: `stop()`, a crash or `kill -9`.
+
+Between us and the command stands a small supervisor, in a session of its own, so that the
+Interrupt button of a notebook does not reach it. `supervisor.py` says what it does.
+"""
+
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from nochat.local import supervisor
+
+# Losing the last reference to a `Kept` must not stop a server that a notebook still talks to.
+_kept: "set[Kept]" = set()
+
+
+class NotReady(RuntimeError):
+    """A command did not start, ended too early, or took too long to answer."""
+
+
+class Kept:
+    """A command that lives no longer than this process.
+
+    Attributes:
+        pid: process id of the command (the supervisor's is another).
+        log: file with what the command wrote on its standard output and error.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path, remove: Path | None) -> None:
+        self.log = log
+        self._supervisor, self._remove = process, remove
+        self.pid = self._start()
+        _kept.add(self)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the command is running."""
+        if self._supervisor.poll() is not None:
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def kill(self) -> None:
+        """End the command and its descendants with SIGKILL, as a crash would; the folder stays.
+
+        Raises:
+            NotReady: the supervisor is gone.
+        """
+        self._order(supervisor.KILL)
+
+    def restart(self) -> None:
+        """Start the same command again, after SIGKILL to what still runs of it.
+
+        Raises:
+            NotReady: the command can't be run, or the supervisor is gone.
+        """
+        self.pid = self._start()
+
+    def stop(self) -> None:
+        """End the command and its descendants and remove the folder; return when all is gone.
+
+        Calling it again does nothing.
+        """
+        for pipe in (self._supervisor.stdin, self._supervisor.stdout):
+            if pipe:
+                pipe.close()
+        self._supervisor.wait()
+        if self._remove:  # Still there only if somebody killed the supervisor.
+            shutil.rmtree(self._remove, ignore_errors=True)
+        _kept.discard(self)
+
+    def tail(self, lines: int = 20) -> str:
+        """Return the last lines of the log; nothing when it is gone with its folder."""
+        with (
+            contextlib.suppress(FileNotFoundError),
+            self.log.open(errors="replace", encoding="utf-8") as log,
+        ):
+            return "".join(deque(log, lines)).rstrip()
+        return ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _start(self) -> int:
+        answer = self._order(supervisor.START)
+        if not answer.isdigit():
+            self.stop()
+            raise NotReady(answer)
+        return int(answer)
+
+    def _order(self, order: bytes) -> str:
+        pipe_in, pipe_out = self._supervisor.stdin, self._supervisor.stdout
+        if pipe_in is None or pipe_out is None or pipe_in.closed:
+            raise NotReady("stopped already")
+        with contextlib.suppress(BrokenPipeError):
+            pipe_in.write(order)
+        answer = pipe_out.readline()
+        if not answer:
+            self.stop()
+            raise NotReady("the command's supervisor is gone, and the command with it")
+        return answer.decode().strip()
+
+
+def keep(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    log: Path,
+    remove: Path | None = None,
+    grace: float = 5.0,
+    after: str = "",
+    hold: Sequence[int] = (),
+) -> Kept:
+    """Start a command that ends when we stop it or when this process is gone.
+
+    Args:
+        argv: the command, to stay in the foreground, and its arguments.
+        env: its whole environment; ours if None.
+        cwd: its folder; ours if None.
+        log: file to append its output to.
+        remove: folder to remove after it.
+        grace: seconds between SIGTERM and SIGKILL; 0: SIGKILL at once.
+        after: shell script that takes away what is neither process nor file, as a network
+            interface: run when the command has ended, before the folder goes; it bounds its time.
+        hold: file descriptors, of locks, that stay open until the command has ended.
+
+    Raises:
+        NotReady: the command can't be run.
+    """
+    # By its path, not `-m`: it needs nothing of the package, nor of what the package imports.
+    command = [sys.executable, "-I", "-S", supervisor.__file__, str(grace), str(remove or "")]
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [*command, after, "--", *map(str, argv)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            env=env,
+            cwd=cwd,
+            bufsize=0,
+            start_new_session=True,
+            pass_fds=hold,
+        )
+    return Kept(process, log, remove)
+
+
+def when_gone(
+    script: str, folder: Path, *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> Kept:
+    """Have a shell script run when this process is gone, or when told to stop.
+
+    Args:
+        script: what takes away what is no child of ours; it bounds its time.
+        folder: for its log, removed after it.
+        env: its whole environment; ours if None.
+        cwd: its folder; ours if None.
+    """
+    # Sleeping is all that it has to do while we live.
+    command, log = ["sleep", "infinity"], folder / "log"
+    return keep(command, env=env, cwd=cwd, log=log, remove=folder, grace=0, after=script)
+
+
+def free_port() -> int:
+    """Return a TCP port that nothing listens on at 127.0.0.1.
+
+    It is below the ports that the kernel gives to outgoing connections: from those, a client that
+    tries again and again while its server is down may connect to itself and block the server.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        if is_free(port, reuse=False):
+            return port
+
+
+def is_free(port: int, *, reuse: bool = True) -> bool:
+    """Tell whether nothing listens on a port of 127.0.0.1.
+
+    Args:
+        port: the port.
+        reuse: whether it may be one whose last connections are still in the kernel's memory, as
+            servers take those too.
+    """
+    with socket.socket() as probe, contextlib.suppress(OSError):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
+
+
+def listens(port: int) -> bool:
+    """Tell whether something accepts connections at this port of 127.0.0.1."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+def wait_until(ready: Callable[[], bool], timeout: float, what: str, kept: Kept) -> None:
+    """Wait until a kept command is ready.
+
+    Args:
+        ready: tells whether it is; asked again and again.
+        timeout: seconds it may take.
+        what: its name, for the error.
+        kept: the command.
+
+    Raises:
+        NotReady: it ended, or the time is over; with the last lines of its log.
+    """
+    deadline, pause = time.monotonic() + timeout, 0.02
+    while not ready():
+        if not kept.alive:
+            raise NotReady(f"{what} ended before it was ready. Its log ends:\n{kept.tail()}")
+        if time.monotonic() > deadline:
+            raise NotReady(f"{what} is not ready after {timeout:g} s. Its log ends:\n{kept.tail()}")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.2)

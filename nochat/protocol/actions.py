@@ -1,0 +1,178 @@
+"""What clients may do: each action's shape, and the command or the question that it becomes."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from nochat.bus import Bus
+from nochat.domain.room import direct_room
+from nochat.errors import RequestFailed
+from nochat.protocol import payloads
+from nochat.protocol.commands import (
+    Command,
+    CreateRoom,
+    DeleteMessage,
+    EditMessage,
+    InviteUser,
+    JoinRoom,
+    LeaveRoom,
+    MarkRead,
+    ModerateMember,
+    OpenDirect,
+    React,
+    SendMessage,
+)
+from nochat.protocol.envelope import Envelope
+from nochat.protocol.events import TypingStarted
+from nochat.protocol.fields import Role
+from nochat.protocol.requests import Accounts, FindRooms, FindUser, GetHistory, SearchMessages
+
+
+@dataclass
+class Who:
+    """A user who acts, with their role, the rooms that they see, and those they are muted in."""
+
+    user: str
+    role: Role = "user"
+    rooms: set[str] = field(default_factory=set)
+    muted: set[str] = field(default_factory=set)
+
+    @property
+    def manages(self) -> bool:
+        """Whether the user is a manager."""
+        return self.role == "manager"
+
+
+Publish = Callable[[Envelope], Awaitable[None]]
+Act = Callable[[Who, Any, Bus, Publish], Awaitable[dict[str, Any]]]
+
+
+class Action(NamedTuple):
+    """An action: what its data look like, what it does, and what it costs.
+
+    Attributes:
+        shape: of its data.
+        act: does it; returns what the client is told.
+        cost: how many of the user's actions it counts as.
+        price: what else it is counted by (see `nochat.runtime.action_limits`), or "".
+    """
+
+    shape: type[Any]
+    act: Act
+    cost: float = 1.0
+    price: str = ""
+
+
+def _command(make: Callable[[Who, Any], Command]) -> Act:
+    """An action that is one command, acknowledged when the broker has it."""
+
+    async def act(who: Who, sent: Any, _: Bus, publish: Publish) -> dict[str, Any]:
+        await publish(make(who, sent))
+        return {}
+
+    return act
+
+
+async def _invite(
+    who: Who, sent: payloads.Invitation, bus: Bus, publish: Publish
+) -> dict[str, Any]:
+    invitee = await account(sent.user, bus)
+    await publish(InviteUser(sent.room, who.user, invitee))
+    return {}
+
+
+async def _direct(who: Who, sent: payloads.Peer, bus: Bus, publish: Publish) -> dict[str, Any]:
+    peer = await account(sent.user, bus)
+    room = direct_room(who.user, peer)
+    await publish(OpenDirect(room, who.user, peer))
+    return {"room": room}
+
+
+async def _moderate(
+    who: Who, sent: payloads.Moderation, bus: Bus, publish: Publish
+) -> dict[str, Any]:
+    member = await account(sent.user, bus)
+    await publish(ModerateMember(sent.room, who.user, member, sent.action, who.manages))
+    return {}
+
+
+async def _typing(who: Who, sent: payloads.Room, _: Bus, publish: Publish) -> dict[str, Any]:
+    _check_sees(who, sent.room)
+    if sent.room in who.muted:
+        raise RequestFailed("you are muted in this room")
+    await publish(TypingStarted(sent.room, who.user))
+    return {}
+
+
+async def _history(who: Who, sent: payloads.Page, bus: Bus, _: Publish) -> dict[str, Any]:
+    page = GetHistory(
+        user=who.user, room=sent.room, after=sent.after, before=sent.before, limit=sent.limit
+    )
+    return payloads.history(await bus.request(page))
+
+
+async def _search(who: Who, sent: payloads.Search, bus: Bus, _: Publish) -> dict[str, Any]:
+    if sent.room:
+        _check_sees(who, sent.room)
+    asked = SearchMessages(
+        user=who.user, text=sent.text, room=sent.room, before=sent.before, limit=sent.limit
+    )
+    return payloads.found(await bus.request(asked))
+
+
+async def _rooms(_: Who, sent: payloads.Browse, bus: Bus, __: Publish) -> dict[str, Any]:
+    asked = FindRooms(text=sent.text, only=sent.only, after=sent.after, limit=sent.limit)
+    return payloads.listed(await bus.request(asked))
+
+
+def _check_sees(who: Who, room: str) -> None:
+    if room not in who.rooms:
+        raise RequestFailed("only members of the room may do this")
+
+
+async def account(name: str, bus: Bus) -> str:
+    """The name of an account, as its owner writes it: rooms know their members by it."""
+    found: Accounts = await bus.request(FindUser(user=name))
+    if not found.accounts:
+        raise RequestFailed("there is no such user")
+    return found.accounts[0].name
+
+
+ACTIONS = {
+    "message": Action(
+        payloads.Message,
+        _command(
+            lambda who, it: SendMessage(it.room, who.user, it.client_id, it.text, it.reply_to)
+        ),
+    ),
+    "edit": Action(
+        payloads.Edit,
+        _command(lambda who, it: EditMessage(it.room, who.user, it.position, it.text)),
+    ),
+    "delete": Action(
+        payloads.Target,
+        _command(lambda who, it: DeleteMessage(it.room, who.user, it.position, who.manages)),
+    ),
+    "react": Action(
+        payloads.Reaction,
+        _command(lambda who, it: React(it.room, who.user, it.position, it.emoji, it.on)),
+    ),
+    "read": Action(
+        payloads.Target, _command(lambda who, it: MarkRead(it.room, who.user, it.position))
+    ),
+    "create": Action(
+        payloads.NewRoom,
+        _command(lambda who, it: CreateRoom(it.room, who.user, it.title, it.private)),
+        price="rooms",
+    ),
+    "join": Action(payloads.Room, _command(lambda who, it: JoinRoom(it.room, who.user))),
+    "leave": Action(payloads.Room, _command(lambda who, it: LeaveRoom(it.room, who.user))),
+    # These look an account up, those below read the activity.
+    "moderate": Action(payloads.Moderation, _moderate, cost=2),
+    "invite": Action(payloads.Invitation, _invite, cost=2, price="invitations"),
+    "direct": Action(payloads.Peer, _direct, cost=2, price="invitations"),
+    "typing": Action(payloads.Room, _typing),
+    "history": Action(payloads.Page, _history, cost=2),
+    "rooms": Action(payloads.Browse, _rooms, cost=4),
+    "search": Action(payloads.Search, _search, price="searches"),
+}

@@ -1,0 +1,61 @@
+"""The envelope: an id, what caused it and when, around everything that crosses the bus.
+
+On the wire each is a JSON object with its `type`; several can travel in one AMQP message, as an
+array.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import ClassVar
+
+import msgspec
+from msgspec import field
+
+from nochat.protocol.fields import Moment
+
+_correlation: ContextVar[str] = ContextVar("correlation_id", default="")
+
+
+def new_id() -> str:
+    """A random identifier: 128 bits as 32 hexadecimal digits."""
+    return os.urandom(16).hex()
+
+
+@contextmanager
+def caused_by(correlation_id: str) -> Iterator[None]:
+    """Give everything that is made inside the same correlation id."""
+    token = _correlation.set(correlation_id)
+    try:
+        yield
+    finally:
+        _correlation.reset(token)
+
+
+def correlation() -> str:
+    """The correlation id that `caused_by` has set here; empty outside of it."""
+    return _correlation.get()
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """What everything on the bus carries: an id, who caused it, and when (seconds since 1970)."""
+
+    secret: ClassVar[frozenset[str]] = frozenset({"password", "new_password", "token"})
+
+    id: str = field(default_factory=new_id)
+    correlation_id: str = field(default_factory=lambda: _correlation.get() or new_id())
+    at: Moment = field(default_factory=time.time)
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{name}={'…' if name in self.secret else repr(getattr(self, name))}"
+            for name in self.__struct_fields__
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def type_of(struct: type[Envelope]) -> str:
+    """The `type` of a struct on the wire, which is an event's routing key too."""
+    return str(struct.__struct_config__.tag)

@@ -1,0 +1,69 @@
+"""What comes in from outside: shapes whose texts are taken by the rules of `nochat.domain.text`.
+
+A text that no rule takes is refused with the rule's sentence. What was taken can be encoded, so it
+travels and is stored; between the services it is checked no more.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta, inspect
+
+from nochat.domain import text
+
+RULE = "rule"
+
+
+def _taken(rule: Callable[[str], str], **schema: int) -> Meta:
+    return Meta(extra={RULE: rule}, extra_json_schema=schema)
+
+
+NewName = Annotated[str, _taken(text.name, minLength=2, maxLength=text.LONGEST_NAME)]
+AskedName = Annotated[str, _taken(text.asked_name, maxLength=text.ASKED_NAME)]
+RoomId = Annotated[str, _taken(text.room, minLength=1, maxLength=40)]
+RoomOrAny = Annotated[str, _taken(lambda it: it and text.room(it), maxLength=40)]
+ClientId = Annotated[str, _taken(text.client_id, minLength=1, maxLength=64)]
+Title = Annotated[str, _taken(text.title, minLength=1)]
+Message = Annotated[str, _taken(text.message, minLength=1, maxLength=text.LONGEST_MESSAGE)]
+Reaction = Annotated[str, _taken(text.reaction, minLength=1)]
+Sought = Annotated[str, Meta(max_length=text.LONGEST_SEARCH)]
+Searched = Annotated[str, _taken(text.search, minLength=1, maxLength=text.LONGEST_SEARCH)]
+
+
+_Shape = TypeVar("_Shape")
+
+
+def read(data: Any, shape: type[_Shape]) -> _Shape:
+    """What somebody sent, in its shape.
+
+    Raises:
+        msgspec.ValidationError: it has another shape, or a text in it is refused.
+    """
+    try:
+        return msgspec.convert(data, shape)
+    except UnicodeEncodeError:  # a name of a field, or a word of which there are only a few
+        raise msgspec.ValidationError(text.HALF) from None
+
+
+class Incoming(msgspec.Struct, frozen=True):
+    """Fields that somebody sent."""
+
+    def __post_init__(self) -> None:
+        for name, rule in _rules(type(self)).items():
+            msgspec.structs.force_setattr(self, name, rule(getattr(self, name)))
+
+
+@cache
+def _rules(shape: type[Incoming]) -> dict[str, Callable[[str], str]]:
+    """The rule of each text among the fields; any text must be one that can be encoded."""
+    found: dict[str, Callable[[str], str]] = {}
+    for field in inspect.type_info(shape).fields:  # type: ignore[attr-defined]
+        kind: inspect.Type = field.type
+        rule = text.whole
+        if isinstance(kind, inspect.Metadata):
+            rule, kind = (kind.extra or {}).get(RULE, rule), kind.type
+        if isinstance(kind, inspect.StrType):
+            found[field.encode_name] = rule
+    return found

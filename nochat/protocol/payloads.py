@@ -1,0 +1,194 @@
+"""What a client may send over its socket, and how it sees what it is sent."""
+
+import re
+import time
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from nochat.domain.text import TextRefused
+from nochat.protocol import incoming
+from nochat.protocol.envelope import Envelope
+from nochat.protocol.events import RoomEvent
+from nochat.protocol.fields import Action, Moment, Position, RoomId
+from nochat.protocol.incoming import AskedName, Incoming
+from nochat.protocol.requests import Found, FoundRooms, History, RoomSummary, Session
+
+UNGUESSABLE = re.compile(r"-[0-9a-f]{16}\Z")
+COOKIE = "nochat_session"  # holds the session's token
+HIDDEN = {"id", "correlation_id", "in_reply_to"}
+
+
+class Room(Incoming, frozen=True):
+    """A room: to join, to leave, to write in."""
+
+    room: incoming.RoomId
+
+
+class NewRoom(Incoming, frozen=True):
+    """A room to be made.
+
+    A private one has an id that nobody guesses: who makes a room hears whether its id is taken.
+    """
+
+    room: incoming.RoomId
+    title: incoming.Title
+    private: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.private and not UNGUESSABLE.search(self.room):
+            raise TextRefused("the id of a private room ends in - and 16 random hexadecimal digits")
+
+
+class Invitation(Incoming, frozen=True):
+    """A user to be let into a room."""
+
+    room: incoming.RoomId
+    user: AskedName
+
+
+class Peer(Incoming, frozen=True):
+    """A user to write to directly."""
+
+    user: AskedName
+
+
+class Moderation(Incoming, frozen=True):
+    """What to do with a member of a room."""
+
+    room: incoming.RoomId
+    user: AskedName
+    action: Action
+
+
+class Message(Incoming, frozen=True):
+    """A message; `client_id` is the client's own, and the same when it is sent again.
+
+    `reply_to` is the position of the message that it answers; 0: none.
+    """
+
+    room: incoming.RoomId
+    client_id: incoming.ClientId
+    text: incoming.Message
+    reply_to: Position = 0
+
+
+class Edit(Incoming, frozen=True):
+    """Another text for the message at a position."""
+
+    room: incoming.RoomId
+    position: Position
+    text: incoming.Message
+
+
+class Target(Incoming, frozen=True):
+    """The message, or the entry, at a position of a room."""
+
+    room: incoming.RoomId
+    position: Position
+
+
+class Reaction(Incoming, frozen=True):
+    """A reaction put to the message at a position, or taken away."""
+
+    room: incoming.RoomId
+    position: Position
+    emoji: incoming.Reaction
+    on: bool = True
+
+
+class Page(Incoming, frozen=True):
+    """A part of a room's log: what follows `after`, or the newest before `before`."""
+
+    room: incoming.RoomId
+    after: Position | None = None
+    before: Position | None = None
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+
+
+class Search(Incoming, frozen=True):
+    """Words to be found in one room, or in all that the user is in."""
+
+    text: incoming.Searched
+    room: incoming.RoomOrAny = ""
+    before: Moment | None = None
+    limit: Annotated[int, Meta(ge=1, le=50)] = 20
+
+
+class Browse(Incoming, frozen=True):
+    """Public rooms to join: those with a text in their titles, after an id; or `only` one room."""
+
+    text: incoming.Sought
+    only: Annotated[str, Meta(max_length=40)] = ""
+    after: Annotated[str, Meta(max_length=40)] = ""
+    limit: Annotated[int, Meta(ge=1, le=50)] = 20
+
+
+class Auth(msgspec.Struct, frozen=True):
+    """What a client says when it connects: the position that it has of each room.
+
+    `user` is whose the client takes the session for; who names nobody takes it as it is.
+    """
+
+    positions: dict[RoomId, Position] = {}
+    user: str = ""
+
+
+def believed(auth: Any) -> str:
+    """Whose session a client takes its own for; "" where it does not say."""
+    user = auth.get("user", "") if isinstance(auth, dict) else ""
+    return user if isinstance(user, str) else ""
+
+
+def positions(auth: Any) -> dict[str, int]:
+    """The positions in a handshake; none, where it holds none that can be read."""
+    try:
+        return incoming.read(auth or {}, Auth).positions
+    except msgspec.ValidationError:
+        return {}
+
+
+def view(envelope: Envelope) -> dict[str, Any]:
+    """An envelope without what concerns only the services."""
+    fields: dict[str, Any] = msgspec.to_builtins(envelope)
+    return {name: value for name, value in fields.items() if name not in HIDDEN}
+
+
+def entries(room: str, events: Iterable[RoomEvent]) -> dict[str, Any]:
+    """A part of a room's log, in order of position."""
+    return {"room": room, "entries": [view(event) for event in events]}
+
+
+def history(found: Any) -> dict[str, Any]:
+    """A page of a room's log; `more` says that there is more of it."""
+    assert isinstance(found, History)
+    return entries(found.room, found.entries) | {"more": found.more}
+
+
+def found(messages: Any) -> dict[str, Any]:
+    """What a search found, the newest first; `more` says that there are more."""
+    assert isinstance(messages, Found)
+    return {"entries": [view(each) for each in messages.entries], "more": messages.more}
+
+
+def listed(rooms: Any) -> dict[str, Any]:
+    """Public rooms in order of their ids; `more` says that there are more."""
+    assert isinstance(rooms, FoundRooms)
+    return {"rooms": [msgspec.to_builtins(each) for each in rooms.rooms], "more": rooms.more}
+
+
+def welcome(session: Session, rooms: list[RoomSummary], online: list[str]) -> dict[str, Any]:
+    """What a socket is told first; `now` is the chat's time, in seconds since 1970."""
+    who = {"user": session.user, "role": session.role, "now": time.time()}
+    return who | {"rooms": [summary(room) for room in rooms], "online": online}
+
+
+def summary(room: RoomSummary) -> dict[str, Any]:
+    """A room for one of its members; to who is only invited, nothing that grows with the log."""
+    if room.invited:
+        room = msgspec.structs.replace(room, position=0)
+    fields: dict[str, Any] = msgspec.to_builtins(room)
+    return fields

@@ -1,0 +1,82 @@
+"""What a user may do over sockets: by what it costs the services, and by what stays for ever.
+
+Each user has a bucket of each kind, and each address one that is ten times as large: a class behind
+one address has room in it, a hundred accounts of one person have not. Buckets are in the memory of
+one gateway.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+from nochat.protocol.actions import Action
+from nochat.runtime.rate_limits import Limit
+from nochat.settings import Settings
+
+BURST = 5.0  # seconds worth of actions, and of searches, that may be taken at once
+CHARACTERS = 500  # of a text; as many again cost as much as another action
+HOUR = 3600.0
+CROWD = 10  # as much as a user may do, an address may do times this
+PATIENT = 5.0  # seconds: a client that is told to wait longer is not to wait, but to tell its user
+
+REASONS = {
+    "rooms": "you have made many rooms; the next one can be made in {minutes} min",
+    "invitations": "you have invited many people; the next can be invited in {minutes} min",
+}
+
+
+class TooDear(NamedTuple):
+    """Why an action is refused; `wait` is in seconds, 0 where it is too long to wait."""
+
+    reason: str
+    wait: float
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """What the client is told."""
+        answer = {"error": self.reason, "retry": bool(self.wait)}
+        return answer | ({"wait": self.wait} if self.wait else {})
+
+
+class Prices:
+    """The buckets of one gateway."""
+
+    def __init__(self, settings: Settings) -> None:
+        rates = {
+            "": (settings.user_rate, BURST),
+            "searches": (settings.search_rate, BURST),
+            "rooms": (settings.room_rate / HOUR, HOUR),
+            "invitations": (settings.invite_rate / HOUR, HOUR),
+        }
+        self._of_users = {name: Limit(*each) for name, each in rates.items()}
+        self._of_addresses = {
+            name: Limit(CROWD * rate, burst) for name, (rate, burst) in rates.items()
+        }
+
+    def refusal(self, action: Action, user: str, address: str, data: Any = None) -> TooDear | None:
+        """Charge a user, and the address that they come from, for an action; or say why not.
+
+        Args:
+            action: what is done.
+            user: who does it.
+            address: where they come from.
+            data: what the client sent; a long text costs more.
+        """
+        charges = [("", action.cost + _length(data) // CHARACTERS)]
+        charges += [(action.price, 1.0)] if action.price else []
+        for price, cost in charges:
+            wait = self._of_users[price].wait(user, cost)
+            wait = wait or self._of_addresses[price].wait(address, cost)
+            if wait:
+                return _refusal(price, wait)
+        return None
+
+
+def _length(data: Any) -> int:
+    text = data.get("text") if isinstance(data, dict) else None
+    return len(text) if isinstance(text, str) else 0
+
+
+def _refusal(price: str, wait: float) -> TooDear:
+    if wait <= PATIENT or price not in REASONS:
+        return TooDear("too fast; wait a moment", math.ceil(wait * 1000) / 1000)
+    return TooDear(REASONS[price].format(minutes=math.ceil(wait / 60)), 0)

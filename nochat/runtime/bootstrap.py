@@ -1,0 +1,216 @@
+"""The wiring, and the only place of it: which services run in this process, and on which bus."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    suppress,
+)
+from typing import Any, TypeVar
+
+from nochat.bus import Bus, connect
+from nochat.errors import Unavailable
+from nochat.runtime import descriptors, registry
+from nochat.runtime.http_server import App, serving
+from nochat.runtime.instances import reporting
+from nochat.runtime.listening import Where, listen, url_of
+from nochat.runtime.rate_limits import Crowd, Limit, Turnstile
+from nochat.service import Context, Service
+from nochat.settings import Settings
+
+log = logging.getLogger(__name__)
+
+SERVED = ("web", "gateway")  # those that have an HTTP application
+DRAIN = 10.0  # seconds that a stop may take to handle what was accepted
+
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def started(wanted: Sequence[Service], settings: Settings) -> AsyncIterator[str]:
+    """Run services until the block ends; gives the address of what they serve, if they do.
+
+    Raises:
+        NochatError: a port, the bus or a store can't be used; says which, and what to do.
+    """
+    async with AsyncExitStack() as stack:
+        # The port first: if it is taken, whoever waits should hear of it at once.
+        listening = _listen_for(wanted, settings)
+        if listening:
+            stack.enter_context(listening)
+        buses: dict[str, Bus | None] = dict.fromkeys(service.name for service in wanted)
+        await stack.enter_async_context(_operated(buses, settings))
+        errors: list[BaseException] = []
+        stop = await stack.enter_async_context(_stopped_by(errors))
+        contexts: dict[str, Context] = {}
+
+        async def start(services: Iterable[Service]) -> None:
+            for service in services:
+                contexts[service.name] = await _start(service, settings, stack)
+                buses[service.name] = bus = contexts[service.name].bus
+                bus.failed = stop
+
+        # People are let in last and shown out first: what they said before is handled then, by
+        # services that are all still there.
+        await start(service for service in wanted if service.name not in SERVED)
+        stack.push_async_callback(_drain, buses, errors)
+        await start(service for service in wanted if service.name in SERVED)
+        if listening:
+            apps = {name: contexts[name].resource.app for name in SERVED if name in contexts}
+            limit = Limit(settings.address_rate, 10)
+            crowd = Crowd(descriptors.share(settings.address_connections))
+            app = Turnstile(_by_path(apps), limit, crowd, settings.max_frame)
+            await stack.enter_async_context(serving(app, listening, settings))
+        try:
+            yield url_of(listening) if listening else ""
+        except asyncio.CancelledError:
+            _allow_time_limits()
+            raise
+
+
+def _allow_time_limits() -> None:
+    """Let what is stopped next use asyncio.timeout: before Python 3.11.3 its end, in a task that is
+    being cancelled, is taken for a second cancellation (python/cpython issue 102780).
+    """
+    task = asyncio.current_task()
+    assert task
+    task.uncancel()
+
+
+async def _drain(buses: Mapping[str, Bus | None], errors: Sequence[BaseException]) -> None:
+    """Wait until what was accepted is handled, where the queues end with this process."""
+    bus = next((bus for bus in buses.values() if bus), None)
+    if not bus or not (left := await bus.drain(0 if errors else DRAIN)):
+        return
+    number = sum(left.values())
+    where = ", ".join(f"{count} in {name}" for name, count in left.items())
+    if bus.lasting:
+        log.warning("%d messages wait for the next start: %s", number, where)
+    else:
+        log.error("%d messages are lost, as nothing keeps this bus: %s", number, where)
+
+
+@asynccontextmanager
+async def _stopped_by(
+    errors: list[BaseException],
+) -> AsyncIterator[Callable[[BaseException], None]]:
+    """Give what a service calls that must stop: it ends the block with the service's error.
+
+    Raises:
+        Fatal: the first such error.
+    """
+    block = asyncio.current_task()
+    assert block
+
+    def stop(error: BaseException) -> None:
+        log.critical("the chat stops: %s", error)
+        errors.append(error)
+        if len(errors) == 1:
+            block.cancel()
+
+    try:
+        yield stop
+    except asyncio.CancelledError:
+        if not errors:
+            raise
+        block.uncancel()
+    if errors:
+        raise errors[0]
+
+
+async def _start(service: Service, settings: Settings, stack: AsyncExitStack) -> Context:
+    """Connect a service to the bus and let it run."""
+
+    @asynccontextmanager
+    async def connecting() -> AsyncIterator[Bus]:
+        async with connect(settings.bus, service.name, settings.shards) as bus:
+            # Whoever starts first makes everybody's queues: what is published waits for those.
+            await bus.declare(*(queue for queue in registry.queues(settings) if queue.durable))
+            yield bus
+
+    def running() -> AbstractAsyncContextManager[Context]:
+        return service.running(bus, settings, bus.tally.instance)
+
+    bus = await _patiently(connecting, stack, settings)
+    context = await _patiently(running, stack, settings)
+    await stack.enter_async_context(reporting(bus))
+    return context
+
+
+async def run(wanted: Sequence[Service], settings: Settings, ready: Callable[[str], None]) -> None:
+    """Run services until SIGINT, SIGTERM or SIGHUP; `ready` is called once with their address."""
+    descriptors.raise_limit()
+    running = asyncio.current_task()
+    assert running
+    stopping = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as `nohup` sets it
+        stopping.append(signal.SIGHUP)
+    for name in stopping:
+        asyncio.get_running_loop().add_signal_handler(name, running.cancel)
+    with suppress(asyncio.CancelledError):
+        async with started(wanted, settings) as url:
+            ready(url)
+            await asyncio.Event().wait()
+
+
+async def _patiently(
+    opening: Callable[[], AbstractAsyncContextManager[T]], stack: AsyncExitStack, settings: Settings
+) -> T:
+    """Open something that may need a server that is still starting."""
+    pause, give_up = 0.1, asyncio.get_running_loop().time() + settings.patience
+    while True:
+        try:
+            return await stack.enter_async_context(opening())
+        except Unavailable as error:
+            if asyncio.get_running_loop().time() > give_up:
+                raise
+            log.warning("waiting: %s", error)
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, 2.0)
+
+
+# ---- HTTP ---------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _operated(buses: dict[str, Bus | None], settings: Settings) -> AsyncIterator[None]:
+    """Serve metrics and health until the block ends, if the settings want them."""
+    if settings.operation_port is None:
+        yield
+        return
+    # Here, not above: most processes don't need it.
+    from nochat.runtime.telemetry import application
+
+    names = "NOCHAT_OPERATION_HOST", "NOCHAT_OPERATION_PORT"
+    with listen(Where(settings.operation_host, settings.operation_port, *names)) as listening:
+        log.info("metrics and health at %s", url_of(listening))
+        async with serving(application(buses), listening, settings):
+            yield
+
+
+def _listen_for(wanted: Sequence[Service], settings: Settings) -> socket.socket | None:
+    """The socket that the page, or a gateway of its own, is served on."""
+    names = {service.name for service in wanted}
+    if not names.intersection(SERVED):
+        return None
+    web = "web" in names
+    port, name = (
+        (settings.port, "NOCHAT_PORT") if web else (settings.gateway_port, "NOCHAT_GATEWAY_PORT")
+    )
+    return listen(Where(settings.host, port, "NOCHAT_HOST", name))
+
+
+def _by_path(apps: dict[str, App]) -> App:
+    """The gateway has /socket.io/, the page everything else."""
+
+    async def app(scope: dict[str, Any], receive: App, send: App) -> None:
+        to_gateway = scope["path"].startswith("/socket.io") and "gateway" in apps
+        chosen = apps["gateway"] if to_gateway else apps.get("web", apps.get("gateway"))
+        await chosen(scope, receive, send)  # type: ignore[misc]
+
+    return app

@@ -1,0 +1,210 @@
+"""Connections, below HTTP: what one may cost before anybody knows who asks, and for what.
+
+A client has seconds to ask and to read. Connections on which nothing was asked yet are bounded by
+address and together; where there are too many, the one that waited longest makes room, so that
+whoever comes to ask gets in. A proxy's count as well: it connects when it has a request.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from nochat.runtime.rate_limits import Limit, Seldom, address
+
+ASKING = 10.0  # seconds that a client may take for a request's headers, and for its body
+STALLED = 15.0  # seconds that a client may leave what it is sent in the buffer
+FRAMES = 10.0  # pings, pongs and continuations a second on a websocket, which no browser sends
+BURST = 10.0  # seconds worth of them that may come at once
+
+seldom = Seldom()
+
+
+class Silent(Protocol):
+    """A connection that can be cut."""
+
+    def cut(self) -> None:
+        """End it at once."""
+
+
+class Waiting:
+    """The connections on which a request is to come, those first that have waited longest.
+
+    Args:
+        of_address: how many one address may have; 0: any number.
+        together: how many there may be.
+    """
+
+    def __init__(self, of_address: int, together: int) -> None:
+        self._of_address, self._together = of_address, together
+        self._all: dict[Silent, str] = {}
+        self._by_address: dict[str, dict[Silent, None]] = {}
+
+    def add(self, connection: Silent, host: str) -> None:
+        """One more waits; if there are too many now, the first of them is cut."""
+        self._all[connection] = host
+        its = self._by_address.setdefault(host, {})
+        its[connection] = None
+        if self._of_address and len(its) > self._of_address:
+            self._make_room(next(iter(its)), "too many silent connections of one address")
+        elif len(self._all) > self._together:
+            self._make_room(next(iter(self._all)), "too many silent connections")
+
+    def remove(self, connection: Silent) -> None:
+        """It waits no longer."""
+        if (host := self._all.pop(connection, None)) is not None:
+            its = self._by_address[host]
+            del its[connection]
+            if not its:
+                del self._by_address[host]
+
+    def _make_room(self, first: Silent, reason: str) -> None:
+        seldom.say(reason, self._all[first])
+        self.remove(first)
+        first.cut()
+
+
+class Config(uvicorn.Config):
+    """uvicorn's, with what all connections share."""
+
+    waiting: Waiting
+
+
+class Impatient(asyncio.Protocol):
+    """A connection that is cut off when its client has read nothing for `STALLED` seconds."""
+
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    _cut: Callable[[], None] = staticmethod(lambda: None)
+
+    def cut(self) -> None:
+        """End it at once."""
+        self.transport.abort()
+
+    def pause_writing(self) -> None:
+        """Called by the transport: its buffer is full."""
+        super().pause_writing()
+        self._cut = self.loop.call_later(STALLED, self.cut).cancel
+
+    def resume_writing(self) -> None:
+        """Called by the transport: there is room again."""
+        self._cut()
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the transport, at the end."""
+        self._cut()
+        super().connection_lost(exc)
+
+
+class Requests(h11.Connection):
+    """Refuses a request whose body may end elsewhere for a proxy (RFC 9112, section 6.3)."""
+
+    def next_event(self) -> Any:
+        """Called for what comes next.
+
+        Raises:
+            RemoteProtocolError: it is answered by 400, and the connection ends.
+        """
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            names = {name for name, _ in event.headers}
+            chunked = b"transfer-encoding" in names
+            if chunked and (b"content-length" in names or event.http_version < b"1.1"):
+                raise h11.RemoteProtocolError("two ends of one body")
+        return event
+
+
+class Http(Impatient, H11Protocol):
+    """A connection whose client has `ASKING` seconds for the headers, and for the body."""
+
+    config: Config
+    _phase: Any = None
+    _stop: Callable[[], None] = staticmethod(lambda: None)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.conn.__class__ = Requests  # uvicorn makes h11's own, and has no option for another
+
+    def connection_made(self, transport: Any) -> None:
+        """Called by the transport, at the beginning."""
+        super().connection_made(transport)
+        self._look()
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the transport."""
+        super().data_received(data)
+        self._look()
+
+    def on_response_complete(self) -> None:
+        """Called when a request was answered: another may come."""
+        super().on_response_complete()
+        self._look()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Called where it becomes a websocket, which has its own protocol."""
+        self._is_in(None)
+        super().handle_websocket_upgrade(event)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the transport, at the end."""
+        self._is_in(None)
+        super().connection_lost(exc)
+
+    def _look(self) -> None:
+        """See what comes next: headers (IDLE), a body, or nothing while the chat is at work."""
+        if self.transport.get_protocol() is self and not self.transport.is_closing():
+            state = self.conn.their_state
+            self._is_in(state if state in (h11.IDLE, h11.SEND_BODY) else None)
+
+    def _is_in(self, phase: Any) -> None:
+        """Begin a phase of its own time; bytes that trickle in don't lengthen it."""
+        if phase is self._phase:
+            return
+        self._phase = phase
+        self._stop()
+        self.config.waiting.remove(self)
+        if phase is None:
+            return
+        self._stop = self.loop.call_later(ASKING, self._too_late).cancel
+        if phase is h11.IDLE:
+            self.config.waiting.add(self, address({"client": self.client}))
+
+    def _too_late(self) -> None:
+        # Without an answer: a browser that opened it ahead would take one for that of its request.
+        seldom.say(f"connections end that ask for nothing within {ASKING:.0f} s", str(self.client))
+        self.cut()
+
+
+class Websocket(Impatient, WebSocketsSansIOProtocol):
+    """A websocket on which frames that are no message are counted, as the chat never sees them."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._frames = Limit(FRAMES, BURST)
+
+    def handle_ping(self) -> None:
+        """Called for a frame."""
+        if self._may_go_on():
+            super().handle_ping()
+
+    def handle_pong(self, event: Any) -> None:
+        """Called for a frame."""
+        if self._may_go_on():
+            super().handle_pong(event)
+
+    def handle_cont(self, event: Any) -> None:
+        """Called for a frame."""
+        if self._may_go_on():
+            super().handle_cont(event)
+
+    def _may_go_on(self) -> bool:
+        if not self._frames.wait(""):
+            return True
+        seldom.say("a websocket is cut off: too many frames that are no message", str(self.client))
+        self.cut()
+        return False

@@ -1,0 +1,75 @@
+"""The headers that tell browsers what our answers may do and who may use them: on every answer."""
+
+from typing import Any
+
+from nochat.runtime.rate_limits import App, Receive, Scope
+
+# What browsers can let a page do and ours never does. Texts are copied: `clipboard-write` is left.
+DENIED = (
+    "accelerometer",
+    "autoplay",
+    "camera",
+    "clipboard-read",
+    "display-capture",
+    "encrypted-media",
+    "fullscreen",
+    "gamepad",
+    "geolocation",
+    "gyroscope",
+    "hid",
+    "identity-credentials-get",
+    "idle-detection",
+    "local-fonts",
+    "magnetometer",
+    "microphone",
+    "midi",
+    "payment",
+    "picture-in-picture",
+    "publickey-credentials-create",
+    "publickey-credentials-get",
+    "screen-wake-lock",
+    "serial",
+    "usb",
+    "window-management",
+    "xr-spatial-tracking",
+)
+ALWAYS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": ", ".join(f"{feature}=()" for feature in DENIED),
+}
+# What an answer says where it says nothing itself: it is no page, and nobody keeps it.
+ELSE = {
+    "Content-Security-Policy": (
+        "default-src 'none'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cache-Control": "no-store",
+}
+BY_TLS = {"Strict-Transport-Security": "max-age=31536000"}
+
+
+class Headed:
+    """Adds the headers to each answer of an ASGI application that does not have them."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: App) -> None:
+        """ASGI."""
+
+        async def headed(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                headers = list(message.get("headers", ()))
+                message = message | {"headers": [*headers, *_missing(scope, headers)]}
+            await send(message)
+
+        await self._app(scope, receive, headed)
+
+
+def _missing(scope: Scope, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    wanted = ALWAYS | ELSE | (BY_TLS if scope["scheme"] in ("https", "wss") else {})
+    there = {name.lower() for name, _ in headers}
+    added = ((name.lower().encode(), value.encode()) for name, value in wanted.items())
+    return [(name, value) for name, value in added if name not in there]

@@ -1,0 +1,86 @@
+"""Which hosts a request may be for: a page of another site must not reach a chat of this machine.
+
+A site can let its name lead to 127.0.0.1 once its page is open (DNS rebinding): the page's requests
+then come here, and the browser takes them for requests to the page's own site. They still carry its
+name in `Host`, which no page can change. So whoever asks at an address of this machine alone must
+name it by an address, as `localhost`, or by a name that the settings know.
+
+It looks at `Host` as it was sent, before a proxy's words are put in its place: a page may send any
+`X-Forwarded-Host`.
+"""
+
+import ipaddress
+
+from nochat.runtime.origin import Place, further_origins, gateway_origin
+from nochat.runtime.rate_limits import App, Receive, Scope, Seldom, refuse
+from nochat.settings import Settings
+
+ANY = "*"
+REFUSED = (
+    "the chat does not know itself by this host: open it by its address or as localhost, or name "
+    "the host in NOCHAT_HOSTS"
+)
+
+
+class Hosts:
+    """Lets requests into an ASGI application that are for a host of ours; answers others with 421.
+
+    Raises:
+        SettingsError: NOCHAT_ORIGINS or NOCHAT_GATEWAY_URL can't be read.
+    """
+
+    def __init__(self, app: App, settings: Settings) -> None:
+        self._app = app
+        said = {name.strip().lower() for name in settings.hosts.split(",")} - {""}
+        self._any, self._only = ANY in said, bool(said)
+        places = {each.place for each in further_origins(settings)}
+        if gateway := gateway_origin(settings):
+            places.add(gateway.place)
+        self._names = said | {place.host for place in places}
+        self._names |= {settings.host.lower(), settings.operation_host.lower()}
+        self._seldom = Seldom()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: App) -> None:
+        """ASGI."""
+        other = next((host for host in _said(scope) if not self._is_ours(host, scope)), None)
+        if other is None:
+            return await self._app(scope, receive, send)
+        self._seldom.say(
+            "a request is refused; NOCHAT_HOSTS names the hosts that are ours", other[:100]
+        )
+        await refuse(scope, send, 421, REFUSED)
+
+    def _is_ours(self, said: str, scope: Scope) -> bool:
+        """Tell whether a request may be for that host.
+
+        Where the chat is open to the network, it need not know by which names it is found: a page
+        that leads a name of its own there gets what its owner can ask for without it.
+        """
+        if self._any or not (self._only or _came_to_loopback(scope)):
+            return True
+        if not (place := Place.read(said)):
+            return False
+        host = place.host
+        is_local = host == "localhost" or host.endswith(".localhost")
+        return is_local or host in self._names or _is_address(host)
+
+
+def _said(scope: Scope) -> list[str]:
+    """Return what a request says of its host; nothing, where no browser made it."""
+    if scope["type"] not in ("http", "websocket"):
+        return []
+    return [value.decode("latin1") for name, value in scope["headers"] if name == b"host"]
+
+
+def _came_to_loopback(scope: Scope) -> bool:
+    """Tell whether a request came to an address that only this machine has."""
+    arrived = str((scope.get("server") or [""])[0]).removeprefix("::ffff:").partition("%")[0]
+    return _is_address(arrived) and ipaddress.ip_address(arrived).is_loopback
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True

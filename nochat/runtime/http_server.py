@@ -1,0 +1,104 @@
+"""HTTP: an ASGI application that uvicorn serves on a listening socket."""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import uvicorn
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from nochat.runtime import descriptors
+from nochat.runtime.connections import Config, Http, Waiting, Websocket
+from nochat.runtime.headers import Headed
+from nochat.runtime.hosts import Hosts
+from nochat.settings import Settings, SettingsError
+
+App = Callable[..., Any]
+
+
+class Proxied(ProxyHeadersMiddleware):
+    """Puts what a believed proxy says of a request in its place; what others say goes.
+
+    Beside the client's address and the scheme that is the host: whoever looks at `Host` after this
+    sees what the browser used.
+    """
+
+    def __init__(self, app: App, proxies: str) -> None:
+        _check_proxies(proxies)
+        super().__init__(app, proxies)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """ASGI."""
+        if scope["type"] != "lifespan":
+            scope["client"] = _plain(scope.get("client"))
+            self._put_host(scope)
+        await super().__call__(scope, receive, send)
+
+    def _put_host(self, scope: Any) -> None:
+        headers = scope["headers"]
+        said = [value for name, value in headers if name == b"x-forwarded-host"]
+        if not said:
+            return
+        kept = [(name, value) for name, value in headers if name != b"x-forwarded-host"]
+        if (scope["client"] or [""])[0] in self.trusted_hosts:
+            # Each proxy on the way adds one; the first is what the browser used.
+            first = b",".join(said).partition(b",")[0].strip()
+            kept = [(name, first if name == b"host" else value) for name, value in kept]
+        scope["headers"] = kept
+
+
+def _plain(client: Any) -> Any:
+    """A client's address; one of IPv4 that came to a socket of IPv6 as it is written elsewhere."""
+    if client and client[0].startswith("::ffff:"):
+        return client[0].removeprefix("::ffff:"), client[1]
+    return client
+
+
+def _check_proxies(proxies: str) -> None:
+    for each in proxies.split(",") if proxies.strip() not in ("", "*") else []:
+        try:
+            ipaddress.ip_network(each.strip())
+        except ValueError as error:
+            raise SettingsError(
+                f"NOCHAT_PROXIES={proxies} can't be used: {error}; give addresses or networks, "
+                "as 10.0.0.7,10.1.0.0/16, or * for all"
+            ) from None
+
+
+class Server(uvicorn.Server):
+    """uvicorn, except that the signals are ours."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signal handlers as they are."""
+        yield
+
+
+@asynccontextmanager
+async def serving(app: App, listening: socket.socket, settings: Settings) -> AsyncIterator[None]:
+    """Serve an application until the block ends."""
+    config = Config(
+        Headed(Hosts(Proxied(app, settings.proxies), settings)),
+        proxy_headers=False,
+        server_header=False,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        http=Http,
+        ws=Websocket,
+        ws_max_size=settings.max_frame,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=2,
+    )
+    bound = descriptors.share(settings.address_connections)
+    config.waiting = Waiting(bound, descriptors.share(descriptors.ENOUGH, 2))
+    server = Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task

@@ -1,0 +1,156 @@
+"""What every instance says of itself, and whoever listens: the services part of the management."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import resource
+import socket
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+from nochat.bus import Bus
+from nochat.errors import NochatError
+from nochat.protocol.envelope import type_of
+from nochat.protocol.events import ServiceReported
+
+log = logging.getLogger(__name__)
+
+OURS = type_of(ServiceReported)  # the watch itself, which is not what anybody watches
+EVERY = 2.0  # seconds between two reports
+SILENCE = 10.0  # seconds without a report after which an instance is taken for gone
+# Seconds for which its counts are still told from others': after a broker's absence it comes back.
+REMEMBERED = 3600.0
+
+
+def report(bus: Bus) -> ServiceReported:
+    """What the instance of a service that uses this bus has done, and what its process takes."""
+    tally = bus.tally
+    return ServiceReported(
+        service=tally.service,
+        instance=tally.instance,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        since=tally.since,
+        handled=tally.handled,
+        published=tally.published,
+        failed=sum(tally.failed.values()),
+        memory=_resident(),
+        cpu=time.process_time(),
+        store=tally.store,
+    )
+
+
+@contextlib.asynccontextmanager
+async def reporting(bus: Bus) -> AsyncIterator[None]:
+    """Publish reports until the block ends."""
+
+    async def publish() -> None:
+        while True:
+            try:
+                await bus.publish(report(bus))
+            except NochatError:
+                pass  # the next one says the same, and more
+            except Exception:
+                log.exception("%s does not report", bus.name)
+            await asyncio.sleep(EVERY)
+
+    task = asyncio.create_task(publish(), name=f"{bus.name}: report")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def _resident() -> int:
+    """Bytes of memory that this process has now; where the system does not say, its most so far."""
+    with contextlib.suppress(OSError):
+        return (
+            int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
+            * resource.getpagesize()
+        )
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+class Watch:
+    """The instances that were heard of lately, and how much of each type was published."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last: dict[str, tuple[float, ServiceReported]] = {}
+        self._past: Counter[str] = Counter()  # published by instances that are forgotten
+
+    def heard(self, said: ServiceReported) -> None:
+        """Take a report."""
+        now = self._clock()
+        self._last[said.instance] = now, said
+        for name, (at, last) in list(self._last.items()):
+            if at < now - REMEMBERED:
+                self._past.update(last.published)
+                del self._last[name]
+
+    def services(self) -> list[dict[str, Any]]:
+        """Each service with its instances, those gone silent left out, as JSON takes it."""
+        latest = self._clock() - SILENCE
+        found: dict[str, list[ServiceReported]] = {}
+        for at, last in self._last.values():
+            if at >= latest:
+                found.setdefault(last.service, []).append(last)
+        return [
+            {
+                "name": name,
+                "store": self.store(name),
+                "instances": [_view(each) for each in sorted(said, key=_age)],
+            }
+            for name, said in sorted(found.items())
+        ]
+
+    def names(self) -> set[str]:
+        """The services that were heard of, also those gone silent since."""
+        return {last.service for _, last in self._last.values()}
+
+    def store(self, service: str) -> str:
+        """What keeps a service's data, by the last that was heard of it; "" is nothing."""
+        said = [last for last in self._last.values() if last[1].service == service]
+        return max(said, key=lambda last: last[0])[1].store if said else ""
+
+    def events(self) -> list[dict[str, Any]]:
+        """How much of each type all instances have published, most first; it never shrinks.
+
+        Their reports are left out.
+        """
+        total = self._past.copy()
+        for _, last in self._last.values():
+            total.update(last.published)
+        total.pop(OURS, None)
+        return [{"type": name, "count": count} for name, count in total.most_common()]
+
+
+def _age(said: ServiceReported) -> tuple[float, str]:
+    return said.since, said.instance
+
+
+def _sum(counts: dict[str, int]) -> int:
+    return sum(count for name, count in counts.items() if name != OURS)
+
+
+def _view(said: ServiceReported) -> dict[str, Any]:
+    return {
+        "instance": said.instance,
+        "host": said.host,
+        "pid": said.pid,
+        "since": said.since,
+        "at": said.at,
+        "handled": _sum(said.handled),
+        "published": _sum(said.published),
+        "failed": said.failed,
+        "memory": said.memory,
+        "cpu": said.cpu,
+    }

@@ -1,0 +1,98 @@
+"""A socket that listens where the settings say, or a sentence that says why there is none."""
+
+import errno
+import ipaddress
+import os
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+from nochat.errors import NochatError
+from nochat.runtime import origin
+
+SEND_BUFFER = 2**17  # bytes that the system may hold for a client (Linux takes it twice)
+ADDRESSES = (
+    "give an address of this machine: 127.0.0.1 or ::1 for its own programs alone, 0.0.0.0 or, "
+    "with IPv6, :: for all that reach it"
+)
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where to listen.
+
+    Attributes:
+        host: an address of this machine, or a name for one.
+        port: 0 takes a free one.
+        host_setting: the variable that names the host.
+        port_setting: the variable that names the port.
+    """
+
+    host: str
+    port: int
+    host_setting: str
+    port_setting: str
+
+    def __str__(self) -> str:
+        return origin.netloc(self.host.strip("[]"), self.port)
+
+
+def listen(where: Where) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        NochatError: it can't be had; says why, and which setting to change.
+    """
+    family, address = _resolve(where)
+    # `::` is every address of the machine, as 0.0.0.0 is for those who don't have IPv6.
+    both = address[0] == "::" and socket.has_dualstack_ipv6()
+    try:
+        listening = socket.create_server(
+            address[:2] if both else address, family=family, backlog=1024, dualstack_ipv6=both
+        )
+    except OSError as error:
+        raise NochatError(_refused(where, error)) from None
+    # Or the system would hold megabytes for each client that does not read.
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    return listening
+
+
+def _resolve(where: Where) -> tuple[socket.AddressFamily, Any]:
+    """The address that a host is; of several, one of IPv4 first, as most clients try that too."""
+    setting = f"{where.host_setting}={where.host}"
+    if not (host := where.host.strip("[]")):
+        raise NochatError(f"{setting} is empty; {ADDRESSES}")
+    try:
+        found = socket.getaddrinfo(host, where.port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        raise NochatError(f"{setting} can't be used: {error.strerror}; {ADDRESSES}") from None
+    except UnicodeError:
+        raise NochatError(f"{setting} is no host's name; {ADDRESSES}") from None
+    family, _, _, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
+    return family, address
+
+
+def _refused(where: Where, error: OSError) -> str:
+    reason = os.strerror(error.errno or 0)
+    match error.errno:
+        case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:
+            advice = f"this machine has no such address: set {where.host_setting}; {ADDRESSES}"
+        case errno.EACCES:
+            advice = (
+                f"ports below 1024 are not for everybody: set {where.port_setting} to a higher "
+                "one, and put a proxy in front of it"
+            )
+        case _:
+            advice = f"stop what uses it, or set {where.port_setting} to another, or 0 for any"
+    return f"can't listen on {where} ({reason}); {advice}"
+
+
+def url_of(listening: socket.socket) -> str:
+    """An address that opens what listens there, from this machine."""
+    host, port = listening.getsockname()[:2]
+    if ipaddress.ip_address(host.partition("%")[0]).is_unspecified:  # all addresses: no browser's
+        dual = listening.family == socket.AF_INET or not listening.getsockopt(
+            socket.IPPROTO_IPV6, socket.IPV6_V6ONLY
+        )
+        host = "127.0.0.1" if dual else "::1"
+    return origin.url(host, port)

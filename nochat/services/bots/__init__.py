@@ -1,0 +1,36 @@
+"""Bots: a microservice in another language, Node.js, which only shares RabbitMQ with the others."""
+
+import os
+from pathlib import Path
+from typing import NoReturn
+
+from nochat.errors import NochatError
+from nochat.local import doctor
+from nochat.settings import Settings
+
+PROGRAM = Path(__file__).parent / "bot.mjs"
+ITS_SETTINGS = (
+    *("bus_url", "shards", "bot_name", "patience", "log_level"),
+    *("operation_host", "operation_port"),
+)
+
+
+def run(settings: Settings) -> NoReturn:
+    """Become the bot: this process goes on as Node.js.
+
+    Raises:
+        NochatError: there is no RabbitMQ to meet the others at, or no Node.js or amqplib.
+    """
+    if settings.is_bus_local:
+        raise NochatError(
+            "the bot is not written in Python, so that the bus of one process can't reach it; "
+            "set NOCHAT_BUS_URL=amqp://… (RabbitMQ)"
+        )
+    try:
+        doctor.require("amqplib")
+        node = doctor.require("node")
+    except doctor.Missing as error:
+        raise NochatError(str(error)) from None
+    values = {f"NOCHAT_{name.upper()}": getattr(settings, name) for name in ITS_SETTINGS}
+    given = {name: str(value) for name, value in values.items() if value is not None}
+    os.execve(node, [str(node), str(PROGRAM)], os.environ | given)  # noqa: S606

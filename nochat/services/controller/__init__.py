@@ -1,0 +1,267 @@
+"""controller: gets every command through RabbitMQ, decides, and publishes what happened.
+
+The rooms are spread over queues with one active consumer each, so one controller decides in a room
+at a time, and another takes over when it dies. What a controller knows of a room it asks from
+`activity`, with a request that waits behind the events its predecessor published.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+from nochat.bus import Queue
+from nochat.bus.routing import route
+from nochat.domain.room import Room
+from nochat.protocol.commands import (
+    Command,
+    CreateRoom,
+    DeleteMessage,
+    DeleteRoom,
+    EditMessage,
+    EraseUser,
+    InviteUser,
+    JoinRoom,
+    LeaveRoom,
+    MarkRead,
+    ModerateMember,
+    OpenDirect,
+    React,
+    SendMessage,
+)
+from nochat.protocol.envelope import Envelope, caused_by
+from nochat.protocol.events import (
+    AccountChanged,
+    AccountDeleted,
+    Event,
+    LogInFailed,
+    MessageSent,
+    PasswordChanged,
+    SessionsEnded,
+    TokenMade,
+    TokenRevoked,
+    UserLoggedIn,
+    UserLoggedOut,
+    UserRegistered,
+)
+from nochat.protocol.requests import (
+    Accounts,
+    ChangeAccount,
+    ChangePassword,
+    CloseSession,
+    CloseSessions,
+    CreateToken,
+    CreateUser,
+    DeleteAccount,
+    EndSessions,
+    FindMessages,
+    FoundMessages,
+    GetHistory,
+    GetRoomState,
+    History,
+    LogIn,
+    LogOut,
+    MakeToken,
+    MessageKey,
+    OpenSession,
+    RegisterUser,
+    Removal,
+    RemoveAccount,
+    RemoveToken,
+    RevokeToken,
+    RoomState,
+    Said,
+    Session,
+    SetAccount,
+    SetPassword,
+    Tokens,
+)
+from nochat.service import Context, Service
+from nochat.services.controller.failed_log_ins import Refused
+
+MOST_ROOMS = 10_000  # rooms that a controller remembers, of each queue
+MOST_ASKED = 500  # messages that the log is asked for at once
+
+service = Service("controller")
+
+
+# The rooms that a controller knows, by id, for each queue of commands: one queue's consumer may
+# have to forget its rooms while another's decides in its own.
+Rooms = dict[str, dict[str, Room]]
+
+
+class Known(NamedTuple):
+    """What a controller remembers: the rooms, and how often log-ins were refused."""
+
+    rooms: Rooms
+    refused: Refused
+
+
+@service.resource
+@asynccontextmanager
+async def known(context: Context) -> AsyncIterator[Known]:
+    """Know no room at first."""
+    yield Known({queue.name: {} for queue in service.queues(context.settings)}, Refused())
+
+
+@service.fresh
+def forget(known: Known, queue: Queue) -> None:
+    """Forget the rooms of a queue: another controller may have decided meanwhile."""
+    known.rooms[queue.name].clear()
+
+
+@service.on(
+    CreateRoom,
+    DeleteRoom,
+    OpenDirect,
+    JoinRoom,
+    LeaveRoom,
+    InviteUser,
+    ModerateMember,
+    EraseUser,
+    SendMessage,
+    EditMessage,
+    DeleteMessage,
+    React,
+    MarkRead,
+    many=True,
+)
+async def decide(commands: list[Command], context: Context) -> list[Event]:
+    """Decide in the order of the queue, and publish what happened in that order."""
+    known: Known = context.resource
+    rooms = known.rooms[route(commands[0], context.settings.shards).key]
+    await _learn(rooms, {command.room for command in commands}, context)
+    await _recall(rooms, commands, context)
+    happened: list[Event] = []
+    for command in commands:
+        room = rooms[command.room]
+        if position := room.unknown(command):
+            room.learn(await _said(room.id, position, context))
+        with caused_by(command.correlation_id):
+            happened += room.decide(command)
+    return happened
+
+
+async def _learn(rooms: dict[str, Room], wanted: set[str], context: Context) -> None:
+    if len(rooms) + len(wanted) > MOST_ROOMS:
+        rooms.clear()
+    for room in wanted - rooms.keys():
+        state: RoomState = await context.bus.request(GetRoomState(room=room))
+        rooms[room] = Room.of(state)
+
+
+async def _recall(rooms: dict[str, Room], commands: list[Command], context: Context) -> None:
+    """Ask the log for messages that may have been sent long ago, and now once more."""
+    doubtful = [
+        MessageKey(each.room, each.sender, each.client_id)
+        for each in commands
+        if isinstance(each, SendMessage) and rooms[each.room].may_be_old(each)
+    ]
+    for start in range(0, len(doubtful), MOST_ASKED):
+        asked = FindMessages(wanted=doubtful[start : start + MOST_ASKED])
+        answer: FoundMessages = await context.bus.request(asked)
+        for room, sender, client_id in answer.found:
+            rooms[room].recall(sender, client_id)
+
+
+async def _said(room: str, position: int, context: Context) -> Said:
+    """Who wrote an old message; no sender where there is none at that position."""
+    asked = GetHistory(user=None, room=room, after=position - 1, limit=1)
+    found: History = await context.bus.request(asked)
+    match found.entries:
+        case [MessageSent() as it] if it.position == position:
+            return Said(position, it.sender, it.client_id, it.deleted, it.at, it.reactions)
+        case _:
+            return Said(position, "", "")
+
+
+@service.on(RegisterUser)
+async def register(request: RegisterUser, context: Context) -> list[Envelope]:
+    """Make the account and open its first session."""
+    asked = CreateUser(user=request.user, password=request.password, browser=request.browser)
+    session: Session = await context.bus.request(asked)
+    return [UserRegistered(user=request.user), UserLoggedIn(user=request.user), session]
+
+
+@service.on(LogIn)
+async def log_in(request: LogIn, context: Context) -> list[Envelope]:
+    """Open a session, or say in the log that somebody could not."""
+    asked = OpenSession(user=request.user, password=request.password, browser=request.browser)
+    session: Session = await context.bus.request(asked)
+    if not session.user:
+        unsaid = context.resource.refused.note(session.account)
+        refused = [] if unsaid is None else [LogInFailed(user=session.account, unsaid=unsaid)]
+        return [*refused, session]
+    return [UserLoggedIn(user=session.user), session]
+
+
+@service.on(LogOut)
+async def log_out(request: LogOut, context: Context) -> list[Envelope]:
+    """Close a session."""
+    session: Session = await context.bus.request(CloseSession(token=request.token))
+    if not session.user:
+        return [session]
+    return [UserLoggedOut(user=session.user), *_ended(session.user, session.ended), session]
+
+
+@service.on(EndSessions)
+async def end_sessions(request: EndSessions, context: Context) -> list[Envelope]:
+    """End other sessions of a user, or one."""
+    asked = CloseSessions(token=request.token, session=request.session)
+    session: Session = await context.bus.request(asked)
+    ended = _ended(session.user, session.ended, "from another session")
+    out = [UserLoggedOut(user=session.user)] if ended else []
+    return [*out, *ended, session]
+
+
+@service.on(MakeToken)
+async def make_token(request: MakeToken, context: Context) -> list[Envelope]:
+    """Make a token for a user's own program."""
+    asked = CreateToken(
+        token=request.token, password=request.password, name=request.name, days=request.days
+    )
+    tokens: Tokens = await context.bus.request(asked)
+    return [TokenMade(user=tokens.user, name=request.name), tokens]
+
+
+@service.on(RevokeToken)
+async def revoke_token(request: RevokeToken, context: Context) -> list[Envelope]:
+    """End a token."""
+    asked = RemoveToken(token=request.token, which=request.which)
+    tokens: Tokens = await context.bus.request(asked)
+    return [TokenRevoked(user=tokens.user, name=tokens.tokens[0].name), tokens]
+
+
+@service.on(DeleteAccount)
+async def delete_account(request: DeleteAccount, context: Context) -> list[Envelope]:
+    """Remove the account: whose it was is out at once, and nothing of the name shall be left."""
+    asked = RemoveAccount(token=request.token, password=request.password)
+    removal: Removal = await context.bus.request(asked)
+    deleted = AccountDeleted(user=removal.user, deleted_as=removal.deleted_as)
+    return [*_ended(removal.user, removal.ended, "this account was deleted"), deleted, removal]
+
+
+@service.on(ChangePassword)
+async def change_password(request: ChangePassword, context: Context) -> list[Envelope]:
+    """Store another password, and end the user's other sessions."""
+    asked = SetPassword(
+        token=request.token, password=request.password, new_password=request.new_password
+    )
+    session: Session = await context.bus.request(asked)
+    ended = _ended(session.user, session.ended, "the password was changed")
+    return [PasswordChanged(user=session.user), *ended, session]
+
+
+@service.on(ChangeAccount)
+async def change_account(request: ChangeAccount, context: Context) -> list[Envelope]:
+    """Store another role or a ban; who is banned is out at once."""
+    asked = SetAccount(user=request.user, role=request.role, banned=request.banned)
+    accounts: Accounts = await context.bus.request(asked)
+    (account,) = accounts.accounts
+    changed = AccountChanged(
+        user=account.name, by=request.by, role=account.role, banned=account.banned
+    )
+    return [changed, *_ended(account.name, accounts.ended, "this account is banned"), accounts]
+
+
+def _ended(user: str, sessions: list[str], reason: str = "") -> list[Event]:
+    return [SessionsEnded(user=user, sessions=sessions, reason=reason)] if sessions else []

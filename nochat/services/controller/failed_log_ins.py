@@ -1,0 +1,34 @@
+"""Which refused log-ins are told to the log: nobody fills it by trying without end."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from nochat.runtime.rate_limits import MOST_KEYS, Limit
+
+OF_ACCOUNT = 1 / 60, 600.0  # ten at once, then one a minute
+TOGETHER = 1 / 10, 1000.0  # a hundred at once, then one in ten seconds
+
+
+class Refused:
+    """Counts refused log-ins, in the memory of one controller.
+
+    Args:
+        now: the clock, in seconds.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._of_account, self._together = Limit(*OF_ACCOUNT, now), Limit(*TOGETHER, now)
+        self._unsaid: Counter[str] = Counter()
+
+    def note(self, account: str) -> int | None:
+        """Count one more; returns how many were not told since the last, None: this is not told.
+
+        Args:
+            account: whose it would have been; "" is nobody's.
+        """
+        if self._of_account.wait(account) or self._together.wait(""):
+            if len(self._unsaid) < MOST_KEYS:
+                self._unsaid[account] += 1
+            return None
+        return self._unsaid.pop(account, 0)

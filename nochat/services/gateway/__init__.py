@@ -1,0 +1,85 @@
+"""gateway: the users' sockets: their commands go to the bus, what happened comes back to them.
+
+A client is acknowledged only when the broker has confirmed its command. Each gateway gets every
+event from when it starts on; what a client missed comes from `activity`, by the client's own
+position in each room.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, get_args
+
+from nochat.bus import Queue
+from nochat.protocol.events import (
+    AccountChanged,
+    CommandRejected,
+    LogEntry,
+    PresenceReported,
+    RoomEvent,
+    RoomRead,
+    SessionsEnded,
+    TypingStarted,
+    UserNotified,
+)
+from nochat.service import Context, Service
+
+if TYPE_CHECKING:
+    from nochat.services.gateway.sockets import Sockets
+
+service = Service("gateway", everywhere=True)
+
+
+@service.resource
+@asynccontextmanager
+async def open_sockets(context: Context) -> AsyncIterator["Sockets"]:
+    """Open this gateway's sockets; their `app` is what the HTTP server serves."""
+    # Here, not above: the other services read this module too, but only for its queues.
+    from nochat.services.gateway.sockets import Sockets
+
+    sockets = Sockets(context.bus, context.settings)
+    context.bus.tally.gauges["nochat_sockets"] = sockets.count
+    async with sockets.reporting():
+        yield sockets
+
+
+@service.fresh
+def resync(sockets: "Sockets", _: Queue) -> None:
+    """The bus was away: let the clients ask for what they may have missed."""
+    sockets.resync()
+
+
+@service.on(*get_args(LogEntry), many=True)
+async def spread(events: list[RoomEvent], context: Context) -> None:
+    """Show a room's members what happened in it."""
+    await context.resource.spread(events)
+
+
+@service.on(RoomRead, UserNotified, CommandRejected, many=True)
+async def tell(events: list[RoomRead | UserNotified | CommandRejected], context: Context) -> None:
+    """Tell one user, on all of their sockets."""
+    for event in events:
+        await context.resource.tell(event.user, event)
+
+
+@service.on(TypingStarted)
+async def show_typing(event: TypingStarted, context: Context) -> None:
+    """Show a room's members that somebody is writing."""
+    await context.resource.show_typing(event)
+
+
+@service.on(PresenceReported)
+async def show_presence(event: PresenceReported, context: Context) -> None:
+    """Show everybody who came and who went."""
+    await context.resource.presence_reported(event)
+
+
+@service.on(SessionsEnded)
+async def end_sessions(event: SessionsEnded, context: Context) -> None:
+    """Close the sockets of sessions that are over."""
+    await context.resource.end_sessions(event)
+
+
+@service.on(AccountChanged)
+async def account_changed(event: AccountChanged, context: Context) -> None:
+    """Take notice of another role."""
+    await context.resource.account_changed(event)

@@ -1,0 +1,176 @@
+"""What a gateway asks of other services, with answers that are not older than what it was told.
+
+An answer takes its own way: what was spread while it was under way (a ban, a role, the end of a
+session) may not be in it. The gateway would go by the answer, and for good.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import msgspec
+
+from nochat.bus import Bus
+from nochat.protocol.events import (
+    AccountChanged,
+    MemberModerated,
+    RoomDeleted,
+    RoomEvent,
+    RoomJoined,
+    RoomLeft,
+    SessionsEnded,
+    UserErased,
+)
+from nochat.protocol.fields import Role
+from nochat.protocol.requests import GetRooms, Rooms, RoomSummary, Session, WhoIs
+
+log = logging.getLogger(__name__)
+
+MOST_ASKED = 5  # times that a room is asked for whose answer is older than what was spread
+
+Moves = dict[str, int]  # rooms that a user came into or is out of, by the entry at a position
+
+
+@dataclass(eq=False)
+class Changes:
+    """What became of accounts and their sessions while an answer was under way."""
+
+    ended: set[str] = field(default_factory=set)
+    banned: set[str] = field(default_factory=set)
+    roles: dict[str, Role] = field(default_factory=dict)
+
+    def applied(self, session: Session) -> Session:
+        """The session as it is by now; nobody's, if it is over."""
+        if session.digest in self.ended or session.user in self.banned:
+            return Session()
+        role = self.roles.get(session.user, session.role)
+        return msgspec.structs.replace(session, role=role)
+
+
+class Questions:
+    """The questions of one gateway, which tells what is spread to it.
+
+    Attributes:
+        latest: position of the last entry that was spread, by room.
+    """
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self.latest: dict[str, int] = {}
+        # Of each question under way; nothing is kept for longer.
+        self._changes: set[Changes] = set()
+        self._moves: dict[str, list[Moves]] = {}
+
+    # ---- what is spread -------------------------------------------------------------------------
+
+    def spread(self, entries: list[RoomEvent]) -> None:
+        """Note what happened in a room."""
+        room = entries[0].room
+        self.latest[room] = max(self.latest.get(room, 0), entries[-1].position)
+        for entry in entries if self._moves else ():
+            if isinstance(entry, RoomJoined):
+                user = entry.user
+            else:  # Muted or not is in the answer as well.
+                user = entry.member if isinstance(entry, MemberModerated) else gone(entry)
+            for moves in self._moves.get(user, ()):
+                moves[room] = entry.position
+            if isinstance(entry, RoomDeleted):
+                for moves in (each for under_way in self._moves.values() for each in under_way):
+                    moves[room] = entry.position
+
+    def sessions_ended(self, event: SessionsEnded) -> None:
+        """Note that sessions are over."""
+        for changes in self._changes:
+            changes.ended.update(event.sessions)
+
+    def account_changed(self, event: AccountChanged) -> None:
+        """Note an account's role, and whether it is banned."""
+        for changes in self._changes:
+            changes.roles[event.user] = event.role
+            (changes.banned.add if event.banned else changes.banned.discard)(event.user)
+
+    # ---- what is asked --------------------------------------------------------------------------
+
+    async def who_is(self, token: str) -> Session:
+        """Whose session a token is; nobody's, if it is over by now."""
+        with self._changing() as changes:
+            session: Session = await self._bus.request(WhoIs(token=token))
+            return changes.applied(session)
+
+    async def rooms(self, user: str, room: str = "") -> list[RoomSummary]:
+        """The rooms that a user may see, or one of them.
+
+        A room is asked for again where its answer is older than what was spread before it was
+        asked for, or than the user's own coming and going since.
+        """
+        before = dict(self.latest)
+        asked: Moves = {}  # after which moves a room was asked for again
+        with self._moving(user) as moves:
+            found = await self._ask(user, room)
+
+            def is_old(name: str) -> bool:
+                if it := found.get(name):
+                    return it.position < max(before.get(name, 0), moves.get(name, 0))
+                return moves.get(name, 0) > asked.get(name, 0)
+
+            for _ in range(MOST_ASKED):
+                names = [room] if room else [*{**found, **moves}]
+                for name in (old := [each for each in names if is_old(each)]):
+                    asked[name] = moves.get(name, 0)
+                    found.pop(name, None)
+                    found |= await self._ask(user, name)
+                if not old:
+                    break
+            left = [each for each in found if is_old(each)]
+        if left:
+            log.warning("%s is not let into %s: the store is behind what was spread", user, left)
+        return [it for name, it in found.items() if name not in left]
+
+    async def _ask(self, user: str, room: str) -> dict[str, RoomSummary]:
+        answer: Rooms = await self._bus.request(GetRooms(user=user, room=room))
+        return {each.room: each for each in answer.rooms}
+
+    @contextmanager
+    def _changing(self) -> Iterator[Changes]:
+        changes = Changes()
+        self._changes.add(changes)
+        try:
+            yield changes
+        finally:
+            self._changes.discard(changes)
+
+    @contextmanager
+    def _moving(self, user: str) -> Iterator[Moves]:
+        moves: Moves = {}
+        self._moves.setdefault(user, []).append(moves)
+        try:
+            yield moves
+        finally:
+            # By identity: two that noted the same are equal.
+            others = [each for each in self._moves.pop(user) if each is not moves]
+            if others:
+                self._moves[user] = others
+
+
+def gone(entry: RoomEvent) -> str:
+    """Who is in the room no longer by this entry, if anybody."""
+    match entry:
+        case RoomLeft() | UserErased():
+            return entry.user
+        case MemberModerated(action="kick" | "ban"):
+            return entry.member
+        case _:
+            return ""
+
+
+def packets(entries: Iterable[RoomEvent]) -> Iterator[list[RoomEvent]]:
+    """The entries in parts, each of which ends where somebody is in the room no longer."""
+    packet: list[RoomEvent] = []
+    for entry in entries:
+        packet.append(entry)
+        if gone(entry):
+            yield packet
+            packet = []
+    if packet:
+        yield packet

@@ -1,0 +1,348 @@
+"""socket.io with bounds on what a client may cost: in memory, in packets, and before it logs in."""
+
+import asyncio
+import hmac
+import logging
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+from urllib.parse import parse_qs
+
+import engineio
+import socketio
+from engineio.async_socket import AsyncSocket
+from engineio.exceptions import ContentTooLongError, EngineIOError, SocketIsClosedError
+from engineio.packet import CLOSE, MESSAGE, PONG, Packet
+from socketio.packet import ACK, CONNECT, DISCONNECT, EVENT
+
+from nochat.runtime.background import Background
+from nochat.runtime.rate_limits import App, Crowd, Limit, Receive, Scope, Seldom, address, refuse
+
+log = logging.getLogger(__name__)
+
+MOST_BACKLOG = 2**20  # characters that may wait for a client before it is dropped
+PACKET = 100  # characters that a packet counts for beside its own
+ENTERING = 10.0  # seconds from the handshake to socket.io's CONNECT, and for a change of transport
+MOST_AT_ONCE = 50  # events of one client that are handled at a time; it is not read meanwhile
+SEPARATOR = "\x1e"  # between the packets of a request of long polling
+
+
+class Backlog(asyncio.Queue[Any]):
+    """The packets that wait for one client, and how long they are together."""
+
+    length = 0
+
+    def _put(self, item: Any) -> None:
+        super()._put(item)
+        self.length += _length(item)
+
+    def _get(self) -> Any:
+        item = super()._get()
+        self.length -= _length(item)
+        return item
+
+    def empty_out(self) -> None:
+        """Forget everything that waits."""
+        while not self.empty():
+            self.get_nowait()
+            self.task_done()
+
+
+def _length(packet: Any) -> int:
+    data = getattr(packet, "data", None)
+    return PACKET + (len(data) if isinstance(data, str | bytes) else 0)
+
+
+class Socket(AsyncSocket):  # type: ignore[misc]
+    """One client: it is put out for a packet that no client of the chat sends, or for too many.
+
+    Attributes:
+        payer: whose packets these are: an address, and once it has logged in, a user.
+        session: the cookie of who opened it; "": nobody's, which does not get in.
+        entered: whether it has sent socket.io's CONNECT, which it may do once.
+    """
+
+    payer = ""
+    host = ""
+    session = ""
+    entered = False
+    _late: Callable[[], None] = staticmethod(lambda: None)
+
+    def expect(self, seconds: float | None) -> None:
+        """Put it out after some seconds, unless this is called again; None: it is as it should."""
+        self._late()
+        if seconds is not None:
+            loop = asyncio.get_running_loop()
+            self._late = loop.call_later(seconds, self.server.put_out_later, self).cancel
+
+    async def receive(self, pkt: Packet) -> None:
+        """Called for each packet."""
+        if self.closed:
+            raise SocketIsClosedError
+        if self.server.packets.wait(self.payer):
+            await self.server.put_out(self, "too many packets")
+        elif pkt.binary or pkt.packet_type not in (CLOSE, MESSAGE, PONG):
+            await self.server.put_out(self, "a packet that the chat has no use for")
+        else:
+            await super().receive(pkt)
+        if self.closed:
+            raise SocketIsClosedError
+
+    async def handle_post_request(self, environ: dict[str, Any]) -> None:
+        """Called for a request of long polling: some packets."""
+        length = int(environ.get("CONTENT_LENGTH", "0"))
+        if length > self.server.max_http_buffer_size:
+            raise ContentTooLongError
+        body = await environ["wsgi.input"].read(length)
+        try:
+            for each in body.decode().split(SEPARATOR) if body else ():
+                await self.receive(Packet(encoded_packet=each))
+        except (ValueError, RecursionError):
+            await self.server.put_out(self, "a packet that can't be read")
+            raise EngineIOError from None
+
+    async def _upgrade_websocket(self, environ: dict[str, Any]) -> Any:
+        if self.upgrading or self.upgraded:
+            return self.server._bad_request("Unexpected websocket")
+        return await super()._upgrade_websocket(environ)
+
+    async def _websocket_handler(self, ws: Any) -> None:
+        wait = ws.wait
+
+        async def wait_a_while() -> Any:
+            # Engine.IO would wait for ever for a change of transport to go on.
+            async with asyncio.timeout(ENTERING if self.upgrading else None):
+                return await wait()
+
+        ws.wait = wait_a_while
+        try:
+            await super()._websocket_handler(ws)
+        except Exception:
+            if self.upgraded:
+                await self.server.put_out(self, "a packet that can't be read")
+            raise
+        finally:
+            self.upgrading = False
+
+
+class Engine(engineio.AsyncServer):  # type: ignore[misc]
+    """Drops a client when more waits for it than `MOST_BACKLOG`.
+
+    Args:
+        packets: how many a client may send.
+        crowd: how many sockets an address may have open.
+        session: gives the session's cookie of a request, or "".
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        packets: Limit,
+        crowd: Crowd,
+        session: Callable[[Scope], str],
+        **options: Any,
+    ) -> None:
+        super().__init__(*args, **options)
+        self.packets, self._crowd, self._session = packets, crowd, session
+        self._seldom = Seldom()
+        self._dropping: set[str] = set()
+        self._background = Background(SocketIsClosedError)  # it went while we had a ping for it
+
+    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
+        """Called by Engine.IO and Socket.IO, which look after none of their tasks."""
+        return self._background.start(target(*args, **kwargs), f"socket.io: {target.__name__}")
+
+    def create_queue(self, *_: Any, **__: Any) -> Backlog:
+        """Called by Engine.IO for each client."""
+        return Backlog()
+
+    async def send_packet(self, sid: str, pkt: Any) -> None:
+        """Send, unless the client has too much before it that it does not take."""
+        socket = self.sockets.get(sid)
+        if sid in self._dropping:
+            return
+        if socket and socket.queue.length > MOST_BACKLOG:
+            # In the background: whoever sends to many must not wait for this one's end.
+            self._dropping.add(sid)
+            self._background.start(self._drop(sid, socket))
+            return
+        await super().send_packet(sid, pkt)
+
+    async def put_out(self, socket: Socket, reason: str) -> None:
+        """Close a client's connection at once, whatever still waits for it."""
+        if not socket.closed:
+            self._seldom.say(f"a socket is closed: {reason}", socket.payer)
+            socket.queue.empty_out()
+            socket.queue.put_nowait(None)  # ends the task that writes
+            await socket.close(wait=False, abort=True, reason=reason)
+
+    def put_out_later(self, socket: Socket) -> None:
+        """The same, called by a clock."""
+        self._background.start(self.put_out(socket, "it has not logged in"))
+
+    async def _trigger_event(self, event: str, *args: Any, **options: Any) -> Any:
+        if event == "connect" and not self._enter(*args):
+            return "too many sockets of one address"
+        if event == "disconnect":
+            socket = self.sockets[args[0]]
+            socket.expect(None)
+            self._crowd.leave(socket.host)
+        return await super()._trigger_event(event, *args, **options)
+
+    def _enter(self, sid: str, environ: dict[str, Any]) -> bool:
+        host = address(environ["asgi.scope"])
+        if not self._crowd.enter(host):
+            self._seldom.say("an address has as many sockets as it may", host)
+            return False
+        socket = self.sockets[sid]
+        socket.__class__ = Socket  # Engine.IO makes its own kind, and has no option for another
+        socket.host = socket.payer = host
+        socket.session = self._session(environ["asgi.scope"])
+        socket.expect(ENTERING)
+        return True
+
+    def is_stolen(self, sid: str, scope: Scope) -> bool:
+        """Tell whether a request for a socket comes from another than who opened it.
+
+        The socket's id alone proves nothing: it stands in addresses, which logs keep.
+        """
+        its = getattr(self.sockets.get(sid), "session", "")
+        given = self._session(scope)
+        return bool(its) and not hmac.compare_digest(its.encode(), given.encode())
+
+    def _unauthorized(self, message: str | None = None) -> dict[str, Any]:
+        # Called for one that was not let in, which was for the number of sockets.
+        return {**super()._unauthorized(message), "status": "429 TOO MANY REQUESTS"}
+
+    async def disconnect(self, sid: str | None = None) -> None:
+        """Called by Engine.IO for a client that broke the protocol."""
+        # Engine.IO's own waits until the client has taken all that waits for it: for ever, if it
+        # does not.
+        if sid and (socket := self.sockets.get(sid)):
+            await socket.close(wait=False, reason=self.reason.SERVER_DISCONNECT)
+            self.sockets.pop(sid, None)
+
+    async def _drop(self, sid: str, socket: Any) -> None:
+        log.warning("a client is dropped that does not read: %d wait", socket.queue.length)
+        try:
+            await self.put_out(socket, "it did not read")
+        finally:
+            self.sockets.pop(sid, None)
+            self._dropping.discard(sid)
+
+
+class Application:
+    """The ASGI application: what a client sends that can't be read costs a line in the log."""
+
+    def __init__(self, server: "Server") -> None:
+        self._engine, self._app = server.eio, socketio.ASGIApp(server)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: App) -> None:
+        """ASGI."""
+        query = parse_qs(scope["query_string"].decode("latin1"), keep_blank_values=True)
+        reason = ""
+        if "j" in query:
+            # JSONP: scripts for browsers that no longer are, which another site's page could load.
+            reason = "the chat does not speak JSONP"
+        elif any(self._engine.is_stolen(sid, scope) for sid in query.get("sid", ())):
+            reason = "this connection is another session's"
+        if reason:
+            await receive()
+            return await refuse(scope, send, 400, reason)
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            log.warning("a connection ends as it can't be read: %r", error)
+            with suppress(RuntimeError):  # it is closed, or answered, already
+                reason = "the chat failed at this; its log says why"
+                await refuse(scope, send, 500, reason, code=1007)
+
+
+class Server(socketio.AsyncServer):  # type: ignore[misc]
+    """socket.io on that engine: of its packets, those that clients of the chat send."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._under_way: Counter[str] = Counter()  # events, by client
+
+    def _engineio_server_class(self) -> type[Engine]:
+        return Engine
+
+    def charge(self, sid: str, user: str) -> None:
+        """Count a socket's packets as a user's from now on."""
+        socket = self.eio.sockets.get(self.manager.eio_sid_from_sid(sid, "/"))
+        if socket:
+            socket.payer = f"user {user}"
+
+    async def disconnect(self, sid: str, *args: Any, **options: Any) -> None:
+        """End a socket. Its client then closes the connection; we do, if it does not."""
+        eio_sid = self.manager.eio_sid_from_sid(sid, "/")
+        await super().disconnect(sid, *args, **options)
+        self._expect(eio_sid)
+
+    def _expect(self, eio_sid: str | None) -> None:
+        socket = self.eio.sockets.get(eio_sid)
+        if socket and not socket.closed and not socket.closing:
+            socket.expect(ENTERING)
+
+    async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
+        socket = self.eio.sockets[eio_sid]
+        try:
+            packet = self.packet_class(encoded_packet=data)
+        except Exception:  # its parser has many
+            await self.eio.put_out(socket, "a packet that can't be read")
+            return
+        its_own = not packet.attachment_count and packet.namespace in (None, "/")
+        match packet.packet_type if its_own else None:
+            case type_ if type_ == CONNECT and not socket.entered:
+                await self._enter(eio_sid, socket, packet.data)
+            case type_ if type_ == DISCONNECT:
+                await self._handle_disconnect(eio_sid, "/", self.reason.CLIENT_DISCONNECT)
+                self._expect(eio_sid)
+            case type_ if type_ == EVENT and self._is_known(packet.data):
+                await self._handle_event(eio_sid, "/", packet.id, packet.data)
+            case _:
+                await self.eio.put_out(socket, "a packet that the chat has no use for")
+
+    async def _enter(self, eio_sid: str, socket: Socket, auth: Any) -> None:
+        socket.entered = True
+        socket.expect(None)
+        await self._handle_connect(eio_sid, "/", auth)
+        if not self.manager.is_connected(self.manager.sid_from_eio_sid(eio_sid, "/"), "/"):
+            self._expect(eio_sid)
+
+    def _is_known(self, data: Any) -> bool:
+        # A client must not call what the server itself calls by reserved names.
+        name = data[0] if isinstance(data, list) and data else None
+        known = isinstance(name, str) and name in self.handlers["/"]
+        return known and name not in self.reserved_events
+
+    async def _handle_event(self, eio_sid: str, namespace: str, id: int | None, data: Any) -> None:
+        sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
+        if not self.manager.is_connected(sid, namespace):
+            return
+        handling = self._handle_event_internal, self, sid, eio_sid, data, namespace, id
+        self._under_way[eio_sid] += 1
+        if self._under_way[eio_sid] < MOST_AT_ONCE:
+            self.start_background_task(*handling)
+        else:  # Nothing more is read from it until this is done.
+            await handling[0](*handling[1:])
+
+    async def _handle_event_internal(
+        self, server: Any, sid: str, eio_sid: str, data: Any, namespace: str, id: int | None
+    ) -> None:
+        try:
+            await super()._handle_event_internal(server, sid, eio_sid, data, namespace, id)
+        except (
+            Exception
+        ):  # a handler's own are answered by it; this is an answer that can't be sent
+            log.exception("%s was not answered", data[0])
+            answer = {"error": "the chat failed at this; its log says why", "retry": False}
+            if id is not None:
+                ack = self.packet_class(ACK, namespace=namespace, id=id, data=[answer])
+                await self._send_packet(eio_sid, ack)
+        finally:
+            self._under_way[eio_sid] -= 1
+            if not self._under_way[eio_sid]:
+                del self._under_way[eio_sid]

@@ -1,0 +1,36 @@
+"""What keeps the sessions of open sockets from ending as idle."""
+
+import time
+from collections.abc import Iterable
+from itertools import islice
+
+from nochat.bus import Bus
+from nochat.protocol.requests import KeepSessions, Over
+from nochat.settings import Settings
+
+EVERY = 60.0  # seconds between two reports
+MOST = 500  # sessions in one request
+
+
+class SessionsInUse:
+    """Tells `users`, now and then, which sessions have an open socket here."""
+
+    def __init__(self, bus: Bus, settings: Settings) -> None:
+        self._bus = bus
+        self._every = min(EVERY, settings.idle_hours * 3600 / 4 or EVERY)
+        self._next = time.monotonic() + self._every
+
+    async def over(self, sessions: Iterable[str]) -> set[str]:
+        """Report the sessions, if it is time to; returns those of them that are over.
+
+        Raises:
+            Unavailable: `users` does not answer; the next report will do.
+        """
+        if time.monotonic() < self._next:
+            return set()
+        self._next = time.monotonic() + self._every
+        left, found = iter(set(sessions)), set[str]()
+        while some := list(islice(left, MOST)):
+            answer: Over = await self._bus.request(KeepSessions(sessions=some))
+            found.update(answer.sessions)
+        return found

@@ -1,0 +1,216 @@
+"""users: accounts and sessions in a relational database (MariaDB or MySQL; SQLite by default)."""
+
+from asyncio import to_thread
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from typing import TYPE_CHECKING, NamedTuple
+
+from nochat.protocol.commands import EraseUser
+from nochat.protocol.events import AccountDeleted
+from nochat.protocol.requests import (
+    Accounts,
+    CloseSession,
+    CloseSessions,
+    CreateToken,
+    CreateUser,
+    FindUser,
+    GetAccounts,
+    GetSessions,
+    GetTokens,
+    GetTraces,
+    KeepSessions,
+    OpenSession,
+    Over,
+    Removal,
+    RemoveAccount,
+    RemoveToken,
+    Session,
+    Sessions,
+    SetAccount,
+    SetPassword,
+    TokenInfo,
+    Tokens,
+    Traces,
+    WhoIs,
+    WhoseToken,
+)
+from nochat.runtime.background import Background
+from nochat.service import Context, Service
+from nochat.services.users import deletions
+from nochat.services.users.pool import BoundedPool
+from nochat.settings import Settings
+
+if TYPE_CHECKING:
+    from nochat.stores.tokens import Tokens as TokenStore
+    from nochat.stores.users import UserStore
+
+service = Service("users")
+
+MANY = "many people log in at this moment; try again"
+
+
+def database(settings: Settings) -> str:
+    """SQLAlchemy's URL of the database."""
+    return settings.users_url or f"sqlite:///{settings.data_path / 'users.db'}"
+
+
+class Users(NamedTuple):
+    """The database, and the threads that hash passwords: 64 MiB for each at a time."""
+
+    store: "UserStore"
+    tokens: "TokenStore"
+    hashing: BoundedPool
+
+
+@service.resource
+@asynccontextmanager
+async def users(context: Context) -> AsyncIterator[Users]:
+    """The database, brought up to date first."""
+    # Here, not above: the other services read this module too, but only for its queues.
+    from nochat.stores.tokens import Tokens as TokenStore
+    from nochat.stores.users import UserStore
+
+    settings = context.settings
+    lives = settings.session_hours, settings.idle_hours
+    store = await to_thread(UserStore, database(settings), *lives)
+    context.bus.tally.store = store.product
+    with closing(store), closing(BoundedPool(MANY)) as hashing:
+        background = Background()
+        background.start(deletions.carry_on(store, context.bus))
+        try:
+            yield Users(store, TokenStore(store), hashing)
+        finally:
+            background.cancel()
+
+
+@service.on(CreateUser)
+async def create(request: CreateUser, context: Context) -> Session:
+    """Store an account, and open its first session."""
+    users: Users = context.resource
+    return await users.hashing.run(
+        users.store.create, request.user, request.password, request.browser
+    )
+
+
+@service.on(OpenSession)
+async def open_session(request: OpenSession, context: Context) -> Session:
+    """Check the password and open a session."""
+    users: Users = context.resource
+    return await users.hashing.run(
+        users.store.open_session, request.user, request.password, request.browser
+    )
+
+
+@service.on(CloseSession)
+async def close_session(request: CloseSession, context: Context) -> Session:
+    """End a session."""
+    session: Session = await to_thread(context.resource.store.close_session, request.token)
+    return session
+
+
+@service.on(CloseSessions)
+async def close_sessions(request: CloseSessions, context: Context) -> Session:
+    """End a user's session, or all the others."""
+    session: Session = await to_thread(
+        context.resource.store.close_sessions, request.token, request.session
+    )
+    return session
+
+
+@service.on(GetSessions)
+async def sessions(request: GetSessions, context: Context) -> Sessions:
+    """List a user's sessions."""
+    return Sessions(sessions=await to_thread(context.resource.store.sessions, request.token))
+
+
+@service.on(RemoveAccount)
+async def remove(request: RemoveAccount, context: Context) -> Removal:
+    """Remove an account."""
+    users: Users = context.resource
+    return await users.hashing.run(users.store.remove, request.token, request.password)
+
+
+@service.on(AccountDeleted)
+async def erase(event: AccountDeleted, context: Context) -> list[EraseUser]:
+    """Have the name taken out of each room that has it."""
+    found: Traces = await context.bus.request(GetTraces(user=event.user))
+    return [EraseUser(room, event.user, event.deleted_as) for room in found.rooms]
+
+
+@service.on(WhoIs)
+async def who_is(request: WhoIs, context: Context) -> Session:
+    """Say whose session it is."""
+    session: Session = await to_thread(context.resource.store.session, request.token)
+    return session
+
+
+@service.on(CreateToken)
+async def create_token(request: CreateToken, context: Context) -> Tokens:
+    """Store a token."""
+    users: Users = context.resource
+    asked = request.token, request.password, request.name, request.days
+    token, info, user = await users.hashing.run(users.tokens.make, *asked)
+    return Tokens(user=user, token=token, tokens=[info])
+
+
+@service.on(RemoveToken)
+async def remove_token(request: RemoveToken, context: Context) -> Tokens:
+    """Remove a token; says whose it was, and what they called it."""
+    user, name = await to_thread(context.resource.tokens.revoke, request.token, request.which)
+    gone = TokenInfo(token=request.which, name=name, created=0.0, expires=0.0)
+    return Tokens(user=user, tokens=[gone])
+
+
+@service.on(GetTokens)
+async def tokens(request: GetTokens, context: Context) -> Tokens:
+    """List a user's tokens."""
+    return Tokens(tokens=await to_thread(context.resource.tokens.all, request.token))
+
+
+@service.on(WhoseToken)
+async def whose_token(request: WhoseToken, context: Context) -> Session:
+    """Say whose token it is."""
+    session: Session = await to_thread(context.resource.tokens.whose, request.token)
+    return session
+
+
+@service.on(KeepSessions)
+async def keep_sessions(request: KeepSessions, context: Context) -> Over:
+    """Note that sessions are in use, and say which of them are over."""
+    over = await to_thread(context.resource.store.keep, request.sessions)
+    return Over(sessions=over)
+
+
+@service.on(SetPassword)
+async def set_password(request: SetPassword, context: Context) -> Session:
+    """Store another password, and end the user's other sessions."""
+    users: Users = context.resource
+    user, ended = await users.hashing.run(
+        users.store.set_password, request.token, request.password, request.new_password
+    )
+    return Session(user=user, ended=ended)
+
+
+@service.on(SetAccount)
+async def set_account(request: SetAccount, context: Context) -> Accounts:
+    """Store a role or a ban."""
+    account, ended = await to_thread(
+        context.resource.store.change, request.user, request.role, request.banned
+    )
+    return Accounts(accounts=[account], ended=ended)
+
+
+@service.on(FindUser)
+async def find(request: FindUser, context: Context) -> Accounts:
+    """Give the account of that name, if there is one."""
+    account = await to_thread(context.resource.store.find, request.user)
+    return Accounts(accounts=[account] if account else [])
+
+
+@service.on(GetAccounts)
+async def accounts(request: GetAccounts, context: Context) -> Accounts:
+    """List accounts."""
+    found, more = await to_thread(
+        context.resource.store.accounts, request.prefix, request.after, request.limit
+    )
+    return Accounts(accounts=found, more=more)

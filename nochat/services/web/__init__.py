@@ -1,0 +1,328 @@
+"""web: the page, the management, and the REST calls that they make."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+import msgspec
+from cachetools import TTLCache
+from msgspec import Meta
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
+
+from nochat.bus import Bus
+from nochat.domain.text import identity
+from nochat.protocol.events import CommandRejected, ServiceReported
+from nochat.protocol.fields import Count, Moment, Password, Role
+from nochat.protocol.incoming import AskedName, Incoming, NewName
+from nochat.protocol.requests import (
+    Accounts,
+    ChangePassword,
+    GetAccounts,
+    GetTrends,
+    LogIn,
+    LogOut,
+    RegisterUser,
+    Session,
+)
+from nochat.runtime import origin
+from nochat.runtime.origin import Origin, further_origins, gateway_origin
+from nochat.service import Context, Service
+from nochat.services.web import management, openapi
+from nochat.services.web.account import OwnAccount
+from nochat.services.web.own_tokens import OwnTokens
+from nochat.services.web.pages import Pages
+from nochat.services.web.passwords import WEAK, is_weak
+from nochat.services.web.rest import (
+    Call,
+    Caller,
+    Limits,
+    NotAllowed,
+    Nothing,
+    Shared,
+    refusal,
+    reply,
+    routes,
+)
+from nochat.services.web.room_calls import RoomCalls
+from nochat.settings import Settings
+
+REMEMBERED = 60.0  # seconds that trends are shown, until they are counted again
+MOST_REMEMBERED = 100
+
+service = Service("web", everywhere=True)
+
+Answer = Callable[[HttpRequest], Awaitable[Response]]
+
+
+class NewAccount(Incoming, frozen=True):
+    """A new account."""
+
+    user: NewName
+    password: Password
+
+
+class Credentials(Incoming, frozen=True):
+    """What a user logs in with."""
+
+    user: AskedName
+    password: Annotated[str, Meta(max_length=256)]
+
+
+class Passwords(msgspec.Struct, frozen=True):
+    """The present password, and the next."""
+
+    old: Annotated[str, Meta(max_length=256)]
+    new: Password
+
+
+class Name(msgspec.Struct, frozen=True):
+    """Whose session it is now."""
+
+    user: str
+
+
+class Me(msgspec.Struct, frozen=True):
+    """Who calls ("" is nobody), and where the gateway is ("" is here)."""
+
+    user: str
+    role: Role
+    gateway: str
+
+
+class Beginning(Incoming, frozen=True):
+    """How names begin."""
+
+    prefix: AskedName = ""
+
+
+class Names(msgspec.Struct, frozen=True):
+    """Names of users."""
+
+    users: list[str]
+
+
+class Since(msgspec.Struct, frozen=True):
+    """From when on (seconds since 1970), and how many of each."""
+
+    since: Moment = 0.0
+    limit: Annotated[int, Meta(ge=1, le=100)] = 10
+
+
+class Trends(msgspec.Struct, frozen=True):
+    """Pairs of what was counted and its count, most first; `hours` are of the day, in UTC.
+
+    Only the newest messages are counted: `since` is when the first of them was sent, where there
+    are older ones. `titles` are those of the rooms.
+    """
+
+    users: list[tuple[str, Count]]
+    rooms: list[tuple[str, Count]]
+    words: list[tuple[str, Count]]
+    hours: list[tuple[Count, Count]]
+    connections: Count
+    messages: Count
+    since: Moment
+    titles: dict[str, str]
+
+
+class Web:
+    """The HTTP application.
+
+    Attributes:
+        app: what the server serves.
+        openapi: the document of its calls.
+        rooms: the calls of users' own programs.
+    """
+
+    def __init__(self, bus: Bus, settings: Settings) -> None:
+        self.shared = Shared(bus, settings)
+        self._settings = settings
+        self._origins, self._gateway = further_origins(settings), gateway_origin(settings)
+        self._pages = Pages()
+        self._attempts = Limits(settings.login_rate)
+        self._counted: TTLCache[tuple[float, int], Any] = TTLCache(MOST_REMEMBERED, REMEMBERED)
+        self._counting = asyncio.Lock()
+        reserved = [*settings.reserved.split(","), settings.bot_name]
+        self._reserved = {identity(name.strip()) for name in reserved}
+        own = OwnAccount(settings, self._attempts)
+        self.rooms = RoomCalls(settings)
+        calls = [*self._calls(), *own.calls, *OwnTokens(self._attempts).calls]
+        calls += [*self.rooms.calls, *management.CALLS]
+        self.openapi = openapi.document(calls)
+        self.app = Starlette(
+            routes=[
+                *self._pages.routes,
+                Route("/healthz", self._health),
+                Route("/openapi.json", self._document),
+                *routes(calls, self.shared),
+            ],
+            middleware=[Middleware(BaseHTTPMiddleware, dispatch=self._guard)],
+            exception_handlers={HTTPException: _refuse},
+        )
+
+    def _calls(self) -> list[Call]:
+        return [
+            Call("GET", "/api/me", _me, gives=Me, needs="anybody"),
+            Call("POST", "/api/register", self._register, NewAccount, Name, "anybody", (409, 429)),
+            Call("POST", "/api/login", self._log_in, Credentials, Name, "anybody", (401, 429)),
+            Call("POST", "/api/logout", _log_out, needs="anybody"),
+            Call("POST", "/api/password", self._change_password, Passwords, refuses=(409, 429)),
+            Call("GET", "/api/users", _users, Beginning, Names, cost=2),
+            Call("GET", "/api/trends", self._trends, Since, Trends, "manager", cost=4),
+        ]
+
+    async def _health(self, _: HttpRequest) -> Response:
+        return reply({"status": "ok"})
+
+    async def _document(self, _: HttpRequest) -> Response:
+        return reply(self.openapi)
+
+    async def _register(self, caller: Caller, sent: NewAccount) -> Name:
+        """Make an account, and open its first session."""
+        self._attempts.check(caller, sent.user)
+        if identity(sent.user) in self._reserved:
+            raise NotAllowed(409, "this name is taken; choose another")
+        await _check(sent.password, sent.user)
+        asked = RegisterUser(user=sent.user, password=sent.password, browser=caller.browser)
+        return await _enter(caller, await caller.bus.request(asked))
+
+    async def _log_in(self, caller: Caller, sent: Credentials) -> Name:
+        """Open a session."""
+        self._attempts.check(caller, sent.user)
+        asked = LogIn(user=sent.user, password=sent.password, browser=caller.browser)
+        session = await caller.bus.request(asked)
+        if not session.user:
+            raise NotAllowed(401, session.reason)
+        return await _enter(caller, session)
+
+    async def _change_password(self, caller: Caller, sent: Passwords) -> Nothing:
+        """Change one's own password; other sessions end."""
+        self._attempts.check(caller, caller.session.user)
+        await _check(sent.new, caller.session.user)
+        asked = ChangePassword(token=caller.token, password=sent.old, new_password=sent.new)
+        await caller.bus.request(asked)
+        return Nothing()
+
+    async def _trends(self, caller: Caller, sent: Since) -> Trends:
+        """Say what people do in public rooms, as of a minute ago at the most."""
+        since = sent.since - sent.since % REMEMBERED
+        asked = since, sent.limit
+        async with self._counting:  # one at a time; whoever asks the same meanwhile shares it
+            found = self._counted.get(asked)
+            if found is None:
+                found = await caller.bus.request(GetTrends(since=since, limit=sent.limit))
+                self._counted[asked] = found
+        return msgspec.convert(found, Trends, from_attributes=True)
+
+    async def _guard(self, request: HttpRequest, answer: Answer) -> Response:
+        """No POST from another site's page; the page's policy on everything."""
+        try:
+            if request.method == "POST" and self._is_from_elsewhere(request):
+                raise NotAllowed(403, "this page may not post here")
+            response = await answer(request)
+        except Exception as error:
+            response = refusal(error)
+        response.headers.update(self._headers(request))
+        return response
+
+    def _is_from_elsewhere(self, request: HttpRequest) -> bool:
+        """By what browsers add and a page can't change; whoever sends neither is no browser."""
+        if page := request.headers.get("origin"):
+            return not origin.may_act(page, request.scope, self._origins)
+        return request.headers.get("sec-fetch-site", "same-origin") != "same-origin"
+
+    def _headers(self, request: HttpRequest) -> dict[str, str]:
+        here = origin.own(request.scope)
+        headers = {
+            "Content-Security-Policy": (
+                "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+                f"connect-src 'self'{_sources(self._gateway or here, here)}; "
+                "form-action 'self'; object-src 'none'; base-uri 'none'; "
+                f"frame-ancestors {self._settings.frame_ancestors}"
+            ),
+            "Cache-Control": self._pages.caching(request.url.path),
+        }
+        if request.url.path in self._pages.paths:
+            # A notebook's frame looks whether a page is there, and pages are everybody's alike.
+            headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+        return headers
+
+
+@service.resource
+@asynccontextmanager
+async def web(context: Context) -> AsyncIterator[Web]:
+    """The application."""
+    yield Web(context.bus, context.settings)
+
+
+@service.on(ServiceReported)
+async def watch(event: ServiceReported, context: Context) -> None:
+    """Keep what the services say of themselves, for the management."""
+    context.resource.shared.watch.heard(event)
+
+
+@service.on(CommandRejected)
+async def refuse(event: CommandRejected, context: Context) -> None:
+    """Tell whoever waits for it that a message was refused."""
+    context.resource.rooms.rejected(event)
+
+
+async def _check(password: str, user: str) -> None:
+    """Take a new password, unless it is easy to guess.
+
+    Raises:
+        NotAllowed: it is.
+    """
+    if await asyncio.to_thread(is_weak, password, user):
+        raise NotAllowed(422, WEAK)
+
+
+async def _enter(caller: Caller, session: Session) -> Name:
+    """The new session takes the old one's place."""
+    if caller.token:
+        await caller.bus.request(LogOut(token=caller.token))
+    caller.cookie = session.token
+    return Name(session.user)
+
+
+async def _me(caller: Caller, _: Nothing) -> Me:
+    """Say who calls, and where the gateway is."""
+    session = caller.session
+    return Me(session.user, session.role, caller.shared.settings.gateway_url)
+
+
+async def _log_out(caller: Caller, _: Nothing) -> Nothing:
+    """End the session."""
+    if caller.token:
+        await caller.bus.request(LogOut(token=caller.token))
+    caller.cookie = ""
+    return Nothing()
+
+
+async def _users(caller: Caller, sent: Beginning) -> Names:
+    """List users to invite or to write to."""
+    found: Accounts = await caller.bus.request(GetAccounts(prefix=sent.prefix))
+    return Names([each.name for each in found.accounts if not each.banned])
+
+
+async def _refuse(_: HttpRequest, error: Any) -> Response:
+    return refusal(error)
+
+
+def _sources(gateway: Origin | None, here: Origin | None) -> str:
+    """The gateway in the words of a Content-Security-Policy, which has none for IPv6's addresses.
+
+    `'self'` is there beside it: that is enough for a gateway here in all but old browsers.
+    """
+    place = gateway.place if gateway else None
+    if place and place.host.startswith("["):
+        place = None if gateway == here else place._replace(host="*")
+    schemes = ("http", "https", "ws", "wss") if place else ()
+    return "".join(f" {scheme}://{place}" for scheme in schemes)

@@ -1,0 +1,107 @@
+"""The calls by which users look after their own account: sessions, deletion, an export."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+from starlette.responses import StreamingResponse
+
+from nochat.errors import RequestFailed
+from nochat.protocol.requests import DeleteAccount, EndSessions, GetSessions, SessionInfo, Sessions
+from nochat.runtime.rate_limits import Crowd, Limit
+from nochat.services.web import export
+from nochat.services.web.rest import Call, Caller, Limits, NotAllowed, Nothing
+from nochat.settings import Settings
+
+EXPORTS = 1 / 120  # a second, of one user …
+AT_ONCE = 360.0  # … and how many seconds worth of them
+
+
+class SessionList(msgspec.Struct, frozen=True):
+    """One's sessions, the newest first."""
+
+    sessions: list[SessionInfo]
+
+
+class Confirmation(msgspec.Struct, frozen=True):
+    """The present password, before what can't be taken back."""
+
+    password: Annotated[str, Meta(max_length=256)]
+
+
+class OwnAccount:
+    """The calls.
+
+    Args:
+        settings: of the chat.
+        attempts: counts the tries of passwords.
+    """
+
+    def __init__(self, settings: Settings, attempts: Limits) -> None:
+        self._attempts = attempts
+        self._limit = Limit(EXPORTS if settings.user_rate else 0, AT_ONCE)
+        self._exporting = Crowd(1)
+        self.calls = [
+            Call("GET", "/api/sessions", _sessions, gives=SessionList),
+            Call("POST", "/api/sessions/end-others", _end_others),
+            Call("POST", "/api/sessions/{session}/end", _end, refuses=(404,)),
+            Call("POST", "/api/account/delete", self._delete, Confirmation, refuses=(409, 429)),
+            Call("GET", "/api/account/export", self._export, gives=export.Export, refuses=(429,)),
+        ]
+
+    async def _delete(self, caller: Caller, sent: Confirmation) -> Nothing:
+        """Delete one's own account; its messages stay, under no name."""
+        self._attempts.check(caller, caller.session.user)
+        await caller.bus.request(DeleteAccount(token=caller.token, password=sent.password))
+        caller.cookie = ""
+        return Nothing()
+
+    async def _export(self, caller: Caller, _: Nothing) -> StreamingResponse:
+        """Give all that is stored of oneself, as one JSON document."""
+        pieces = self._alone(caller)
+        first = await anext(pieces)  # what is refused is refused before the answer has begun
+        headers = {"Content-Disposition": 'attachment; filename="nochat.json"'}
+        body = _continued(first, pieces)
+        return StreamingResponse(body, headers=headers, media_type="application/json")
+
+    async def _alone(self, caller: Caller) -> AsyncIterator[bytes]:
+        """An export, while the user has no other."""
+        user = caller.session.user
+        if not self._exporting.enter(user):
+            raise NotAllowed(429, "an export is under way; wait a moment", 5)
+        try:
+            if wait := self._limit.wait(user):
+                raise NotAllowed(429, "too many exports; wait a moment", wait)
+            async for piece in export.pieces(user, caller.token, caller.bus):
+                yield piece
+        finally:
+            self._exporting.leave(user)
+
+
+async def _continued(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
+
+
+async def _sessions(caller: Caller, _: Nothing) -> SessionList:
+    """List one's own sessions."""
+    found: Sessions = await caller.bus.request(GetSessions(token=caller.token))
+    return SessionList(found.sessions)
+
+
+async def _end(caller: Caller, _: Nothing) -> Nothing:
+    """End one of one's own sessions: log out there."""
+    asked: Any = EndSessions(token=caller.token, session=caller.path["session"])
+    try:
+        await caller.bus.request(asked)
+    except RequestFailed as error:
+        raise NotAllowed(404, str(error)) from None
+    return Nothing()
+
+
+async def _end_others(caller: Caller, _: Nothing) -> Nothing:
+    """End all of one's own sessions but this one: log out everywhere else."""
+    await caller.bus.request(EndSessions(token=caller.token))
+    return Nothing()

@@ -1,0 +1,174 @@
+"""What the chat stores of one user, as one JSON document that is made while it is sent.
+
+Only what is the user's own is in it: not what others wrote, nor who else is in a room.
+"""
+
+import time
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import msgspec
+
+from nochat.bus import Bus
+from nochat.protocol.envelope import new_id
+from nochat.protocol.requests import (
+    Account,
+    Accounts,
+    FindUser,
+    GetRecords,
+    GetRooms,
+    GetSessions,
+    GetTokens,
+    GetTraces,
+    RecordKind,
+    Records,
+    Rooms,
+    RoomSummary,
+    SessionInfo,
+    Sessions,
+    TokenInfo,
+    Tokens,
+    Traces,
+)
+
+PAGE = 500  # records that are asked for at once
+
+
+class OwnRoom(msgspec.Struct, frozen=True):
+    """A room, and what the user is in it."""
+
+    room: str
+    title: str
+    kind: str
+    owner: bool
+    member: bool
+    invited: bool
+    muted: bool
+    banned: bool
+
+
+class OwnMessage(msgspec.Struct, frozen=True):
+    """A message of the user's; times are in seconds since 1970."""
+
+    room: str
+    position: int
+    at: float
+    text: str
+    reply_to: int = 0
+    edited: float = 0.0
+    deleted: bool = False
+
+
+class OwnRead(msgspec.Struct, frozen=True):
+    """The user's reading position in a room."""
+
+    room: str
+    position: int
+
+
+class OwnMention(msgspec.Struct, frozen=True):
+    """Where a message concerned the user: it named them, or was written to them."""
+
+    room: str
+    position: int
+    at: float
+    reason: str
+
+
+class OwnConnection(msgspec.Struct, frozen=True):
+    """A socket of the user's was opened, or closed after so many seconds."""
+
+    type: str
+    at: float
+    seconds: float | None = None
+
+
+class OwnAccountEvent(msgspec.Struct, frozen=True):
+    """What became of the account: a log-in, say, or another role."""
+
+    type: str
+    at: float
+    role: str | None = None
+    banned: bool | None = None
+    name: str | None = None
+    unsaid: int | None = None
+
+
+class Export(msgspec.Struct, frozen=True):
+    """All that is stored of a user; messages of a room may be in any order."""
+
+    at: float
+    account: Account
+    sessions: list[SessionInfo]
+    tokens: list[TokenInfo]
+    rooms: list[OwnRoom]
+    messages: list[OwnMessage]
+    reads: list[OwnRead]
+    mentions: list[OwnMention]
+    connections: list[OwnConnection]
+    account_events: list[OwnAccountEvent]
+
+
+async def pieces(user: str, token: str, bus: Bus) -> AsyncIterator[bytes]:
+    """The document, piece by piece: never more of it in memory than a page."""
+    accounts: Accounts = await bus.request(FindUser(user=user))
+    sessions: Sessions = await bus.request(GetSessions(token=token))
+    tokens: Tokens = await bus.request(GetTokens(token=token))
+    rooms: Rooms = await bus.request(GetRooms(user=user))
+    traces: Traces = await bus.request(GetTraces(user=user))
+    yield b'{"at":' + _json(time.time())
+    yield b',"account":' + _json(accounts.accounts[0])
+    yield b',"sessions":' + _json(sessions.sessions)
+    yield b',"tokens":' + _json(tokens.tokens)
+    yield b',"rooms":' + _json([it for each in rooms.rooms if (it := _own(each, user))])
+    of_rooms = [GetRecords(user=user, kind="messages", room=room) for room in traces.rooms]
+    asked: dict[RecordKind, Iterable[GetRecords]] = {"messages": of_rooms}
+    asked |= {kind: [GetRecords(user=user, kind=kind)] for kind in _OTHERS}
+    for kind, requests in asked.items():
+        yield b"," + _json(kind) + b":["
+        async for piece in _list(requests, bus):
+            yield piece
+        yield b"]"
+    yield b"}"
+
+
+_OTHERS: tuple[RecordKind, ...] = ("reads", "mentions", "connections", "account_events")
+
+
+async def _list(requests: Iterable[GetRecords], bus: Bus) -> AsyncIterator[bytes]:
+    """The items of a list, with commas between."""
+    comma = b""
+    for request in requests:
+        async for records in _pages(request, bus):
+            if records:
+                yield comma + b",".join(map(_json, records))
+                comma = b","
+
+
+async def _pages(request: GetRecords, bus: Bus) -> AsyncIterator[list[dict[str, Any]]]:
+    after: Any = None
+    while True:
+        asked = msgspec.structs.replace(request, id=new_id(), after=after, limit=PAGE)
+        page: Records = await bus.request(asked)
+        yield page.records
+        if (after := page.after) is None:
+            return
+
+
+def _own(room: RoomSummary, user: str) -> OwnRoom | None:
+    """Say what the user is in a room; None: nothing."""
+    own = OwnRoom(
+        room.room,
+        room.title,
+        room.kind,
+        owner=room.owner == user,
+        member=user in room.members,
+        invited=room.invited,
+        muted=user in room.muted,
+        banned=user in room.banned,
+    )
+    return own if any((own.owner, own.member, own.invited, own.muted, own.banned)) else None
+
+
+def _json(value: Any) -> bytes:
+    return msgspec.json.encode(value)

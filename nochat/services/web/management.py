@@ -1,0 +1,290 @@
+"""The calls of the management page: what managers may see and do."""
+
+import time
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from nochat.bus.inspection import DeadLetter, QueueState
+from nochat.bus.routing import DEAD_LETTERS, Queue
+from nochat.domain.text import identity
+from nochat.protocol.actions import account
+from nochat.protocol.commands import DeleteRoom, ModerateMember
+from nochat.protocol.fields import LOBBY, Action, Count, Moment, Position, Role, RoomId, Seconds
+from nochat.protocol.incoming import AskedName, Incoming, Sought
+from nochat.protocol.requests import (
+    Account,
+    AccountEntries,
+    AccountEntry,
+    Accounts,
+    AllRooms,
+    ChangeAccount,
+    FindUser,
+    GetAccountEvents,
+    GetAccounts,
+    GetAllRooms,
+)
+from nochat.runtime import registry
+from nochat.runtime.instances import Watch
+from nochat.services.web.rest import Call, Caller, NotAllowed, Nothing, name_in, room_in
+from nochat.settings import Settings
+
+MOST_LETTERS = 50
+
+
+class Which(Incoming, frozen=True):
+    """Accounts whose names begin so, after a name."""
+
+    prefix: AskedName = ""
+    after: AskedName = ""
+
+
+class AccountList(msgspec.Struct, frozen=True):
+    """Accounts in order of name; `more` says that there are more."""
+
+    users: list[Account]
+    more: bool
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """What an account is to be; what is left out stays as it is."""
+
+    role: Role | None = None
+    banned: bool | None = None
+
+
+class Room(msgspec.Struct, frozen=True):
+    """A room, without what is said in it."""
+
+    room: RoomId
+    title: str
+    kind: str
+    owner: str
+    members: list[str]
+    muted: list[str]
+    banned: list[str]
+    position: Position
+
+
+class WhichRooms(Incoming, frozen=True):
+    """Rooms with a text in their titles, after an id."""
+
+    text: Sought = ""
+    after: Annotated[str, Meta(max_length=40)] = ""
+
+
+class RoomList(msgspec.Struct, frozen=True):
+    """Rooms that are not direct, in order of their ids; `more` says that there are more."""
+
+    rooms: list[Room]
+    more: bool
+
+
+class Moderation(msgspec.Struct, frozen=True):
+    """What to do with a member."""
+
+    action: Action
+
+
+class Instance(msgspec.Struct, frozen=True):
+    """A process's part in a service, as of its report `at`: memory in bytes, `cpu` in seconds."""
+
+    instance: str
+    host: str
+    pid: Count
+    since: Moment
+    at: Moment
+    handled: Count
+    published: Count
+    failed: Count
+    memory: Count
+    cpu: Seconds
+
+
+class ServiceView(msgspec.Struct, frozen=True):
+    """A service, what keeps its data, and its instances: none, if it should run and does not."""
+
+    name: str
+    store: str
+    instances: list[Instance]
+
+
+class EventCount(msgspec.Struct, frozen=True):
+    """How many of a type were published."""
+
+    type: str
+    count: Count
+
+
+class Services(msgspec.Struct, frozen=True):
+    """The architecture at work; counts only grow, so rates are differences of two answers.
+
+    `bus` is what runs: `RabbitMQ`, or the `memory` of one process.
+    """
+
+    at: Moment
+    bus: str
+    services: list[ServiceView]
+    queues: list[QueueState]
+    events: list[EventCount]
+
+
+class LetterList(msgspec.Struct, frozen=True):
+    """The oldest dead letters; `more` says that there are more."""
+
+    letters: list[DeadLetter]
+    more: bool
+
+
+class Fate(msgspec.Struct, frozen=True):
+    """Whether a dead letter goes to its queue once more, or away."""
+
+    action: Literal["replay", "discard"]
+
+
+AccountEventType = Literal[
+    "",
+    "user.registered",
+    "user.logged-in",
+    "user.log-in-failed",
+    "user.logged-out",
+    "user.password-changed",
+    "user.token-made",
+    "user.token-revoked",
+    "user.account-changed",
+    "user.account-deleted",
+]
+
+
+class WhichEvents(Incoming, frozen=True):
+    """What became of one account, of one type, before a mark; "" is any."""
+
+    user: AskedName = ""
+    event: AccountEventType = ""
+    before: Annotated[str, Meta(max_length=64)] = ""
+
+
+class AccountLog(msgspec.Struct, frozen=True):
+    """What became of accounts, the newest first; `more` says that there is more.
+
+    It is kept for so many `days`; 0: for good.
+    """
+
+    entries: list[AccountEntry]
+    more: bool
+    days: Count
+
+
+async def _account_log(caller: Caller, sent: WhichEvents) -> AccountLog:
+    """Tell what became of accounts: who came, was refused and went, whose role changed."""
+    user = sent.user
+    if user:
+        found: Accounts = await caller.bus.request(FindUser(user=user))
+        user = found.accounts[0].name if found.accounts else user
+    asked = GetAccountEvents(user=user, event=sent.event, before=sent.before)
+    log: AccountEntries = await caller.bus.request(asked)
+    return AccountLog(log.entries, log.more, caller.shared.settings.log_days)
+
+
+async def _users(caller: Caller, sent: Which) -> AccountList:
+    """List accounts."""
+    asked = GetAccounts(prefix=sent.prefix, after=sent.after, limit=50)
+    found: Accounts = await caller.bus.request(asked)
+    return AccountList(found.accounts, found.more)
+
+
+async def _change_user(caller: Caller, sent: Changes) -> Nothing:
+    """Ban an account, let it in again, or give it another role."""
+    name = name_in(caller)
+    if identity(name) == identity(caller.session.user):
+        raise NotAllowed(409, "nobody changes their own role, or bans themselves")
+    by = caller.session.user
+    await caller.bus.request(ChangeAccount(user=name, by=by, role=sent.role, banned=sent.banned))
+    return Nothing()
+
+
+async def _rooms(caller: Caller, sent: WhichRooms) -> RoomList:
+    """List rooms."""
+    asked = GetAllRooms(text=sent.text, after=sent.after, limit=50)
+    found: AllRooms = await caller.bus.request(asked)
+    rooms = [msgspec.convert(it, Room, from_attributes=True) for it in found.rooms]
+    return RoomList(rooms, found.more)
+
+
+async def _delete_room(caller: Caller, _: Nothing) -> Nothing:
+    """Delete a room with all that was said in it."""
+    room = room_in(caller)
+    if room == LOBBY:
+        raise NotAllowed(409, "the lobby stays")
+    await caller.bus.publish(DeleteRoom(room, caller.session.user, manager=True))
+    return Nothing()
+
+
+async def _moderate(caller: Caller, sent: Moderation) -> Nothing:
+    """Mute, kick or ban a member of a room."""
+    room, who = room_in(caller), caller.session.user
+    member = await account(name_in(caller), caller.bus)
+    await caller.bus.publish(ModerateMember(room, who, member, sent.action, manager=True))
+    return Nothing()
+
+
+async def _services(caller: Caller, _: Nothing) -> Services:
+    """Say what the services and their queues do."""
+    watch, ours = caller.shared.watch, registry.names(caller.shared.settings)
+    alive = watch.services()
+    silent = {*ours, *watch.names()} - {each["name"] for each in alive}
+    away = [{"name": name, "store": watch.store(name), "instances": []} for name in sorted(silent)]
+    found: dict[str, Any] = {
+        "at": time.time(),
+        "bus": "memory" if caller.shared.settings.is_bus_local else "RabbitMQ",
+        "services": [*alive, *away],
+        "queues": await caller.bus.depths(_queues(watch, caller.shared.settings)),
+        "events": watch.events(),
+    }
+    return msgspec.convert(found, Services, from_attributes=True)
+
+
+def _queues(watch: Watch, settings: Settings) -> list[Queue]:
+    """Those of the chat's services, of others that were heard of, and the dead letters."""
+    others = sorted(watch.names().difference(registry.names(settings)))
+    return [*registry.queues(settings), *map(Queue, others), DEAD_LETTERS]
+
+
+async def _letters(caller: Caller, _: Nothing) -> LetterList:
+    """List dead letters."""
+    async with caller.bus.dead_letters() as letters:
+        return LetterList(letters.all[:MOST_LETTERS], len(letters.all) > MOST_LETTERS)
+
+
+async def _decide_letter(caller: Caller, sent: Fate) -> Nothing:
+    """Replay a dead letter, or discard it."""
+    async with caller.bus.dead_letters() as letters:
+        if not await letters.take(caller.path["id"], replay=sent.action == "replay"):
+            raise NotAllowed(404, "there is no such dead letter any more")
+    return Nothing()
+
+
+CALLS = [
+    Call("GET", "/api/manage/users", _users, Which, AccountList, "manager", cost=2),
+    Call("POST", "/api/manage/users/{name}", _change_user, Changes, Nothing, "manager", (404, 409)),
+    Call("GET", "/api/manage/log", _account_log, WhichEvents, AccountLog, "manager", cost=2),
+    Call("GET", "/api/manage/rooms", _rooms, WhichRooms, RoomList, "manager", cost=4),
+    Call(
+        "POST", "/api/manage/rooms/{room}/delete", _delete_room, needs="manager", refuses=(404, 409)
+    ),
+    Call(
+        "POST",
+        "/api/manage/rooms/{room}/members/{name}",
+        _moderate,
+        Moderation,
+        Nothing,
+        "manager",
+        (404, 409),
+    ),
+    Call("GET", "/api/manage/services", _services, Nothing, Services, "manager"),
+    Call("GET", "/api/manage/dead-letters", _letters, Nothing, LetterList, "manager", cost=4),
+    Call(
+        "POST", "/api/manage/dead-letters/{id}", _decide_letter, Fate, Nothing, "manager", (404,), 4
+    ),
+]

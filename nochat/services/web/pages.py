@@ -1,0 +1,77 @@
+"""The pages and their files, at addresses that change with what is in them: browsers keep those."""
+
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+STATIC = Path(__file__).with_name("static")
+FOR_GOOD = "public, max-age=31536000, immutable"
+
+# What is compressed holds no secret, so that its length tells none.
+COMPRESSED = [Middleware(GZipMiddleware)]
+
+
+class Pages:
+    """The pages `index.html` and `manage.html`, and what they load.
+
+    A page names its files below `static/v-<version>/`, and modules name each other from there: what
+    a browser has of a version is right for good. Below `static/` are the same files, to be asked
+    for each time.
+
+    Attributes:
+        routes: what to serve.
+        paths: of the two pages.
+    """
+
+    paths = ("/", "/manage")
+
+    def __init__(self) -> None:
+        self._version = _version()
+        static = StaticFiles(directory=STATIC)
+        self.routes: list[BaseRoute] = [
+            Route("/", self._index, middleware=COMPRESSED),
+            Route("/manage", self._manage, middleware=COMPRESSED),
+            Mount("/static/v-{version}", static, middleware=COMPRESSED),
+            Mount("/static", static, middleware=COMPRESSED),
+        ]
+
+    def caching(self, path: str) -> str:
+        """The Cache-Control of a path.
+
+        Another version's files may come from here, as another server gave the page: they are ours.
+        """
+        if path.startswith(f"/static/v-{self._version}/"):
+            return FOR_GOOD
+        return "no-cache" if path.startswith("/static/") else "no-store"
+
+    async def _index(self, _: Request) -> Response:
+        return self._page("index.html")
+
+    async def _manage(self, _: Request) -> Response:
+        return self._page("manage.html")
+
+    def _page(self, name: str) -> Response:
+        self._version = _version()  # somebody may be editing
+        page = (STATIC / name).read_text(encoding="utf-8")
+        return HTMLResponse(page.replace('"static/', f'"static/v-{self._version}/'))
+
+
+def _version() -> str:
+    """The same wherever all files are the same."""
+    found = ((path, path.stat()) for path in sorted(STATIC.rglob("*.*")))
+    return _digest(*((path, stat.st_mtime_ns, stat.st_size) for path, stat in found))
+
+
+@lru_cache(maxsize=1)
+def _digest(*files: tuple[Path, int, int]) -> str:
+    digest = blake2b(digest_size=6)
+    for path, _, size in files:
+        digest.update(f"{path.relative_to(STATIC)} {size} ".encode() + path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,287 @@
+"""REST: each call as data, so that the page's routes and the OpenAPI document are one thing."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
+
+from nochat.bus import Bus
+from nochat.domain.text import identity
+from nochat.errors import Busy, RequestFailed, Unavailable
+from nochat.protocol.fields import MOST_TOKEN, RoomId, UserName
+from nochat.protocol.requests import Session, WhoIs, WhoseToken
+from nochat.runtime.instances import Watch
+from nochat.runtime.origin import cookie_names
+from nochat.runtime.rate_limits import Limit, address, retry_after
+from nochat.services.web.browsers import described
+from nochat.settings import Settings
+
+log = logging.getLogger(__name__)
+
+MOST_BYTES = 8192  # of a request's body
+BURST = 5.0  # seconds worth of calls that a user may make at once
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """No fields."""
+
+
+class Error(msgspec.Struct, frozen=True):
+    """Why a call was refused."""
+
+    error: str
+
+
+@dataclass
+class Shared:
+    """What all calls use."""
+
+    bus: Bus
+    settings: Settings
+    watch: Watch = field(default_factory=Watch)
+    limit: Limit = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.limit = Limit(self.settings.user_rate, BURST)
+
+
+@dataclass
+class Caller:
+    """Who calls, and what for.
+
+    Attributes:
+        session: whose it is; no user: nobody's.
+        token: of the session.
+        path: what stands in the path, by name.
+        browser: what to call the browser.
+        cookie: a new session's token to be set; "" ends the session; None leaves it.
+    """
+
+    shared: Shared
+    session: Session
+    token: str
+    path: dict[str, str]
+    address: str
+    browser: str = ""
+    cookie: str | None = None
+
+    @property
+    def bus(self) -> Bus:
+        """The way to the services."""
+        return self.shared.bus
+
+
+Act = Callable[[Caller, Any], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call.
+
+    Attributes:
+        method: `GET`: `takes` is the query; `POST`: it is the JSON body.
+        path: may hold names in braces.
+        act: does it, and returns what to answer, or a `Response`; the first line of its docstring
+            is the summary.
+        takes: the shape of what it is sent.
+        gives: the shape of what it answers.
+        needs: who may call: anybody, a user, a manager; or a user's program, which comes with a
+            token and may call nothing else.
+        refuses: further statuses that it may answer.
+        cost: how many of a user's calls it counts as.
+        most: bytes of its body.
+    """
+
+    method: Literal["GET", "POST"]
+    path: str
+    act: Act
+    takes: type[Any] = Nothing
+    gives: type[Any] = Nothing
+    needs: Literal["anybody", "user", "manager", "token"] = "user"
+    refuses: tuple[int, ...] = ()
+    cost: float = 1.0
+    most: int = MOST_BYTES
+
+
+class NotAllowed(Exception):
+    """A call that may not be made; with the status to answer."""
+
+    def __init__(self, status: int, reason: str, wait: float = 0) -> None:
+        super().__init__(reason)
+        self.status, self.wait = status, wait
+
+
+class Limits:
+    """How often calls may be made that try passwords."""
+
+    def __init__(self, rate: float) -> None:
+        self._by_address = Limit(rate, 60)
+        self._by_account = Limit(rate / 10, 100)
+
+    def check(self, caller: Caller, account: str) -> None:
+        """Count one attempt.
+
+        Raises:
+            NotAllowed: there were too many from this address, or for this account.
+        """
+        wait = self._by_address.wait(caller.address)
+        wait = wait or self._by_account.wait(identity(account))
+        if wait:
+            raise NotAllowed(429, "too many attempts; wait a moment", wait)
+
+
+def routes(calls: Sequence[Call], shared: Shared) -> list[Route]:
+    """The calls as Starlette's routes."""
+    return [Route(it.path, _endpoint(it, shared), methods=[it.method]) for it in calls]
+
+
+def _endpoint(call: Call, shared: Shared) -> Callable[[HttpRequest], Awaitable[Response]]:
+    async def endpoint(request: HttpRequest) -> Response:
+        try:
+            # First the body: a client takes its time over it, and may be nobody at its end.
+            body = await _body(call, request)
+            caller = await _caller(call, request, shared)
+            answer = await call.act(caller, _sent(call, request, body))
+            response = answer if isinstance(answer, Response) else reply(answer)
+            _set_cookie(response, caller, request)
+            return response
+        except Exception as error:
+            return refusal(error)
+
+    return endpoint
+
+
+async def _caller(call: Call, request: HttpRequest, shared: Shared) -> Caller:
+    path = {name: str(value) for name, value in request.path_params.items()}
+    if call.needs == "token":
+        session = await _session_of_token(request, shared)
+        return Caller(shared, session, "", path, address(request.scope))
+    token = request.cookies.get(cookie_names(request.scope)[0], "")[:MOST_TOKEN]
+    session = Session()
+    if token:
+        session = await shared.bus.request(WhoIs(token=token))
+    if call.needs != "anybody" and not session.user:
+        raise NotAllowed(401, "log in first")
+    if call.needs == "manager" and session.role != "manager":
+        raise NotAllowed(403, "only managers may do this")
+    if session.user and (wait := shared.limit.wait(session.user, call.cost)):
+        raise NotAllowed(429, "too many requests; wait a moment", wait)
+    browser = described(request.headers.get("user-agent", ""))
+    return Caller(shared, session, token, path, address(request.scope), browser)
+
+
+async def _session_of_token(request: HttpRequest, shared: Shared) -> Session:
+    """Whose token it is; what it may cost is counted as over sockets, by the call itself."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    session = Session()
+    if scheme.lower() == "bearer" and 0 < len(token.strip()) <= MOST_TOKEN:
+        session = await shared.bus.request(WhoseToken(token=token.strip()))
+    if not session.user:
+        raise NotAllowed(401, "send a token of yours, as Authorization: Bearer TOKEN")
+    return session
+
+
+async def _body(call: Call, request: HttpRequest) -> bytes:
+    body = b""
+    if call.method == "POST":
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > call.most:
+                raise NotAllowed(413, f"the request is over {call.most} bytes")
+    return body
+
+
+def _sent(call: Call, request: HttpRequest, body: bytes) -> Any:
+    if call.method == "GET":
+        return msgspec.convert(dict(request.query_params), call.takes, strict=False)
+    if request.headers.get("content-type", "").split(";")[0] != "application/json":
+        raise NotAllowed(415, "send JSON, as application/json")
+    try:
+        return msgspec.json.decode(body, type=call.takes)
+    except RecursionError:  # neither is msgspec's own
+        raise NotAllowed(400, "this is not JSON: it is nested too deeply") from None
+    except UnicodeDecodeError:
+        raise NotAllowed(400, "this is not JSON: it is not UTF-8") from None
+
+
+def _set_cookie(response: Response, caller: Caller, request: HttpRequest) -> None:
+    if caller.cookie is None:
+        return
+    response.set_cookie(
+        cookie_names(request.scope)[0],
+        caller.cookie,
+        max_age=int(caller.shared.settings.session_hours * 3600) if caller.cookie else 0,
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+
+
+def name_in(caller: Caller) -> str:
+    """The user's name in the path.
+
+    Raises:
+        NotAllowed: nobody has such a name.
+    """
+    return _in_path(caller, "name", UserName, "there is no such user")
+
+
+def room_in(caller: Caller) -> str:
+    """The room's id in the path.
+
+    Raises:
+        NotAllowed: no room has such an id.
+    """
+    return _in_path(caller, "room", RoomId, "there is no such room")
+
+
+def _in_path(caller: Caller, name: str, kind: Any, reason: str) -> str:
+    try:
+        return str(msgspec.convert(caller.path[name], kind))
+    except msgspec.ValidationError:
+        raise NotAllowed(404, reason) from None
+
+
+def reply(content: Any, status: int = 200, **headers: str) -> Response:
+    """A JSON answer."""
+    encoded = msgspec.json.encode(content)
+    return Response(encoded, status, headers, media_type="application/json")
+
+
+def refusal(error: Exception) -> Response:
+    """The answer to a call that failed."""
+    match error:
+        case NotAllowed() if error.wait:
+            headers = {"Retry-After": retry_after(error.wait)}
+            return reply(Error(str(error)), error.status, **headers)
+        case NotAllowed(status=401):
+            return reply(Error(str(error)), 401, **{"WWW-Authenticate": "Bearer"})
+        case NotAllowed():
+            return reply(Error(str(error)), error.status)
+        case ClientDisconnect():  # gone, or its body was cut off where it became too long
+            return reply(Error("the request is incomplete"), 400)
+        case msgspec.ValidationError():
+            return reply(Error(str(error)), 422)
+        case msgspec.DecodeError():
+            return reply(Error(f"this is not JSON: {error}"), 400)
+        case RequestFailed():
+            return reply(Error(str(error)), 409)
+        case Busy():
+            return reply(Error(str(error)), 503, **{"Retry-After": retry_after(error.wait)})
+        case Unavailable():
+            # What does not answer, and where it is, is for the log alone.
+            log.warning("a request was refused for now: %s", error)
+            reason = "a part of the chat does not answer now; try again in a moment"
+            return reply(Error(reason), 503, **{"Retry-After": "1"})
+        case HTTPException():
+            return reply(Error(error.detail), error.status_code, **dict(error.headers or {}))
+        case _:
+            log.error("a request failed", exc_info=error)
+            return reply(Error("the chat failed at this; its log says why"), 500)

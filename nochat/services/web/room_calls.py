@@ -1,0 +1,179 @@
+"""The calls of users' own programs, which come with a token: their rooms, to read and to write in.
+
+They do as the same actions do over sockets (`nochat.protocol.actions`), and cost as much. A message
+is answered when it is kept, or refused: the controller decides, and `activity` has it then.
+"""
+
+import asyncio
+import time
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from nochat.errors import BusError, RequestFailed, Unavailable
+from nochat.protocol import incoming, payloads
+from nochat.protocol.actions import ACTIONS, Who
+from nochat.protocol.commands import SendMessage
+from nochat.protocol.envelope import caused_by
+from nochat.protocol.events import CommandRejected, LogEntry
+from nochat.protocol.fields import Count, Kind, Position, RoomId
+from nochat.protocol.incoming import Incoming
+from nochat.protocol.requests import FindMessages, FoundMessages, GetRooms, MessageKey, Rooms
+from nochat.runtime.action_limits import Prices
+from nochat.services.web.rest import Call, Caller, NotAllowed, Nothing, room_in
+from nochat.settings import Settings
+
+DECIDED = 10.0  # seconds that a message may take until it is kept
+MOST_BYTES = 65_536  # of a request: a text of the longest, with each character escaped
+FIRST_LOOK, LAST_PAUSE = 0.01, 0.5  # seconds until it is asked whether it is; doubled each time
+
+
+class JoinedRoom(msgspec.Struct, frozen=True):
+    """A room that one is in: its last position, and what one has not read."""
+
+    room: RoomId
+    title: str
+    kind: Kind
+    position: Position
+    read: Position
+    unread: Count
+    mentions: Count
+
+
+class JoinedRooms(msgspec.Struct, frozen=True):
+    """The rooms that one is in."""
+
+    rooms: list[JoinedRoom]
+
+
+class Page(Incoming, frozen=True):
+    """A part of a room's log: what follows `after`, or the newest before `before`."""
+
+    after: Position | None = None
+    before: Position | None = None
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+
+
+class Entries(msgspec.Struct, frozen=True):
+    """A part of a room's log, in order of position; `more` says that there is more of it."""
+
+    room: RoomId
+    entries: list[LogEntry]
+    more: bool
+
+
+class NewMessage(Incoming, frozen=True):
+    """A message; `client_id` is the program's own, and the same when it is sent again.
+
+    `reply_to` is the position of the message that it answers; 0: none.
+    """
+
+    client_id: incoming.ClientId
+    text: incoming.Message
+    reply_to: Position = 0
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A message that is kept: whoever reads the room finds it."""
+
+    client_id: str
+
+
+class RoomCalls:
+    """The calls, and the messages that wait for what becomes of them.
+
+    Args:
+        settings: of the chat.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._prices = Prices(settings)
+        self._waiting: dict[str, asyncio.Future[str]] = {}
+        path = "/api/rooms/{room}/messages"
+        self.calls = [
+            Call("GET", "/api/rooms", self._rooms, Nothing, JoinedRooms, "token"),
+            Call("GET", path, self._read, Page, Entries, "token", (403, 404)),
+            Call("POST", path, self._send, NewMessage, Kept, "token", (404,), most=MOST_BYTES),
+        ]
+
+    def rejected(self, event: CommandRejected) -> None:
+        """Take notice that a command was refused."""
+        if (waiting := self._waiting.get(event.command_id)) and not waiting.done():
+            waiting.set_result(event.reason)
+
+    async def _rooms(self, caller: Caller, _: Nothing) -> JoinedRooms:
+        """List the rooms that one is in."""
+        self._charge(caller, "rooms")
+        user = caller.session.user
+        found: Rooms = await caller.bus.request(GetRooms(user=user))
+        mine = [each for each in found.rooms if user in each.members]
+        return JoinedRooms(
+            [msgspec.convert(each, JoinedRoom, from_attributes=True) for each in mine]
+        )
+
+    async def _read(self, caller: Caller, sent: Page) -> dict[str, Any]:
+        """Read a room's log: what was said in it, and who came and went."""
+        self._charge(caller, "history")
+        asked = payloads.Page(room_in(caller), sent.after, sent.before, sent.limit)
+        who = Who(caller.session.user)
+        try:
+            return await ACTIONS["history"].act(who, asked, caller.bus, caller.bus.publish)
+        except RequestFailed as error:
+            raise NotAllowed(403, str(error)) from None
+
+    async def _send(self, caller: Caller, sent: NewMessage) -> Kept:
+        """Say something in a room; answered when it is kept."""
+        self._charge(caller, "message", sent.text)
+        with caused_by(sent.client_id):
+            content = room_in(caller), caller.session.user, sent.client_id, sent.text, sent.reply_to
+            await self._say(caller, SendMessage(*content))
+        return Kept(sent.client_id)
+
+    async def _say(self, caller: Caller, message: SendMessage) -> None:
+        refused = asyncio.get_running_loop().create_future()
+        self._waiting[message.id] = refused
+        try:
+            await _publish(caller, message)
+            await self._until_kept(caller, message, refused)
+        finally:
+            del self._waiting[message.id]
+
+    async def _until_kept(
+        self, caller: Caller, message: SendMessage, refused: asyncio.Future[str]
+    ) -> None:
+        """Wait until a message is in the log.
+
+        Raises:
+            NotAllowed: it was refused.
+            Unavailable: it is not known yet what becomes of it.
+        """
+        asked = MessageKey(message.room, message.sender, message.client_id)
+        give_up, pause = time.monotonic() + DECIDED, FIRST_LOOK
+        while time.monotonic() < give_up:
+            done, _ = await asyncio.wait([refused], timeout=pause)
+            if done:
+                raise NotAllowed(403, refused.result())
+            found: FoundMessages = await caller.bus.request(FindMessages(wanted=[asked]))
+            if found.found:
+                return
+            pause = min(2 * pause, LAST_PAUSE)
+        raise Unavailable("a message waits for the controller, or for the activity store")
+
+    def _charge(self, caller: Caller, action: str, text: str = "") -> None:
+        """Count a call as the action that it is.
+
+        Raises:
+            NotAllowed: the user, or their address, has done too much.
+        """
+        payer = caller.session.user, caller.address
+        if refusal := self._prices.refusal(ACTIONS[action], *payer, {"text": text}):
+            raise NotAllowed(429, refusal.reason, refusal.wait)
+
+
+async def _publish(caller: Caller, message: SendMessage) -> None:
+    try:
+        async with asyncio.timeout(DECIDED):
+            await caller.bus.publish(message)
+    except (BusError, TimeoutError) as error:
+        raise Unavailable(f"a message can't be published now: {error}") from None
