@@ -85,7 +85,7 @@ test-libvirt: $(READY)  ## boot and provision a virtual machine, emulated: minut
 
 test-mongodb: $(READY)  ## what stores in MongoDB, on the one that NOCHAT_TEST_MONGODB_URL names
 	@: $${NOCHAT_TEST_MONGODB_URL:?is not set; it names a MongoDB, as in CONTRIBUTING.md}
-	@$(PYTHON) -m pytest -m "" tests/stores/test_activity.py tests/stores/test_second.py tests/test_restore.py
+	@$(PYTHON) -m pytest -m "" tests/stores/test_activity.py tests/stores/test_second.py tests/cli/test_restore.py
 
 lint: $(READY)  ## style, types, spelling, secrets, stripped notebooks
 	@tools/lint

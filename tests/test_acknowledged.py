@@ -16,8 +16,8 @@ from nochat.lab.people import Person
 from nochat.local.processes import free_port
 from nochat.protocol.envelope import new_id
 from nochat.protocol.fields import LOBBY
+from tests.cli.test_cli import CLEAN, running
 from tests.proxies import proxy
-from tests.test_cli import CLEAN, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 

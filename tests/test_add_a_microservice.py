@@ -9,7 +9,7 @@ import pytest
 
 from nochat.bus import Batch, Binding, Queue, connect
 from nochat.bus.routing import EVENTS, shard_queue
-from nochat.cli import _find
+from nochat.cli import find_service
 from nochat.lab import checks
 from nochat.protocol.commands import JoinRoom, SendMessage
 from nochat.protocol.envelope import new_id
@@ -30,7 +30,7 @@ SECONDS = 20
 def echo(tmp_path):
     file = tmp_path / "echo.py"
     file.write_text(BLOCKS[0])
-    return _find(str(file))
+    return find_service(str(file))
 
 
 @pytest.fixture(params=["memory", pytest.param("amqp", marks=pytest.mark.timeout(180))])

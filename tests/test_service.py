@@ -8,7 +8,7 @@ from itertools import chain
 import pytest
 
 from nochat.bus import connect
-from nochat.bus.memory import _brokers
+from nochat.bus.memory import brokers
 from nochat.errors import BusError, Busy, Fatal, NochatError, RequestFailed, Unavailable
 from nochat.lab import checks
 from nochat.protocol.commands import SendMessage
@@ -51,7 +51,7 @@ async def running(service, settings):
 
 
 def dead_letters(settings):
-    dead = _brokers[settings.bus_url].queues["dead-letters"].messages
+    dead = brokers[settings.bus_url].queues["dead-letters"].messages
     return [(each.body, each.headers["x-nochat-reason"]) for each in dead]
 
 

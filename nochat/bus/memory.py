@@ -15,7 +15,8 @@ from nochat.bus.routing import Queue
 from nochat.errors import BusError, ConnectionLost
 from nochat.protocol.envelope import new_id
 
-_brokers: WeakValueDictionary[str, Broker] = WeakValueDictionary()
+# Those of this process, by URL.
+brokers: WeakValueDictionary[str, Broker] = WeakValueDictionary()
 
 
 class MemoryTransport:
@@ -26,7 +27,7 @@ class MemoryTransport:
     """
 
     def __init__(self, url: str) -> None:
-        self._broker = _brokers.setdefault(url, Broker(_folder(url)))
+        self._broker = brokers.setdefault(url, Broker(_folder(url)))
         self._name = new_id()
         self._channels: dict[Consumer, Channel] = {}
         self._outbox: Outbox | None = None

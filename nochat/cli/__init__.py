@@ -110,7 +110,7 @@ def _run(services: list[Service]) -> None:
 
 def _run_named(names: list[str]) -> None:
     if "bot" not in names:
-        _run([_find(name) for name in names])
+        _run([find_service(name) for name in names])
     elif len(names) > 1:
         raise NochatError("the bot is a program of its own: start it with `nochat run bot` alone")
     else:
@@ -154,7 +154,7 @@ def _positive(kind: type[T]) -> Callable[[str], T]:
     return number
 
 
-def _find(name: str) -> Service:
+def find_service(name: str) -> Service:
     """A service of the chat by its name, or of the user by its file."""
     if not name.endswith(".py"):
         return registry.services([name])[0]

@@ -1,7 +1,7 @@
 """What people may write, and when two texts are one: the chat's policy on Unicode.
 
 The page of security tells it (docs/security.md, "Text and names"), and `static/text.js` is its
-other half: `tests/text_cases.json` has the cases that both must get right.
+other half: `tests/domain/text_cases.json` has the cases that both must get right.
 """
 
 import re

@@ -13,7 +13,7 @@ from nochat.lab import checks
 from nochat.lab.chat import UNLIMITED
 from nochat.lab.people import Person
 from nochat.protocol.envelope import new_id
-from tests.test_cli import running
+from tests.cli.test_cli import running
 
 SPARE = 10  # files more than the chat has open
 

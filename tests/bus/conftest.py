@@ -8,7 +8,7 @@ import pika
 import pytest
 
 from nochat.bus import Bus, connect
-from nochat.bus.memory import _brokers
+from nochat.bus.memory import brokers
 from nochat.protocol.envelope import new_id
 from nochat.runtime import registry
 from nochat.settings import Settings
@@ -59,7 +59,7 @@ def dead_letters(url: str) -> Callable[[], list[tuple[bytes, dict[str, str]]]]:
     """Takes all (body, headers) out of the dead-letter queue."""
 
     def of_memory():
-        messages = _brokers[url].queues["dead-letters"].messages
+        messages = brokers[url].queues["dead-letters"].messages
         return [(each.body, each.headers) for each in messages]
 
     def of_rabbitmq():

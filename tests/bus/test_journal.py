@@ -149,10 +149,10 @@ async def test_a_full_disk_is_an_error_for_who_publishes_and_goes_on_afterwards(
 
 
 async def test_a_folder_has_one_owner(tmp_path, monkeypatch):
-    monkeypatch.setattr("nochat.bus.memory._brokers", {})  # as another process has
+    monkeypatch.setattr("nochat.bus.memory.brokers", {})  # as another process has
     url = f"journal://{tmp_path}/bus"
     async with connect(url):
-        monkeypatch.setattr("nochat.bus.memory._brokers", {})
+        monkeypatch.setattr("nochat.bus.memory.brokers", {})
         monkeypatch.setattr("nochat.local.owner.PATIENCE", 0.1)
         with pytest.raises(NochatError, match=rf"is in use by process {os.getpid()} \(.*\); stop"):
             async with connect(url):

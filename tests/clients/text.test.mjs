@@ -1,4 +1,4 @@
-/** The policy on Unicode as the page has it; test_text.py reads the same table of cases. */
+/** The policy on Unicode as the page has it; domain/test_text.py reads the same table of cases. */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import {
   foundPieces, identity, isVisible, nameBegun, oneSpelling, pieces, searchable,
 } from "../../nochat/services/web/static/text.js";
 
-const cases = JSON.parse(readFileSync(new URL("../text_cases.json", import.meta.url)));
+const cases = JSON.parse(readFileSync(new URL("../domain/text_cases.json", import.meta.url)));
 const whole = (found) => found.map(({ text }) => text).join("");
 
 test("what can be seen and what can not", () => {

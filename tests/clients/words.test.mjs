@@ -42,8 +42,8 @@ test("what is refused of a text is said in Spanish", () => {
 });
 
 test("why nobody comes in is said in Spanish", () => {
-  const given = ["passwords", "services/users"].flatMap((module) =>
-    [...read(`nochat/${module}.py`).matchAll(/^(?:WEAK|MANY) = "([^"]+)"/gm)].map(([, reason]) => reason));
+  const given = ["web/passwords", "users/__init__"].flatMap((module) =>
+    [...read(`nochat/services/${module}.py`).matchAll(/^(?:WEAK|MANY) = "([^"]+)"/gm)].map(([, reason]) => reason));
   assert.equal(given.length, 2);
   for (const reason of given) assert.ok(es.reasons.some(([pattern]) => pattern.test(reason)), reason);
 });

@@ -8,8 +8,8 @@ from nochat.lab.people import Person
 from nochat.protocol.actions import ACTIONS
 from nochat.protocol.envelope import new_id
 from nochat.protocol.fields import LOBBY
+from tests.domain.test_text import SENT
 from tests.services.test_rooms import a_room, last, rejected, says, told
-from tests.test_text import SENT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -2,7 +2,7 @@
  * Texts that people write: who is named, what was searched for, a room's id from its title.
  *
  * The other half of the chat's policy on Unicode (docs/security.md, "Text and names"), which
- * nochat/domain/text.py, search_terms.py and nochat/services/notifications/mentions.py have: tests/text_cases.json holds what both must say.
+ * nochat/domain/text.py, search_terms.py and nochat/services/notifications/mentions.py have: tests/domain/text_cases.json holds what both must say.
  */
 
 // Marks are parts of letters; those that only choose a shape are nothing.

@@ -15,7 +15,7 @@ from nochat.services.notifications import notify
 from nochat.services.notifications.markdown import without_code
 from tests.clients.test_node_client import BIN, CHECKOUT
 
-CASES = json.loads((Path(__file__).parent / "clients" / "markdown_cases.json").read_text())
+CASES = json.loads((Path(__file__).parents[1] / "clients" / "markdown_cases.json").read_text())
 MEMBERS = ["ana", "bob", "eve", "zoe"]
 LETTERS = [
     "`",

@@ -173,7 +173,7 @@ async def test_it_is_not_on_the_public_port(tmp_path, address):
 
 
 async def test_the_page_on_operation_names_what_there_is(service, address):
-    page = (Path(__file__).parents[1] / "docs" / "operation.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "operation.md").read_text()
     async with operated(service, address, f"memory://{new_id()}") as (client, bus):
         await bus.publish(message(1), message(2, "poison"))
 
