@@ -17,7 +17,8 @@ from pathlib import Path
 from nochat.doctor import Missing
 from nochat.keeper import NotReady, free_port
 from nochat.lab import containers, servers
-from nochat.lab._commands import ContainersError, compose, environment, run
+from nochat.lab.containers.commands import compose, environment, run
+from nochat.lab.errors import ContainersError
 
 ROOT = Path(__file__).parents[1]
 BASE = "nochat/python"

@@ -29,7 +29,7 @@ from nochat.events import (
 from nochat.lab import chat as lab
 from nochat.lab import checks, servers
 from nochat.lab.people import Person
-from nochat.lab.servers._azurite import make_container
+from nochat.lab.servers.azurite_server import make_container
 from nochat.registry import services
 from nochat.restore import restore
 from nochat.settings import Settings

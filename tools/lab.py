@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from nochat.keeper import when_gone
 from nochat.lab import hints, surroundings
-from nochat.lab.servers._server import own_folder
+from nochat.lab.folders import own_folder
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp

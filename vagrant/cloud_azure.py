@@ -14,10 +14,11 @@ try:
     from azure.core.exceptions import AzureError, ResourceNotFoundError
     from subscription import GONE, PATIENCE, PAUSE, Subscription, patiently, tag, unless
 
-    from nochat.lab import _azure_parts as parts
-    from nochat.lab._azure_clients import Clients
-    from nochat.lab._azure_errors import explain
-    from nochat.lab._azure_settings import Settings, SettingsError
+    from nochat.lab.azure import parts
+    from nochat.lab.azure.clients import Clients
+    from nochat.lab.azure.explanations import explain
+    from nochat.lab.azure.settings import Settings
+    from nochat.lab.errors import SettingsError
 except ModuleNotFoundError as error:
     problem = f"{error.name} is missing. Install it: make lab"
     refuse_all(problem)

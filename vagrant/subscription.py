@@ -7,10 +7,10 @@ from typing import Any
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from conversation import Order, Refused, progress
 
-from nochat.lab import _azure_parts as parts
-from nochat.lab._azure_clients import Clients
-from nochat.lab._azure_errors import code
-from nochat.lab._azure_settings import Settings
+from nochat.lab.azure import parts
+from nochat.lab.azure.clients import Clients
+from nochat.lab.azure.explanations import code
+from nochat.lab.azure.settings import Settings
 
 # What Azure says where another request, maybe of the other machine's process, is not done yet.
 BUSY = {

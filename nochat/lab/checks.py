@@ -7,11 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from nochat.lab.errors import CheckFailed
 from nochat.lab.waiting import patience
-
-
-class CheckFailed(AssertionError):
-    """A step is not done yet; the message says what was seen and what to try."""
 
 
 @dataclass(frozen=True)

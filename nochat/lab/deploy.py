@@ -24,13 +24,14 @@ from typing import Any
 import yaml
 
 from nochat import doctor, proxies
-from nochat.lab import containers, provision
-from nochat.lab._board import Board
-from nochat.lab._commands import compose, environment, run
-from nochat.lab.machines import Farm, find_root
-from nochat.lab.provision import Run
+from nochat.lab import containers
+from nochat.lab.board import Board
+from nochat.lab.containers.commands import compose, environment, run
+from nochat.lab.folders import find_root
+from nochat.lab.machines import Farm, provision
+from nochat.lab.machines.provision import Run
 from nochat.lab.servers import Registry
-from nochat.lab.servers._registry import HUB
+from nochat.lab.servers.image_registry import HUB
 
 CHAT, DATABASE = "containers-host", "database-host"
 FILES = ["compose.yaml", "compose.tls.yaml"]

@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from IPython.display import HTML, Image, display
 
 from nochat import doctor
+from nochat.lab.errors import GaveUp
 from nochat.lab.passwords import password_of
-from nochat.lab.waiting import GaveUp, patience
+from nochat.lab.waiting import patience
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page

@@ -24,6 +24,11 @@ def password_of(name: str) -> str:
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
+def new_password() -> str:
+    """Return a password of letters, digits, `-` and `_`: safe in URLs, SQL and Erlang terms."""
+    return secrets.token_urlsafe(24)
+
+
 @cache
 def _key() -> bytes:
     """The key in the user's folder; one for this process alone where there is no such folder."""

@@ -13,8 +13,8 @@ import socketio
 
 from nochat.client_ids import new_client_id
 from nochat.events import LOBBY
+from nochat.lab.errors import NotConnected
 from nochat.lab.passwords import password_of
-from nochat.lab.visitors import NotConnected
 from nochat.lab.waiting import patience
 
 PATIENCE = 15.0  # seconds

@@ -13,8 +13,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from IPython.core.getipython import get_ipython
-
 from nochat.keeper import Kept, NotReady, free_port, is_free, keep, listens
 from nochat.lab.waiting import until_ready
 
@@ -75,6 +73,14 @@ class Process:
         until_ready(lambda: listens(self._port), READY, self.name, self._kept)
 
 
+def on() -> None:
+    """Have `%%file` in a notebook's cells write files of the program."""
+    from IPython.core.getipython import get_ipython
+
+    if shell := get_ipython():
+        shell.register_magic_function(file, "cell")  # type: ignore[arg-type]
+
+
 def start(command: str, *, name: str = "server", port: int = 0) -> Process:
     """Start the program that the cells above wrote; first stop the one of the same name.
 
@@ -115,7 +121,7 @@ def stop() -> None:
 
 
 def running() -> list[str]:
-    """The names of the processes that run."""
+    """Return the names of the processes that run."""
     return [name for name, process in _running.items() if process.alive]
 
 
@@ -143,7 +149,7 @@ def _write(folder: Path) -> None:
 
 
 def file(line: str, cell: str) -> None:
-    """The cell magic `%%file NAME`: the rest of the cell becomes a file of the program."""
+    """Make the rest of a cell a file of the program: the cell magic `%%file NAME`."""
     name = line.strip()
     if not re.fullmatch(r"\w+\.\w+", name):
         raise ValueError(f"%%file needs a plain file name, as in `%%file server.py`; not {name!r}")
@@ -151,7 +157,3 @@ def file(line: str, cell: str) -> None:
         compile(cell, name, "exec")  # A slip of the pen shows here, not when the program starts.
     files[name] = cell
     print(f"{name}: {len(cell.splitlines())} lines")
-
-
-if shell := get_ipython():
-    shell.register_magic_function(file, "cell")  # type: ignore[arg-type]

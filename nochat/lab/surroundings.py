@@ -31,7 +31,7 @@ from nochat import proxies  # noqa: E402
 ROOT = HERE.parents[1]
 # Of Ansible: the project's, and its defaults for what has no settings of its own.
 ANSIBLE, PLAIN_ANSIBLE = ROOT / "playbooks" / "ansible.cfg", HERE / "ansible.cfg"
-# Where the Vagrantfile and nochat.lab.cloud put machines; set apart for benchmarks, so nobody's.
+# Where the Vagrantfile and nochat.lab.openstack put machines: set apart for benchmarks, nobody's.
 MACHINES = "198.18.0.0/15"
 ELSEWHERE = "203.0.113.1"  # nobody's: only the way to it is looked up
 

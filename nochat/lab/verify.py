@@ -16,12 +16,11 @@ import httpx
 
 from nochat.events import LOBBY
 from nochat.lab.checks import Condition, Report, check, that, until
+from nochat.lab.errors import NotAnswering, NotConnected
 from nochat.lab.people import Person
-from nochat.lab.servers import NotAnswering
-from nochat.lab.servers._mariadb import look as look_at_mariadb
-from nochat.lab.servers._rabbitmq import look as look_at_rabbitmq
-from nochat.lab.servers._server import without_password
-from nochat.lab.visitors import NotConnected
+from nochat.lab.servers.mariadb_server import look as look_at_mariadb
+from nochat.lab.servers.rabbitmq_server import look as look_at_rabbitmq
+from nochat.lab.servers.server import without_password
 from nochat.lab.waiting import patience as waiting_for
 
 STARTING = 60.0  # seconds that services may take after they were started

@@ -16,18 +16,15 @@ from typing import Any
 import psutil
 
 from nochat.keeper import Kept, NotReady
-from nochat.lab._board import medium
-from nochat.lab._interrupt import interruptible
+from nochat.lab.board import medium
+from nochat.lab.errors import GaveUp
+from nochat.lab.interrupt import interruptible
 
 SILENT = 2.0  # seconds without a word
 LONGEST = 300.0  # seconds that a process which works may take
 AT_WORK = 0.05  # of one processor: more than a server takes that has nothing to do
 LINES = 12  # of a log, in an error
 IN_ORDER = "run the cells above this one again, in order"
-
-
-class GaveUp(TimeoutError):
-    """Something did not come in time; the message says what to do."""
 
 
 class Notice:

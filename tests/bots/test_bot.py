@@ -27,8 +27,8 @@ from nochat.errors import NochatError
 from nochat.events import UserNotified, new_id
 from nochat.lab import chat as lab
 from nochat.lab import checks
+from nochat.lab.errors import NotConnected
 from nochat.lab.people import Person
-from nochat.lab.visitors import NotConnected
 from nochat.settings import Settings
 from tests.waiting import wait_for
 

@@ -11,7 +11,7 @@ from nochat.bus.amqp_link import OF_ATTEMPTS
 from nochat.bus.routing import DEAD_LETTERS
 from nochat.errors import BusError
 from nochat.events import TypingStarted
-from nochat.lab.servers._rabbitmq import DENIES, version_of
+from nochat.lab.servers.rabbitmq_server import DENIES, version_of
 from nochat.requests import Session, WhoIs
 from nochat.settings import Settings
 from tests.bus.conftest import delete_queues

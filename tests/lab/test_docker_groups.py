@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from nochat.lab.servers._docker import GROUPS
+from nochat.lab.servers.docker_engine import GROUPS
 
 
 def prepare(folder):

@@ -12,8 +12,8 @@ from IPython.display import Image
 from nochat import doctor
 from nochat.keeper import free_port
 from nochat.lab import page
+from nochat.lab.errors import GaveUp
 from nochat.lab.people import Person
-from nochat.lab.waiting import GaveUp
 
 URL = "http://127.0.0.1:8000/?a=1&b=2"
 

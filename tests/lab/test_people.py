@@ -4,8 +4,8 @@ import pytest
 
 from nochat.events import new_id
 from nochat.keeper import free_port
+from nochat.lab.errors import NotConnected
 from nochat.lab.people import Person
-from nochat.lab.visitors import NotConnected
 
 
 @pytest.fixture

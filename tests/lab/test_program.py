@@ -9,7 +9,7 @@ import pytest
 
 from nochat.keeper import NotReady, free_port
 from nochat.lab import page, program, visitors
-from nochat.lab.waiting import GaveUp
+from nochat.lab.errors import GaveUp
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from nochat.keeper import free_port
-from nochat.lab import provision
-from nochat.lab._board import Board
-from nochat.lab._following import Following
+from nochat.lab.board import Board
+from nochat.lab.machines import provision
+from nochat.lab.machines.following import Following
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -183,7 +183,7 @@ def test_nothing_goes_on_after_an_interrupt_or_kill_9(folder, number):
     path = playbook(folder, WAITING)
     script = f"""
         from pathlib import Path
-        from nochat.lab import provision
+        from nochat.lab.machines import provision
         provision.ansible({str(path)!r}, Path({str(folder / "hosts")!r}))
     """
     process = subprocess.Popen(

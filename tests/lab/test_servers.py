@@ -24,7 +24,7 @@ from sqlalchemy import text
 from nochat import doctor, grants
 from nochat.keeper import free_port, listens
 from nochat.lab import servers
-from nochat.lab.servers._server import without_password
+from nochat.lab.servers.server import without_password
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow

@@ -14,7 +14,7 @@ import pytest
 from nochat.keeper import free_port
 from nochat.lab import verify
 from nochat.lab.certificates import Authority
-from nochat.lab.checks import CheckFailed
+from nochat.lab.errors import CheckFailed
 from nochat.lab.people import Person
 
 GOOD = "ECDHE+AESGCM"

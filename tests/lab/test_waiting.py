@@ -9,7 +9,8 @@ import pytest
 
 from nochat.keeper import NotReady, keep
 from nochat.lab import waiting
-from nochat.lab.waiting import GaveUp, blocking, patience, readable, until, until_ready
+from nochat.lab.errors import GaveUp
+from nochat.lab.waiting import blocking, patience, readable, until, until_ready
 
 WORKS = "while True: pass"
 SLEEPS = "import time; print({!r}, flush=True); time.sleep(600)"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from nochat import doctor
-from nochat.lab._azure_settings import NEEDED, Settings
+from nochat.lab.azure.settings import NEEDED, Settings
 
 ROOT = Path(__file__).parents[2]
 RECORDER = Path(__file__).with_name("recorder.rb")

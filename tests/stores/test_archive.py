@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nochat.errors import NochatError, Unavailable
 from nochat.events import MessageSent, RoomRead, new_id
-from nochat.lab.servers._azurite import make_container
+from nochat.lab.servers.azurite_server import make_container
 from nochat.stores import archive
 from nochat.stores.archive import Folder, Journal, contents, place
 
