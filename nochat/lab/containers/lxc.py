@@ -19,6 +19,7 @@ from nochat.keeper import Kept, NotReady, keep, when_gone
 from nochat.lab.containers import stack
 from nochat.lab.errors import LxcError, NotAnswering
 from nochat.lab.folders import own_folder
+from nochat.lab.shell import script
 from nochat.lab.waiting import blocking, until_ready
 
 FOLDER = Path("/var/lib/lxc")
@@ -51,14 +52,7 @@ lxc.cgroup2.pids.max = {processes}
 # it LXC makes what files are mounted on, and the program, another user, must reach them.
 START = ("/bin/sh", "-c", 'umask 022; exec lxc-start --foreground --name "$1"', "sh")
 
-# What watched over it may still be ending.
-GONE = """
-lxc-stop --kill --name {name}
-for attempt in 1 2 3 4 5 6 7 8 9 10; do
-    lxc-destroy --snapshots --name {name} && break
-    sleep 0.2
-done
-"""
+GONE = Path(__file__).with_name("lxc_gone.sh")
 
 
 @dataclass
@@ -220,7 +214,7 @@ def create(
 def _made(name: str, address: str, config: str) -> Container:
     """The container, with nothing in it, and what takes it away when we are gone."""
     folder = own_folder("lxc-program")
-    guard = when_gone(GONE.format(name=name), folder)
+    guard = when_gone(script(GONE, name=name), folder)
     file = folder / "config"
     file.write_text(config, encoding="utf-8")
     made = Container(name, address, guard)

@@ -12,26 +12,7 @@ from nochat.lab.waiting import until_ready
 START_SECONDS = 180.0
 # A temporary folder that is on a disk; on some systems, /tmp is memory.
 FOLDER = "/var/tmp"  # noqa: S108
-# SIGTERM reaches all that runs in it, and would reach what is to stop it. As nothing of it stays,
-# its own end is not worth a wait. Services there read the files as users of their own; the folder
-# of it all is for us alone.
-RUN = """
-cd "$1"
-umask 022
-chmod -R go+rX files
-stop() {
-    trap '' TERM
-    lxc-stop --kill -n "$1" -P "$2"
-}
-trap 'stop "$2" "${1%/*}"' TERM
-{
-    tar --extract --file "$3" --directory rootfs --numeric-owner --xattrs --acls &&
-    cp -R files/. rootfs &&
-    exec lxc-start --foreground -n "$2" -P "${1%/*}"
-} &
-wait # until it ends, or we are told to end it
-wait # until it has ended
-"""
+RUN = Path(__file__).with_name("container.sh")
 STOP_SECONDS = 30.0
 
 
@@ -104,7 +85,7 @@ def start(box: Path, config: str, files: Mapping[str, str]) -> Container:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     kept = keep(
-        ["/bin/sh", "-c", RUN, "sh", folder, folder.name, box],
+        ["/bin/sh", RUN, folder, folder.name, box],
         log=folder / "log",
         remove=folder,
         grace=STOP_SECONDS,

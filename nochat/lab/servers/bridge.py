@@ -5,38 +5,13 @@ import re
 import secrets
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 from nochat import doctor
+from nochat.lab.shell import script
 from nochat.lab.surroundings import MACHINES
 
-# First of all rules, as another Docker Engine makes the kernel drop what it does not know. No
-# chain of Docker's own: two engines would flush each other's. They keep networks apart, as an
-# engine does; what stays in one may pass here, too.
-SCRIPT = """
-rules() {{
-    iptables --wait "$1" INPUT --in-interface {name} --jump ACCEPT
-    for pool in {pool} {MACHINES}; do
-        iptables --wait "$1" FORWARD --source $pool --jump ACCEPT
-        iptables --wait "$1" FORWARD --destination $pool --jump ACCEPT
-        iptables --wait --table nat "$1" POSTROUTING --source $pool ! --destination $pool \\
-            --jump MASQUERADE
-    done
-    for step in "--jump DROP" "--match physdev --physdev-is-bridged --jump ACCEPT"; do
-        iptables --wait "$1" FORWARD --source {pool} --destination {pool} $step
-    done
-}}
-"""
-UP = """
-if ! test -e /sys/class/net/{name}; then
-    ip link add {name} type bridge && ip address add {gateway} dev {name} &&
-        ip link set {name} up && rules --insert || exit
-    echo 1 >/proc/sys/net/ipv4/ip_forward
-fi
-"""
-DOWN = """
-rules --delete
-ip link delete {name}
-"""
+SCRIPT = Path(__file__).with_name("bridge.sh")
 
 
 @dataclass(frozen=True)
@@ -59,16 +34,22 @@ class Bridge:
     @property
     def up(self) -> str:
         """The shell script that makes it, if it is not there."""
-        return self._script(SCRIPT + UP)
+        return self._script("up")
 
     @property
     def down(self) -> str:
         """The shell script that removes it."""
-        return self._script(SCRIPT + DOWN)
+        return self._script("down")
 
-    def _script(self, text: str) -> str:
-        gateway = f"{self.network[1]}/{self.network.prefixlen}"
-        return text.format(name=self.name, pool=self.pool, gateway=gateway, MACHINES=MACHINES)
+    def _script(self, action: str) -> str:
+        return script(
+            SCRIPT,
+            action=action,
+            name=self.name,
+            pool=self.pool,
+            gateway=f"{self.network[1]}/{self.network.prefixlen}",
+            machines=MACHINES,
+        )
 
 
 def choose() -> Bridge:

@@ -1,7 +1,6 @@
 """Docker Engine: the one that answers, or a private one."""
 
 import os
-import shlex
 import subprocess
 from pathlib import Path
 
@@ -13,52 +12,14 @@ from nochat.lab.errors import NotAnswering
 from nochat.lab.folders import own_folder
 from nochat.lab.servers.bridge import choose
 from nochat.lab.servers.server import Server, private
+from nochat.lab.shell import script
 
 NAME, VARIABLE, CONTEXT = "Docker Engine", "DOCKER_HOST", "DOCKER_CONTEXT"
 USUAL = "unix:///var/run/docker.sock"
 
-# Of version 2, a control group with processes in it hands no controllers down. In a container, the
-# group that looks like the first one is such; its processes move into another, as in Docker's own
-# image of an engine. A system with systemd has done it, and of version 1 nothing is to do.
-GROUPS = """
-(
-    cd {folder}
-    test -e cgroup.controllers && test -e cgroup.type && test -n "$(cat cgroup.procs)" || exit 0
-    mkdir -p init
-    xargs -rn1 <cgroup.procs >init/cgroup.procs || true
-    sed 's/ / +/g; s/^/+/' cgroup.controllers >cgroup.subtree_control
-) || true
-"""
-
-# Its mounts are seen by itself alone and are gone with it. What stays is bound over, or hidden: the
-# system's containerd, which would else run our containers, and settings that are the system's.
-RUN = """
-set -e
-{groups}
-{bridge}
-mkdir -p {folder}/etc /run/containerd /etc/docker
-cp -a /etc/docker/. {folder}/etc
-echo '{{}}' >{folder}/config
-mount --bind {folder}/etc /etc/docker
-mount -t tmpfs none /run/containerd
-exec "$@" --host unix://{folder}/socket --group root --config-file {folder}/config \\
-    --data-root {folder}/data --exec-root {folder}/run --pidfile {folder}/pid \\
-    --bridge {name} --default-address-pool base={pool},size=26 --iptables=false \\
-    --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent {name}
-"""
-
-# The networks that its users made are known by what it wrote of them.
-CLEAN = """
-grep -aohE 'br-[0-9a-f]{{12}}' {folder}/data/network/files/local-kv.db | sort -u |
-    while read -r bridge; do
-        test ! -e /sys/class/net/$bridge || ip link delete $bridge
-    done
-{bridge}
-for attempt in 1 2 3 4 5 6 7 8 9 10; do
-    find /sys/fs/cgroup -depth -type d -path '*/{name}*' -exec rmdir {{}} + && break
-    sleep 0.2
-done
-"""
+HERE = Path(__file__).parent
+GROUPS, RUN = HERE / "control_groups.sh", HERE / "docker_engine.sh"
+GONE = HERE / "docker_engine_gone.sh"
 
 SECONDS = 10.0  # that an engine may take to answer
 
@@ -116,16 +77,16 @@ def _start(quiet: bool) -> Server:
     program, bridge = doctor.require("dockerd"), choose()
     with progress(NAME, quiet):
         folder = own_folder("docker")
-        values = {"folder": shlex.quote(str(folder)), "name": bridge.name, "pool": bridge.pool}
-        groups = GROUPS.format(folder="/sys/fs/cgroup")
-        script = RUN.format(groups=groups, bridge=bridge.up, **values)
+        groups = script(GROUPS, groups="/sys/fs/cgroup")
+        run = script(RUN, folder=folder, name=bridge.name, pool=bridge.pool)
+        whole = f"set -e\n{groups}\n{bridge.up}\n{run}"
         # No grace: its data go too.
         kept = keep(
-            ["unshare", "--mount", "--propagation=slave", "/bin/sh", "-c", script, "sh", program],
+            ["unshare", "--mount", "--propagation=slave", "/bin/sh", "-c", whole, "sh", program],
             log=folder / "log",
             remove=folder,
             grace=0,
-            after=CLEAN.format(bridge=bridge.down, **values),
+            after=script(GONE, folder=folder, name=bridge.name) + bridge.down,
         )
         server = private(NAME, f"unix://{folder}/socket", kept, look, variable=VARIABLE)
         surroundings.forget_tls(os.environ)  # that was meant for another engine

@@ -24,6 +24,7 @@ from nochat.lab.folders import own_folder
 from nochat.lab.passwords import new_password
 from nochat.lab.servers.docker_engine import settings_folder
 from nochat.lab.servers.server import Server, named, private
+from nochat.lab.shell import script
 from nochat.lab.surroundings import own_address
 
 NAME, VARIABLE, USER = "Registry", "NOCHAT_REGISTRY_URL", "nochat"
@@ -31,14 +32,7 @@ HUB = "docker.io"  # Docker Hub in the names of images, and for `docker login`
 HUB_HOSTS = (HUB, "index.docker.io", "registry-1.docker.io", "hub.docker.com")
 LOGIN_SECONDS = 60.0
 
-# What engines were told of it goes with it.
-CLEAN = """
-test -e {folder}/trusted || exit
-while read -r made; do
-    rm -rf "$made"
-    rmdir "${{made%/*}}"
-done <{folder}/trusted
-"""
+GONE = Path(__file__).with_name("image_registry_gone.sh")
 
 
 @dataclass(eq=False, repr=False)
@@ -175,7 +169,7 @@ def _start(quiet: bool) -> Registry:
             log=folder / "log",
             remove=folder,
             grace=0,  # Its data go too.
-            after=CLEAN.format(folder=shlex.quote(str(folder))),
+            after=script(GONE, folder=folder),
         )
         trusted = ssl.create_default_context(cafile=issued.authority)
         url = f"https://{USER}:{password}@{own_address()}:{port}"

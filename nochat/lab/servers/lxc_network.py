@@ -1,7 +1,6 @@
 """The bridge that LXC machines are on: lxcbr0, or a private one."""
 
 import os
-import shlex
 import subprocess
 from pathlib import Path
 
@@ -12,17 +11,12 @@ from nochat.lab.errors import NotAnswering
 from nochat.lab.folders import own_folder
 from nochat.lab.servers.bridge import choose
 from nochat.lab.servers.server import Server, private
+from nochat.lab.shell import script
 
 NAME, VARIABLE, USUAL = "LXC bridge", "NOCHAT_MACHINE_BRIDGE", "lxcbr0"
 DNSMASQ = Path("/run/lxc/dnsmasq.pid")  # of the usual one
 
-# Without --user it would become one that may not write to our folder.
-RUN = """
-{bridge}
-exec "$@" --keep-in-foreground --conf-file=/dev/null --user=root --pid-file= --bind-interfaces \\
-    --except-interface=lo --interface={name} --dhcp-range={first},{last} --dhcp-no-override \\
-    --dhcp-authoritative --no-ping --dhcp-leasefile={folder}/leases
-"""
+RUN = Path(__file__).with_name("lxc_network.sh")
 
 
 def lxc_bridge(*, alone: bool = False, quiet: bool = False) -> Server:
@@ -56,15 +50,15 @@ def _start(quiet: bool) -> Server:
     program, bridge = doctor.require("dnsmasq"), choose()
     with progress(NAME, quiet):
         folder = own_folder("lxc")
-        script = RUN.format(
-            bridge=bridge.up,
+        run = script(
+            RUN,
+            folder=folder,
             name=bridge.name,
             first=bridge.network[2],
             last=bridge.network[-2],
-            folder=shlex.quote(str(folder)),
         )
         kept = keep(
-            ["/bin/sh", "-c", script, "sh", program],
+            ["/bin/sh", "-c", f"{bridge.up}\n{run}", "sh", program],
             log=folder / "log",
             remove=folder,
             grace=0,

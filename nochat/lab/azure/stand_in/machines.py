@@ -3,26 +3,16 @@
 import asyncio
 import re
 import subprocess
+from pathlib import Path
 
 from nochat.lab import machines
 from nochat.lab.azure.settings import MACHINES
 from nochat.lab.azure.stand_in.compute import MACHINE
 from nochat.lab.azure.stand_in.refusal import Refusal
 from nochat.lab.azure.stand_in.store import Resource, Store
+from nochat.lab.shell import script
 
-# As cloud-init does it: the user, with the key and without a password, is root by sudo.
-USER = """
-set -e
-id "$1" >/dev/null 2>&1 || useradd --create-home --shell /bin/bash "$1"
-home=$(getent passwd "$1" | cut -d: -f6)
-mkdir -p "$home/.ssh"
-printf '%s\\n' "$2" >>"$home/.ssh/authorized_keys"
-chmod 700 "$home/.ssh"
-chmod 600 "$home/.ssh/authorized_keys"
-chown -R "$1:" "$home/.ssh"
-echo "$1 ALL=(ALL) NOPASSWD: ALL" >/etc/sudoers.d/90-cloud-init-users
-chmod 440 /etc/sudoers.d/90-cloud-init-users
-"""
+USER = Path(__file__).with_name("user.sh")
 # Before Docker in the machine sends what comes to its containers: what they publish is closed, too.
 CHAIN = ("--wait", "--table", "mangle")
 ANYWHERE = {"*", "internet", "any", "0.0.0.0/0"}
@@ -76,7 +66,8 @@ class Machines:
         profile = machine["properties"]["osProfile"]
         for key in profile["linuxConfiguration"]["ssh"]["publicKeys"]:
             user = profile["adminUsername"]
-            self._inside(name, "sh", "-c", USER, "sh", user, key["keyData"])
+            make = script(USER)
+            self._inside(name, "sh", "-c", make, "sh", user, key["keyData"])
         self._show_address(machine, self.farm.addresses[name])
         self._enforce_all()
 

@@ -8,7 +8,6 @@ import html
 import json
 import os
 import secrets
-import shlex
 import sys
 import uuid
 from dataclasses import dataclass, field
@@ -24,16 +23,14 @@ from nochat.lab.board import progress
 from nochat.lab.certificates import Authority
 from nochat.lab.errors import CloudError
 from nochat.lab.folders import find_root, own_folder
+from nochat.lab.shell import script
 from nochat.lab.surroundings import MACHINES
 from nochat.lab.waiting import until_ready
 
 NAME = "Stand-in for Azure"
 START_SECONDS = 60.0
 PROVIDER = {"VAGRANT_DEFAULT_PROVIDER": "docker"}
-# When it is gone, so are the machines behind it.
-CLEAN = """
-test ! -d {notes}/machines || (cd {root} && VAGRANT_CWD={root} timeout 120 vagrant destroy --force)
-"""
+GONE = Path(__file__).with_name("gone.sh")
 
 
 @dataclass(eq=False)
@@ -158,15 +155,15 @@ def azure_stand_in(*, cores: int = 10, machines: bool = False, quiet: bool = Fal
             "certificate": str(issued.certificate),
             "key": str(issued.key),
         }
-        file = folder / "told"
+        notes, file = folder / "made", folder / "told"
         file.touch(mode=0o600)
         file.write_text(json.dumps(told), encoding="utf-8")
         kept = keep(
             [sys.executable, "-m", "nochat.lab.azure.stand_in", file],
-            env={**os.environ, "VAGRANT_DOTFILE_PATH": str(folder / "made"), **PROVIDER},
+            env={**os.environ, "VAGRANT_DOTFILE_PATH": str(notes), **PROVIDER},
             log=folder / "log",
             remove=folder,
-            after=_cleaning(folder / "made") if machines else "",
+            after=script(GONE, notes=notes, root=find_root()) if machines else "",
         )
         try:
             until_ready(lambda: listens(port), START_SECONDS, NAME, kept, quiet=True)
@@ -175,7 +172,3 @@ def azure_stand_in(*, cores: int = 10, machines: bool = False, quiet: bool = Fal
             raise
         names = {it: str(told[it]) for it in ("tenant", "client", "secret", "subscription")}
         return AzureStandIn(f"https://127.0.0.1:{port}", **names, bundle=bundle, kept=kept)
-
-
-def _cleaning(notes: Path) -> str:
-    return CLEAN.format(notes=shlex.quote(str(notes)), root=shlex.quote(str(find_root())))
