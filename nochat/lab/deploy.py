@@ -28,12 +28,13 @@ from nochat.lab import containers
 from nochat.lab.board import Board
 from nochat.lab.containers.commands import compose, environment, run
 from nochat.lab.folders import find_root
+from nochat.lab.inventory import CONTAINERS_HOST, DATABASE_HOST
 from nochat.lab.machines import Farm, provision
 from nochat.lab.machines.provision import Run
 from nochat.lab.servers import Registry
 from nochat.lab.servers.image_registry import HUB
 
-CHAT, DATABASE = "containers-host", "database-host"
+CHAT, DATABASE = CONTAINERS_HOST, DATABASE_HOST
 FILES = ["compose.yaml", "compose.tls.yaml"]
 BOT_IMAGE = "nochat-bot"
 NOT_THERE = ("mariadb", "prometheus")  # MariaDB is on the other machine

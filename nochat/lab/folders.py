@@ -6,8 +6,7 @@ from pathlib import Path
 import nochat
 from nochat.lab import surroundings
 from nochat.lab.errors import MachinesError
-
-OURS = "containers-host"  # in a Vagrantfile, which is then the course's
+from nochat.lab.inventory import CONTAINERS_HOST
 
 
 def find_root() -> Path:
@@ -21,7 +20,8 @@ def find_root() -> Path:
     here = Path.cwd()
     for folder in (here, *here.parents, Path(nochat.__file__).parent.parent):
         file = folder / "Vagrantfile"
-        if file.exists() and OURS in file.read_text(encoding="utf-8", errors="replace"):
+        # One that names the first machine is the course's.
+        if file.exists() and CONTAINERS_HOST in file.read_text(encoding="utf-8", errors="replace"):
             return folder
     raise MachinesError(f"there is no Vagrantfile in {here}: go to the project's folder")
 

@@ -3,13 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from nochat.lab.azure.settings import Settings
+from nochat.lab.azure.settings import DEFAULTS, Settings
 
 TAG, COURSE = "nochat", "course"  # of what is not one machine's
 NETWORK, SUBNET = "nochat-network", "machines"
 # Not what containers and other machines use: Ansible is to find the one by which others reach it.
-RANGE, SUBNET_RANGE = "10.198.0.0/16", "10.198.18.0/24"
-DISK_GB, DISK_KIND = 30, "StandardSSD_LRS"
+RANGE, SUBNET_RANGE = DEFAULTS["network"], DEFAULTS["subnet"]
+DISK_GB, DISK_KIND = DEFAULTS["disk_gb"], DEFAULTS["disk_kind"]
 FIRST_PRIORITY = 1000
 
 MACHINE = "Microsoft.Compute/virtualMachines"

@@ -1,17 +1,26 @@
 """What has to be known to make a machine in Azure: the keys of the Vagrantfile's block `azure`."""
 
 import ipaddress
+import json
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from pathlib import Path
+from typing import Any, Self
 
 from nochat.lab.errors import SettingsError
+from nochat.lab.inventory import CONTAINERS_HOST
 
 PUBLIC = "https://management.azure.com"
+# Which the Vagrantfile and the role `azure` read, too.
+DEFAULTS: dict[str, Any] = json.loads(
+    Path(__file__).with_name("defaults.json").read_text(encoding="utf-8")
+)
 # The machines of the Vagrantfile, with the ports that are open to all.
-MACHINES = {"containers-host": "80,443", "database-host": ""}
+MACHINES: dict[str, str] = {
+    name: ",".join(map(str, ports)) for name, ports in DEFAULTS["ports"].items()
+}
 # The variables that set what has no default.
 NEEDED = {
     "AZURE_TENANT_ID": "tenant_id",
@@ -28,7 +37,11 @@ OTHERS = {
     "AZURE_SSH_USERNAME": "admin_username",
     "AZURE_MANAGEMENT_ENDPOINT": "management_endpoint",
 }
-IMAGE = "Debian:debian-{0}:{0}-gen2:latest"
+RELEASE = "13"
+
+
+def _image(release: str) -> str:
+    return str(DEFAULTS["image"]).replace("RELEASE", release)
 
 
 @dataclass(frozen=True)
@@ -58,20 +71,20 @@ class Settings:
     client_secret: str = field(repr=False)
     subscription_id: str
     vm_name: str
-    resource_group_name: str = "nochat"
-    location: str = "westeurope"
-    vm_size: str = "Standard_B2s"
-    vm_image_urn: str = IMAGE.format("13")
+    resource_group_name: str = DEFAULTS["resource_group"]
+    location: str = DEFAULTS["location"]
+    vm_size: str = DEFAULTS["vm_size"]
+    vm_image_urn: str = _image(RELEASE)
     tcp_endpoints: str = ""
     ssh_from: str = ""
-    shutdown: str = "2200"
+    shutdown: str = DEFAULTS["shutdown"]
     dns_name: str = ""
-    admin_username: str = "vagrant"
+    admin_username: str = DEFAULTS["user"]
     management_endpoint: str = ""
 
     @classmethod
     def from_environment(
-        cls, machine: str = "containers-host", environment: Mapping[str, str] = os.environ
+        cls, machine: str = CONTAINERS_HOST, environment: Mapping[str, str] = os.environ
     ) -> Self:
         """Read the variables that the Vagrantfile reads, as it does.
 
@@ -82,7 +95,7 @@ class Settings:
         if missing := [name for name in NEEDED if name not in given]:
             raise SettingsError(f"not set: {', '.join(missing)}. docs/machines.md says whence.")
         values = {key: given[name] for name, key in {**NEEDED, **OTHERS}.items() if name in given}
-        values.setdefault("vm_image_urn", IMAGE.format(given.get("NOCHAT_DEBIAN", "13")))
+        values.setdefault("vm_image_urn", _image(given.get("NOCHAT_DEBIAN", RELEASE)))
         values["vm_name"] = "-".join(filter(None, [given.get("AZURE_VM_NAME"), machine]))
         if ports := MACHINES[machine]:
             values["tcp_endpoints"] = given.get("AZURE_TCP_ENDPOINTS", ports)

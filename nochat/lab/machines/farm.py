@@ -19,6 +19,14 @@ from nochat.lab import servers, surroundings
 from nochat.lab.board import Board
 from nochat.lab.errors import MachinesError
 from nochat.lab.folders import find_root
+from nochat.lab.inventory import (
+    CONTAINERS_HOST,
+    DATABASE_HOST,
+    SSH_OPTIONS,
+    groups,
+    hosts,
+    variables,
+)
 from nochat.lab.machines import vagrant
 from nochat.lab.machines.guards import Guard, guard
 from nochat.lab.machines.vagrant import MARK, Place
@@ -34,24 +42,10 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "openstack": (),
     "azure": (),
 }
-GROUPS = {
-    "containers": ["containers-host", "containers-host-2"],
-    "database": ["database-host"],
-    # Of playbooks that put everything on one machine: on either, as `limit` says.
-    "servers": ["containers-host", "database-host"],
-    "app": ["containers-host", "database-host"],
-}
-# What SSH calls them, and Ansible.
-VARIABLES = {
-    "hostname": "ansible_host",
-    "port": "ansible_port",
-    "user": "ansible_user",
-    "identityfile": "ansible_ssh_private_key_file",
-}
+# Of playbooks that put everything on one machine: on either, as `limit` says.
+WHOLE = (CONTAINERS_HOST, DATABASE_HOST)
 # Where the Vagrantfile puts private addresses: the second is VirtualBox's.
 PRIVATE = tuple(map(ipaddress.ip_network, (MACHINES, "192.168.56.0/21")))
-# Machines are made anew, with new keys, at addresses that others had: known_hosts is left alone.
-SSH_OPTIONS = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes"
 TUNNEL_SECONDS = 20
 
 
@@ -86,7 +80,7 @@ class Farm:
         self._place, self._guard, self._quiet = place, guard, quiet
         self.provider = provider
         self._ssh_config = vagrant.ssh_configs(place)
-        self.hosts = dict(vagrant.hosts(self._ssh_config))
+        self.hosts = dict(hosts(self._ssh_config))
 
     @cached_property
     def addresses(self) -> dict[str, str]:
@@ -96,7 +90,7 @@ class Farm:
     @cached_property
     def inventory(self) -> Path:
         """A hosts file for Ansible and Rex, as one would write it by hand; only we may read it."""
-        return self._write("hosts", self.hosts_file(self.hosts, GROUPS))
+        return self._write("hosts", self.hosts_file(self.hosts, groups(WHOLE)))
 
     @cached_property
     def ssh_config(self) -> Path:
@@ -107,11 +101,9 @@ class Farm:
         """The text of a hosts file with these machines, in these groups."""
         names, lines = [*names], []
         for name in names:
-            given = {ours: self.hosts[name][theirs] for theirs, ours in VARIABLES.items()}
-            # Nor are a user's own settings of SSH for these machines.
-            given["ansible_ssh_common_args"] = f"-F none {SSH_OPTIONS}"
-            variables = (f"{key}={shlex.quote(value)}" for key, value in given.items())
-            lines.append(" ".join([name, *variables]))
+            pairs = variables(self.hosts[name]).items()
+            given = (f"{key}={shlex.quote(value)}" for key, value in pairs)
+            lines.append(" ".join([name, *given]))
         for group, members in groups.items():
             lines += ["", f"[{group}]", *(name for name in members if name in names)]
         lines += ["", "[all:vars]", "ansible_python_interpreter=/usr/bin/python3"]

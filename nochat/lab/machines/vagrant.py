@@ -16,6 +16,7 @@ import psutil
 from nochat.lab.advice import explain
 from nochat.lab.board import Board
 from nochat.lab.errors import MachinesError
+from nochat.lab.inventory import hosts
 
 # Of a process that `up` started, in its environment: with the name of what watches over it.
 MARK = "NOCHAT_MACHINE_GUARD"
@@ -166,11 +167,3 @@ def _ssh_config(place: Place, name: str | None = None) -> str:
     except subprocess.CalledProcessError as error:
         # It stops at the first that does not run.
         return str(error.output.decode())
-
-
-def hosts(ssh_config: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield each machine of an SSH configuration with its options, in small letters."""
-    for block in re.split(r"^Host ", ssh_config, flags=re.M)[1:]:
-        name, *lines = block.strip().splitlines()
-        options = (line.split(maxsplit=1) for line in lines if line.strip())
-        yield name, {option.lower(): value.strip('"') for option, value in options}
