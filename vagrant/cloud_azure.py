@@ -5,7 +5,6 @@ resource group that machines share, `course`. So an interrupted `up` can go on, 
 what there is. Machines come up side by side, each by a process of its own.
 """
 
-import time
 from typing import Any
 
 from conversation import Machine, Order, Refused, progress, refuse_all, serve
@@ -14,6 +13,7 @@ try:
     from azure.core.exceptions import AzureError, ResourceNotFoundError
     from subscription import GONE, PATIENCE, PAUSE, Subscription, patiently, tag, unless
 
+    from nochat.keeper import until
     from nochat.lab.azure import parts
     from nochat.lab.azure.clients import Clients
     from nochat.lab.azure.explanations import explain
@@ -82,11 +82,9 @@ class Cloud(Subscription):
             return
         progress(f"The subscription is being registered for {namespace}.")
         providers.register(namespace)
-        deadline = time.monotonic() + PATIENCE
-        while providers.get(namespace).registration_state != "Registered":
-            if time.monotonic() > deadline:
-                raise Refused(f"{namespace} is still being registered: run the same again later.")
-            time.sleep(PAUSE)
+        registered = lambda: providers.get(namespace).registration_state == "Registered"  # noqa: E731
+        if not until(registered, PATIENCE, pause=PAUSE):
+            raise Refused(f"{namespace} is still being registered: run the same again later.")
 
     def share(self, part: parts.Part) -> None:
         """Make what machines share, where it is not there: the other machine's process may too."""

@@ -68,7 +68,11 @@ def check(step: str, *conditions: Condition) -> Report:
 
 
 async def until(
-    probe: Callable[[], Any], timeout: float = 10.0, *, what: str = "what this cell looks for"
+    probe: Callable[[], Any],
+    timeout: float = 10.0,
+    *,
+    what: str = "what this cell looks for",
+    pause: float = 0.05,
 ) -> Any:
     """Wait for something that takes its time; returns what the probe gives, true or not.
 
@@ -76,6 +80,7 @@ async def until(
         probe: asked again and again; may be a coroutine function.
         timeout: seconds.
         what: is awaited, for whoever waits. That it did not come is for a `check` to say.
+        pause: seconds between two questions.
     """
     deadline = time.monotonic() + timeout
     async with patience(what, None):
@@ -85,4 +90,4 @@ async def until(
                 found = await found
             if found or time.monotonic() > deadline:
                 return found
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(pause)

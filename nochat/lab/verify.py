@@ -52,14 +52,14 @@ async def chat(url: str, *, trust: Path | None = None, patience: float = STARTIN
     Raises:
         CheckFailed: it does not work as a user expects; with what was seen.
     """
-    give_up = asyncio.get_running_loop().time() + patience
-    async with waiting_for(f"the chat at {url} to work", None):
-        while True:
-            conditions = await _talk(url, trust)
-            late = asyncio.get_running_loop().time() > give_up
-            if late or all(condition.holds for condition in conditions):
-                return check(f"The chat at {url}", *conditions)
-            await asyncio.sleep(0.5)
+    conditions = list[Condition]()
+
+    async def works() -> bool:
+        conditions[:] = await _talk(url, trust)
+        return all(condition.holds for condition in conditions)
+
+    await until(works, patience, what=f"the chat at {url} to work", pause=0.5)
+    return check(f"The chat at {url}", *conditions)
 
 
 async def _talk(url: str, trust: Path | None) -> list[Condition]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 
+from nochat import keeper
 from nochat.keeper import Kept, NotReady
 from nochat.lab.board import medium
 from nochat.lab.errors import GaveUp
@@ -140,16 +141,19 @@ def until(
         GaveUp: it did not come in time.
     """
     notice = Notice(what)
+
+    def answer() -> Any:
+        notice.look()
+        return probe()
+
     try:
         with interruptible():
-            while not (found := probe()):
-                if notice.seconds > seconds:
-                    raise GaveUp(_sentence(what, seconds, otherwise))
-                notice.look()
-                time.sleep(pause)
-            return found
+            found = keeper.until(answer, seconds, pause=pause)
     finally:
         notice.end()
+    if not found:
+        raise GaveUp(_sentence(what, seconds, otherwise))
+    return found
 
 
 def until_ready(
@@ -169,17 +173,21 @@ def until_ready(
     """
     notice, work = Notice(what, quiet=quiet), _Work(kept)
     give_up = seconds
+
+    def answer() -> bool:
+        nonlocal give_up
+        if ready():
+            return True
+        if not kept.alive:
+            raise NotReady(f"{what} ended before it was ready. {_last_words(kept)}")
+        if notice.seconds > give_up:
+            give_up = _go_on(notice, work, what, kept, seconds)
+        notice.look()
+        return False
+
     try:
         with interruptible():
-            pause = 0.02
-            while not ready():
-                if not kept.alive:
-                    raise NotReady(f"{what} ended before it was ready. {_last_words(kept)}")
-                if notice.seconds > give_up:
-                    give_up = _go_on(notice, work, what, kept, seconds)
-                notice.look()
-                time.sleep(pause)
-                pause = min(pause * 1.5, 0.2)
+            keeper.until(answer, pause=0.02, longest=0.2)
     finally:
         notice.end()
 

@@ -1,13 +1,13 @@
 """What machines in Azure would be made of, and what that costs: a dry run."""
 
 import html
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nochat.lab.azure import parts, prices
 from nochat.lab.azure.prices import Price
 from nochat.lab.azure.settings import Settings
 from nochat.lab.errors import NoPrices
+from nochat.tables import as_html, as_text
 
 HEAD = ("what", "name", "size", "region", "$/hour", "$/month")
 
@@ -67,22 +67,10 @@ class Plan:
         return rows
 
     def __repr__(self) -> str:
-        table = [HEAD, *self._rows]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in table
-        ]
-        return "\n".join([*lines, self.note])
+        return f"{as_text([HEAD, *self._rows])}\n{self.note}"
 
     def _repr_html_(self) -> str:
-        def row(tag: str, cells: Iterable[str]) -> str:
-            inner = "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
-            return f"<tr>{inner}</tr>"
-
-        body = "".join(row("td", cells) for cells in self._rows)
-        table = f"<table><thead>{row('th', HEAD)}</thead><tbody>{body}</tbody></table>"
-        return f"{table}<p>{html.escape(self.note)}</p>"
+        return f"{as_html(HEAD, self._rows)}<p>{html.escape(self.note)}</p>"
 
 
 def make(machines: list[Settings]) -> Plan:

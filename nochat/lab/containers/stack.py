@@ -17,7 +17,7 @@ from docker.client import DockerClient
 from docker.models.containers import Container
 
 from nochat import __version__, proxies
-from nochat.keeper import Kept, free_port, listens, when_gone
+from nochat.keeper import Kept, free_port, listens, until, when_gone
 from nochat.lab import servers
 from nochat.lab.board import Board
 from nochat.lab.containers.commands import compose, environment, failure, run, start
@@ -110,22 +110,25 @@ class Stack:
 
     def _watch(self, process: "subprocess.Popen[str]", board: Board) -> None:
         """Say how every container is, until all are healthy or compose has failed."""
-        deadline = time.monotonic() + HEALTHY_SECONDS
-        while process.poll() in (None, 0):
+
+        def settled() -> bool:
+            if process.poll() not in (None, 0):
+                return True
             found = self.containers()
             states = {_name(it): _state(it) for it in found}
             for name, state in states.items():
                 board.say(name, state)
             if process.poll() == 0 and all(it in WELL for it in states.values()):
-                return
+                return True
             if any(it.attrs["RestartCount"] >= RESTARTS for it in found):
                 self._complain("A service ends as often as it is started.")
-            if time.monotonic() > deadline:
-                self._complain(
-                    f"Not everything is healthy after {HEALTHY_SECONDS:g} s. If it is only slow, "
-                    "close what else keeps this machine busy, and run it again."
-                )
-            time.sleep(0.5)
+            return False
+
+        if not until(settled, HEALTHY_SECONDS, pause=0.5):
+            self._complain(
+                f"Not everything is healthy after {HEALTHY_SECONDS:g} s. If it is only slow, "
+                "close what else keeps this machine busy, and run it again."
+            )
 
     def _complain(self, what: str) -> None:
         """Raise an error with the end of the log of what is not well.

@@ -14,6 +14,7 @@ from nochat.lab.course import parameters
 from nochat.lab.course.notebook import CELL_SECONDS, EXECUTED, Result, missing, needs, quiet, run
 from nochat.lab.errors import CourseError, NotAnswering
 from nochat.lab.folders import find_root
+from nochat.tables import as_text
 
 NOTEBOOKS = Path("notebooks")
 
@@ -82,11 +83,8 @@ def explain(result: Result) -> str:
 
 def table(results: Sequence[Result]) -> str:
     """All results, one a line."""
-    width = max((len(result.name) for result in results), default=8)
-    rows = [f"{'notebook':{width}}  result   seconds  cells"]
-    for one in results:
-        rows.append(f"{one.name:{width}}  {one.outcome:7}  {one.seconds:7.1f}  {one.cells:5}")
-    return "\n".join(rows)
+    rows = [(it.name, it.outcome, f"{it.seconds:7.1f}", f"{it.cells:5}") for it in results]
+    return as_text([("notebook", "result ", "seconds", "cells"), *rows])
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

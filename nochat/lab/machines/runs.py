@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nochat.lab.errors import LabError
+from nochat.tables import as_html, as_text
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Run:
     def _repr_html_(self) -> str:
         tasks = [task for task in self.tasks if task.result != "skipped"]
         rows = [[it.host, it.name, it.result, f"{it.seconds:.1f}"] for it in tasks]
-        table = _table(["Host", "Task", "Result", "Seconds"], rows)
+        table = as_html(["Host", "Task", "Result", "Seconds"], rows)
         return f"<details><summary>{html.escape(self._summary())}</summary>{table}</details>"
 
     def _summary(self) -> str:
@@ -100,13 +101,10 @@ class Comparison:
     runs: Sequence[Run]
 
     def __repr__(self) -> str:
-        rows = [self._heads, *self._rows()]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-        return "\n".join(lines)
+        return as_text([self._heads, *self._rows()])
 
     def _repr_html_(self) -> str:
-        return _table(self._heads, self._rows())
+        return as_html(self._heads, self._rows())
 
     _heads = ("Tool", "What", "Lines", "Seconds", "Changed")
 
@@ -126,11 +124,3 @@ def count_lines(source: Path) -> int:
     """The lines of a file, without blank ones and comments."""
     lines = (line.strip() for line in source.read_text(encoding="utf-8").splitlines())
     return sum(1 for line in lines if line and not line.startswith("#"))
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    def row(cells: Sequence[str], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(it)}</{tag}>" for it in cells) + "</tr>"
-
-    body = "".join(row(cells, "td") for cells in rows)
-    return f"<table><thead>{row(heads, 'th')}</thead><tbody>{body}</tbody></table>"

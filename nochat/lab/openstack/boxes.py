@@ -1,10 +1,9 @@
 """What a cloud is made of, built from Debian's packages once and kept."""
 
 import tempfile
-import time
 from pathlib import Path
 
-from nochat.keeper import NotReady, keep
+from nochat.keeper import NotReady, keep, until
 from nochat.lab.folders import find_root
 
 
@@ -22,8 +21,7 @@ def make() -> tuple[Path, Path]:
     with tempfile.TemporaryDirectory(prefix="nochat-boxes-") as folder:
         log = Path(folder) / "log"
         with keep([root / "tools" / "box", "cloud", "server"], cwd=root, log=log) as kept:
-            while kept.alive:
-                time.sleep(0.2)
+            until(lambda: not kept.alive, pause=0.2)
         said = log.read_text(errors="replace", encoding="utf-8")
     # Each says last where it is; what it says before begins with its name.
     made = [Path(line) for line in said.splitlines() if line.startswith("/")]

@@ -2,7 +2,6 @@
 
 import contextlib
 import socket
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,7 @@ from keystoneauth1.exceptions import ClientException
 from openstack.connection import Connection
 from openstack.exceptions import SDKException
 
-from nochat.keeper import NotReady
+from nochat.keeper import NotReady, until
 from nochat.lab.openstack import contents
 from nochat.lab.openstack.container import Container
 
@@ -55,22 +54,26 @@ def wait(container: Container, units: tuple[str, ...], ready: Callable[[], bool]
     Raises:
         NotReady: a service ended again and again, or the time is over; with the end of its log.
     """
-    deadline, said = time.monotonic() + SERVICE_SECONDS, ""
-    while time.monotonic() < deadline:
+    said = ""
+
+    def answer() -> bool:
+        nonlocal said
         try:
             if ready():
-                return
+                return True
         except (SDKException, ClientException) as error:
             said = str(error)
         restarts = container.run("systemctl", "show", "--property=NRestarts", "--value", *units)
         for unit, count in zip(units, restarts.split(), strict=True):
             if int(count) >= RESTARTS:
                 raise NotReady(f"{unit} does not come up. Its log ends:\n{_log(container, unit)}")
-        time.sleep(1)
-    raise NotReady(
-        f"OpenStack is not ready after {SERVICE_SECONDS:.0f} s: {said or 'it does not answer'}. "
-        "Close what else keeps this machine busy, and run it again."
-    )
+        return False
+
+    if not until(answer, SERVICE_SECONDS, pause=1):
+        raise NotReady(
+            f"OpenStack is not ready after {SERVICE_SECONDS:.0f} s: {said or 'it does not answer'}."
+            " Close what else keeps this machine busy, and run it again."
+        )
 
 
 def listens(address: str, port: int) -> bool:
