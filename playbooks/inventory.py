@@ -26,7 +26,7 @@ RUNNING = {"running", "active"}  # what providers call it; the last one is OpenS
 
 
 def inventory() -> dict[str, Any]:
-    """The inventory, in the form that Ansible expects of a script."""
+    """Return the inventory, in the form that Ansible expects of a script."""
     if file := os.environ.get("ANSIBLE_HOSTS"):
         return _of_file(Path(file).expanduser())
     return _of_machines(dict(machines(_ssh_config())))
@@ -47,7 +47,7 @@ def _of_machines(found: dict[str, dict[str, str]]) -> dict[str, Any]:
 
 
 def _ssh_config() -> str:
-    """What Vagrant says of the machines that run; it would stop at the first that does not."""
+    """Ask Vagrant for the machines that run; it would stop at the first that does not."""
     if not shutil.which("vagrant") or not (ROOT / "Vagrantfile").exists():
         return ""
     states = re.findall(r"^\d+,(.+),state,(\w+)$", _vagrant("status", "--machine-readable"), re.M)
@@ -70,7 +70,7 @@ def _vagrant(*arguments: str) -> str:
 
 
 def _of_file(hosts: Path) -> dict[str, Any]:
-    """What Ansible reads in a hosts file."""
+    """Return what Ansible reads in a hosts file."""
     if not hosts.exists():
         sys.exit(f"inventory: there is no file {hosts}, which ANSIBLE_HOSTS names")
     beside = Path(sys.executable).with_name("ansible-inventory")

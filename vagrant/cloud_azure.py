@@ -34,7 +34,7 @@ class Cloud(Subscription):
     """One machine in the student's subscription."""
 
     def state(self) -> Machine:
-        """What there is of the machine."""
+        """Return the machine's state."""
         machine = next(self.ours(parts.MACHINE), None)
         if machine is None:
             return Machine("not_created")
@@ -101,7 +101,7 @@ class Cloud(Subscription):
                 patiently(lambda: self.put(part))
 
     def known(self) -> Any:
-        """The machine as an earlier try left it; None where it has to be made."""
+        """Return the machine as an earlier try left it; None where it has to be made."""
         name = self.settings.vm_name
         machines = {it["name"]: it for it in self.listed(parts.MACHINE)}
         if name not in machines:

@@ -1,4 +1,4 @@
-"""Why a command failed, for a person: what it said last, and what to do about it."""
+"""Explanations of commands that failed: their last lines, and advice."""
 
 import re
 import shlex
@@ -8,7 +8,7 @@ LINES = 12
 
 
 def explain(command: Sequence[str], output: str, advice: Sequence[tuple[str, str]]) -> str:
-    """What to tell a person of a command that failed.
+    """Explain a command that failed to a person.
 
     Args:
         command: the command.

@@ -69,7 +69,7 @@ def progress(name: str, quiet: bool) -> Iterator[None]:
 
 
 def medium() -> Any:
-    """What shows lines where we run: a cell, a terminal or a log."""
+    """Return the function that shows lines where we run: in a cell, a terminal or a log."""
     if _is_in_notebook():
         return _Cell()
     return _Terminal() if sys.stdout.isatty() else _log

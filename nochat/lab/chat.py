@@ -149,7 +149,7 @@ class Chat:
             _running.remove(self)
 
     def trace(self, correlation_id: str) -> list[Step]:
-        """What all services noted of one correlation id, in order of time."""
+        """Return the steps that all services noted of one correlation id, in order of time."""
         steps = [
             step
             for kept in self.processes.values()

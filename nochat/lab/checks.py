@@ -21,7 +21,7 @@ class Condition:
     otherwise: str
 
     def line(self) -> str:
-        """The condition as a line of text."""
+        """Return the condition as a line of text."""
         mark = "✓" if self.holds else "✗"
         seen = "" if self.seen is None else f"  (seen: {self.seen})"
         hint = "" if self.holds else f"\n    try: {self.otherwise}"
@@ -44,7 +44,7 @@ class Report:
 
 
 def that(what: str, holds: Any, seen: Any = None, otherwise: str = "") -> Condition:
-    """A condition.
+    """Make a condition.
 
     Args:
         what: what must be so, in words.

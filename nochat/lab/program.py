@@ -39,7 +39,7 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """Whether it is running."""
+        """True while it is running."""
         return self._kept.alive
 
     @property
@@ -126,7 +126,7 @@ def running() -> list[str]:
 
 
 def _port_of(name: str) -> int:
-    """The port that a process had before, where that is free still; else another one."""
+    """Return the port that a process had before, where that is free still; else another one."""
     before = _ports.get(name, 0)
     return before if before and is_free(before) else free_port()
 

@@ -1,4 +1,4 @@
-"""What a user, and an intruder, sees of a chat that was deployed."""
+"""Checks of a deployed chat, as a user and an intruder see it."""
 
 import asyncio
 import errno
@@ -63,7 +63,7 @@ async def chat(url: str, *, trust: Path | None = None, patience: float = STARTIN
 
 
 async def _talk(url: str, trust: Path | None) -> list[Condition]:
-    """What a visit shows, up to what does not work."""
+    """Visit the chat, and return a condition for each step, up to the first that fails."""
     ada, bob = (f"{name}-{secrets.token_hex(3)}" for name in ("ada", "bob"))
     text, done = f"hello from {ada}", list[Condition]()
     step = "a user logs in"
@@ -171,7 +171,7 @@ def encrypted(url: str, *, trust: Path | None = None) -> Report:
 
 
 def _try_tls(where: tuple[str, int], version: ssl.TLSVersion, ciphers: str = "DEFAULT") -> str:
-    """The cipher that a server agrees to in one version of TLS; empty: to none of these."""
+    """Return the cipher that a server agrees to in one version of TLS; empty: to none of these."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_ciphers(f"{ciphers}:@SECLEVEL=0")  # or we would refuse old versions ourselves
@@ -189,7 +189,7 @@ def _try_tls(where: tuple[str, int], version: ssl.TLSVersion, ciphers: str = "DE
 
 
 def _try_port(address: str, port: int) -> str:
-    """What a port says; OSError: not even that it is closed can be said."""
+    """Try a port, and return how it answers; OSError: the computer can't be reached at all."""
     try:
         socket.create_connection((address, port), timeout=CONNECTING).close()
     except TimeoutError:

@@ -109,7 +109,7 @@ class Visitor(socketio.AsyncClient):  # type: ignore[misc]
 
 
 async def new(name: str) -> Visitor:
-    """A client that is not connected yet; a former one of the same name leaves first."""
+    """Make a client that is not connected yet; a former one of the same name leaves first."""
     if name in _visitors:
         await _visitors.pop(name).disconnect()
     visitor = _visitors[name] = Visitor(name)

@@ -43,7 +43,7 @@ class Notice:
 
     @property
     def seconds(self) -> float:
-        """How long it has taken so far."""
+        """The seconds that it has taken so far."""
         return time.monotonic() - self._began
 
     def look(self) -> None:
@@ -217,14 +217,14 @@ class _Work:
         self._at, self._used = time.monotonic(), self._seconds()
 
     def goes_on(self) -> bool:
-        """Whether they did since the last question."""
+        """Tell whether they did something since the last question."""
         now, used = time.monotonic(), self._seconds()
         share = (used - self._used) / max(now - self._at, 0.001)
         self._at, self._used = now, used
         return share > AT_WORK
 
     def _seconds(self) -> float:
-        """The processor's time that they have taken."""
+        """Return the processor's time that they have taken."""
         used = 0.0
         with suppress(psutil.Error):
             first = psutil.Process(self._kept.pid)
@@ -245,7 +245,7 @@ def _last_words(kept: Kept) -> str:
 
 
 def readable(log: str, count: int = LINES) -> str:
-    """The end of a log, for a person: its lines of JSON as text, and none of those for tracing."""
+    """Return the end of a log for a person: JSON as text, and nothing of what is for tracing."""
     lines = (_text(line) for line in log.splitlines())
     return "\n".join([line for line in lines if line][-count:])
 

@@ -61,7 +61,7 @@ class AzureAccount:
         return plan.make(list(self.machines))
 
     def left(self) -> list[str]:
-        """The ids of all in the subscription that bears our tag, of whomever.
+        """List the ids of all resources in the subscription that bear our tag.
 
         Azure's own list may be some minutes late.
 
@@ -152,7 +152,7 @@ class _Preflight:
         return f"{wanted} wanted; {', '.join(seen)}"
 
     def _there(self) -> set[str]:
-        """The machines of the group."""
+        """Return the names of the group's machines."""
         machines = self.clients.compute.virtual_machines
         try:
             return {str(it.name) for it in machines.list(self.settings.resource_group_name)}
@@ -192,7 +192,7 @@ class _Preflight:
         return f"{label}.{self.settings.location}.cloudapp.azure.com"
 
     def _is_ours(self, label: str) -> bool:
-        """Whether the name is that of the machine that is there already."""
+        """Tell whether the name is that of the machine that is there already."""
         try:
             found = self.clients.network.public_ip_addresses.get(
                 self.settings.resource_group_name, f"{self.settings.vm_name}-address"
@@ -213,7 +213,7 @@ def _need(holds: bool, seen: str) -> None:
 
 
 def _asked(what: str, ask: Callable[[], str | None]) -> Condition:
-    """A condition that Azure is asked for."""
+    """Ask Azure for a condition."""
     try:
         return that(what, True, ask())
     except (_NotSo, SettingsError) as error:

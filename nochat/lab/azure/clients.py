@@ -21,7 +21,7 @@ RETRIES = {"retry_total": 4, "retry_connect": 2, "retry_backoff_factor": 0.4}
 
 
 class Clients:
-    """What speaks to Azure, each made when it is first wanted. Use it in `with`.
+    """Clients of Azure, each made when it is first wanted. Use it in `with`.
 
     They are imported then, too: that of networks alone takes a second and a half.
     """
@@ -66,7 +66,7 @@ class Clients:
         self._credential.get_token(f"{self._settings.endpoint}/.default")
 
     def subscription(self) -> dict[str, Any]:
-        """The subscription itself, which these clients have no method for.
+        """Return the subscription itself, which these clients have no method for.
 
         Raises:
             AzureError: Azure says no, or nobody answers.

@@ -1,4 +1,4 @@
-"""Why Azure says no, for a person: what it said, and what to do about it."""
+"""Explanations of Azure's refusals: what it said, and advice."""
 
 import re
 
@@ -96,7 +96,7 @@ def code(error: AzureError) -> str:
 
 
 def explain(error: Exception) -> str:
-    """What to tell a person of a request that failed."""
+    """Explain a request that failed to a person."""
     said, word = str(error), ""
     if isinstance(error, ServiceRequestError):
         word = "ServiceRequestError"
@@ -111,5 +111,5 @@ def explain(error: Exception) -> str:
 
 
 def advice(said: str) -> str:
-    """What to do when Azure says this."""
+    """Return the advice for what Azure says."""
     return next((text for pattern, text in ADVICE if re.search(pattern, said)), OTHERWISE)

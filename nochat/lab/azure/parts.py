@@ -1,4 +1,4 @@
-"""What a machine in Azure consists of: each part with the body of the request that makes it."""
+"""The parts of a machine in Azure, each with the body of the request that makes it."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +25,7 @@ SCHEDULE_VERSION = "2018-09-15"
 
 @dataclass(frozen=True)
 class Part:
-    """A resource.
+    """Find a resource.
 
     Attributes:
         type: as Azure calls it.
@@ -43,13 +43,13 @@ class Part:
 
 
 def namespaces(settings: Settings) -> list[str]:
-    """The resource providers that the subscription has to be registered for."""
+    """List the resource providers that the subscription has to be registered for."""
     kinds = [MACHINE, NETWORKS, *([SCHEDULE] if settings.shutdown else [])]
     return [kind.partition("/")[0] for kind in kinds]
 
 
 def shared(settings: Settings) -> list[Part]:
-    """What all machines of a group share, in the order in which it is made."""
+    """List the parts that all machines of a group share, in the order in which they are made."""
     common = {"location": settings.location, "tags": {TAG: COURSE}}
     subnet = {"name": SUBNET, "properties": {"addressPrefix": SUBNET_RANGE}}
     network = {"addressSpace": {"addressPrefixes": [RANGE]}, "subnets": [subnet]}
@@ -60,7 +60,7 @@ def shared(settings: Settings) -> list[Part]:
 
 
 def own(settings: Settings, token: str = "", public_key: str = "") -> list[Part]:
-    """What is one machine's alone, in the order in which it is made."""
+    """List the parts that are one machine's alone, in the order in which they are made."""
     name = settings.vm_name
     common = {"location": settings.location, "tags": {TAG: token}}
     parts = [
@@ -95,12 +95,12 @@ def own(settings: Settings, token: str = "", public_key: str = "") -> list[Part]
 
 
 def schedule_name(machine: str) -> str:
-    """The name that Azure insists on for the daily shutdown of a machine."""
+    """Return the name that Azure insists on for the daily shutdown of a machine."""
     return f"shutdown-computevm-{machine}"
 
 
 def identifier(settings: Settings, part_type: str, name: str) -> str:
-    """The id of a resource of the group."""
+    """Return the id of a resource of the group."""
     group = f"/subscriptions/{settings.subscription_id}/resourceGroups"
     return f"{group}/{settings.resource_group_name}/providers/{part_type}/{name}"
 

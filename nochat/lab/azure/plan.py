@@ -1,4 +1,4 @@
-"""What machines in Azure would be made of, and what that costs: a dry run."""
+"""A dry run of machines in Azure: their parts, and the price."""
 
 import html
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class Plan:
 
     @property
     def price(self) -> Price | None:
-        """What all of it costs; None where the prices can't be had."""
+        """The price of all of it; None where the prices can't be had."""
         known = [it.price.hour for it in self.resources if it.price]
         return Price(sum(known)) if known else None
 

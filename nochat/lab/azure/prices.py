@@ -1,4 +1,4 @@
-"""What Azure costs, from its public list of prices; no account is needed to read it."""
+"""Azure's prices, from its public list; no account is needed to read it."""
 
 import os
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ OTHERS = ("Spot", "Low Priority", "Windows", "Cloud Services", "CloudServices")
 
 @dataclass(frozen=True)
 class Price:
-    """What something costs, in US dollars, without tax.
+    """A price in US dollars, without tax.
 
     Attributes:
         hour: of one hour.
@@ -34,7 +34,7 @@ class Price:
 
 
 def machine(size: str, location: str) -> Price:
-    """The price of a machine.
+    """Look up the price of a machine.
 
     Raises:
         NoPrices: it can't be had.
@@ -43,7 +43,7 @@ def machine(size: str, location: str) -> Price:
 
 
 def disk(location: str) -> Price:
-    """The price of a machine's disk.
+    """Look up the price of a machine's disk.
 
     Raises:
         NoPrices: it can't be had.
@@ -52,7 +52,7 @@ def disk(location: str) -> Price:
 
 
 def address(location: str) -> Price:
-    """The price of a public address.
+    """Look up the price of a public address.
 
     Raises:
         NoPrices: it can't be had.
@@ -61,7 +61,7 @@ def address(location: str) -> Price:
 
 
 def _price(condition: str, location: str) -> Price:
-    """The first price that fits and is of one's own machine with Linux."""
+    """Return the first price that fits and is of one's own machine with Linux."""
     wanted = f"{condition} and armRegionName eq '{location}' and priceType eq 'Consumption'"
     url = os.environ.get("AZURE_PRICES_URL") or PUBLIC
     try:

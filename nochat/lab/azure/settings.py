@@ -1,4 +1,4 @@
-"""What has to be known to make a machine in Azure: the keys of the Vagrantfile's block `azure`."""
+"""The settings of a machine in Azure: the keys of the Vagrantfile's block `azure`."""
 
 import ipaddress
 import json
@@ -46,7 +46,7 @@ def _image(release: str) -> str:
 
 @dataclass(frozen=True)
 class Settings:
-    """How one machine is to be, and in whose account.
+    """The settings of one machine, and of the account that it is made in.
 
     Attributes:
         tenant_id: the directory that the application is in.
@@ -105,7 +105,7 @@ class Settings:
 
     @property
     def endpoint(self) -> str:
-        """Where Azure Resource Manager answers, without a slash at the end."""
+        """The address of Azure Resource Manager, without a slash at the end."""
         return (self.management_endpoint or PUBLIC).rstrip("/")
 
     @property
@@ -124,7 +124,7 @@ class Settings:
 
     @property
     def image(self) -> dict[str, str]:
-        """What the machine boots, as Azure wants it.
+        """The image that the machine boots, as Azure wants it.
 
         Raises:
             SettingsError: it is no name of an image.

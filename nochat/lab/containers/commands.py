@@ -81,13 +81,13 @@ def run(command: Sequence[str], env: Mapping[str, str]) -> None:
 
 
 def failure(command: Sequence[str], output: str) -> str:
-    """What to tell a person of a command that failed."""
+    """Explain a command that failed to a person."""
     return explain(command, output, ADVICE)
 
 
 @cache
 def _builder() -> Path:
-    """The first docker command on the path that can build: newer ones need a plugin for it.
+    """Find the first docker command on the path that can build: newer ones need a plugin for it.
 
     Raises:
         Missing: there is none.
@@ -105,6 +105,6 @@ def _builder() -> Path:
 
 
 def _output(command: list[str]) -> str:
-    """What a command says; nothing where it fails."""
+    """Return the output of a command; nothing where it fails."""
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     return "" if ran.returncode else ran.stdout

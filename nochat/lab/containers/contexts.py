@@ -168,7 +168,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _version(name: str) -> str:
-    """What an engine says that its version is.
+    """Ask an engine for its version.
 
     Raises:
         ContextError: it does not answer.
@@ -188,7 +188,7 @@ def _version(name: str) -> str:
 
 
 def _docker(*arguments: str, must: bool = False) -> str:
-    """What Docker's command says; nothing where it fails."""
+    """Return the output of Docker's command; nothing where it fails."""
     argv = [str(doctor.require("docker")), *arguments]
     ran = subprocess.run(argv, capture_output=True, text=True, check=must)
     return "" if ran.returncode else ran.stdout.strip()

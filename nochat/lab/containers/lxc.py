@@ -107,7 +107,7 @@ class Container:
         return _run("lxc-attach", "--clear-env", "--name", self.name, "--", *command)
 
     def process(self) -> int:
-        """The number that its process 1 has outside.
+        """Return the number that its process 1 has outside.
 
         Raises:
             LxcError: it does not run.
@@ -212,7 +212,7 @@ def create(
 
 
 def _made(name: str, address: str, config: str) -> Container:
-    """The container, with nothing in it, and what takes it away when we are gone."""
+    """Make the container, with nothing in it, and the guard that removes it when we are gone."""
     folder = own_folder("lxc-program")
     guard = when_gone(script(GONE, name=name), folder)
     file = folder / "config"
@@ -250,7 +250,7 @@ def _unpack(image: str, root: Path) -> None:
 
 
 def _last_address(subnet: str) -> ipaddress.IPv4Interface:
-    """The last address of a network: Docker gives them from the first on."""
+    """Return the last address of a network: Docker gives them from the first on."""
     network = ipaddress.IPv4Network(subnet)
     return ipaddress.IPv4Interface((network[-2], network.prefixlen))
 

@@ -144,7 +144,7 @@ class Remote:
         self._make(f"{self.name}-tls", f"host={self._host},{files}")
 
     def env(self) -> dict[str, str]:
-        """The variables that `docker-machine env` gave, for programs that know no contexts.
+        """Return the variables that `docker-machine env` gave, for programs that know no contexts.
 
         They reach the engine by TLS; `over_tls` is done, if it was not.
 

@@ -70,11 +70,11 @@ class Stack:
         return sorted(found, key=lambda it: str(it.attrs["Created"]))
 
     def network(self, name: str) -> str:
-        """The name that the engine has for one of its networks, as `back`."""
+        """Return the name that the engine has for one of its networks, as `back`."""
         return f"{self.project}_{name}"
 
     def addresses(self, network: str) -> dict[str, str]:
-        """The address of each of its containers on one of its networks, by name."""
+        """Return the address of each of its containers on one of its networks, by name."""
         name = self.network(network)
         places = {_name(it): it.attrs["NetworkSettings"]["Networks"] for it in self.containers()}
         return {who: its[name]["IPAddress"] for who, its in places.items() if name in its}
@@ -141,7 +141,7 @@ class Stack:
         raise ContainersError("\n".join([what, *logs]))
 
     def logs(self, service: str, lines: int = 20) -> str:
-        """The last lines that the containers of a service wrote."""
+        """Return the last lines that the containers of a service wrote."""
         return "\n".join(_tail(it, lines) for it in self.containers(service))
 
     def down(self, *, volumes: bool = True) -> None:
@@ -252,7 +252,7 @@ def build(tag: str = "nochat", *, target: str = "chat", quiet: bool = False) -> 
 
 
 class Mine:
-    """What marks containers and images that are made by hand: gone with this process.
+    """A label for containers and images that are made by hand: they are gone with this process.
 
     Attributes:
         label: for `docker run --label`; an image committed from such a container has it, too.
@@ -278,7 +278,7 @@ class Mine:
 
 
 def layers(image: str) -> list[Layer]:
-    """The layers of an image, the lowest first; lines that add nothing are left out.
+    """List the layers of an image, the lowest first; lines that add nothing are left out.
 
     Raises:
         docker.errors.ImageNotFound: there is no such image here.
@@ -298,12 +298,12 @@ def _client(url: str) -> DockerClient:
 
 
 def _project() -> str:
-    """A name of this checkout alone: two of them on one engine do not collide."""
+    """Return a name of this checkout alone: two of them on one engine do not collide."""
     return f"nochat-{hashlib.sha256(str(find_root()).encode()).hexdigest()[:8]}"
 
 
 def _guard(env: dict[str, str]) -> Kept:
-    """What takes the project away when this process is gone, however it ended."""
+    """Start the guard that removes the project when this process is gone, however it ended."""
     down = shlex.join([*compose(), *DOWN, "--volumes", "--timeout=2"])
     script = f"{THERE} && cd {shlex.quote(str(find_root()))} && timeout 60 {down}"
     return when_gone(script, own_folder("stack"), env=env | ALL)

@@ -1,4 +1,4 @@
-"""What a box weighs: the whole chat as a process, in a Docker container, and in one of LXC.
+"""The weight of a box: the whole chat as a process, in a Docker container, and in one of LXC.
 
 Of each: the seconds from the command until the page answers, and the memory that its processes take
 then; of what they have in common with others, their share (PSS).
@@ -19,7 +19,7 @@ SECONDS = 60.0  # until the page must answer
 
 @dataclass(frozen=True)
 class Weight:
-    """What one of them took.
+    """The time and memory that one of them took.
 
     Attributes:
         seconds: from the command until the page answered.
@@ -31,7 +31,7 @@ class Weight:
 
 
 def process() -> Weight:
-    """The chat as a process of this computer, with the one that its embedded store is.
+    """Weigh the chat as a process of this computer, with the one that its embedded store is.
 
     Raises:
         NotReady: it does not start.
@@ -43,7 +43,7 @@ def process() -> Weight:
 
 
 def docker(image: str = "nochat") -> Weight:
-    """The chat in a Docker container of this computer; only root may look at its memory.
+    """Weigh the chat in a Docker container of this computer; only root may look at its memory.
 
     Raises:
         docker.errors.DockerException: the image is not there, or does not start.
@@ -65,7 +65,7 @@ def docker(image: str = "nochat") -> Weight:
 
 
 def by_lxc(network: str, image: str = "nochat") -> Weight:
-    """The chat in a container of LXC that is unpacked already.
+    """Weigh the chat in a container of LXC that is unpacked already.
 
     Args:
         network: the Docker network that it is on.
@@ -83,14 +83,14 @@ def by_lxc(network: str, image: str = "nochat") -> Weight:
 
 
 def _memory(process: int) -> int:
-    """The bytes that a process and its descendants take."""
+    """Return the bytes that a process and its descendants take."""
     first = psutil.Process(process)
     family = [first, *first.children(recursive=True)]
     return sum(it.memory_full_info().pss for it in family)
 
 
 def _until_page(url: str, began: float) -> float:
-    """The seconds since it began, when the page answers."""
+    """Wait until the page answers; return the seconds since it began."""
     until(lambda: _answers(url), SECONDS, f"the page at {url}", pause=0.02)
     return time.monotonic() - began
 

@@ -20,7 +20,7 @@ NOTEBOOKS = Path("notebooks")
 
 
 def find(names: Sequence[str], folder: Path = NOTEBOOKS) -> list[Path]:
-    """The notebooks of these names, paths or beginnings of names; all of them if none is given.
+    """Find the notebooks of these names, paths or beginnings of names; without any, all of them.
 
     Raises:
         CourseError: there is no such notebook.
@@ -42,14 +42,14 @@ def _find_one(name: str, everything: list[Path]) -> Path:
 
 
 def is_stale(path: Path, out_dir: Path) -> bool:
-    """Whether the executed copy is not there, or older than the notebook or the package."""
+    """Tell whether the executed copy is missing, or older than the notebook or the package."""
     copy = out_dir / path.name
     sources = [path, *Path(nochat.__file__).parent.rglob("*.py")]
     return not copy.exists() or copy.stat().st_mtime < max(f.stat().st_mtime for f in sources)
 
 
 def is_good(result: Result) -> bool:
-    """Whether a result lets the course pass; in CI, a notebook that could not run does not."""
+    """Tell whether a result lets the course pass; in CI, a notebook that could not run does not."""
     if result.outcome == "unable":
         return os.environ.get("NOCHAT_REQUIRE_ALL") != "1"
     return result.outcome == "passed"
@@ -69,7 +69,7 @@ def make_images() -> None:
 
 
 def explain(result: Result) -> str:
-    """What happened to one notebook, for people."""
+    """Explain to people what happened to one notebook."""
     if result.outcome == "unable":
         return f"{result.name} can't run on this machine: {result.reason}"
     if not result.failure:
@@ -82,7 +82,7 @@ def explain(result: Result) -> str:
 
 
 def table(results: Sequence[Result]) -> str:
-    """All results, one a line."""
+    """Return all results as a table, one a line."""
     rows = [(it.name, it.outcome, f"{it.seconds:7.1f}", f"{it.cells:5}") for it in results]
     return as_text([("notebook", "result ", "seconds", "cells"), *rows])
 

@@ -1,4 +1,4 @@
-"""Runs one notebook by papermill, and says where and why it failed.
+"""The run of one notebook by papermill, with the place and the reason where it fails.
 
 The kernel's current folder is a temporary one: a run leaves nothing in the checkout, and no
 notebook can lean on files that happen to lie beside it.
@@ -33,7 +33,7 @@ _HEADING = re.compile(r"^#+ +(.+?)\s*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Failure:
-    """Where a notebook stopped, and why; `cell` counts from 1, all cells included."""
+    """The place where a notebook stopped, and the error; `cell` counts all cells, from 1 on."""
 
     heading: str
     cell: int
@@ -43,7 +43,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one notebook; `copy` is the executed one, whole or up to the failure."""
+    """The outcome of one notebook; `copy` is the executed one, whole or up to the failure."""
 
     name: str
     outcome: Literal["passed", "failed", "unable"]
@@ -82,12 +82,12 @@ def run(
 
 
 def needs(path: Path) -> list[str]:
-    """The programs that a notebook asks for in its metadata."""
+    """List the programs that a notebook asks for in its metadata."""
     return list(_read(path).metadata.get("nochat", {}).get("needs", []))
 
 
 def missing(path: Path) -> str:
-    """Why this machine can't run a notebook, by what it needs; empty if it can."""
+    """Say why this machine can't run a notebook, by what it needs; empty if it can."""
     reasons = []
     for need in needs(path):
         try:
@@ -171,7 +171,7 @@ def _execute(
 
 @contextmanager
 def _own_folder() -> Iterator[Path]:
-    """A folder that is gone with us, and what tells `page.show` that nobody looks on: a picture."""
+    """Make a folder that is gone with us; `page.show` takes pictures meanwhile, for the site."""
     folder = Path(tempfile.mkdtemp(prefix="nochat-course-"))
     before = dict(os.environ)
     with when_gone("", folder):
@@ -194,7 +194,7 @@ def _end_what_works_in(folder: Path) -> None:
 
 
 def heading(cells: Sequence[Any], index: int) -> str:
-    """The nearest heading at or above a cell."""
+    """Return the nearest heading at or above a cell."""
     for cell in reversed(cells[: index + 1]):
         if cell.cell_type != "markdown":
             continue
@@ -204,7 +204,7 @@ def heading(cells: Sequence[Any], index: int) -> str:
 
 
 def _index_of(cells: Sequence[Any], cell: Any, last: int) -> int:
-    """The place of a running cell in the source; one that papermill added has the place before."""
+    """Return the place of a running cell in the source; one that papermill added has the last."""
     return next((i for i, one in enumerate(cells) if one.id == cell.id), last)
 
 
@@ -219,7 +219,7 @@ def _plain(text: str) -> str:
 
 
 def _last_line(traceback: Sequence[str]) -> str:
-    """The line of code that a traceback ends at."""
+    """Return the line of code that a traceback ends at."""
     lines = _plain("\n".join(traceback)).splitlines()
     arrows = [line.lstrip("-> ") for line in lines if re.match(r"-+> ?\d", line.strip())]
     return f"line {arrows[-1]}" if arrows else ""

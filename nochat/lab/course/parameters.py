@@ -66,7 +66,7 @@ def check(path: Path, parameters: Mapping[str, Any]) -> None:
 
 
 def _kinds(path: Path, parameters: Mapping[str, Any]) -> dict[str, str]:
-    """The kind of each parameter; empty where the notebook does not say."""
+    """Return the kind of each parameter; empty where the notebook does not say."""
     import papermill
 
     if not parameters:
@@ -80,7 +80,7 @@ def _kinds(path: Path, parameters: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _value(text: str, kind: str) -> Any:
-    """A text as papermill's command line reads it; or as JSON, if it is a list or an object."""
+    """Read a text as papermill's command line does; or as JSON, if it is a list or an object."""
     if kind == "str":
         return text
     if (known := {"True": True, "False": False, "None": None}.get(text, text)) is not text:
@@ -105,7 +105,7 @@ def _check(path: Path, name: str, kind: str, found: Any, given: Any) -> None:
 
 
 def _is_plain(found: Any, kind: str) -> bool:
-    """Whether a number is one: a truth is none, nor is infinity."""
+    """Tell whether a value is a plain number: True is none, nor is infinity."""
     if kind not in ("int", "float"):
         return True
     return not isinstance(found, bool) and math.isfinite(found)

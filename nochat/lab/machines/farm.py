@@ -98,7 +98,7 @@ class Farm:
         return self._write("ssh_config", self._ssh_config)
 
     def hosts_file(self, names: Iterable[str], groups: Mapping[str, Sequence[str]]) -> str:
-        """The text of a hosts file with these machines, in these groups."""
+        """Return the text of a hosts file with these machines, in these groups."""
         names, lines = [*names], []
         for name in names:
             pairs = variables(self.hosts[name]).items()
@@ -149,7 +149,7 @@ class Farm:
             raise MachinesError(f"{name}: `{command}` ended with status {ran.returncode}: {reason}")
 
     def url(self, name: str, port: int, scheme: str = "http") -> str:
-        """The address of something that a machine serves, as this computer reaches it."""
+        """Return the address of something that a machine serves, as this computer reaches it."""
         if self.provider == "docker":
             argv = ["docker", "port", self.container(name), f"{port}/tcp"]
             ran = subprocess.run(
@@ -160,12 +160,12 @@ class Farm:
         return f"{scheme}://{self.reach(name)}:{port}"
 
     def container(self, name: str) -> str:
-        """The id of the container that a machine of Docker's is."""
+        """Return the id of the container that a machine of Docker's is."""
         notes = self._place.dotfile / "machines" / self._known(name) / "docker" / "id"
         return notes.read_text(encoding="utf-8")
 
     def reach(self, name: str) -> str:
-        """The address by which this computer reaches a machine.
+        """Return the address by which this computer reaches a machine.
 
         Not always one of `addresses`: those of LXC machines lead out of this computer.
         """

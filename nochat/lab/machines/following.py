@@ -1,4 +1,4 @@
-"""Makes sense of a playbook's run, event by event, as ansible-runner tells them in JSON."""
+"""The reader of a playbook's run, event by event, as ansible-runner tells them in JSON."""
 
 import difflib
 import json
@@ -30,7 +30,7 @@ UNREACHABLE = (
 
 @dataclass
 class Following:
-    """Makes sense of the events of ansible-runner."""
+    """A playbook's run, made sense of event by event."""
 
     what: str
     tasks: list[Task] = field(default_factory=list)
@@ -98,7 +98,7 @@ class Following:
 
 
 def checked(run: Run, following: Following) -> Run:
-    """The run, where all went well.
+    """Return the run where all went well.
 
     Raises:
         Failed: it did not.
@@ -121,7 +121,7 @@ def _reason(task: Task) -> str:
 
 
 def _message(answer: Mapping[str, Any]) -> str:
-    """Why a task failed; of a loop, the items that did. What is secret is not in it."""
+    """Say why a task failed; of a loop, the items that did. Secrets are left out."""
     if "censored" in answer:
         return str(answer["censored"])
     items = [it for it in answer.get("results", ()) if it.get("failed")]
@@ -132,7 +132,7 @@ def _message(answer: Mapping[str, Any]) -> str:
 
 
 def _diff(found: Any) -> str:
-    """A difference as Ansible tells it, as text."""
+    """Return a difference as Ansible tells it, as text."""
     text = ""
     for one in found if isinstance(found, list) else [found]:
         if not one:
@@ -146,5 +146,5 @@ def _diff(found: Any) -> str:
 
 
 def _text(side: Any) -> list[str]:
-    """The lines of one side: of a file, or of settings."""
+    """Return the lines of one side: of a file, or of settings."""
     return side.splitlines() if isinstance(side, str) else json.dumps(side, indent=1).splitlines()

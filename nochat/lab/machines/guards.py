@@ -1,4 +1,4 @@
-"""What destroys machines when the process that made them is gone."""
+"""The guard that destroys machines when the process that made them is gone."""
 
 from pathlib import Path
 
@@ -46,7 +46,7 @@ class Guard:
 
 
 def guard(place: Place) -> Guard:
-    """What watches over the machines of a place for this process."""
+    """Return the guard of a place's machines for this process."""
     found = _guards.get(place.dotfile)
     if found is None or not found.kept.alive:
         found = _guards[place.dotfile] = Guard(place)

@@ -1,4 +1,4 @@
-"""Provisions machines by Ansible, through ansible-runner, or by Rex; task by task as it goes.
+"""Provisioning by Ansible, through ansible-runner, or by Rex; task by task as it goes.
 
 ```python
 run = provision.ansible("servers.yml", farm.inventory, limit="containers-host")
@@ -126,7 +126,7 @@ def rex(task: str, farm: Farm, machine: str, *, quiet: bool = False) -> Run:
 
 
 def _told(machine: str, said: Sequence[str]) -> tuple[Task, ...]:
-    """What the Rexfile says it changed: an indented line each."""
+    """Return what the Rexfile says it changed: an indented line each."""
     heads = [number for number, line in enumerate(said) if re.search(r": changed=\d+$", line)]
     lines = said[heads[-1] + 1 :] if heads else []
     return tuple(
@@ -139,7 +139,7 @@ def _kept(argv: Sequence[str], env: Mapping[str, str], folder: Path) -> Kept:
 
 
 def _lines(kept: Kept) -> Iterator[str]:
-    """What a command writes, line by line as it comes, until it ends."""
+    """Yield what a command writes, line by line as it comes, until it ends."""
     with kept.log.open(errors="replace", encoding="utf-8") as log:
         line = ""
         while True:

@@ -1,4 +1,4 @@
-"""What came of provisioning, to look at and to compare: `provision` hands these out."""
+"""Outcomes of provisioning, to look at and to compare: `provision` hands these out."""
 
 import html
 from collections import Counter
@@ -12,7 +12,7 @@ from nochat.tables import as_html, as_text
 
 @dataclass(frozen=True)
 class Task:
-    """What came of a task on a host.
+    """The outcome of a task on a host.
 
     Attributes:
         host: which.
@@ -33,7 +33,7 @@ class Task:
 
 @dataclass(frozen=True, repr=False)
 class Run:
-    """What came of provisioning.
+    """The outcome of provisioning.
 
     Attributes:
         tool: `Ansible` or `Rex`.
@@ -56,7 +56,7 @@ class Run:
 
     @property
     def diff(self) -> str:
-        """What changed in files."""
+        """The differences in files."""
         return "\n".join(task.diff for task in self.tasks if task.diff)
 
     @property
@@ -121,6 +121,6 @@ def compare(*runs: Run) -> Comparison:
 
 
 def count_lines(source: Path) -> int:
-    """The lines of a file, without blank ones and comments."""
+    """Count the lines of a file, without blank ones and comments."""
     lines = (line.strip() for line in source.read_text(encoding="utf-8").splitlines())
     return sum(1 for line in lines if line and not line.startswith("#"))

@@ -75,13 +75,13 @@ class Place:
         )
 
     def made(self) -> set[str]:
-        """The machines that there are, running or not."""
+        """Return the machines that there are, running or not."""
         return {found.parts[-3] for found in self.dotfile.glob("machines/*/*/id")}
 
 
 @contextlib.contextmanager
 def _with_output() -> Iterator[int]:
-    """What Vagrant says of its errors comes with the rest of its output."""
+    """Send what Vagrant says of its errors to the rest of its output."""
     yield subprocess.STDOUT
 
 
@@ -155,7 +155,7 @@ def _is_vagrants(process: psutil.Process) -> bool:
 
 
 def ssh_configs(place: Place) -> str:
-    """What Vagrant says of the machines that run: in one call, where all do."""
+    """Ask Vagrant for the SSH configuration of the machines that run: in one call, where all do."""
     text = _ssh_config(place)
     missing = place.made() - {name for name, _ in hosts(text)}
     return text + "".join(_ssh_config(place, name) for name in sorted(missing))

@@ -1,4 +1,4 @@
-"""What a cloud is made of, built from Debian's packages once and kept."""
+"""The boxes that a cloud is made of, built from Debian's packages once and kept."""
 
 import tempfile
 from pathlib import Path

@@ -35,7 +35,7 @@ class Cloud:
 
     @property
     def clouds(self) -> dict[str, Any]:
-        """What a `clouds.yaml` says of it: `openstack.connect(**cloud.clouds["nochat"])`."""
+        """The entry of a `clouds.yaml`: `openstack.connect(**cloud.clouds["nochat"])`."""
         auth = {
             "auth_url": self.auth_url,
             "username": self.username,

@@ -1,4 +1,4 @@
-"""What a new cloud is given through its own interfaces, as an operator would."""
+"""The contents of a new cloud, made through its own interfaces, as an operator would."""
 
 import os
 from ipaddress import IPv4Address, IPv4Network

@@ -77,7 +77,7 @@ def wait(container: Container, units: tuple[str, ...], ready: Callable[[], bool]
 
 
 def listens(address: str, port: int) -> bool:
-    """Whether there is somebody to ask; the library logs a warning where there is not."""
+    """Tell whether a service listens; the library logs a warning where none does."""
     with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=5):
         return True
     return False
@@ -93,7 +93,7 @@ def _log(container: Container, unit: str) -> str:
 
 
 def _complete(cloud: Connection) -> bool:
-    """Whether all services answer, and what they need has reported to them."""
+    """Tell whether all services answer, and what they need has reported to them."""
     images: Any = cloud.image  # The library knows an older interface too.
     next(iter(images.images()), None)
     agents = list(cloud.network.agents())

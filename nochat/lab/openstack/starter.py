@@ -125,7 +125,7 @@ def _choose_network() -> ipaddress.IPv4Network:
 
 
 def _files(**values: str) -> Iterable[tuple[str, str]]:
-    """The machine's files, by their path in it."""
+    """Yield the machine's files, by their path in it."""
     for file in HERE.glob("etc/**/*"):
         if file.is_file():
             yield str(file.relative_to(HERE)), _fill(file.read_text(encoding="utf-8"), **values)
@@ -143,6 +143,6 @@ def _ip(*arguments: str) -> str:
 
 
 def _address(interface: str) -> ipaddress.IPv4Address:
-    """The address of an interface of this computer."""
+    """Return the address of an interface of this computer."""
     shown = json.loads(_ip("-json", "-4", "address", "show", "dev", interface))
     return ipaddress.IPv4Address(shown[0]["addr_info"][0]["local"])

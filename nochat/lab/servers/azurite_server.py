@@ -80,7 +80,7 @@ def _new_key() -> str:
 
 
 def _signature(key: str) -> str:
-    """What lets whoever has it use every container, but not change the account."""
+    """Sign a token whose holders may use every container, but not change the account."""
     from azure.storage.blob import (
         AccountSasPermissions,
         ResourceTypes,

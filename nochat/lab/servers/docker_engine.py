@@ -45,7 +45,7 @@ def docker(*, alone: bool = False, quiet: bool = False) -> Server:
 
 
 def _answering() -> Server | None:
-    """The engine that is there; None where there is none and we may start one."""
+    """Return the engine that is there; None where there is none and we may start one."""
     host = os.environ.get(VARIABLE)
     # As Docker's command has it: an address counts more than a context.
     variable = next((it for it in (VARIABLE, CONTEXT) if os.environ.get(it)), None)
@@ -118,7 +118,7 @@ def look(host: str) -> str:
 
 
 def settings_folder(url: str) -> Path:
-    """The folder that is /etc/docker to the engine at an address.
+    """Return the folder that is /etc/docker to the engine at an address.
 
     Raises:
         NotAnswering: the engine is not on this computer.
@@ -131,7 +131,7 @@ def settings_folder(url: str) -> Path:
 
 
 def _default() -> str:
-    """The address that the docker command uses by itself."""
+    """Return the address that the docker command uses by itself."""
     command = ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     return ran.stdout.strip() or USUAL

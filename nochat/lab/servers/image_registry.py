@@ -47,12 +47,12 @@ class Registry(Server):
 
     @property
     def address(self) -> str:
-        """What the names of its images begin with: `host:port`."""
+        """The beginning of its images' names: `host:port`."""
         return _parts(self.url)[0]
 
     @property
     def user(self) -> str:
-        """Who may log in."""
+        """The user who may log in."""
         return _parts(self.url)[1]
 
     @property
@@ -178,7 +178,7 @@ def _start(quiet: bool) -> Registry:
 
 
 def _parts(url: str) -> tuple[str, str, str]:
-    """The address in a URL, the user, and the password."""
+    """Return the address in a URL, the user, and the password."""
     parts = urlsplit(url)
     address = parts.netloc.rpartition("@")[2]
     address = HUB if address in HUB_HOSTS else address

@@ -86,7 +86,7 @@ def _is_up(name: str) -> bool:
 
 
 def _gives_addresses() -> bool:
-    """Whether lxc-net's dnsmasq lives: killed, it leaves the bridge, where no machine boots."""
+    """Tell whether lxc-net's dnsmasq lives: without it the bridge stays, and no machine boots."""
     try:
         process = int(DNSMASQ.read_text(encoding="utf-8"))
         return Path(f"/proc/{process}/comm").read_text(encoding="utf-8").strip() == "dnsmasq"

@@ -98,7 +98,7 @@ def version_of(text: str) -> tuple[int, ...]:
 
 
 def _term(text: str) -> str:
-    """A text as Erlang writes it."""
+    """Return a text as Erlang writes it."""
     return '<<"{}">>'.format(text.replace("\\", "\\\\"))
 
 

@@ -1,4 +1,4 @@
-"""What the servers have in common."""
+"""The common part of the servers: looking, waiting, killing, stopping."""
 
 import html
 import os

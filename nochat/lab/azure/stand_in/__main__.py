@@ -74,7 +74,7 @@ def build(store: Store, login: Login, behind: Behind) -> Starlette:
 
 
 def _asked(store: Store, login: Login, handler: Handler) -> Handler:
-    """A handler for who may ask, and asks properly."""
+    """Wrap a handler, so that only proper requests of known applications reach it."""
 
     async def answer(request: Request) -> Response:
         try:
@@ -119,7 +119,7 @@ def _check_subscription(store: Store, request: Request) -> None:
 
 
 def _fail_next(store: Store) -> Handler:
-    """What tests ask for: that something goes wrong, or that a provider is not registered."""
+    """Make the handler by which tests order a failure, or a provider that is not registered."""
 
     async def answer(request: Request) -> Response:
         told = await read(request)

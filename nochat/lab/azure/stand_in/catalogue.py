@@ -1,4 +1,4 @@
-"""What the stand-in for Azure has: sizes of machines, and images."""
+"""The catalogue of the stand-in for Azure: sizes of machines, and images."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ IMAGES = {
 
 
 def cores(size: str) -> int:
-    """The cores of a size."""
+    """Return the cores of a size."""
     return next(number for name, number, _ in SIZES if name.lower() == size.lower())
 
 
@@ -58,12 +58,12 @@ def check_size(size: str, location: str) -> None:
 
 
 def versions(publisher: str, offer: str, sku: str) -> tuple[str, ...]:
-    """The versions of an image; none where there is no such image."""
+    """Return the versions of an image; none where there is no such image."""
     return IMAGES.get((publisher.lower(), offer.lower(), sku.lower()), ())
 
 
 def find_image(image: dict[str, str]) -> str:
-    """The version of an image that a machine boots.
+    """Return the version of an image that a machine boots.
 
     Raises:
         Refusal: there is no such image.
@@ -82,7 +82,7 @@ def find_image(image: dict[str, str]) -> str:
 
 
 def skus(location: str) -> list[dict[str, Any]]:
-    """The sizes, as they are to be had in a region."""
+    """List the sizes that a region offers."""
     return [
         {
             "resourceType": "virtualMachines",
@@ -113,7 +113,7 @@ def skus(location: str) -> list[dict[str, Any]]:
 
 
 def sizes(location: str) -> list[dict[str, Any]]:
-    """The sizes of a region, also those that are not to be had."""
+    """List the sizes of a region, also those that are not available."""
     return [
         {
             "name": name,

@@ -14,7 +14,7 @@ FORBIDDEN_USERS = {"admin", "administrator", "root", "test", "user", "guest", "s
 
 
 def fill_machine(store: Store, machine: Resource, known: Resource | None) -> None:
-    """A machine, and the disk that comes with it."""
+    """Fill in a machine, and make the disk that comes with it."""
     properties = machine["properties"]
     os_profile = properties.get("osProfile", {})
     if known:
@@ -111,7 +111,7 @@ def _check_user(profile: dict[str, Any]) -> None:
 
 
 def used(store: Store, location: str) -> int:
-    """The cores that the machines of a region have."""
+    """Count the cores that the machines of a region have."""
     sizes = [
         it["properties"]["hardwareProfile"]["vmSize"]
         for it in store.of(MACHINE)
@@ -139,7 +139,7 @@ def _check_quota(store: Store, machine: Resource) -> None:
 
 
 def view(machine: Resource) -> dict[str, Any]:
-    """How a machine is right now."""
+    """Return the state of a machine right now."""
     state, at = machine["properties"]["provisioningState"], machine["properties"]["timeCreated"]
     statuses = [
         {
@@ -157,7 +157,7 @@ def view(machine: Resource) -> dict[str, Any]:
 
 
 def show(_: Store, resource: Resource, *, with_view: bool = False) -> Resource:
-    """A resource as it is answered."""
+    """Return a resource as it is answered."""
     shown = copy.deepcopy({key: it for key, it in resource.items() if not key.startswith("_")})
     if with_view:
         shown["properties"]["instanceView"] = view(resource)
@@ -192,7 +192,7 @@ def delete_machine(store: Store, machine: Resource) -> None:
 
 
 def usages(store: Store, location: str) -> list[dict[str, Any]]:
-    """How much of its quotas the subscription uses in a region."""
+    """List how much of its quotas the subscription uses in a region."""
     names = {"cores": "Total Regional vCPUs", catalogue.FAMILY: catalogue.FAMILY_NAME}
     return [
         {

@@ -194,7 +194,7 @@ class Groups:
 
 
 def _fits(resource: Resource, request: Request) -> bool:
-    """Whether a filter of a request lets it pass."""
+    """Tell whether a filter of a request lets a resource pass."""
     said = request.query_params.get("$filter", "")
     tags = resource.get("tags") or {}
     name, value = TAG_NAME.search(said), TAG_VALUE.search(said)

@@ -12,7 +12,7 @@ SCHEDULE = "Microsoft.DevTestLab/schedules"
 
 
 class Behind(Protocol):
-    """What is behind the machines: real ones, or nothing."""
+    """The real machines behind those of the stand-in, or nothing."""
 
     async def make(self, machine: Resource) -> None:
         """Make a machine."""
@@ -45,7 +45,7 @@ class NoMachines:
 
 @dataclass(frozen=True)
 class Kind:
-    """What is special of a type."""
+    """The particulars of a type."""
 
     type: str
     fill: Callable[[Store, Resource, Resource | None], None]

@@ -19,7 +19,7 @@ TOKEN_SECONDS = 3600
 
 @dataclass
 class Login:
-    """Who may use the subscription.
+    """The log-in of the one application that may use the subscription.
 
     Attributes:
         tenant: the directory.

@@ -124,7 +124,7 @@ class Machines:
             rule("--append", "PREROUTING", *match)
 
     def _matches(self, machine: Resource) -> list[list[str]]:
-        """The rules, in the order in which they are looked at; the last lets nothing in."""
+        """List the rules in the order in which they are looked at; the last one lets nothing in."""
         accept = ["--jump", "ACCEPT"]
         found = [
             ["--match", "conntrack", "--ctstate", "ESTABLISHED,RELATED", *accept],

@@ -25,7 +25,7 @@ DEFAULTS = (
 
 
 def fill_network(store: Store, network: Resource, _: Resource | None) -> None:
-    """A network with its subnets."""
+    """Fill in a network with its subnets."""
     properties = network["properties"]
     spaces = [ipaddress.ip_network(it) for it in properties["addressSpace"]["addressPrefixes"]]
     properties.update(enableDdosProtection=False, virtualNetworkPeerings=[])
@@ -77,7 +77,7 @@ def put_subnet(network: Resource, name: str, body: Resource) -> Resource:
 
 
 def fill_rules(store: Store, group: Resource, _: Resource | None) -> None:
-    """A group of rules, with those that all groups have."""
+    """Fill in a group of rules with those that all groups have."""
     properties = group["properties"]
     properties["securityRules"] = [
         _child(group, "securityRules", it, it["properties"])
@@ -114,7 +114,7 @@ def fill_rules(store: Store, group: Resource, _: Resource | None) -> None:
 
 
 def fill_address(store: Store, address: Resource, known: Resource | None) -> None:
-    """A public address; a static one is given at once."""
+    """Fill in a public address; a static one is given at once."""
     properties = address["properties"]
     address["sku"] = {"tier": "Regional", **address.get("sku", {"name": "Standard"})}
     properties.setdefault("publicIPAddressVersion", "IPv4")
@@ -135,7 +135,7 @@ def fill_address(store: Store, address: Resource, known: Resource | None) -> Non
 
 
 def is_taken(store: Store, label: str, except_id: str = "") -> bool:
-    """Whether somebody has a name for an address."""
+    """Tell whether another address has a name already."""
     labels = {
         it["properties"].get("dnsSettings", {}).get("domainNameLabel")
         for it in store.of(ADDRESS)
@@ -145,7 +145,7 @@ def is_taken(store: Store, label: str, except_id: str = "") -> bool:
 
 
 def fill_card(store: Store, card: Resource, known: Resource | None) -> None:
-    """A network card, with an address of its subnet."""
+    """Fill in a network card with an address of its subnet."""
     properties = card["properties"]
     before = known["properties"] if known else {}
     if group := properties.get("networkSecurityGroup"):
@@ -208,7 +208,7 @@ def _card_of(store: Store, address: str) -> str | None:
 
 
 def _child(parent: Resource, kind: str, given: Resource, properties: dict[str, Any]) -> Resource:
-    """A part of a network resource that has an id of its own."""
+    """Return a part of a network resource that has an id of its own."""
     name = given["name"]
     return {
         "id": f"{parent['id']}/{kind}/{name}",

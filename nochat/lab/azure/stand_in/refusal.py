@@ -1,4 +1,4 @@
-"""How Azure Resource Manager says no, and what tests tell the stand-in to say no to."""
+"""Refusals in Azure Resource Manager's form, and failures that tests order from the stand-in."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ class Refusal(Exception):
 
     @property
     def body(self) -> dict[str, Any]:
-        """What is answered."""
+        """The body of the answer."""
         return {"error": {"code": self.code, "message": str(self)}}
 
 
@@ -57,7 +57,7 @@ SAYINGS = {
 
 @dataclass
 class Failure:
-    """What is to go wrong.
+    """A failure that was ordered.
 
     Attributes:
         kind: type of a resource, as `virtualMachines`.
@@ -74,12 +74,12 @@ class Failure:
     times: int = 1
 
     def fits(self, kind: str, method: str) -> bool:
-        """Whether a request is one of those."""
+        """Tell whether a request is one of those that are to fail."""
         return kind.rpartition("/")[2].lower() == self.kind.lower() and method == self.method
 
     @property
     def refusal(self) -> Refusal:
-        """What is said."""
+        """The refusal to answer with."""
         status, message = SAYINGS.get(self.code, (409, f"The operation failed: {self.code}."))
         headers = {"Retry-After": "1"} if status == 429 else {}
         return Refusal(status, self.code, message, headers)

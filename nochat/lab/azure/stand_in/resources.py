@@ -237,7 +237,7 @@ class Resources:
 
 
 async def read(request: Request) -> dict[str, Any]:
-    """The JSON object that a request brings.
+    """Read the JSON object that a request brings.
 
     Raises:
         Refusal: it brings something else.
@@ -254,7 +254,7 @@ async def read(request: Request) -> dict[str, Any]:
 
 
 def type_of(request: Request) -> str:
-    """The type that the path of a request names; empty where it names none."""
+    """Return the type that the path of a request names; empty where it names none."""
     params = request.path_params
     return (
         f"{params['namespace']}/{params['type']}" if {"namespace", "type"} <= params.keys() else ""

@@ -1,4 +1,4 @@
-"""What the stand-in for Azure Resource Manager knows: groups, resources, and what goes on."""
+"""The state of the stand-in for Azure Resource Manager: groups, resources and operations."""
 
 import asyncio
 import logging
@@ -45,7 +45,7 @@ class Operation:
 
     @property
     def status(self) -> str:
-        """How it stands, in Azure's word."""
+        """The state of the operation, in Azure's word."""
         if self.error:
             return "Failed"
         return "Succeeded" if self.task is None or self.task.done() else "InProgress"
@@ -73,12 +73,12 @@ class Store:
     failures: list[Failure] = field(default_factory=list)
 
     def identifier(self, group: str, kind: str, name: str) -> str:
-        """The id of a resource."""
+        """Return the id of a resource."""
         known = self.groups.get(group.lower(), {}).get("name", group)
         return f"/subscriptions/{self.subscription}/resourceGroups/{known}/providers/{kind}/{name}"
 
     def of(self, kind: str, group: str = "") -> Iterator[Resource]:
-        """The resources of a type, in a group or anywhere; any type, if it is empty."""
+        """List the resources of a type, in a group or anywhere; of any type, if it is empty."""
         for identifier, resource in list(self.resources.items()):
             found = IDENTIFIER.fullmatch(identifier)
             if (
@@ -89,7 +89,7 @@ class Store:
                 yield resource
 
     def group(self, name: str, *, to_write: bool = False) -> Resource:
-        """A resource group.
+        """Find a resource group.
 
         Raises:
             Refusal: there is none; or it is being deleted, and nothing can be made in it.
@@ -109,7 +109,7 @@ class Store:
         return found
 
     def get(self, identifier: str) -> Resource:
-        """A resource.
+        """Find a resource.
 
         Raises:
             Refusal: there is none.
@@ -127,7 +127,7 @@ class Store:
         return found
 
     def refer(self, reference: Any, resource: Resource) -> Resource:
-        """What a resource names by its id.
+        """Find the resource that another one names by its id.
 
         Raises:
             Refusal: there is no such thing.
@@ -181,7 +181,7 @@ class Store:
         return operation
 
     def fail(self, kind: str, method: str, *, later: bool) -> Refusal | None:
-        """What a request for a type is to fail with: at once, or at the end of its operation."""
+        """Return the failure that was ordered for a resource type: immediate, or asynchronous."""
         for failure in self.failures:
             if failure.fits(kind, method) and failure.later is later:
                 failure.times -= 1
@@ -191,12 +191,12 @@ class Store:
 
 
 def now() -> str:
-    """The time, as Azure writes it."""
+    """Return the time, as Azure writes it."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def etag() -> str:
-    """A new version of a network resource."""
+    """Make up the version of a network resource that has changed."""
     return f'W/"{uuid.uuid4()}"'
 
 

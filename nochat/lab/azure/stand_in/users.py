@@ -1,4 +1,5 @@
-"""Who uses what in the networks of the stand-in for Azure, and what can't be deleted therefore."""
+"""References between the resources of a network in the stand-in for Azure, which keep them from
+being deleted."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +14,7 @@ CARD = "Microsoft.Network/networkInterfaces"
 
 
 def show(store: Store, resource: Resource) -> Resource:
-    """A resource with what others make of it: who uses it."""
+    """Return a resource with the references of those that use it."""
     properties = dict(resource["properties"])
     match resource["type"].rpartition("/")[2]:
         case "publicIPAddresses":
@@ -43,7 +44,7 @@ def _with_users(store: Store, subnet: Resource) -> Resource:
 
 
 def users(store: Store, resource: Resource) -> Any:
-    """What uses a group of rules or a card."""
+    """List the resources that use a group of rules or a card."""
     if resource["type"] == RULES:
         return (
             it
@@ -107,5 +108,5 @@ def configs(store: Store) -> Iterator[tuple[Resource, Resource]]:
 
 
 def same(reference: Any, identifier: str) -> bool:
-    """Whether a reference is to this one."""
+    """Tell whether a reference is to this resource."""
     return str((reference or {}).get("id", "")).lower() == identifier.lower()
