@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nochat.lab import containers, servers
-from nochat.lab._commands import ContainersError, compose, environment, run
+from nochat.lab.containers.commands import compose, environment, run
+from nochat.lab.errors import ContainersError
 from nochat.local.doctor import Missing
-from nochat.local.processes import NotReady, free_port
+from nochat.local.processes import NotReady, free_port, until
 
 ROOT = Path(__file__).parents[1]
 BASE = "nochat/python"
@@ -143,11 +144,14 @@ def _timed(commands: list[Command], env: dict[str, str]) -> float:
 def _healthy(began: float) -> int:
     """Wait until all containers are healthy, where they can say so; returns how many there are."""
     docker = containers.client()  # once: finding it asks the engine, which is busy
-    while time.monotonic() < began + SECONDS:
+
+    def healthy() -> int:
         states = [it.attrs["State"] for it in docker.containers.list(all=True)]
-        if all(it.get("Health", it)["Status"] in ("healthy", "running") for it in states):
-            return len(states)
-        time.sleep(0.2)
+        well = (it.get("Health", it)["Status"] in ("healthy", "running") for it in states)
+        return len(states) if all(well) else 0
+
+    if count := until(healthy, began + SECONDS - time.monotonic(), pause=0.2):
+        return count
     raise ContainersError(f"not everything is healthy after {SECONDS:g} s")
 
 

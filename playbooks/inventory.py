@@ -8,7 +8,6 @@ that run; the roles of the machines are then those of the Vagrantfile.
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -19,54 +18,36 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from nochat.lab.inventory import CONTAINERS_HOST, groups, hosts, variables  # noqa: E402
 from nochat.lab.surroundings import of_vagrant, settled  # noqa: E402
 
-GROUPS = {
-    "containers": ["containers-host", "containers-host-2"],
-    "database": ["database-host"],
-    # Everything on one machine, as in the first steps of the course.
-    "servers": ["containers-host"],
-    "app": ["containers-host"],
-}
-VARIABLES = {
-    "hostname": "ansible_host",
-    "port": "ansible_port",
-    "user": "ansible_user",
-    "identityfile": "ansible_ssh_private_key_file",
-}
+GROUPS = groups([CONTAINERS_HOST])  # everything on one, as in the first steps of the course
 RUNNING = {"running", "active"}  # what providers call it; the last one is OpenStack's
-# Every machine comes with new keys at an address that another had before; and a user's own settings
-# of SSH are for others.
-ALONE = "-F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes"
 
 
 def inventory() -> dict[str, Any]:
-    """The inventory, in the form that Ansible expects of a script."""
-    if hosts := os.environ.get("ANSIBLE_HOSTS"):
-        return _of_file(Path(hosts).expanduser())
+    """Return the inventory, in the form that Ansible expects of a script."""
+    if file := os.environ.get("ANSIBLE_HOSTS"):
+        return _of_file(Path(file).expanduser())
     return _of_machines(dict(machines(_ssh_config())))
 
 
-def machines(ssh_config: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def machines(ssh_config: str) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield each machine of an SSH configuration with its variables."""
-    for block in ssh_config.split("Host ")[1:]:
-        name, *lines = block.strip().splitlines()
-        options = (line.strip().partition(" ") for line in lines)
-        given = {name.lower(): shlex.split(value)[0] for name, _, value in options if value}
-        found = {ours: given[theirs] for theirs, ours in VARIABLES.items() if theirs in given}
-        yield name, found | {"ansible_ssh_common_args": ALONE}
+    for name, options in hosts(ssh_config):
+        yield name, variables(options)
 
 
-def _of_machines(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    groups = {
+def _of_machines(found: dict[str, dict[str, str]]) -> dict[str, Any]:
+    members = {
         group: {"hosts": [name for name in names if name in found]}
         for group, names in GROUPS.items()
     }
-    return groups | {"all": {"hosts": list(found)}, "_meta": {"hostvars": found}}
+    return members | {"all": {"hosts": list(found)}, "_meta": {"hostvars": found}}
 
 
 def _ssh_config() -> str:
-    """What Vagrant says of the machines that run; it would stop at the first that does not."""
+    """Ask Vagrant for the machines that run; it would stop at the first that does not."""
     if not shutil.which("vagrant") or not (ROOT / "Vagrantfile").exists():
         return ""
     states = re.findall(r"^\d+,(.+),state,(\w+)$", _vagrant("status", "--machine-readable"), re.M)
@@ -89,7 +70,7 @@ def _vagrant(*arguments: str) -> str:
 
 
 def _of_file(hosts: Path) -> dict[str, Any]:
-    """What Ansible reads in a hosts file."""
+    """Return what Ansible reads in a hosts file."""
     if not hosts.exists():
         sys.exit(f"inventory: there is no file {hosts}, which ANSIBLE_HOSTS names")
     beside = Path(sys.executable).with_name("ansible-inventory")

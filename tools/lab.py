@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from nochat.lab import hints, surroundings
-from nochat.lab.servers._server import own_folder
+from nochat.lab.folders import own_folder
 from nochat.local.processes import when_gone
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ resource group that machines share, `course`. So an interrupted `up` can go on, 
 what there is. Machines come up side by side, each by a process of its own.
 """
 
-import time
 from typing import Any
 
 from conversation import Machine, Order, Refused, progress, refuse_all, serve
@@ -14,10 +13,12 @@ try:
     from azure.core.exceptions import AzureError, ResourceNotFoundError
     from subscription import GONE, PATIENCE, PAUSE, Subscription, patiently, tag, unless
 
-    from nochat.lab import _azure_parts as parts
-    from nochat.lab._azure_clients import Clients
-    from nochat.lab._azure_errors import explain
-    from nochat.lab._azure_settings import Settings, SettingsError
+    from nochat.local.processes import until
+    from nochat.lab.azure import parts
+    from nochat.lab.azure.clients import Clients
+    from nochat.lab.azure.explanations import explain
+    from nochat.lab.azure.settings import Settings
+    from nochat.lab.errors import SettingsError
 except ModuleNotFoundError as error:
     problem = f"{error.name} is missing. Install it: make lab"
     refuse_all(problem)
@@ -33,7 +34,7 @@ class Cloud(Subscription):
     """One machine in the student's subscription."""
 
     def state(self) -> Machine:
-        """What there is of the machine."""
+        """Return the machine's state."""
         machine = next(self.ours(parts.MACHINE), None)
         if machine is None:
             return Machine("not_created")
@@ -81,11 +82,9 @@ class Cloud(Subscription):
             return
         progress(f"The subscription is being registered for {namespace}.")
         providers.register(namespace)
-        deadline = time.monotonic() + PATIENCE
-        while providers.get(namespace).registration_state != "Registered":
-            if time.monotonic() > deadline:
-                raise Refused(f"{namespace} is still being registered: run the same again later.")
-            time.sleep(PAUSE)
+        registered = lambda: providers.get(namespace).registration_state == "Registered"  # noqa: E731
+        if not until(registered, PATIENCE, pause=PAUSE):
+            raise Refused(f"{namespace} is still being registered: run the same again later.")
 
     def share(self, part: parts.Part) -> None:
         """Make what machines share, where it is not there: the other machine's process may too."""
@@ -102,7 +101,7 @@ class Cloud(Subscription):
                 patiently(lambda: self.put(part))
 
     def known(self) -> Any:
-        """The machine as an earlier try left it; None where it has to be made."""
+        """Return the machine as an earlier try left it; None where it has to be made."""
         name = self.settings.vm_name
         machines = {it["name"]: it for it in self.listed(parts.MACHINE)}
         if name not in machines:

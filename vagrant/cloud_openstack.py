@@ -47,16 +47,16 @@ class Cloud:
         self.compute, self.network = self.connection.compute, self.connection.network
 
     def servers(self) -> Iterator[Any]:
-        """The machine's server; several only where two `up` ran at the same time."""
+        """Return the machine's server; several only where two `up` ran at the same time."""
         token = self.order.token
         return (it for it in self.compute.servers() if it.metadata.get("nochat") == token)
 
     def addresses(self) -> Iterator[Any]:
-        """The floating address that the machine got."""
+        """Return the floating address that the machine got."""
         return self.network.ips(description=self.order.token)
 
     def state(self) -> Machine:
-        """What there is of the machine."""
+        """Return the machine's state."""
         server = next(self.servers(), None)
         if server is None:
             return Machine("not_created")
@@ -83,7 +83,7 @@ class Cloud:
         return self.state()
 
     def key(self) -> str:
-        """The name of the key pair; where the user gives none, the machine's own is brought in."""
+        """Return the name of the key pair: the user's, or else the machine's own, brought in."""
         if "keypair_name" in self.settings:
             return str(self.settings["keypair_name"])
         known = self.compute.find_keypair(self.order.token)
@@ -132,12 +132,12 @@ class Cloud:
         return Machine("not_created")
 
     def named(self, setting: str, known: Iterator[Any]) -> str:
-        """The id of what a setting names."""
+        """Return the id of what a setting names."""
         return identifier(setting, self.settings[setting], list(known))
 
 
 def identifier(what: str, name: str, known: Sequence[Any]) -> str:
-    """The id of what has this name or this id.
+    """Return the id of what has this name or this id.
 
     Raises:
         Refused: nothing has it.

@@ -1,4 +1,4 @@
-"""What vagrant/cloud.rb and the programs for its clouds say to each other: JSON, a line each."""
+"""The conversation of vagrant/cloud.rb and the programs for its clouds: JSON, a line each."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Order:
-    """What Vagrant wants.
+    """An order from Vagrant.
 
     Attributes:
         token: name of the machine in the cloud, which nothing else there has.
@@ -28,7 +28,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Machine:
-    """What is known of a machine.
+    """The known state of a machine.
 
     Attributes:
         state: `not_created`, `active`, or the cloud's own word.

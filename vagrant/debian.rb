@@ -24,8 +24,8 @@ module NoChat
         provider == :virtualbox ? VIRTUALBOX[release] : "debian/#{RELEASES[release]}64"
       end
 
-      def urn
-        "Debian:debian-#{release}:#{release}-gen2:latest"
+      def urn(image)
+        image.gsub("RELEASE", release)
       end
     end
   end

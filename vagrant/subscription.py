@@ -7,10 +7,10 @@ from typing import Any
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from conversation import Order, Refused, progress
 
-from nochat.lab import _azure_parts as parts
-from nochat.lab._azure_clients import Clients
-from nochat.lab._azure_errors import code
-from nochat.lab._azure_settings import Settings
+from nochat.lab.azure import parts
+from nochat.lab.azure.clients import Clients
+from nochat.lab.azure.explanations import code
+from nochat.lab.azure.settings import Settings
 
 # What Azure says where another request, maybe of the other machine's process, is not done yet.
 BUSY = {
@@ -33,7 +33,7 @@ class Subscription:
         self.group = settings.resource_group_name
 
     def kind(self, part_type: str) -> Any:
-        """What the SDK does to resources of a type."""
+        """Return the SDK's operations for resources of a type."""
         client, name = {
             parts.MACHINE: ("compute", "virtual_machines"),
             parts.DISK: ("compute", "disks"),
@@ -54,7 +54,7 @@ class Subscription:
             return []
 
     def ours(self, part_type: str) -> Iterator[Any]:
-        """The machine's own resources of a type."""
+        """Return the machine's own resources of a type."""
         return (it for it in self.listed(part_type) if tag(it) == self.order.token)
 
     def put(self, part: parts.Part) -> Any:
@@ -63,7 +63,7 @@ class Subscription:
         return kind.begin_create_or_update(self.group, part.name, part.body).result()
 
     def settled(self, machine: Any) -> Any:
-        """The machine once Azure is done with what an earlier try asked for; None if it is gone."""
+        """Return the machine when Azure is done with an earlier request; None if it is gone."""
         deadline = time.monotonic() + PATIENCE
         while machine["properties"]["provisioningState"] in GOING_ON:
             if time.monotonic() > deadline:

@@ -1,5 +1,4 @@
-"""What the notebooks, the tests and the command line share: servers, checks, drawings. Never
-imported by the chat.
+"""Tools that the notebooks, the tests and the command line share; the chat never imports them.
 
 To import it settles the environment of the process: see `surroundings`.
 """

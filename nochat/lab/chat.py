@@ -149,7 +149,7 @@ class Chat:
             _running.remove(self)
 
     def trace(self, correlation_id: str) -> list[Step]:
-        """What all services noted of one correlation id, in order of time."""
+        """Return the steps that all services noted of one correlation id, in order of time."""
         steps = [
             step
             for kept in self.processes.values()
@@ -234,5 +234,5 @@ def _environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 def _steps(log: Path) -> Iterator[Step]:
     for line in log.read_bytes().splitlines():
-        if b'"nochat.trace"' in line:
+        if b'"nochat.bus.tracing"' in line:
             yield msgspec.json.decode(line, type=Step)

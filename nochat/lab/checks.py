@@ -7,11 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from nochat.lab.errors import CheckFailed
 from nochat.lab.waiting import patience
-
-
-class CheckFailed(AssertionError):
-    """A step is not done yet; the message says what was seen and what to try."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +21,7 @@ class Condition:
     otherwise: str
 
     def line(self) -> str:
-        """The condition as a line of text."""
+        """Return the condition as a line of text."""
         mark = "✓" if self.holds else "✗"
         seen = "" if self.seen is None else f"  (seen: {self.seen})"
         hint = "" if self.holds else f"\n    try: {self.otherwise}"
@@ -47,7 +44,7 @@ class Report:
 
 
 def that(what: str, holds: Any, seen: Any = None, otherwise: str = "") -> Condition:
-    """A condition.
+    """Make a condition.
 
     Args:
         what: what must be so, in words.
@@ -71,7 +68,11 @@ def check(step: str, *conditions: Condition) -> Report:
 
 
 async def until(
-    probe: Callable[[], Any], timeout: float = 10.0, *, what: str = "what this cell looks for"
+    probe: Callable[[], Any],
+    timeout: float = 10.0,
+    *,
+    what: str = "what this cell looks for",
+    pause: float = 0.05,
 ) -> Any:
     """Wait for something that takes its time; returns what the probe gives, true or not.
 
@@ -79,6 +80,7 @@ async def until(
         probe: asked again and again; may be a coroutine function.
         timeout: seconds.
         what: is awaited, for whoever waits. That it did not come is for a `check` to say.
+        pause: seconds between two questions.
     """
     deadline = time.monotonic() + timeout
     async with patience(what, None):
@@ -88,4 +90,4 @@ async def until(
                 found = await found
             if found or time.monotonic() > deadline:
                 return found
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(pause)

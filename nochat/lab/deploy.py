@@ -23,17 +23,18 @@ from typing import Any
 
 import yaml
 
-from nochat.lab import containers, provision
-from nochat.lab._board import Board
-from nochat.lab._commands import compose, environment, run
-from nochat.lab.machines import Farm, find_root
-from nochat.lab.provision import Run
+from nochat.lab import containers
+from nochat.lab.board import Board
+from nochat.lab.containers.commands import compose, environment, run
+from nochat.lab.inventory import CONTAINERS_HOST, DATABASE_HOST
+from nochat.lab.machines import Farm, find_root, provision
+from nochat.lab.machines.provision import Run
 from nochat.lab.servers import Registry
-from nochat.lab.servers._registry import HUB
+from nochat.lab.servers.image_registry import HUB
 from nochat.local import doctor
 from nochat.runtime import proxies
 
-CHAT, DATABASE = "containers-host", "database-host"
+CHAT, DATABASE = CONTAINERS_HOST, DATABASE_HOST
 FILES = ["compose.yaml", "compose.tls.yaml"]
 BOT_IMAGE = "nochat-bot"
 NOT_THERE = ("mariadb", "prometheus")  # MariaDB is on the other machine
@@ -234,7 +235,7 @@ def backup(farm: Farm, folder: Path) -> list[Path]:
 
 
 def _in_backup(folder: Path) -> dict[str, str]:
-    """The playbooks' variables for the files of a backup.
+    """Return the playbooks' variables for the files of a backup.
 
     Raises:
         FileNotFoundError: there is none of them.
@@ -247,7 +248,7 @@ def _in_backup(folder: Path) -> dict[str, str]:
 
 
 def _by_digest(image: str, digests: Sequence[str]) -> str:
-    """The name by digest that an engine gave to an image which it has pushed.
+    """Return the name by digest that an engine gave to an image which it has pushed.
 
     Of the names that an image has in several registries, it is the one in the image's own; Docker
     leaves out the host of its own registry, Docker Hub.
@@ -257,7 +258,7 @@ def _by_digest(image: str, digests: Sequence[str]) -> str:
 
 
 def _certificate(names: Sequence[str]) -> Path:
-    """The folder of the certificate that the playbook made for these names."""
+    """Return the folder of the certificate that the playbook made for these names."""
     script = find_root() / "playbooks" / "certificate"
     argv = [sys.executable, str(script), *names]
     told = subprocess.run(argv, capture_output=True, text=True, check=True)
@@ -265,12 +266,12 @@ def _certificate(names: Sequence[str]) -> Path:
 
 
 def _built() -> list[str]:
-    """The servers whose images are built here, as the environment's COMPOSE_FILE says."""
+    """List the servers whose images are built here, as the environment's COMPOSE_FILE says."""
     return [name for name, it in _services().items() if "build" in it and name not in NOT_THERE]
 
 
 def _built_images() -> dict[str, str]:
-    """Their images, by the variables that docker/compose.yaml has for them."""
+    """Return their images, by the variables that docker/compose.yaml has for them."""
     services = _services()
     public = yaml.safe_load((find_root() / "docker" / FILES[0]).read_text(encoding="utf-8"))[
         "services"
@@ -283,7 +284,7 @@ def _built_images() -> dict[str, str]:
 
 
 def _services() -> dict[str, Any]:
-    """The services of all files that COMPOSE_FILE names, each as the last one has it."""
+    """Return the services of all files that COMPOSE_FILE names, each as the last one has it."""
     files = environment()["COMPOSE_FILE"].split(":")
     read = (
         yaml.safe_load((find_root() / it).read_text(encoding="utf-8"))["services"] for it in files

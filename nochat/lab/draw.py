@@ -1,21 +1,26 @@
 """Drawings for the notebooks: SVG by matplotlib, which JupyterLab and the site show alike."""
 
 from collections.abc import Sequence
-
-import matplotlib.pyplot as plt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib_inline.backend_inline import set_matplotlib_formats
+from typing import TYPE_CHECKING
 
 from nochat.lab.chat import Step
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 BLUE, GREY = "#1f6feb", "#8b949e"
 
-set_matplotlib_formats("svg")  # type: ignore[no-untyped-call]
+
+def on() -> None:
+    """Have every plot of this notebook shown as SVG."""
+    from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+    set_matplotlib_formats("svg")  # type: ignore[no-untyped-call]
 
 
-def sequence(steps: Sequence[Step], origin: str = "browser") -> Figure:
-    """A trace as a sequence diagram: who sent what to whom, and after how many milliseconds.
+def sequence(steps: Sequence[Step], origin: str = "browser") -> "Figure":
+    """Draw a trace as a sequence diagram: who sent what to whom, after how many milliseconds.
 
     Args:
         steps: of one correlation id (`Chat.trace`).
@@ -23,7 +28,7 @@ def sequence(steps: Sequence[Step], origin: str = "browser") -> Figure:
     """
     arrows = _arrows(steps, origin)
     names = list(dict.fromkeys(name for start, end, *_ in arrows for name in (start, end)))
-    figure, axes = plt.subplots(figsize=(1.9 * len(names), 0.45 * len(arrows) + 0.8))
+    figure, axes = _figure(1.9 * len(names), 0.45 * len(arrows) + 0.8)
     columns = {name: index for index, name in enumerate(names)}
     began = steps[0].at
     for row, (start, end, kind, at) in enumerate(arrows):
@@ -33,26 +38,33 @@ def sequence(steps: Sequence[Step], origin: str = "browser") -> Figure:
         axes.text(column, -1.1, name, ha="center", va="center", weight="bold")
     axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(arrows), -1.6))
     axes.axis("off")
-    plt.close(figure)  # the cell shows it once, as its value
     return figure
 
 
-def bars(title: str, pairs: Sequence[tuple[object, float]], unit: str = "messages") -> Figure:
-    """Counts as horizontal bars, in the order given.
+def bars(title: str, pairs: Sequence[tuple[object, float]], unit: str = "messages") -> "Figure":
+    """Draw counts as horizontal bars, in the order given.
 
     Args:
         title: what was counted.
         pairs: (name, count).
         unit: of the counts.
     """
-    figure, axes = plt.subplots(figsize=(6, 0.35 * max(len(pairs), 1) + 0.9))
+    figure, axes = _figure(6, 0.35 * max(len(pairs), 1) + 0.9)
     axes.barh([str(name) for name, _ in pairs], [count for _, count in pairs], color=BLUE)
     axes.invert_yaxis()
     axes.set(title=title, xlabel=unit)
     axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
-    plt.close(figure)
     return figure
+
+
+def _figure(width: float, height: float) -> "tuple[Figure, Axes]":
+    """Make a figure that a cell shows once, as its value."""
+    import matplotlib.pyplot as plt  # it writes a cache of fonts
+
+    figure, axes = plt.subplots(figsize=(width, height))
+    plt.close(figure)
+    return figure, axes
 
 
 def _arrows(steps: Sequence[Step], origin: str) -> list[tuple[str, str, str, float]]:
@@ -68,7 +80,7 @@ def _arrows(steps: Sequence[Step], origin: str) -> list[tuple[str, str, str, flo
     return arrows
 
 
-def _arrow(axes: Axes, start: int, end: int, row: int, label: str) -> None:
+def _arrow(axes: "Axes", start: int, end: int, row: int, label: str) -> None:
     style = {"arrowstyle": "->", "color": BLUE, "linewidth": 1.4}
     axes.annotate("", xy=(end, row), xytext=(start, row), arrowprops=style)
     middle = (start + end) / 2

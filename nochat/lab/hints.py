@@ -1,4 +1,4 @@
-"""What an error says beyond Python's own words: which cell to run first, where one came too early.
+"""Hints in errors beyond Python's own words: which cell to run first, where one came too early.
 
 In a notebook, `hints.on()`. As Python's startup file (`PYTHONSTARTUP`) it is on from the first
 cell, even if that is not the first of the notebook.
@@ -72,7 +72,7 @@ def _code_cells(notebook: Path) -> Iterator[tuple[str, str]]:
 
 
 def _made_by(source: str) -> dict[str, str]:
-    """The names that a cell defines at its top level, each with the line that does."""
+    """Return the names that a cell defines at its top level, each with the line that does."""
     # Magics become empty lines, so that the numbers of the others stay.
     source = re.sub(r"^[%!].*$", "", source, flags=re.MULTILINE)
     try:

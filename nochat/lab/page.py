@@ -17,8 +17,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from IPython.display import HTML, Image, display
 
+from nochat.lab.errors import GaveUp
 from nochat.lab.passwords import password_of
-from nochat.lab.waiting import GaveUp, patience
+from nochat.lab.waiting import patience
 from nochat.local import doctor
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _link(url: str) -> str:
 
 
 def _past(url: str) -> str:
-    """Where a page was that is gone when somebody reads of it: on the site, below `notebooks/`."""
+    """Return a note of a page's address, for readers of the site, where the page is gone."""
     again = '<a href="../index.html#two-commands">start it yourself</a>'
     return f"<p>The page, as it was at <code>{html.escape(url)}</code>; {again}:</p>"
 
@@ -103,7 +104,7 @@ def _frame(url: str, height: int) -> str:
 
 
 def _tunnel(url: str) -> str:
-    """What makes the page reachable from the other end of SSH, where that is needed."""
+    """Return a note on how to reach the page from the other end of SSH, where that is needed."""
     connection = os.environ.get("SSH_CONNECTION", "").split()
     if len(connection) != 4:
         return ""
@@ -165,7 +166,7 @@ async def _visit(chromium: "Browser", url: str, name: str, viewport: Any) -> "Pa
 async def _picture(
     url: str, height: int, path: str, visitor: str, certificate: Path | None
 ) -> bytes:
-    """A PNG of a page, a moment after it was opened.
+    """Take a PNG of a page, a moment after it was opened.
 
     Raises:
         Missing: there is no Chromium.
@@ -219,7 +220,7 @@ async def _come_in(page: "Page", name: str) -> None:
 
 @asynccontextmanager
 async def browser(certificate: Path | None = None) -> AsyncIterator["Browser"]:
-    """A Chromium of our own, without a window.
+    """Start a Chromium of our own, without a window.
 
     Args:
         certificate: of a page that it is to believe, as if it knew who issued it; just this one.

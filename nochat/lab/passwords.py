@@ -19,21 +19,26 @@ BYTES = 32
 
 
 def password_of(name: str) -> str:
-    """The password of one of your people."""
+    """Return the password of one of your people."""
     digest = hmac.digest(_key(), name.encode(errors="surrogatepass"), "sha256")
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
+def new_password() -> str:
+    """Return a password of letters, digits, `-` and `_`: safe in URLs, SQL and Erlang terms."""
+    return secrets.token_urlsafe(24)
+
+
 @cache
 def _key() -> bytes:
-    """The key in the user's folder; one for this process alone where there is no such folder."""
+    """Return the key in the user's folder; without that, one for this process alone."""
     with suppress(OSError, RuntimeError):
         return _kept(user_data_path("nochat") / "people.key")
     return secrets.token_bytes(BYTES)
 
 
 def _kept(file: Path) -> bytes:
-    """A file's bytes; they are made at random if it is not there."""
+    """Return a file's bytes; they are made at random if it is not there."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not file.exists():
         # Whole from the beginning, and the first one's, where two kernels make it at once.

@@ -12,8 +12,8 @@ import aiohttp
 import socketio
 
 from nochat.domain.client_ids import new_client_id
+from nochat.lab.errors import NotConnected
 from nochat.lab.passwords import password_of
-from nochat.lab.visitors import NotConnected
 from nochat.lab.waiting import patience
 from nochat.protocol.fields import LOBBY
 
@@ -198,7 +198,7 @@ class Person:
         return answer
 
     def texts(self, room: str = LOBBY) -> list[str]:
-        """The messages seen in a room, in order."""
+        """Return the messages seen in a room, in order."""
         entries = self.heard.get(room, {})
         return [entries[at]["text"] for at in sorted(entries) if "text" in entries[at]]
 
@@ -231,7 +231,7 @@ class Person:
         return patience(what, seconds, self._advice)
 
     def _advice(self) -> str:
-        """What to do where the chat does not answer."""
+        """Return the advice for a chat that does not answer."""
         if self._socket and not self._is_connected:
             return f"{self.name} is not connected: run the cell in which {self.name} comes in again"
         return (
@@ -258,7 +258,7 @@ class Person:
     async def _ask(
         self, method: str, path: str, content: dict[str, str] | None = None
     ) -> tuple[int, dict[str, Any]]:
-        """A REST call, made again while the answer is "too many" or "try again in a moment"."""
+        """Make a REST call, and again while the answer is "too many" or "try again in a moment"."""
         assert self._http
         give_up = asyncio.get_running_loop().time() + PATIENCE
         while True:

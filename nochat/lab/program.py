@@ -41,7 +41,7 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """Whether it is running."""
+        """True while it is running."""
         return self._kept.alive
 
     @property
@@ -73,6 +73,13 @@ class Process:
 
     def _wait(self) -> None:
         until_ready(lambda: listens(self._port), READY, self.name, self._kept)
+
+
+def on() -> None:
+    """Have `%%file` in a notebook's cells write files of the program."""
+
+    if shell := get_ipython():
+        shell.register_magic_function(file, "cell")  # type: ignore[arg-type]
 
 
 def start(command: str, *, name: str = "server", port: int = 0) -> Process:
@@ -115,12 +122,12 @@ def stop() -> None:
 
 
 def running() -> list[str]:
-    """The names of the processes that run."""
+    """Return the names of the processes that run."""
     return [name for name, process in _running.items() if process.alive]
 
 
 def _port_of(name: str) -> int:
-    """The port that a process had before, where that is free still; else another one."""
+    """Return the port that a process had before, where that is free still; else another one."""
     before = _ports.get(name, 0)
     return before if before and is_free(before) else free_port()
 
@@ -143,7 +150,7 @@ def _write(folder: Path) -> None:
 
 
 def file(line: str, cell: str) -> None:
-    """The cell magic `%%file NAME`: the rest of the cell becomes a file of the program."""
+    """Make the rest of a cell a file of the program: the cell magic `%%file NAME`."""
     name = line.strip()
     if not re.fullmatch(r"\w+\.\w+", name):
         raise ValueError(f"%%file needs a plain file name, as in `%%file server.py`; not {name!r}")
@@ -151,7 +158,3 @@ def file(line: str, cell: str) -> None:
         compile(cell, name, "exec")  # A slip of the pen shows here, not when the program starts.
     files[name] = cell
     print(f"{name}: {len(cell.splitlines())} lines")
-
-
-if shell := get_ipython():
-    shell.register_magic_function(file, "cell")  # type: ignore[arg-type]

@@ -31,7 +31,7 @@ from nochat.runtime import proxies  # noqa: E402
 ROOT = HERE.parents[1]
 # Of Ansible: the project's, and its defaults for what has no settings of its own.
 ANSIBLE, PLAIN_ANSIBLE = ROOT / "playbooks" / "ansible.cfg", HERE / "ansible.cfg"
-# Where the Vagrantfile and nochat.lab.cloud put machines; set apart for benchmarks, so nobody's.
+# Where the Vagrantfile and nochat.lab.openstack put machines: set apart for benchmarks, nobody's.
 MACHINES = "198.18.0.0/15"
 ELSEWHERE = "203.0.113.1"  # nobody's: only the way to it is looked up
 
@@ -100,7 +100,7 @@ def of_vagrant(environ: Mapping[str, str], root: Path) -> dict[str, str]:
 
 
 def is_offline(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether images and boxes are to be made of Debian's packages, as `NOCHAT_OFFLINE` says."""
+    """Tell whether images and boxes are made of Debian's packages, as `NOCHAT_OFFLINE` says."""
     return bool(environ.get("NOCHAT_OFFLINE"))
 
 
@@ -112,7 +112,7 @@ def forget_tls(environ: MutableMapping[str, str]) -> None:
 
 
 def of_jupyter(folder: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The variables that make Jupyter and its kernels ours, whatever the user's own settings are.
+    """Return the variables that make Jupyter and its kernels ours, whatever the user's settings.
 
     What JupyterLab looks like, and which notebooks the user trusts, stays the user's own, where
     that can be written.
@@ -142,7 +142,7 @@ def of_jupyter(folder: Path, environ: Mapping[str, str] = os.environ) -> dict[st
 
 @functools.cache
 def utf8() -> str:
-    """The name of a locale with UTF-8 that is on this computer; the first of all if none is."""
+    """Return the name of a locale with UTF-8 on this computer; the first of all if none is."""
     before = locale.setlocale(locale.LC_CTYPE)
     try:
         return next(filter(_has_locale, LOCALES), LOCALES[0])
@@ -159,7 +159,7 @@ def _has_locale(name: str) -> bool:
 
 
 def own_address() -> str:
-    """The address of this computer in its network: what is on it reaches that by its gateway."""
+    """Return the address of this computer in its network, which what runs on it can reach."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect((ELSEWHERE, 9))  # sends nothing
@@ -169,12 +169,12 @@ def own_address() -> str:
 
 
 def temporary(asked: str) -> str:
-    """The folder that is asked for, if it is suitable for temporary files; else one that is."""
+    """Return the folder that is asked for, if temporary files can be in it; else another one."""
     return next(filter(is_suitable, (asked, *FOLDERS)), asked)
 
 
 def is_suitable(folder: str) -> bool:
-    """Whether all that the course starts can work in a temporary folder.
+    """Tell whether all that the course starts can work in a temporary folder.
 
     It is there and can be written to, its name is short and needs no quotes, and programs in it can
     be run.
@@ -192,7 +192,7 @@ def _place(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _user(environ: Mapping[str, str]) -> dict[str, str]:
-    """A name and a home for a user who has none, as in containers that run as any number."""
+    """Return a name and a home for a user who has none, as in containers that run as any number."""
     found = {}
     try:
         home = pwd.getpwuid(os.getuid()).pw_dir
@@ -206,7 +206,7 @@ def _user(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _home_of_our_own(environ: Mapping[str, str]) -> Path:
-    """The same one each time, for us alone; another one if somebody else was there first."""
+    """Return the same home each time, for us alone; another one where somebody came first."""
     folder = environ.get("TMPDIR") or FOLDERS[0]
     home = Path(folder) / f"nochat-home-{os.getuid()}"
     try:
@@ -235,7 +235,7 @@ def _name_what_is_made_here(environ: MutableMapping[str, str]) -> None:
 
 
 def _can_write(path: str | Path) -> bool:
-    """Whether a folder can be written to, or made."""
+    """Tell whether a folder can be written to, or made."""
     path = Path(path)
     nearest = next((it for it in (path, *path.parents) if it.exists()), path)
     return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)

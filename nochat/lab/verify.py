@@ -1,4 +1,4 @@
-"""What a user, and an intruder, sees of a chat that was deployed."""
+"""Checks of a deployed chat, as a user and an intruder see it."""
 
 import asyncio
 import errno
@@ -15,12 +15,11 @@ import aiohttp
 import httpx
 
 from nochat.lab.checks import Condition, Report, check, that, until
+from nochat.lab.errors import NotAnswering, NotConnected
 from nochat.lab.people import Person
-from nochat.lab.servers import NotAnswering
-from nochat.lab.servers._mariadb import look as look_at_mariadb
-from nochat.lab.servers._rabbitmq import look as look_at_rabbitmq
-from nochat.lab.servers._server import without_password
-from nochat.lab.visitors import NotConnected
+from nochat.lab.servers.mariadb_server import look as look_at_mariadb
+from nochat.lab.servers.rabbitmq_server import look as look_at_rabbitmq
+from nochat.lab.servers.server import without_password
 from nochat.lab.waiting import patience as waiting_for
 from nochat.protocol.fields import LOBBY
 
@@ -53,18 +52,18 @@ async def chat(url: str, *, trust: Path | None = None, patience: float = STARTIN
     Raises:
         CheckFailed: it does not work as a user expects; with what was seen.
     """
-    give_up = asyncio.get_running_loop().time() + patience
-    async with waiting_for(f"the chat at {url} to work", None):
-        while True:
-            conditions = await _talk(url, trust)
-            late = asyncio.get_running_loop().time() > give_up
-            if late or all(condition.holds for condition in conditions):
-                return check(f"The chat at {url}", *conditions)
-            await asyncio.sleep(0.5)
+    conditions = list[Condition]()
+
+    async def works() -> bool:
+        conditions[:] = await _talk(url, trust)
+        return all(condition.holds for condition in conditions)
+
+    await until(works, patience, what=f"the chat at {url} to work", pause=0.5)
+    return check(f"The chat at {url}", *conditions)
 
 
 async def _talk(url: str, trust: Path | None) -> list[Condition]:
-    """What a visit shows, up to what does not work."""
+    """Visit the chat, and return a condition for each step, up to the first that fails."""
     ada, bob = (f"{name}-{secrets.token_hex(3)}" for name in ("ada", "bob"))
     text, done = f"hello from {ada}", list[Condition]()
     step = "a user logs in"
@@ -172,7 +171,7 @@ def encrypted(url: str, *, trust: Path | None = None) -> Report:
 
 
 def _try_tls(where: tuple[str, int], version: ssl.TLSVersion, ciphers: str = "DEFAULT") -> str:
-    """The cipher that a server agrees to in one version of TLS; empty: to none of these."""
+    """Return the cipher that a server agrees to in one version of TLS; empty: to none of these."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_ciphers(f"{ciphers}:@SECLEVEL=0")  # or we would refuse old versions ourselves
@@ -190,7 +189,7 @@ def _try_tls(where: tuple[str, int], version: ssl.TLSVersion, ciphers: str = "DE
 
 
 def _try_port(address: str, port: int) -> str:
-    """What a port says; OSError: not even that it is closed can be said."""
+    """Try a port, and return how it answers; OSError: the computer can't be reached at all."""
     try:
         socket.create_connection((address, port), timeout=CONNECTING).close()
     except TimeoutError:

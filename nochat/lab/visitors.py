@@ -6,26 +6,14 @@ from typing import Any
 
 import socketio
 
+from nochat.lab.errors import NotConnected
 from nochat.lab.waiting import patience
+
+__all__ = ["NotConnected", "Visitor", "leave", "new"]
 
 PATIENCE = 10.0  # seconds
 
 _visitors: dict[str, "Visitor"] = {}
-
-
-class NotConnected(ConnectionError):
-    """A client has no connection; the message says what to run.
-
-    Args:
-        name: of the client.
-        reason: why, if it is known.
-    """
-
-    def __init__(self, name: str, reason: str = "") -> None:
-        because = f" ({reason})" if reason else ""
-        super().__init__(
-            f"{name} is not connected{because}. Run the cell in which {name} comes in again."
-        )
 
 
 class Visitor(socketio.AsyncClient):  # type: ignore[misc]
@@ -121,7 +109,7 @@ class Visitor(socketio.AsyncClient):  # type: ignore[misc]
 
 
 async def new(name: str) -> Visitor:
-    """A client that is not connected yet; a former one of the same name leaves first."""
+    """Make a client that is not connected yet; a former one of the same name leaves first."""
     if name in _visitors:
         await _visitors.pop(name).disconnect()
     visitor = _visitors[name] = Visitor(name)

@@ -15,8 +15,10 @@ from typing import Any
 
 import psutil
 
-from nochat.lab._board import medium
-from nochat.lab._interrupt import interruptible
+from nochat.lab.board import medium
+from nochat.lab.errors import GaveUp
+from nochat.lab.interrupt import interruptible
+from nochat.local import processes
 from nochat.local.processes import Kept, NotReady
 
 SILENT = 2.0  # seconds without a word
@@ -24,10 +26,6 @@ LONGEST = 300.0  # seconds that a process which works may take
 AT_WORK = 0.05  # of one processor: more than a server takes that has nothing to do
 LINES = 12  # of a log, in an error
 IN_ORDER = "run the cells above this one again, in order"
-
-
-class GaveUp(TimeoutError):
-    """Something did not come in time; the message says what to do."""
 
 
 class Notice:
@@ -45,7 +43,7 @@ class Notice:
 
     @property
     def seconds(self) -> float:
-        """How long it has taken so far."""
+        """The seconds that it has taken so far."""
         return time.monotonic() - self._began
 
     def look(self) -> None:
@@ -143,16 +141,19 @@ def until(
         GaveUp: it did not come in time.
     """
     notice = Notice(what)
+
+    def answer() -> Any:
+        notice.look()
+        return probe()
+
     try:
         with interruptible():
-            while not (found := probe()):
-                if notice.seconds > seconds:
-                    raise GaveUp(_sentence(what, seconds, otherwise))
-                notice.look()
-                time.sleep(pause)
-            return found
+            found = processes.until(answer, seconds, pause=pause)
     finally:
         notice.end()
+    if not found:
+        raise GaveUp(_sentence(what, seconds, otherwise))
+    return found
 
 
 def until_ready(
@@ -172,17 +173,21 @@ def until_ready(
     """
     notice, work = Notice(what, quiet=quiet), _Work(kept)
     give_up = seconds
+
+    def answer() -> bool:
+        nonlocal give_up
+        if ready():
+            return True
+        if not kept.alive:
+            raise NotReady(f"{what} ended before it was ready. {_last_words(kept)}")
+        if notice.seconds > give_up:
+            give_up = _go_on(notice, work, what, kept, seconds)
+        notice.look()
+        return False
+
     try:
         with interruptible():
-            pause = 0.02
-            while not ready():
-                if not kept.alive:
-                    raise NotReady(f"{what} ended before it was ready. {_last_words(kept)}")
-                if notice.seconds > give_up:
-                    give_up = _go_on(notice, work, what, kept, seconds)
-                notice.look()
-                time.sleep(pause)
-                pause = min(pause * 1.5, 0.2)
+            processes.until(answer, pause=0.02, longest=0.2)
     finally:
         notice.end()
 
@@ -212,14 +217,14 @@ class _Work:
         self._at, self._used = time.monotonic(), self._seconds()
 
     def goes_on(self) -> bool:
-        """Whether they did since the last question."""
+        """Tell whether they did something since the last question."""
         now, used = time.monotonic(), self._seconds()
         share = (used - self._used) / max(now - self._at, 0.001)
         self._at, self._used = now, used
         return share > AT_WORK
 
     def _seconds(self) -> float:
-        """The processor's time that they have taken."""
+        """Return the processor's time that they have taken."""
         used = 0.0
         with suppress(psutil.Error):
             first = psutil.Process(self._kept.pid)
@@ -240,7 +245,7 @@ def _last_words(kept: Kept) -> str:
 
 
 def readable(log: str, count: int = LINES) -> str:
-    """The end of a log, for a person: its lines of JSON as text, and none of those for tracing."""
+    """Return the end of a log for a person: JSON as text, and nothing of what is for tracing."""
     lines = (_text(line) for line in log.splitlines())
     return "\n".join([line for line in lines if line][-count:])
 

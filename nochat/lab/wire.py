@@ -22,7 +22,7 @@ Message = tuple[Any, Any, bytes]
 
 
 def waiting(channel: BlockingChannel, queue: str) -> int:
-    """How many messages wait in a queue."""
+    """Count the messages that wait in a queue."""
     # A passive declaration makes nothing: it only asks.
     return int(channel.queue_declare(queue, passive=True).method.message_count)
 
@@ -50,7 +50,7 @@ def _get(channel: BlockingChannel, queue: str) -> Message | None:
 
 
 def arrivals(channel: BlockingChannel, queue: str, quiet: float = 1.0) -> Iterator[Message]:
-    """What arrives in a queue, until nothing came for some seconds; all of it is acknowledged."""
+    """Yield and acknowledge what arrives in a queue, until nothing came for some seconds."""
     for method, properties, body in channel.consume(queue, auto_ack=True, inactivity_timeout=quiet):
         if method is None:
             break
@@ -60,7 +60,7 @@ def arrivals(channel: BlockingChannel, queue: str, quiet: float = 1.0) -> Iterat
 
 @asynccontextmanager
 async def channel(url: str) -> AsyncIterator[Channel]:
-    """A channel of pika on this event loop, with a connection of its own.
+    """Open a channel of pika on this event loop, with a connection of its own.
 
     Raises:
         AMQPError: RabbitMQ does not answer, or says no.

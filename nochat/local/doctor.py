@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nochat.local.components import COMPONENTS, Component
+from nochat.tables import as_text
 
 GIB = 2**30
 
@@ -130,9 +131,7 @@ def _examine_port(port: int) -> Finding:
 def report(findings: Sequence[Finding]) -> str:
     """Return the findings as a plain table for a terminal."""
     rows = [(_mark(it), it.name, it.seen, f"for {it.part}", it.advice) for it in findings]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-    return "\n".join(lines)
+    return as_text(rows)
 
 
 def _mark(finding: Finding) -> str:

@@ -5,6 +5,7 @@ Interrupt button of a notebook does not reach it. `supervisor.py` says what it d
 """
 
 import contextlib
+import math
 import os
 import secrets
 import shutil
@@ -15,12 +16,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from nochat.local import supervisor
 
 # Losing the last reference to a `Kept` must not stop a server that a notebook still talks to.
 _kept: "set[Kept]" = set()
+
+Answer = TypeVar("Answer")
 
 
 class NotReady(RuntimeError):
@@ -210,6 +213,28 @@ def listens(port: int) -> bool:
     return False
 
 
+def until(
+    ask: Callable[[], Answer],
+    seconds: float = math.inf,
+    *,
+    pause: float = 0.05,
+    longest: float | None = None,
+) -> Answer:
+    """Ask again and again until the answer is true or the time is over; return the last answer.
+
+    Args:
+        ask: the question.
+        seconds: it may take.
+        pause: seconds between two questions.
+        longest: seconds to which the pause grows; None: it stays as it is.
+    """
+    deadline = time.monotonic() + seconds
+    while not (answer := ask()) and time.monotonic() < deadline:
+        time.sleep(pause)
+        pause = min(pause * 1.5, longest) if longest else pause
+    return answer
+
+
 def wait_until(ready: Callable[[], bool], timeout: float, what: str, kept: Kept) -> None:
     """Wait until a kept command is ready.
 
@@ -222,11 +247,13 @@ def wait_until(ready: Callable[[], bool], timeout: float, what: str, kept: Kept)
     Raises:
         NotReady: it ended, or the time is over; with the last lines of its log.
     """
-    deadline, pause = time.monotonic() + timeout, 0.02
-    while not ready():
+
+    def answer() -> bool:
+        if ready():
+            return True
         if not kept.alive:
             raise NotReady(f"{what} ended before it was ready. Its log ends:\n{kept.tail()}")
-        if time.monotonic() > deadline:
-            raise NotReady(f"{what} is not ready after {timeout:g} s. Its log ends:\n{kept.tail()}")
-        time.sleep(pause)
-        pause = min(pause * 1.5, 0.2)
+        return False
+
+    if not until(answer, timeout, pause=0.02, longest=0.2):
+        raise NotReady(f"{what} is not ready after {timeout:g} s. Its log ends:\n{kept.tail()}")

@@ -1,4 +1,4 @@
-"""What a machine gets of docker/: one Compose file, and the files that it names."""
+"""Filters for what a machine gets of docker/: one Compose file, and the files that it names."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ def deployed(
     overlay: str = "",
     only: Sequence[str] = (),
 ) -> Document:
-    """The Compose file of a machine.
+    """Return the Compose file of a machine.
 
     Args:
         secrets: the content of the secrets' files, by name.
@@ -63,7 +63,7 @@ def deployed(
 
 
 def mounted(compose: Document) -> Files:
-    """The files of docker/ that the containers of a Compose file see."""
+    """Return the files of docker/ that the containers of a Compose file see."""
     volumes = {it for service in compose["services"].values() for it in service.get("volumes", [])}
     names = {it.split(":")[0][2:] for it in volumes if it.startswith("./")}
     files = {name: DOCKER / name for name in sorted(names) if (DOCKER / name).exists()}
@@ -77,7 +77,7 @@ def mounted(compose: Document) -> Files:
 
 
 def secret_files(compose: Document, secrets: Mapping[str, str]) -> Files:
-    """The files in .secrets that a Compose file wants.
+    """Return the files in .secrets that a Compose file wants.
 
     Containers read them by users of their own, and nobody else comes into the folder.
     """
@@ -86,7 +86,7 @@ def secret_files(compose: Document, secrets: Mapping[str, str]) -> Files:
 
 
 def stack_secrets(passwords: Mapping[str, str], database: str, **more: str) -> dict[str, str]:
-    """The content of the secrets' files, by name, as docker/secrets makes them.
+    """Return the content of the secrets' files, by name, as docker/secrets makes them.
 
     Args:
         passwords: the playbooks' secrets.
@@ -122,7 +122,7 @@ def _lay(below: Document, above: Document) -> None:
 
 
 def _without_builds(document: Document) -> Document:
-    """A machine builds nothing: the images' names are those that the variables say."""
+    """Take out what is built: a machine builds nothing, and the variables name the images."""
     for service in document["services"].values():
         if service.pop("build", None):
             del service["image"]
@@ -130,7 +130,7 @@ def _without_builds(document: Document) -> Document:
 
 
 def _mark(service: Document, files: Mapping[str, Document], secrets: Mapping[str, str]) -> str:
-    """What changes when a file changes that the container sees: Compose then makes it anew."""
+    """Return a mark that changes with the files of a container: Compose then makes it anew."""
     seen = [secrets[Path(files[it]["file"]).name] for it in _names(service.get("secrets", []))]
     mounts = (DOCKER / it.split(":")[0] for it in service.get("volumes", []) if it[:2] == "./")
     seen += [it.read_text(encoding="utf-8") for it in mounts if it.exists()]
@@ -146,10 +146,10 @@ def _names(given: Sequence[Any]) -> list[str]:
 
 
 class FilterModule:
-    """What Ansible asks for."""
+    """The filters, as Ansible asks for them."""
 
     def filters(self) -> dict[str, Any]:
-        """The filters, by name."""
+        """Return the filters, by name."""
         return {
             "deployed": deployed,
             "mounted": mounted,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from azure.core.pipeline.transport import RequestsTransport
 
-from nochat.lab import cloud
+from nochat.lab.azure.stand_in.starter import AzureStandIn, azure_stand_in
 from tests.azure.student import GONE, Student, cloud_azure
 
 
@@ -19,12 +19,12 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def azure() -> Iterator[cloud.AzureStandIn]:
-    with cloud.azure_stand_in(cores=4, quiet=True) as it:
+def azure() -> Iterator[AzureStandIn]:
+    with azure_stand_in(cores=4, quiet=True) as it:
         yield it
 
 
-def environment(azure: cloud.AzureStandIn) -> dict[str, str]:
+def environment(azure: AzureStandIn) -> dict[str, str]:
     """Its variables; it alone is trusted: to read all other authorities takes 40 ms a request."""
     authority = azure.bundle.with_name("tls") / "ca.pem"
     return {**azure.environment, "REQUESTS_CA_BUNDLE": str(authority)}

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from nochat.lab import cloud
-from nochat.lab._azure_settings import Settings
+from nochat.lab.azure.account import AzureAccount
+from nochat.lab.azure.settings import Settings
+from nochat.lab.azure.stand_in.starter import AzureStandIn
 
 PROGRAM = Path(__file__).parents[2] / "vagrant" / "cloud_azure.py"
 sys.path.insert(0, str(PROGRAM.parent))
@@ -20,9 +21,9 @@ GONE = Machine("not_created")
 class Student:
     """Who uses the provider, without Vagrant."""
 
-    def __init__(self, azure: cloud.AzureStandIn, secrets: list[str]) -> None:
+    def __init__(self, azure: AzureStandIn, secrets: list[str]) -> None:
         self.azure, self.secrets, self.made = azure, secrets, set[str]()
-        self.account = cloud.AzureAccount.from_environment(azure.environment)
+        self.account = AzureAccount.from_environment(azure.environment)
 
     @property
     def settings(self) -> Settings:

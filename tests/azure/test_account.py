@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from nochat.lab import cloud
-from nochat.lab._azure_settings import SettingsError
-from nochat.lab.checks import CheckFailed
+from nochat.lab.azure.account import AzureAccount
+from nochat.lab.errors import CheckFailed, SettingsError
 
 pytestmark = pytest.mark.slow
 
@@ -17,7 +16,7 @@ def test_a_preflight_says_all_that_is_missing(student):
         student.settings, vm_size="Standard_B4ms", vm_image_urn="a:b:c:d", dns_name="chat"
     )
     with pytest.raises(CheckFailed) as failed:
-        cloud.AzureAccount((bad, bad)).preflight()
+        AzureAccount((bad, bad)).preflight()
     for line in (
         "✗ its cores are within the quota  (seen: quota cores: 4 free, 8 wanted)",
         "✗ the image is there",
@@ -27,11 +26,11 @@ def test_a_preflight_says_all_that_is_missing(student):
         assert line in str(failed.value)
     wrong = replace(student.settings, client_secret="nonsense", ssh_from="")
     with pytest.raises(CheckFailed, match="AADSTS7000215") as failed:
-        cloud.AzureAccount((wrong,)).preflight()
+        AzureAccount((wrong,)).preflight()
     assert "AZURE_SSH_FROM is not set" in str(failed.value)
     assert student.azure.secret not in str(failed.value) + repr(student.account)
 
 
 def test_the_variables_that_are_missing_are_named():
     with pytest.raises(SettingsError, match="not set: AZURE_TENANT_ID, AZURE_CLIENT_ID"):
-        cloud.AzureAccount.from_environment({"AZURE_CLIENT_SECRET": "x"})
+        AzureAccount.from_environment({"AZURE_CLIENT_SECRET": "x"})

@@ -12,11 +12,11 @@ from dataclasses import replace
 
 import pytest
 
-from nochat.lab import _azure_parts as parts
-from nochat.lab import cloud
-from nochat.lab._azure_clients import Clients
-from nochat.lab._azure_settings import Settings
-from nochat.lab.checks import CheckFailed
+from nochat.lab.azure import parts
+from nochat.lab.azure.clients import Clients
+from nochat.lab.azure.settings import Settings
+from nochat.lab.azure.stand_in.starter import azure_stand_in
+from nochat.lab.errors import CheckFailed
 from tests.azure.student import GONE, KEY, PROGRAM, Student, cloud_azure
 
 pytestmark = pytest.mark.slow
@@ -265,7 +265,7 @@ def test_the_program_s_errors_are_lines_of_json_without_the_secret(student):
 
 
 def test_a_cloud_that_is_gone_in_the_middle(monkeypatch):
-    with cloud.azure_stand_in(quiet=True) as short:
+    with azure_stand_in(quiet=True) as short:
         for name, value in short.environment.items():
             monkeypatch.setenv(name, value)
         student = Student(short, [])

@@ -4,11 +4,11 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.core.rest import HttpRequest
 
-from nochat.lab import _azure_parts as parts
-from nochat.lab import cloud
-from nochat.lab._azure_clients import Clients
-from nochat.lab._azure_errors import code
-from nochat.lab.cloud._openstack import CloudError
+from nochat.lab.azure import parts
+from nochat.lab.azure.clients import Clients
+from nochat.lab.azure.explanations import code
+from nochat.lab.azure.stand_in.starter import azure_stand_in
+from nochat.lab.errors import CloudError
 from tests.azure.published import problems
 from tests.azure.student import Student
 
@@ -100,7 +100,7 @@ def test_all_that_is_answered_is_as_published(student):
 def test_real_machines_need_root(monkeypatch):
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(CloudError, match="root"):
-        cloud.azure_stand_in(machines=True)
+        azure_stand_in(machines=True)
 
 
 @pytest.mark.parametrize(

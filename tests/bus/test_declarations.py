@@ -9,7 +9,7 @@ from nochat.bus.amqp import declaration, returns
 from nochat.bus.amqp_link import OF_ATTEMPTS
 from nochat.bus.routing import DEAD_LETTERS
 from nochat.errors import BusError
-from nochat.lab.servers._rabbitmq import DENIES, version_of
+from nochat.lab.servers.rabbitmq_server import DENIES, version_of
 from nochat.protocol.events import TypingStarted
 from nochat.protocol.requests import Session, WhoIs
 from nochat.runtime import registry

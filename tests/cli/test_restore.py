@@ -18,7 +18,7 @@ from nochat.errors import NochatError, Unavailable
 from nochat.lab import chat as lab
 from nochat.lab import checks, servers
 from nochat.lab.people import Person
-from nochat.lab.servers._azurite import make_container
+from nochat.lab.servers.azurite_server import make_container
 from nochat.protocol.envelope import new_id
 from nochat.protocol.events import (
     AccountDeleted,

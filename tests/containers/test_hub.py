@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from nochat.lab import deploy, provision, servers
+from nochat.lab import deploy, servers
+from nochat.lab.machines import provision
 from nochat.lab.servers import NotAnswering
 from tests.conftest import ROOT
 from tests.hub import OWNER, Hub, hub

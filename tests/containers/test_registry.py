@@ -14,7 +14,7 @@ import pytest
 
 from nochat.lab import servers
 from nochat.lab.servers import NotAnswering, Registry, Server
-from nochat.lab.servers._docker import settings_folder
+from nochat.lab.servers.docker_engine import settings_folder
 from nochat.local.processes import free_port, listens
 from tests.images import small_image
 from tests.waiting import wait_for
@@ -134,7 +134,7 @@ def test_one_that_can_not_be_used_says_why(registry, trusting, monkeypatch, url,
 
 def test_without_rights_it_says_the_command(registry, docker_engine, monkeypatch, tmp_path):
     folder = tmp_path / "docker"
-    monkeypatch.setattr("nochat.lab.servers._registry.settings_folder", lambda _: folder)
+    monkeypatch.setattr("nochat.lab.servers.image_registry.settings_folder", lambda _: folder)
 
     def refuse(*_, **__):
         raise PermissionError

@@ -19,7 +19,9 @@ import pytest
 from playwright.async_api import async_playwright
 
 import nochat
-from nochat.lab import _commands, containers, lxc, verify
+from nochat.lab import containers, verify
+from nochat.lab.containers import commands, lxc
+from nochat.lab.errors import LxcError
 from nochat.lab.people import Person
 from tests.cgroups import mount_controllers
 from tests.clients.conftest import ARGUMENTS
@@ -277,10 +279,10 @@ async def test_a_container_of_lxc_takes_part(stack):
         assert "nochat run web gateway" in inside
         assert re.search(r"^Uid:\s+10001\s", inside, flags=re.M)
         assert re.search(r"^CapEff:\s+0+$", inside, flags=re.M)
-        with pytest.raises(lxc.LxcError, match="status 3"):
+        with pytest.raises(LxcError, match="status 3"):
             made.run("sh", "-c", "exit 3")
     assert not made.root.parent.exists()
-    with pytest.raises(lxc.LxcError):
+    with pytest.raises(LxcError):
         made.start()
 
 
@@ -351,7 +353,7 @@ def test_of_a_service_that_does_not_come_up_the_log_is_shown(stack, monkeypatch)
     ],
 )
 def test_what_to_do_is_said(said, advice):
-    assert advice in _commands.failure(["docker", "build"], said).rpartition("To do: ")[2]
+    assert advice in commands.failure(["docker", "build"], said).rpartition("To do: ")[2]
 
 
 # ---- The end ------------------------------------------------------------------------------------

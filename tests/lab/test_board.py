@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from nochat.lab import _board
-from nochat.lab._board import Board
+from nochat.lab import board
+from nochat.lab.board import Board
 
 
 def test_in_a_log_each_change_is_a_line(capsys):
@@ -56,11 +56,11 @@ def test_in_a_notebook_one_output_changes(monkeypatch):
         shown.append(output)
         return Handle
 
-    monkeypatch.setattr(_board, "get_ipython", lambda: type("Shell", (), {"kernel": 1}))
-    monkeypatch.setattr(_board, "display", display)
-    with Board() as board:
-        board.say("ship", "sails")
-        board.say("harbour", "waits")
+    monkeypatch.setattr(board, "_is_in_notebook", lambda: True)
+    monkeypatch.setattr("IPython.display.display", display)
+    with Board() as ours:
+        ours.say("ship", "sails")
+        ours.say("harbour", "waits")
     assert len(shown) == 2
     assert len(shown[1]["text/plain"].splitlines()) == 2
 

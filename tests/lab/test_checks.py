@@ -2,7 +2,8 @@
 
 import pytest
 
-from nochat.lab.checks import CheckFailed, check, that, until
+from nochat.lab.checks import check, that, until
+from nochat.lab.errors import CheckFailed
 
 
 def test_a_step_that_is_done_is_a_report():

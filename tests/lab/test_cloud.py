@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from nochat.lab import cloud
-from nochat.lab.cloud import _openstack, _services
+from nochat.lab.errors import CloudError
+from nochat.lab.openstack import openstack_cloud, services, starter
 from nochat.local import components, doctor
 from nochat.local.processes import NotReady
 
@@ -16,27 +16,27 @@ def able(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A computer that could hold a cloud."""
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(doctor, "require", lambda name: None)
-    monkeypatch.setattr(_openstack, "_available_memory", lambda: 20 * _openstack.GIB)
+    monkeypatch.setattr(starter, "_available_memory", lambda: 20 * starter.GIB)
     return monkeypatch
 
 
 def test_only_root_may(monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(cloud.CloudError, match="root"):
-        cloud.openstack()
+    with pytest.raises(CloudError, match="root"):
+        openstack_cloud()
 
 
 def test_too_little_memory_is_told_with_how_much_is_needed(able):
-    able.setattr(_openstack, "_available_memory", lambda: 3 * _openstack.GIB)
-    with pytest.raises(cloud.CloudError, match=r"need 6 GiB of memory, and 3\.0 are free"):
-        cloud.openstack()
+    able.setattr(starter, "_available_memory", lambda: 3 * starter.GIB)
+    with pytest.raises(CloudError, match=r"need 6 GiB of memory, and 3\.0 are free"):
+        openstack_cloud()
 
 
 def test_too_little_disk_is_told_with_where_and_how_much(able):
-    usage = shutil._ntuple_diskusage(100 * _openstack.GIB, 99 * _openstack.GIB, _openstack.GIB)
+    usage = shutil._ntuple_diskusage(100 * starter.GIB, 99 * starter.GIB, starter.GIB)
     able.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(cloud.CloudError, match=r"6 GiB of disk, and 1\.0 are free in /var/tmp"):
-        cloud.openstack()
+    with pytest.raises(CloudError, match=r"6 GiB of disk, and 1\.0 are free in /var/tmp"):
+        openstack_cloud()
 
 
 def test_without_lxc_it_says_how_to_get_it(able):
@@ -44,19 +44,19 @@ def test_without_lxc_it_says_how_to_get_it(able):
     able.setattr(os, "geteuid", lambda: 0)
     able.setattr(components.Program, "find", lambda self: None)
     with pytest.raises(doctor.Missing, match="apt-get install lxc"):
-        cloud.openstack()
+        openstack_cloud()
 
 
 def test_no_two_clouds_share_an_address(able):
-    taken = _openstack._choose_network()
+    taken = starter._choose_network()
     assert taken.prefixlen == 28
-    able.setattr(_openstack, "MACHINES", str(taken.supernet()))
-    able.setattr(_openstack, "routes", lambda: [taken])
-    assert not _openstack._choose_network().overlaps(taken)
+    able.setattr(starter, "MACHINES", str(taken.supernet()))
+    able.setattr(starter, "routes", lambda: [taken])
+    assert not starter._choose_network().overlaps(taken)
 
 
 def test_every_blank_in_the_machines_files_is_filled():
-    files = dict(_openstack._files(address="198.18.0.2", password="of the test"))
+    files = dict(starter._files(address="198.18.0.2", password="of the test"))
     assert "etc/nova/nova.conf" in files
     assert "root/setup" in files
     assert not [path for path, text in files.items() if "@address@" in text or "@password" in text]
@@ -73,7 +73,7 @@ def test_a_service_that_does_not_come_up_is_named_with_the_end_of_its_log(tmp_pa
     log.parent.mkdir(parents=True)
     log.write_text("early\n" + "late\n" * 19 + "no libvirt here\n")
     with pytest.raises(NotReady) as raised:
-        _services.wait(Machine(), ("nova-compute",), lambda: False)
+        services.wait(Machine(), ("nova-compute",), lambda: False)
     assert "nova-compute does not come up" in str(raised.value)
     assert str(raised.value).endswith("no libvirt here")
     assert "early" not in str(raised.value)

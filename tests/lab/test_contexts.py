@@ -5,7 +5,9 @@ import subprocess
 
 import pytest
 
-from nochat.lab import contexts, deploy
+from nochat.lab import deploy
+from nochat.lab.containers import contexts
+from nochat.lab.errors import ContextError
 
 
 @pytest.fixture
@@ -62,6 +64,6 @@ def test_where_nobody_answers_nothing_is_left(ssh, key, tmp_path, monkeypatch):
     program.write_text(f'#!/bin/sh\nexec /usr/bin/ssh -F {ssh}/config "$@"\n')
     program.chmod(0o700)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    with pytest.raises(contexts.ContextError, match=r"refused(?s:.*)is the address right"):
+    with pytest.raises(ContextError, match=r"refused(?s:.*)is the address right"):
         contexts.create("attic", "127.0.0.1", key=key, port=9)
     assert list(ssh.iterdir()) == []

@@ -12,9 +12,10 @@ import nbformat
 import psutil
 import pytest
 
-from nochat.lab import course
-from nochat.lab.course import CourseError, is_stale, run
-from nochat.lab.notebook import heading
+from nochat.lab.course import execution
+from nochat.lab.course.execution import is_stale, run
+from nochat.lab.course.notebook import heading
+from nochat.lab.errors import CourseError
 from nochat.local import doctor
 from tests.waiting import wait_for
 
@@ -58,7 +59,7 @@ def test_offline_the_kernel_knows_by_one_variable(make, there, monkeypatch):
     make(
         "import os, nochat.lab\nprint(os.environ['BASE_IMAGE'], os.environ['NOCHAT_MACHINE_BASE'])"
     )
-    assert course.main([]) == 0
+    assert execution.main([]) == 0
     assert outputs(there / "build/notebooks/tiny.ipynb") == "nochat/python nochat/debian\n"
 
 
@@ -82,7 +83,7 @@ def test_a_failure_says_where_and_why(make, tmp_path):
     assert result.failure.error == "ValueError: so bad"
     assert result.failure.line.startswith("line 2 raise ValueError")
     assert result.copy.name == "tiny.failed.ipynb"
-    said = course.explain(result)
+    said = execution.explain(result)
     assert "\x1b" not in said
     assert all(word in said for word in ("tiny", "Two", "4", "so bad", str(result.copy)))
 
@@ -161,7 +162,7 @@ def test_what_can_not_run_here_is_named_with_the_remedy(
 ):
     monkeypatch.delenv("NOCHAT_REQUIRE_ALL", raising=False)
     make("1", needs=["rabbitmq"])
-    assert course.main([]) == 0
+    assert execution.main([]) == 0
     said = capsys.readouterr().out
     assert "tiny can't run on this machine" in said
     assert "sudo apt-get install rabbitmq-server" in said
@@ -170,13 +171,13 @@ def test_what_can_not_run_here_is_named_with_the_remedy(
 def test_in_ci_what_can_not_run_is_a_failure(make, there, bare_machine, monkeypatch):
     make("1", needs=["rabbitmq"])
     monkeypatch.setenv("NOCHAT_REQUIRE_ALL", "1")
-    assert course.main([]) == 1
+    assert execution.main([]) == 1
 
 
 def test_the_command_runs_all_and_shows_a_table(make, there, capsys):
     make("1", name="00_good")
     make("# Here", "1 / 0", name="01_bad")
-    assert course.main([]) == 1
+    assert execution.main([]) == 1
     said = capsys.readouterr().out
     assert re.search(r"00_good +passed +[\d.]+ +1\n01_bad +failed", said)
     assert "ZeroDivisionError: division by zero" in said
@@ -185,7 +186,7 @@ def test_the_command_runs_all_and_shows_a_table(make, there, capsys):
 def test_the_command_takes_beginnings_of_names_and_parameters(make, there, capsys):
     make("x = 1", "print(x)", name="00_good", tags=[0])
     make("1 / 0", name="01_bad")
-    assert course.main(["00", "--parameter", "x=[1, 2]", "--out", "elsewhere"]) == 0
+    assert execution.main(["00", "--parameter", "x=[1, 2]", "--out", "elsewhere"]) == 0
     assert outputs(there / "elsewhere" / "00_good.ipynb") == "[1, 2]\n"
 
 
@@ -195,7 +196,7 @@ def test_the_command_takes_beginnings_of_names_and_parameters(make, there, capsy
 )
 def test_the_command_refuses_wrong_names(make, there, capsys, arguments, message):
     make("x = 1", name="00_good", tags=[0])
-    assert course.main(arguments) == 2
+    assert execution.main(arguments) == 2
     assert message in capsys.readouterr().err
     assert not (there / "build").exists()
 

@@ -7,11 +7,12 @@ import subprocess
 
 import pytest
 
-from nochat.lab.servers._docker import GROUPS
+from nochat.lab.servers.docker_engine import GROUPS
+from nochat.lab.shell import script
 
 
 def prepare(folder):
-    subprocess.run(["sh", "-ec", GROUPS.format(folder=folder)], check=True)
+    subprocess.run(["sh", "-ec", script(GROUPS, groups=folder)], check=True)
 
 
 @pytest.fixture

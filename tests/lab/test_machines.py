@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from nochat.lab import _guard, machines
+import nochat
+from nochat.lab import machines
+from nochat.lab.machines import farm, guards
 from nochat.local import doctor
 
 SSH_CONFIG = """\
@@ -42,7 +44,7 @@ def vagrant(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     monkeypatch.setenv("VAGRANT_DOTFILE_PATH", str(tmp_path / "made"))
-    monkeypatch.setitem(machines.NEEDS, "virtualbox", ())
+    monkeypatch.setitem(farm.NEEDS, "virtualbox", ())
 
     def says(script: str) -> None:
         (programs / "vagrant").write_text(f"#!/bin/sh\n{script}\n")
@@ -50,7 +52,7 @@ def vagrant(tmp_path, monkeypatch):
 
     yield says
     says("exit 0")
-    for guard in [*_guard._guards.values()]:
+    for guard in [*guards._guards.values()]:
         guard.release()
 
 
@@ -101,7 +103,7 @@ def test_what_is_missing_is_named_with_its_command(monkeypatch, need, provider):
 
 def test_without_a_vagrantfile_it_says_where_to_go(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(machines.nochat, "__file__", str(tmp_path / "nochat" / "x.py"))
+    monkeypatch.setattr(nochat, "__file__", str(tmp_path / "nochat" / "x.py"))
     with pytest.raises(machines.MachinesError, match=r"no Vagrantfile in .*: go to the project"):
         machines.find_root()
 
@@ -160,7 +162,7 @@ def test_what_was_there_before_is_left(vagrant, tmp_path, monkeypatch):
     vagrant("test $1 = ssh-config && cat ssh_config || echo $@ >>destroyed")
     machines.up(provider="virtualbox", quiet=True)
     destroyed.unlink()
-    [guard] = _guard._guards.values()
+    [guard] = guards._guards.values()
     guard.kept.stop()
     assert not destroyed.exists()
 
@@ -170,7 +172,7 @@ def test_the_guard_destroys_what_was_not_there_before(vagrant, tmp_path, monkeyp
     (tmp_path / "ssh_config").write_text(SSH_CONFIG)
     monkeypatch.setattr(machines.Farm, "_address", lambda _, name: ADDRESSES[name])
     machines.up(provider="virtualbox", quiet=True)
-    [guard] = _guard._guards.values()
+    [guard] = guards._guards.values()
     guard.kept.stop()
     assert (tmp_path / "destroyed").read_text() == "--force containers-host\n"
     assert not guard.folder.exists()
@@ -186,7 +188,7 @@ def test_notes_go_with_a_stand_in_for_azure_alone(vagrant, tmp_path, monkeypatch
     monkeypatch.setattr(machines.Farm, "_address", lambda _, name: ADDRESSES[name])
     machines.up(provider="azure", quiet=True)
     vagrant("exit 1")  # Nobody answers any more.
-    [guard] = _guard._guards.values()
+    [guard] = guards._guards.values()
     guard.kept.stop()
     assert (tmp_path / "made" / "machines" / "containers-host" / "azure" / "id").exists() is kept
 

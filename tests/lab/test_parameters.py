@@ -3,8 +3,8 @@
 import nbformat
 import pytest
 
-from nochat.lab import _parameters, course
-from nochat.lab._parameters import CourseError
+from nochat.lab.course import execution, parameters
+from nochat.lab.errors import CourseError
 
 CELL = """
 practice: bool = True
@@ -54,7 +54,7 @@ def notebook(tmp_path):
     ],
 )
 def test_a_text_becomes_what_the_notebook_expects(notebook, pair, expected):
-    [found] = _parameters.read(notebook, _parameters.split([pair])).values()
+    [found] = parameters.read(notebook, parameters.split([pair])).values()
     assert (found, type(found)) == (expected, type(expected))
 
 
@@ -78,12 +78,12 @@ def test_a_text_becomes_what_the_notebook_expects(notebook, pair, expected):
 )
 def test_another_value_is_refused_with_what_is_expected(notebook, monkeypatch, capsys, pair, said):
     monkeypatch.chdir(notebook.parent.parent)
-    assert course.main(["07", "--parameter", pair]) == 2
+    assert execution.main(["07", "--parameter", pair]) == 2
     assert said in capsys.readouterr().err
     assert not (notebook.parent.parent / "build").exists()
 
 
 def test_values_are_checked_too_where_python_gives_them(notebook, tmp_path):
     with pytest.raises(CourseError, match="practice is True or False, not 'False'"):
-        course.run(notebook, tmp_path / "out", {"practice": "False"})
-    _parameters.check(notebook, {"practice": False, "seconds": 1, "rooms": (1, 2)})
+        execution.run(notebook, tmp_path / "out", {"practice": "False"})
+    parameters.check(notebook, {"practice": False, "seconds": 1, "rooms": (1, 2)})

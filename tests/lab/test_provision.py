@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from nochat.lab import provision
-from nochat.lab._board import Board
-from nochat.lab._following import Following
+from nochat.lab.board import Board
+from nochat.lab.machines import provision
+from nochat.lab.machines.following import Following
 from nochat.local.processes import free_port
 from tests.waiting import wait_for
 
@@ -183,7 +183,7 @@ def test_nothing_goes_on_after_an_interrupt_or_kill_9(folder, number):
     path = playbook(folder, WAITING)
     script = f"""
         from pathlib import Path
-        from nochat.lab import provision
+        from nochat.lab.machines import provision
         provision.ansible({str(path)!r}, Path({str(folder / "hosts")!r}))
     """
     process = subprocess.Popen(

@@ -22,7 +22,7 @@ import sqlalchemy
 from sqlalchemy import text
 
 from nochat.lab import servers
-from nochat.lab.servers._server import without_password
+from nochat.lab.servers.server import without_password
 from nochat.local import doctor
 from nochat.local.processes import free_port, listens
 from nochat.stores import privileges

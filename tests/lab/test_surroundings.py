@@ -20,8 +20,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from nochat.lab import _guard, machines, servers, surroundings
-from nochat.lab.servers._server import own_folder
+from nochat.lab import machines, servers, surroundings
+from nochat.lab.folders import own_folder
+from nochat.lab.machines import farm, guards
 from nochat.runtime import proxies
 
 pytestmark = pytest.mark.timeout(180)  # many programs of Python are started, also where it is busy
@@ -176,7 +177,10 @@ def test_ansible_starts_whatever_language_and_settings_a_user_has(language, tmp_
         "ANSIBLE_INVENTORY": "/gone",
     }
     run = f"provision.ansible({str(playbook)!r}, quiet=True).tasks[0].result"
-    assert python(f"from nochat.lab import provision; print({run})", language | theirs) == "ok"
+    assert (
+        python(f"from nochat.lab.machines import provision; print({run})", language | theirs)
+        == "ok"
+    )
     # By hand, too.
     secrets = {"NOCHAT_SECRETS": str(tmp_path / "secrets.yml"), "NOCHAT_VAULT_PASSWORD": "secret"}
     ran = subprocess.run(
@@ -204,7 +208,7 @@ def vagrant(tmp_path, monkeypatch):
     monkeypatch.setenv("VAGRANT_CWD", "/another/project")
     monkeypatch.setenv("VAGRANT_VAGRANTFILE", "Another")
     yield notes
-    for guard in [*_guard._guards.values()]:
+    for guard in [*guards._guards.values()]:
         guard.release()
 
 
@@ -214,7 +218,7 @@ def test_the_machines_of_another_project_are_let_alone(vagrant, tmp_path, monkey
     (other / "Vagrantfile").write_text('Vagrant.configure("2")\n')
     monkeypatch.chdir(other)  # where a student may keep a notebook, too
     monkeypatch.setenv("VAGRANT_DOTFILE_PATH", str(tmp_path / "made"))
-    monkeypatch.setitem(machines.NEEDS, "virtualbox", ())
+    monkeypatch.setitem(farm.NEEDS, "virtualbox", ())
     machines.up(provider="virtualbox", quiet=True)
     subprocess.run([sys.executable, ROOT / "playbooks/inventory.py"], check=True)
     [said] = {*vagrant.read_text().splitlines()}
@@ -245,7 +249,8 @@ def test_an_engine_on_a_socket_is_not_asked_for_tls(home, tmp_path, monkeypatch)
 
 
 def test_the_containers_of_another_project_are_let_alone():
-    code = "from nochat.lab._commands import environment; print(environment()['COMPOSE_FILE'])"
+    code = "from nochat.lab.containers import commands\n"
+    code += "print(commands.environment()['COMPOSE_FILE'])"
     theirs = {"COMPOSE_FILE": "/another/project/compose.yaml", "COMPOSE_PROJECT_NAME": "theirs"}
     assert python(code, theirs) == "docker/compose.yaml"
 
@@ -346,7 +351,7 @@ def test_what_is_no_place_to_work_in_is_passed_by(name, tmp_path):
 
 
 def test_servers_get_a_folder_in_which_they_can_work(tmp_path):
-    code = "from nochat.lab.servers._server import own_folder; import os\n"
+    code = "from nochat.lab.folders import own_folder; import os\n"
     code += "folder = own_folder('x'); print(folder); os.rmdir(folder)"
     assert re.fullmatch(r"/tmp/[\w-]{1,40}", python(code, {"TMPDIR": str(tmp_path / "a b")}))
 
@@ -417,7 +422,8 @@ import getpass, pathlib, stat
 from nochat import cli, settings
 from nochat.local import doctor
 assert doctor._home() == pathlib.Path.cwd()
-from nochat.lab import chat, containers, course, machines, page, people, provision, servers
+from nochat.lab import chat, containers, course, machines, page, people, servers
+from nochat.lab.machines import provision
 home = pathlib.Path.home()
 print(getpass.getuser(), home.name, oct(stat.S_IMODE(home.stat().st_mode)))
 """
@@ -460,7 +466,11 @@ def test_a_notebook_is_executed_by_our_kernel_in_utf8(tmp_path):
         file.write_text(text)
     theirs = {"HOME": str(tmp_path), "JUPYTER_PATH": str(tmp_path / "theirs")}
     theirs |= {"JUPYTER_RUNTIME_DIR": "/proc/1/none", **NARROW}
-    python("from nochat.lab import course; assert course.main([]) == 0", theirs, cwd=tmp_path)
+    python(
+        "from nochat.lab.course import execution; assert execution.main([]) == 0",
+        theirs,
+        cwd=tmp_path,
+    )
     made = nbformat.read(tmp_path / "build/notebooks/tiny.ipynb", as_version=4)
     assert made.cells[0].outputs[0].text == "→ 1 False\n"
 

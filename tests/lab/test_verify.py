@@ -13,7 +13,7 @@ import pytest
 
 from nochat.lab import verify
 from nochat.lab.certificates import Authority
-from nochat.lab.checks import CheckFailed
+from nochat.lab.errors import CheckFailed
 from nochat.lab.people import Person
 from nochat.local.processes import free_port
 

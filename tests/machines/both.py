@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from nochat.lab import provision, verify
-from nochat.lab.machines import Farm
+from nochat.lab import verify
+from nochat.lab.machines import Farm, provision
 
 INSIDE = (4369, 5672, 15672, 25672, 27017)  # what only the machine itself may reach
 NAMES = ("containers-host", "database-host")

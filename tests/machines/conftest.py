@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nochat.lab import cloud, deploy, servers
+from nochat.lab import deploy, servers
+from nochat.lab.azure.stand_in.starter import AzureStandIn, azure_stand_in
 from nochat.lab.servers import Registry
 from tests.conftest import ROOT, box
 from tests.notebooks.running import MARK, Paused
@@ -63,8 +64,8 @@ def before(image) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def azure(before, place) -> Iterator[cloud.AzureStandIn]:
-    with cloud.azure_stand_in(machines=True) as it:
+def azure(before, place) -> Iterator[AzureStandIn]:
+    with azure_stand_in(machines=True) as it:
         for name, value in it.environment.items():
             place.setenv(name, value)
         place.setenv("AZURE_SSH_USERNAME", USER)

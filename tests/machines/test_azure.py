@@ -11,8 +11,9 @@ from functools import partial
 
 import pytest
 
-from nochat.lab import cloud, machines
-from nochat.lab._azure_clients import Clients
+from nochat.lab import machines
+from nochat.lab.azure.account import AzureAccount
+from nochat.lab.azure.clients import Clients
 from nochat.lab.machines import Farm
 from tests.waiting import wait_for
 
@@ -79,7 +80,7 @@ def test_from_outside_only_the_rules_ports_are_open_and_between_machines_all(far
 
 
 def test_a_machine_that_was_switched_off_is_switched_on_again(farm: Farm, azure) -> None:
-    account = cloud.AzureAccount.from_environment()
+    account = AzureAccount.from_environment()
     with Clients(account.settings) as clients:
         clients.compute.virtual_machines.begin_deallocate("nochat", "containers-host").result()
     assert farm.status()["containers-host"] == "deallocated"
@@ -89,7 +90,7 @@ def test_a_machine_that_was_switched_off_is_switched_on_again(farm: Farm, azure)
 
 
 def test_destroy_leaves_nothing(farm: Farm, before) -> None:
-    account = cloud.AzureAccount.from_environment()
+    account = AzureAccount.from_environment()
     assert len(account.left()) == len(account.plan().resources)
     farm.destroy("database-host")
     assert farm.ssh("containers-host", "whoami").strip() == USER
@@ -101,9 +102,10 @@ def test_destroy_leaves_nothing(farm: Farm, before) -> None:
 
 STUDENT = """
     import os, time
-    from nochat.lab import cloud, machines
+    from nochat.lab import machines
+    from nochat.lab.azure.stand_in.starter import azure_stand_in
 
-    azure = cloud.azure_stand_in(machines=True)
+    azure = azure_stand_in(machines=True)
     os.environ.update(azure.environment)
     farm = machines.up("database-host", provider="azure", provision=False)
     print("reached", farm.ssh("database-host", "hostname"), flush=True)

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nochat.lab import cloud, provision, verify
-from nochat.lab._azure_clients import Clients
-from nochat.lab._azure_settings import Settings
+from nochat.lab import verify
+from nochat.lab.azure.account import AzureAccount
+from nochat.lab.azure.clients import Clients
+from nochat.lab.azure.settings import Settings
+from nochat.lab.machines import provision
 
 from .both import NAMES
 from .conftest import USER, containers, needs_root
@@ -158,8 +160,8 @@ def test_it_is_made_as_vagrant_makes_it(clients) -> None:
         reached = address["properties"]["ipAddress"]
         assert answers(reached, 22)
         assert not answers(reached, 8000)
-    plan = cloud.AzureAccount.from_environment().plan()
-    left = cloud.AzureAccount.from_environment().left()
+    plan = AzureAccount.from_environment().plan()
+    left = AzureAccount.from_environment().left()
     assert len(left) == len(plan.resources)
     tags = {it.id: it.tags for it in clients.resources.resources.list()}
     assert {it["nochat"] for it in tags.values()} == {"playbook"}
@@ -167,7 +169,7 @@ def test_it_is_made_as_vagrant_makes_it(clients) -> None:
 
 def test_absent_leaves_nothing_and_twice_is_no_error(play, azure, folder, before) -> None:
     assert play(azure_state="absent")
-    assert cloud.AzureAccount.from_environment().left() == []
+    assert AzureAccount.from_environment().left() == []
     assert containers() == before
     assert {it.name for it in folder.iterdir()} == {"private_key", "private_key.pub"}
     assert play(state="absent") == []

@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from nochat.lab import contexts, machines, provision, servers, verify
+from nochat.lab import machines, servers, verify
 from nochat.lab.certificates import Authority
-from nochat.lab.checks import CheckFailed
-from nochat.lab.machines import Farm, MachinesError
-from nochat.lab.remote import Remote
+from nochat.lab.containers import contexts
+from nochat.lab.containers.remote import Remote
+from nochat.lab.errors import CheckFailed, ContextError
+from nochat.lab.machines import Farm, MachinesError, provision
 from tests.images import small_image
 from tests.notebooks.running import ENGINE_SECONDS, Paused, judge, left
 from tests.waiting import wait_for
@@ -222,7 +223,7 @@ def test_a_machine_without_docker_says_what_helps(docker_farm):
 CREATE = """
     import json, sys
     from pathlib import Path
-    from nochat.lab import contexts
+    from nochat.lab.containers import contexts
 
     contexts.SSH = Path(sys.argv[1])
     print(contexts.create(**json.loads(sys.argv[2])))
@@ -261,7 +262,7 @@ def test_a_context_of_one_s_own_outlives_who_made_it(docker_farm, far, own_ssh):
     assert docker("--context", "attic", *WHERE) == "containers-host"
     assert (own_ssh / "nochat" / "attic").stat().st_mode & 0o077 == 0
 
-    with pytest.raises(contexts.ContextError, match=r"Permission denied(?s:.*)authorized_keys"):
+    with pytest.raises(ContextError, match=r"Permission denied(?s:.*)authorized_keys"):
         contexts.create(**where | {"user": "nobody"})
     # As it was: once its ssh lets us in again, which it does for nobody for some seconds after
     # log-ins that failed (PerSourcePenalties of OpenSSH 9.8).

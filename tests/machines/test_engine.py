@@ -159,9 +159,9 @@ def test_a_bridge_that_gives_no_addresses_is_not_used(tmp_path):
         servers.lxc_bridge(alone=True, quiet=True) as bridge,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setattr("nochat.lab.servers._lxc.USUAL", bridge.url)
+        patch.setattr("nochat.lab.servers.lxc_network.USUAL", bridge.url)
         patch.delenv("NOCHAT_MACHINE_BRIDGE")
-        patch.setattr("nochat.lab.servers._lxc.DNSMASQ", noted := tmp_path / "dnsmasq.pid")
+        patch.setattr("nochat.lab.servers.lxc_network.DNSMASQ", noted := tmp_path / "dnsmasq.pid")
         noted.write_text(f"{os.getpid()}\n")
         with servers.lxc_bridge(quiet=True) as other:
             assert other.url != bridge.url
@@ -182,7 +182,9 @@ def test_a_named_engine_that_does_not_answer_says_so(monkeypatch, tmp_path):
 
 def test_without_rights_it_says_what_helps(docker_engine, monkeypatch):
     refused = servers.NotAnswering("refuses us: we have no rights on its socket")
-    monkeypatch.setattr("nochat.lab.servers._docker.look", lambda _: (_ for _ in ()).throw(refused))
+    monkeypatch.setattr(
+        "nochat.lab.servers.docker_engine.look", lambda _: (_ for _ in ()).throw(refused)
+    )
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     with pytest.raises(servers.NotAnswering, match="usermod -aG docker"):

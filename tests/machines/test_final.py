@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from nochat.lab import deploy, machines, provision, verify
+from nochat.lab import deploy, machines, verify
 from nochat.lab.deploy import Site
-from nochat.lab.machines import Farm
+from nochat.lab.machines import Farm, provision
 from nochat.lab.people import Person
 from nochat.lab.servers import Registry
 from nochat.stores.archive import contents
@@ -61,12 +61,13 @@ def farm(image) -> Iterator[Farm]:
 # Interrupts itself as the Interrupt button of a notebook does, when a step begins.
 STUDENT = """
     import os, pickle, signal, sys
-    from nochat.lab import _board, deploy, machines, servers
+    from nochat.lab import deploy, machines, servers
+    from nochat.lab import board
 
     # Who was started in the background of a shell may have inherited that it ignores it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     steps = os.environ["STEPS"].split(",")
-    say = _board.Board.say
+    say = board.Board.say
 
     def stop(board, name, text):
         say(board, name, text)
@@ -74,7 +75,7 @@ STUDENT = """
             steps.pop(0)
             os.kill(os.getpid(), signal.SIGINT)
 
-    _board.Board.say = stop
+    board.Board.say = stop
     farm = machines.up(provision=False, quiet=True)
     registry, backup = pickle.loads(bytes.fromhex(os.environ["GIVEN"]))
 

@@ -72,7 +72,7 @@ def test_rex_brings_node_js_and_all_that_the_bot_needs(lxc_farm):
 PROVISIONER = """
     import sys
     from pathlib import Path
-    from nochat.lab import provision
+    from nochat.lab.machines import provision
 
     provision.ansible("database.yml", Path(sys.argv[1]))
 """

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from openstack.exceptions import ConflictException, ForbiddenException
 
-from nochat.lab import cloud, machines, provision
+from nochat.lab import machines
+from nochat.lab.machines import provision
+from nochat.lab.openstack import Cloud, openstack_cloud
 
 MACHINE = "containers-host"
 pytestmark = [
@@ -79,9 +81,9 @@ def before() -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def mine(before, place) -> Iterator[cloud.Cloud]:
+def mine(before, place) -> Iterator[Cloud]:
     """A cloud, which the Vagrantfile finds."""
-    with timed("the cloud"), cloud.openstack() as it:
+    with timed("the cloud"), openstack_cloud() as it:
         for name, value in it.environment.items():
             place.setenv(name, value)
         place.setenv("ANSIBLE_ROLES_PATH", str(machines.find_root() / "playbooks" / "roles"))
@@ -89,13 +91,13 @@ def mine(before, place) -> Iterator[cloud.Cloud]:
     assert traces() == before
 
 
-def test_the_user_is_no_administrator_and_the_password_is_not_shown(mine: cloud.Cloud) -> None:
+def test_the_user_is_no_administrator_and_the_password_is_not_shown(mine: Cloud) -> None:
     with mine.connect() as connection, pytest.raises(ForbiddenException):
         connection.compute.create_flavor(name="mine", ram=64, vcpus=1, disk=1)
     assert mine.password not in repr(mine) + mine._repr_html_()
 
 
-def test_a_server_boots_is_provisioned_and_goes(mine: cloud.Cloud, tmp_path: Path) -> None:
+def test_a_server_boots_is_provisioned_and_goes(mine: Cloud, tmp_path: Path) -> None:
     playbook = tmp_path / "cache.yml"
     playbook.write_text(PLAYBOOK)
     with timed("vagrant up"):
@@ -230,7 +232,12 @@ def test_the_playbook_makes_both_machines_and_removes_them(mine, wanted, tmp_pat
 
 def test_a_killed_process_leaves_nothing() -> None:
     before = traces()  # beside which there may be another cloud
-    command = [sys.executable, "-u", "-c", "from nochat.lab import cloud; cloud.openstack()"]
+    command = [
+        sys.executable,
+        "-u",
+        "-c",
+        "from nochat.lab.openstack import openstack_cloud; openstack_cloud()",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         # Its packages, and the machine: it runs.

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from nochat.lab._azure_settings import NEEDED, Settings
+from nochat.lab.azure.settings import NEEDED, Settings
 from nochat.local import doctor
 
 ROOT = Path(__file__).parents[2]
@@ -461,6 +461,7 @@ def test_addresses_are_nobody_elses(plain: Recorded) -> None:
 def test_two_checkouts_do_not_collide(tmp_path: Path, plain: Recorded) -> None:
     shutil.copy(ROOT / "Vagrantfile", tmp_path)
     shutil.copytree(ROOT / "vagrant", tmp_path / "vagrant")
+    shutil.copytree(ROOT / "nochat" / "lab", tmp_path / "nochat" / "lab")
     elsewhere = Recorded(tmp_path / "Vagrantfile")
     own_state = Recorded(VAGRANT_DOTFILE_PATH=".vagrant-of-lia")
     usual = Recorded(VAGRANT_DOTFILE_PATH=str(ROOT / ".vagrant"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from nochat.lab.course import run
+from nochat.lab.course.execution import run
 
 from . import running
 from .running import ENGINE_SECONDS, MARK, SECONDS_TO_GO, judge

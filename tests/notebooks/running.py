@@ -13,7 +13,7 @@ import psutil
 import pytest
 from jupyter_core.utils import ensure_event_loop
 
-from nochat.lab.course import Result, explain, is_good, run
+from nochat.lab.course.execution import Result, explain, is_good, run
 
 MARK = "COURSE_TEST"  # a variable that all inherit which is started during a test
 PASSWORD = re.compile(r"\w+://[^\s/:@\"'\\]+:(?!\*|…|\\u2026)[^\s/:@\"'\\]+@")

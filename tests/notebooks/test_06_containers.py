@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from nochat.lab import course, surroundings
+from nochat.lab import surroundings
+from nochat.lab.course import execution
 from tests.cgroups import mount_controllers
 
 pytestmark = [pytest.mark.machines, pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -13,6 +14,6 @@ def test_notebook(execute, docker_engine, place, monkeypatch):
     for name in surroundings.OFFLINE:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NOCHAT_OFFLINE", "1")
-    course.make_images()
+    execution.make_images()
     mount_controllers()
     execute(Path(__file__).parents[2] / "notebooks" / "06_containers.ipynb", with_engine=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nochat.lab import provision
+from nochat.lab.machines import provision
 
 pytestmark = pytest.mark.slow
 

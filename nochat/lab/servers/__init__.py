@@ -7,14 +7,15 @@ by other machines, too. It is gone with this process. Where `NOCHAT_BUS_URL`, `N
 after a check that it answers.
 """
 
-from nochat.lab.servers._azurite import azurite
-from nochat.lab.servers._docker import docker
-from nochat.lab.servers._lxc import lxc_bridge
-from nochat.lab.servers._mariadb import mariadb
-from nochat.lab.servers._mongodb import mongodb
-from nochat.lab.servers._rabbitmq import rabbitmq
-from nochat.lab.servers._registry import Registry, registry
-from nochat.lab.servers._server import NotAnswering, Server, stop
+from nochat.lab.errors import NotAnswering
+from nochat.lab.servers.azurite_server import azurite
+from nochat.lab.servers.docker_engine import docker
+from nochat.lab.servers.image_registry import Registry, registry
+from nochat.lab.servers.lxc_network import lxc_bridge
+from nochat.lab.servers.mariadb_server import mariadb
+from nochat.lab.servers.mongodb_server import mongodb
+from nochat.lab.servers.rabbitmq_server import rabbitmq
+from nochat.lab.servers.server import Server, stop
 
 __all__ = [
     "NotAnswering",

@@ -1,0 +1,223 @@
+"""A student's account in Azure: whether it will do, what would be made in it, and what is left."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Self
+
+from azure.core.exceptions import AzureError, ResourceNotFoundError
+
+from nochat.lab.azure import parts, plan
+from nochat.lab.azure.clients import Clients
+from nochat.lab.azure.explanations import advice, explain
+from nochat.lab.azure.plan import Plan
+from nochat.lab.azure.settings import MACHINES, Settings
+from nochat.lab.checks import Condition, Report, check, that
+from nochat.lab.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class AzureAccount:
+    """An account, with how the machines of the Vagrantfile are to be in it.
+
+    Attributes:
+        machines: the settings of each machine.
+    """
+
+    machines: tuple[Settings, ...]
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read what the Vagrantfile reads: the variables `AZURE_…`.
+
+        Raises:
+            SettingsError: one that has no default is not set.
+        """
+        return cls(tuple(Settings.from_environment(name, environment) for name in MACHINES))
+
+    @property
+    def settings(self) -> Settings:
+        """Those of the machine that others reach; most are the same for all."""
+        return self.machines[0]
+
+    def preflight(self) -> Report:
+        """Look whether machines can be made, and make nothing.
+
+        Raises:
+            CheckFailed: something is missing; with what to do about it.
+        """
+        with Clients(self.settings) as clients:
+            login = _asked("the application can log in", clients.log_in)
+            conditions = [self._settings_are_right(), login]
+            if login.holds:
+                conditions += _Preflight(self, clients).conditions()
+        return check("Azure: machines can be made", *conditions)
+
+    def plan(self) -> Plan:
+        """All that `vagrant up --provider=azure` would make, with its price; nothing is asked of
+        the account.
+        """
+        return plan.make(list(self.machines))
+
+    def left(self) -> list[str]:
+        """List the ids of all resources in the subscription that bear our tag.
+
+        Azure's own list may be some minutes late.
+
+        Raises:
+            AzureError: Azure says no, or nobody answers.
+        """
+        found = []
+        ours = f"tagName eq '{parts.TAG}'"
+        with Clients(self.settings) as clients:
+            for group in clients.resources.resource_groups.list(filter=ours):
+                found.append(str(group.id))
+            for it in clients.resources.resources.list(filter=ours):
+                found.append(str(it.id))
+        return sorted(found)
+
+    def _settings_are_right(self) -> Condition:
+        what = "the variables are set as they should be"
+        try:
+            for it in self.machines:
+                it.check()
+        except SettingsError as error:
+            return that(what, False, otherwise=str(error))
+        return that(what, True)
+
+
+class _Preflight:
+    """The questions to an account that lets us in."""
+
+    def __init__(self, account: AzureAccount, clients: Clients) -> None:
+        self.account, self.settings, self.clients = account, account.settings, clients
+
+    def conditions(self) -> list[Condition]:
+        subscription = _asked("the subscription is switched on", self._subscription)
+        if not subscription.holds:
+            return [subscription]
+        providers = [
+            _asked(f"{it} is registered", partial(self._provider, it))
+            for it in parts.namespaces(self.settings)
+        ]
+        size = _asked(f"{self.settings.location} has {self.settings.vm_size}", self._size)
+        return [
+            subscription,
+            *providers,
+            size,
+            *([_asked("its cores are within the quota", self._quota)] if size.holds else []),
+            _asked("the image is there", self._image),
+            _asked("the resource group is free, or ours", self._group),
+            *([_asked("the name is free", self._name)] if self.settings.dns_name else []),
+        ]
+
+    def _subscription(self) -> str:
+        state = self.clients.subscription()["state"]
+        _need(state == "Enabled", f"ReadOnlyDisabledSubscription: it is {state}")
+        return str(state)
+
+    def _provider(self, namespace: str) -> str:
+        state = str(self.clients.resources.providers.get(namespace).registration_state)
+        _need(state == "Registered", f"{state}; MissingSubscriptionRegistration of {namespace}")
+        return state
+
+    @cached_property
+    def _sizes(self) -> dict[str, Any]:
+        where = f"location eq '{self.settings.location}'"
+        found = self.clients.compute.resource_skus.list(filter=where)
+        return {it["name"].lower(): it for it in found if it["resourceType"] == "virtualMachines"}
+
+    def _size(self) -> str:
+        size = self._sizes.get(self.settings.vm_size.lower())
+        _need(size is not None, f"VM size {self.settings.vm_size} is not there")
+        assert size is not None
+        reasons = {it["reasonCode"] for it in size.get("restrictions", [])}
+        _need(not reasons, f"SkuNotAvailable: {', '.join(reasons)}")
+        able = {it["name"]: it["value"] for it in size["capabilities"]}
+        return f"{able['vCPUs']} cores, {able['MemoryGB']} GB"
+
+    def _quota(self) -> str:
+        size = self._sizes[self.settings.vm_size.lower()]
+        able = {it["name"]: it["value"] for it in size["capabilities"]}
+        there = self._there()
+        new = [it for it in self.account.machines if it.vm_name not in there]
+        wanted = int(able["vCPUs"]) * len(new)
+        seen = []
+        for usage in self.clients.compute.usage.list(self.settings.location):
+            if (name := usage["name"]["value"]) in ("cores", size["family"]):
+                free = usage["limit"] - usage["currentValue"]
+                _need(free >= wanted, f"quota {name}: {free} free, {wanted} wanted")
+                seen.append(f"{name}: {free} free")
+        return f"{wanted} wanted; {', '.join(seen)}"
+
+    def _there(self) -> set[str]:
+        """Return the names of the group's machines."""
+        machines = self.clients.compute.virtual_machines
+        try:
+            return {str(it.name) for it in machines.list(self.settings.resource_group_name)}
+        except ResourceNotFoundError:
+            return set()
+
+    def _image(self) -> str:
+        image = self.settings.image
+        try:
+            found = self.clients.compute.virtual_machine_images.list(
+                self.settings.location, image["publisher"], image["offer"], image["sku"]
+            )
+            versions = [str(it["name"]) for it in found]
+        except ResourceNotFoundError:
+            versions = []
+        known = bool(versions) and image["version"] in ("latest", *versions)
+        _need(known, f"PlatformImageNotFound: {self.settings.vm_image_urn}")
+        return versions[-1] if image["version"] == "latest" else image["version"]
+
+    def _group(self) -> str:
+        name = self.settings.resource_group_name
+        try:
+            group = self.clients.resources.resource_groups.get(name)
+        except ResourceNotFoundError:
+            return f"{name} is free"
+        tag = (group.tags or {}).get(parts.TAG, "")
+        whose = "was made by azure.yml" if tag == "playbook" else "is not of the course"
+        _need(tag == parts.COURSE, f"{name} {whose}: set AZURE_RESOURCE_GROUP to another name")
+        return f"{name} is ours"
+
+    def _name(self) -> str:
+        label = self.settings.dns_name
+        answer = self.clients.network.check_dns_name_availability(
+            self.settings.location, domain_name_label=label
+        )
+        _need(bool(answer.available) or self._is_ours(label), f"DnsRecordInUse: {label}")
+        return f"{label}.{self.settings.location}.cloudapp.azure.com"
+
+    def _is_ours(self, label: str) -> bool:
+        """Tell whether the name is that of the machine that is there already."""
+        try:
+            found = self.clients.network.public_ip_addresses.get(
+                self.settings.resource_group_name, f"{self.settings.vm_name}-address"
+            )
+        except ResourceNotFoundError:
+            return False
+        names = found["properties"].get("dnsSettings") or {}
+        return bool(names.get("domainNameLabel") == label)
+
+
+class _NotSo(Exception):
+    """A condition does not hold; the message says what was seen."""
+
+
+def _need(holds: bool, seen: str) -> None:
+    if not holds:
+        raise _NotSo(seen)
+
+
+def _asked(what: str, ask: Callable[[], str | None]) -> Condition:
+    """Ask Azure for a condition."""
+    try:
+        return that(what, True, ask())
+    except (_NotSo, SettingsError) as error:
+        return that(what, False, str(error), advice(str(error)))
+    except (AzureError, ValueError, LookupError, OSError) as error:
+        said, _, helps = explain(error).partition("\nWhat helps: ")
+        return that(what, False, said, helps)

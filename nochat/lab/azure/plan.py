@@ -1,0 +1,96 @@
+"""A dry run of machines in Azure: their parts, and the price."""
+
+import html
+from dataclasses import dataclass
+
+from nochat.lab.azure import parts, prices
+from nochat.lab.azure.prices import Price
+from nochat.lab.azure.settings import Settings
+from nochat.lab.errors import NoPrices
+from nochat.tables import as_html, as_text
+
+HEAD = ("what", "name", "size", "region", "$/hour", "$/month")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A resource that would be made.
+
+    Attributes:
+        what: in words.
+        type: as Azure calls it.
+        name: its name.
+        size: in words; empty where it has none.
+        location: its region.
+        price: None: it costs nothing, or the prices can't be had.
+    """
+
+    what: str
+    type: str
+    name: str
+    size: str
+    location: str
+    price: Price | None = None
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """As a line of a table."""
+        hour, month = (self.price.hour, self.price.month) if self.price else (0, 0)
+        money = (f"{hour:.4f}", f"{month:.2f}") if self.price else ("", "")
+        return (self.what, self.name, self.size, self.location, *money)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that would be made.
+
+    Attributes:
+        resources: in the order in which they would be made.
+        note: what is to be known of the prices.
+    """
+
+    resources: tuple[Planned, ...]
+    note: str = ""
+
+    @property
+    def price(self) -> Price | None:
+        """The price of all of it; None where the prices can't be had."""
+        known = [it.price.hour for it in self.resources if it.price]
+        return Price(sum(known)) if known else None
+
+    @property
+    def _rows(self) -> list[tuple[str, ...]]:
+        rows = [it.cells for it in self.resources]
+        if self.price:
+            total = Planned("all of it", "", "", "", "", self.price)
+            rows.append(total.cells)
+        return rows
+
+    def __repr__(self) -> str:
+        return f"{as_text([HEAD, *self._rows])}\n{self.note}"
+
+    def _repr_html_(self) -> str:
+        return f"{as_html(HEAD, self._rows)}<p>{html.escape(self.note)}</p>"
+
+
+def make(machines: list[Settings]) -> Plan:
+    """Plan machines; that their prices can't be had is no error."""
+    costs: dict[str, Price] = {}
+    note = "Prices are Azure's list prices in US dollars, without tax, for 730 hours a month"
+    first = machines[0]
+    try:
+        costs = {
+            parts.MACHINE: prices.machine(first.vm_size, first.location),
+            parts.DISK: prices.disk(first.location),
+            parts.ADDRESS: prices.address(first.location),
+        }
+    except NoPrices as error:
+        note = f"Without prices: {error}"
+    else:
+        note += "; a machine that is switched off costs its disk and its address alone."
+    wanted = [*parts.shared(first), *(part for it in machines for part in parts.own(it))]
+    planned = (
+        Planned(it.what, it.type, it.name, it.size, first.location, costs.get(it.type))
+        for it in wanted
+    )
+    return Plan(tuple(planned), note)

@@ -1,0 +1,117 @@
+"""Lines that change in place while something takes its time: in a notebook and in a terminal.
+
+Where neither shows them, as in a log, each change is a line of its own.
+"""
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+from nochat.lab.interrupt import interruptible
+
+
+class Board:
+    """One line for each name: what it is doing, and since how many seconds. Use it in `with`.
+
+    Args:
+        quiet: show nothing.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._rows: dict[str, str] = {}
+        self._texts: dict[str, str] = {}
+        self._began = time.monotonic()
+        self._show = _silent if quiet else medium()
+        self._interruptible = interruptible()
+
+    def say(self, name: str, text: str) -> None:
+        """Say what a name is doing now."""
+        if self._texts.get(name) == text:
+            return
+        self._texts[name] = text
+        seconds = time.monotonic() - self._began
+        width = max(16, *map(len, self._texts))
+        self._rows[name] = f"{name:{width}} {seconds:6.1f} s  {text}"
+        self._show(self._rows, name)
+
+    def __enter__(self) -> Self:
+        self._interruptible.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        self._interruptible.__exit__(None, None, None)
+        if kind:
+            for name in self._texts:
+                self.say(name, f"stopped at: {self._texts[name]}")
+
+
+@contextmanager
+def progress(name: str, quiet: bool) -> Iterator[None]:
+    """Print one line: what is being started, then how long it took."""
+    began = time.monotonic()
+    if not quiet:
+        print(f"{name} … ", end="", flush=True)
+    try:
+        with interruptible():
+            yield
+    except BaseException:
+        if not quiet:
+            print("not started")
+        raise
+    if not quiet:
+        print(f"ready in {time.monotonic() - began:.1f} s")
+
+
+def medium() -> Any:
+    """Return the function that shows lines where we run: in a cell, a terminal or a log."""
+    if _is_in_notebook():
+        return _Cell()
+    return _Terminal() if sys.stdout.isatty() else _log
+
+
+def _is_in_notebook() -> bool:
+    # IPython is loaded there, and elsewhere we can do without it.
+    loaded = sys.modules.get("IPython")
+    return loaded is not None and hasattr(loaded.get_ipython(), "kernel")
+
+
+def _silent(rows: Mapping[str, str], name: str) -> None:
+    pass
+
+
+def _log(rows: Mapping[str, str], name: str) -> None:
+    print(rows[name], flush=True)
+
+
+class _Terminal:
+    """Writes over the lines of before."""
+
+    height = 0
+
+    def __call__(self, rows: Mapping[str, str], name: str) -> None:
+        width = shutil.get_terminal_size().columns - 1
+        back = f"\x1b[{self.height}F" if self.height else ""
+        lines = "".join(f"{row[:width]}\x1b[K\n" for row in rows.values())
+        print(back + lines, end="", flush=True)
+        self.height = len(rows)
+
+
+class _Cell:
+    """Changes the output of a cell."""
+
+    handle: Any = None
+
+    def __call__(self, rows: Mapping[str, str], name: str) -> None:
+        from IPython.display import display
+
+        output = {"text/plain": "\n".join(rows.values())}
+        if self.handle:
+            self.handle.update(output, raw=True)
+        else:
+            self.handle = display(output, raw=True, display_id=True)  # type: ignore[no-untyped-call]

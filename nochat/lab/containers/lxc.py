@@ -1,0 +1,267 @@
+"""A container of LXC that runs one program, from a Docker image and on a Docker network.
+
+What Docker does with an image, step by step: unpack it, say what process 1 is, give it a network
+interface and limits, start it.
+"""
+
+import ipaddress
+import os
+import secrets
+import shlex
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from nochat.lab.containers import stack
+from nochat.lab.errors import LxcError
+from nochat.lab.folders import own_folder
+from nochat.lab.servers import NotAnswering
+from nochat.lab.shell import script
+from nochat.lab.waiting import blocking, until_ready
+from nochat.local import doctor
+from nochat.local.processes import Kept, NotReady, keep, when_gone
+
+FOLDER = Path("/var/lib/lxc")
+STARTING = 30.0  # seconds, and more as long as it is at work
+
+# Both generations of cgroups are told: LXC takes what the kernel has.
+CONFIG = """\
+lxc.uts.name = {host}
+lxc.init.cmd = {command}
+lxc.init.cwd = {cwd}
+lxc.init.uid = {user}
+lxc.init.gid = {group}
+lxc.net.0.type = veth
+lxc.net.0.link = {bridge}
+lxc.net.0.flags = up
+lxc.net.0.hwaddr = {hardware}
+lxc.net.0.ipv4.address = {address}/{prefix}
+lxc.console.path = none
+lxc.mount.auto = proc:mixed sys:ro
+lxc.apparmor.profile = unconfined
+lxc.cap.keep = none
+lxc.no_new_privs = 1
+lxc.cgroup.memory.limit_in_bytes = {memory}
+lxc.cgroup2.memory.max = {memory}
+lxc.cgroup.pids.max = {processes}
+lxc.cgroup2.pids.max = {processes}
+"""
+
+# In the foreground: else LXC throws away what the program writes. With a umask that is not ours: by
+# it LXC makes what files are mounted on, and the program, another user, must reach them.
+START = ("/bin/sh", "-c", 'umask 022; exec lxc-start --foreground --name "$1"', "sh")
+
+GONE = Path(__file__).with_name("lxc_gone.sh")
+
+
+@dataclass
+class Container:
+    """A container that was made, and is not started yet. Gone with this process.
+
+    Attributes:
+        name: as LXC's commands know it.
+        address: where it is on its network, once it runs.
+    """
+
+    name: str
+    address: str
+    _guard: Kept = field(repr=False)
+    _started: Kept | None = field(default=None, repr=False)
+
+    @property
+    def root(self) -> Path:
+        """The folder that is / inside."""
+        return FOLDER / self.name / "rootfs"
+
+    @property
+    def log(self) -> Path:
+        """The file with what its program wrote."""
+        return self._guard.log.with_name("program")
+
+    def start(self) -> None:
+        """Start it, and wait until it runs.
+
+        Raises:
+            LxcError: its program does not start.
+        """
+        _run("lxc-info", "--name", self.name)  # which says so if it is gone
+        self._stop()
+        self._started = keep([*START, self.name], log=self.log, grace=0)
+        self._wait(self._runs)
+
+    def until(self, said: str) -> None:
+        """Wait until its program has written something, since it was made.
+
+        Raises:
+            LxcError: the program ended, or does nothing any more; with what it wrote last.
+        """
+        self._wait(lambda: said in self.log.read_text(encoding="utf-8", errors="replace"))
+
+    def run(self, *command: str) -> str:
+        """Run a command inside, as root; returns what it writes.
+
+        Raises:
+            LxcError: it fails, or the container does not run.
+        """
+        return _run("lxc-attach", "--clear-env", "--name", self.name, "--", *command)
+
+    def process(self) -> int:
+        """Return the number that its process 1 has outside.
+
+        Raises:
+            LxcError: it does not run.
+        """
+        return int(_run("lxc-info", "--name", self.name, "--pid", "--no-humanize"))
+
+    def destroy(self) -> None:
+        """Stop it and remove it with its snapshots; calling it again does nothing."""
+        self._guard.stop()
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._started:
+            self._started.stop()
+
+    def _runs(self) -> bool:
+        state = _run("lxc-info", "--name", self.name, "--state", "--no-humanize")
+        return state.strip() == "RUNNING"
+
+    def _wait(self, ready: Callable[[], bool]) -> None:
+        if not self._started:
+            raise LxcError(f"{self.name} was not started")
+        try:
+            until_ready(ready, STARTING, f"the program of {self.name}", self._started)
+        except NotReady as error:
+            raise LxcError(str(error)) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.destroy()
+
+
+def create(
+    name: str,
+    image: str,
+    *command: str,
+    network: str,
+    hosts: Mapping[str, str] | None = None,
+    files: Mapping[str, Path] | None = None,
+    environment: Mapping[str, str] | None = None,
+    memory: int = 128 * 2**20,
+    processes: int = 100,
+) -> Container:
+    """Make a container of LXC that runs a Docker image's program.
+
+    Args:
+        name: what it calls itself; LXC knows it by a longer one, which is nobody else's.
+        image: the Docker image that is unpacked for it.
+        command: arguments of the image's entry point.
+        network: the Docker network that it is on, with an address from the range's end.
+        hosts: addresses of others, by name: Docker's name server does not serve it.
+        files: of this computer, by the absolute path at which they are seen inside.
+        environment: further variables, beside the image's own.
+        memory: bytes that it may take.
+        processes: how many it may have.
+
+    Raises:
+        Missing: LXC is not installed.
+        NotAnswering: we are not root.
+        docker.errors.NotFound: there is no such image or network.
+    """
+    doctor.require("lxc")
+    if os.geteuid() != 0:
+        raise NotAnswering("only root may make such a container of LXC: use sudo")
+    engine = stack.client()
+    config, net = engine.images.get(image).attrs["Config"], engine.networks.get(network).attrs
+    place = _last_address(net["IPAM"]["Config"][0]["Subnet"])
+    user, _, group = config["User"].partition(":")
+    lines = CONFIG.format(
+        host=name,
+        # It looks for the program on the path, as Docker does.
+        command=shlex.join(["/usr/bin/env", *config["Entrypoint"], *command]),
+        cwd=config["WorkingDir"] or "/",
+        user=user or 0,
+        group=group or user or 0,
+        bridge=net["Options"].get("com.docker.network.bridge.name", f"br-{net['Id'][:12]}"),
+        # The same for an address each time, as Docker has it: neighbours remember it for a minute,
+        # and what they send to a container that is gone is lost.
+        hardware=":".join(f"{it:02x}" for it in b"\x02\x42" + place.ip.packed),
+        address=place.ip,
+        prefix=place.network.prefixlen,
+        memory=memory,
+        processes=processes,
+    )
+    variables = [*config["Env"], *(f"{key}={value}" for key, value in (environment or {}).items())]
+    lines += "".join(f"lxc.environment = {it}\n" for it in variables)
+    for path, file in (files or {}).items():
+        entry = f"{file} {path.lstrip('/')} none bind,ro,create=file"
+        lines += f"lxc.mount.entry = {entry}\n"
+    made = _made(f"nochat-{name}-{secrets.token_hex(3)}", str(place.ip), lines)
+    try:
+        _unpack(image, made.root)
+        names = {name: str(place.ip), **(hosts or {})}
+        table = "".join(f"{address} {host}\n" for host, address in names.items())
+        (made.root / "etc/hosts").write_text(f"127.0.0.1 localhost\n{table}", encoding="utf-8")
+    except BaseException:
+        made.destroy()
+        raise
+    return made
+
+
+def _made(name: str, address: str, config: str) -> Container:
+    """Make the container, with nothing in it, and the guard that removes it when we are gone."""
+    folder = own_folder("lxc-program")
+    guard = when_gone(script(GONE, name=name), folder)
+    file = folder / "config"
+    file.write_text(config, encoding="utf-8")
+    made = Container(name, address, guard)
+    try:
+        _run("lxc-create", "--name", name, "--template", "none", "--config", str(file))
+        made.root.mkdir()
+        made.root.chmod(0o755)  # whatever the umask: the program runs as another user
+        with (made.root.parent / "config").open("a", encoding="utf-8") as kept:
+            kept.write(f"lxc.rootfs.path = dir:{made.root}\n")
+    except BaseException:
+        made.destroy()
+        raise
+    return made
+
+
+def _unpack(image: str, root: Path) -> None:
+    """Unpack an image: its layers, one over the other, as Docker hands them out."""
+    source = stack.client().containers.create(image)
+    try:
+        with (
+            blocking(f"the image {image} to be unpacked"),
+            subprocess.Popen(
+                ["tar", "--extract", "--directory", root], stdin=subprocess.PIPE
+            ) as tar,
+        ):
+            assert tar.stdin
+            for chunk in source.export():
+                tar.stdin.write(chunk)
+        if tar.returncode:
+            raise LxcError(f"{image} can't be unpacked into {root}: is the disk full?")
+    finally:
+        source.remove(v=True)
+
+
+def _last_address(subnet: str) -> ipaddress.IPv4Interface:
+    """Return the last address of a network: Docker gives them from the first on."""
+    network = ipaddress.IPv4Network(subnet)
+    return ipaddress.IPv4Interface((network[-2], network.prefixlen))
+
+
+def _run(*command: str) -> str:
+    with blocking(f"`{shlex.join(command):.80}`"):
+        ran = subprocess.run(
+            command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+        )
+    if ran.returncode:
+        said = (ran.stderr or ran.stdout).strip()
+        raise LxcError(f"`{shlex.join(command)}` ended with status {ran.returncode}: {said}")
+    return ran.stdout

@@ -1,0 +1,334 @@
+"""The chat's image, and the `docker compose` project that runs it."""
+
+import hashlib
+import os
+import re
+import shlex
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Self
+
+from docker.client import DockerClient
+from docker.models.containers import Container
+
+from nochat import __version__
+from nochat.lab import servers
+from nochat.lab.board import Board
+from nochat.lab.containers.commands import compose, environment, failure, run, start
+from nochat.lab.errors import ContainersError
+from nochat.lab.folders import find_root, own_folder
+from nochat.lab.waiting import readable
+from nochat.local.processes import Kept, free_port, listens, until, when_gone
+from nochat.runtime import proxies
+
+HEALTHY_SECONDS = 240.0  # until all services are, on the slowest of machines
+THERE = "docker version"  # A private engine may have ended before us, and its containers with it.
+DOWN = ("down", "--remove-orphans")
+ALL = {"COMPOSE_PROFILES": "bot,load,metrics"}  # or else they would not go down
+WELL = ("healthy", "running", "done")
+RESTARTS = 3  # after which a service is given up
+
+STEP = re.compile(r"^#\d+ \[([\w-]+) +(\d+/\d+)\] (.+)")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of an image: what a line of its Dockerfile added.
+
+    Attributes:
+        command: that line, as the engine notes it.
+        size: bytes.
+    """
+
+    command: str
+    size: int
+
+
+class Stack:
+    """The chat as a `docker compose` project that runs. Gone with this process, volumes included.
+
+    Attributes:
+        project: its name, which its containers, networks and volumes begin with.
+        url: where the page is.
+    """
+
+    def __init__(self, project: str, env: dict[str, str], guard: Kept, quiet: bool) -> None:
+        self.project, self._env, self._guard, self._quiet = project, env, guard, quiet
+        self.url = f"http://127.0.0.1:{env['CHAT_PORT']}"
+        self._docker = client()
+
+    def containers(self, service: str = "") -> list[Container]:
+        """Its containers, running or not: all, or those of one service, oldest first."""
+        labels = [f"com.docker.compose.project={self.project}"]
+        labels += [f"com.docker.compose.service={service}"] if service else []
+        known = self._docker.containers
+        found = known.list(all=True, filters={"label": labels}, ignore_removed=True)
+        return sorted(found, key=lambda it: str(it.attrs["Created"]))
+
+    def network(self, name: str) -> str:
+        """Return the name that the engine has for one of its networks, as `back`."""
+        return f"{self.project}_{name}"
+
+    def addresses(self, network: str) -> dict[str, str]:
+        """Return the address of each of its containers on one of its networks, by name."""
+        name = self.network(network)
+        places = {_name(it): it.attrs["NetworkSettings"]["Networks"] for it in self.containers()}
+        return {who: its[name]["IPAddress"] for who, its in places.items() if name in its}
+
+    def up(self, *services: str, scale: Mapping[str, int] | None = None) -> None:
+        """Bring services up, and wait until all that runs is healthy.
+
+        Args:
+            services: their names; all of them if none is given.
+            scale: how many containers a service is to have.
+
+        Raises:
+            ContainersError: one does not come up; with the end of its log.
+        """
+        more = [f"--scale={name}={count}" for name, count in (scale or {}).items()]
+        command = [*compose(), "up", "--detach", *more, *services]
+        lines = deque[str](maxlen=40)
+        with (
+            Board(self._quiet) as board,
+            start(command, self._env) as process,
+        ):
+            assert process.stdout
+            reader = threading.Thread(target=lines.extend, args=[process.stdout], daemon=True)
+            reader.start()
+            try:
+                self._watch(process, board)
+            except BaseException:
+                process.terminate()
+                raise
+            reader.join()
+            if process.wait():
+                self._complain(failure(command, "".join(lines)))
+
+    def _watch(self, process: "subprocess.Popen[str]", board: Board) -> None:
+        """Say how every container is, until all are healthy or compose has failed."""
+
+        def settled() -> bool:
+            if process.poll() not in (None, 0):
+                return True
+            found = self.containers()
+            states = {_name(it): _state(it) for it in found}
+            for name, state in states.items():
+                board.say(name, state)
+            if process.poll() == 0 and all(it in WELL for it in states.values()):
+                return True
+            if any(it.attrs["RestartCount"] >= RESTARTS for it in found):
+                self._complain("A service ends as often as it is started.")
+            return False
+
+        if not until(settled, HEALTHY_SECONDS, pause=0.5):
+            self._complain(
+                f"Not everything is healthy after {HEALTHY_SECONDS:g} s. If it is only slow, "
+                "close what else keeps this machine busy, and run it again."
+            )
+
+    def _complain(self, what: str) -> None:
+        """Raise an error with the end of the log of what is not well.
+
+        Raises:
+            ContainersError: always.
+        """
+        ill = [it for it in self.containers() if _state(it) not in (*WELL, "created")]
+        logs = (f"{_name(it)} is {_state(it)}. Its log ends:\n{_tail(it)}" for it in ill)
+        raise ContainersError("\n".join([what, *logs]))
+
+    def logs(self, service: str, lines: int = 20) -> str:
+        """Return the last lines that the containers of a service wrote."""
+        return "\n".join(_tail(it, lines) for it in self.containers(service))
+
+    def down(self, *, volumes: bool = True) -> None:
+        """Stop and remove its containers and networks; calling it again does nothing.
+
+        Args:
+            volumes: remove what it stored too.
+
+        Raises:
+            ContainersError: it fails.
+        """
+        if not self._guard.alive:
+            return
+        with Board(self._quiet) as board:
+            board.say(self.project, "stops")
+            run([*compose(), *DOWN, *(["--volumes"] if volumes else [])], self._env | ALL)
+            board.say(self.project, "is gone" if volumes else "is gone, but for its volumes")
+        if volumes:
+            self._guard.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.down()
+
+    def __repr__(self) -> str:
+        return f"<Stack {self.project} at {self.url}: {len(self.containers())} containers>"
+
+
+def up(
+    *, scale: Mapping[str, int] | None = None, profiles: Sequence[str] = (), quiet: bool = False
+) -> Stack:
+    """Bring up the whole chat, as `docker compose up` does, and wait until it is healthy.
+
+    The environment's `COMPOSE_FILE` names other files than `docker/compose.yaml`, relative to the
+    project's folder; `CHAT_PORT` another port than a free one. The chat's image must be there.
+
+    Args:
+        scale: how many containers a service is to have.
+        profiles: what else to start: `metrics`, `bot`, `load`.
+        quiet: print nothing.
+
+    Raises:
+        Missing: Docker or Compose is not installed.
+        NotAnswering: Docker's engine can't be used.
+        ContainersError: the port is taken, or a service does not come up; with the end of its log.
+    """
+    servers.docker(quiet=quiet)
+    env = {**environment(), "COMPOSE_PROFILES": ",".join(profiles)}
+    env["COMPOSE_PROJECT_NAME"] = project = _project()
+    port = int(env.setdefault("CHAT_PORT", str(free_port())))
+    if listens(port):
+        raise ContainersError(
+            f"port {port} is taken: set CHAT_PORT to another one, or stop what listens there "
+            "(ss -ltnp)"
+        )
+    run([str(find_root() / "docker" / "secrets")], env)
+    stack = Stack(project, env, _guard(env), quiet)
+    try:
+        stack.up(scale=scale)
+    except BaseException:
+        stack.down()
+        raise
+    return stack
+
+
+def build(tag: str = "nochat", *, target: str = "chat", quiet: bool = False) -> float:
+    """Build the chat's image; returns how long it took, in seconds.
+
+    The environment's `BASE_IMAGE` names what it starts from, `BUILD_CA` the file with the authority
+    that the package indexes have their certificates of, where that is another than everybody's.
+
+    Args:
+        tag: what to call it.
+        target: of the Dockerfile: `chat`, or `bot`.
+        quiet: print nothing.
+
+    Raises:
+        Missing: Docker is not installed.
+        NotAnswering: Docker's engine can't be used.
+        ContainersError: the build fails; with the end of what it said.
+    """
+    servers.docker(quiet=quiet)
+    command = ["docker", "build", "--progress=plain", "--file=docker/Dockerfile"]
+    command += [f"--target={target}", f"--tag={tag}", f"--build-arg=VERSION={__version__}"]
+    if base := os.environ.get("BASE_IMAGE"):
+        command.append(f"--build-arg=BASE_IMAGE={base}")
+    if authority := os.environ.get("BUILD_CA"):
+        command.append(f"--secret=id=ca,src={authority}")
+    # By their names alone: what they hold may be a password.
+    command += [f"--build-arg={name}" for name in proxies.outside(os.environ)]
+    began, last = time.monotonic(), deque[str](maxlen=40)
+    with (
+        Board(quiet) as board,
+        start([*command, "."], environment()) as process,
+    ):
+        assert process.stdout
+        for line in process.stdout:
+            last.append(line)
+            if step := STEP.match(line):
+                board.say(step[1], f"{step[2]}  {step[3]:.80}")
+        if process.wait():
+            raise ContainersError(failure(command, "".join(last)))
+        seconds = time.monotonic() - began
+        board.say(tag, f"is built, in {seconds:.1f} s")
+    return seconds
+
+
+class Mine:
+    """A label for containers and images that are made by hand: they are gone with this process.
+
+    Attributes:
+        label: for `docker run --label`; an image committed from such a container has it, too.
+    """
+
+    def __init__(self) -> None:
+        folder = own_folder("mine")
+        self.label = f"nochat.of={folder.name}"
+        containers = f"docker ps --all --quiet --filter label={self.label}"
+        images = f"docker images --quiet --filter label={self.label}"
+        gone = f"{containers} | xargs -r docker rm -fv; {images} | xargs -r docker rmi -f"
+        self._guard = when_gone(f"{THERE} && {{ {gone}; }}", folder)
+
+    def remove(self) -> None:
+        """Remove them now; calling it again does nothing."""
+        self._guard.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+def layers(image: str) -> list[Layer]:
+    """List the layers of an image, the lowest first; lines that add nothing are left out.
+
+    Raises:
+        docker.errors.ImageNotFound: there is no such image here.
+    """
+    history = reversed(client().images.get(image).history())
+    return [Layer(it["CreatedBy"], it["Size"]) for it in history if it["Size"]]
+
+
+def client() -> DockerClient:
+    """Docker's SDK, connected to the engine that everything here uses."""
+    return _client(servers.docker(quiet=True).url)
+
+
+@cache
+def _client(url: str) -> DockerClient:
+    return DockerClient(base_url=url)
+
+
+def _project() -> str:
+    """Return a name of this checkout alone: two of them on one engine do not collide."""
+    return f"nochat-{hashlib.sha256(str(find_root()).encode()).hexdigest()[:8]}"
+
+
+def _guard(env: dict[str, str]) -> Kept:
+    """Start the guard that removes the project when this process is gone, however it ended."""
+    down = shlex.join([*compose(), *DOWN, "--volumes", "--timeout=2"])
+    script = f"{THERE} && cd {shlex.quote(str(find_root()))} && timeout 60 {down}"
+    return when_gone(script, own_folder("stack"), env=env | ALL)
+
+
+# ---- Containers ---------------------------------------------------------------------------------
+
+
+def _name(container: Container) -> str:
+    number = container.labels["com.docker.compose.container-number"]
+    service = container.labels["com.docker.compose.service"]
+    return service if number == "1" else f"{service}-{number}"
+
+
+def _state(container: Container) -> str:
+    """In one word: `created`, `starting`, `healthy`, `restarting`, `done` …."""
+    state: dict[str, Any] = container.attrs["State"]
+    if state["Status"] == "exited" and state["ExitCode"] == 0:
+        return "done"
+    if state["Status"] != "running":
+        return str(state["Status"])
+    return str(state.get("Health", {}).get("Status", "running"))
+
+
+def _tail(container: Container, lines: int = 15) -> str:
+    written = readable(container.logs(tail=lines).decode(errors="replace"), lines)
+    return "\n".join(f"    {line}" for line in written.splitlines())

@@ -1,0 +1,143 @@
+"""The command that runs the course: `python -m nochat.lab.course`."""
+
+import argparse
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import nochat
+from nochat.lab import servers, surroundings
+from nochat.lab.course import parameters
+from nochat.lab.course.notebook import CELL_SECONDS, EXECUTED, Result, missing, needs, quiet, run
+from nochat.lab.errors import CourseError, NotAnswering
+from nochat.lab.folders import find_root
+from nochat.tables import as_text
+
+NOTEBOOKS = Path("notebooks")
+
+
+def find(names: Sequence[str], folder: Path = NOTEBOOKS) -> list[Path]:
+    """Find the notebooks of these names, paths or beginnings of names; without any, all of them.
+
+    Raises:
+        CourseError: there is no such notebook.
+    """
+    everything = sorted(folder.glob("*.ipynb"))
+    if not names:
+        return everything
+    return [_find_one(name, everything) for name in names]
+
+
+def _find_one(name: str, everything: list[Path]) -> Path:
+    if name.endswith(".ipynb") and Path(name).is_file():
+        return Path(name)
+    fitting = [path for path in everything if path.stem.startswith(name)]
+    if len(fitting) != 1:
+        known = ", ".join(path.stem for path in everything)
+        raise CourseError(f"{name!r} is not one notebook; there are: {known or 'none'}")
+    return fitting[0]
+
+
+def is_stale(path: Path, out_dir: Path) -> bool:
+    """Tell whether the executed copy is missing, or older than the notebook or the package."""
+    copy = out_dir / path.name
+    sources = [path, *Path(nochat.__file__).parent.rglob("*.py")]
+    return not copy.exists() or copy.stat().st_mtime < max(f.stat().st_mtime for f in sources)
+
+
+def is_good(result: Result) -> bool:
+    """Tell whether a result lets the course pass; in CI, a notebook that could not run does not."""
+    if result.outcome == "unable":
+        return os.environ.get("NOCHAT_REQUIRE_ALL") != "1"
+    return result.outcome == "passed"
+
+
+def make_images() -> None:
+    """Make what machines and containers start from out of Debian's packages, for all notebooks.
+
+    Raises:
+        Missing: Docker is not installed.
+        NotAnswering: Docker's engine can't be used.
+        CourseError: an image can't be made; why is printed.
+    """
+    servers.docker()  # a private one stays, with what it is given, as long as this process
+    if subprocess.run([find_root() / "tools" / "box", "docker", "python"], check=False).returncode:
+        raise CourseError("The images can't be made. `make box` and `make base-image` do the same.")
+
+
+def explain(result: Result) -> str:
+    """Explain to people what happened to one notebook."""
+    if result.outcome == "unable":
+        return f"{result.name} can't run on this machine: {result.reason}"
+    if not result.failure:
+        return f"{result.name} passed in {result.seconds:.0f} s"
+    failure = result.failure
+    lines = [f"{result.name} FAILED", f"under:  {failure.heading}", f"cell:   {failure.cell}"]
+    lines += [f"error:  {failure.error}".replace("\n", "\n        ")]
+    lines += [f"at:     {failure.line}"] if failure.line else []
+    return "\n    ".join([*lines, f"copy:   {result.copy}"])
+
+
+def table(results: Sequence[Result]) -> str:
+    """Return all results as a table, one a line."""
+    rows = [(it.name, it.outcome, f"{it.seconds:7.1f}", f"{it.cells:5}") for it in results]
+    return as_text([("notebook", "result ", "seconds", "cells"), *rows])
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m nochat.lab.course", description="Run the course."
+    )
+    parser.add_argument(
+        "names", nargs="*", help="notebooks, or how their names begin; default: all"
+    )
+    parser.add_argument("--out", type=Path, default=EXECUTED, help="folder of the executed copies")
+    parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--timeout", type=int, default=CELL_SECONDS, help="seconds a cell may take")
+    parser.add_argument("--stale", action="store_true", help="only notebooks that changed")
+    return parser.parse_args(arguments)
+
+
+def run_all(options: argparse.Namespace) -> list[Result]:
+    """Run what the command line asks for, and say how it goes."""
+    texts = parameters.split(options.parameter)
+    paths = find(options.names)
+    with quiet():
+        given = {path: parameters.read(path, texts) for path in paths}
+    if options.stale:
+        paths = [path for path in paths if is_stale(path, options.out)]
+    if surroundings.is_offline() and any("docker" in needs(it) and not missing(it) for it in paths):
+        make_images()
+    results = []
+    for number, path in enumerate(paths, 1):
+        print(f"{path.stem} ({number} of {len(paths)})", flush=True)
+        results.append(run(path, options.out, given[path], timeout=options.timeout, progress=say))
+        say(explain(results[-1]))
+    return results
+
+
+def say(line: str) -> None:
+    """Print a line at once, also where nobody watches."""
+    print(line, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit status is 1 if a notebook failed, 2 if the question was wrong."""
+    # After a Ctrl-C, they would log what was cut off in the middle.
+    for name in ("asyncio", "papermill"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    try:
+        results = run_all(parse(arguments))
+    except (CourseError, NotAnswering) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped; no kernel is left.", file=sys.stderr)
+        return 130
+    if results:
+        print(f"\n{table(results)}")
+    return 0 if all(map(is_good, results)) else 1

@@ -1,0 +1,69 @@
+"""The lab's errors: every message says what happened and what to do.
+
+Most are also of the built-in kind that fits them, for whoever catches those.
+"""
+
+from nochat.errors import NochatError
+
+
+class LabError(NochatError):
+    """Base of all errors that the lab raises itself."""
+
+
+class NotAnswering(LabError, RuntimeError):
+    """The server at a URL can't be used."""
+
+
+class MachinesError(LabError, RuntimeError):
+    """Machines can't be made or used as asked."""
+
+
+class ContainersError(LabError, RuntimeError):
+    """An image can't be built, or a service does not come up."""
+
+
+class LxcError(LabError, RuntimeError):
+    """A command of LXC, or one inside of a container, failed; the message is what it said."""
+
+
+class ContextError(LabError, RuntimeError):
+    """The engine of another computer can't be used from here."""
+
+
+class CloudError(LabError, RuntimeError):
+    """This machine can't hold a cloud."""
+
+
+class SettingsError(LabError, ValueError):
+    """A setting of Azure is missing or wrong; the message says which."""
+
+
+class NoPrices(LabError, RuntimeError):
+    """Azure's list of prices can't be read, or has no price for this."""
+
+
+class CourseError(LabError):
+    """The course can't be run as asked; the message says what to change."""
+
+
+class CheckFailed(LabError, AssertionError):
+    """A step is not done yet; the message says what was seen and what to try."""
+
+
+class GaveUp(LabError, TimeoutError):
+    """Something did not come in time."""
+
+
+class NotConnected(LabError, ConnectionError):
+    """A client has no connection; the message says what to run.
+
+    Args:
+        name: of the client.
+        reason: why, if it is known.
+    """
+
+    def __init__(self, name: str, reason: str = "") -> None:
+        because = f" ({reason})" if reason else ""
+        super().__init__(
+            f"{name} is not connected{because}. Run the cell in which {name} comes in again."
+        )

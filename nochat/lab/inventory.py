@@ -1,0 +1,44 @@
+"""The machines of the Vagrantfile as SSH and Ansible know them: groups, options and variables."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+CONTAINERS_HOST, DATABASE_HOST = "containers-host", "database-host"
+GROUPS = Path(__file__).with_name("groups.json")  # which the Vagrantfile reads, too
+# What SSH calls them, and Ansible.
+VARIABLES = {
+    "hostname": "ansible_host",
+    "port": "ansible_port",
+    "user": "ansible_user",
+    "identityfile": "ansible_ssh_private_key_file",
+}
+# Machines are made anew, with new keys, at addresses that others had: known_hosts is left alone.
+SSH_OPTIONS = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes"
+
+
+def groups(whole: Sequence[str]) -> dict[str, list[str]]:
+    """Return the machines of each group.
+
+    Args:
+        whole: the machines for playbooks that put everything on one.
+    """
+    known: dict[str, list[str]] = json.loads(GROUPS.read_text(encoding="utf-8"))
+    return known | {"servers": [*whole], "app": [*whole]}
+
+
+def hosts(ssh_config: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield each machine of an SSH configuration with its options, in small letters."""
+    for block in re.split(r"^Host ", ssh_config, flags=re.M)[1:]:
+        name, *lines = block.strip().splitlines()
+        options = (line.strip().partition(" ") for line in lines)
+        yield name, {option.lower(): shlex.split(it)[0] for option, _, it in options if it}
+
+
+def variables(options: Mapping[str, str]) -> dict[str, str]:
+    """Return what Ansible has to know of a machine, by its options of SSH."""
+    known = {ours: options[theirs] for theirs, ours in VARIABLES.items() if theirs in options}
+    # Nor are a user's own settings of SSH for these machines.
+    return known | {"ansible_ssh_common_args": f"-F none {SSH_OPTIONS}"}

@@ -1,0 +1,14 @@
+"""The machines of the Vagrantfile, driven by python-vagrant; gone with the process that made them.
+
+For example::
+
+    farm = machines.up(provider="docker", provision=False)
+    farm.ssh("containers-host", "hostname")
+    farm.destroy()
+"""
+
+from nochat.lab.errors import MachinesError
+from nochat.lab.folders import find_root
+from nochat.lab.machines.farm import Farm, Tunnel, up
+
+__all__ = ["Farm", "MachinesError", "Tunnel", "find_root", "up"]

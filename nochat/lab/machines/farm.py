@@ -1,0 +1,304 @@
+"""Machines that run: what brings them up, reaches them, and destroys them."""
+
+import ipaddress
+import json
+import os
+import shlex
+import subprocess
+import sysconfig
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Self
+
+from nochat.lab import servers, surroundings
+from nochat.lab.board import Board
+from nochat.lab.errors import MachinesError
+from nochat.lab.folders import find_root
+from nochat.lab.inventory import (
+    CONTAINERS_HOST,
+    DATABASE_HOST,
+    SSH_OPTIONS,
+    groups,
+    hosts,
+    variables,
+)
+from nochat.lab.machines import vagrant
+from nochat.lab.machines.guards import Guard, guard
+from nochat.lab.machines.vagrant import MARK, Place
+from nochat.lab.surroundings import MACHINES
+from nochat.lab.waiting import blocking, until_ready
+from nochat.local import doctor
+from nochat.local.processes import Kept, free_port, keep, listens
+
+# What must be on this computer for a provider.
+NEEDS: dict[str, tuple[str, ...]] = {
+    "docker": (),  # `servers.docker` says it better
+    "lxc": ("lxc",),
+    "libvirt": ("vagrant-libvirt",),
+    "virtualbox": (),
+    "openstack": (),
+    "azure": (),
+}
+# Of playbooks that put everything on one machine: on either, as `limit` says.
+WHOLE = (CONTAINERS_HOST, DATABASE_HOST)
+# Where the Vagrantfile puts private addresses: the second is VirtualBox's.
+PRIVATE = tuple(map(ipaddress.ip_network, (MACHINES, "192.168.56.0/21")))
+TUNNEL_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Tunnel:
+    """A port of this computer that leads to one of a machine. Use it in `with`, or stop `kept`.
+
+    Attributes:
+        port: of 127.0.0.1.
+        kept: the ssh that does it.
+    """
+
+    port: int
+    kept: Kept
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kept.stop()
+
+
+class Farm:
+    """Machines that run. They are gone with this process, unless they were there before it.
+
+    Attributes:
+        provider: that made them.
+        hosts: how to log in to each: `hostname`, `port`, `user`, `identityfile`.
+    """
+
+    def __init__(self, place: Place, provider: str, guard: Guard, quiet: bool) -> None:
+        self._place, self._guard, self._quiet = place, guard, quiet
+        self.provider = provider
+        self._ssh_config = vagrant.ssh_configs(place)
+        self.hosts = dict(hosts(self._ssh_config))
+
+    @cached_property
+    def addresses(self) -> dict[str, str]:
+        """The address of each machine by which the others reach it."""
+        return {name: self._address(name) for name in self.hosts}
+
+    @cached_property
+    def inventory(self) -> Path:
+        """A hosts file for Ansible and Rex, as one would write it by hand; only we may read it."""
+        return self._write("hosts", self.hosts_file(self.hosts, groups(WHOLE)))
+
+    @cached_property
+    def ssh_config(self) -> Path:
+        """A configuration for `ssh -F`, with every machine by its name."""
+        return self._write("ssh_config", self._ssh_config)
+
+    def hosts_file(self, names: Iterable[str], groups: Mapping[str, Sequence[str]]) -> str:
+        """Return the text of a hosts file with these machines, in these groups."""
+        names, lines = [*names], []
+        for name in names:
+            pairs = variables(self.hosts[name]).items()
+            given = (f"{key}={shlex.quote(value)}" for key, value in pairs)
+            lines.append(" ".join([name, *given]))
+        for group, members in groups.items():
+            lines += ["", f"[{group}]", *(name for name in members if name in names)]
+        lines += ["", "[all:vars]", "ansible_python_interpreter=/usr/bin/python3"]
+        lines += [f"machine_addresses={json.dumps(self.addresses)}", ""]
+        return "\n".join(lines)
+
+    def status(self) -> dict[str, str]:
+        """Ask Vagrant for the state of every machine: `running`, `stopped`, `not_created` …"""
+        with blocking("what `vagrant status` says"):
+            return {it.name: it.state for it in self._place.vagrant().status() if it.name}
+
+    def ssh(self, name: str, command: str) -> str:
+        """Run a command on a machine; returns what it writes.
+
+        Raises:
+            MachinesError: the machine can't be reached, or the command fails.
+        """
+        with tempfile.TemporaryFile() as output:
+            self._ssh(name, command, output)
+            output.seek(0)
+            return output.read().decode()
+
+    def fetch(self, name: str, command: str, path: Path) -> None:
+        """Run a command on a machine, and have what it writes in a file here.
+
+        Raises:
+            MachinesError: the machine can't be reached, or the command fails.
+        """
+        with path.open("wb") as output:
+            self._ssh(name, command, output)
+
+    def _ssh(self, name: str, command: str, output: IO[bytes]) -> None:
+        argv = ["ssh", "-F", str(self.ssh_config), *shlex.split(SSH_OPTIONS)]
+        argv += ["-o", "LogLevel=ERROR", "-o", "ConnectTimeout=20", self._known(name), command]
+        with blocking(f"`{command:.60}` on {name}", quiet=self._quiet):
+            ran = subprocess.run(
+                argv, stdout=output, stderr=subprocess.PIPE, check=False, stdin=subprocess.DEVNULL
+            )
+        reason = ran.stderr.decode(errors="replace").strip()
+        if ran.returncode == 255:
+            raise MachinesError(f"{name} can't be reached by SSH: {reason}")
+        if ran.returncode:
+            raise MachinesError(f"{name}: `{command}` ended with status {ran.returncode}: {reason}")
+
+    def url(self, name: str, port: int, scheme: str = "http") -> str:
+        """Return the address of something that a machine serves, as this computer reaches it."""
+        if self.provider == "docker":
+            argv = ["docker", "port", self.container(name), f"{port}/tcp"]
+            ran = subprocess.run(
+                argv, env=self._place.env, capture_output=True, text=True, check=False
+            )
+            if ran.returncode == 0:
+                return f"{scheme}://{ran.stdout.split()[0]}"
+        return f"{scheme}://{self.reach(name)}:{port}"
+
+    def container(self, name: str) -> str:
+        """Return the id of the container that a machine of Docker's is."""
+        notes = self._place.dotfile / "machines" / self._known(name) / "docker" / "id"
+        return notes.read_text(encoding="utf-8")
+
+    def reach(self, name: str) -> str:
+        """Return the address by which this computer reaches a machine.
+
+        Not always one of `addresses`: those of LXC machines lead out of this computer.
+        """
+        address = self.hosts[self._known(name)]["hostname"]
+        is_forwarded = address == "127.0.0.1"
+        return self.addresses[name] if is_forwarded else address
+
+    def tunnel(self, name: str, port: int) -> Tunnel:
+        """Reach something that a machine keeps to itself, through SSH.
+
+        Args:
+            name: of the machine.
+            port: on the machine's own 127.0.0.1.
+
+        Raises:
+            NotReady: the machine can't be reached.
+        """
+        local = free_port()
+        argv = ["ssh", "-F", str(self.ssh_config), *shlex.split(SSH_OPTIONS), "-N"]
+        argv += ["-o", "ExitOnForwardFailure=yes", "-L", f"127.0.0.1:{local}:127.0.0.1:{port}"]
+        log = self._guard.folder / "tunnels"
+        kept = keep([*argv, self._known(name)], log=log)
+        try:
+            until_ready(lambda: listens(local), TUNNEL_SECONDS, f"the tunnel to {name}", kept)
+        except BaseException:
+            kept.stop()
+            raise
+        return Tunnel(local, kept)
+
+    def destroy(self, *names: str) -> None:
+        """Destroy the machines that this process made; calling it again does nothing.
+
+        Args:
+            names: of those alone; all of them if there is none.
+
+        Raises:
+            MachinesError: Vagrant fails.
+        """
+        if not self._guard.kept.alive:
+            return
+        made = sorted(self._place.made() - self._guard.before)
+        ours = [it for it in made if it in names] if names else made
+        whole = ours == made and not self._guard.before
+        with Board(self._quiet) as board:
+            board.say("vagrant", f"destroys {', '.join(ours)}")
+            # All at once, where all are ours: that starts Vagrant once.
+            for name in [None] if whole else ours:
+                vagrant.destroy(self._place, name)
+            board.say("vagrant", "machines destroyed: " + ", ".join(ours))
+        if ours == made:
+            self._guard.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.destroy()
+
+    def __repr__(self) -> str:
+        machines = ", ".join(f"{name} at {self.addresses[name]}" for name in self.hosts)
+        return f"<Farm of {self.provider}: {machines}>"
+
+    def _known(self, name: str) -> str:
+        if name not in self.hosts:
+            raise MachinesError(f"no machine {name} runs; there are: {', '.join(self.hosts)}")
+        return name
+
+    def _address(self, name: str) -> str:
+        found = self.ssh(name, "hostname --all-ip-addresses").split()
+        private = (it for it in found if any(ipaddress.ip_address(it) in net for net in PRIVATE))
+        # In a cloud it is the first one: from outside, it may be reached at yet another.
+        return next(private, found[0])
+
+    def _write(self, name: str, text: str) -> Path:
+        path = self._guard.folder / name
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+
+def up(
+    name: str = "",
+    *,
+    provider: str = "docker",
+    provision: bool = True,
+    dotfile: str = "",
+    quiet: bool = False,
+) -> Farm:
+    """Bring up the machines, as `vagrant up` does, and say how it goes.
+
+    After an interrupt, run it again.
+
+    Args:
+        name: of one machine; all of them if empty.
+        provider: what makes them, as `docker` or `lxc`.
+        provision: run their playbooks too.
+        dotfile: where Vagrant notes what it made, in the project's folder; if empty, in what
+            `VAGRANT_DOTFILE_PATH` names, or `.vagrant`. Each has machines of its own, and those of
+            one have one provider.
+        quiet: print nothing.
+
+    Raises:
+        Missing: something that the provider needs is not installed.
+        NotAnswering: Docker's engine, or the bridge of LXC machines, can't be used.
+        MachinesError: Vagrant fails, or there is no such provider.
+    """
+    place = _prepare(provider, dotfile, quiet)
+    watch = guard(place)
+    marked = replace(place, env={**place.env, MARK: watch.folder.name})
+    with Board(quiet) as board:
+        board.say("vagrant", f"starts, with {provider}")
+        vagrant.up(marked, name, provider, provision, board)
+        farm = Farm(place, provider, watch, quiet)
+        for each, address in farm.addresses.items():
+            board.say(each, f"runs at {address}")
+        board.say("vagrant", f"is done: {len(farm.hosts)} machines run")
+    return farm
+
+
+def _prepare(provider: str, dotfile: str, quiet: bool) -> Place:
+    """Look whether all is there that a provider needs, and start what is not."""
+    if provider not in NEEDS:
+        raise MachinesError(f"there is no provider {provider!r}; there are: {', '.join(NEEDS)}")
+    for need in ("vagrant", "ssh", *NEEDS[provider]):
+        doctor.require(need)
+    if provider == "docker":
+        servers.docker(quiet=quiet)
+    if provider == "lxc":
+        servers.lxc_bridge(quiet=quiet)
+    root = find_root()
+    # Programs of our environment, as Ansible's, may not be on the path of a notebook.
+    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
+    notes = root / (dotfile or os.environ.get("VAGRANT_DOTFILE_PATH", ".vagrant"))
+    variables = {"VAGRANT_DEFAULT_PROVIDER": provider, "VAGRANT_DOTFILE_PATH": str(notes)}
+    env = surroundings.of_vagrant({**os.environ, "PATH": path, **variables}, root)
+    return Place(root, notes, env)

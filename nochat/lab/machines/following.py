@@ -1,0 +1,150 @@
+"""The reader of a playbook's run, event by event, as ansible-runner tells them in JSON."""
+
+import difflib
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nochat.lab.board import Board
+from nochat.lab.machines.runs import Failed, Run, Task, count_lines
+from nochat.lab.machines.vagrant import ANSI
+
+RESULTS = {
+    "runner_on_ok": "ok",
+    "runner_on_skipped": "skipped",
+    "runner_on_failed": "failed",
+    "runner_on_unreachable": "unreachable",
+}
+BAD = {"failed", "unreachable"}
+# What to do about a host that can't be reached, by what SSH says of it; the first that fits.
+UNREACHABLE = (
+    ("Permission denied", "it answers, but refuses the key or user: look at them in the inventory"),
+    ("Could not resolve", "its name is unknown: look at its address in the inventory"),
+    ("", "nothing answers there: is the machine up (`farm.status()`), and its address right?"),
+)
+
+
+@dataclass
+class Following:
+    """A playbook's run, made sense of event by event."""
+
+    what: str
+    tasks: list[Task] = field(default_factory=list)
+    diffs: dict[tuple[str, str], str] = field(default_factory=dict)
+    sources: set[Path] = field(default_factory=set)
+    said: list[str] = field(default_factory=list)
+    # By what is written for people: of a task with secrets nothing else says so.
+    changed: set[tuple[str, str]] = field(default_factory=set)
+    ended: bool = False
+    began: float = field(default_factory=time.monotonic)
+
+    def hear(self, line: str, board: Board) -> None:
+        """Note one event, and show it."""
+        try:
+            event = json.loads(line)
+        except ValueError:
+            event = None
+        if not isinstance(event, dict):  # A warning shows lines of a file, with their numbers.
+            self.said.append(ANSI.sub("", line))
+            return
+        kind, data = event["event"], event.get("event_data", {})
+        host, name = data.get("host", ""), data.get("task", "")
+        if path := data.get("task_path"):
+            self.sources.add(Path(path.rpartition(":")[0]))
+        key = host, data.get("task_uuid", "")
+        said = ANSI.sub("", event.get("stdout", ""))
+        if said.startswith("changed:"):
+            self.changed.add(key)
+        if kind == "runner_on_start":
+            board.say(host, name)
+        elif kind == "runner_on_file_diff":
+            self.diffs[key] = self.diffs.get(key, "") + _diff(data.get("diff"))
+        elif kind in RESULTS:
+            self.tasks.append(self._task(kind, data))
+        elif kind == "playbook_on_stats":
+            self.ended = True
+        elif kind in ("verbose", "error", "warning"):
+            self.said.append(said)
+
+    def _task(self, kind: str, data: Mapping[str, Any]) -> Task:
+        result, answer = RESULTS[kind], data.get("res") or {}
+        key = data["host"], data["task_uuid"]
+        if result == "ok" and (answer.get("changed") or key in self.changed):
+            result = "changed"
+        if result == "failed" and data.get("ignore_errors"):
+            result = "ignored"
+        message = _message(answer) if result in BAD else ""
+        seconds, diff = float(data.get("duration", 0)), self.diffs.get(key, "")
+        return Task(data["host"], data["task"], result, seconds, message, diff)
+
+    def run(self) -> Run:
+        """Return the run as far as it has come."""
+        seconds = time.monotonic() - self.began
+        # Handlers count where nothing called them, too: there are as many lines at a second run.
+        handlers = {source.parents[1] / "handlers" / "main.yml" for source in self.sources}
+        lines = sum(count_lines(it) for it in self.sources | handlers if it.exists())
+        return Run("Ansible", self.what, seconds, lines, tuple(self.tasks))
+
+    def conclude(self, board: Board) -> None:
+        """Show how many tasks of each host came to what."""
+        for host in dict.fromkeys(task.host for task in self.tasks):
+            counts = Counter(task.result for task in self.tasks if task.host == host)
+            board.say(host, ", ".join(f"{count} {result}" for result, count in counts.items()))
+        board.say("ansible", f"has run {self.what}")
+
+
+def checked(run: Run, following: Following) -> Run:
+    """Return the run where all went well.
+
+    Raises:
+        Failed: it did not.
+    """
+    bad = [task for task in run.tasks if task.result in BAD]
+    if bad:
+        others = "".join(f"\n{_reason(task)}" for task in bad[1:])
+        raise Failed(_reason(bad[0]) + others, run, bad[0])
+    if not following.ended or not run.tasks:
+        said = "\n".join(line for line in following.said if line.strip())
+        raise Failed(f"{run.what} did not run: {said or 'no host of the inventory fits'}", run)
+    return run
+
+
+def _reason(task: Task) -> str:
+    if task.result == "unreachable":
+        advice = next(advice for said, advice in UNREACHABLE if said in task.message)
+        return f"{task.host} can't be reached at “{task.name}”: {task.message}\nTo do: {advice}"
+    return f"{task.host} failed at “{task.name}”: {task.message}"
+
+
+def _message(answer: Mapping[str, Any]) -> str:
+    """Say why a task failed; of a loop, the items that did. Secrets are left out."""
+    if "censored" in answer:
+        return str(answer["censored"])
+    items = [it for it in answer.get("results", ()) if it.get("failed")]
+    if items:
+        return "\n".join(f"{it.get('item', '')}: {_message(it)}" for it in items)
+    further = (str(answer[key]).strip() for key in ("stderr", "stdout") if answer.get(key))
+    return "\n".join([str(answer.get("msg", "")).strip(), *further]).strip()
+
+
+def _diff(found: Any) -> str:
+    """Return a difference as Ansible tells it, as text."""
+    text = ""
+    for one in found if isinstance(found, list) else [found]:
+        if not one:
+            continue
+        if "prepared" in one:
+            text += one["prepared"]
+        before, after = (_text(one.get(side)) for side in ("before", "after"))
+        old, new = (str(one.get(f"{side}_header") or "") for side in ("before", "after"))
+        text += "\n".join(difflib.unified_diff(before, after, old, new, n=1, lineterm=""))
+    return f"{text}\n" if text else ""
+
+
+def _text(side: Any) -> list[str]:
+    """Return the lines of one side: of a file, or of settings."""
+    return side.splitlines() if isinstance(side, str) else json.dumps(side, indent=1).splitlines()

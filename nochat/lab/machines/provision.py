@@ -1,0 +1,173 @@
+"""Provisioning by Ansible, through ansible-runner, or by Rex; task by task as it goes.
+
+```python
+run = provision.ansible("servers.yml", farm.inventory, limit="containers-host")
+run.changed, run.seconds, run.diff
+```
+
+What runs ends with this process, and its files with it. After an interrupt, run it again.
+"""
+
+import json
+import os
+import re
+import shlex
+import sysconfig
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nochat.lab.board import Board
+from nochat.lab.folders import own_folder
+from nochat.lab.machines import Farm, find_root
+from nochat.lab.machines.following import Following, checked
+from nochat.lab.machines.runs import Comparison, Failed, Run, Task, compare, count_lines
+from nochat.lab.surroundings import PLAIN_ANSIBLE
+from nochat.local import doctor
+from nochat.local.processes import Kept, keep
+
+__all__ = ["Comparison", "Failed", "Run", "Task", "ansible", "compare", "rex"]
+
+
+def ansible(
+    playbook: str | Path,
+    inventory: Path | None = None,
+    *,
+    limit: str = "",
+    variables: Mapping[str, Any] | None = None,
+    quiet: bool = False,
+) -> Run:
+    """Run a playbook, and say how it goes.
+
+    Args:
+        playbook: a file, or the name of one of the project's.
+        inventory: file, or script, that names the hosts; without one, there is this computer alone.
+        limit: run it on these hosts alone.
+        variables: in the place of those of the roles; they may be secret.
+        quiet: print nothing.
+
+    Raises:
+        Failed: a task failed, or a host can't be reached.
+    """
+    playbook = _find(Path(playbook))
+    folder = own_folder("provision")
+    env = {
+        **_environment(),
+        # Where other runs, and the user's own, do not find them: they end with this run.
+        "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder / "ssh"),
+    }
+    settings = playbook.parent / "ansible.cfg"
+    env["ANSIBLE_CONFIG"] = str(settings if settings.exists() else PLAIN_ANSIBLE)
+    argv = ["ansible-runner", "run", str(folder), "--playbook", str(playbook), "--json"]
+    extra = folder / "variables.json"  # a file: arguments are seen by all
+    extra.touch(mode=0o600)
+    extra.write_text(json.dumps(dict(variables or {})), encoding="utf-8")
+    if inventory is None:
+        inventory = folder / "hosts"
+        inventory.write_text("localhost\n", encoding="utf-8")
+    argv += [
+        "--inventory",
+        str(inventory.absolute()),
+        f"--cmdline=--diff --extra-vars @{shlex.quote(str(extra))}",
+    ]
+    argv += ["--limit", limit] if limit else []
+    following = Following(playbook.name)
+    with Board(quiet) as board, _kept(argv, env, folder) as kept:
+        board.say("ansible", f"runs {playbook.name}")
+        for line in _lines(kept):
+            following.hear(line, board)
+        run = following.run()
+        following.conclude(board)
+    return checked(run, following)
+
+
+def rex(task: str, farm: Farm, machine: str, *, quiet: bool = False) -> Run:
+    """Run a task of the project's Rexfile on a machine, and say how it goes.
+
+    Args:
+        task: as `deployServers`.
+        farm: that has the machine.
+        machine: its name.
+        quiet: print nothing.
+
+    Raises:
+        Missing: Rex is not installed.
+        Failed: it ended with an error.
+    """
+    program, rexfile = doctor.require("rex"), find_root() / "playbooks" / "Rexfile"
+    folder = own_folder("provision")
+    inventory = folder / "hosts"
+    # The machine may be another than the Vagrantfile's for these groups.
+    groups = {group: [machine] for group in ("servers", "app")}
+    inventory.write_text(farm.hosts_file([machine], groups), encoding="utf-8")
+    env = {
+        **_environment(),
+        "ANSIBLE_HOSTS": str(inventory),
+        # It asks the terminal for its size, and there is none.
+        "COLUMNS": "100",
+        "LINES": "40",
+    }
+    # The keeper does not tell how a command ended.
+    argv = ["/bin/sh", "-c", '"$@"; echo "status $?"', "sh", str(program), "-m", "-f", str(rexfile)]
+    began, said = time.monotonic(), [""]
+    with Board(quiet) as board, _kept([*argv, task], env, folder) as kept:
+        board.say(machine, task)
+        for line in _lines(kept):
+            said.append(line)
+            if info := re.search(r"(?:INFO|WARN|ERROR) - (.*)", line):
+                board.say(machine, info[1])
+        run = Run("Rex", task, time.monotonic() - began, count_lines(rexfile), _told(machine, said))
+        if said[-1] != "status 0":
+            raise Failed(f"{machine} failed at “{task}”:\n" + "\n".join(said[-12:-1]), run)
+        board.say(machine, f"{len(run.changed)} changed by {task}")
+    return run
+
+
+def _told(machine: str, said: Sequence[str]) -> tuple[Task, ...]:
+    """Return what the Rexfile says it changed: an indented line each."""
+    heads = [number for number, line in enumerate(said) if re.search(r": changed=\d+$", line)]
+    lines = said[heads[-1] + 1 :] if heads else []
+    return tuple(
+        Task(machine, line.strip(), "changed", 0.0) for line in lines if line.startswith("    ")
+    )
+
+
+def _kept(argv: Sequence[str], env: Mapping[str, str], folder: Path) -> Kept:
+    return keep(argv, env=env, cwd=folder, log=folder / "log", remove=folder)
+
+
+def _lines(kept: Kept) -> Iterator[str]:
+    """Yield what a command writes, line by line as it comes, until it ends."""
+    with kept.log.open(errors="replace", encoding="utf-8") as log:
+        line = ""
+        while True:
+            alive = kept.alive
+            line += log.readline()
+            if line.endswith("\n"):
+                yield line.rstrip()
+                line = ""
+            elif not alive:
+                return
+            else:
+                time.sleep(0.05)
+
+
+def _environment() -> dict[str, str]:
+    """Ours, with the programs of our virtual environment."""
+    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
+    return {**os.environ, "PATH": path}
+
+
+def _find(playbook: Path) -> Path:
+    if playbook.exists():
+        return playbook.absolute()
+    ours = find_root() / "playbooks"
+    if (ours / playbook).exists():
+        return ours / playbook
+    playbooks = (
+        found.name for found in ours.glob("*.yml") if "hosts:" in found.read_text(encoding="utf-8")
+    )
+    known = ", ".join(sorted(playbooks))
+    raise FileNotFoundError(f"there is no playbook {playbook}; the project's are: {known}")

@@ -1,0 +1,126 @@
+"""Outcomes of provisioning, to look at and to compare: `provision` hands these out."""
+
+import html
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nochat.lab.errors import LabError
+from nochat.tables import as_html, as_text
+
+
+@dataclass(frozen=True)
+class Task:
+    """The outcome of a task on a host.
+
+    Attributes:
+        host: which.
+        name: what the task does.
+        result: `ok`, `changed`, `skipped`, `ignored`, `failed` or `unreachable`.
+        seconds: that it took.
+        message: why, where it failed.
+        diff: what it changed in a file, where that is not secret.
+    """
+
+    host: str
+    name: str
+    result: str
+    seconds: float
+    message: str = ""
+    diff: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class Run:
+    """The outcome of provisioning.
+
+    Attributes:
+        tool: `Ansible` or `Rex`.
+        what: the playbook, or the Rexfile's task.
+        seconds: that it took.
+        lines: of the files that it took tasks from, without blank ones and comments.
+        tasks: in order, a host's each.
+    """
+
+    tool: str
+    what: str
+    seconds: float
+    lines: int
+    tasks: tuple[Task, ...]
+
+    @property
+    def changed(self) -> list[Task]:
+        """The tasks that changed something."""
+        return [task for task in self.tasks if task.result == "changed"]
+
+    @property
+    def diff(self) -> str:
+        """The differences in files."""
+        return "\n".join(task.diff for task in self.tasks if task.diff)
+
+    @property
+    def slowest(self) -> list[Task]:
+        """The ten tasks that took longest."""
+        return sorted(self.tasks, key=lambda task: -task.seconds)[:10]
+
+    def __repr__(self) -> str:
+        slow = (f"  {it.seconds:6.1f} s  {it.host}  {it.name}" for it in self.slowest[:5])
+        return "\n".join([self._summary(), *slow])
+
+    def _repr_html_(self) -> str:
+        tasks = [task for task in self.tasks if task.result != "skipped"]
+        rows = [[it.host, it.name, it.result, f"{it.seconds:.1f}"] for it in tasks]
+        table = as_html(["Host", "Task", "Result", "Seconds"], rows)
+        return f"<details><summary>{html.escape(self._summary())}</summary>{table}</details>"
+
+    def _summary(self) -> str:
+        counts = Counter(task.result for task in self.tasks)
+        found = ", ".join(f"{count} {result}" for result, count in counts.items())
+        return f"{self.tool}, {self.what}: {self.seconds:.1f} s; {found or 'nothing changed'}"
+
+
+class Failed(LabError, RuntimeError):
+    """Provisioning stopped; the message names host and task and says why.
+
+    Attributes:
+        host: where; empty where it did not come to that.
+        task: which; empty where it did not come to that.
+        run: all that was done before.
+    """
+
+    def __init__(self, reason: str, run: Run, task: Task | None = None) -> None:
+        super().__init__(reason)
+        self.run, self.host, self.task = run, task.host if task else "", task.name if task else ""
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison:
+    """Runs side by side."""
+
+    runs: Sequence[Run]
+
+    def __repr__(self) -> str:
+        return as_text([self._heads, *self._rows()])
+
+    def _repr_html_(self) -> str:
+        return as_html(self._heads, self._rows())
+
+    _heads = ("Tool", "What", "Lines", "Seconds", "Changed")
+
+    def _rows(self) -> list[list[str]]:
+        return [
+            [it.tool, it.what, str(it.lines), f"{it.seconds:.1f}", str(len(it.changed))]
+            for it in self.runs
+        ]
+
+
+def compare(*runs: Run) -> Comparison:
+    """Put runs side by side: their tool, lines of code, seconds, and how much they changed."""
+    return Comparison(runs)
+
+
+def count_lines(source: Path) -> int:
+    """Count the lines of a file, without blank ones and comments."""
+    lines = (line.strip() for line in source.read_text(encoding="utf-8").splitlines())
+    return sum(1 for line in lines if line and not line.startswith("#"))

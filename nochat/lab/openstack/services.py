@@ -1,0 +1,101 @@
+"""Waiting for the services of a cloud, and telling which one does not come up."""
+
+import contextlib
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from keystoneauth1.exceptions import ClientException
+from openstack.connection import Connection
+from openstack.exceptions import SDKException
+
+from nochat.lab.openstack import contents
+from nochat.lab.openstack.container import Container
+from nochat.local.processes import NotReady, until
+
+# Python programs, each with thousands of modules, that start on the cores that there are.
+SERVICE_SECONDS = 600.0
+UNITS = (
+    *("glance-api", "placement-api", "neutron-api", "neutron-rpc-server"),
+    *("neutron-linuxbridge-agent", "neutron-dhcp-agent"),
+    *("nova-api", "nova-conductor", "nova-scheduler", "nova-compute"),
+)
+# A service that systemd had to start so often does not come up.
+RESTARTS = 3
+
+
+def wait_for_all(container: Container, address: str, cloud: Connection) -> None:
+    """Wait until all services that serve images, networks and servers do.
+
+    Args:
+        container: the cloud's machine.
+        address: of that machine.
+        cloud: as its administrator.
+
+    Raises:
+        NotReady: one does not come up; with the end of its log.
+    """
+    ports = [port for _, _, port, _ in contents.ENDPOINTS]
+    wait(
+        container,
+        UNITS,
+        lambda: all(listens(address, port) for port in ports) and _complete(cloud),
+    )
+
+
+def wait(container: Container, units: tuple[str, ...], ready: Callable[[], bool]) -> None:
+    """Wait until a question to the cloud is answered with yes.
+
+    Args:
+        container: its machine.
+        units: the services that it takes, as systemd calls them.
+        ready: the question; that nobody answers it yet is no error.
+
+    Raises:
+        NotReady: a service ended again and again, or the time is over; with the end of its log.
+    """
+    said = ""
+
+    def answer() -> bool:
+        nonlocal said
+        try:
+            if ready():
+                return True
+        except (SDKException, ClientException) as error:
+            said = str(error)
+        restarts = container.run("systemctl", "show", "--property=NRestarts", "--value", *units)
+        for unit, count in zip(units, restarts.split(), strict=True):
+            if int(count) >= RESTARTS:
+                raise NotReady(f"{unit} does not come up. Its log ends:\n{_log(container, unit)}")
+        return False
+
+    if not until(answer, SERVICE_SECONDS, pause=1):
+        raise NotReady(
+            f"OpenStack is not ready after {SERVICE_SECONDS:.0f} s: {said or 'it does not answer'}."
+            " Close what else keeps this machine busy, and run it again."
+        )
+
+
+def listens(address: str, port: int) -> bool:
+    """Tell whether a service listens; the library logs a warning where none does."""
+    with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=5):
+        return True
+    return False
+
+
+def _log(container: Container, unit: str) -> str:
+    log = container.root / "var/log" / unit.partition("-")[0] / f"{unit}.log"
+    return (
+        "\n".join(log.read_text(errors="replace", encoding="utf-8").splitlines()[-20:])
+        if log.exists()
+        else "-"
+    )
+
+
+def _complete(cloud: Connection) -> bool:
+    """Tell whether all services answer, and what they need has reported to them."""
+    images: Any = cloud.image  # The library knows an older interface too.
+    next(iter(images.images()), None)
+    agents = list(cloud.network.agents())
+    hypervisors = list(cloud.compute.hypervisors())
+    return len(agents) == 2 and all(it.is_alive for it in agents) and bool(hypervisors)

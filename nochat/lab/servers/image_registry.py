@@ -1,0 +1,250 @@
+"""A registry of images: Debian's docker-registry with TLS and a password, or one that is named."""
+
+import json
+import os
+import secrets
+import shlex
+import socket
+import ssl
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import httpx
+import psutil
+
+from nochat.lab.board import progress
+from nochat.lab.certificates import Authority
+from nochat.lab.errors import NotAnswering
+from nochat.lab.folders import own_folder
+from nochat.lab.passwords import new_password
+from nochat.lab.servers.docker_engine import settings_folder
+from nochat.lab.servers.server import Server, named, private
+from nochat.lab.shell import script
+from nochat.lab.surroundings import own_address
+from nochat.local import doctor
+from nochat.local.processes import free_port, keep
+
+NAME, VARIABLE, USER = "Registry", "NOCHAT_REGISTRY_URL", "nochat"
+HUB = "docker.io"  # Docker Hub in the names of images, and for `docker login`
+HUB_HOSTS = (HUB, "index.docker.io", "registry-1.docker.io", "hub.docker.com")
+LOGIN_SECONDS = 60.0
+
+GONE = Path(__file__).with_name("image_registry_gone.sh")
+
+
+@dataclass(eq=False, repr=False)
+class Registry(Server):
+    """A registry that answers.
+
+    Attributes:
+        authority: certificate of who issued its own; None where everybody knows it already.
+    """
+
+    authority: Path | None = field(default=None, kw_only=True)
+
+    @property
+    def address(self) -> str:
+        """The beginning of its images' names: `host:port`."""
+        return _parts(self.url)[0]
+
+    @property
+    def user(self) -> str:
+        """The user who may log in."""
+        return _parts(self.url)[1]
+
+    @property
+    def password(self) -> str:
+        """The password: not for the screen."""
+        return _parts(self.url)[2]
+
+    def login(self, config: Path) -> None:
+        """Log in, as `docker login` does; Docker Engine is who asks the registry.
+
+        Args:
+            config: folder for what Docker's command keeps, the password with it: as DOCKER_CONFIG.
+
+        Raises:
+            Missing: Docker's command is not installed.
+            NotAnswering: the registry refuses us, or the engine can't reach or does not trust it.
+        """
+        try:
+            _login(self.url, config)
+        except NotAnswering as error:
+            raise NotAnswering(f"{NAME} at {self.shown_url}: {error}") from None
+
+    def trust(self, engine: Server) -> None:
+        """Make a Docker Engine of this computer trust it, until it is stopped.
+
+        Raises:
+            NotAnswering: we have no right to, or the engine is on another computer; the message
+                says the command that does it.
+        """
+        if self.authority is None:
+            return
+        try:
+            made = settings_folder(engine.url) / "certs.d" / self.address
+            with self._trusted.open(
+                "a", encoding="utf-8"
+            ) as trusted:  # before it is there, for whoever cleans up
+                trusted.write(f"{made}\n")
+            made.mkdir(parents=True, exist_ok=True)
+            (made / "ca.crt").write_bytes(self.authority.read_bytes())
+        except PermissionError:
+            advice = f"only root may tell {engine.name} whom to trust, in {made.parent}. What helps"
+            raise NotAnswering(f"{advice}:\n{self.trust_command}") from None
+        except NotAnswering as error:
+            raise NotAnswering(f"{error}. What helps, there:\n{self.trust_command}") from None
+
+    @property
+    def trust_command(self) -> str:
+        """The shell command that makes the Docker Engine of a machine trust it; wants sudo.
+
+        For one made by Vagrant: `farm.ssh("containers-host", registry.trust_command)`.
+        """
+        if self.authority is None:
+            return "true"
+        made = shlex.quote(f"/etc/docker/certs.d/{self.address}/ca.crt")
+        text = self.authority.read_text(encoding="utf-8")
+        return f"sudo install -D -m 644 /dev/stdin {made} <<'END'\n{text}END"
+
+    @property
+    def _trusted(self) -> Path:
+        return self._ours().log.with_name("trusted")
+
+
+def registry(*, quiet: bool = False) -> Registry:
+    """Start a private registry, or use the one that `NOCHAT_REGISTRY_URL` names.
+
+    A private one is reached by this computer, and by machines and containers on it, at one and the
+    same address: that of this computer in its network (its own 127.0.0.1 where there is none). So
+    others in that network reach it, too, where they know the password. Engines must `trust` it.
+
+    One that is named is as `https://user:password@host`, for Docker Hub with the host docker.io;
+    what is special in user or password is written as %40 and the like. It is asked by Docker
+    Engine, which must trust it already.
+
+    Args:
+        quiet: print nothing.
+
+    Raises:
+        Missing: docker-registry or htpasswd is not installed.
+        NotReady: it does not start.
+        NotAnswering: `NOCHAT_REGISTRY_URL` names one that can't be used.
+    """
+    found = named(NAME, VARIABLE, ("https",), _look_by_engine)
+    return Registry(**vars(found)) if found else _start(quiet)
+
+
+def _start(quiet: bool) -> Registry:
+    program, htpasswd = doctor.require("docker-registry"), doctor.require("htpasswd")
+    with progress(NAME, quiet):
+        folder, password, port = own_folder("registry"), new_password(), free_port()
+        names = ["localhost", socket.gethostname(), *_addresses()]
+        issued = Authority(f"{NAME} of NoChat").issue(folder / "tls", NAME, names)
+        account = subprocess.run(
+            [htpasswd, "-niB", USER], input=password, capture_output=True, text=True, check=True
+        )
+        (folder / "htpasswd").write_text(account.stdout, encoding="utf-8")
+        settings = {
+            "version": 0.1,
+            "log": {"level": "warn", "accesslog": {"disabled": True}},
+            "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
+            "auth": {"htpasswd": {"realm": NAME, "path": str(folder / "htpasswd")}},
+            "http": {
+                "addr": f"0.0.0.0:{port}",
+                "secret": secrets.token_hex(16),
+                "tls": {"certificate": str(issued.certificate), "key": str(issued.key)},
+            },
+        }
+        (folder / "settings").write_text(
+            json.dumps(settings), encoding="utf-8"
+        )  # which is YAML, too
+        kept = keep(
+            [program, "serve", folder / "settings"],
+            # Variables would change the settings.
+            env={name: it for name, it in os.environ.items() if not name.startswith("REGISTRY_")},
+            log=folder / "log",
+            remove=folder,
+            grace=0,  # Its data go too.
+            after=script(GONE, folder=folder),
+        )
+        trusted = ssl.create_default_context(cafile=issued.authority)
+        url = f"https://{USER}:{password}@{own_address()}:{port}"
+        server = private(NAME, url, kept, lambda it: _look(it, trusted))
+        return Registry(**vars(server), authority=issued.authority)
+
+
+def _parts(url: str) -> tuple[str, str, str]:
+    """Return the address in a URL, the user, and the password."""
+    parts = urlsplit(url)
+    address = parts.netloc.rpartition("@")[2]
+    address = HUB if address in HUB_HOSTS else address
+    return address, unquote(parts.username or ""), unquote(parts.password or "")
+
+
+def _addresses() -> list[str]:
+    """Every address of this computer, those of its bridges with them."""
+    found = (it for addresses in psutil.net_if_addrs().values() for it in addresses)
+    return [it.address for it in found if it.family == socket.AF_INET]
+
+
+def _look(url: str, trusted: ssl.SSLContext) -> str:
+    """Ask the registry at a URL, and its program for the version, which the registry keeps back.
+
+    Raises:
+        NotAnswering: it can't be reached, or refuses the user or password.
+    """
+    address, *account = _parts(url)
+    auth = httpx.BasicAuth(*account)  # not in the URL, which httpx logs
+    try:
+        answer = httpx.get(
+            f"https://{address}/v2/", auth=auth, verify=trusted, trust_env=False, timeout=5
+        )
+    except httpx.HTTPError as error:
+        raise NotAnswering(f"can't be reached ({error})") from error
+    if answer.status_code != httpx.codes.OK:
+        raise NotAnswering(f"refuses the user or password ({answer.status_code})")
+    program = doctor.require("docker-registry")
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    return said.split()[-1]
+
+
+def _look_by_engine(url: str) -> str:
+    """Log in with Docker Engine and forget it; returns what every registry of today speaks.
+
+    Raises:
+        NotAnswering: it can't be reached, is not trusted, or refuses the user or password.
+    """
+    with tempfile.TemporaryDirectory() as config:
+        _login(url, Path(config))
+    return "API 2"
+
+
+def _login(url: str, config: Path) -> None:
+    address, user, password = _parts(url)
+    argv = [str(doctor.require("docker")), "--config", str(config), "login", address]
+    try:
+        ran = subprocess.run(
+            [*argv, "--username", user, "--password-stdin"],
+            input=password,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LOGIN_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise NotAnswering(f"can't be reached (no answer in {LOGIN_SECONDS:g} s)") from None
+    if ran.returncode:
+        raise NotAnswering(_reason(ran.stderr))
+
+
+def _reason(said: str) -> str:
+    last = said.strip().rpartition("\n")[2]
+    if "x509" in last:
+        return f"Docker Engine does not trust its certificate: tell it by trust() ({last})"
+    if "unauthorized" in last.lower():
+        return f"refuses the user or password ({last})"
+    return f"can't be used ({last})"

@@ -1,0 +1,94 @@
+"""The bridge that LXC machines are on: lxcbr0, or a private one."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from nochat.lab.board import progress
+from nochat.lab.errors import NotAnswering
+from nochat.lab.folders import own_folder
+from nochat.lab.servers.bridge import choose
+from nochat.lab.servers.server import Server, private
+from nochat.lab.shell import script
+from nochat.local import doctor
+from nochat.local.processes import keep
+
+NAME, VARIABLE, USUAL = "LXC bridge", "NOCHAT_MACHINE_BRIDGE", "lxcbr0"
+DNSMASQ = Path("/run/lxc/dnsmasq.pid")  # of the usual one
+
+RUN = Path(__file__).with_name("lxc_network.sh")
+
+
+def lxc_bridge(*, alone: bool = False, quiet: bool = False) -> Server:
+    """Use the bridge that is there for LXC machines; where none is up, start a private one.
+
+    A private one is gone with this process; the Vagrantfile finds it by `NOCHAT_MACHINE_BRIDGE`.
+
+    Args:
+        alone: start a private one in any case.
+        quiet: print nothing.
+
+    Raises:
+        Missing: dnsmasq or iptables, which a private one needs, is not installed.
+        NotReady: a private one does not start.
+        NotAnswering: there is none and we are not root, or the one that is named is not up.
+    """
+    named = os.environ.get(VARIABLE)
+    if named and not alone:
+        return Server(NAME, named, look(named), f"named by {VARIABLE}", look=look)
+    if not alone and _is_up(USUAL) and _gives_addresses():
+        return Server(NAME, USUAL, look(USUAL), "of this machine", look=look)
+    return _start(quiet)
+
+
+def _start(quiet: bool) -> Server:
+    if os.geteuid() != 0:
+        raise NotAnswering(
+            f"there is no {USUAL} that gives addresses, and only root may start a private {NAME}: "
+            "sudo systemctl restart lxc-net"
+        )
+    program, bridge = doctor.require("dnsmasq"), choose()
+    with progress(NAME, quiet):
+        folder = own_folder("lxc")
+        run = script(
+            RUN,
+            folder=folder,
+            name=bridge.name,
+            first=bridge.network[2],
+            last=bridge.network[-2],
+        )
+        kept = keep(
+            ["/bin/sh", "-c", f"{bridge.up}\n{run}", "sh", program],
+            log=folder / "log",
+            remove=folder,
+            grace=0,
+            after=bridge.down,
+        )
+        return private(NAME, bridge.name, kept, look, variable=VARIABLE)
+
+
+def look(name: str) -> str:
+    """Look whether a bridge is up; returns the version of what gives addresses on it.
+
+    Raises:
+        NotAnswering: it is not up.
+    """
+    if not _is_up(name):
+        raise NotAnswering(f"{NAME} {name} is not up; correct {VARIABLE}, or unset it")
+    program = doctor.require("dnsmasq")
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    return f"with dnsmasq {said.split()[2]}"
+
+
+def _is_up(name: str) -> bool:
+    flags = Path(f"/sys/class/net/{name}/flags")
+    return flags.exists() and bool(int(flags.read_text(encoding="utf-8"), 16) & 1)
+
+
+def _gives_addresses() -> bool:
+    """Tell whether lxc-net's dnsmasq lives: without it the bridge stays, and no machine boots."""
+    try:
+        process = int(DNSMASQ.read_text(encoding="utf-8"))
+        return Path(f"/proc/{process}/comm").read_text(encoding="utf-8").strip() == "dnsmasq"
+    except (OSError, ValueError):
+        return False

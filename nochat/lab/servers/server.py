@@ -1,0 +1,163 @@
+"""The common part of the servers: looking, waiting, killing, stopping."""
+
+import html
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Self
+from urllib.parse import urlsplit
+
+from nochat.lab.errors import NotAnswering
+from nochat.lab.waiting import until_ready
+from nochat.local.processes import Kept
+
+# Asks the server at a URL for its version.
+Look = Callable[[str], str]
+
+# Longer than MariaDB or RabbitMQ ever took on a busy machine of two cores.
+START_SECONDS = 120.0
+
+_started: "list[Server]" = []
+
+
+@dataclass(eq=False, repr=False)
+class Server:
+    """A server that answers.
+
+    Attributes:
+        name: what it is.
+        url: where it is, with the password: not for the screen.
+        version: what it says its version is.
+        origin: `private`, or `named by` and the variable that names it.
+        management_url: page of RabbitMQ's management plugin, where it is enabled.
+        variable: names it to the programs that this process starts, until it is stopped.
+    """
+
+    name: str
+    url: str
+    version: str
+    origin: str = "private"
+    management_url: str | None = None
+    variable: str | None = None
+    kept: Kept | None = field(default=None, kw_only=True)
+    look: Look = field(kw_only=True)
+
+    @property
+    def shown_url(self) -> str:
+        """The URL without password."""
+        return without_password(self.url)
+
+    def kill(self) -> None:
+        """End a private server with SIGKILL, as a crash would; its data stay.
+
+        Raises:
+            RuntimeError: it is not a private one.
+        """
+        self._ours().kill()
+
+    def restart(self) -> None:
+        """Start a private server again, on the same port and data, after SIGKILL if it runs.
+
+        Raises:
+            RuntimeError: it is not a private one.
+            NotReady: it does not start.
+        """
+        kept = self._ours()
+        kept.restart()
+        until_ready(self._answers, START_SECONDS, self.name, kept)
+
+    def stop(self) -> None:
+        """End a private server and remove its folder; leave one that a URL names alone."""
+        if self.variable and os.environ.get(self.variable) == self.url:
+            del os.environ[self.variable]
+        if self.kept:
+            self.kept.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        return f"{self.name} {self.version} ({self.origin}) at {self.shown_url}"
+
+    def _repr_html_(self) -> str:
+        name, rest = html.escape(self.name), html.escape(f"{self.version} ({self.origin})")
+        return f"<b>{name}</b> {rest} at <code>{html.escape(self.shown_url)}</code>"
+
+    def _ours(self) -> Kept:
+        if self.kept is None:
+            raise RuntimeError(f"{self.name} is {self.origin}: only a private server can be killed")
+        return self.kept
+
+    def _answers(self) -> bool:
+        try:
+            self.look(self.url)
+        except NotAnswering:
+            return False
+        return True
+
+
+def named(name: str, variable: str, schemes: tuple[str, ...], look: Look) -> Server | None:
+    """Return the server that a variable of the environment names, if it is set.
+
+    Raises:
+        NotAnswering: the URL has another scheme, or the server does not answer or says no.
+    """
+    url = os.environ.get(variable)
+    if not url:
+        return None
+    if urlsplit(url).scheme not in schemes:
+        expected = " or ".join(f"{scheme}://" for scheme in schemes)
+        raise NotAnswering(f"{variable} is {without_password(url)}; expected {expected}…")
+    try:
+        version = look(url)
+    except NotAnswering as error:
+        advice = f"Correct {variable}, or unset it to use a private server."
+        raise NotAnswering(f"{name} at {without_password(url)}: {error}. {advice}") from None
+    return Server(name, url, version, f"named by {variable}", look=look)
+
+
+def private(
+    name: str,
+    url: str,
+    kept: Kept,
+    look: Look,
+    *,
+    management_url: str | None = None,
+    variable: str | None = None,
+) -> Server:
+    """Wait until a server that was just started answers, and return it.
+
+    Raises:
+        NotReady: it ended or does not answer; it is stopped then.
+    """
+    server = Server(
+        name, url, "", management_url=management_url, variable=variable, kept=kept, look=look
+    )
+    _started.append(server)
+    try:
+        # What `progress` says is enough.
+        until_ready(server._answers, START_SECONDS, name, kept, quiet=True)
+        server.version = look(url)
+    except BaseException:
+        kept.stop()
+        raise
+    if variable:
+        os.environ[variable] = url
+    return server
+
+
+def stop() -> None:
+    """Stop every private server that this process started; calling it again does nothing."""
+    while _started:
+        _started.pop().stop()
+
+
+def without_password(url: str) -> str:
+    """Return a URL with its password masked; its query, which may hold one too, left out."""
+    # To the last @: people forget to escape what is special in their passwords.
+    masked = re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url, flags=re.DOTALL)
+    return masked.partition("?")[0]
