@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from nochat import client
+from nochat import client, reasons
 from nochat.bus import Bus
 from nochat.errors import RequestFailed
 from nochat.events import (
@@ -97,7 +97,7 @@ async def _moderate(
 async def _typing(who: Who, sent: client.Room, _: Bus, publish: Publish) -> dict[str, Any]:
     _check_sees(who, sent.room)
     if sent.room in who.muted:
-        raise RequestFailed("you are muted in this room")
+        raise RequestFailed(reasons.room_muted())
     await publish(TypingStarted(sent.room, who.user))
     return {}
 
@@ -125,14 +125,14 @@ async def _rooms(_: Who, sent: client.Browse, bus: Bus, __: Publish) -> dict[str
 
 def _check_sees(who: Who, room: str) -> None:
     if room not in who.rooms:
-        raise RequestFailed("only members of the room may do this")
+        raise RequestFailed(reasons.room_members_only())
 
 
 async def account(name: str, bus: Bus) -> str:
     """The name of an account, as its owner writes it: rooms know their members by it."""
     found: Accounts = await bus.request(FindUser(user=name))
     if not found.accounts:
-        raise RequestFailed("there is no such user")
+        raise RequestFailed(reasons.user_unknown())
     return found.accounts[0].name
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from nochat import incoming
+from nochat import incoming, reasons
 from nochat.events import Action, Envelope, Moment, Position, RoomEvent, RoomId
 from nochat.incoming import AskedName, Incoming
 from nochat.requests import Found, FoundRooms, History, RoomSummary, Session
@@ -38,7 +38,7 @@ class NewRoom(Incoming, frozen=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.private and not UNGUESSABLE.search(self.room):
-            raise TextRefused("the id of a private room ends in - and 16 random hexadecimal digits")
+            raise TextRefused(reasons.room_private_id())
 
 
 class Invitation(Incoming, frozen=True):

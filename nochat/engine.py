@@ -16,6 +16,7 @@ from engineio.exceptions import ContentTooLongError, EngineIOError, SocketIsClos
 from engineio.packet import CLOSE, MESSAGE, PONG, Packet
 from socketio.packet import ACK, CONNECT, DISCONNECT, EVENT
 
+from nochat import reasons
 from nochat.background import Background
 from nochat.limits import App, Crowd, Limit, Receive, Scope, Seldom, address, refuse
 
@@ -241,12 +242,12 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: App) -> None:
         """ASGI."""
         query = parse_qs(scope["query_string"].decode("latin1"), keep_blank_values=True)
-        reason = ""
+        reason = None
         if "j" in query:
             # JSONP: scripts for browsers that no longer are, which another site's page could load.
-            reason = "the chat does not speak JSONP"
+            reason = reasons.socket_jsonp()
         elif any(self._engine.is_stolen(sid, scope) for sid in query.get("sid", ())):
-            reason = "this connection is another session's"
+            reason = reasons.socket_stolen()
         if reason:
             await receive()
             return await refuse(scope, send, 400, reason)
@@ -255,8 +256,7 @@ class Application:
         except Exception as error:
             log.warning("a connection ends as it can't be read: %r", error)
             with suppress(RuntimeError):  # it is closed, or answered, already
-                reason = "the chat failed at this; its log says why"
-                await refuse(scope, send, 500, reason, code=1007)
+                await refuse(scope, send, 500, reasons.failed(), code=1007)
 
 
 class Server(socketio.AsyncServer):  # type: ignore[misc]

@@ -18,6 +18,8 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 from msgspec import Meta, field
 
+from nochat.reasons import UNSPECIFIED, Code, Params
+
 # What people write is checked where it comes in, by the rules of `nochat.text`; these shapes also
 # hold what was stored under older rules.
 # `(?![\s\S])` is the end of the text, in Python and in JSON Schema alike; `$` lets a newline by.
@@ -339,7 +341,10 @@ class RoomRead(Event, frozen=True, tag="room.read"):
 
 
 class CommandRejected(Event, frozen=True, tag="command.rejected"):
-    """A command was refused; `user` is told why."""
+    """A command was refused; `user` is told why.
+
+    `reason` is for people who read English; programs go by `code`, and `params` are its parameters.
+    """
 
     stored: ClassVar[bool] = False
 
@@ -348,6 +353,8 @@ class CommandRejected(Event, frozen=True, tag="command.rejected"):
     command_id: str
     reason: str
     client_id: str = ""
+    code: Code = UNSPECIFIED
+    params: Params = {}
 
 
 class UserRegistered(Event, frozen=True, tag="user.registered"):
@@ -511,13 +518,18 @@ AccountEvent = (
 
 
 class SessionsEnded(Event, frozen=True, tag="user.sessions-ended"):
-    """Sessions of a user are over; their sockets must go. `sessions` are the tokens' digests."""
+    """Sessions of a user are over; their sockets must go. `sessions` are the tokens' digests.
+
+    `reason`, in English, says why; programs go by `code`, and `params` are its parameters.
+    """
 
     stored: ClassVar[bool] = False
 
     user: UserName
     sessions: list[str]
-    reason: str = ""
+    reason: str
+    code: Code = UNSPECIFIED
+    params: Params = {}
 
 
 def _leaves(kind: type[Envelope]) -> Iterator[type[Envelope]]:

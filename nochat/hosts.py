@@ -13,13 +13,10 @@ import ipaddress
 
 from nochat.limits import App, Receive, Scope, Seldom, refuse
 from nochat.origin import Place, further_origins, gateway_origin
+from nochat.reasons import request_host
 from nochat.settings import Settings
 
 ANY = "*"
-REFUSED = (
-    "the chat does not know itself by this host: open it by its address or as localhost, or name "
-    "the host in NOCHAT_HOSTS"
-)
 
 
 class Hosts:
@@ -48,7 +45,7 @@ class Hosts:
         self._seldom.say(
             "a request is refused; NOCHAT_HOSTS names the hosts that are ours", other[:100]
         )
-        await refuse(scope, send, 421, REFUSED)
+        await refuse(scope, send, 421, request_host())
 
     def _is_ours(self, said: str, scope: Scope) -> bool:
         """Tell whether a request may be for that host.

@@ -11,7 +11,8 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta, inspect
 
-from nochat import text
+from nochat import reasons, text
+from nochat.reasons import Reason
 
 RULE = "rule"
 
@@ -44,7 +45,16 @@ def read(data: Any, shape: type[_Shape]) -> _Shape:
     try:
         return msgspec.convert(data, shape)
     except UnicodeEncodeError:  # a name of a field, or a word of which there are only a few
-        raise msgspec.ValidationError(text.HALF) from None
+        half = text.TextRefused(reasons.text_half())
+        raise msgspec.ValidationError(str(half)) from half
+
+
+def why(error: msgspec.ValidationError) -> Reason:
+    """Return the reason for which what somebody sent is not taken."""
+    cause = error.__cause__
+    return (
+        cause.reason if isinstance(cause, text.TextRefused) else reasons.request_shape(str(error))
+    )
 
 
 class Incoming(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from nochat import client, incoming
+from nochat import client, incoming, reasons
 from nochat.actions import ACTIONS, Who
 from nochat.errors import BusError, RequestFailed, Unavailable
 from nochat.events import (
@@ -26,6 +26,7 @@ from nochat.events import (
 )
 from nochat.incoming import Incoming
 from nochat.prices import Prices
+from nochat.reasons import Reason
 from nochat.requests import FindMessages, FoundMessages, GetRooms, MessageKey, Rooms
 from nochat.rest import Call, Caller, NotAllowed, Nothing, room_in
 from nochat.settings import Settings
@@ -95,7 +96,7 @@ class RoomCalls:
 
     def __init__(self, settings: Settings) -> None:
         self._prices = Prices(settings)
-        self._waiting: dict[str, asyncio.Future[str]] = {}
+        self._waiting: dict[str, asyncio.Future[Reason]] = {}
         path = "/api/rooms/{room}/messages"
         self.calls = [
             Call("GET", "/api/rooms", self._rooms, Nothing, JoinedRooms, "token"),
@@ -106,7 +107,7 @@ class RoomCalls:
     def rejected(self, event: CommandRejected) -> None:
         """Take notice that a command was refused."""
         if (waiting := self._waiting.get(event.command_id)) and not waiting.done():
-            waiting.set_result(event.reason)
+            waiting.set_result(Reason.of(event))
 
     async def _rooms(self, caller: Caller, _: Nothing) -> JoinedRooms:
         """List the rooms that one is in."""
@@ -126,7 +127,7 @@ class RoomCalls:
         try:
             return await ACTIONS["history"].act(who, asked, caller.bus, caller.bus.publish)
         except RequestFailed as error:
-            raise NotAllowed(403, str(error)) from None
+            raise NotAllowed(403, error.reason) from None
 
     async def _send(self, caller: Caller, sent: NewMessage) -> Kept:
         """Say something in a room; answered when it is kept."""
@@ -146,7 +147,7 @@ class RoomCalls:
             del self._waiting[message.id]
 
     async def _until_kept(
-        self, caller: Caller, message: SendMessage, refused: asyncio.Future[str]
+        self, caller: Caller, message: SendMessage, refused: asyncio.Future[Reason]
     ) -> None:
         """Wait until a message is in the log.
 
@@ -164,7 +165,10 @@ class RoomCalls:
             if found.found:
                 return
             pause = min(2 * pause, LAST_PAUSE)
-        raise Unavailable("a message waits for the controller, or for the activity store")
+        raise Unavailable(
+            "a message waits for the controller, or for the activity store",
+            reasons.timed_out("controller", DECIDED),
+        )
 
     def _charge(self, caller: Caller, action: str, text: str = "") -> None:
         """Count a call as the action that it is.
@@ -182,4 +186,5 @@ async def _publish(caller: Caller, message: SendMessage) -> None:
         async with asyncio.timeout(DECIDED):
             await caller.bus.publish(message)
     except (BusError, TimeoutError) as error:
-        raise Unavailable(f"a message can't be published now: {error}") from None
+        said = f"a message can't be published now: {error}"
+        raise Unavailable(said, reasons.unavailable("bus")) from None

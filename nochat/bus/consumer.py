@@ -12,6 +12,7 @@ from typing import Protocol
 
 import msgspec
 
+from nochat import reasons
 from nochat.bus.codec import Decoder, encode, head, join
 from nochat.bus.outbox import Link, Outbox, Parcel
 from nochat.bus.routing import DEAD, DEFAULT, Queue, Route, route
@@ -103,7 +104,7 @@ class Batch:
             self._consumer.outbox.put(reply, asker)
         except (ValueError, TypeError, OverflowError, msgspec.MsgspecError):
             log.exception("%s has an answer that can't be sent", self._consumer.queue.name)
-            failed = Failed(reason="the answer can't be sent; the log says why")
+            failed = Failed(**reasons.answer_unsent().fields)
             ids = {"in_reply_to": reply.in_reply_to, "correlation_id": reply.correlation_id}
             self._consumer.outbox.put(msgspec.structs.replace(failed, **ids), asker)
 
@@ -285,7 +286,7 @@ class Consumer:
         log.warning("%s can't answer a question: %s", self.queue.name, reason)
         self.tally.note_failed(name)
         if delivery.reply_to:
-            failed = Failed(reason=reason, in_reply_to=found.id)
+            failed = Failed(**reasons.request_dropped(reason).fields, in_reply_to=found.id)
             self.outbox.put(failed, Route(DEFAULT, delivery.reply_to, durable=False))
 
     async def set_aside(self, body: bytes, reason: str, name: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from nochat import reasons
 from nochat.bus.outbox import Parcel
 from nochat.bus.routing import DEFAULT, Route
 from nochat.errors import RequestFailed, Unroutable
@@ -85,7 +86,7 @@ class DeadLetters:
         try:
             await self._publish(Parcel(Route(DEFAULT, queue, mandatory=True), raw=held.body))
         except Unroutable:
-            raise RequestFailed("its queue is no more; discard it") from None
+            raise RequestFailed(reasons.letter_queue()) from None
 
 
 def _letter(held: Held) -> DeadLetter:

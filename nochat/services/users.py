@@ -9,6 +9,7 @@ from nochat import deletions
 from nochat.background import Background
 from nochat.events import AccountDeleted, EraseUser
 from nochat.pool import BoundedPool
+from nochat.reasons import log_in_busy
 from nochat.requests import (
     Accounts,
     CloseSession,
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
 
 service = Service("users")
 
-MANY = "many people log in at this moment; try again"
-
 
 def database(settings: Settings) -> str:
     """SQLAlchemy's URL of the database."""
@@ -73,7 +72,7 @@ async def users(context: Context) -> AsyncIterator[Users]:
     lives = settings.session_hours, settings.idle_hours
     store = await to_thread(UserStore, database(settings), *lives)
     context.bus.tally.store = store.product
-    with closing(store), closing(BoundedPool(MANY)) as hashing:
+    with closing(store), closing(BoundedPool(log_in_busy())) as hashing:
         background = Background()
         background.start(deletions.carry_on(store, context.bus))
         try:

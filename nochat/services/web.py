@@ -16,7 +16,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from nochat import management, openapi, origin
+from nochat import management, openapi, origin, reasons
 from nochat.account import OwnAccount
 from nochat.bus import Bus
 from nochat.events import CommandRejected, Count, Moment, Password, Role, ServiceReported
@@ -24,7 +24,8 @@ from nochat.incoming import AskedName, Incoming, NewName
 from nochat.origin import Origin, further_origins, gateway_origin
 from nochat.own_tokens import OwnTokens
 from nochat.pages import Pages
-from nochat.passwords import WEAK, is_weak
+from nochat.passwords import is_weak
+from nochat.reasons import Reason
 from nochat.requests import (
     Accounts,
     ChangePassword,
@@ -186,7 +187,7 @@ class Web:
         """Make an account, and open its first session."""
         self._attempts.check(caller, sent.user)
         if identity(sent.user) in self._reserved:
-            raise NotAllowed(409, "this name is taken; choose another")
+            raise NotAllowed(409, reasons.name_taken())
         await _check(sent.password, sent.user)
         asked = RegisterUser(user=sent.user, password=sent.password, browser=caller.browser)
         return await _enter(caller, await caller.bus.request(asked))
@@ -197,7 +198,7 @@ class Web:
         asked = LogIn(user=sent.user, password=sent.password, browser=caller.browser)
         session = await caller.bus.request(asked)
         if not session.user:
-            raise NotAllowed(401, session.reason)
+            raise NotAllowed(401, Reason.of(session))
         return await _enter(caller, session)
 
     async def _change_password(self, caller: Caller, sent: Passwords) -> Nothing:
@@ -223,7 +224,7 @@ class Web:
         """No POST from another site's page; the page's policy on everything."""
         try:
             if request.method == "POST" and self._is_from_elsewhere(request):
-                raise NotAllowed(403, "this page may not post here")
+                raise NotAllowed(403, reasons.request_foreign())
             response = await answer(request)
         except Exception as error:
             response = refusal(error)
@@ -279,7 +280,7 @@ async def _check(password: str, user: str) -> None:
         NotAllowed: it is.
     """
     if await asyncio.to_thread(is_weak, password, user):
-        raise NotAllowed(422, WEAK)
+        raise NotAllowed(422, reasons.password_weak())
 
 
 async def _enter(caller: Caller, session: Session) -> Name:

@@ -14,6 +14,7 @@ from pymongo.errors import ExecutionTimeout
 
 from nochat.errors import RequestFailed
 from nochat.events import MessageSent, UserConnected, type_of
+from nochat.reasons import search_slow_everywhere
 from nochat.requests import Found, SearchMessages, Trends
 from nochat.stores import documents
 from nochat.stores.portions import MOST_SECONDS, OutOfTime, portions
@@ -58,7 +59,7 @@ async def search(database: Database, asked: SearchMessages, rooms: dict[str, int
     except (OutOfTime, ExecutionTimeout):
         complete = False
     if not complete and not found:
-        raise RequestFailed("this search takes too long; use rarer words, or one room")
+        raise RequestFailed(search_slow_everywhere())
     entries = [
         e
         for each in found[: asked.limit]

@@ -16,6 +16,7 @@ from nochat.events import MessageSent, new_id
 from nochat.grant import grant
 from nochat.lab.chat import RATES
 from nochat.lab.people import Person
+from nochat.reasons import unavailable
 from nochat.service import Service
 from nochat.services.users import database
 from nochat.settings import Settings
@@ -183,7 +184,7 @@ async def test_trouble_is_said_while_it_goes_on_asking(manage):
     banner = page.locator("#banner")
     await expect(banner).to_contain_text("The chat gives no news (the chat does not answer)")
     await page.unroute(services)
-    away = {"error": "a part of the chat does not answer now; try again in a moment"}
+    away = unavailable("activity").answer
     await page.route(services, lambda route: route.fulfill(status=503, json=away))
     await expect(banner).to_contain_text("a part of the chat does not answer now")
     await page.unroute(services)

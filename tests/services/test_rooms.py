@@ -8,6 +8,7 @@ import pytest
 from nochat.client_ids import new_client_id
 from nochat.events import LOBBY, new_id
 from nochat.lab.people import Person
+from nochat.reasons import account_banned
 from nochat.stores.users import UserStore
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -293,7 +294,7 @@ async def test_who_is_banned_from_the_chat_is_out_at_once(ana, bob, users):
     status, _ = await ana._ask("POST", f"/api/manage/users/{bob.name}", {"banned": True})
     assert status == 200
     await bob.until(lambda: told(bob, "signed-out"))
-    assert told(bob, "signed-out") == [{"reason": "this account is banned"}]
+    assert told(bob, "signed-out") == [account_banned().fields]
     with pytest.raises(RuntimeError, match="this account is banned"):
         await bob._log_in()
     await ana._ask("POST", f"/api/manage/users/{bob.name}", {"banned": False})
