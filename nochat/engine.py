@@ -184,7 +184,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
 
     async def _trigger_event(self, event: str, *args: Any, **options: Any) -> Any:
         if event == "connect" and not self._enter(*args):
-            return "too many sockets of one address"
+            return reasons.socket_address().answer
         if event == "disconnect":
             socket = self.sockets[args[0]]
             socket.expect(None)
@@ -212,9 +212,14 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         given = self._session(scope)
         return bool(its) and not hmac.compare_digest(its.encode(), given.encode())
 
-    def _unauthorized(self, message: str | None = None) -> dict[str, Any]:
+    def _unauthorized(self, answer: Any = None) -> dict[str, Any]:
         # Called for one that was not let in, which was for the number of sockets.
-        return {**super()._unauthorized(message), "status": "429 TOO MANY REQUESTS"}
+        return {**super()._unauthorized(answer), "status": "429 TOO MANY REQUESTS"}
+
+    def _bad_request(self, message: str | None = None) -> dict[str, Any]:
+        # It encodes whatever it is given, and calls it text.
+        answer = reasons.socket_protocol(message or "a bad request").answer
+        return {**super()._bad_request(answer), "headers": [("Content-Type", "application/json")]}
 
     async def disconnect(self, sid: str | None = None) -> None:
         """Called by Engine.IO for a client that broke the protocol."""
@@ -338,7 +343,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             Exception
         ):  # a handler's own are answered by it; this is an answer that can't be sent
             log.exception("%s was not answered", data[0])
-            answer = {"error": "the chat failed at this; its log says why", "retry": False}
+            answer = reasons.failed().answer | {"retry": False}
             if id is not None:
                 ack = self.packet_class(ACK, namespace=namespace, id=id, data=[answer])
                 await self._send_packet(eio_sid, ack)

@@ -278,6 +278,8 @@ socket_closed = Plain("socket.closed", "not connected")
 socket_unavailable = Plain("socket.unavailable", "unavailable")
 socket_other_user = Plain("socket.other-user", "another user")
 socket_too_many = Plain("socket.too-many", "too many windows")
+socket_address = Plain("socket.address", "too many sockets of one address")
+socket_protocol = Detailed("socket.protocol", "this is no connection to the chat: {detail}")
 socket_jsonp = Plain("socket.jsonp", "the chat does not speak JSONP")
 socket_stolen = Plain("socket.stolen", "this connection is another session's")
 

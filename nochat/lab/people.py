@@ -148,9 +148,9 @@ class Person:
                 )
         except socketio.exceptions.ConnectionError as error:
             answer = refused[0] if refused and isinstance(refused[0], dict) else {}
-            reason = answer.get("message", error)
+            reason = answer.get("message", answer.get("error", error))
             told = f"{self.name} can't connect: {reason}"
-            raise Refused(told, answer.get("data") or {}) from None
+            raise Refused(told, answer.get("data", answer)) from None
 
     async def disconnect(self) -> None:
         """Close the socket; the session stays."""

@@ -49,6 +49,8 @@ async def test_no_other_sites_page_may_open_a_socket(url, ana):
         polling = f"{url}/socket.io/?EIO=4&transport=polling"
         async with ana._http.get(polling, headers=headers) as response:
             assert response.status == status
+            said = await response.text()
+        assert ("socket.protocol" in said) == (status == 400)
 
 
 SENT = list(ACTIONS)

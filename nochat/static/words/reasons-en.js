@@ -92,6 +92,8 @@ export default {
   "socket.unavailable": "unavailable",
   "socket.other-user": "another user",
   "socket.too-many": "too many windows",
+  "socket.address": "too many sockets of one address",
+  "socket.protocol": "this is no connection to the chat: {detail}",
   "socket.jsonp": "the chat does not speak JSONP",
   "socket.stolen": "this connection is another session's",
 

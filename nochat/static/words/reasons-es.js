@@ -92,6 +92,8 @@ export default {
   "socket.unavailable": "el chat no está disponible",
   "socket.other-user": "es otra persona",
   "socket.too-many": "demasiadas ventanas",
+  "socket.address": "demasiadas conexiones desde una dirección",
+  "socket.protocol": "esto no es una conexión al chat: {detail}",
   "socket.jsonp": "el chat no habla JSONP",
   "socket.stolen": "esta conexión es de otra sesión",
 
