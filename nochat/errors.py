@@ -1,12 +1,23 @@
 """What can go wrong on purpose: every message says what happened and what to do."""
 
+from nochat.protocol.reasons import Reason
+
 
 class NochatError(Exception):
     """Base of all errors that the chat raises itself."""
 
 
 class Unavailable(NochatError):
-    """A store or service does not answer now; trying again later may succeed."""
+    """A store or service does not answer now; trying again later may succeed.
+
+    Args:
+        said: what does not answer and where, for the log.
+        reason: what others are told; None: that the part of the chat where it happened is away.
+    """
+
+    def __init__(self, said: str, reason: Reason | None = None) -> None:
+        super().__init__(said)
+        self.reason = reason
 
 
 class BusError(NochatError):
@@ -24,8 +35,10 @@ class Unroutable(BusError):
 class Busy(Unavailable):
     """A service has too much to do; `wait` is the seconds after which to try again."""
 
-    def __init__(self, reason: str, wait: float) -> None:
-        super().__init__(reason)
+    reason: Reason
+
+    def __init__(self, reason: Reason, wait: float) -> None:
+        super().__init__(str(reason), reason)
         self.wait = wait
 
 
@@ -35,6 +48,10 @@ class BrokerDown(BusError, Unavailable):
 
 class RequestFailed(NochatError):
     """The service that was asked refused, with its reason."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 class Fatal(NochatError):

@@ -26,6 +26,7 @@ from nochat.bus import Batch, Bus, Queue, Subscription
 from nochat.bus.routing import EVENTS, REQUESTS, Binding, shard_queue
 from nochat.bus.tracing import trace
 from nochat.errors import BusError, Busy, ConnectionLost, Fatal, RequestFailed, Unavailable
+from nochat.protocol import reasons
 from nochat.protocol.commands import Command
 from nochat.protocol.envelope import Envelope, caused_by, type_of
 from nochat.protocol.events import Event
@@ -208,11 +209,11 @@ class Dispatcher:
         batch.ack()
 
     async def _refuse(self, batch: Batch, event: Envelope) -> None:
-        reason = f"{self.service.name} does not handle it"
+        reason = reasons.service_unable(self.service.name)
         if isinstance(event, Request):
-            batch.reply(event, answer_to(event, Failed(reason=reason)))
+            batch.reply(event, answer_to(event, Failed(**reason.fields)))
         else:
-            await batch.dead_letter(event, reason)
+            await batch.dead_letter(event, str(reason))
 
     def _turn_of(self, event: Envelope) -> Handler | type[Request] | None:
         """What an event is handled together with: by its handler, or as a request."""
@@ -277,15 +278,16 @@ class Dispatcher:
         try:
             return await handler([request], self.context)
         except Busy as error:
-            return [Failed(reason=str(error), retry=True, wait=error.wait)]
-        except Unavailable as error:
-            return [Failed(reason=str(error), retry=True)]
+            return [Failed(**error.reason.fields, retry=True, wait=error.wait)]
+        except Unavailable as error:  # what it says is for the log of whoever asks
+            reason = error.reason or reasons.unavailable(self.service.name)
+            return [Failed(**reason._replace(sentence=str(error)).fields, retry=True)]
         except RequestFailed as error:  # other errors of ours name servers: they are for the log
-            return [Failed(reason=str(error))]
+            return [Failed(**error.reason.fields)]
         except Exception:
             log.exception("%s failed to answer %r", self.service.name, request)
             self.context.bus.tally.note_failed(type_of(type(request)))
-            return [Failed(reason=f"{self.service.name} failed; its log says why")]
+            return [Failed(**reasons.service_failed(self.service.name).fields)]
 
     async def _deliver(self, batch: Batch, request: Request, results: Iterable[Envelope]) -> None:
         """Publish the events among the results, then send the reply."""

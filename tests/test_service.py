@@ -14,6 +14,7 @@ from nochat.lab import checks
 from nochat.protocol.commands import SendMessage
 from nochat.protocol.envelope import new_id
 from nochat.protocol.events import MessageSent, RoomJoined, UserNotified
+from nochat.protocol.reasons import log_in_busy, name_taken
 from nochat.protocol.requests import (
     AllRooms,
     CreateUser,
@@ -151,9 +152,9 @@ async def test_a_request_is_answered_with_what_the_handler_returns(settings):
 @pytest.mark.parametrize(
     ("error", "expected", "said"),
     [
-        (RequestFailed("the name is taken"), RequestFailed, "the name is taken"),
+        (RequestFailed(name_taken()), RequestFailed, "name is taken"),
         (Unavailable("the database is away"), Unavailable, "the database is away"),
-        (Busy("too many come", 2.0), Busy, "too many come"),
+        (Busy(log_in_busy(), 2.0), Busy, "many people log in"),
         (ZeroDivisionError("1/0 in line 7"), RequestFailed, "users failed; its log says why"),
         (NochatError("mysql://its-place"), RequestFailed, "users failed; its log says why"),
     ],

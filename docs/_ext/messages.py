@@ -16,7 +16,7 @@ def setup(app: Sphinx) -> dict:
 
 def write_pages(app: Sphinx) -> None:
     api = document()
-    pages = {"index.md": page(api), "nochat.asyncapi.json": json.dumps(api, indent=2) + "\n"}
+    pages = {"index.md": page(api), "nochat.cli.asyncapi.json": json.dumps(api, indent=2) + "\n"}
     replace_pages(Path(app.srcdir) / "messages", pages)
 
 
@@ -27,10 +27,17 @@ def page(api: dict) -> str:
 {api["info"]["description"]}
 
 All of it is in an AsyncAPI {api["asyncapi"]} document, which tools of many languages read:
-{{download}}`nochat.asyncapi.json`. `nochat.cli.asyncapi.document()` makes it from the structs of
+{{download}}`nochat.cli.asyncapi.json`. `nochat.cli.asyncapi.document()` makes it from the structs of
 `nochat.protocol`.
 
 {table(heads, [row(api, name) for name in api["channels"]])}
+## Why the chat says no
+
+What says no has one of these codes, over the bus, by REST and over sockets alike; `params` has what
+stands in braces. Go by the code: sentences change. Services of your own declare codes of their own,
+and tomorrow's chat may have more of them.
+
+{table(["code", "the sentence in English"], codes(api))}
 ## What each carries
 
 {"".join(fields(api, name) for name in api["components"]["messages"])}
@@ -50,6 +57,11 @@ def row(api: dict, name: str) -> list[str]:
     ]
 
 
+def codes(api: dict) -> list[list[str]]:
+    entries = api["components"]["schemas"]["Code"]["oneOf"]
+    return [[f"`{it['const']}`", it["description"]] for it in entries]
+
+
 def fields(api: dict, name: str) -> str:
     schema = api["components"]["schemas"][api["components"]["messages"][name]["title"]]
     rows = [
@@ -64,6 +76,8 @@ def kind(rule: dict) -> str:
     """A JSON schema's rule in a few words."""
     if "anyOf" in rule:
         return " or ".join(kind(one) for one in rule["anyOf"])
+    if rule.get("const") == "":
+        return "empty"
     if "$ref" in rule:
         return rule["$ref"].rpartition("/")[2]
     if rule.get("type") == "array":

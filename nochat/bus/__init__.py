@@ -24,7 +24,9 @@ from nochat.bus.outbox import Outbox, Parcel
 from nochat.bus.routing import DEAD_LETTERS, Binding, Queue, route
 from nochat.bus.tracing import trace
 from nochat.errors import BusError, Busy, RequestFailed, Unavailable
+from nochat.protocol import reasons
 from nochat.protocol.envelope import Envelope
+from nochat.protocol.reasons import Reason
 from nochat.protocol.requests import Failed, Reply, Request
 
 __all__ = ["Batch", "Binding", "Bus", "Queue", "connect"]
@@ -170,16 +172,15 @@ class Bus:
                 reply = await answer
         except TimeoutError:
             raise Unavailable(
-                f"the {request.service!r} service did not answer in {timeout:g} s; is it running?"
+                f"the {request.service!r} service did not answer in {timeout:g} s; is it running?",
+                reasons.timed_out(request.service, timeout),
             ) from None
         except BusError as error:
-            raise Unavailable(str(error)) from None
+            raise Unavailable(str(error), reasons.unavailable("bus")) from None
         finally:
             del self._asked[request.id]
-        if isinstance(reply, Failed) and reply.wait:
-            raise Busy(reply.reason, reply.wait)
         if isinstance(reply, Failed):
-            raise (Unavailable if reply.retry else RequestFailed)(reply.reason)
+            raise _error(request, reply)
         return reply
 
     async def drain(self, seconds: float) -> dict[str, int]:
@@ -244,7 +245,17 @@ class Bus:
         for malformed, reason in found.malformed:
             if asked := self._asked.get(head(malformed).in_reply_to):
                 log.error("an answer to %s can't be read: %s", self.name, reason)
-                _resolve(asked, Failed(reason="the answer can't be read; the log says why"))
+                _resolve(asked, Failed(**reasons.answer_unread().fields))
+
+
+def _error(request: Request, failed: Failed) -> RequestFailed | Unavailable:
+    reason = Reason.of(failed)
+    if failed.wait:
+        return Busy(reason, failed.wait)
+    if failed.retry:  # its sentence may name servers: it is for the log
+        part = str(reason.params.get("part", request.service))
+        return Unavailable(reason.sentence, reasons.unavailable(part))
+    return RequestFailed(reason)
 
 
 def _resolve(asked: asyncio.Future[Reply], reply: Reply) -> None:

@@ -18,6 +18,7 @@ from nochat.bus.outbox import Link, Outbox, Parcel
 from nochat.bus.routing import DEAD, DEFAULT, Queue, Route, route
 from nochat.bus.suspects import MOST_CRASHES, SUSPECT, Notes, Suspects
 from nochat.errors import BusError, ConnectionLost, Fatal, Unavailable
+from nochat.protocol import reasons
 from nochat.protocol.catalogue import catalogue
 from nochat.protocol.envelope import Envelope, type_of
 from nochat.protocol.requests import Failed, Reply, Request
@@ -104,7 +105,7 @@ class Batch:
             self._consumer.outbox.put(reply, asker)
         except (ValueError, TypeError, OverflowError, msgspec.MsgspecError):
             log.exception("%s has an answer that can't be sent", self._consumer.queue.name)
-            failed = Failed(reason="the answer can't be sent; the log says why")
+            failed = Failed(**reasons.answer_unsent().fields)
             ids = {"in_reply_to": reply.in_reply_to, "correlation_id": reply.correlation_id}
             self._consumer.outbox.put(msgspec.structs.replace(failed, **ids), asker)
 
@@ -286,7 +287,7 @@ class Consumer:
         log.warning("%s can't answer a question: %s", self.queue.name, reason)
         self.tally.note_failed(name)
         if delivery.reply_to:
-            failed = Failed(reason=reason, in_reply_to=found.id)
+            failed = Failed(**reasons.request_dropped(reason).fields, in_reply_to=found.id)
             self.outbox.put(failed, Route(DEFAULT, delivery.reply_to, durable=False))
 
     async def set_aside(self, body: bytes, reason: str, name: str) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from nochat.bus.outbox import Parcel
 from nochat.bus.routing import DEFAULT, Route
 from nochat.errors import RequestFailed, Unroutable
+from nochat.protocol import reasons
 from nochat.protocol.envelope import Envelope
 
 MOST_SHOWN = 2000  # characters of a dead letter's content
@@ -85,7 +86,7 @@ class DeadLetters:
         try:
             await self._publish(Parcel(Route(DEFAULT, queue, mandatory=True), raw=held.body))
         except Unroutable:
-            raise RequestFailed("its queue is no more; discard it") from None
+            raise RequestFailed(reasons.letter_queue()) from None
 
 
 def _letter(held: Held) -> DeadLetter:

@@ -8,6 +8,7 @@ from nochat import __version__
 from nochat.bus.amqp import arguments
 from nochat.bus.amqp_link import REPLY_TO
 from nochat.bus.routing import COMMANDS, DEAD, EVENTS, EXCHANGES, REQUESTS, Queue
+from nochat.protocol import reasons
 from nochat.protocol.catalogue import catalogue
 from nochat.protocol.commands import Command
 from nochat.protocol.envelope import Envelope, type_of
@@ -41,8 +42,10 @@ Commands, events, requests and replies of the chat, over RabbitMQ (AMQP 0-9-1).
   as in `activity.requests`, with the same as AMQP's `expiration`, too. With `reply_to` set to
   `{REPLY_TO}`, consume that name (without acknowledgement) on the same channel before you ask: the
   reply comes there. Its `in_reply_to` is the request's `id`.
-  Instead of the reply that you want, `failed` may come, with a `reason`; where its `retry` is true,
-  ask again later.
+  Instead of the reply that you want, `failed` may come; where its `retry` is true, ask again later.
+- **Codes.** What says no (`failed`, `command.rejected`) has a `code`, stable, with its `params`: go
+  by it. The `reason` beside it is a sentence in English. The schema `Code` lists the codes; there
+  may be more of them tomorrow.
 - **Confirms.** Put your channel into confirm mode. A message is safe when the broker has confirmed
   it; what it returns, no queue takes, although a confirm follows.
 - **Your queue.** Declare one of your own, durable, with the arguments
@@ -73,7 +76,7 @@ def document(shards: int = Settings().shards) -> dict[str, Any]:
         "channels": {type_of(struct): _channel(struct, shards) for struct in structs},
         "operations": {type_of(struct): _operation(struct) for struct in structs},
         "components": {
-            "schemas": schemas,
+            "schemas": schemas | {"Code": reasons.schema()},
             "messages": {type_of(struct): _message(struct) for struct in structs},
         },
     }

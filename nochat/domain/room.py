@@ -10,6 +10,7 @@ import msgspec
 from nochat.domain.client_ids import AHEAD, made_at
 from nochat.domain.emoji import one_spelling
 from nochat.domain.text import identity, is_deleted
+from nochat.protocol import reasons
 from nochat.protocol.commands import (
     Command,
     CreateRoom,
@@ -43,6 +44,7 @@ from nochat.protocol.events import (
     UserInvited,
 )
 from nochat.protocol.fields import LOBBY, Kind
+from nochat.protocol.reasons import Reason
 from nochat.protocol.requests import RoomState, Said
 
 # Messages that a room recognises when they are sent again; of older ones the log is asked.
@@ -65,7 +67,11 @@ def _sender_of(command: Command) -> str:
 
 
 class Refused(Exception):
-    """A command that is against the rules; the text says why, to the user."""
+    """A command that is against the rules; the reason is for the user."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 @dataclass
@@ -163,20 +169,21 @@ class Room:
         except Refused as refused:
             user = _sender_of(command)
             client_id = getattr(command, "client_id", "")
-            return [CommandRejected(self.id, user, command.id, str(refused), client_id)]
+            told = refused.reason.fields
+            return [CommandRejected(self.id, user, command.id, client_id=client_id, **told)]
 
     # ---- who is in it ---------------------------------------------------------------------------
 
     def _create(self, command: CreateRoom) -> list[Event]:
         if self.title or self.id.startswith(DIRECT):
-            raise Refused("a room of that name is there already")
+            raise Refused(reasons.room_taken())
         kind: Kind = "private" if command.private else "public"
         return [self._make(command.user, command.title, kind), self._enter(command.user)]
 
     def _open_direct(self, command: OpenDirect) -> list[Event]:
         pair = command.user, command.peer
         if self.id != direct_room(*pair):
-            raise Refused("this is another pair's room")
+            raise Refused(reasons.direct_other_pair())
         if self.title:
             return []
         made = self._make(command.user, " & ".join(pair), "direct")
@@ -200,29 +207,29 @@ class Room:
             return [made, self._enter(command.user)]
         # Who is not invited to a private room shall not hear that there is one, or of a ban there.
         if not self.title or (self.kind != "public" and command.user not in self.invited):
-            raise Refused("there is no such room")
+            raise Refused(reasons.room_unknown())
         if command.user in self.banned:
-            raise Refused("you are banned from this room")
+            raise Refused(reasons.room_banned())
         return [self._enter(command.user)]
 
     def _leave(self, command: LeaveRoom) -> list[Event]:
         if not {command.user} & (self.members | self.invited):
             return []
         if self.kind == "direct":
-            raise Refused("a room of two can't be left")
+            raise Refused(reasons.direct_leave())
         self.members.discard(command.user)
         self.invited.discard(command.user)
         return [RoomLeft(self.id, self._next(), command.user)]
 
     def _delete_room(self, command: DeleteRoom) -> list[Event]:
         if not command.manager:
-            raise Refused("only a manager may do this")
+            raise Refused(reasons.manager_needed())
         if self.deleted:
             return []
         if not self.title or self.kind == "direct":
-            raise Refused("there is no such room")
+            raise Refused(reasons.room_unknown())
         if self.id == LOBBY:
-            raise Refused("the lobby stays")
+            raise Refused(reasons.room_lobby())
         self.deleted = True
         for each in (self.members, self.invited, self.muted, self.banned):
             each.clear()
@@ -233,10 +240,10 @@ class Room:
     def _invite(self, command: InviteUser) -> list[Event]:
         self._check_member(command.user)
         if self.kind == "direct":
-            raise Refused("a room of two takes no third")
+            raise Refused(reasons.direct_full())
         self._check_not_muted(command.user)
         if command.invitee in self.banned:
-            raise Refused("this user is banned from the room")
+            raise Refused(reasons.room_user_banned())
         if command.invitee in self.members | self.invited:
             return []
         self.invited.add(command.invitee)
@@ -246,11 +253,11 @@ class Room:
     def _moderate(self, command: ModerateMember) -> list[Event]:
         member, action = command.member, command.action
         if not self._moderates(command):
-            raise Refused("only the room's owner or a manager may do this")
+            raise Refused(reasons.room_moderators_only())
         if not self.title:  # Or else who makes the room could be banned from it already.
-            raise Refused("there is no such room")
+            raise Refused(reasons.room_unknown())
         if member in (command.user, self.owner) and not command.manager:
-            raise Refused("nobody moderates the room's owner")
+            raise Refused(reasons.room_owner())
         marked = {"mute": self.muted, "unmute": self.muted, "ban": self.banned}
         done = member in marked.get(action, self.banned)
         match action:
@@ -265,7 +272,7 @@ class Room:
             case "unban":
                 self.banned.discard(member)
             case "kick" if member not in self.members | self.invited:
-                raise Refused("this user is not in the room")
+                raise Refused(reasons.room_user_absent())
             case _:
                 self.members.discard(member)
                 self.invited.discard(member)
@@ -304,7 +311,7 @@ class Room:
             return
         fields = ("user", "sender", "invitee", "member", "peer")
         if self.erased & {getattr(command, each, "") for each in fields}:
-            raise Refused("this account was deleted")
+            raise Refused(reasons.account_deleted())
 
     # ---- what is said in it ---------------------------------------------------------------------
 
@@ -314,9 +321,9 @@ class Room:
             return []
         self._check_may_write(command.sender)
         if (made_at(command.client_id) or 0.0) > command.at + AHEAD:
-            raise Refused("the message's id is of a time to come; take the time from the chat")
+            raise Refused(reasons.message_future())
         if command.reply_to and not self._is_message(command.reply_to):
-            raise Refused("there is no such message")
+            raise Refused(reasons.message_unknown())
         position = self._next()
         self.recent[key] = command.at
         self.messages[position] = Said(position, *key, at=command.at, reactions={})
@@ -326,7 +333,7 @@ class Room:
     def _edit(self, command: EditMessage) -> list[Event]:
         self._check_may_write(command.user)
         if self._said(command.target).sender != command.user:
-            raise Refused("only its sender may change a message")
+            raise Refused(reasons.message_edit())
         return [MessageEdited(self.id, self._next(), command.user, command.target, command.text)]
 
     def _delete(self, command: DeleteMessage) -> list[Event]:
@@ -337,7 +344,7 @@ class Room:
             return []
         said = self._said(command.target)
         if said.sender != command.user and not moderates:
-            raise Refused("only its sender, the room's owner or a manager may delete a message")
+            raise Refused(reasons.message_delete())
         self.messages[command.target] = msgspec.structs.replace(said, deleted=True)
         return [MessageDeleted(self.id, self._next(), command.user, command.target)]
 
@@ -361,9 +368,9 @@ class Room:
     @staticmethod
     def _check_reactions(held: dict[str, list[str]], emoji: str, user: str) -> None:
         if sum(user in users for users in held.values()) >= MOST_REACTIONS_OF_ONE:
-            raise Refused("you have many reactions to this message; take one away first")
+            raise Refused(reasons.reaction_own_too_many())
         if emoji not in held and len(held) >= MOST_REACTIONS:
-            raise Refused("this message has many reactions; choose one of them")
+            raise Refused(reasons.reaction_too_many())
 
     def _read(self, command: MarkRead) -> list[Event]:
         self._check_member(command.user)
@@ -377,11 +384,11 @@ class Room:
 
     def _check_not_deleted(self, command: Command) -> None:
         if self.deleted and not isinstance(command, CreateRoom | DeleteRoom | EraseUser):
-            raise Refused("there is no such room")
+            raise Refused(reasons.room_unknown())
 
     def _check_member(self, user: str) -> None:
         if user not in self.members:
-            raise Refused("only members of the room may do this")
+            raise Refused(reasons.room_members_only())
 
     def _moderates(self, command: ModerateMember | DeleteMessage) -> bool:
         """Whether it comes from a manager, or from the owner, who must be in the room for that."""
@@ -392,11 +399,11 @@ class Room:
         self._check_member(user)
         self._check_not_muted(user)
         if self.kind == "direct" and any(map(is_deleted, self.members)):
-            raise Refused("this account was deleted")
+            raise Refused(reasons.account_deleted())
 
     def _check_not_muted(self, user: str) -> None:
         if user in self.muted:
-            raise Refused("you are muted in this room")
+            raise Refused(reasons.room_muted())
 
     def _is_message(self, position: int) -> bool:
         """Whether there is one; it may be deleted."""
@@ -406,7 +413,7 @@ class Room:
     def _said(self, position: int) -> Said:
         said = self.messages.get(position)
         if not said or not said.sender or said.deleted:
-            raise Refused("there is no such message")
+            raise Refused(reasons.message_unknown())
         return said
 
     def _forget(self) -> None:

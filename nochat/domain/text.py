@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 
 from nochat.domain.emoji import one_spelling
+from nochat.protocol import reasons
+from nochat.protocol.reasons import Bounded, Reason
 
 LONGEST_NAME = 32
 LONGEST_IDENTITY = 128  # the width of its column: folding may make a name longer
@@ -19,9 +21,6 @@ LONGEST_REACTION = 16
 LONGEST_SEARCH = 200
 MOST_GROWTH = 1000  # characters by which a text may grow in folding
 ASKED_NAME = 64  # of a name that somebody looks for: nobody has a longer one
-
-HALF = "this text holds half a character; write it again"
-FORM = "a name begins with a letter or digit; then letters, digits and . _ - follow"
 
 # Unicode calls them letters, symbols or nothing yet; they are drawn as nothing.
 BLANK = "\u115f\u1160\u2065\u2800\u3164\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff"
@@ -61,6 +60,10 @@ Rule = Callable[[str], str]
 
 class TextRefused(ValueError):
     """A text that is not taken; says why, to whom wrote it."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 def fold(text: str) -> str:
@@ -127,7 +130,7 @@ def whole(text: str) -> str:
         TextRefused: it holds half a character, a lone surrogate.
     """
     if not text.isascii() and _SURROGATE.search(text):
-        raise TextRefused(HALF)
+        raise TextRefused(reasons.text_half())
     return text
 
 
@@ -150,9 +153,9 @@ def name(text: str) -> str:
     """
     found = unicodedata.normalize("NFC", whole(text))
     if not 2 <= len(found) <= LONGEST_NAME or len(identity(found)) > LONGEST_IDENTITY:
-        raise TextRefused(f"a name has 2 to {LONGEST_NAME} characters")
+        raise TextRefused(reasons.name_length(LONGEST_NAME))
     if not _NAME.fullmatch(found) or _BLANK.search(found):
-        raise TextRefused(FORM)
+        raise TextRefused(reasons.name_form())
     return found
 
 
@@ -162,7 +165,7 @@ def asked_name(text: str) -> str:
     Raises:
         TextRefused: it is too long for a name, or can't be encoded.
     """
-    return _bounded(whole(text), ASKED_NAME, "a name")
+    return _bounded(whole(text), ASKED_NAME, reasons.name_too_long)
 
 
 def title(text: str) -> str:
@@ -173,10 +176,10 @@ def title(text: str) -> str:
     """
     found = " ".join(unicodedata.normalize("NFC", whole(text)).split())
     if not is_visible(found):
-        raise TextRefused("a title needs something that can be seen")
+        raise TextRefused(reasons.title_empty())
     if _CONTROL.search(found):
-        raise TextRefused("a title has no control characters, nor any that turn the text around it")
-    return _bounded(found, LONGEST_TITLE, "a title")
+        raise TextRefused(reasons.title_control())
+    return _bounded(found, LONGEST_TITLE, reasons.title_too_long)
 
 
 def message(text: str) -> str:
@@ -186,8 +189,8 @@ def message(text: str) -> str:
         TextRefused: nothing of it can be seen, or it is too long.
     """
     if not is_visible(whole(text)):
-        raise TextRefused("a message needs something that can be seen")
-    return _bounded(text, LONGEST_MESSAGE, "a message")
+        raise TextRefused(reasons.message_empty())
+    return _bounded(text, LONGEST_MESSAGE, reasons.message_too_long)
 
 
 def reaction(text: str) -> str:
@@ -198,8 +201,8 @@ def reaction(text: str) -> str:
     """
     found = one_spelling(whole(text))
     if not is_visible(found) or re.search(r"\s", found) or _CONTROL.search(found):
-        raise TextRefused("a reaction is an emoji, or a short word")
-    return _bounded(found, LONGEST_REACTION, "a reaction")
+        raise TextRefused(reasons.reaction_form())
+    return _bounded(found, LONGEST_REACTION, reasons.reaction_too_long)
 
 
 def search(text: str) -> str:
@@ -209,8 +212,8 @@ def search(text: str) -> str:
         TextRefused: there is nothing to search for, or it is too long.
     """
     if not whole(text):
-        raise TextRefused("a search needs a word")
-    return _bounded(text, LONGEST_SEARCH, "a search")
+        raise TextRefused(reasons.search_empty())
+    return _bounded(text, LONGEST_SEARCH, reasons.search_too_long)
 
 
 def room(text: str) -> str:
@@ -220,7 +223,7 @@ def room(text: str) -> str:
         TextRefused: no room has such an id.
     """
     if not _ROOM.fullmatch(text):
-        raise TextRefused("the id of a room has 1 to 40 of a to z, 0 to 9, and - after the first")
+        raise TextRefused(reasons.room_id())
     return text
 
 
@@ -231,11 +234,11 @@ def client_id(text: str) -> str:
         TextRefused: it is empty, too long, or has other characters.
     """
     if not _CLIENT_ID.fullmatch(text):
-        raise TextRefused("`client_id` has 1 to 64 characters, all of them printable ASCII")
+        raise TextRefused(reasons.message_client_id())
     return text
 
 
-def _bounded(text: str, most: int, what: str) -> str:
+def _bounded(text: str, most: int, too_long: Bounded) -> str:
     if len(text) > most:
-        raise TextRefused(f"{what} has at most {most} characters")
+        raise TextRefused(too_long(most))
     return text

@@ -22,6 +22,24 @@ COMING_IN = 45.0  # with what a chat asks to wait for, where many come
 GOODBYE = 0.25
 
 
+class Refused(RuntimeError):
+    """The chat says no.
+
+    Args:
+        said: to whoever reads it.
+        answer: of the chat.
+
+    Attributes:
+        code: of the reason, as in `nochat.protocol.reasons`; "" where the chat gave none.
+        params: of the reason.
+    """
+
+    def __init__(self, said: str, answer: dict[str, Any]) -> None:
+        super().__init__(said)
+        self.code: str = answer.get("code", "")
+        self.params: dict[str, Any] = answer.get("params", {})
+
+
 class Person:
     """Somebody who uses the chat as the page does. Use it in `async with`, or `leave()`.
 
@@ -70,7 +88,8 @@ class Person:
         """Register (or log in), connect, and become a member of a room.
 
         Raises:
-            RuntimeError: the chat refuses, with its reason.
+            Refused: the chat says no.
+            RuntimeError: no chat listens there, or its certificate is of nobody known.
             GaveUp: it does not answer.
         """
         # `unsafe` lets the jar keep cookies of an IP address, as 127.0.0.1 is one.
@@ -97,17 +116,17 @@ class Person:
         account = {"user": self.name, "password": self.password}
         async with self._patience(f"{self.name} to log in", COMING_IN):
             status, answer = await self._ask("POST", "/api/register", account)
-            if status == 409:
+            if answer.get("code") == "name.taken":
                 status, answer = await self._ask("POST", "/api/login", account)
         if status != 200:
             reason = answer.get("error", "")
-            raise RuntimeError(f"{self.name} could not log in: HTTP {status}: {reason}")
+            raise Refused(f"{self.name} could not log in: HTTP {status}: {reason}", answer)
 
     async def connect(self) -> None:
         """Open the socket, from the position that this person last saw in each room.
 
         Raises:
-            RuntimeError: the chat refuses, with its reason.
+            Refused: the chat says no.
         """
         me = await self.asks("/api/me")
         # Its own way with SIGINT would end the kernel: Interrupt is for the cell that runs.
@@ -128,8 +147,10 @@ class Person:
                     wait_timeout=None,
                 )
         except socketio.exceptions.ConnectionError as error:
-            reason = refused[0].get("message", error) if refused else error
-            raise RuntimeError(f"{self.name} can't connect: {reason}") from None
+            answer = refused[0] if refused and isinstance(refused[0], dict) else {}
+            reason = answer.get("message", answer.get("error", error))
+            told = f"{self.name} can't connect: {reason}"
+            raise Refused(told, answer.get("data", answer)) from None
 
     async def disconnect(self) -> None:
         """Close the socket; the session stays."""
@@ -162,7 +183,7 @@ class Person:
         """Send a message; returns its client id once the chat has acknowledged it.
 
         Raises:
-            RuntimeError: the chat refuses, with its reason.
+            Refused: the chat says no.
         """
         client_id = client_id or new_client_id()
         await self.call("message", {"room": room, "client_id": client_id, "text": text})
@@ -172,7 +193,7 @@ class Person:
         """Send anything, and wait for the answer; again, where it says "too fast".
 
         Raises:
-            RuntimeError: the answer is an error.
+            Refused: the answer is an error.
             NotConnected: there is no connection.
             GaveUp: no answer came.
         """
@@ -182,19 +203,19 @@ class Person:
             async with self._patience(f"the answer to {self.name}'s {event!r}"):
                 answer = await self._call(event, data)
         if "error" in answer:
-            raise RuntimeError(f"{self.name}: {event}: {answer['error']}")
+            raise Refused(f"{self.name}: {event}: {answer['error']}", answer)
         return answer
 
     async def asks(self, path: str) -> dict[str, Any]:
         """Ask by REST, as the page does; returns the answer.
 
         Raises:
-            RuntimeError: the chat refuses, with its reason.
+            Refused: the chat says no.
         """
         async with self._patience(f"the answer to {self.name}'s {path}"):
             status, answer = await self._ask("GET", path)
         if status != 200:
-            raise RuntimeError(f"{self.name}: {path}: HTTP {status}: {answer.get('error')}")
+            raise Refused(f"{self.name}: {path}: HTTP {status}: {answer.get('error')}", answer)
         return answer
 
     def texts(self, room: str = LOBBY) -> list[str]:

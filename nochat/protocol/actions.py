@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from nochat.bus import Bus
 from nochat.domain.room import direct_room
 from nochat.errors import RequestFailed
-from nochat.protocol import payloads
+from nochat.protocol import payloads, reasons
 from nochat.protocol.commands import (
     Command,
     CreateRoom,
@@ -99,7 +99,7 @@ async def _moderate(
 async def _typing(who: Who, sent: payloads.Room, _: Bus, publish: Publish) -> dict[str, Any]:
     _check_sees(who, sent.room)
     if sent.room in who.muted:
-        raise RequestFailed("you are muted in this room")
+        raise RequestFailed(reasons.room_muted())
     await publish(TypingStarted(sent.room, who.user))
     return {}
 
@@ -127,14 +127,14 @@ async def _rooms(_: Who, sent: payloads.Browse, bus: Bus, __: Publish) -> dict[s
 
 def _check_sees(who: Who, room: str) -> None:
     if room not in who.rooms:
-        raise RequestFailed("only members of the room may do this")
+        raise RequestFailed(reasons.room_members_only())
 
 
 async def account(name: str, bus: Bus) -> str:
     """The name of an account, as its owner writes it: rooms know their members by it."""
     found: Accounts = await bus.request(FindUser(user=name))
     if not found.accounts:
-        raise RequestFailed("there is no such user")
+        raise RequestFailed(reasons.user_unknown())
     return found.accounts[0].name
 
 

@@ -20,6 +20,7 @@ from nochat.protocol.fields import (
     Title,
     UserName,
 )
+from nochat.protocol.reasons import UNSPECIFIED, Code, Params
 
 
 class Event(Envelope, frozen=True):
@@ -166,7 +167,10 @@ class RoomRead(Event, frozen=True, tag="room.read"):
 
 
 class CommandRejected(Event, frozen=True, tag="command.rejected"):
-    """A command was refused; `user` is told why."""
+    """A command was refused; `user` is told why.
+
+    `reason` is for people who read English; programs go by `code`, and `params` are its parameters.
+    """
 
     stored: ClassVar[bool] = False
 
@@ -175,6 +179,8 @@ class CommandRejected(Event, frozen=True, tag="command.rejected"):
     command_id: str
     reason: str
     client_id: str = ""
+    code: Code = UNSPECIFIED
+    params: Params = {}
 
 
 class UserRegistered(Event, frozen=True, tag="user.registered"):
@@ -338,10 +344,15 @@ AccountEvent = (
 
 
 class SessionsEnded(Event, frozen=True, tag="user.sessions-ended"):
-    """Sessions of a user are over; their sockets must go. `sessions` are the tokens' digests."""
+    """Sessions of a user are over; their sockets must go. `sessions` are the tokens' digests.
+
+    `reason`, in English, says why; programs go by `code`, and `params` are its parameters.
+    """
 
     stored: ClassVar[bool] = False
 
     user: UserName
     sessions: list[str]
-    reason: str = ""
+    reason: str
+    code: Code = UNSPECIFIED
+    params: Params = {}

@@ -12,6 +12,8 @@ import msgspec
 from msgspec import Meta, inspect
 
 from nochat.domain import text
+from nochat.protocol import reasons
+from nochat.protocol.reasons import Reason
 
 RULE = "rule"
 
@@ -44,7 +46,16 @@ def read(data: Any, shape: type[_Shape]) -> _Shape:
     try:
         return msgspec.convert(data, shape)
     except UnicodeEncodeError:  # a name of a field, or a word of which there are only a few
-        raise msgspec.ValidationError(text.HALF) from None
+        half = text.TextRefused(reasons.text_half())
+        raise msgspec.ValidationError(str(half)) from half
+
+
+def why(error: msgspec.ValidationError) -> Reason:
+    """Return the reason for which what somebody sent is not taken."""
+    cause = error.__cause__
+    return (
+        cause.reason if isinstance(cause, text.TextRefused) else reasons.request_shape(str(error))
+    )
 
 
 class Incoming(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from nochat.domain.text import TextRefused
-from nochat.protocol import incoming
+from nochat.protocol import incoming, reasons
 from nochat.protocol.envelope import Envelope
 from nochat.protocol.events import RoomEvent
 from nochat.protocol.fields import Action, Moment, Position, RoomId
@@ -40,7 +40,7 @@ class NewRoom(Incoming, frozen=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.private and not UNGUESSABLE.search(self.room):
-            raise TextRefused("the id of a private room ends in - and 16 random hexadecimal digits")
+            raise TextRefused(reasons.room_private_id())
 
 
 class Invitation(Incoming, frozen=True):

@@ -24,6 +24,7 @@ from nochat.protocol.fields import (
     Title,
     UserName,
 )
+from nochat.protocol.reasons import UNSPECIFIED, Code, CodeOrNone, Params
 
 Browser = Annotated[str, Meta(max_length=40)]  # "Firefox on Linux"
 TokenDays = Annotated[int, Meta(ge=1, le=365)]  # until it ends
@@ -459,8 +460,9 @@ class Session(Reply, frozen=True, tag="users.session"):
     """Whose session it is; an empty `user` is nobody's. `token` is given only when it is new.
 
     `digest` is what the session is known by to those who may not know its token; `ended` are the
-    digests of the user's sessions that ended with this, and `reason` says why there is none;
-    `account` is then whose it would have been, if there is such an account.
+    digests of the user's sessions that ended with this, and `reason` says why there is none, in
+    English, with its `code` and `params` for programs; `account` is then whose it would have been,
+    if there is such an account.
     """
 
     user: str = ""
@@ -471,6 +473,8 @@ class Session(Reply, frozen=True, tag="users.session"):
     ended: list[str] = []
     reason: str = ""
     account: str = ""
+    code: CodeOrNone = ""
+    params: Params = {}
 
 
 class Over(Reply, frozen=True, tag="users.sessions-over"):
@@ -708,9 +712,12 @@ class Trends(Reply, frozen=True, tag="activity.trends-are"):
 class Failed(Reply, frozen=True, tag="failed"):
     """The request could not be met; `retry` says that it may be, later.
 
+    `reason` is for people who read English; programs go by `code`, and `params` are its parameters.
     `wait` is given by who has too much to do: the seconds after which to try again.
     """
 
     reason: str
     retry: bool = False
     wait: Seconds = 0.0
+    code: Code = UNSPECIFIED
+    params: Params = {}

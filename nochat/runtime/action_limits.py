@@ -8,7 +8,9 @@ one gateway.
 import math
 from typing import Any, NamedTuple
 
+from nochat.protocol import reasons
 from nochat.protocol.actions import Action
+from nochat.protocol.reasons import Reason
 from nochat.runtime.rate_limits import Limit
 from nochat.settings import Settings
 
@@ -18,22 +20,19 @@ HOUR = 3600.0
 CROWD = 10  # as much as a user may do, an address may do times this
 PATIENT = 5.0  # seconds: a client that is told to wait longer is not to wait, but to tell its user
 
-REASONS = {
-    "rooms": "you have made many rooms; the next one can be made in {minutes} min",
-    "invitations": "you have invited many people; the next can be invited in {minutes} min",
-}
+LATER = {"rooms": reasons.rate_rooms, "invitations": reasons.rate_invitations}
 
 
 class TooDear(NamedTuple):
     """Why an action is refused; `wait` is in seconds, 0 where it is too long to wait."""
 
-    reason: str
+    reason: Reason
     wait: float
 
     @property
     def answer(self) -> dict[str, Any]:
         """What the client is told."""
-        answer = {"error": self.reason, "retry": bool(self.wait)}
+        answer = self.reason.answer | {"retry": bool(self.wait)}
         return answer | ({"wait": self.wait} if self.wait else {})
 
 
@@ -77,6 +76,6 @@ def _length(data: Any) -> int:
 
 
 def _refusal(price: str, wait: float) -> TooDear:
-    if wait <= PATIENT or price not in REASONS:
-        return TooDear("too fast; wait a moment", math.ceil(wait * 1000) / 1000)
-    return TooDear(REASONS[price].format(minutes=math.ceil(wait / 60)), 0)
+    if wait <= PATIENT or price not in LATER:
+        return TooDear(reasons.rate_actions(wait), math.ceil(wait * 1000) / 1000)
+    return TooDear(LATER[price](math.ceil(wait / 60)), 0)

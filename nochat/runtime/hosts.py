@@ -11,15 +11,12 @@ It looks at `Host` as it was sent, before a proxy's words are put in its place: 
 
 import ipaddress
 
+from nochat.protocol.reasons import request_host
 from nochat.runtime.origin import Place, further_origins, gateway_origin
 from nochat.runtime.rate_limits import App, Receive, Scope, Seldom, refuse
 from nochat.settings import Settings
 
 ANY = "*"
-REFUSED = (
-    "the chat does not know itself by this host: open it by its address or as localhost, or name "
-    "the host in NOCHAT_HOSTS"
-)
 
 
 class Hosts:
@@ -48,7 +45,7 @@ class Hosts:
         self._seldom.say(
             "a request is refused; NOCHAT_HOSTS names the hosts that are ours", other[:100]
         )
-        await refuse(scope, send, 421, REFUSED)
+        await refuse(scope, send, 421, request_host())
 
     def _is_ours(self, said: str, scope: Scope) -> bool:
         """Tell whether a request may be for that host.

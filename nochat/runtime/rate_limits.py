@@ -10,6 +10,9 @@ from typing import Any
 
 import msgspec
 
+from nochat.protocol import reasons
+from nochat.protocol.reasons import Reason
+
 log = logging.getLogger(__name__)
 
 MOST_KEYS = 10_000
@@ -123,19 +126,17 @@ class Turnstile:
         who = address(scope)
         wait = self._limit.wait(who)
         if wait:
-            reason = "too many requests; wait a moment"
+            reason = reasons.rate_requests(wait)
             return await refuse(scope, send, 429, reason, wait=wait, code=1013)
         if scope["type"] == "websocket":
             return await self._app(scope, receive, send)
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if not length.isdigit() or int(length) > self._most:
-            return await refuse(scope, send, 413, f"the request is over {self._most} bytes")
+            return await refuse(scope, send, 413, reasons.request_too_large(self._most))
         # Sockets are counted by the gateway, as long polling has some without a connection.
         if not self._crowd.enter(who):
             self._seldom.say("an address has as many requests under way as it may", who)
-            return await refuse(
-                scope, send, 429, "too many requests at once; wait a moment", wait=1
-            )
+            return await refuse(scope, send, 429, reasons.rate_at_once(1), wait=1)
         try:
             await self._app(scope, self._counted(receive), send)
         finally:
@@ -155,7 +156,7 @@ class Turnstile:
 
 
 async def refuse(
-    scope: Scope, send: App, status: int, reason: str, *, wait: float = 0, code: int = 1008
+    scope: Scope, send: App, status: int, reason: Reason, *, wait: float = 0, code: int = 1008
 ) -> None:
     """Answer an HTTP request with an error, or close a websocket by a code; it ends both."""
     if scope["type"] == "websocket":
@@ -164,7 +165,7 @@ async def refuse(
     if wait:
         headers.append((b"retry-after", retry_after(wait).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": msgspec.json.encode({"error": reason})})
+    await send({"type": "http.response.body", "body": msgspec.json.encode(reason.answer)})
 
 
 def address(scope: Scope) -> str:

@@ -20,6 +20,7 @@ from pymongo.errors import BulkWriteError, InvalidURI, PyMongoError
 from nochat.domain.room import REMEMBERED
 from nochat.domain.search_terms import searchable
 from nochat.errors import Fatal, NochatError, RequestFailed
+from nochat.protocol import reasons
 from nochat.protocol.events import Event, UserErased
 from nochat.protocol.requests import (
     AccountEntries,
@@ -287,7 +288,7 @@ class ActivityStore:
                         break
         except OutOfTime:
             if not found:
-                raise RequestFailed("this search takes too long; use rarer words") from None
+                raise RequestFailed(reasons.search_slow()) from None
             return found[:limit], True
         return found[:limit], len(found) > limit
 
@@ -358,7 +359,7 @@ class ActivityStore:
         if user is not None:
             mine = await self._rooms_of(user, room)
             if room not in mine:
-                raise RequestFailed("only members of the room may do this")
+                raise RequestFailed(reasons.room_members_only())
             position["$lte"] = mine[room]
         if after is not None:
             position["$gt"] = after

@@ -16,6 +16,7 @@ from nochat.domain.search_terms import Wanted, wanted
 from nochat.errors import RequestFailed
 from nochat.protocol.envelope import type_of
 from nochat.protocol.events import MessageSent, UserConnected
+from nochat.protocol.reasons import search_slow_everywhere
 from nochat.protocol.requests import Found, SearchMessages, Trends
 from nochat.stores import documents
 from nochat.stores.portions import MOST_SECONDS, OutOfTime, portions
@@ -59,7 +60,7 @@ async def search(database: Database, asked: SearchMessages, rooms: dict[str, int
     except (OutOfTime, ExecutionTimeout):
         complete = False
     if not complete and not found:
-        raise RequestFailed("this search takes too long; use rarer words, or one room")
+        raise RequestFailed(search_slow_everywhere())
     entries = [
         e
         for each in found[: asked.limit]

@@ -7,6 +7,7 @@ refused each time.
 from sqlalchemy.exc import DBAPIError, TimeoutError
 
 from nochat.errors import NochatError, RequestFailed, Unavailable
+from nochat.protocol.reasons import text_not_stored
 
 CHECK = "is it running, and is NOCHAT_USERS_URL right?"
 
@@ -41,7 +42,7 @@ def of(error: Exception, place: str) -> NochatError:
     said = getattr(error, "orig", None) or error
     match _kind(error):
         case "fit":
-            return RequestFailed("this can't be stored: it is too long, or has odd characters")
+            return RequestFailed(text_not_stored())
         case "gone":
             return Unavailable(f"{subject} does not answer ({said}); {CHECK}")
         case "busy":

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row, and_, delete, func, insert, select, update
 
 from nochat.errors import RequestFailed
+from nochat.protocol import reasons
 from nochat.protocol.requests import Session, TokenInfo
 from nochat.stores.users import UserStore, _digest, _verified, tokens, users
 
@@ -44,10 +45,10 @@ class Tokens:
             # Locked, so that of two that are made at once the second is counted too.
             mine = select(users.c.id).where(_verified(row)).with_for_update()
             if not connection.execute(mine).first():  # banned, or another password, meanwhile
-                raise RequestFailed("this is not your present password")
+                raise RequestFailed(reasons.password_wrong())
             count = select(func.count()).where(tokens.c.user_id == row.id)
             if connection.execute(count).scalar_one() >= MOST:
-                raise RequestFailed(f"you have {MOST} tokens; revoke one first")
+                raise RequestFailed(reasons.token_too_many(MOST))
             connection.execute(insert(tokens).values(values | {"user_id": row.id}))
         return token, _info(values), who.user
 
@@ -72,7 +73,7 @@ class Tokens:
         with self._store._transaction() as connection:
             row = connection.execute(select(tokens.c.name).where(which)).first()
             if not row or not connection.execute(delete(tokens).where(which)).rowcount:
-                raise RequestFailed("there is no such token")
+                raise RequestFailed(reasons.token_unknown())
         return who.user, row.name
 
     def whose(self, token: str) -> Session:

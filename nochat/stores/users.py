@@ -50,14 +50,14 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQL
 from nochat.domain import text
 from nochat.errors import NochatError, RequestFailed, Unavailable
 from nochat.local.disk import make_private
+from nochat.protocol import reasons
 from nochat.protocol.fields import Role
+from nochat.protocol.reasons import Reason
 from nochat.protocol.requests import Account, Removal, Session, SessionInfo
 from nochat.stores import ANSWER_SECONDS, refusals
 
 log = logging.getLogger(__name__)
 
-TAKEN = "this name is taken; choose another"
-WRONG = "this is not your present password"
 
 metadata = MetaData()
 
@@ -209,9 +209,9 @@ class UserStore:
         try:
             name = text.name(name)
         except text.TextRefused as refused:
-            raise RequestFailed(str(refused)) from None
+            raise RequestFailed(refused.reason) from None
         if self.find(name):  # which costs no hash
-            raise RequestFailed(TAKEN)
+            raise RequestFailed(reasons.name_taken())
         row = {"name": name, "folded": text.identity(name), "created": time.time()}
         row["password"] = self._hasher.hash(password)
         self._forget_old_sessions()
@@ -223,7 +223,7 @@ class UserStore:
                 created = self._row(connection, name)
                 session = self._new_session(connection, created, browser) if created else None
         except IntegrityError:
-            raise RequestFailed(TAKEN) from None
+            raise RequestFailed(reasons.name_taken()) from None
         assert session
         return session
 
@@ -231,7 +231,7 @@ class UserStore:
     def _check_not_deleted(connection: Connection, name: str) -> None:
         was = select(deletions.c.id).where(deletions.c.identity == _digest(text.identity(name)))
         if connection.execute(was).first():
-            raise RequestFailed(TAKEN)
+            raise RequestFailed(reasons.name_taken())
 
     def find(self, name: str) -> Account | None:
         """The account of that name, however it is written."""
@@ -263,7 +263,7 @@ class UserStore:
         with self._transaction() as connection:
             row = self._row(connection, name)
             if not row:
-                raise RequestFailed("there is no such user")
+                raise RequestFailed(reasons.user_unknown())
             if values:
                 connection.execute(update(users).where(users.c.id == row.id).values(values))
             row = self._row(connection, name)
@@ -288,7 +288,7 @@ class UserStore:
             there = exists().where(sessions.c.token == session.digest)
             mine = update(users).where(_verified(row), there)
             if not connection.execute(mine.values(password=digest)).rowcount:
-                raise RequestFailed(WRONG)
+                raise RequestFailed(reasons.password_wrong())
             others = sessions.c.token != session.digest
             ended = self._end_sessions(connection, row.id, others)
             self._end_tokens(connection, row.id)
@@ -304,7 +304,7 @@ class UserStore:
         with self._transaction() as connection:
             row = self._row(connection, session.user) if session.user else None
         if not self._matches(row.password if row else self._nobody, password) or not row:
-            raise RequestFailed(WRONG)
+            raise RequestFailed(reasons.password_wrong())
         return session, row
 
     # ---- deletion -------------------------------------------------------------------------------
@@ -326,11 +326,11 @@ class UserStore:
                 connection.execute(insert(deletions).values(note))
                 ended = self._end_sessions(connection, row.id)
                 if not connection.execute(delete(users).where(mine)).rowcount:
-                    raise RequestFailed(WRONG)  # it was changed meanwhile
+                    raise RequestFailed(reasons.password_wrong())  # it was changed meanwhile
                 if row.role == "manager":
                     self._check_managed(connection)
         except IntegrityError:  # it was deleted meanwhile
-            raise RequestFailed(WRONG) from None
+            raise RequestFailed(reasons.password_wrong()) from None
         return Removal(user=session.user, deleted_as=deleted_as, ended=ended)
 
     @staticmethod
@@ -338,7 +338,7 @@ class UserStore:
         # Locked, so that of two managers who leave at once one stays.
         others = select(users.c.id).where(users.c.role == "manager", ~users.c.banned)
         if not connection.execute(others.with_for_update()).first():
-            raise RequestFailed("you are the only manager; make somebody else one first")
+            raise RequestFailed(reasons.account_last_manager())
 
     def unfinished(self) -> list[Deletion]:
         """The deletions whose names may still be somewhere."""
@@ -363,7 +363,7 @@ class UserStore:
         with self._transaction() as connection:
             row = self._row(connection, name)
         if not self._matches(row.password if row else self._nobody, password) or not row:
-            return Session(reason="wrong name or password", account=row.name if row else "")
+            return _refused(reasons.log_in_wrong(), row)
         self._forget_old_sessions()
         with self._transaction() as connection:
             session = self._new_session(connection, row, browser)
@@ -371,8 +371,7 @@ class UserStore:
         if session:
             return session
         banned = now is not None and now.banned
-        reason = "this account is banned" if banned else "wrong name or password"
-        return Session(reason=reason, account=row.name)
+        return _refused(reasons.account_banned() if banned else reasons.log_in_wrong(), row)
 
     def _forget_old_sessions(self) -> None:
         # In a transaction of its own: MariaDB locks what lies around the rows that it deletes, and
@@ -467,7 +466,7 @@ class UserStore:
                 which = sessions.c.public == public if public else others
                 ended = self._end_sessions(connection, row.id, which)
         if public and not ended:
-            raise RequestFailed("there is no such session")
+            raise RequestFailed(reasons.session_unknown())
         return Session(user=session.user, ended=ended)
 
     @staticmethod
@@ -506,6 +505,11 @@ class UserStore:
             raise
         except (SQLAlchemyError, UnicodeEncodeError) as error:
             raise refusals.of(error, self._place) from None
+
+
+def _refused(reason: Reason, row: Row[Any] | None) -> Session:
+    """The session that nobody gets."""
+    return Session(account=row.name if row else "", **reason.fields)
 
 
 def _verified(row: Row[Any]) -> ColumnElement[bool]:

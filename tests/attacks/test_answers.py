@@ -24,7 +24,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 SOON = 8.0  # seconds: what waits for an answer that does not come waits for 12
 HALF = "\ud800"  # of an emoji: JSON has it, UTF-8 does not
 THROWN = [RuntimeError("broken"), KeyError("x"), TypeError("x"), RecursionError(), HALF]
-FAILED = {"error": "the chat failed at this; its log says why", "retry": False}
+FAILED = {
+    "error": "the chat failed at this; its log says why",
+    "code": "chat.failed",
+    "params": {},
+}
 SENT = {
     "message": {"client_id": "1", "text": "x"},
     "edit": {"position": 1, "text": "x"},
@@ -115,7 +119,7 @@ async def test_every_action_that_throws_is_answered(ana, broken):
         data = {"room": "lobby"} | SENT.get(name, {})
         if name == "direct":
             del data["room"]
-        assert await ana._socket.call(name, data, timeout=SOON) == FAILED, name
+        assert await ana._socket.call(name, data, timeout=SOON) == FAILED | {"retry": False}, name
         del broken[name]
         await serves(ana)
 
@@ -145,7 +149,9 @@ async def test_an_answer_that_can_not_be_sent_is_an_error(ana, broken):
         return {"entries": {object()}}
 
     broken["typing"] = odd
-    assert await ana._socket.call("typing", {"room": "lobby"}, timeout=SOON) == FAILED
+    assert await ana._socket.call("typing", {"room": "lobby"}, timeout=SOON) == FAILED | {
+        "retry": False
+    }
     await serves(ana)
 
 
@@ -212,7 +218,7 @@ async def test_every_call_of_rest_that_throws_is_answered(chat, broken, monkeypa
     monkeypatch.setattr(rest, "_sent", lambda *_: None)
     for number, (method, path) in enumerate([*calls, ("GET", "/"), ("GET", "/manage")]):
         broken[path] = throws(THROWN[number % len(THROWN)])
-        assert await asked(chat, method, path) == (500, {"error": FAILED["error"]}), path
+        assert await asked(chat, method, path) == (500, FAILED), path
     assert (await asked(chat, "GET", "/healthz"))[0] == 200
 
 

@@ -235,6 +235,7 @@ async def test_an_address_has_a_bounded_number_of_sockets(attacked):
             headers = {"X-Forwarded-For": "2001:db8::ffff"}  # of the same network
             async with http.get(url + POLLING, headers=headers) as response:
                 assert response.status == 429
+                assert (await response.json())["code"] == "socket.address"
             with pytest.raises(aiohttp.WSServerHandshakeError):
                 await http.ws_connect(url + WEBSOCKET, headers=headers)
         async with a_websocket(url, **{"X-Forwarded-For": "2001:db8:0:1::1"}) as other:

@@ -111,7 +111,7 @@ assert.deepEqual(messages(again).map(({ text }) => text), ["away 1", "away 2", "
 // Nobody gets in without a session.
 const stranger = io(accounts[0].gateway, { transports, forceNew: true, reconnection: false });
 const refusal = await new Promise((resolve) => stranger.once("connect_error", resolve));
-assert.equal(refusal.message, "log in first");
+assert.deepEqual([refusal.message, refusal.data.code], ["log in first", "log-in.needed"]);
 
 console.log("ok");
 // python-engineio answers the last poll of a client that disconnected only when it times out.

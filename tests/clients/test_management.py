@@ -16,6 +16,7 @@ from nochat.lab.chat import RATES
 from nochat.lab.people import Person
 from nochat.protocol.envelope import new_id
 from nochat.protocol.events import MessageSent
+from nochat.protocol.reasons import unavailable
 from nochat.runtime import bootstrap, registry
 from nochat.service import Service
 from nochat.services.users import database
@@ -184,7 +185,7 @@ async def test_trouble_is_said_while_it_goes_on_asking(manage):
     banner = page.locator("#banner")
     await expect(banner).to_contain_text("The chat gives no news (the chat does not answer)")
     await page.unroute(services)
-    away = {"error": "a part of the chat does not answer now; try again in a moment"}
+    away = unavailable("activity").answer
     await page.route(services, lambda route: route.fulfill(status=503, json=away))
     await expect(banner).to_contain_text("a part of the chat does not answer now")
     await page.unroute(services)

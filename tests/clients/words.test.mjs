@@ -1,9 +1,10 @@
-/** The page's languages: the same keys, and the server's reasons in each. */
+/** The page's languages: the same keys in each, and the chat's reasons by code. */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import { reason, words } from "../../nochat/services/web/static/words.js";
 import en from "../../nochat/services/web/static/words/en.js";
 import es from "../../nochat/services/web/static/words/es.js";
 
@@ -12,7 +13,7 @@ const read = (path) => readFileSync(new URL(path, root), "utf8");
 
 /** Each key with what it is: a word, a function of so many arguments, or more keys. */
 const shape = (words) =>
-  Object.entries(words).filter(([key]) => key !== "reasons").map(([key, value]) =>
+  Object.entries(words).map(([key, value]) =>
     [key, typeof value === "object" ? shape(value) : typeof value === "function" ? value.length : "word"]);
 
 test("both languages have the same words", () => {
@@ -32,24 +33,9 @@ test("counts and lists are those of the language", () => {
   assert.equal(es.typing(["ana", "Iván"]), "ana e Iván están escribiendo…");
 });
 
-test("what is refused of a text is said in Spanish", () => {
-  const found = [...read("nochat/domain/text.py").matchAll(/(?:TextRefused\(f?|_bounded\(.*, |HALF = |FORM = )"([^"]+)"/g)].map(([, reason]) => reason);
-  const given = found.map((each) => each.replace("{LONGEST_NAME}", "32"))
-    .map((each) => (/^a \w+$/.test(each) ? `${each} has at most 16 characters` : each))
-    .filter((each) => !/client_id|the id of a room|\{/.test(each)); // which no person writes
-  assert.ok(given.length > 8);
-  for (const reason of given) assert.ok(es.reasons.some(([pattern]) => pattern.test(reason)), reason);
-});
-
-test("why nobody comes in is said in Spanish", () => {
-  const given = ["web/passwords", "users/__init__"].flatMap((module) =>
-    [...read(`nochat/services/${module}.py`).matchAll(/^(?:WEAK|MANY) = "([^"]+)"/gm)].map(([, reason]) => reason));
-  assert.equal(given.length, 2);
-  for (const reason of given) assert.ok(es.reasons.some(([pattern]) => pattern.test(reason)), reason);
-});
-
-test("what a room refuses is said in Spanish", () => {
-  const given = [...read("nochat/domain/room.py").matchAll(/Refused\("([^"]+)"\)/g)].map(([, reason]) => reason);
-  assert.ok(given.length > 10);
-  for (const reason of given) assert.ok(es.reasons.some(([pattern]) => pattern.test(reason)), reason);
+test("a reason is said by its code, with its parameters", () => {
+  assert.equal(reason({ code: "room.banned" }), "you are banned from this room");
+  assert.equal(reason({ code: "token.too-many", params: { most: 7 } }), "you have 7 tokens; revoke one first");
+  assert.equal(reason({ code: "request.shape", params: { detail: "$& {most}" } }), "this is not what the chat takes: $& {most}");
+  for (const code of ["none.such", "toString", undefined]) assert.equal(reason({ code }), words.unknownReason(code));
 });

@@ -5,7 +5,7 @@ import pytest
 from nochat.lab.people import Person
 from nochat.lab.visitors import NotConnected
 from nochat.local.processes import free_port
-from nochat.protocol.events import new_id
+from nochat.protocol.envelope import new_id
 
 
 @pytest.fixture

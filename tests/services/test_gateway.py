@@ -26,7 +26,8 @@ async def test_nobody_comes_in_without_a_session(url):
     socket.on("connect_error", said.append)
     with pytest.raises(socketio.exceptions.ConnectionError):
         await socket.connect(url)
-    assert said == [{"message": "log in first"}]
+    told = {"code": "log-in.needed", "params": {}}
+    assert said == [{"message": "log in first", "data": told}]
 
 
 @pytest.mark.parametrize("auth", [{"user": "somebody"}, {"user": "somebody", "positions": 7}])
@@ -36,7 +37,8 @@ async def test_who_takes_the_session_for_another_s_does_not_come_in(url, ana, au
     socket.on("connect_error", said.append)
     with pytest.raises(socketio.exceptions.ConnectionError):
         await socket.connect(url, auth=auth)
-    assert said == [{"message": "another user"}]
+    told = {"code": "socket.other-user", "params": {}}
+    assert said == [{"message": "another user", "data": told}]
     for believed in ({"user": ana.name}, {"user": 7}, {"user": ""}, None):
         await socket.connect(url, auth=believed)
         await socket.disconnect()
@@ -48,6 +50,8 @@ async def test_no_other_sites_page_may_open_a_socket(url, ana):
         polling = f"{url}/socket.io/?EIO=4&transport=polling"
         async with ana._http.get(polling, headers=headers) as response:
             assert response.status == status
+            said = await response.text()
+        assert ("socket.protocol" in said) == (status == 400)
 
 
 SENT = list(ACTIONS)

@@ -10,6 +10,7 @@ from nochat.domain.text import DELETED, is_deleted
 from nochat.lab.people import Person
 from nochat.protocol.envelope import new_id
 from nochat.protocol.payloads import COOKIE
+from nochat.protocol.reasons import name_taken
 from nochat.runtime import bootstrap, registry
 from nochat.services.users import database
 from nochat.settings import Settings
@@ -24,6 +25,11 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.
 
 def password(person):
     return {"password": person.password}
+
+
+def ended(person):
+    """Why the person's sockets were closed."""
+    return [data["reason"] for event, data in person.told if event == "signed-out"]
 
 
 async def sessions(person):
@@ -62,7 +68,7 @@ async def test_sessions_are_listed_and_ended_one_by_one_or_all_but_this(ana):
     async with Person(ana.name, ana.url) as again:
         assert len(await sessions(ana)) == 2
         assert (await ana._ask("POST", "/api/sessions/end-others", {}))[0] == 200
-        await again.until(lambda: ("signed-out", {"reason": "from another session"}) in again.told)
+        await again.until(lambda: ended(again) == ["from another session"])
     assert [each["current"] for each in await sessions(ana)] == [True]
     await ana.says("still here")
 
@@ -108,7 +114,7 @@ async def test_who_deletes_their_account_is_gone_and_their_messages_stay(url, se
         await eve.disconnect()
         assert (await delete(ana, password="a wrong one"))[0] == 409
         assert (await delete(ana))[0] == 200
-        await ana.until(lambda: ("signed-out", {"reason": "this account was deleted"}) in ana.told)
+        await ana.until(lambda: ended(ana) == ["this account was deleted"])
         await bob.until(lambda: all(erased(bob, room) for room in rooms))
         ((entry,), *_) = (erased(bob, room) for room in rooms)
         name = entry["deleted_as"]
@@ -137,7 +143,7 @@ async def test_who_deletes_their_account_is_gone_and_their_messages_stay(url, se
         taken = await bob._ask(
             "POST", "/api/register", {"user": ana.name.upper(), "password": "a good password"}
         )
-        assert taken == (409, {"error": "this name is taken; choose another"})
+        assert taken == (409, name_taken().answer)
         with pytest.raises(RuntimeError, match="no such user"):
             await bob.call("direct", {"user": ana.name})
         with pytest.raises(RuntimeError, match="no such user"):

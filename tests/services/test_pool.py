@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from nochat.errors import Busy
+from nochat.protocol.reasons import log_in_busy
 from nochat.services.users.pool import BoundedPool
 
 
@@ -31,7 +32,7 @@ class Work:
 
 
 async def test_few_are_called_at_a_time_and_all_are_answered():
-    with closing(BoundedPool("wait", threads=2, most=8, patience=10)) as pool:
+    with closing(BoundedPool(log_in_busy(), threads=2, most=8, patience=10)) as pool:
         work = Work()
         calls = [asyncio.create_task(pool.run(work, number)) for number in range(8)]
         await work.has_begun(2)
@@ -41,11 +42,11 @@ async def test_few_are_called_at_a_time_and_all_are_answered():
 
 
 async def test_for_whom_there_is_no_room_is_told_at_once_when_to_come_again():
-    with closing(BoundedPool("many come", threads=1, most=1, patience=2)) as pool:
+    with closing(BoundedPool(log_in_busy(), threads=1, most=1, patience=2)) as pool:
         work = Work()
         calls = [asyncio.create_task(pool.run(work, number)) for number in range(2)]
         await work.has_begun(1)
-        with pytest.raises(Busy, match="many come") as told:
+        with pytest.raises(Busy, match="many people") as told:
             await pool.run(work, 3)
         assert told.value.wait == 2
         work.end.set()
@@ -54,13 +55,13 @@ async def test_for_whom_there_is_no_room_is_told_at_once_when_to_come_again():
 
 
 async def test_whose_turn_comes_too_late_costs_nothing():
-    with closing(BoundedPool("many come", threads=1, most=9, patience=0)) as pool:
+    with closing(BoundedPool(log_in_busy(), threads=1, most=9, patience=0)) as pool:
         called = []
-        with pytest.raises(Busy, match="many come"):
+        with pytest.raises(Busy, match="many people"):
             await pool.run(called.append, 1)
         assert called == []
 
 
 async def test_an_error_is_the_callers():
-    with closing(BoundedPool("wait")) as pool, pytest.raises(ZeroDivisionError):
+    with closing(BoundedPool(log_in_busy())) as pool, pytest.raises(ZeroDivisionError):
         await pool.run(lambda: 1 / 0)

@@ -9,6 +9,7 @@ from nochat.domain.client_ids import new_client_id
 from nochat.lab.people import Person
 from nochat.protocol.envelope import new_id
 from nochat.protocol.fields import LOBBY
+from nochat.protocol.reasons import account_banned
 from nochat.stores.users import UserStore
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -294,7 +295,7 @@ async def test_who_is_banned_from_the_chat_is_out_at_once(ana, bob, users):
     status, _ = await ana._ask("POST", f"/api/manage/users/{bob.name}", {"banned": True})
     assert status == 200
     await bob.until(lambda: told(bob, "signed-out"))
-    assert told(bob, "signed-out") == [{"reason": "this account is banned"}]
+    assert told(bob, "signed-out") == [account_banned().fields]
     with pytest.raises(RuntimeError, match="this account is banned"):
         await bob._log_in()
     await ana._ask("POST", f"/api/manage/users/{bob.name}", {"banned": False})

@@ -22,6 +22,7 @@ from nochat.protocol.events import (
     TypingStarted,
 )
 from nochat.protocol.payloads import COOKIE
+from nochat.protocol.reasons import room_members_only
 from nochat.protocol.requests import (
     Account,
     Accounts,
@@ -106,7 +107,7 @@ class Around:
 
     async def history(self, request: GetHistory) -> History:
         if request.user not in self.rooms[request.room].members:
-            raise RequestFailed("only members of the room may do this")
+            raise RequestFailed(room_members_only())
         entries = [each for each in self.log if each.room == request.room]
         return await self.answer(request, History(room=request.room, entries=entries))
 
@@ -341,7 +342,8 @@ async def test_a_session_that_ends_while_it_is_asked_for_opens_no_socket(around,
     around.released.set()
     with pytest.raises(socketio.exceptions.ConnectionError):
         await connecting
-    assert bob.refused == [{"message": "log in first"}]
+    (refused,) = bob.refused
+    assert (refused["message"], refused["data"]["code"]) == ("log in first", "log-in.needed")
 
 
 async def test_a_role_that_ends_before_the_welcome_is_not_in_it(around):
@@ -385,7 +387,10 @@ async def test_who_can_not_be_verified_hears_nothing_until_the_store_is_back(aro
     monkeypatch.setattr(sockets, "ASK_AGAIN", 0.0)
     async with around.client("bob") as bob:
         await bob.until(lambda heard: "welcome" in heard)
-        failures, in_r = iter([RequestFailed("not now"), None]), room("r", 4, "ana", "bob")
+        failures, in_r = (
+            iter([RequestFailed(room_members_only()), None]),
+            room("r", 4, "ana", "bob"),
+        )
 
         async def rooms(user, room="", ask=around.gateway._questions.rooms):
             if error := next(failures):

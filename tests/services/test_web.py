@@ -67,7 +67,7 @@ async def test_a_wrong_password_and_an_unknown_name_look_alike(http, change):
     given = account()
     await answer(http.post("/api/register", json=given))
     said = await answer(http.post("/api/login", json=given | change))
-    assert said == (401, {"error": "wrong name or password"})
+    assert said == (401, {"error": "wrong name or password", "code": "log-in.wrong", "params": {}})
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ async def test_what_is_not_json_is_refused(http):
         headers = {"Content-Type": "application/json"}
         assert (await answer(http.post("/api/login", data=data, headers=headers)))[0] in (400, 422)
     status, said = await answer(http.post("/api/login", data={"user": "a"}))
-    assert (status, said) == (415, {"error": "send JSON, as application/json"})
+    assert (status, said["error"]) == (415, "send JSON, as application/json")
 
 
 async def test_a_request_over_the_size_limit_is_refused(http):

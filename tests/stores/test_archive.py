@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from nochat.errors import NochatError, Unavailable
 from nochat.lab.servers.azurite_server import make_container
-from nochat.protocol.events import MessageSent, RoomRead, new_id
+from nochat.protocol.envelope import new_id
+from nochat.protocol.events import MessageSent, RoomRead
 from nochat.stores import archive
 from nochat.stores.archive import Folder, Journal, contents, place
 

@@ -207,8 +207,7 @@ func (it *link) arrive() error {
 	select {
 	case reply, open := <-it.replied:
 		var told []struct {
-			Type, Reason string
-			Retry        bool
+			Type, Code, Reason string
 		}
 		if !open {
 			return errors.New("the connection is gone")
@@ -216,7 +215,7 @@ func (it *link) arrive() error {
 		if err := json.Unmarshal(reply.Body, &told); err != nil || len(told) != 1 {
 			return errors.New("the answer to user.register can't be read")
 		}
-		if told[0].Retry {
+		if told[0].Type == "failed" && told[0].Code != "name.taken" {
 			return errors.New(told[0].Reason)
 		} // else it is made, or was in an earlier life
 	case <-time.After(patience):

@@ -110,7 +110,7 @@ export class Link {
     return this.publish("nochat.events", message.type, message, { mandatory: false });
   }
 
-  /** Ask a service; resolves to its reply, which may be `failed` with a reason. */
+  /** Ask a service; resolves to its reply, which may be `failed`, with a code and a reason. */
   async request(queue, message) {
     const reply = new Promise((resolve, reject) => {
       this.#replies.set(message.id, resolve);

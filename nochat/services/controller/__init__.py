@@ -12,6 +12,7 @@ from typing import NamedTuple
 from nochat.bus import Queue
 from nochat.bus.routing import route
 from nochat.domain.room import Room
+from nochat.protocol import reasons
 from nochat.protocol.commands import (
     Command,
     CreateRoom,
@@ -43,6 +44,7 @@ from nochat.protocol.events import (
     UserLoggedOut,
     UserRegistered,
 )
+from nochat.protocol.reasons import Reason
 from nochat.protocol.requests import (
     Accounts,
     ChangeAccount,
@@ -200,7 +202,11 @@ async def log_out(request: LogOut, context: Context) -> list[Envelope]:
     session: Session = await context.bus.request(CloseSession(token=request.token))
     if not session.user:
         return [session]
-    return [UserLoggedOut(user=session.user), *_ended(session.user, session.ended), session]
+    return [
+        UserLoggedOut(user=session.user),
+        *_ended(session.user, session.ended, reasons.session_over()),
+        session,
+    ]
 
 
 @service.on(EndSessions)
@@ -208,7 +214,7 @@ async def end_sessions(request: EndSessions, context: Context) -> list[Envelope]
     """End other sessions of a user, or one."""
     asked = CloseSessions(token=request.token, session=request.session)
     session: Session = await context.bus.request(asked)
-    ended = _ended(session.user, session.ended, "from another session")
+    ended = _ended(session.user, session.ended, reasons.session_ended_elsewhere())
     out = [UserLoggedOut(user=session.user)] if ended else []
     return [*out, *ended, session]
 
@@ -237,7 +243,7 @@ async def delete_account(request: DeleteAccount, context: Context) -> list[Envel
     asked = RemoveAccount(token=request.token, password=request.password)
     removal: Removal = await context.bus.request(asked)
     deleted = AccountDeleted(user=removal.user, deleted_as=removal.deleted_as)
-    return [*_ended(removal.user, removal.ended, "this account was deleted"), deleted, removal]
+    return [*_ended(removal.user, removal.ended, reasons.account_deleted()), deleted, removal]
 
 
 @service.on(ChangePassword)
@@ -247,7 +253,7 @@ async def change_password(request: ChangePassword, context: Context) -> list[Env
         token=request.token, password=request.password, new_password=request.new_password
     )
     session: Session = await context.bus.request(asked)
-    ended = _ended(session.user, session.ended, "the password was changed")
+    ended = _ended(session.user, session.ended, reasons.session_password_changed())
     return [PasswordChanged(user=session.user), *ended, session]
 
 
@@ -260,8 +266,8 @@ async def change_account(request: ChangeAccount, context: Context) -> list[Envel
     changed = AccountChanged(
         user=account.name, by=request.by, role=account.role, banned=account.banned
     )
-    return [changed, *_ended(account.name, accounts.ended, "this account is banned"), accounts]
+    return [changed, *_ended(account.name, accounts.ended, reasons.account_banned()), accounts]
 
 
-def _ended(user: str, sessions: list[str], reason: str = "") -> list[Event]:
-    return [SessionsEnded(user=user, sessions=sessions, reason=reason)] if sessions else []
+def _ended(user: str, sessions: list[str], reason: Reason) -> list[Event]:
+    return [SessionsEnded(user=user, sessions=sessions, **reason.fields)] if sessions else []

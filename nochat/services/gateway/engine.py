@@ -16,6 +16,7 @@ from engineio.exceptions import ContentTooLongError, EngineIOError, SocketIsClos
 from engineio.packet import CLOSE, MESSAGE, PONG, Packet
 from socketio.packet import ACK, CONNECT, DISCONNECT, EVENT
 
+from nochat.protocol import reasons
 from nochat.runtime.background import Background
 from nochat.runtime.rate_limits import App, Crowd, Limit, Receive, Scope, Seldom, address, refuse
 
@@ -183,7 +184,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
 
     async def _trigger_event(self, event: str, *args: Any, **options: Any) -> Any:
         if event == "connect" and not self._enter(*args):
-            return "too many sockets of one address"
+            return reasons.socket_address().answer
         if event == "disconnect":
             socket = self.sockets[args[0]]
             socket.expect(None)
@@ -211,9 +212,14 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         given = self._session(scope)
         return bool(its) and not hmac.compare_digest(its.encode(), given.encode())
 
-    def _unauthorized(self, message: str | None = None) -> dict[str, Any]:
+    def _unauthorized(self, answer: Any = None) -> dict[str, Any]:
         # Called for one that was not let in, which was for the number of sockets.
-        return {**super()._unauthorized(message), "status": "429 TOO MANY REQUESTS"}
+        return {**super()._unauthorized(answer), "status": "429 TOO MANY REQUESTS"}
+
+    def _bad_request(self, message: str | None = None) -> dict[str, Any]:
+        # It encodes whatever it is given, and calls it text.
+        answer = reasons.socket_protocol(message or "a bad request").answer
+        return {**super()._bad_request(answer), "headers": [("Content-Type", "application/json")]}
 
     async def disconnect(self, sid: str | None = None) -> None:
         """Called by Engine.IO for a client that broke the protocol."""
@@ -241,12 +247,12 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: App) -> None:
         """ASGI."""
         query = parse_qs(scope["query_string"].decode("latin1"), keep_blank_values=True)
-        reason = ""
+        reason = None
         if "j" in query:
             # JSONP: scripts for browsers that no longer are, which another site's page could load.
-            reason = "the chat does not speak JSONP"
+            reason = reasons.socket_jsonp()
         elif any(self._engine.is_stolen(sid, scope) for sid in query.get("sid", ())):
-            reason = "this connection is another session's"
+            reason = reasons.socket_stolen()
         if reason:
             await receive()
             return await refuse(scope, send, 400, reason)
@@ -255,8 +261,7 @@ class Application:
         except Exception as error:
             log.warning("a connection ends as it can't be read: %r", error)
             with suppress(RuntimeError):  # it is closed, or answered, already
-                reason = "the chat failed at this; its log says why"
-                await refuse(scope, send, 500, reason, code=1007)
+                await refuse(scope, send, 500, reasons.failed(), code=1007)
 
 
 class Server(socketio.AsyncServer):  # type: ignore[misc]
@@ -338,7 +343,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             Exception
         ):  # a handler's own are answered by it; this is an answer that can't be sent
             log.exception("%s was not answered", data[0])
-            answer = {"error": "the chat failed at this; its log says why", "retry": False}
+            answer = reasons.failed().answer | {"retry": False}
             if id is not None:
                 ack = self.packet_class(ACK, namespace=namespace, id=id, data=[answer])
                 await self._send_packet(eio_sid, ack)

@@ -3,6 +3,10 @@
 From a client, each acknowledged with its answer's fields or `{"error": …, "retry": …}`: the actions
 of `nochat.protocol.actions`. To a client: `welcome`, `room`, `created`, `deleted`, `invited`,
 `entries`, `presence`, `typing`, `notified`, `read`, `rejected`, `role`, `resync`, `signed-out`.
+From a client, each acknowledged with its answer's fields or `{"error": …, "code": …, "params": …,
+"retry": …}`: the actions of `nochat.protocol.actions`. To a client: `welcome`, `room`, `created`, `deleted`,
+`invited`, `entries`, `presence`, `typing`, `notified`, `read`, `rejected`, `role`, `resync`,
+`signed-out`.
 """
 
 import asyncio
@@ -19,8 +23,8 @@ import msgspec
 import socketio
 
 from nochat.bus import Bus
-from nochat.errors import NochatError, RequestFailed
-from nochat.protocol import incoming, payloads
+from nochat.errors import NochatError, RequestFailed, Unavailable
+from nochat.protocol import incoming, payloads, reasons
 from nochat.protocol.actions import ACTIONS, Action, Who
 from nochat.protocol.envelope import caused_by, new_id
 from nochat.protocol.events import (
@@ -41,6 +45,7 @@ from nochat.protocol.events import (
     UserNotified,
 )
 from nochat.protocol.fields import MOST_TOKEN
+from nochat.protocol.reasons import Reason
 from nochat.protocol.requests import GetHistory, RoomSummary, Session
 from nochat.runtime import descriptors
 from nochat.runtime.action_limits import Prices
@@ -181,7 +186,7 @@ class Sockets:
         self._questions.sessions_ended(event)
         for sid in self._sids(event.user):
             if (it := self._connections.get(sid)) and it.session in event.sessions:
-                await self._sign_out(sid, event.reason)
+                await self._sign_out(sid, Reason.of(event))
 
     async def account_changed(self, event: AccountChanged) -> None:
         """A role counts at once, and so does a ban."""
@@ -190,11 +195,11 @@ class Sockets:
             if it := self._connections.get(sid):
                 it.role = event.role
             if event.banned:
-                await self._sign_out(sid, "this account is banned")
+                await self._sign_out(sid, reasons.account_banned())
         await self._to_user(event.user, "role", {"role": event.role})
 
-    async def _sign_out(self, sid: str, reason: str) -> None:
-        await self._io.emit("signed-out", {"reason": reason}, to=sid)
+    async def _sign_out(self, sid: str, reason: Reason) -> None:
+        await self._io.emit("signed-out", reason.fields, to=sid)
         await self._io.disconnect(sid)
 
     def resync(self) -> None:
@@ -221,7 +226,7 @@ class Sockets:
     async def _let_in_again(self, sid: str, connection: Connection) -> None:
         session = await self._questions.who_is(connection.token)
         if not session.user:
-            return await self._sign_out(sid, "")
+            return await self._sign_out(sid, reasons.session_over())
         if connection.role != session.role:
             connection.role = session.role
             await self._io.emit("role", {"role": session.role}, to=sid)
@@ -235,7 +240,7 @@ class Sockets:
 
         async def receive(sid: str, data: Any = None, *_: Any) -> dict[str, Any]:
             if not (connection := self._connections.get(sid)):
-                return {"error": "not connected", "retry": True}
+                return _refusal(reasons.socket_closed(), retry=True)
             payer = connection.user, connection.address
             if refusal := self._prices.refusal(action, *payer, data):
                 return refusal.answer
@@ -244,15 +249,15 @@ class Sockets:
                 with caused_by(getattr(sent, "client_id", "")):
                     return await action.act(connection, sent, self._bus, self._publish)
             except msgspec.ValidationError as error:
-                return {"error": str(error), "retry": False}
+                return _refusal(incoming.why(error))
             except RequestFailed as error:
-                return {"error": str(error), "retry": False}
+                return _refusal(error.reason)
             except (NochatError, TimeoutError) as error:
                 log.warning("a client was told to try again: %s", error)
-                return {"error": "the chat can't take this now; try again", "retry": True}
+                return _refusal(_why_not_now(error), retry=True)
             except Exception:  # whatever it is: without an answer the client would wait
                 log.exception("%s failed", action.shape.__name__)
-                return {"error": "the chat failed at this; its log says why", "retry": False}
+                return _refusal(reasons.failed())
 
         return receive
 
@@ -273,7 +278,7 @@ class Sockets:
         except Exception:
             log.exception("a connection is refused")
             self._connections.pop(sid, None)
-            raise socketio.exceptions.ConnectionRefusedError("unavailable") from None
+            raise _no_entry(reasons.socket_unavailable()) from None
 
     async def _let_in(self, sid: str, environ: dict[str, Any], auth: Any) -> None:
         try:
@@ -281,15 +286,17 @@ class Sockets:
             session = await self._questions.who_is(token)
         except NochatError as error:
             log.warning("a connection was refused: %s", error)
-            raise socketio.exceptions.ConnectionRefusedError("unavailable") from None
+            raise _no_entry(reasons.socket_unavailable()) from None
         if not (user := session.user):
             raise socketio.exceptions.ConnectionRefusedError("log in first")
         if payloads.believed(auth) not in ("", user):
+            raise _no_entry(reasons.log_in_needed())
+        if payloads.believed(auth) not in ("", user):
             # Another tab logged somebody else in: what this one has to send is not theirs.
-            raise socketio.exceptions.ConnectionRefusedError("another user")
+            raise _no_entry(reasons.socket_other_user())
         if self._most and self._presence.here[user] >= self._most:
             self._seldom.say("a user has as many sockets as they may", user)
-            raise socketio.exceptions.ConnectionRefusedError("too many windows")
+            raise _no_entry(reasons.socket_too_many())
         # Nothing is awaited since the answer: what is spread from here on finds the connection.
         self._connections[sid] = Connection(
             user,
@@ -447,12 +454,32 @@ class Sockets:
             sid for sid, it in self._connections.items() if it.expires < now or it.session in over
         ]
         for sid in ended:
-            await self._sign_out(sid, "")
+            await self._sign_out(sid, reasons.session_over())
 
     async def _report(self) -> None:
         report = PresenceReported(self.name, sorted(self._presence.here))
         with suppress(NochatError):  # the next report says it all again
             await self._bus.publish(report)
+
+
+def _refusal(reason: Reason, *, retry: bool = False) -> dict[str, Any]:
+    """The answer to what a client may not do."""
+    return reason.answer | {"retry": retry}
+
+
+def _why_not_now(error: Exception) -> Reason:
+    """Return what a client is told of an error that names servers, which is for the log."""
+    if isinstance(error, TimeoutError):  # of a confirm
+        return reasons.timed_out("bus", PUBLISH_TIMEOUT)
+    reason = error.reason if isinstance(error, Unavailable) else None
+    return reason or reasons.unavailable("bus")
+
+
+def _no_entry(reason: Reason) -> Exception:
+    """The error by which socket.io refuses a connection."""
+    told = {"code": reason.code, "params": reason.params}
+    error: Exception = socketio.exceptions.ConnectionRefusedError(str(reason), told)
+    return error
 
 
 def _token(scope: Scope, further: Collection[Origin]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nochat.protocol.commands import EraseUser
 from nochat.protocol.events import AccountDeleted
+from nochat.protocol.reasons import log_in_busy
 from nochat.protocol.requests import (
     Accounts,
     CloseSession,
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
 
 service = Service("users")
 
-MANY = "many people log in at this moment; try again"
-
 
 def database(settings: Settings) -> str:
     """SQLAlchemy's URL of the database."""
@@ -74,7 +73,7 @@ async def users(context: Context) -> AsyncIterator[Users]:
     lives = settings.session_hours, settings.idle_hours
     store = await to_thread(UserStore, database(settings), *lives)
     context.bus.tally.store = store.product
-    with closing(store), closing(BoundedPool(MANY)) as hashing:
+    with closing(store), closing(BoundedPool(log_in_busy())) as hashing:
         background = Background()
         background.start(deletions.carry_on(store, context.bus))
         try:

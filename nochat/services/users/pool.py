@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from nochat.errors import Busy
+from nochat.protocol.reasons import Reason
 
 _T = TypeVar("_T")
 
@@ -22,7 +23,7 @@ class BoundedPool:
     """
 
     def __init__(
-        self, reason: str, threads: int = 2, most: int = 64, patience: float = 1.0
+        self, reason: Reason, threads: int = 2, most: int = 64, patience: float = 1.0
     ) -> None:
         self._reason, self._room, self._patience = reason, threads + most, patience
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="nochat-pool")

@@ -18,9 +18,11 @@ from starlette.routing import Route
 
 from nochat.bus import Bus
 from nochat.domain.text import identity
+from nochat.protocol import reasons
 from nochat.protocol.events import CommandRejected, ServiceReported
 from nochat.protocol.fields import Count, Moment, Password, Role
 from nochat.protocol.incoming import AskedName, Incoming, NewName
+from nochat.protocol.reasons import Reason
 from nochat.protocol.requests import (
     Accounts,
     ChangePassword,
@@ -38,7 +40,7 @@ from nochat.services.web import management, openapi
 from nochat.services.web.account import OwnAccount
 from nochat.services.web.own_tokens import OwnTokens
 from nochat.services.web.pages import Pages
-from nochat.services.web.passwords import WEAK, is_weak
+from nochat.services.web.passwords import is_weak
 from nochat.services.web.rest import (
     Call,
     Caller,
@@ -188,7 +190,7 @@ class Web:
         """Make an account, and open its first session."""
         self._attempts.check(caller, sent.user)
         if identity(sent.user) in self._reserved:
-            raise NotAllowed(409, "this name is taken; choose another")
+            raise NotAllowed(409, reasons.name_taken())
         await _check(sent.password, sent.user)
         asked = RegisterUser(user=sent.user, password=sent.password, browser=caller.browser)
         return await _enter(caller, await caller.bus.request(asked))
@@ -199,7 +201,7 @@ class Web:
         asked = LogIn(user=sent.user, password=sent.password, browser=caller.browser)
         session = await caller.bus.request(asked)
         if not session.user:
-            raise NotAllowed(401, session.reason)
+            raise NotAllowed(401, Reason.of(session))
         return await _enter(caller, session)
 
     async def _change_password(self, caller: Caller, sent: Passwords) -> Nothing:
@@ -225,7 +227,7 @@ class Web:
         """No POST from another site's page; the page's policy on everything."""
         try:
             if request.method == "POST" and self._is_from_elsewhere(request):
-                raise NotAllowed(403, "this page may not post here")
+                raise NotAllowed(403, reasons.request_foreign())
             response = await answer(request)
         except Exception as error:
             response = refusal(error)
@@ -281,7 +283,7 @@ async def _check(password: str, user: str) -> None:
         NotAllowed: it is.
     """
     if await asyncio.to_thread(is_weak, password, user):
-        raise NotAllowed(422, WEAK)
+        raise NotAllowed(422, reasons.password_weak())
 
 
 async def _enter(caller: Caller, session: Session) -> Name:

@@ -8,6 +8,7 @@ from msgspec import Meta
 from starlette.responses import StreamingResponse
 
 from nochat.errors import RequestFailed
+from nochat.protocol import reasons
 from nochat.protocol.requests import DeleteAccount, EndSessions, GetSessions, SessionInfo, Sessions
 from nochat.runtime.rate_limits import Crowd, Limit
 from nochat.services.web import export
@@ -69,10 +70,10 @@ class OwnAccount:
         """An export, while the user has no other."""
         user = caller.session.user
         if not self._exporting.enter(user):
-            raise NotAllowed(429, "an export is under way; wait a moment", 5)
+            raise NotAllowed(429, reasons.export_running(5), 5)
         try:
             if wait := self._limit.wait(user):
-                raise NotAllowed(429, "too many exports; wait a moment", wait)
+                raise NotAllowed(429, reasons.export_too_many(wait), wait)
             async for piece in export.pieces(user, caller.token, caller.bus):
                 yield piece
         finally:
@@ -97,7 +98,7 @@ async def _end(caller: Caller, _: Nothing) -> Nothing:
     try:
         await caller.bus.request(asked)
     except RequestFailed as error:
-        raise NotAllowed(404, str(error)) from None
+        raise NotAllowed(404, error.reason) from None
     return Nothing()
 
 

@@ -9,6 +9,7 @@ from msgspec import Meta
 from nochat.bus.inspection import DeadLetter, QueueState
 from nochat.bus.routing import DEAD_LETTERS, Queue
 from nochat.domain.text import identity
+from nochat.protocol import reasons
 from nochat.protocol.actions import account
 from nochat.protocol.commands import DeleteRoom, ModerateMember
 from nochat.protocol.fields import LOBBY, Action, Count, Moment, Position, Role, RoomId, Seconds
@@ -198,7 +199,7 @@ async def _change_user(caller: Caller, sent: Changes) -> Nothing:
     """Ban an account, let it in again, or give it another role."""
     name = name_in(caller)
     if identity(name) == identity(caller.session.user):
-        raise NotAllowed(409, "nobody changes their own role, or bans themselves")
+        raise NotAllowed(409, reasons.account_own())
     by = caller.session.user
     await caller.bus.request(ChangeAccount(user=name, by=by, role=sent.role, banned=sent.banned))
     return Nothing()
@@ -216,7 +217,7 @@ async def _delete_room(caller: Caller, _: Nothing) -> Nothing:
     """Delete a room with all that was said in it."""
     room = room_in(caller)
     if room == LOBBY:
-        raise NotAllowed(409, "the lobby stays")
+        raise NotAllowed(409, reasons.room_lobby())
     await caller.bus.publish(DeleteRoom(room, caller.session.user, manager=True))
     return Nothing()
 
@@ -261,7 +262,7 @@ async def _decide_letter(caller: Caller, sent: Fate) -> Nothing:
     """Replay a dead letter, or discard it."""
     async with caller.bus.dead_letters() as letters:
         if not await letters.take(caller.path["id"], replay=sent.action == "replay"):
-            raise NotAllowed(404, "there is no such dead letter any more")
+            raise NotAllowed(404, reasons.letter_unknown())
     return Nothing()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from nochat.protocol import reasons
 from nochat.protocol.payloads import COOKIE
 from nochat.runtime.origin import HOST_ONLY
 from nochat.services.web.rest import Call, Error
@@ -36,7 +37,7 @@ def document(calls: Sequence[Call]) -> dict[str, Any]:
         "info": {"title": "NoChat", "version": "1"},
         "paths": paths,
         "components": {
-            "schemas": components,
+            "schemas": components | {"Code": reasons.schema()},
             "securitySchemes": {"session": cookie, "token": TOKEN},
         },
     }

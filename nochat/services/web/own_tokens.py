@@ -69,5 +69,5 @@ async def _revoke(caller: Caller, _: Nothing) -> Nothing:
     try:
         await caller.bus.request(RevokeToken(token=caller.token, which=caller.path["token"]))
     except RequestFailed as error:
-        raise NotAllowed(404, str(error)) from None
+        raise NotAllowed(404, error.reason) from None
     return Nothing()

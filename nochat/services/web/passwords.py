@@ -15,8 +15,6 @@ from nochat.domain.text import fold
 # Words that stand on the page itself.
 OURS = ("nochat", "chat", "password", "contraseña")
 
-WEAK = "this password is easy to guess; choose another: three or four words, say"
-
 _ENDS = re.compile(r"^[\W\d_]+|[\W\d_]+$")  # digits and marks
 _REPEATED = re.compile(r"(.{1,4}?)\1+.?", re.DOTALL)
 

@@ -15,7 +15,9 @@ from starlette.routing import Route
 from nochat.bus import Bus
 from nochat.domain.text import identity
 from nochat.errors import Busy, RequestFailed, Unavailable
+from nochat.protocol import incoming, reasons
 from nochat.protocol.fields import MOST_TOKEN, RoomId, UserName
+from nochat.protocol.reasons import Code, Params, Reason
 from nochat.protocol.requests import Session, WhoIs, WhoseToken
 from nochat.runtime.instances import Watch
 from nochat.runtime.origin import cookie_names
@@ -34,9 +36,14 @@ class Nothing(msgspec.Struct, frozen=True):
 
 
 class Error(msgspec.Struct, frozen=True):
-    """Why a call was refused."""
+    """Why a call was refused.
+
+    `error` is for people who read English; programs go by `code`, and `params` are its parameters.
+    """
 
     error: str
+    code: Code
+    params: Params = {}
 
 
 @dataclass
@@ -113,9 +120,9 @@ class Call:
 class NotAllowed(Exception):
     """A call that may not be made; with the status to answer."""
 
-    def __init__(self, status: int, reason: str, wait: float = 0) -> None:
-        super().__init__(reason)
-        self.status, self.wait = status, wait
+    def __init__(self, status: int, reason: Reason, wait: float = 0) -> None:
+        super().__init__(str(reason))
+        self.status, self.reason, self.wait = status, reason, wait
 
 
 class Limits:
@@ -134,7 +141,7 @@ class Limits:
         wait = self._by_address.wait(caller.address)
         wait = wait or self._by_account.wait(identity(account))
         if wait:
-            raise NotAllowed(429, "too many attempts; wait a moment", wait)
+            raise NotAllowed(429, reasons.rate_attempts(wait), wait)
 
 
 def routes(calls: Sequence[Call], shared: Shared) -> list[Route]:
@@ -168,11 +175,11 @@ async def _caller(call: Call, request: HttpRequest, shared: Shared) -> Caller:
     if token:
         session = await shared.bus.request(WhoIs(token=token))
     if call.needs != "anybody" and not session.user:
-        raise NotAllowed(401, "log in first")
+        raise NotAllowed(401, reasons.log_in_needed())
     if call.needs == "manager" and session.role != "manager":
-        raise NotAllowed(403, "only managers may do this")
+        raise NotAllowed(403, reasons.manager_needed())
     if session.user and (wait := shared.limit.wait(session.user, call.cost)):
-        raise NotAllowed(429, "too many requests; wait a moment", wait)
+        raise NotAllowed(429, reasons.rate_requests(wait), wait)
     browser = described(request.headers.get("user-agent", ""))
     return Caller(shared, session, token, path, address(request.scope), browser)
 
@@ -184,7 +191,7 @@ async def _session_of_token(request: HttpRequest, shared: Shared) -> Session:
     if scheme.lower() == "bearer" and 0 < len(token.strip()) <= MOST_TOKEN:
         session = await shared.bus.request(WhoseToken(token=token.strip()))
     if not session.user:
-        raise NotAllowed(401, "send a token of yours, as Authorization: Bearer TOKEN")
+        raise NotAllowed(401, reasons.token_needed())
     return session
 
 
@@ -194,7 +201,7 @@ async def _body(call: Call, request: HttpRequest) -> bytes:
         async for chunk in request.stream():
             body += chunk
             if len(body) > call.most:
-                raise NotAllowed(413, f"the request is over {call.most} bytes")
+                raise NotAllowed(413, reasons.request_too_large(call.most))
     return body
 
 
@@ -202,13 +209,13 @@ def _sent(call: Call, request: HttpRequest, body: bytes) -> Any:
     if call.method == "GET":
         return msgspec.convert(dict(request.query_params), call.takes, strict=False)
     if request.headers.get("content-type", "").split(";")[0] != "application/json":
-        raise NotAllowed(415, "send JSON, as application/json")
+        raise NotAllowed(415, reasons.request_type())
     try:
         return msgspec.json.decode(body, type=call.takes)
     except RecursionError:  # neither is msgspec's own
-        raise NotAllowed(400, "this is not JSON: it is nested too deeply") from None
+        raise NotAllowed(400, reasons.request_json("it is nested too deeply")) from None
     except UnicodeDecodeError:
-        raise NotAllowed(400, "this is not JSON: it is not UTF-8") from None
+        raise NotAllowed(400, reasons.request_json("it is not UTF-8")) from None
 
 
 def _set_cookie(response: Response, caller: Caller, request: HttpRequest) -> None:
@@ -230,7 +237,7 @@ def name_in(caller: Caller) -> str:
     Raises:
         NotAllowed: nobody has such a name.
     """
-    return _in_path(caller, "name", UserName, "there is no such user")
+    return _in_path(caller, "name", UserName, reasons.user_unknown())
 
 
 def room_in(caller: Caller) -> str:
@@ -239,10 +246,10 @@ def room_in(caller: Caller) -> str:
     Raises:
         NotAllowed: no room has such an id.
     """
-    return _in_path(caller, "room", RoomId, "there is no such room")
+    return _in_path(caller, "room", RoomId, reasons.room_unknown())
 
 
-def _in_path(caller: Caller, name: str, kind: Any, reason: str) -> str:
+def _in_path(caller: Caller, name: str, kind: Any, reason: Reason) -> str:
     try:
         return str(msgspec.convert(caller.path[name], kind))
     except msgspec.ValidationError:
@@ -257,31 +264,36 @@ def reply(content: Any, status: int = 200, **headers: str) -> Response:
 
 def refusal(error: Exception) -> Response:
     """The answer to a call that failed."""
+
+    def refused(reason: Reason, status: int, **headers: str) -> Response:
+        return reply(Error(**reason.answer), status, **headers)
+
     match error:
         case NotAllowed() if error.wait:
             headers = {"Retry-After": retry_after(error.wait)}
-            return reply(Error(str(error)), error.status, **headers)
+            return refused(error.reason, error.status, **headers)
         case NotAllowed(status=401):
-            return reply(Error(str(error)), 401, **{"WWW-Authenticate": "Bearer"})
+            return refused(error.reason, 401, **{"WWW-Authenticate": "Bearer"})
         case NotAllowed():
-            return reply(Error(str(error)), error.status)
+            return refused(error.reason, error.status)
         case ClientDisconnect():  # gone, or its body was cut off where it became too long
-            return reply(Error("the request is incomplete"), 400)
+            return refused(reasons.request_incomplete(), 400)
         case msgspec.ValidationError():
-            return reply(Error(str(error)), 422)
+            return refused(incoming.why(error), 422)
         case msgspec.DecodeError():
-            return reply(Error(f"this is not JSON: {error}"), 400)
+            return refused(reasons.request_json(str(error)), 400)
         case RequestFailed():
-            return reply(Error(str(error)), 409)
+            return refused(error.reason, 409)
         case Busy():
-            return reply(Error(str(error)), 503, **{"Retry-After": retry_after(error.wait)})
+            return refused(error.reason, 503, **{"Retry-After": retry_after(error.wait)})
         case Unavailable():
             # What does not answer, and where it is, is for the log alone.
             log.warning("a request was refused for now: %s", error)
-            reason = "a part of the chat does not answer now; try again in a moment"
-            return reply(Error(reason), 503, **{"Retry-After": "1"})
+            reason = error.reason or reasons.unavailable("bus")
+            return refused(reason, 503, **{"Retry-After": "1"})
         case HTTPException():
-            return reply(Error(error.detail), error.status_code, **dict(error.headers or {}))
+            reason = reasons.request_address(error.detail)
+            return refused(reason, error.status_code, **dict(error.headers or {}))
         case _:
             log.error("a request failed", exc_info=error)
-            return reply(Error("the chat failed at this; its log says why"), 500)
+            return refused(reasons.failed(), 500)

@@ -12,13 +12,14 @@ import msgspec
 from msgspec import Meta
 
 from nochat.errors import BusError, RequestFailed, Unavailable
-from nochat.protocol import incoming, payloads
+from nochat.protocol import incoming, payloads, reasons
 from nochat.protocol.actions import ACTIONS, Who
 from nochat.protocol.commands import SendMessage
 from nochat.protocol.envelope import caused_by
 from nochat.protocol.events import CommandRejected, LogEntry
 from nochat.protocol.fields import Count, Kind, Position, RoomId
 from nochat.protocol.incoming import Incoming
+from nochat.protocol.reasons import Reason
 from nochat.protocol.requests import FindMessages, FoundMessages, GetRooms, MessageKey, Rooms
 from nochat.runtime.action_limits import Prices
 from nochat.services.web.rest import Call, Caller, NotAllowed, Nothing, room_in
@@ -89,7 +90,7 @@ class RoomCalls:
 
     def __init__(self, settings: Settings) -> None:
         self._prices = Prices(settings)
-        self._waiting: dict[str, asyncio.Future[str]] = {}
+        self._waiting: dict[str, asyncio.Future[Reason]] = {}
         path = "/api/rooms/{room}/messages"
         self.calls = [
             Call("GET", "/api/rooms", self._rooms, Nothing, JoinedRooms, "token"),
@@ -100,7 +101,7 @@ class RoomCalls:
     def rejected(self, event: CommandRejected) -> None:
         """Take notice that a command was refused."""
         if (waiting := self._waiting.get(event.command_id)) and not waiting.done():
-            waiting.set_result(event.reason)
+            waiting.set_result(Reason.of(event))
 
     async def _rooms(self, caller: Caller, _: Nothing) -> JoinedRooms:
         """List the rooms that one is in."""
@@ -120,7 +121,7 @@ class RoomCalls:
         try:
             return await ACTIONS["history"].act(who, asked, caller.bus, caller.bus.publish)
         except RequestFailed as error:
-            raise NotAllowed(403, str(error)) from None
+            raise NotAllowed(403, error.reason) from None
 
     async def _send(self, caller: Caller, sent: NewMessage) -> Kept:
         """Say something in a room; answered when it is kept."""
@@ -140,7 +141,7 @@ class RoomCalls:
             del self._waiting[message.id]
 
     async def _until_kept(
-        self, caller: Caller, message: SendMessage, refused: asyncio.Future[str]
+        self, caller: Caller, message: SendMessage, refused: asyncio.Future[Reason]
     ) -> None:
         """Wait until a message is in the log.
 
@@ -158,7 +159,10 @@ class RoomCalls:
             if found.found:
                 return
             pause = min(2 * pause, LAST_PAUSE)
-        raise Unavailable("a message waits for the controller, or for the activity store")
+        raise Unavailable(
+            "a message waits for the controller, or for the activity store",
+            reasons.timed_out("controller", DECIDED),
+        )
 
     def _charge(self, caller: Caller, action: str, text: str = "") -> None:
         """Count a call as the action that it is.
@@ -176,4 +180,5 @@ async def _publish(caller: Caller, message: SendMessage) -> None:
         async with asyncio.timeout(DECIDED):
             await caller.bus.publish(message)
     except (BusError, TimeoutError) as error:
-        raise Unavailable(f"a message can't be published now: {error}") from None
+        said = f"a message can't be published now: {error}"
+        raise Unavailable(said, reasons.unavailable("bus")) from None

@@ -44,8 +44,8 @@ export async function call(path, data) {
 }
 
 async function failureOf(answer) {
-  const { error } = await answer.json().catch(() => ({}));
-  return new CallFailed(error ? reason(error) : words.noAnswer, answer.status);
+  const refusal = await answer.json().catch(() => ({}));
+  return new CallFailed(refusal.code ? reason(refusal) : words.noAnswer, answer.status);
 }
 
 function ask(path, data) {

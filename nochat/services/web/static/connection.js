@@ -11,10 +11,11 @@ const PATIENT = 5; // times to wait where the gateway says that we are too fast
 const PAGE = 50;
 const MISSED = 200;
 
-// What a gateway refuses a connection with.
-const NOBODY = "log in first";
-const SOMEBODY_ELSE = "another user";
-const CROWDED = "too many windows";
+// Codes with which a gateway refuses a connection, or ends it.
+const NOBODY = "log-in.needed";
+const SOMEBODY_ELSE = "socket.other-user";
+const CROWDED = "socket.too-many";
+const OVER = "session.over";
 
 /** The gateway said no. */
 class Refused extends Error {}
@@ -132,16 +133,16 @@ export class Connection {
       model.wasNotified(notification);
       this.#tell.notified(notification);
     });
-    hear("rejected", ({ room, client_id, reason: given }) => {
-      if (client_id) model.failed(room, client_id, reason(given));
-      else this.#tell.refused(reason(given), room);
+    hear("rejected", ({ room, client_id, ...refusal }) => {
+      if (client_id) model.failed(room, client_id, reason(refusal));
+      else this.#tell.refused(reason(refusal), room);
     });
     hear("resync", () => model.joined.forEach((room) => this.#catchUp(room.id)));
     hear("role", ({ role }) => {
       model.role = role;
       this.#tell.empowered();
     });
-    socket.on("signed-out", ({ reason: given }) => this.#tell.expired(reason(given)));
+    socket.on("signed-out", (end) => this.#tell.expired(end.code === OVER ? "" : reason(end)));
   }
 
   /** Connected; but only the welcome says that the gateway is ready for us. */
@@ -164,9 +165,10 @@ export class Connection {
 
   #lost(error) {
     clearTimeout(this.#overdue);
-    if (error?.message === NOBODY) return this.#tell.expired();
-    if (error?.message === SOMEBODY_ELSE) return this.#tell.replaced();
-    if (error?.message === CROWDED) this.#model.status = "crowded";
+    const code = error?.data?.code;
+    if (code === NOBODY) return this.#tell.expired();
+    if (code === SOMEBODY_ELSE) return this.#tell.replaced();
+    if (code === CROWDED) this.#model.status = "crowded";
     else if (this.#model.status !== "connecting") this.#model.status = "away";
     // After a refusal by the gateway the client does not try again by itself.
     if (!this.#socket.active) setTimeout(() => this.#closed || this.#socket.connect(), AGAIN);
@@ -234,7 +236,7 @@ export class Connection {
       const answer = await this.#askOnce(event, data);
       if (!answer.error) return answer;
       if (!answer.wait || times === PATIENT) {
-        throw Object.assign(new Refused(reason(answer.error)), { retry: answer.retry });
+        throw Object.assign(new Refused(reason(answer)), { retry: answer.retry });
       }
       await new Promise((resolve) => setTimeout(resolve, answer.wait * 1000));
     }

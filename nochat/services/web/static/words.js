@@ -31,12 +31,10 @@ export function fill(tree) {
 /** What to call a user: whose account is deleted has no name. */
 export const nameOf = (user) => (isDeleted(user) ? words.deletedUser : user);
 
-/** A reason that the server gave, in the language in use where that is known. */
-export function reason(given) {
-  for (const [pattern, said] of words.reasons) {
-    if (pattern.test(given)) return given.replace(pattern, said);
-  }
-  return given;
+/** Why the chat says no, in the language in use: it gives a code, with parameters for the sentence. */
+export function reason({ code, params = {} }) {
+  if (!Object.hasOwn(words.reasons, code)) return words.unknownReason(code);
+  return words.reasons[code].replace(/\{(\w+)\}/g, (hole, name) => params[name] ?? hole);
 }
 
 const isKnown = (language) => Object.hasOwn(LANGUAGES, language);

@@ -1,6 +1,7 @@
 /** What the page says, in English. */
 
 import { formats } from "./format.js";
+import reasons from "./reasons-en.js";
 
 const { plural, list, time, day, moment } = formats("en");
 
@@ -38,6 +39,7 @@ export default {
   away: "The connection is lost. Trying again… What you write now is sent then.",
   connected: (transport) => `connected by ${transport}`,
   refused: (reason) => `That was refused: ${reason}.`,
+  unknownReason: (code) => `the chat says no, for a reason that this page does not know (${code})`,
 
   // ---- rooms ----
   yourRooms: "Your rooms",
@@ -247,6 +249,5 @@ export default {
   day,
   moment,
 
-  // The server's own sentences are English already.
-  reasons: [],
+  reasons,
 };
