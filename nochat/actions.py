@@ -24,7 +24,7 @@ from nochat.events import (
     SendMessage,
     TypingStarted,
 )
-from nochat.requests import Accounts, FindRooms, FindUser, GetHistory, SearchMessages
+from nochat.requests import FindRooms, FindUser, GetHistory, SearchMessages
 from nochat.room import direct_room
 
 
@@ -130,7 +130,7 @@ def _check_sees(who: Who, room: str) -> None:
 
 async def account(name: str, bus: Bus) -> str:
     """The name of an account, as its owner writes it: rooms know their members by it."""
-    found: Accounts = await bus.request(FindUser(user=name))
+    found = await bus.request(FindUser(user=name))
     if not found.accounts:
         raise RequestFailed("there is no such user")
     return found.accounts[0].name

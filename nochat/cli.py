@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(services: list[Service]) -> None:
+def _run(services: list[Service[object]]) -> None:
     import uvloop  # here, as the other commands must answer at once
 
     settings = load()
@@ -150,7 +150,7 @@ def _positive(kind: type[T]) -> Callable[[str], T]:
     return number
 
 
-def _find(name: str) -> Service:
+def _find(name: str) -> Service[object]:
     """A service of the chat by its name, or of the user by its file."""
     if not name.endswith(".py"):
         return registry.services([name])[0]

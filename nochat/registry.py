@@ -23,7 +23,7 @@ def names(settings: Settings) -> list[str]:
     return [*NAMES, *(name for name, wanted in OPTIONAL.items() if wanted(settings))]
 
 
-def services(names: Iterable[str] = NAMES) -> list[Service]:
+def services(names: Iterable[str] = NAMES) -> list[Service[object]]:
     """The services of these names.
 
     Raises:

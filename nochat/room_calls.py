@@ -26,7 +26,7 @@ from nochat.events import (
 )
 from nochat.incoming import Incoming
 from nochat.prices import Prices
-from nochat.requests import FindMessages, FoundMessages, GetRooms, MessageKey, Rooms
+from nochat.requests import FindMessages, GetRooms, MessageKey
 from nochat.rest import Call, Caller, NotAllowed, Nothing, room_in
 from nochat.settings import Settings
 
@@ -112,7 +112,7 @@ class RoomCalls:
         """List the rooms that one is in."""
         self._charge(caller, "rooms")
         user = caller.session.user
-        found: Rooms = await caller.bus.request(GetRooms(user=user))
+        found = await caller.bus.request(GetRooms(user=user))
         mine = [each for each in found.rooms if user in each.members]
         return JoinedRooms(
             [msgspec.convert(each, JoinedRoom, from_attributes=True) for each in mine]
@@ -160,7 +160,7 @@ class RoomCalls:
             done, _ = await asyncio.wait([refused], timeout=pause)
             if done:
                 raise NotAllowed(403, refused.result())
-            found: FoundMessages = await caller.bus.request(FindMessages(wanted=[asked]))
+            found = await caller.bus.request(FindMessages(wanted=[asked]))
             if found.found:
                 return
             pause = min(2 * pause, LAST_PAUSE)

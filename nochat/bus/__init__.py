@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Protocol, Self
+from typing import Protocol, Self, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -22,8 +22,8 @@ from nochat.bus.memory import MemoryTransport
 from nochat.bus.outbox import Outbox, Parcel
 from nochat.bus.routing import DEAD_LETTERS, Binding, Queue, route
 from nochat.errors import BusError, Busy, RequestFailed, Unavailable
-from nochat.events import Envelope
-from nochat.requests import Failed, Reply, Request
+from nochat.events import Envelope, type_of
+from nochat.requests import Answer, Failed, Reply, Request, reply_of
 from nochat.tally import Tally
 from nochat.trace import trace
 
@@ -142,8 +142,8 @@ class Bus:
             await asyncio.shield(confirm)
         self.tally.note_published(envelopes)
 
-    async def request(self, request: Request, timeout: float | None = None) -> Any:
-        """Ask a service; returns its reply.
+    async def request(self, request: Request[Answer], timeout: float | None = None) -> Answer:
+        """Ask a service; returns its reply, of the type that the request names.
 
         Args:
             request: the question.
@@ -152,7 +152,7 @@ class Bus:
         Raises:
             Busy: the service has too much to do.
             Unavailable: no answer in time, or the service says to try again later.
-            RequestFailed: the service refused, with its reason.
+            RequestFailed: the service refused, with its reason, or its reply is of another type.
         """
         timeout = request.patience if timeout is None else timeout
         now = time.time()
@@ -180,7 +180,10 @@ class Bus:
             raise Busy(reply.reason, reply.wait)
         if isinstance(reply, Failed):
             raise (Unavailable if reply.retry else RequestFailed)(reply.reason)
-        return reply
+        if not isinstance(reply, reply_of(type(request))):
+            kinds = type_of(type(reply)), type_of(type(request))
+            raise RequestFailed(f"{request.service!r} answered with {kinds[0]} to {kinds[1]}")
+        return cast("Answer", reply)
 
     async def drain(self, seconds: float) -> dict[str, int]:
         """Wait until what is in the queues was handled, where they end with this process.

@@ -3,7 +3,7 @@
 from nochat.events import MessageSent, UserNotified
 from nochat.markdown import without_code
 from nochat.mentions import may_mention, mentioned
-from nochat.requests import GetRoomState, RoomState
+from nochat.requests import GetRoomState
 from nochat.room import DIRECT
 from nochat.service import Context, Service
 from nochat.text import is_deleted
@@ -19,7 +19,7 @@ async def notify(message: MessageSent, context: Context) -> list[UserNotified]:
     if not direct and not may_mention(text):
         return []
     asked = GetRoomState(room=message.room, recent=False)
-    state: RoomState = await context.bus.request(asked)
+    state = await context.bus.request(asked)
     members = {*state.room.members}
     concerned = members if direct else mentioned(text, members)
     return [
