@@ -1,5 +1,6 @@
 """The catalogue as an AsyncAPI 3.0 document: what a service in any language needs to take part."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ from nochat.bus.amqp import arguments
 from nochat.bus.amqp_link import REPLY_TO
 from nochat.bus.routing import COMMANDS, DEAD, EVENTS, EXCHANGES, REQUESTS, Queue
 from nochat.events import Command, Envelope, Event, ServiceReported, catalogue, type_of
-from nochat.requests import Reply, Request
+from nochat.requests import Failed, Reply, Request, reply_of
 from nochat.settings import Settings
 
 SCHEMAS = "#/components/schemas/{name}"
@@ -37,9 +38,9 @@ Commands, events, requests and replies of the chat, over RabbitMQ (AMQP 0-9-1).
   `expires` (seconds since 1970), after which nobody answers it; where the routing key has a dot,
   as in `activity.requests`, with the same as AMQP's `expiration`, too. With `reply_to` set to
   `{REPLY_TO}`, consume that name (without acknowledgement) on the same channel before you ask: the
-  reply comes there. Its `in_reply_to` is the request's `id`.
-  Instead of the reply that you want, `failed` may come, with a `reason`; where its `retry` is true,
-  ask again later.
+  reply comes there. Its `in_reply_to` is the request's `id`, and the operation of the request names
+  its type. Instead of it, `failed` may come, with a `reason`; where its `retry` is true, ask again
+  later.
 - **Confirms.** Put your channel into confirm mode. A message is safe when the broker has confirmed
   it; what it returns, no queue takes, although a confirm follows.
 - **Your queue.** Declare one of your own, durable, with the arguments
@@ -51,14 +52,23 @@ Commands, events, requests and replies of the chat, over RabbitMQ (AMQP 0-9-1).
 """
 
 
-def document(shards: int = Settings().shards) -> dict[str, Any]:
+def ours() -> list[type[Envelope]]:
+    """List the structs of the chat, those of other services left out."""
+    return [struct for struct in catalogue().values() if struct.__module__ in MODULES]
+
+
+def document(
+    shards: int = Settings().shards, structs: Iterable[type[Envelope]] | None = None
+) -> dict[str, Any]:
     """The AsyncAPI document, ready for JSON (https://www.asyncapi.com/docs/reference).
 
     Args:
         shards: queues that the rooms are spread over, as in the settings.
+        structs: what it describes; None: those of the chat.
     """
-    structs = [struct for struct in catalogue().values() if struct.__module__ in MODULES]
-    _, schemas = msgspec.json.schema_components(structs, ref_template=SCHEMAS)
+    structs = ours() if structs is None else list(structs)
+    payloads, schemas = msgspec.json.schema_components(structs, ref_template=SCHEMAS)
+    messages = zip(structs, payloads, strict=True)
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -67,11 +77,13 @@ def document(shards: int = Settings().shards) -> dict[str, Any]:
             "description": _description(shards),
         },
         "defaultContentType": "application/json",
-        "channels": {type_of(struct): _channel(struct, shards) for struct in structs},
+        "channels": {type_of(struct): _channel(struct, structs, shards) for struct in structs},
         "operations": {type_of(struct): _operation(struct) for struct in structs},
         "components": {
             "schemas": schemas,
-            "messages": {type_of(struct): _message(struct) for struct in structs},
+            "messages": {
+                type_of(struct): _message(struct, payload) for struct, payload in messages
+            },
         },
     }
 
@@ -82,25 +94,24 @@ def _description(shards: int) -> str:
     return DESCRIPTION.format(exchanges=exchanges, shards=shards, arguments=given)
 
 
-def _message(struct: type[Envelope]) -> dict[str, Any]:
+def _message(struct: type[Envelope], payload: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": type_of(struct),
         "title": struct.__name__,
         "summary": (struct.__doc__ or "").strip(),
         "contentType": "application/json",
-        "payload": {"type": "array", "items": {"$ref": SCHEMAS.format(name=struct.__name__)}},
+        "payload": {"type": "array", "items": payload},
         "correlationId": {"location": "$message.payload#/0/correlation_id"},
         "bindings": {"amqp": {"messageType": type_of(struct)}},
     }
 
 
-def _channel(struct: type[Envelope], shards: int) -> dict[str, Any]:
-    channel: dict[str, Any] = {
-        "address": None,  # a reply goes where its request says
-        "messages": {type_of(struct): {"$ref": f"#/components/messages/{type_of(struct)}"}},
-    }
+def _channel(
+    struct: type[Envelope], structs: Iterable[type[Envelope]], shards: int
+) -> dict[str, Any]:
     if issubclass(struct, Reply):
-        return channel
+        return _reply_channel(struct, structs)
+    channel: dict[str, Any] = {"messages": _references(struct)}
     exchange, key = _place(struct)
     binding = {"name": exchange, "type": EXCHANGES[exchange], "durable": True}
     channel |= {"address": key}
@@ -110,6 +121,24 @@ def _channel(struct: type[Envelope], shards: int) -> dict[str, Any]:
         how = "CRC-32 of the room's id in UTF-8, modulo NOCHAT_SHARDS"
         channel["parameters"] = {"shard": {"description": how, "enum": known}}
     return channel
+
+
+def _reply_channel(struct: type[Reply], structs: Iterable[type[Envelope]]) -> dict[str, Any]:
+    """Describe what may come in answer to the requests that have this reply."""
+    requests = [it for it in structs if issubclass(it, Request) and reply_of(it) is struct]
+    answered = ", ".join(f"`{type_of(request)}`" for request in requests)
+    if struct is Failed:
+        answered = "any request that can't be met, or be read"
+    return {
+        "address": None,  # where its request says
+        "description": f"Answers {answered}.",
+        "messages": _references(struct, Failed),
+    }
+
+
+def _references(*structs: type[Envelope]) -> dict[str, Any]:
+    names = [type_of(struct) for struct in structs]
+    return {name: {"$ref": f"#/components/messages/{name}"} for name in names}
 
 
 def _place(struct: type[Envelope]) -> tuple[str, str]:
@@ -137,5 +166,14 @@ def _operation(struct: type[Envelope]) -> dict[str, Any]:
         operation["bindings"] = {"amqp": {"deliveryMode": 1, "mandatory": True}}
         where = f"the property reply_to of the request; {REPLY_TO} is best"
         address = {"location": "$message.header#/reply_to", "description": where}
-        operation["reply"] = {"address": address}
+        operation["reply"] = {"address": address} | _answers(reply_of(struct))
     return operation
+
+
+def _answers(reply: type[Reply]) -> dict[str, Any]:
+    if reply is Reply:  # the request does not name it
+        return {}
+    channel = f"#/channels/{type_of(reply)}"
+    names = type_of(reply), type_of(Failed)
+    messages = [{"$ref": f"{channel}/messages/{name}"} for name in names]
+    return {"channel": {"$ref": channel}, "messages": messages}

@@ -3,6 +3,7 @@
 import logging
 import os
 import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -13,6 +14,7 @@ import pytest
 from argon2 import PasswordHasher
 from hypothesis import settings
 
+from nochat import registry
 from nochat.lab import servers
 from tests import databases
 
@@ -74,6 +76,16 @@ def _calm_browser() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", str(CHROMIUM.parent), prepend=os.pathsep)
         yield
+
+
+@pytest.fixture
+def own_module(monkeypatch):
+    """Imports a user's file; at the end it is as if nobody had."""
+    before = set(sys.modules)
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    yield registry.own_module
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
 
 
 @pytest.fixture(scope="session")

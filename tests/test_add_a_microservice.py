@@ -11,7 +11,6 @@ from nochat import events
 from nochat.bootstrap import started
 from nochat.bus import Batch, Binding, Queue, connect
 from nochat.bus.routing import EVENTS, shard_queue
-from nochat.cli import _find
 from nochat.events import LOBBY, JoinRoom, MessageSent, RoomJoined, SendMessage
 from nochat.lab import checks
 from nochat.registry import services
@@ -25,10 +24,10 @@ SECONDS = 20
 
 
 @pytest.fixture
-def echo(tmp_path):
+def echo(tmp_path, own_module):
     file = tmp_path / "echo.py"
     file.write_text(BLOCKS[0])
-    return _find(str(file))
+    return own_module(str(file)).service
 
 
 @pytest.fixture(params=["memory", pytest.param("amqp", marks=pytest.mark.timeout(180))])

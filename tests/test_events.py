@@ -16,8 +16,9 @@ from nochat.events import (
     ServiceReported,
     catalogue,
     caused_by,
+    type_of,
 )
-from nochat.requests import LogIn, Request, Session
+from nochat.requests import LogIn, Request, Session, reply_of
 
 TEXTS = st.text(min_size=1, max_size=200)
 
@@ -82,6 +83,21 @@ def test_every_command_and_stored_event_is_consumed():
     for struct in catalogue(Event).values():
         if struct.__module__ in MODULES:
             assert struct in consumed, f"nobody hears {struct.__name__}"
+
+
+def test_the_asyncapi_document_says_which_reply_answers_which_request():
+    content = document()
+    for name, kind in catalogue(Request).items():
+        if kind.__module__ not in MODULES:
+            continue
+        reply = type_of(reply_of(kind))
+        channel = content["operations"][name]["reply"]["channel"]
+        assert channel == {"$ref": f"#/channels/{reply}"}
+        assert f"`{name}`" in content["channels"][reply]["description"]
+        messages = content["operations"][name]["reply"]["messages"]
+        assert messages == [
+            {"$ref": f"#/channels/{reply}/messages/{either}"} for either in (reply, "failed")
+        ]
 
 
 def test_the_asyncapi_document_holds_the_whole_catalogue():
