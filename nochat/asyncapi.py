@@ -32,7 +32,9 @@ Commands, events, requests and replies of the chat, over RabbitMQ (AMQP 0-9-1).
   routing key `controller.{{{{shard}}}}`, where shard is the CRC-32 (as in zlib) of the room's id in
   UTF-8, modulo the setting `NOCHAT_SHARDS` (here {{shards}}). What a user may not do is answered by
   the event `command.rejected`. A `message.send` is stored once for each room, sender and
-  `client_id`: make the `client_id` from what you answer, so that you may send it again.
+  `client_id`: make the `client_id` from what you answer, so that you may send it again. What does
+  not match its schema is confirmed all the same, and becomes a dead letter; with `reply_to` set as
+  for requests, `failed` tells you so.
 - **Events** say what happened. Their `type` is the routing key in the topic exchange `{EVENTS}`.
 - **Requests** ask one service: publish to `{REQUESTS}`, not persistent, mandatory, with an
   `expires` (seconds since 1970), after which nobody answers it; where the routing key has a dot,
@@ -40,7 +42,7 @@ Commands, events, requests and replies of the chat, over RabbitMQ (AMQP 0-9-1).
   `{REPLY_TO}`, consume that name (without acknowledgement) on the same channel before you ask: the
   reply comes there. Its `in_reply_to` is the request's `id`, and the operation of the request names
   its type. Instead of it, `failed` may come, with a `reason`; where its `retry` is true, ask again
-  later.
+  later. Where your body can't be read, its `in_reply_to` is the `message_id` that you gave.
 - **Confirms.** Put your channel into confirm mode. A message is safe when the broker has confirmed
   it; what it returns, no queue takes, although a confirm follows.
 - **Your queue.** Declare one of your own, durable, with the arguments
@@ -128,7 +130,7 @@ def _reply_channel(struct: type[Reply], structs: Iterable[type[Envelope]]) -> di
     requests = [it for it in structs if issubclass(it, Request) and reply_of(it) is struct]
     answered = ", ".join(f"`{type_of(request)}`" for request in requests)
     if struct is Failed:
-        answered = "any request that can't be met, or be read"
+        answered = "a request that can't be met, and what does not match its schema"
     return {
         "address": None,  # where its request says
         "description": f"Answers {answered}.",

@@ -1,11 +1,17 @@
 """The catalogue: everything that crosses the bus has a shape, and only that shape gets in."""
 
+import json
+import re
+import subprocess
+from itertools import chain
+
+import jsonschema
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nochat import registry
+from nochat import doctor, registry, text
 from nochat.asyncapi import MODULES, document
 from nochat.bus.codec import Decoder, encode, join
 from nochat.events import (
@@ -14,6 +20,7 @@ from nochat.events import (
     RoomId,
     SendMessage,
     ServiceReported,
+    UserRegistered,
     catalogue,
     caused_by,
     type_of,
@@ -21,6 +28,64 @@ from nochat.events import (
 from nochat.requests import LogIn, Request, Session, reply_of
 
 TEXTS = st.text(min_size=1, max_size=200)
+
+
+def patterns(schema):
+    """All the patterns in a JSON schema."""
+    match schema:
+        case dict():
+            yield from [schema["pattern"]] if isinstance(schema.get("pattern"), str) else []
+            yield from chain.from_iterable(map(patterns, schema.values()))
+        case list():
+            yield from chain.from_iterable(map(patterns, schema))
+
+
+# As Ajv and other validators read a schema's pattern: with the flag u.
+MATCHED = """
+const { patterns, texts } = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const match = (pattern) => texts.map((text) => new RegExp(pattern, "u").test(text));
+console.log(JSON.stringify(patterns.map(match)));
+"""
+
+
+def test_javascript_reads_every_pattern_as_python_does():
+    known = sorted(set(patterns(document()["components"]["schemas"])))
+    assert len(known) >= 3
+    characters = [chr(code) for code in chain(range(0xD800), range(0xE000, 0x10400))]
+    texts = [
+        "josé",
+        "Łukasz",
+        "李雷",
+        "نور",
+        "👩‍🚀",
+        "a",
+        "",
+        "ana\n",
+        "x" * 32,
+        "x" * 33,
+        "😀" * 32,
+    ]
+    texts += [f"a{character}b" for character in characters]
+    given = json.dumps({"patterns": known, "texts": texts})
+    command = [doctor.require("node"), "-e", MATCHED]
+    ran = subprocess.run(
+        command, input=given, capture_output=True, text=True, check=True, timeout=50
+    )
+    for pattern, matched in zip(known, json.loads(ran.stdout), strict=True):
+        differ = [
+            text
+            for text, theirs in zip(texts, matched, strict=True)
+            if bool(re.search(pattern, text)) != theirs
+        ]
+        assert differ == [], pattern
+
+
+@pytest.mark.parametrize("user", ["josé", "Łukasz", "李雷", "نور", "नमस्ते"])
+def test_every_name_that_registers_is_one_in_the_schema(user):
+    schemas = document()["components"]["schemas"]
+    event = msgspec.to_builtins(UserRegistered(text.name(user)))
+    schema = {"$ref": "#/components/schemas/UserRegistered", "components": {"schemas": schemas}}
+    jsonschema.Draft202012Validator(schema).validate(event)
 
 
 @given(TEXTS)

@@ -289,6 +289,7 @@ class AmqpTransport:
                     body,
                     properties.reply_to or "",
                     returns(properties.headers or {}),
+                    id=properties.message_id or "",
                 )
             ),
         )

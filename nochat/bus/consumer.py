@@ -17,7 +17,7 @@ from nochat.bus.outbox import Link, Outbox, Parcel
 from nochat.bus.routing import DEAD, DEFAULT, Queue, Route, route
 from nochat.bus.suspects import MOST_CRASHES, SUSPECT, Notes, Suspects
 from nochat.errors import BusError, ConnectionLost, Fatal, Unavailable
-from nochat.events import Envelope, catalogue, type_of
+from nochat.events import Command, Envelope, catalogue, type_of
 from nochat.requests import Failed, Reply, Request
 from nochat.tally import MALFORMED, Tally
 
@@ -48,6 +48,7 @@ class Delivery:
         reply_to: routing key, on the default exchange, of whoever asked.
         returned: how often it was delivered before, and not acknowledged.
         since: when it came to this process, by its monotonic clock.
+        id: of the message, where its body can't be read: AMQP's `message_id`.
     """
 
     tag: int
@@ -55,6 +56,7 @@ class Delivery:
     reply_to: str = ""
     returned: int = 0
     since: float = field(default_factory=time.monotonic)
+    id: str = ""
 
 
 @dataclass
@@ -278,25 +280,24 @@ class Consumer:
         await self._handler(batch)
 
     async def _refuse(self, delivery: Delivery, body: bytes, reason: str, name: str) -> None:
-        """Set a body aside; a question is answered instead, as nobody waits for it later."""
-        found = head(body)
-        if not delivery.reply_to and not _is_question(found.type):
+        """Tell whoever sent a body, if they can be told; set it aside, unless it is a question.
+
+        A question is of no use to anybody later, and may hold a password.
+        """
+        found, asker = head(body), delivery.reply_to
+        if asker:
+            failed = Failed(reason=reason, in_reply_to=found.id or delivery.id)
+            self.outbox.put(failed, Route(DEFAULT, asker, durable=False))
+        if found.type in catalogue(Command) or not (asker or found.type in catalogue(Request)):
             return await self.set_aside(body, reason, name)
         log.warning("%s can't answer a question: %s", self.queue.name, reason)
         self.tally.note_failed(name)
-        if delivery.reply_to:
-            failed = Failed(reason=reason, in_reply_to=found.id)
-            self.outbox.put(failed, Route(DEFAULT, delivery.reply_to, durable=False))
 
     async def set_aside(self, body: bytes, reason: str, name: str) -> None:
         """Put a body into the dead-letter queue; returns when the broker has confirmed it."""
         headers = {"x-nochat-reason": reason, "x-nochat-queue": self.queue.name}
         await self.outbox.put_parcel(Parcel(Route(DEAD, ""), raw=body, headers=headers))
         self.tally.note_failed(name)
-
-
-def _is_question(kind: str) -> bool:
-    return kind in catalogue(Request)
 
 
 def _is_over(envelope: Envelope, since: float | None) -> bool:
