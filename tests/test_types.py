@@ -11,6 +11,7 @@ import pytest
 
 import nochat.bus
 from nochat import events, requests, service
+from tests import test_add_a_microservice
 from tests.conftest import ROOT
 
 PROGRAMS = ROOT / "tests" / "programs"
@@ -85,6 +86,8 @@ def found(tmp_path_factory):
     folder = tmp_path_factory.mktemp("programs")
     for path in PROGRAMS.glob("*.py"):
         shutil.copy(path, folder)
+    for name, block in test_add_a_microservice.files():
+        (folder / name).write_text(block)
     (folder / "right.py").write_text(RIGHT)
     (folder / "frame.py").write_text(FRAME)
     for name, wrong in WRONG.items():
@@ -102,7 +105,10 @@ def module(name):
     return name.replace(" ", "_")
 
 
-@pytest.mark.parametrize("program", ["polls.py", "poll_events.py", "frame.py"])
+PAGE = [name for name, _ in test_add_a_microservice.files()]
+
+
+@pytest.mark.parametrize("program", ["polls.py", "poll_events.py", "frame.py", *PAGE])
 def test_a_users_program_has_no_errors(found, program):
     assert found[program] == []
 
