@@ -33,15 +33,17 @@ def folder(tmp_path):
 
 
 @contextmanager
-def running(folder: Path, *arguments: str, **settings: str):
+def running(folder: Path, *arguments: str, python: str = sys.executable, **settings: str):
     """Run `nochat` until the block ends; gives its first line, and what it logs later."""
     settings = {"data_dir": str(folder / "data"), "port": "0"} | settings
     env = CLEAN | {f"NOCHAT_{name.upper()}": value for name, value in settings.items()}
-    command = [sys.executable, "-m", "nochat", *arguments]
+    command = [python, "-m", "nochat", *arguments]
     log = folder / "log"
     with (
         log.open("w") as errors,
-        subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=errors, text=True) as it,
+        subprocess.Popen(
+            command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as it,
     ):
         try:
             line = it.stdout.readline().strip()

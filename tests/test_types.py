@@ -108,7 +108,7 @@ def module(name):
 PAGE = [name for name, _ in test_add_a_microservice.files()]
 
 
-@pytest.mark.parametrize("program", ["polls.py", "poll_events.py", "frame.py", *PAGE])
+@pytest.mark.parametrize("program", ["polls.py", "poll_events.py", "greeter.py", "frame.py", *PAGE])
 def test_a_users_program_has_no_errors(found, program):
     assert found[program] == []
 
