@@ -15,12 +15,13 @@ import inspect
 import itertools
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Generic, Literal, Never, cast, overload
 
 import msgspec
+from typing_extensions import TypeVar
 
 from nochat.bus import Batch, Bus, Queue, Subscription
 from nochat.bus.routing import EVENTS, REQUESTS, Binding, shard_queue
@@ -30,7 +31,7 @@ from nochat.protocol import reasons
 from nochat.protocol.commands import Command
 from nochat.protocol.envelope import Envelope, caused_by, type_of
 from nochat.protocol.events import Event
-from nochat.protocol.requests import Analysis, Failed, Reply, Request
+from nochat.protocol.requests import Analysis, Answer, Failed, Reply, Request
 from nochat.runtime.logs import service_name
 from nochat.settings import Settings
 
@@ -44,33 +45,46 @@ LONGEST_PAUSE = 5.0
 # event waits. All other errors are taken for its own.
 PASSING = (Unavailable, BusError, OSError, MemoryError)
 
-Resource = Callable[["Context"], AbstractAsyncContextManager[Any]]
+# The resource of a service, None where it has none. Covariant, so that whoever runs services of all
+# kinds can take them as `Service[object]`.
+R = TypeVar("R", default=None, covariant=True)
+E = TypeVar("E", bound=Envelope)
+Taken = TypeVar("Taken", covariant=True)  # what a handler is called with: an event, or a list
+
+Returned = Envelope | Iterable[Envelope] | None
+Heard = Command | Event | Sequence[Envelope]  # all that is no request, and so has no reply
 
 
-@dataclass
-class Context:
+@dataclass(frozen=True)
+class Context(Generic[R]):
     """What a handler may need beside the event: the bus, the settings, the service's resource."""
 
     bus: Bus
     settings: Settings
-    resource: Any = None
+    resource: R
 
 
 @dataclass(frozen=True)
 class Handler:
-    """A function, the types it is for, and whether it takes many events at once."""
+    """A function, the types it is for, and whether it takes many events at once.
 
-    function: Callable[..., Awaitable[Any]]
+    Attributes:
+        call: calls it with an event or a list of them, and the context.
+        function: it, as the service's author wrote it.
+        types: what it is for.
+        many: it takes a list.
+    """
+
+    call: Callable[[Envelope | list[Envelope], Context[object]], Awaitable[Returned]]
+    function: Callable[..., object]
     types: tuple[type[Envelope], ...]
     many: bool
-    wants_context: bool
 
-    async def __call__(self, events: list[Envelope], context: Context) -> list[Envelope]:
+    async def __call__(self, events: list[Envelope], context: Context[object]) -> list[Envelope]:
         """Call the function; what it returns, as a list."""
-        argument: Any = events if self.many else events[0]
         began = time.perf_counter()
         try:
-            result = await self.function(argument, *([context] if self.wants_context else []))
+            result = await self.call(events if self.many else events[0], context)
         finally:
             context.bus.tally.seconds += time.perf_counter() - began
         if result is None:
@@ -78,8 +92,71 @@ class Handler:
         return [result] if isinstance(result, Envelope) else list(result)
 
 
-class Service:
-    """A microservice.
+class On(Generic[Taken, R]):
+    """Declares the handler of some types: decorates a function, or names the resource's method."""
+
+    def __init__(
+        self, handlers: dict[type[Envelope], Handler], types: tuple[type[Envelope], ...], many: bool
+    ) -> None:
+        self._handlers, self._types, self._many = handlers, types, many
+
+    @overload
+    def __call__(
+        self: "On[Heard, R]", function: Callable[[Taken], Awaitable[Returned]]
+    ) -> Callable[[Taken], Awaitable[Returned]]: ...
+    @overload
+    def __call__(
+        self: "On[Heard, R]", function: Callable[[Taken, Context[R]], Awaitable[Returned]]
+    ) -> Callable[[Taken, Context[R]], Awaitable[Returned]]: ...
+    @overload
+    def __call__(
+        self: "On[Request[Answer], R]",
+        function: Callable[[Taken], Awaitable[Answer | Iterable[Envelope]]],
+    ) -> Callable[[Taken], Awaitable[Answer | Iterable[Envelope]]]: ...
+    @overload
+    def __call__(
+        self: "On[Request[Answer], R]",
+        function: Callable[[Taken, Context[R]], Awaitable[Answer | Iterable[Envelope]]],
+    ) -> Callable[[Taken, Context[R]], Awaitable[Answer | Iterable[Envelope]]]: ...
+    def __call__(
+        self, function: Callable[..., Awaitable[Returned]]
+    ) -> Callable[..., Awaitable[Returned]]:
+        """Declare a function, which may take the `Context` too; returns it as it is."""
+        if len(inspect.signature(function).parameters) > 1:
+            self._register(function, function)
+        else:
+            self._register(function, lambda events, _: function(events))
+        return function
+
+    @overload
+    def method(
+        self: "On[Heard, R]",
+        method: Callable[[R], Callable[[Taken], Awaitable[Returned]]],
+    ) -> None: ...
+    @overload
+    def method(
+        self: "On[Request[Answer], R]",
+        method: Callable[[R], Callable[[Taken], Awaitable[Answer | Iterable[Envelope]]]],
+    ) -> None: ...
+    def method(self, method: Callable[[R], Callable[..., Awaitable[Returned]]]) -> None:
+        """Declare a method of the resource: `service.on(GetNotes).method(lambda it: it.notes)`.
+
+        It is named by a function of the resource, as its class may be imported only when the
+        resource is opened.
+        """
+        self._register(method, lambda events, context: method(cast("R", context.resource))(events))
+
+    def _register(
+        self,
+        function: Callable[..., object],
+        call: Callable[[Envelope | list[Envelope], Context[object]], Awaitable[Returned]],
+    ) -> None:
+        handler = Handler(call, function, self._types, self._many)
+        self._handlers.update(dict.fromkeys(self._types, handler))
+
+
+class Service(Generic[R]):
+    """A microservice; one with a resource is a `Service[Store]("name")`.
 
     Args:
         name: its queue's name, and what it is called in logs and in RabbitMQ's tools.
@@ -90,14 +167,24 @@ class Service:
     def __init__(self, name: str, *, ordered: bool = False, everywhere: bool = False) -> None:
         self.name, self.ordered, self.everywhere = name, ordered, everywhere
         self.handlers: dict[type[Envelope], Handler] = {}
-        self._resource: Resource | None = None
-        self._fresh: Callable[[Any, Queue], None] = lambda _, __: None
+        self._resource: Callable[[Context], AbstractAsyncContextManager[R]] | None = None
+        self._fresh: Callable[[R, Queue], None] | None = None
 
-    def on(self, *types: type[Envelope], many: bool = False) -> Callable[[Any], Any]:
+    @overload
+    def on(self, kind: type[E], /) -> On[E, R]: ...
+    @overload
+    def on(self, kind: type[E], /, *, many: Literal[True]) -> On[list[E], R]: ...
+    @overload
+    def on(
+        self, kind: type[E], other: type[E], /, *types: type[E], many: bool = False
+    ) -> On[Never, R]: ...
+    def on(self, *types: type[Envelope], many: bool = False) -> On[object, R]:
         """Declare the handler of commands, events or requests.
 
         Args:
-            types: structs of the catalogue, or your own.
+            types: structs of the catalogue, or your own. A type checker knows what the handler of
+                one type must take, and what that of a request must return; the handler of several
+                may take what it says it does.
             many: the handler takes a list: all that arrived and is due, in order.
 
         Raises:
@@ -106,28 +193,24 @@ class Service:
         for kind in types:
             if kind in self.handlers or issubclass(kind, Reply):
                 raise ValueError(f"{self.name}: {kind.__name__} has a handler, or is a reply")
+        return On(self.handlers, types, many)
 
-        def register(function: Any) -> Any:
-            wants_context = len(inspect.signature(function).parameters) > 1
-            handler = Handler(function, types, many, wants_context)
-            self.handlers |= dict.fromkeys(types, handler)
-            return function
-
-        return register
-
-    def resource(self, factory: Resource) -> Resource:
+    def resource(
+        self, factory: Callable[[Context], AbstractAsyncContextManager[R]]
+    ) -> Callable[[Context], AbstractAsyncContextManager[R]]:
         """Declare what is opened before the first event and closed after the last: a store."""
         self._resource = factory
         return factory
 
-    def fresh(self, function: Callable[[Any, Queue], None]) -> Callable[[Any, Queue], None]:
+    def fresh(self, function: Callable[[R, Queue], None]) -> Callable[[R, Queue], None]:
         """Declare what makes the resource forget what may be out of date for a queue's events."""
         self._fresh = function
         return function
 
-    def forget(self, context: "Context", queue: Queue) -> None:
+    def forget(self, resource: object, queue: Queue) -> None:
         """Make the resource forget what may be out of date for a queue's events."""
-        self._fresh(context.resource, queue)
+        if self._fresh:
+            self._fresh(cast("R", resource), queue)
 
     @property
     def consumes(self) -> list[type[Envelope]]:
@@ -156,10 +239,10 @@ class Service:
     @asynccontextmanager
     async def running(
         self, bus: Bus, settings: Settings, instance: str = ""
-    ) -> AsyncIterator[Context]:
+    ) -> AsyncIterator[Context[R]]:
         """Open the resource and consume until the block ends."""
-        context = Context(bus, settings)
-        async with self._opened(context):
+        async with self._opened(Context(bus, settings, None)) as resource:
+            context = Context(bus, settings, resource)
             dispatchers = [
                 Dispatcher(self, context, queue) for queue in self.queues(settings, instance)
             ]
@@ -172,23 +255,23 @@ class Service:
                 await asyncio.gather(*(each.cancel() for each in subscriptions))
 
     @asynccontextmanager
-    async def _opened(self, context: Context) -> AsyncIterator[None]:
+    async def _opened(self, context: Context) -> AsyncIterator[R]:
         if self._resource is None:
-            yield
+            yield cast("R", None)  # as its type says, unless it names another
             return
-        async with self._resource(context) as context.resource:
-            yield
+        async with self._resource(context) as resource:
+            yield resource
 
 
 class Dispatcher:
     """Hands a queue's events to the handlers, in order, and decides what a failure means."""
 
-    def __init__(self, service: Service, context: Context, queue: Queue) -> None:
+    def __init__(self, service: Service[object], context: Context[object], queue: Queue) -> None:
         self.service, self.context, self.queue = service, context, queue
 
     def forget(self) -> None:
         """Forget what may be out of date."""
-        self.service.forget(self.context, self.queue)
+        self.service.forget(self.context.resource, self.queue)
 
     async def __call__(self, batch: Batch) -> None:
         """Handle a batch; acknowledged only when all of it was handled or set aside."""
@@ -199,7 +282,7 @@ class Dispatcher:
                 for event in events:
                     await self._refuse(batch, event)
             elif not isinstance(handler, Handler):  # requests: none waits for another
-                await self._answer_all(batch, events)
+                await self._answer_all(batch, [e for e in events if isinstance(e, Request)])
                 self.context.bus.tally.note_handled(events)
             elif handler.many:
                 with caused_by(""):
@@ -257,7 +340,7 @@ class Dispatcher:
         log.error("%s: %r goes to the dead letters", self.service.name, events[0], exc_info=error)
         await batch.dead_letter(events[0], f"{type(error).__name__}: {error}")
 
-    async def _answer_all(self, batch: Batch, requests: list[Any]) -> None:
+    async def _answer_all(self, batch: Batch, requests: list[Request]) -> None:
         """Answer requests: all at once, or those that cost much one after the other."""
         if isinstance(requests[0], Analysis):  # in a lane of their own
             for each in requests:
@@ -265,7 +348,7 @@ class Dispatcher:
         else:
             await asyncio.gather(*(self._answer(batch, each) for each in requests))
 
-    async def _answer(self, batch: Batch, request: Any) -> None:
+    async def _answer(self, batch: Batch, request: Request) -> None:
         if batch.is_over(request):  # nobody waits for it; what it costs is others' time
             return
         handler = self.service.handlers[type(request)]
@@ -274,7 +357,7 @@ class Dispatcher:
             results = await self._results(handler, request)
         await self._deliver(batch, request, results)
 
-    async def _results(self, handler: Handler, request: Any) -> list[Envelope]:
+    async def _results(self, handler: Handler, request: Request) -> list[Envelope]:
         try:
             return await handler([request], self.context)
         except Busy as error:

@@ -3,6 +3,7 @@
 import logging
 import os
 import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -14,6 +15,7 @@ from argon2 import PasswordHasher
 from hypothesis import settings
 
 from nochat.lab import servers
+from nochat.runtime import registry
 from tests import databases
 
 ROOT = Path(__file__).parent.parent
@@ -74,6 +76,16 @@ def _calm_browser() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", str(CHROMIUM.parent), prepend=os.pathsep)
         yield
+
+
+@pytest.fixture
+def own_module(monkeypatch):
+    """Imports a user's file; at the end it is as if nobody had."""
+    before = set(sys.modules)
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    yield registry.own_module
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
 
 
 @pytest.fixture(scope="session")

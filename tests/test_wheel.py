@@ -1,29 +1,66 @@
-"""Who installs the wheel needs no npm: all that the page, the stores and the bot need is in it."""
+"""Who installs the wheel needs no npm: all that the page, the stores and the bot need is in it.
 
+Nor do they need the checkout: their own programs are checked and run in an environment without it.
+"""
+
+import shutil
 import subprocess
 import sys
+import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from nochat.lab.people import Person
 from nochat.local import doctor
+from tests.test_own_services import running
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory) -> Path:
-    """The files of a wheel that is built from this checkout."""
+def wheel(tmp_path_factory) -> Path:
+    """A wheel that is built from this checkout."""
     out = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out)]
     subprocess.run([*command, str(ROOT)], check=True, capture_output=True, timeout=50)
     [wheel] = out.glob("nochat-*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def installed(wheel) -> Path:
+    """The files of the wheel."""
     with zipfile.ZipFile(wheel) as files:
-        files.extractall(out / "installed")
-    return out / "installed"
+        files.extractall(wheel.parent / "installed")
+    return wheel.parent / "installed"
+
+
+@pytest.fixture(scope="module")
+def python(wheel, tmp_path_factory) -> Path:
+    """The Python of an environment that has the wheel, what it needs, and nothing else."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, symlinks=True)
+    python, uv = folder / "bin" / "python", Path(sys.executable).with_name("uv")
+    for command in (
+        ["sync", "--require-hashes", ROOT / "docker" / "chat.lock"],
+        ["install", "--no-deps", wheel],
+        ["check"],
+    ):
+        ran = subprocess.run(
+            [uv, "pip", *command, "--python", python], capture_output=True, text=True, timeout=150
+        )
+        assert ran.returncode == 0, ran.stderr
+    return python
+
+
+@pytest.fixture
+def programs(tmp_path) -> Path:
+    """A user's own programs, in a folder of theirs."""
+    return shutil.copytree(ROOT / "tests" / "programs", tmp_path / "mine")
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +94,29 @@ def test_the_bot_is_in_it_with_the_library_that_it_needs(installed, names):
     } <= names
     command = [doctor.require("node"), "-e", "import(process.argv[1])"]
     subprocess.run([*command, installed / "nochat/services/bots/wire.mjs"], check=True, timeout=20)
+
+
+def test_it_says_that_it_is_typed(names):
+    assert "nochat/py.typed" in names
+
+
+def test_a_users_programs_have_no_errors(python, programs):
+    check = [sys.executable, "-m", "mypy", "--strict", "--python-executable", python, "."]
+    ran = subprocess.run(check, cwd=programs, capture_output=True, text=True, timeout=150)
+    number = len(list(programs.glob("*.py")))
+    assert ran.stdout.strip() == f"Success: no issues found in {number} source files"
+
+
+async def test_a_users_programs_run(python, programs):
+    files = [str(programs / name) for name in ("polls.py", "greeter.py")]
+    with running(programs, "up", *files, python=str(python)) as (line, _):
+        names, url = line.split(": ")
+        assert names.endswith(", polls, greeter")
+        async with Person("ana", url) as ana:
+            await ana.until(lambda: "Welcome, ana" in ana.texts())
+            await ana.says("+tea")
+            await ana.says("@greeter are you there")
+            await ana.until(lambda: {"tea: 1", "Yes, ana?"} <= set(ana.texts()))
 
 
 def test_nothing_else_is_in_it(names):

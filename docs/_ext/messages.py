@@ -69,7 +69,10 @@ def fields(api: dict, name: str) -> str:
         for field, rule in schema["properties"].items()
         if field not in {"id", "correlation_id", "at"}
     ]
-    return f"### {name}\n\n{table(['field', 'kind', 'optional'], rows)}\n"
+    reply = api["operations"][name].get("reply", {}).get("messages", [])
+    names = " or ".join(f"`{it['$ref'].rpartition('/')[2]}`" for it in reply)
+    answer = f"The reply is {names}.\n\n" if names else ""
+    return f"### {name}\n\n{answer}{table(['field', 'kind', 'optional'], rows)}\n"
 
 
 def kind(rule: dict) -> str:

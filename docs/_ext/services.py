@@ -1,8 +1,10 @@
 """A page per microservice: what comes in, what goes out, as the code declares it."""
 
+import ast
 import importlib
 import inspect
 import typing
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -12,9 +14,9 @@ from sphinx.application import Sphinx
 from nochat.protocol.catalogue import catalogue
 from nochat.protocol.commands import Command
 from nochat.protocol.envelope import Envelope, type_of
-from nochat.protocol.requests import Request
+from nochat.protocol.requests import Request, reply_of
 from nochat.runtime import registry
-from nochat.service import Service
+from nochat.service import Handler, Service
 
 Struct = type[Envelope]
 
@@ -46,7 +48,7 @@ be out of date. A service runs alone with `nochat run NAME`, or with the others 
 """
 
 
-def page(service: Service) -> str:
+def page(service: Service[object]) -> str:
     module = importlib.import_module(f"nochat.services.{service.name}")
     parts = [f"# {service.name}", summary(module, service.name)]
     parts += section("What comes in", incoming(service), "what the service does")
@@ -65,22 +67,43 @@ def section(title: str, rows: list[list[str]], meaning: str) -> list[str]:
     return [f"## {title}", table(["type", "struct", meaning], rows)] if rows else []
 
 
-def incoming(service: Service) -> list[list[str]]:
+def incoming(service: Service[object]) -> list[list[str]]:
     return [
-        [*names(kind), first_line(handler.function)] for kind, handler in service.handlers.items()
+        [*names(kind), first_line(described(handler, service))]
+        for kind, handler in service.handlers.items()
     ]
 
 
-def outgoing(service: Service) -> list[list[str]]:
+def described(handler: Handler, service: Service[object]) -> Callable:
+    """What the handler's docstring is in: itself, or the method of the resource that it names."""
+    if inspect.getdoc(handler.function):
+        return handler.function
+    return handler.function(resource_class(service))
+
+
+def resource_class(service: Service[object]) -> type:
+    """The class in `Service["Store"]("name")`, which the service imports when it opens it."""
+    module = importlib.import_module(f"nochat.services.{service.name}")
+    names = dict(vars(module))
+    for statement in ast.parse(inspect.getsource(module)).body:
+        if isinstance(statement, ast.If):  # TYPE_CHECKING
+            exec(compile(ast.Module(statement.body, []), module.__file__, "exec"), names)
+    (reference,) = typing.get_args(service.__orig_class__)
+    found = eval(reference.__forward_arg__, names)
+    return typing.get_args(found)[0] if typing.get_args(found) else found
+
+
+def outgoing(service: Service[object]) -> list[list[str]]:
     published = [
         kind for kind in catalogue().values() if getattr(kind, "publisher", "") == service.name
     ]
-    replies = {kind for function in functions(service) for kind in returned(function)}
+    replies = {reply_of(kind) for kind in service.consumes if is_request(kind)}
+    replies |= {kind for function in functions(service) for kind in returned(function)}
     further = sorted(replies - set(published), key=type_of)
     return [[*names(kind), first_line(kind)] for kind in [*published, *further]]
 
 
-def asked(module: ModuleType, service: Service) -> list[list[str]]:
+def asked(module: ModuleType, service: Service[object]) -> list[list[str]]:
     kinds = [
         kind
         for kind in vars(module).values()
@@ -92,13 +115,17 @@ def asked(module: ModuleType, service: Service) -> list[list[str]]:
     return [[*names(kind), first_line(kind)] for kind in kinds]
 
 
-def functions(service: Service) -> list:
+def is_request(kind: Struct) -> bool:
+    return issubclass(kind, Request)
+
+
+def functions(service: Service[object]) -> list:
     return [handler.function for handler in service.handlers.values()]
 
 
 def returned(function) -> set[Struct]:
     """The structs in the annotation of what a handler returns."""
-    return set(structs_in(typing.get_type_hints(function).get("return")))
+    return set(structs_in(inspect.signature(function).return_annotation))
 
 
 def structs_in(annotation) -> typing.Iterator[Struct]:

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Protocol, Self
+from typing import Protocol, Self, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -25,9 +25,9 @@ from nochat.bus.routing import DEAD_LETTERS, Binding, Queue, route
 from nochat.bus.tracing import trace
 from nochat.errors import BusError, Busy, RequestFailed, Unavailable
 from nochat.protocol import reasons
-from nochat.protocol.envelope import Envelope
+from nochat.protocol.envelope import Envelope, type_of
 from nochat.protocol.reasons import Reason
-from nochat.protocol.requests import Failed, Reply, Request
+from nochat.protocol.requests import Answer, Failed, Reply, Request, reply_of
 
 __all__ = ["Batch", "Binding", "Bus", "Queue", "connect"]
 
@@ -144,8 +144,8 @@ class Bus:
             await asyncio.shield(confirm)
         self.tally.note_published(envelopes)
 
-    async def request(self, request: Request, timeout: float | None = None) -> Any:
-        """Ask a service; returns its reply.
+    async def request(self, request: Request[Answer], timeout: float | None = None) -> Answer:
+        """Ask a service; returns its reply, of the type that the request names.
 
         Args:
             request: the question.
@@ -154,7 +154,7 @@ class Bus:
         Raises:
             Busy: the service has too much to do.
             Unavailable: no answer in time, or the service says to try again later.
-            RequestFailed: the service refused, with its reason.
+            RequestFailed: the service refused, with its reason, or its reply is of another type.
         """
         timeout = request.patience if timeout is None else timeout
         now = time.time()
@@ -181,7 +181,11 @@ class Bus:
             del self._asked[request.id]
         if isinstance(reply, Failed):
             raise _error(request, reply)
-        return reply
+        if not isinstance(reply, reply_of(type(request))):
+            kinds = type_of(type(reply)), type_of(type(request))
+            text = f"{request.service!r} answered with {kinds[0]} to {kinds[1]}"
+            raise RequestFailed(reasons.request_dropped(text))
+        return cast("Answer", reply)
 
     async def drain(self, seconds: float) -> dict[str, int]:
         """Wait until what is in the queues was handled, where they end with this process.

@@ -32,7 +32,7 @@ LONGEST_PAUSE = 5.0  # seconds between two attempts to reconnect
 QUESTIONS_EXPIRE = 24 * 3600 * 1000  # milliseconds without a service that consumes them
 
 
-def declaration(queue: Queue) -> dict[str, Any]:
+def declaration(queue: Queue) -> dict[str, object]:
     """How a queue is declared: as a quorum queue, or as one of this connection alone.
 
     RabbitMQ 4.3 refuses queues that are neither durable nor exclusive.
@@ -42,9 +42,9 @@ def declaration(queue: Queue) -> dict[str, Any]:
     return {"durable": True, "arguments": arguments(queue)}
 
 
-def arguments(queue: Queue) -> dict[str, Any]:
+def arguments(queue: Queue) -> dict[str, object]:
     """The arguments of a quorum queue."""
-    given: dict[str, Any] = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
+    given: dict[str, object] = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
     if not queue.durable:
         return given | {"x-expires": QUESTIONS_EXPIRE}
     if queue != DEAD_LETTERS:
@@ -289,6 +289,7 @@ class AmqpTransport:
                     body,
                     properties.reply_to or "",
                     returns(properties.headers or {}),
+                    id=properties.message_id or "",
                 )
             ),
         )
@@ -362,21 +363,18 @@ class AmqpTransport:
             pause = min(pause * 2, LONGEST_PAUSE)
 
 
-def returns(headers: dict[str, Any]) -> int:
+def returns(headers: dict[str, object]) -> int:
     """How often a message was delivered before and came back, for whatever reason.
 
     From RabbitMQ 4.3 on, `x-delivery-count` leaves out what was given back by `basic.nack` or lost
     with a node, and `x-acquired-count` has all.
     """
-    return int(max(headers.get(name, 0) for name in ("x-acquired-count", "x-delivery-count")))
+    names = "x-acquired-count", "x-delivery-count"
+    return max(int(str(headers.get(name, 0))) for name in names)
 
 
 async def _take(link: AmqpLink, queue: str, most: int) -> list[Held]:
     taken: list[Held] = []
-    while len(taken) < most:
-        method, properties, body = await link.get(queue)
-        if method is None:
-            break
-        headers = properties.headers or {}
-        taken.append(Held(method.delivery_tag, properties.message_id or "", body, headers))
+    while len(taken) < most and (held := await link.get(queue)):
+        taken.append(held)
     return taken

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
-import pika
 from pika.channel import Channel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
-from pika.spec import BasicProperties
+from pika.frame import Method
+from pika.spec import Basic, BasicProperties
 
+from nochat.bus.inspection import Held
 from nochat.bus.outbox import Parcel
 from nochat.bus.routing import DEFAULT, Route
 from nochat.errors import BrokerDown, BusError, ConnectionLost, Unroutable
@@ -20,10 +20,10 @@ OF_ATTEMPTS = {"x-queue-type": "quorum", "x-expires": 24 * 3600 * 1000}  # milli
 REPLY_TO = "amq.rabbitmq.reply-to"  # RabbitMQ's "direct reply-to": no queue per asker
 
 
-class Answer(asyncio.Future[Any]):
+class Answer(asyncio.Future[object]):
     """Waits for one of pika's callbacks."""
 
-    def give(self, *result: Any) -> None:
+    def give(self, *result: object) -> None:
         """The callback."""
         if not self.done():
             self.set_result(result[0] if result else None)
@@ -41,7 +41,7 @@ class AmqpLink:
         channel.add_on_close_callback(self._closed)
         channel.add_on_return_callback(self._returned)
 
-    async def call(self, method: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    async def call(self, method: Callable[..., object], *args: object, **options: object) -> Method:
         """Call a method of the channel that has a callback, and wait for the broker's answer.
 
         Raises:
@@ -62,16 +62,16 @@ class AmqpLink:
         finally:
             self._waiting.discard(answer)
 
-    async def get(self, queue: str) -> tuple[Any, Any, Any]:
-        """One message: (method, properties, body); all None if the queue is empty."""
+    async def get(self, queue: str) -> Held | None:
+        """Take one message; None if the queue is empty."""
 
-        def ask(queue: str, *, callback: Callable[..., None]) -> None:
-            empty = [pika.spec.Basic.GetEmpty]
-            self.channel.add_callback(lambda _: callback((None, None, None)), empty)
-            self.channel.basic_get(queue, lambda _, *message: callback(message))
+        def ask(queue: str, *, callback: Callable[[Held | None], None]) -> None:
+            empty = [Basic.GetEmpty]
+            self.channel.add_callback(lambda _: callback(None), empty)
+            self.channel.basic_get(queue, lambda _, *message: callback(_held(*message)))
 
-        message: tuple[Any, Any, Any] = await self.call(ask, queue)
-        return message
+        held = await self.call(ask, queue)
+        return held if isinstance(held, Held) else None
 
     async def confirm(self) -> None:
         """Put the channel into confirm mode."""
@@ -118,7 +118,7 @@ class AmqpLink:
             self.send(note)
             await note.done
 
-    async def _declare_attempts(self, key: str) -> Any:
+    async def _declare_attempts(self, key: str) -> Method:
         declare = self.channel.queue_declare
         return await self.call(declare, ATTEMPTS + key, durable=True, arguments=OF_ATTEMPTS)
 
@@ -140,19 +140,21 @@ class AmqpLink:
             properties.timestamp = int(only.at)
         return properties
 
-    def _settle(self, frame: Any) -> None:
+    def _settle(self, frame: Method) -> None:
         method = frame.method
         tags = [method.delivery_tag]
         if method.multiple:
             tags = [tag for tag in self._unconfirmed if tag <= method.delivery_tag]
         for tag in tags:
             parcel = self._unconfirmed.pop(tag, None)
-            if parcel and isinstance(method, pika.spec.Basic.Ack):
+            if parcel and isinstance(method, Basic.Ack):
                 parcel.confirmed()
             elif parcel:
                 parcel.failed(BusError("RabbitMQ refused a message (a full queue or disk)"))
 
-    def _returned(self, _: Channel, method: Any, properties: BasicProperties, __: bytes) -> None:
+    def _returned(
+        self, _: Channel, method: Basic.Return, properties: BasicProperties, __: bytes
+    ) -> None:
         for parcel in self._unconfirmed.values():
             if parcel.id == properties.message_id:
                 key = method.routing_key
@@ -165,6 +167,11 @@ class AmqpLink:
         for answer in self._waiting:
             if not answer.done():
                 answer.set_exception(error)
+
+
+def _held(method: Basic.GetOk, properties: BasicProperties, body: bytes) -> Held:
+    headers = properties.headers or {}
+    return Held(method.delivery_tag, properties.message_id or "", body, headers)
 
 
 class Holding:

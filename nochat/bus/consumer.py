@@ -20,6 +20,7 @@ from nochat.bus.suspects import MOST_CRASHES, SUSPECT, Notes, Suspects
 from nochat.errors import BusError, ConnectionLost, Fatal, Unavailable
 from nochat.protocol import reasons
 from nochat.protocol.catalogue import catalogue
+from nochat.protocol.commands import Command
 from nochat.protocol.envelope import Envelope, type_of
 from nochat.protocol.requests import Failed, Reply, Request
 
@@ -50,6 +51,7 @@ class Delivery:
         reply_to: routing key, on the default exchange, of whoever asked.
         returned: how often it was delivered before, and not acknowledged.
         since: when it came to this process, by its monotonic clock.
+        id: of the message, where its body can't be read: AMQP's `message_id`.
     """
 
     tag: int
@@ -57,6 +59,7 @@ class Delivery:
     reply_to: str = ""
     returned: int = 0
     since: float = field(default_factory=time.monotonic)
+    id: str = ""
 
 
 @dataclass
@@ -280,25 +283,26 @@ class Consumer:
         await self._handler(batch)
 
     async def _refuse(self, delivery: Delivery, body: bytes, reason: str, name: str) -> None:
-        """Set a body aside; a question is answered instead, as nobody waits for it later."""
-        found = head(body)
-        if not delivery.reply_to and not _is_question(found.type):
+        """Tell whoever sent a body, if they can be told; set it aside, unless it is a question.
+
+        A question is of no use to anybody later, and may hold a password.
+        """
+        found, asker = head(body), delivery.reply_to
+        if asker:
+            failed = Failed(
+                **reasons.request_dropped(reason).fields, in_reply_to=found.id or delivery.id
+            )
+            self.outbox.put(failed, Route(DEFAULT, asker, durable=False))
+        if found.type in catalogue(Command) or not (asker or found.type in catalogue(Request)):
             return await self.set_aside(body, reason, name)
         log.warning("%s can't answer a question: %s", self.queue.name, reason)
         self.tally.note_failed(name)
-        if delivery.reply_to:
-            failed = Failed(**reasons.request_dropped(reason).fields, in_reply_to=found.id)
-            self.outbox.put(failed, Route(DEFAULT, delivery.reply_to, durable=False))
 
     async def set_aside(self, body: bytes, reason: str, name: str) -> None:
         """Put a body into the dead-letter queue; returns when the broker has confirmed it."""
         headers = {"x-nochat-reason": reason, "x-nochat-queue": self.queue.name}
         await self.outbox.put_parcel(Parcel(Route(DEAD, ""), raw=body, headers=headers))
         self.tally.note_failed(name)
-
-
-def _is_question(kind: str) -> bool:
-    return kind in catalogue(Request)
 
 
 def _is_over(envelope: Envelope, since: float | None) -> bool:

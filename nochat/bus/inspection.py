@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -42,7 +42,7 @@ class Held:
     tag: int
     id: str
     body: bytes
-    headers: dict[str, Any]
+    headers: dict[str, object]
 
 
 class Holder(Protocol):
@@ -110,7 +110,7 @@ def _id(held: Held, queue: str) -> str:
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
 
 
-def _read(body: bytes) -> tuple[dict[str, Any], str]:
+def _read(body: bytes) -> tuple[dict[str, object], str]:
     """The first event, and the whole as text that people can read, without what is secret."""
     try:
         found = _without_secrets(msgspec.json.decode(body))
@@ -121,7 +121,7 @@ def _read(body: bytes) -> tuple[dict[str, Any], str]:
     return first if isinstance(first, dict) else {}, text
 
 
-def _without_secrets(value: Any) -> Any:
+def _without_secrets(value: object) -> object:
     match value:
         case dict():
             return {

@@ -2,12 +2,10 @@
 
 import argparse
 import asyncio
-import importlib.util
 import math
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,6 +14,7 @@ from nochat import __version__
 from nochat.cli.asyncapi import document
 from nochat.errors import NochatError
 from nochat.local import doctor
+from nochat.protocol.catalogue import catalogue
 from nochat.runtime import bootstrap, logs, proxies, registry
 from nochat.service import Service
 from nochat.services import bots
@@ -47,7 +46,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     up = commands.add_parser("up", help="all services in this process")
-    up.set_defaults(command=lambda _: _run(registry.services(registry.names(load_settings()))))
+    up.add_argument(
+        "file",
+        nargs="*",
+        help="a Python file with a `service` of your own, which takes the place of the chat's "
+        "service of the same name, if there is one",
+    )
+    up.set_defaults(command=lambda options: _run(_all(options.file)))
 
     run = commands.add_parser("run", help="some services in this process")
     run.add_argument(
@@ -86,11 +91,12 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(command=lambda _: print(doctor.report(doctor.examine())))
 
     events = commands.add_parser("asyncapi", help="the events, as an AsyncAPI document (JSON)")
-    events.set_defaults(command=lambda _: print(_pretty(document(load_settings().shards))))
+    events.add_argument("file", nargs="*", help="a Python file with events of your own")
+    events.set_defaults(command=lambda options: print(_pretty(_document(options.file))))
     return parser
 
 
-def _run(services: list[Service]) -> None:
+def _run(services: list[Service[object]]) -> None:
     import uvloop  # here, as the other commands must answer at once
 
     settings = load_settings()
@@ -110,11 +116,26 @@ def _run(services: list[Service]) -> None:
 
 def _run_named(names: list[str]) -> None:
     if "bot" not in names:
-        _run([find_service(name) for name in names])
+        _run([_find(name) for name in names])
     elif len(names) > 1:
         raise NochatError("the bot is a program of its own: start it with `nochat run bot` alone")
     else:
         bots.run(load_settings())
+
+
+def _all(files: list[str]) -> list[Service[object]]:
+    """The chat's services and the user's."""
+    services = [
+        *registry.services(registry.names(load_settings())),
+        *map(registry.own_service, files),
+    ]
+    return list({service.name: service for service in services}.values())
+
+
+def _document(files: list[str]) -> dict[str, Any]:
+    for file in files:
+        registry.own_module(file)
+    return document(load_settings().shards, catalogue().values() if files else None)
 
 
 def _restore(source: str) -> None:
@@ -154,21 +175,9 @@ def _positive(kind: type[T]) -> Callable[[str], T]:
     return number
 
 
-def find_service(name: str) -> Service:
+def _find(name: str) -> Service[object]:
     """A service of the chat by its name, or of the user by its file."""
-    if not name.endswith(".py"):
-        return registry.services([name])[0]
-    path = Path(name)
-    if not path.exists():
-        raise NochatError(f"there is no file {name}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec
-    assert spec.loader
-    module: Any = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if not isinstance(service := getattr(module, "service", None), Service):
-        raise NochatError(f"{name} has no `service = Service(…)`")
-    return service
+    return registry.own_service(name) if name.endswith(".py") else registry.services([name])[0]
 
 
 def _pretty(content: Any) -> str:

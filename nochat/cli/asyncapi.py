@@ -1,5 +1,6 @@
 """The catalogue as an AsyncAPI 3.0 document: what a service in any language needs to take part."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from nochat.protocol.catalogue import catalogue
 from nochat.protocol.commands import Command
 from nochat.protocol.envelope import Envelope, type_of
 from nochat.protocol.events import Event, ServiceReported
-from nochat.protocol.requests import Reply, Request
+from nochat.protocol.requests import Failed, Reply, Request, reply_of
 from nochat.settings import Settings
 
 SCHEMAS = "#/components/schemas/{name}"
@@ -35,14 +36,17 @@ Commands, events, requests and replies of the chat, over RabbitMQ (AMQP 0-9-1).
   routing key `controller.{{{{shard}}}}`, where shard is the CRC-32 (as in zlib) of the room's id in
   UTF-8, modulo the setting `NOCHAT_SHARDS` (here {{shards}}). What a user may not do is answered by
   the event `command.rejected`. A `message.send` is stored once for each room, sender and
-  `client_id`: make the `client_id` from what you answer, so that you may send it again.
+  `client_id`: make the `client_id` from what you answer, so that you may send it again. What does
+  not match its schema is confirmed all the same, and becomes a dead letter; with `reply_to` set as
+  for requests, `failed` tells you so.
 - **Events** say what happened. Their `type` is the routing key in the topic exchange `{EVENTS}`.
 - **Requests** ask one service: publish to `{REQUESTS}`, not persistent, mandatory, with an
   `expires` (seconds since 1970), after which nobody answers it; where the routing key has a dot,
   as in `activity.requests`, with the same as AMQP's `expiration`, too. With `reply_to` set to
   `{REPLY_TO}`, consume that name (without acknowledgement) on the same channel before you ask: the
-  reply comes there. Its `in_reply_to` is the request's `id`.
-  Instead of the reply that you want, `failed` may come; where its `retry` is true, ask again later.
+  reply comes there. Its `in_reply_to` is the request's `id`, and the operation of the request names
+  its type. Instead of it, `failed` may come; where its `retry` is true, ask again later. Where your
+  body can't be read, its `in_reply_to` is the `message_id` that you gave.
 - **Codes.** What says no (`failed`, `command.rejected`) has a `code`, stable, with its `params`: go
   by it. The `reason` beside it is a sentence in English. The schema `Code` lists the codes; there
   may be more of them tomorrow.
@@ -57,14 +61,23 @@ Commands, events, requests and replies of the chat, over RabbitMQ (AMQP 0-9-1).
 """
 
 
-def document(shards: int = Settings().shards) -> dict[str, Any]:
+def ours() -> list[type[Envelope]]:
+    """List the structs of the chat, those of other services left out."""
+    return [struct for struct in catalogue().values() if struct.__module__ in MODULES]
+
+
+def document(
+    shards: int = Settings().shards, structs: Iterable[type[Envelope]] | None = None
+) -> dict[str, Any]:
     """The AsyncAPI document, ready for JSON (https://www.asyncapi.com/docs/reference).
 
     Args:
         shards: queues that the rooms are spread over, as in the settings.
+        structs: what it describes; None: those of the chat.
     """
-    structs = [struct for struct in catalogue().values() if struct.__module__ in MODULES]
-    _, schemas = msgspec.json.schema_components(structs, ref_template=SCHEMAS)
+    structs = ours() if structs is None else list(structs)
+    payloads, schemas = msgspec.json.schema_components(structs, ref_template=SCHEMAS)
+    messages = zip(structs, payloads, strict=True)
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -73,11 +86,13 @@ def document(shards: int = Settings().shards) -> dict[str, Any]:
             "description": _description(shards),
         },
         "defaultContentType": "application/json",
-        "channels": {type_of(struct): _channel(struct, shards) for struct in structs},
+        "channels": {type_of(struct): _channel(struct, structs, shards) for struct in structs},
         "operations": {type_of(struct): _operation(struct) for struct in structs},
         "components": {
             "schemas": schemas | {"Code": reasons.schema()},
-            "messages": {type_of(struct): _message(struct) for struct in structs},
+            "messages": {
+                type_of(struct): _message(struct, payload) for struct, payload in messages
+            },
         },
     }
 
@@ -88,25 +103,24 @@ def _description(shards: int) -> str:
     return DESCRIPTION.format(exchanges=exchanges, shards=shards, arguments=given)
 
 
-def _message(struct: type[Envelope]) -> dict[str, Any]:
+def _message(struct: type[Envelope], payload: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": type_of(struct),
         "title": struct.__name__,
         "summary": (struct.__doc__ or "").strip(),
         "contentType": "application/json",
-        "payload": {"type": "array", "items": {"$ref": SCHEMAS.format(name=struct.__name__)}},
+        "payload": {"type": "array", "items": payload},
         "correlationId": {"location": "$message.payload#/0/correlation_id"},
         "bindings": {"amqp": {"messageType": type_of(struct)}},
     }
 
 
-def _channel(struct: type[Envelope], shards: int) -> dict[str, Any]:
-    channel: dict[str, Any] = {
-        "address": None,  # a reply goes where its request says
-        "messages": {type_of(struct): {"$ref": f"#/components/messages/{type_of(struct)}"}},
-    }
+def _channel(
+    struct: type[Envelope], structs: Iterable[type[Envelope]], shards: int
+) -> dict[str, Any]:
     if issubclass(struct, Reply):
-        return channel
+        return _reply_channel(struct, structs)
+    channel: dict[str, Any] = {"messages": _references(struct)}
     exchange, key = _place(struct)
     binding = {"name": exchange, "type": EXCHANGES[exchange], "durable": True}
     channel |= {"address": key}
@@ -116,6 +130,24 @@ def _channel(struct: type[Envelope], shards: int) -> dict[str, Any]:
         how = "CRC-32 of the room's id in UTF-8, modulo NOCHAT_SHARDS"
         channel["parameters"] = {"shard": {"description": how, "enum": known}}
     return channel
+
+
+def _reply_channel(struct: type[Reply], structs: Iterable[type[Envelope]]) -> dict[str, Any]:
+    """Describe what may come in answer to the requests that have this reply."""
+    requests = [it for it in structs if issubclass(it, Request) and reply_of(it) is struct]
+    answered = ", ".join(f"`{type_of(request)}`" for request in requests)
+    if struct is Failed:
+        answered = "a request that can't be met, and what does not match its schema"
+    return {
+        "address": None,  # where its request says
+        "description": f"Answers {answered}.",
+        "messages": _references(struct, Failed),
+    }
+
+
+def _references(*structs: type[Envelope]) -> dict[str, Any]:
+    names = [type_of(struct) for struct in structs]
+    return {name: {"$ref": f"#/components/messages/{name}"} for name in names}
 
 
 def _place(struct: type[Envelope]) -> tuple[str, str]:
@@ -143,5 +175,14 @@ def _operation(struct: type[Envelope]) -> dict[str, Any]:
         operation["bindings"] = {"amqp": {"deliveryMode": 1, "mandatory": True}}
         where = f"the property reply_to of the request; {REPLY_TO} is best"
         address = {"location": "$message.header#/reply_to", "description": where}
-        operation["reply"] = {"address": address}
+        operation["reply"] = {"address": address} | _answers(reply_of(struct))
     return operation
+
+
+def _answers(reply: type[Reply]) -> dict[str, Any]:
+    if reply is Reply:  # the request does not name it
+        return {}
+    channel = f"#/channels/{type_of(reply)}"
+    names = type_of(reply), type_of(Failed)
+    messages = [{"$ref": f"{channel}/messages/{name}"} for name in names]
+    return {"channel": {"$ref": channel}, "messages": messages}

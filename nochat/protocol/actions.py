@@ -25,7 +25,7 @@ from nochat.protocol.commands import (
 from nochat.protocol.envelope import Envelope
 from nochat.protocol.events import TypingStarted
 from nochat.protocol.fields import Role
-from nochat.protocol.requests import Accounts, FindRooms, FindUser, GetHistory, SearchMessages
+from nochat.protocol.requests import FindRooms, FindUser, GetHistory, SearchMessages
 
 
 @dataclass
@@ -132,7 +132,7 @@ def _check_sees(who: Who, room: str) -> None:
 
 async def account(name: str, bus: Bus) -> str:
     """The name of an account, as its owner writes it: rooms know their members by it."""
-    found: Accounts = await bus.request(FindUser(user=name))
+    found = await bus.request(FindUser(user=name))
     if not found.accounts:
         raise RequestFailed(reasons.user_unknown())
     return found.accounts[0].name

@@ -2,18 +2,37 @@
 
 from collections.abc import Iterator
 
+from nochat.errors import NochatError
 from nochat.protocol import commands, events, requests  # noqa: F401 - what the catalogue holds
 from nochat.protocol.envelope import Envelope, type_of
 
 
-def _leaves(kind: type[Envelope]) -> Iterator[type[Envelope]]:
+def _structs(kind: type[Envelope]) -> Iterator[type[Envelope]]:
+    """Find all below a kind, but those without a `tag` that are only there to be subclassed."""
     for child in kind.__subclasses__():
-        if child.__subclasses__():
-            yield from _leaves(child)
-        else:
+        if type_of(child) != child.__name__ or not child.__subclasses__():
             yield child
+        yield from _structs(child)
 
 
 def catalogue(kind: type[Envelope] = Envelope) -> dict[str, type[Envelope]]:
-    """Every struct of a kind, by its `type` on the wire, those of your own services included."""
-    return {type_of(struct): struct for struct in _leaves(kind)}
+    """Every struct of a kind, by its `type` on the wire, those of your own services included.
+
+    Raises:
+        NochatError: two structs have the same type; one that is defined once more, as in a
+            notebook's cell, takes the place of the first.
+    """
+    found: dict[str, type[Envelope]] = {}
+    for struct in _structs(kind):
+        other = found.get(name := type_of(struct))
+        if other and _path(other) != _path(struct):
+            raise NochatError(
+                f"{_path(other)} and {_path(struct)} have the same type on the wire, {name!r}; "
+                f"give the second one of its own: class {struct.__name__}(…, tag='…')"
+            )
+        found[name] = struct
+    return found
+
+
+def _path(struct: type[Envelope]) -> str:
+    return f"{struct.__module__}.{struct.__qualname__}"

@@ -6,8 +6,11 @@ from msgspec import Meta
 
 # What people write is checked where it comes in, by the rules of `nochat.domain.text`; these shapes
 # also hold what was stored under older rules.
-# `(?![\s\S])` is the end of the text, in Python and in JSON Schema alike; `$` lets a newline by.
-UserName = Annotated[str, Meta(pattern=r"^[^\s/@<>]{2,32}(?![\s\S])")]
+# Patterns are read alike by Python and by JSON Schema, whose regular expressions are JavaScript's:
+# `(?![\s\S])` is the end of the text, as `$` lets a newline by, and blanks are spelled out, as `\s`
+# and `\w` are not the same characters in both.
+BLANKS = r"\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+UserName = Annotated[str, Meta(pattern=rf"^[^{BLANKS}/@<>]{{2,32}}(?![\s\S])")]
 RoomId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}(?![\s\S])")]
 Title = Annotated[str, Meta(min_length=1, max_length=80)]
 Text = Annotated[str, Meta(min_length=1, max_length=4000)]
@@ -20,7 +23,7 @@ Count = Annotated[int, Meta(ge=0, le=MOST)]
 Moment = Annotated[float, Meta(ge=0, le=253_402_300_800)]  # seconds since 1970, up to the year 9999
 Seconds = Annotated[float, Meta(ge=0, le=MOST)]
 Password = Annotated[str, Meta(min_length=8, max_length=256)]
-Emoji = Annotated[str, Meta(pattern=r"^\S{1,16}(?![\s\S])")]
+Emoji = Annotated[str, Meta(pattern=rf"^[^{BLANKS}]{{1,16}}(?![\s\S])")]
 Kind = Literal["public", "private", "direct"]
 Role = Literal["user", "manager"]
 Action = Literal["mute", "unmute", "kick", "ban", "unban"]

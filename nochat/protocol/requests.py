@@ -1,13 +1,16 @@
 """The catalogue's other half: what one service asks another, and the replies.
 
-Requests are in the imperative too, but change no room; they are gone when they time out.
+Requests are in the imperative too, but change no room; they are gone when they time out. The type
+of a request names its reply's: `class GetRooms(Request[Rooms])`.
 """
 
 import time
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from functools import cache
+from typing import Annotated, ClassVar, Generic, Literal, NamedTuple, get_args
 
 import msgspec
 from msgspec import Meta
+from typing_extensions import TypeVar
 
 from nochat.protocol.envelope import Envelope
 from nochat.protocol.events import LogEntry, MessageSent
@@ -28,6 +31,7 @@ from nochat.protocol.reasons import UNSPECIFIED, Code, CodeOrNone, Params
 
 Browser = Annotated[str, Meta(max_length=40)]  # "Firefox on Linux"
 TokenDays = Annotated[int, Meta(ge=1, le=365)]  # until it ends
+JsonValue = Annotated[object, Meta(extra_json_schema={"description": "any JSON"})]
 # What is stored of a user.
 RecordKind = Literal["messages", "reads", "mentions", "connections", "account_events"]
 
@@ -42,418 +46,13 @@ class MessageKey(NamedTuple):
     client_id: ClientId
 
 
-class Request(Envelope, frozen=True, kw_only=True):
-    """A question to one service, answered by one reply; gone when it times out.
-
-    `expires` (seconds since 1970) is when nobody waits for the answer any longer; 0: never.
-    """
-
-    service: ClassVar[str]
-    # An ordered request waits in its service's queue behind the events that were published before.
-    ordered: ClassVar[bool] = False
-    # The others wait in `SERVICE.LANE`: behind those of their lane alone.
-    lane: ClassVar[str] = "requests"
-    # Seconds that whoever asks waits for the answer, if they say nothing else.
-    patience: ClassVar[float] = 5.0
-
-    expires: Moment = 0.0
-
-    @property
-    def is_expired(self) -> bool:
-        """Whether it is of no use to answer, by a clock that may not be the asker's."""
-        return bool(self.expires) and time.time() > self.expires + CLOCKS
-
-
-class PasswordRequest(Request, frozen=True, kw_only=True):
-    """A request that hashes passwords: it takes long on purpose, so others don't wait behind it."""
-
-    lane: ClassVar[str] = "passwords"
-    # On a busy machine, that many people log in is said later than at once: better than nothing.
-    patience: ClassVar[float] = 10.0
-
-
-class Analysis(Request, frozen=True, kw_only=True):
-    """A question that reads much: one is answered at a time, and no other kind waits for it."""
-
-    lane: ClassVar[str] = "analytics"
+# ---- replies ------------------------------------------------------------------------------------
 
 
 class Reply(Envelope, frozen=True, kw_only=True):
     """The answer to the request whose id is `in_reply_to`."""
 
     in_reply_to: str = ""
-
-
-class RegisterUser(PasswordRequest, frozen=True, tag="user.register"):
-    """Make an account and open its first session, in a browser that is called so."""
-
-    service: ClassVar[str] = "controller"
-
-    user: UserName
-    password: Password
-    browser: Browser = ""
-
-
-class LogIn(PasswordRequest, frozen=True, tag="user.log-in"):
-    """Open a session, in a browser called so; what was typed as a name may be a password."""
-
-    secret: ClassVar[frozenset[str]] = Envelope.secret | {"user"}
-    service: ClassVar[str] = "controller"
-
-    user: str
-    password: str
-    browser: Browser = ""
-
-
-class LogOut(Request, frozen=True, tag="user.log-out"):
-    """Close a session."""
-
-    service: ClassVar[str] = "controller"
-
-    token: str
-
-
-class EndSessions(Request, frozen=True, tag="user.end-sessions"):
-    """End a session's user's session of that id, or all but the session itself where `id` is ""."""
-
-    service: ClassVar[str] = "controller"
-
-    token: str
-    session: str = ""
-
-
-class MakeToken(PasswordRequest, frozen=True, tag="user.make-token"):
-    """Make a token for a program of a session's user, who gives the password once more."""
-
-    service: ClassVar[str] = "controller"
-
-    token: str
-    password: str
-    name: Title
-    days: TokenDays
-
-
-class RevokeToken(Request, frozen=True, tag="user.revoke-token"):
-    """End a session's user's token of that id."""
-
-    service: ClassVar[str] = "controller"
-
-    token: str
-    which: str
-
-
-class DeleteAccount(PasswordRequest, frozen=True, tag="user.delete-account"):
-    """Delete the account of a session's user, who gives the password once more."""
-
-    service: ClassVar[str] = "controller"
-
-    token: str
-    password: str
-
-
-class ChangePassword(PasswordRequest, frozen=True, tag="user.change-password"):
-    """Give an account another password; its other sessions end."""
-
-    service: ClassVar[str] = "controller"
-
-    token: str
-    password: str
-    new_password: Password
-
-
-class ChangeAccount(Request, frozen=True, tag="user.change-account"):
-    """Give an account another role, ban it or let it in again; None leaves as it is."""
-
-    service: ClassVar[str] = "controller"
-
-    user: UserName
-    by: UserName
-    role: Role | None = None
-    banned: bool | None = None
-
-
-class CreateUser(PasswordRequest, frozen=True, tag="users.create"):
-    """Store an account, and open its first session."""
-
-    service: ClassVar[str] = "users"
-
-    user: UserName
-    password: Password
-    browser: Browser = ""
-
-
-class OpenSession(PasswordRequest, frozen=True, tag="users.open-session"):
-    """Check a password and open a session."""
-
-    secret: ClassVar[frozenset[str]] = LogIn.secret
-    service: ClassVar[str] = "users"
-
-    user: str
-    password: str
-    browser: Browser = ""
-
-
-class CloseSession(Request, frozen=True, tag="users.close-session"):
-    """End a session."""
-
-    service: ClassVar[str] = "users"
-
-    token: str
-
-
-class CloseSessions(Request, frozen=True, tag="users.close-sessions"):
-    """End a session's user's session of that id, or all but the session itself where `id` is ""."""
-
-    service: ClassVar[str] = "users"
-
-    token: str
-    session: str = ""
-
-
-class GetSessions(Request, frozen=True, tag="users.sessions"):
-    """Ask for the sessions of a session's user."""
-
-    service: ClassVar[str] = "users"
-
-    token: str
-
-
-class CreateToken(PasswordRequest, frozen=True, tag="users.create-token"):
-    """Store a token of a session's user, if the password is right."""
-
-    service: ClassVar[str] = "users"
-
-    token: str
-    password: str
-    name: Title
-    days: TokenDays
-
-
-class RemoveToken(Request, frozen=True, tag="users.remove-token"):
-    """Remove a session's user's token of that id."""
-
-    service: ClassVar[str] = "users"
-
-    token: str
-    which: str
-
-
-class GetTokens(Request, frozen=True, tag="users.tokens"):
-    """Ask for the tokens of a session's user."""
-
-    service: ClassVar[str] = "users"
-
-    token: str
-
-
-class WhoseToken(Request, frozen=True, tag="users.whose-token"):
-    """Ask whose program it is that comes with a token."""
-
-    service: ClassVar[str] = "users"
-
-    token: str
-
-
-class RemoveAccount(PasswordRequest, frozen=True, tag="users.remove-account"):
-    """Remove the account of a session's user, and its sessions, if the password is right."""
-
-    service: ClassVar[str] = "users"
-
-    token: str
-    password: str
-
-
-class SetPassword(PasswordRequest, frozen=True, tag="users.set-password"):
-    """Store another password for a session's user, and end the user's other sessions."""
-
-    service: ClassVar[str] = "users"
-
-    token: str
-    password: str
-    new_password: Password
-
-
-class SetAccount(Request, frozen=True, tag="users.set-account"):
-    """Store an account's role, or whether it is banned; a banned account's sessions end."""
-
-    service: ClassVar[str] = "users"
-
-    user: UserName
-    role: Role | None = None
-    banned: bool | None = None
-
-
-class FindUser(Request, frozen=True, tag="users.find"):
-    """Ask for the account of that name, however it is capitalised."""
-
-    service: ClassVar[str] = "users"
-
-    user: str
-
-
-class GetAccounts(Request, frozen=True, tag="users.accounts"):
-    """Ask for the accounts whose names begin so, in order of name, after a name."""
-
-    service: ClassVar[str] = "users"
-
-    prefix: str = ""
-    after: str = ""
-    limit: Annotated[int, Meta(ge=1, le=100)] = 20
-
-
-class WhoIs(Request, frozen=True, tag="users.who-is"):
-    """Ask whose session a token is."""
-
-    service: ClassVar[str] = "users"
-
-    token: str
-
-
-class KeepSessions(Request, frozen=True, tag="users.keep-sessions"):
-    """Say which sessions are in use, by their digests; the reply has those that are over."""
-
-    service: ClassVar[str] = "users"
-
-    sessions: Annotated[list[str], Meta(max_length=500)]
-
-
-class GetRoomState(Request, frozen=True, tag="activity.room-state"):
-    """Ask for what a controller must know before it may decide in a room."""
-
-    service: ClassVar[str] = "activity"
-    ordered: ClassVar[bool] = True
-
-    room: RoomId
-    recent: bool = True
-
-
-class GetRooms(Request, frozen=True, tag="activity.rooms"):
-    """Ask for the rooms that a user is in or invited to, and how far the user has read.
-
-    `room` is one of them, or "" for all.
-    """
-
-    service: ClassVar[str] = "activity"
-    ordered: ClassVar[bool] = True
-
-    user: UserName
-    room: str = ""
-
-
-class GetHistory(Request, frozen=True, tag="activity.history"):
-    """Ask for a room's log: what follows `after`, or the newest before `before`.
-
-    What came before leaves edits, deletions and reactions out: the messages show them. `user` is
-    whom it is shown to, who must be a member; null is a service that shows it to nobody.
-    """
-
-    service: ClassVar[str] = "activity"
-    ordered: ClassVar[bool] = True
-
-    user: UserName | None
-    room: RoomId
-    after: Position | None = None
-    before: Position | None = None
-    limit: Annotated[int, Meta(ge=1, le=500)] = 50
-
-
-class FindMessages(Request, frozen=True, tag="activity.find"):
-    """Ask which messages the log has, by their room, sender and the sender's own id."""
-
-    service: ClassVar[str] = "activity"
-    ordered: ClassVar[bool] = True
-
-    wanted: Annotated[list[MessageKey], Meta(max_length=500)]
-
-
-class SearchMessages(Analysis, frozen=True, tag="activity.search"):
-    """Ask for a user's messages that hold all these words, the newest first.
-
-    The last word may be a beginning. `room` is one room, or "" for all of the user's; `before` is
-    a time (seconds since 1970).
-    """
-
-    service: ClassVar[str] = "activity"
-
-    user: UserName
-    text: Annotated[str, Meta(min_length=1, max_length=200)]
-    room: str = ""
-    before: Moment | None = None
-    limit: Annotated[int, Meta(ge=1, le=50)] = 20
-
-
-class FindRooms(Request, frozen=True, tag="activity.find-rooms"):
-    """Ask for public rooms in order of their ids, after an id.
-
-    `text` is a part of their titles, `only` the id of one room; "" is any.
-    """
-
-    service: ClassVar[str] = "activity"
-
-    text: Annotated[str, Meta(max_length=200)] = ""
-    only: str = ""
-    after: str = ""
-    limit: Annotated[int, Meta(ge=1, le=50)] = 20
-
-
-class GetAllRooms(Request, frozen=True, tag="activity.all-rooms"):
-    """Ask for what a manager may know of rooms that are not direct, in order of their ids.
-
-    `text` is a part of their titles; those after an id are given.
-    """
-
-    service: ClassVar[str] = "activity"
-
-    text: Annotated[str, Meta(max_length=200)] = ""
-    after: str = ""
-    limit: Annotated[int, Meta(ge=1, le=100)] = 50
-
-
-class GetTraces(Request, frozen=True, tag="activity.traces"):
-    """Ask in which rooms there is anything of a user."""
-
-    service: ClassVar[str] = "activity"
-    ordered: ClassVar[bool] = True
-
-    user: UserName
-
-
-class GetRecords(Request, frozen=True, tag="activity.records"):
-    """Ask for what is stored of one user: a page of `kind`, after the mark `after`.
-
-    `room` is the room of the messages.
-    """
-
-    service: ClassVar[str] = "activity"
-
-    user: UserName
-    kind: RecordKind
-    room: str = ""
-    after: str | Moment | None = None
-    limit: Annotated[int, Meta(ge=1, le=500)] = 500
-
-
-class GetAccountEvents(Request, frozen=True, tag="activity.account-events"):
-    """Ask for what became of accounts, the newest first, before a mark.
-
-    `user` is one account's name, `event` a type; "" is any.
-    """
-
-    service: ClassVar[str] = "activity"
-
-    user: str = ""
-    event: str = ""
-    before: str = ""
-    limit: Annotated[int, Meta(ge=1, le=100)] = 50
-
-
-class GetTrends(Analysis, frozen=True, tag="activity.trends"):
-    """Ask for what people do in public rooms: users, rooms, words and hours since a time."""
-
-    service: ClassVar[str] = "activity"
-
-    since: Moment = 0.0
-    limit: Annotated[int, Meta(ge=1, le=100)] = 10
 
 
 class Session(Reply, frozen=True, tag="users.session"):
@@ -650,7 +249,7 @@ class Traces(Reply, frozen=True, tag="activity.traces-are"):
 class Records(Reply, frozen=True, tag="activity.records-are"):
     """What is stored of a user; `after` is the mark to go on from, None at the end."""
 
-    records: list[dict[str, Any]] = []
+    records: list[dict[str, JsonValue]] = []
     after: str | Moment | None = None
 
 
@@ -721,3 +320,427 @@ class Failed(Reply, frozen=True, tag="failed"):
     wait: Seconds = 0.0
     code: Code = UNSPECIFIED
     params: Params = {}
+
+
+# ---- requests -----------------------------------------------------------------------------------
+
+Answer = TypeVar("Answer", bound=Reply, default=Reply, covariant=True)
+
+
+class Request(Envelope, Generic[Answer], frozen=True, kw_only=True):
+    """A question to one service, answered by one reply; gone when it times out.
+
+    `expires` (seconds since 1970) is when nobody waits for the answer any longer; 0: never.
+    """
+
+    service: ClassVar[str]
+    # An ordered request waits in its service's queue behind the events that were published before.
+    ordered: ClassVar[bool] = False
+    # The others wait in `SERVICE.LANE`: behind those of their lane alone.
+    lane: ClassVar[str] = "requests"
+    # Seconds that whoever asks waits for the answer, if they say nothing else.
+    patience: ClassVar[float] = 5.0
+
+    expires: Moment = 0.0
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether it is of no use to answer, by a clock that may not be the asker's."""
+        return bool(self.expires) and time.time() > self.expires + CLOCKS
+
+
+class PasswordRequest(Request[Answer], Generic[Answer], frozen=True, kw_only=True):
+    """A request that hashes passwords: it takes long on purpose, so others don't wait behind it."""
+
+    lane: ClassVar[str] = "passwords"
+    # On a busy machine, that many people log in is said later than at once: better than nothing.
+    patience: ClassVar[float] = 10.0
+
+
+class Analysis(Request[Answer], Generic[Answer], frozen=True, kw_only=True):
+    """A question that reads much: one is answered at a time, and no other kind waits for it."""
+
+    lane: ClassVar[str] = "analytics"
+
+
+class RegisterUser(PasswordRequest[Session], frozen=True, tag="user.register"):
+    """Make an account and open its first session, in a browser that is called so."""
+
+    service: ClassVar[str] = "controller"
+
+    user: UserName
+    password: Password
+    browser: Browser = ""
+
+
+class LogIn(PasswordRequest[Session], frozen=True, tag="user.log-in"):
+    """Open a session, in a browser called so; what was typed as a name may be a password."""
+
+    secret: ClassVar[frozenset[str]] = Envelope.secret | {"user"}
+    service: ClassVar[str] = "controller"
+
+    user: str
+    password: str
+    browser: Browser = ""
+
+
+class LogOut(Request[Session], frozen=True, tag="user.log-out"):
+    """Close a session."""
+
+    service: ClassVar[str] = "controller"
+
+    token: str
+
+
+class EndSessions(Request[Session], frozen=True, tag="user.end-sessions"):
+    """End a session's user's session of that id, or all but the session itself where `id` is ""."""
+
+    service: ClassVar[str] = "controller"
+
+    token: str
+    session: str = ""
+
+
+class MakeToken(PasswordRequest[Tokens], frozen=True, tag="user.make-token"):
+    """Make a token for a program of a session's user, who gives the password once more."""
+
+    service: ClassVar[str] = "controller"
+
+    token: str
+    password: str
+    name: Title
+    days: TokenDays
+
+
+class RevokeToken(Request[Tokens], frozen=True, tag="user.revoke-token"):
+    """End a session's user's token of that id."""
+
+    service: ClassVar[str] = "controller"
+
+    token: str
+    which: str
+
+
+class DeleteAccount(PasswordRequest[Removal], frozen=True, tag="user.delete-account"):
+    """Delete the account of a session's user, who gives the password once more."""
+
+    service: ClassVar[str] = "controller"
+
+    token: str
+    password: str
+
+
+class ChangePassword(PasswordRequest[Session], frozen=True, tag="user.change-password"):
+    """Give an account another password; its other sessions end."""
+
+    service: ClassVar[str] = "controller"
+
+    token: str
+    password: str
+    new_password: Password
+
+
+class ChangeAccount(Request[Accounts], frozen=True, tag="user.change-account"):
+    """Give an account another role, ban it or let it in again; None leaves as it is."""
+
+    service: ClassVar[str] = "controller"
+
+    user: UserName
+    by: UserName
+    role: Role | None = None
+    banned: bool | None = None
+
+
+class CreateUser(PasswordRequest[Session], frozen=True, tag="users.create"):
+    """Store an account, and open its first session."""
+
+    service: ClassVar[str] = "users"
+
+    user: UserName
+    password: Password
+    browser: Browser = ""
+
+
+class OpenSession(PasswordRequest[Session], frozen=True, tag="users.open-session"):
+    """Check a password and open a session."""
+
+    secret: ClassVar[frozenset[str]] = LogIn.secret
+    service: ClassVar[str] = "users"
+
+    user: str
+    password: str
+    browser: Browser = ""
+
+
+class CloseSession(Request[Session], frozen=True, tag="users.close-session"):
+    """End a session."""
+
+    service: ClassVar[str] = "users"
+
+    token: str
+
+
+class CloseSessions(Request[Session], frozen=True, tag="users.close-sessions"):
+    """End a session's user's session of that id, or all but the session itself where `id` is ""."""
+
+    service: ClassVar[str] = "users"
+
+    token: str
+    session: str = ""
+
+
+class GetSessions(Request[Sessions], frozen=True, tag="users.sessions"):
+    """Ask for the sessions of a session's user."""
+
+    service: ClassVar[str] = "users"
+
+    token: str
+
+
+class CreateToken(PasswordRequest[Tokens], frozen=True, tag="users.create-token"):
+    """Store a token of a session's user, if the password is right."""
+
+    service: ClassVar[str] = "users"
+
+    token: str
+    password: str
+    name: Title
+    days: TokenDays
+
+
+class RemoveToken(Request[Tokens], frozen=True, tag="users.remove-token"):
+    """Remove a session's user's token of that id."""
+
+    service: ClassVar[str] = "users"
+
+    token: str
+    which: str
+
+
+class GetTokens(Request[Tokens], frozen=True, tag="users.tokens"):
+    """Ask for the tokens of a session's user."""
+
+    service: ClassVar[str] = "users"
+
+    token: str
+
+
+class WhoseToken(Request[Session], frozen=True, tag="users.whose-token"):
+    """Ask whose program it is that comes with a token."""
+
+    service: ClassVar[str] = "users"
+
+    token: str
+
+
+class RemoveAccount(PasswordRequest[Removal], frozen=True, tag="users.remove-account"):
+    """Remove the account of a session's user, and its sessions, if the password is right."""
+
+    service: ClassVar[str] = "users"
+
+    token: str
+    password: str
+
+
+class SetPassword(PasswordRequest[Session], frozen=True, tag="users.set-password"):
+    """Store another password for a session's user, and end the user's other sessions."""
+
+    service: ClassVar[str] = "users"
+
+    token: str
+    password: str
+    new_password: Password
+
+
+class SetAccount(Request[Accounts], frozen=True, tag="users.set-account"):
+    """Store an account's role, or whether it is banned; a banned account's sessions end."""
+
+    service: ClassVar[str] = "users"
+
+    user: UserName
+    role: Role | None = None
+    banned: bool | None = None
+
+
+class FindUser(Request[Accounts], frozen=True, tag="users.find"):
+    """Ask for the account of that name, however it is capitalised."""
+
+    service: ClassVar[str] = "users"
+
+    user: str
+
+
+class GetAccounts(Request[Accounts], frozen=True, tag="users.accounts"):
+    """Ask for the accounts whose names begin so, in order of name, after a name."""
+
+    service: ClassVar[str] = "users"
+
+    prefix: str = ""
+    after: str = ""
+    limit: Annotated[int, Meta(ge=1, le=100)] = 20
+
+
+class WhoIs(Request[Session], frozen=True, tag="users.who-is"):
+    """Ask whose session a token is."""
+
+    service: ClassVar[str] = "users"
+
+    token: str
+
+
+class KeepSessions(Request[Over], frozen=True, tag="users.keep-sessions"):
+    """Say which sessions are in use, by their digests; the reply has those that are over."""
+
+    service: ClassVar[str] = "users"
+
+    sessions: Annotated[list[str], Meta(max_length=500)]
+
+
+class GetRoomState(Request[RoomState], frozen=True, tag="activity.room-state"):
+    """Ask for what a controller must know before it may decide in a room."""
+
+    service: ClassVar[str] = "activity"
+    ordered: ClassVar[bool] = True
+
+    room: RoomId
+    recent: bool = True
+
+
+class GetRooms(Request[Rooms], frozen=True, tag="activity.rooms"):
+    """Ask for the rooms that a user is in or invited to, and how far the user has read.
+
+    `room` is one of them, or "" for all.
+    """
+
+    service: ClassVar[str] = "activity"
+    ordered: ClassVar[bool] = True
+
+    user: UserName
+    room: str = ""
+
+
+class GetHistory(Request[History], frozen=True, tag="activity.history"):
+    """Ask for a room's log: what follows `after`, or the newest before `before`.
+
+    What came before leaves edits, deletions and reactions out: the messages show them. `user` is
+    whom it is shown to, who must be a member; null is a service that shows it to nobody.
+    """
+
+    service: ClassVar[str] = "activity"
+    ordered: ClassVar[bool] = True
+
+    user: UserName | None
+    room: RoomId
+    after: Position | None = None
+    before: Position | None = None
+    limit: Annotated[int, Meta(ge=1, le=500)] = 50
+
+
+class FindMessages(Request[FoundMessages], frozen=True, tag="activity.find"):
+    """Ask which messages the log has, by their room, sender and the sender's own id."""
+
+    service: ClassVar[str] = "activity"
+    ordered: ClassVar[bool] = True
+
+    wanted: Annotated[list[MessageKey], Meta(max_length=500)]
+
+
+class SearchMessages(Analysis[Found], frozen=True, tag="activity.search"):
+    """Ask for a user's messages that hold all these words, the newest first.
+
+    The last word may be a beginning. `room` is one room, or "" for all of the user's; `before` is
+    a time (seconds since 1970).
+    """
+
+    service: ClassVar[str] = "activity"
+
+    user: UserName
+    text: Annotated[str, Meta(min_length=1, max_length=200)]
+    room: str = ""
+    before: Moment | None = None
+    limit: Annotated[int, Meta(ge=1, le=50)] = 20
+
+
+class FindRooms(Request[FoundRooms], frozen=True, tag="activity.find-rooms"):
+    """Ask for public rooms in order of their ids, after an id.
+
+    `text` is a part of their titles, `only` the id of one room; "" is any.
+    """
+
+    service: ClassVar[str] = "activity"
+
+    text: Annotated[str, Meta(max_length=200)] = ""
+    only: str = ""
+    after: str = ""
+    limit: Annotated[int, Meta(ge=1, le=50)] = 20
+
+
+class GetAllRooms(Request[AllRooms], frozen=True, tag="activity.all-rooms"):
+    """Ask for what a manager may know of rooms that are not direct, in order of their ids.
+
+    `text` is a part of their titles; those after an id are given.
+    """
+
+    service: ClassVar[str] = "activity"
+
+    text: Annotated[str, Meta(max_length=200)] = ""
+    after: str = ""
+    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+
+
+class GetTraces(Request[Traces], frozen=True, tag="activity.traces"):
+    """Ask in which rooms there is anything of a user."""
+
+    service: ClassVar[str] = "activity"
+    ordered: ClassVar[bool] = True
+
+    user: UserName
+
+
+class GetRecords(Request[Records], frozen=True, tag="activity.records"):
+    """Ask for what is stored of one user: a page of `kind`, after the mark `after`.
+
+    `room` is the room of the messages.
+    """
+
+    service: ClassVar[str] = "activity"
+
+    user: UserName
+    kind: RecordKind
+    room: str = ""
+    after: str | Moment | None = None
+    limit: Annotated[int, Meta(ge=1, le=500)] = 500
+
+
+class GetAccountEvents(Request[AccountEntries], frozen=True, tag="activity.account-events"):
+    """Ask for what became of accounts, the newest first, before a mark.
+
+    `user` is one account's name, `event` a type; "" is any.
+    """
+
+    service: ClassVar[str] = "activity"
+
+    user: str = ""
+    event: str = ""
+    before: str = ""
+    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+
+
+class GetTrends(Analysis[Trends], frozen=True, tag="activity.trends"):
+    """Ask for what people do in public rooms: users, rooms, words and hours since a time."""
+
+    service: ClassVar[str] = "activity"
+
+    since: Moment = 0.0
+    limit: Annotated[int, Meta(ge=1, le=100)] = 10
+
+
+@cache
+def reply_of(kind: type[Request]) -> type[Reply]:
+    """Return the type of a request's reply; `Reply` where the request does not name it."""
+    for base in kind.__mro__:
+        for alias in vars(base).get("__orig_bases__", ()):
+            for argument in get_args(alias):
+                if isinstance(argument, type) and issubclass(argument, Reply):
+                    return argument
+    return Reply

@@ -11,7 +11,7 @@ from contextlib import (
     asynccontextmanager,
     suppress,
 )
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from nochat.bus import Bus, connect
 from nochat.errors import Unavailable
@@ -31,8 +31,15 @@ DRAIN = 10.0  # seconds that a stop may take to handle what was accepted
 T = TypeVar("T")
 
 
+@runtime_checkable
+class Served(Protocol):
+    """The resource of a service that has an HTTP application."""
+
+    app: App
+
+
 @asynccontextmanager
-async def started(wanted: Sequence[Service], settings: Settings) -> AsyncIterator[str]:
+async def started(wanted: Sequence[Service[object]], settings: Settings) -> AsyncIterator[str]:
     """Run services until the block ends; gives the address of what they serve, if they do.
 
     Raises:
@@ -47,9 +54,9 @@ async def started(wanted: Sequence[Service], settings: Settings) -> AsyncIterato
         await stack.enter_async_context(_operated(buses, settings))
         errors: list[BaseException] = []
         stop = await stack.enter_async_context(_stopped_by(errors))
-        contexts: dict[str, Context] = {}
+        contexts: dict[str, Context[object]] = {}
 
-        async def start(services: Iterable[Service]) -> None:
+        async def start(services: Iterable[Service[object]]) -> None:
             for service in services:
                 contexts[service.name] = await _start(service, settings, stack)
                 buses[service.name] = bus = contexts[service.name].bus
@@ -61,7 +68,8 @@ async def started(wanted: Sequence[Service], settings: Settings) -> AsyncIterato
         stack.push_async_callback(_drain, buses, errors)
         await start(service for service in wanted if service.name in SERVED)
         if listening:
-            apps = {name: contexts[name].resource.app for name in SERVED if name in contexts}
+            found = {name: contexts[name].resource for name in SERVED if name in contexts}
+            apps = {name: it.app for name, it in found.items() if isinstance(it, Served)}
             limit = Limit(settings.address_rate, 10)
             crowd = Crowd(descriptors.share(settings.address_connections))
             app = Turnstile(_by_path(apps), limit, crowd, settings.max_frame)
@@ -123,7 +131,9 @@ async def _stopped_by(
         raise errors[0]
 
 
-async def _start(service: Service, settings: Settings, stack: AsyncExitStack) -> Context:
+async def _start(
+    service: Service[object], settings: Settings, stack: AsyncExitStack
+) -> Context[object]:
     """Connect a service to the bus and let it run."""
 
     @asynccontextmanager
@@ -133,7 +143,7 @@ async def _start(service: Service, settings: Settings, stack: AsyncExitStack) ->
             await bus.declare(*(queue for queue in registry.queues(settings) if queue.durable))
             yield bus
 
-    def running() -> AbstractAsyncContextManager[Context]:
+    def running() -> AbstractAsyncContextManager[Context[object]]:
         return service.running(bus, settings, bus.tally.instance)
 
     bus = await _patiently(connecting, stack, settings)
@@ -142,7 +152,9 @@ async def _start(service: Service, settings: Settings, stack: AsyncExitStack) ->
     return context
 
 
-async def run(wanted: Sequence[Service], settings: Settings, ready: Callable[[str], None]) -> None:
+async def run(
+    wanted: Sequence[Service[object]], settings: Settings, ready: Callable[[str], None]
+) -> None:
     """Run services until SIGINT, SIGTERM or SIGHUP; `ready` is called once with their address."""
     descriptors.raise_limit()
     running = asyncio.current_task()
@@ -193,7 +205,7 @@ async def _operated(buses: dict[str, Bus | None], settings: Settings) -> AsyncIt
             yield
 
 
-def _listen_for(wanted: Sequence[Service], settings: Settings) -> socket.socket | None:
+def _listen_for(wanted: Sequence[Service[object]], settings: Settings) -> socket.socket | None:
     """The socket that the page, or a gateway of its own, is served on."""
     names = {service.name for service in wanted}
     if not names.intersection(SERVED):

@@ -11,7 +11,36 @@ from nochat.protocol.envelope import correlation
 # The service whose handler runs here.
 service_name: ContextVar[str] = ContextVar("service_name", default="")
 
-EXTRA = ("service", "step", "type", "event_id", "correlation_id")
+# What every record has; all else was given by whoever logged, or by `Origin`.
+USUAL = {*vars(logging.makeLogRecord({})), "message", "asctime"}
+
+# The chat's libraries, which are not told of below a warning: httpx would log addresses, and
+# logz.io's has the token.
+LIBRARIES = (
+    "alembic",
+    "anyio",
+    "asyncio",
+    "azure",
+    "concurrent",
+    "dns",
+    "engineio",
+    "httpcore",
+    "httpx",
+    "mako",
+    "neosqlite",
+    "nx_27017",
+    "pika",
+    "pymongo",
+    "pymysql",
+    "simple_websocket",
+    "socketio",
+    "sqlalchemy",
+    "urllib3",
+    "uvicorn",
+    "uvloop",
+    "websockets",
+)
+SILENT = ("engineio.quiet", "httpcore", "httpx", "pika", "socketio.quiet")
 
 
 class JsonFormatter(logging.Formatter):
@@ -25,10 +54,11 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        entry |= {name: vars(record)[name] for name in EXTRA if name in vars(record)}
+        given = vars(record).items()
+        entry |= {name: value for name, value in given if name not in USUAL and name not in entry}
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(entry).decode()
+        return msgspec.json.encode(entry, enc_hook=str).decode()
 
 
 class Origin(logging.Filter):
@@ -43,12 +73,14 @@ class Origin(logging.Filter):
 
 
 def configure(level: str) -> None:
-    """Log to standard error from this level on; of the libraries only what is critical."""
+    """Log to standard error from this level on, the user's own modules too.
+
+    Of the chat's libraries only what is worth a warning, or critical.
+    """
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
     handler.addFilter(Origin())
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger("nochat").setLevel(level.upper())
-    # httpx would log addresses, and logz.io's has the token.
-    for name in ("pika", "socketio.quiet", "engineio.quiet", "httpx", "httpcore"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for names, least in ((LIBRARIES, logging.WARNING), (SILENT, logging.CRITICAL)):
+        for name in names:
+            logging.getLogger(name).setLevel(least)

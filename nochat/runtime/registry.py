@@ -1,7 +1,11 @@
 """Which services there are, and which of them the settings want."""
 
 import importlib
+import importlib.util
+import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import ModuleType
 
 from nochat.bus import Queue
 from nochat.errors import NochatError
@@ -23,7 +27,7 @@ def names(settings: Settings) -> list[str]:
     return [*NAMES, *(name for name, wanted in OPTIONAL.items() if wanted(settings))]
 
 
-def services(names: Iterable[str] = NAMES) -> list[Service]:
+def services(names: Iterable[str] = NAMES) -> list[Service[object]]:
     """The services of these names.
 
     Raises:
@@ -34,6 +38,40 @@ def services(names: Iterable[str] = NAMES) -> list[Service]:
         if name not in known:
             raise NochatError(f"there is no service {name!r}; there are: {', '.join(known)}")
     return [importlib.import_module(f"nochat.services.{name}").service for name in names]
+
+
+def own_module(file: str) -> ModuleType:
+    """Import a user's file as Python does: by its name, with its folder on the path.
+
+    Raises:
+        NochatError: there is no such file, or another module has its name.
+    """
+    path = Path(file).resolve()
+    if not path.is_file():
+        raise NochatError(f"there is no file {file}")
+    if known := sys.modules.get(path.stem):
+        if getattr(known, "__file__", None) == str(path):
+            return known
+        raise NochatError(f"there is another module {path.stem!r}; give {file} another name")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # as dataclasses and annotations look for it there
+    sys.path.insert(0, str(path.parent))
+    spec.loader.exec_module(module)
+    return module
+
+
+def own_service(file: str) -> Service[object]:
+    """The service in a user's file.
+
+    Raises:
+        NochatError: there is none.
+    """
+    if isinstance(service := getattr(own_module(file), "service", None), Service):
+        return service
+    raise NochatError(f"{file} has no `service = Service(…)`")
 
 
 def queues(settings: Settings) -> list[Queue]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, get_args
 from nochat.local import embedded
 from nochat.protocol.events import (
     AccountEvent,
-    Event,
     LogEntry,
     RoomRead,
     UserConnected,
@@ -15,13 +14,10 @@ from nochat.protocol.events import (
     UserNotified,
 )
 from nochat.protocol.requests import (
-    AccountEntries,
     AllRooms,
     FindMessages,
     FindRooms,
-    Found,
     FoundMessages,
-    FoundRooms,
     GetAccountEvents,
     GetAllRooms,
     GetHistory,
@@ -31,8 +27,6 @@ from nochat.protocol.requests import (
     GetTraces,
     GetTrends,
     History,
-    MessageKey,
-    Records,
     Rooms,
     RoomState,
     SearchMessages,
@@ -45,7 +39,7 @@ if TYPE_CHECKING:
     from nochat.stores.activity import ActivityStore
 
 # Ordered: a request that waits behind events must find them stored.
-service = Service("activity", ordered=True)
+service = Service["ActivityStore"]("activity", ordered=True)
 
 
 @service.resource
@@ -65,7 +59,8 @@ async def store(context: Context) -> AsyncIterator["ActivityStore"]:
             yield store
 
 
-@service.on(
+# Acknowledged only after the write.
+service.on(
     *get_args(LogEntry),
     RoomRead,
     UserConnected,
@@ -73,85 +68,52 @@ async def store(context: Context) -> AsyncIterator["ActivityStore"]:
     UserNotified,
     *get_args(AccountEvent),
     many=True,
-)
-async def record(events: list[Event], context: Context) -> None:
-    """Store what happened; acknowledged only after the write."""
-    await context.resource.record(events)
+).method(lambda store: store.record)
+service.on(FindRooms).method(lambda store: store.find_rooms)
+service.on(SearchMessages).method(lambda store: store.search)
+service.on(GetRecords).method(lambda store: store.records)
+service.on(GetAccountEvents).method(lambda store: store.account_events)
 
 
 @service.on(GetRoomState)
-async def room_state(request: GetRoomState, context: Context) -> RoomState:
+async def room_state(request: GetRoomState, context: Context["ActivityStore"]) -> RoomState:
     """Say what a controller must know."""
-    state: RoomState = await context.resource.room_state(request.room, request.recent)
-    return state
+    return await context.resource.room_state(request.room, request.recent)
 
 
 @service.on(GetRooms)
-async def rooms(request: GetRooms, context: Context) -> Rooms:
+async def rooms(request: GetRooms, context: Context["ActivityStore"]) -> Rooms:
     """List a user's rooms."""
-    found: Rooms = await context.resource.rooms(request.user, request.room)
-    return found
+    return await context.resource.rooms(request.user, request.room)
 
 
 @service.on(GetAllRooms)
-async def all_rooms(request: GetAllRooms, context: Context) -> AllRooms:
+async def all_rooms(request: GetAllRooms, context: Context["ActivityStore"]) -> AllRooms:
     """List rooms for a manager."""
-    found: AllRooms = await context.resource.all_rooms(request.text, request.after, request.limit)
-    return found
-
-
-@service.on(FindRooms)
-async def find_rooms(request: FindRooms, context: Context) -> FoundRooms:
-    """List public rooms."""
-    found: FoundRooms = await context.resource.find_rooms(request)
-    return found
+    return await context.resource.all_rooms(request.text, request.after, request.limit)
 
 
 @service.on(FindMessages)
-async def find(request: FindMessages, context: Context) -> FoundMessages:
+async def find(request: FindMessages, context: Context["ActivityStore"]) -> FoundMessages:
     """Say which messages the log has."""
-    found: list[MessageKey] = await context.resource.find(request.wanted)
-    return FoundMessages(found=found)
-
-
-@service.on(SearchMessages)
-async def search(request: SearchMessages, context: Context) -> Found:
-    """Find a user's messages by their words."""
-    found: Found = await context.resource.search(request)
-    return found
+    return FoundMessages(found=await context.resource.find(request.wanted))
 
 
 @service.on(GetHistory)
-async def history(request: GetHistory, context: Context) -> History:
+async def history(request: GetHistory, context: Context["ActivityStore"]) -> History:
     """Give a part of a room's log."""
-    found: History = await context.resource.history(
+    return await context.resource.history(
         request.room, request.after, request.before, request.limit, request.user
     )
-    return found
 
 
 @service.on(GetTraces)
-async def traces(request: GetTraces, context: Context) -> Traces:
+async def traces(request: GetTraces, context: Context["ActivityStore"]) -> Traces:
     """Say in which rooms there is anything of a user."""
     return Traces(rooms=await context.resource.traces(request.user))
 
 
-@service.on(GetRecords)
-async def records(request: GetRecords, context: Context) -> Records:
-    """Give a page of what is stored of one user."""
-    found: Records = await context.resource.records(request)
-    return found
-
-
-@service.on(GetAccountEvents)
-async def account_events(request: GetAccountEvents, context: Context) -> AccountEntries:
-    """Say what became of accounts."""
-    found: AccountEntries = await context.resource.account_events(request)
-    return found
-
-
 @service.on(GetTrends)
-async def trends(request: GetTrends, context: Context) -> Trends:
+async def trends(request: GetTrends, context: Context["ActivityStore"]) -> Trends:
     """Say what people do."""
-    found: Trends = await context.resource.trends(request.since, request.limit)
-    return found
+    return await context.resource.trends(request.since, request.limit)

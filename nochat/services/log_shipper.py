@@ -41,7 +41,7 @@ SHIPPED = [
 ]
 
 # Ordered: lines of one room arrive in the room's order.
-service = Service("log_shipper", ordered=True)
+service = Service["Listener"]("log_shipper", ordered=True)
 
 
 class Listener:
@@ -105,7 +105,7 @@ async def listener(context: Context) -> AsyncIterator[Listener]:
 
 
 @service.on(*SHIPPED, many=True)
-async def ship(happened: list[Event], context: Context) -> None:
+async def ship(happened: list[Event], context: Context[Listener]) -> None:
     """Send it to the listener."""
     for body in bodies(line(event) for event in happened):
         await context.resource.send(body)

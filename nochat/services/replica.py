@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MONGODB = ("mongodb://", "mongodb+srv://")
 
 # Ordered: in a room, what comes later must be written later.
-service = Service("replica", ordered=True)
+service = Service["Journal | SecondStore"]("replica", ordered=True)
 
 
 def url_of(settings: Settings) -> str:
@@ -68,7 +68,6 @@ def begin_anew(copy: "Journal | SecondStore", _: Queue) -> None:
         copy.begin_anew()
 
 
-@service.on(*(kind for kind in activity.service.consumes if issubclass(kind, Event)), many=True)
-async def record(events: list[Event], context: Context) -> None:
-    """Write the copy; acknowledged only after that."""
-    await context.resource.record(events)
+# Acknowledged only after the write.
+RECORDED = [kind for kind in activity.service.consumes if issubclass(kind, Event)]
+service.on(*RECORDED, many=True).method(lambda copy: copy.record)

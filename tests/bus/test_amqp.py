@@ -1,6 +1,7 @@
 """What only a broker on a network can do to us, on a RabbitMQ of the test's own."""
 
 import asyncio
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -9,10 +10,11 @@ import pika
 import pytest
 
 from nochat.bus import Binding, Queue, connect
-from nochat.bus.amqp_link import PATIENCE
-from nochat.bus.routing import EVENTS, REQUESTS
+from nochat.bus.amqp_link import PATIENCE, REPLY_TO
+from nochat.bus.routing import COMMANDS, EVENTS, REQUESTS
 from nochat.errors import BrokerDown, BusError, ConnectionLost, Unavailable
 from nochat.lab import checks, servers
+from nochat.protocol.envelope import new_id
 from nochat.protocol.events import MessageSent
 from nochat.protocol.requests import WhoIs
 from tests.bus.helpers import Seen, message, queue_of
@@ -287,3 +289,52 @@ async def test_a_broker_that_takes_no_messages_is_told_and_holds_up_no_stop(brok
         async with asyncio.timeout(3):
             await subscription.cancel()
     publishing.cancel()
+
+
+# What a program in another language may get wrong: where it goes, and whether it is set aside.
+MALFORMED = {
+    "a question of a wrong shape": (
+        REQUESTS,
+        "users.requests",
+        '[{"type": "users.who-is"}]',
+        False,
+    ),
+    "a question that is no array": (REQUESTS, "x.requests", '{"type": "users.who-is"}', False),
+    "a question whose id is a number": (REQUESTS, "x.requests", '[{"id": 1}]', False),
+    "a command of a wrong shape": (
+        COMMANDS,
+        "controller.0",
+        '[{"type": "room.join", "id": "m1", "room": "NO ROOM", "user": "ana"}]',
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", MALFORMED)
+async def test_whoever_sends_what_is_malformed_is_told(rabbitmq_server, wrong):
+    exchange, key, body, kept = MALFORMED[wrong]
+    url = rabbitmq_server.url
+    async with connect(url) as bus, connect(url) as operator:
+        binding = Binding(exchange, key)
+        queue = Queue(f"test.{new_id()}", (binding,), durable=False, exclusive=True)
+        await bus.subscribe(queue, Seen())
+        reply = await asyncio.to_thread(ask, url, exchange, key, body)
+        async with operator.dead_letters() as letters:
+            aside = [letter for letter in letters.all if "NO ROOM" in letter.content]
+            for letter in aside:
+                await letters.take(letter.id, replay=False)
+    assert (reply["type"], reply["in_reply_to"]) == ("failed", "m1")
+    assert "malformed" in reply["reason"] or "not a JSON array" in reply["reason"]
+    assert bool(aside) == kept
+
+
+def ask(url, exchange, key, body):
+    """Publish, as any program may; return the one reply."""
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        channel = connection.channel()
+        replies = []
+        channel.basic_consume(REPLY_TO, lambda *got: replies.append(got[-1]), auto_ack=True)
+        properties = pika.BasicProperties(reply_to=REPLY_TO, message_id="m1")
+        channel.basic_publish(exchange, key, body.encode(), properties)
+        connection.process_data_events(time_limit=20)  # until the first comes
+        return json.loads(replies[0])[0]

@@ -1,5 +1,11 @@
 """The catalogue: everything that crosses the bus has a shape, and only that shape gets in."""
 
+import json
+import re
+import subprocess
+from itertools import chain
+
+import jsonschema
 import msgspec
 import pytest
 from hypothesis import given
@@ -7,15 +13,75 @@ from hypothesis import strategies as st
 
 from nochat.bus.codec import Decoder, encode, join
 from nochat.cli.asyncapi import MODULES, document
+from nochat.domain import text
+from nochat.local import doctor
 from nochat.protocol.catalogue import catalogue
 from nochat.protocol.commands import SendMessage
-from nochat.protocol.envelope import caused_by
-from nochat.protocol.events import Event, MessageSent, ServiceReported
-from nochat.protocol.fields import RoomId
-from nochat.protocol.requests import LogIn, Request, Session
+from nochat.protocol.envelope import caused_by, type_of
+from nochat.protocol.events import Event, MessageSent, ServiceReported, UserRegistered
+from nochat.protocol.incoming import RoomId
+from nochat.protocol.requests import LogIn, Request, Session, reply_of
 from nochat.runtime import registry
 
 TEXTS = st.text(min_size=1, max_size=200)
+
+
+def patterns(schema):
+    """All the patterns in a JSON schema."""
+    match schema:
+        case dict():
+            yield from [schema["pattern"]] if isinstance(schema.get("pattern"), str) else []
+            yield from chain.from_iterable(map(patterns, schema.values()))
+        case list():
+            yield from chain.from_iterable(map(patterns, schema))
+
+
+# As Ajv and other validators read a schema's pattern: with the flag u.
+MATCHED = """
+const { patterns, texts } = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const match = (pattern) => texts.map((text) => new RegExp(pattern, "u").test(text));
+console.log(JSON.stringify(patterns.map(match)));
+"""
+
+
+def test_javascript_reads_every_pattern_as_python_does():
+    known = sorted(set(patterns(document()["components"]["schemas"])))
+    assert len(known) >= 3
+    characters = [chr(code) for code in chain(range(0xD800), range(0xE000, 0x10400))]
+    texts = [
+        "josé",
+        "Łukasz",
+        "李雷",
+        "نور",
+        "👩‍🚀",
+        "a",
+        "",
+        "ana\n",
+        "x" * 32,
+        "x" * 33,
+        "😀" * 32,
+    ]
+    texts += [f"a{character}b" for character in characters]
+    given = json.dumps({"patterns": known, "texts": texts})
+    command = [doctor.require("node"), "-e", MATCHED]
+    ran = subprocess.run(
+        command, input=given, capture_output=True, text=True, check=True, timeout=50
+    )
+    for pattern, matched in zip(known, json.loads(ran.stdout), strict=True):
+        differ = [
+            text
+            for text, theirs in zip(texts, matched, strict=True)
+            if bool(re.search(pattern, text)) != theirs
+        ]
+        assert differ == [], pattern
+
+
+@pytest.mark.parametrize("user", ["josé", "Łukasz", "李雷", "نور", "नमस्ते"])
+def test_every_name_that_registers_is_one_in_the_schema(user):
+    schemas = document()["components"]["schemas"]
+    event = msgspec.to_builtins(UserRegistered(text.name(user)))
+    schema = {"$ref": "#/components/schemas/UserRegistered", "components": {"schemas": schemas}}
+    jsonschema.Draft202012Validator(schema).validate(event)
 
 
 @given(TEXTS)
@@ -78,6 +144,21 @@ def test_every_command_and_stored_event_is_consumed():
     for struct in catalogue(Event).values():
         if struct.__module__ in MODULES:
             assert struct in consumed, f"nobody hears {struct.__name__}"
+
+
+def test_the_asyncapi_document_says_which_reply_answers_which_request():
+    content = document()
+    for name, kind in catalogue(Request).items():
+        if kind.__module__ not in MODULES:
+            continue
+        reply = type_of(reply_of(kind))
+        channel = content["operations"][name]["reply"]["channel"]
+        assert channel == {"$ref": f"#/channels/{reply}"}
+        assert f"`{name}`" in content["channels"][reply]["description"]
+        messages = content["operations"][name]["reply"]["messages"]
+        assert messages == [
+            {"$ref": f"#/channels/{reply}/messages/{either}"} for either in (reply, "failed")
+        ]
 
 
 def test_the_asyncapi_document_holds_the_whole_catalogue():

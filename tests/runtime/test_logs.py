@@ -4,6 +4,10 @@ import asyncio
 import io
 import json
 import logging
+import re
+from contextlib import suppress
+from importlib import metadata, util
+from pathlib import Path
 
 import pytest
 
@@ -91,6 +95,54 @@ async def test_many_events_have_no_correlation_id_in_common(written):
     await handled(service, message(1), RoomJoined("lobby", 2, "bob"))
     assert all(line["service"] == "activity" for line in written())
     assert not any("correlation_id" in line for line in written())
+
+
+def test_a_users_own_loggers_are_heard_at_the_level_of_the_settings(written):
+    logging.getLogger("polls").info("a vote")
+    logging.getLogger("polls").debug("not this")
+    logging.getLogger("polls.more").setLevel(logging.DEBUG)
+    logging.getLogger("polls.more").debug("but this, as its logger wants it")
+    assert [line["message"] for line in written()] == ["a vote", "but this, as its logger wants it"]
+
+
+def test_fields_of_ones_own_are_in_the_line_and_change_no_other(written):
+    given = {"choice": "tea", "votes": {"ana": 1}, "where": Path("/a"), "logger": "x", "at": 0}
+    logging.getLogger("polls").info("a vote", extra=given)
+    [line] = written()
+    assert (line["choice"], line["votes"], line["where"]) == ("tea", {"ana": 1}, "/a")
+    assert line["logger"] == "polls"
+    assert line["at"] > 0
+
+
+def test_the_chats_libraries_tell_nothing_below_a_warning(written):
+    """What they say then may hold tokens, and texts of people."""
+    logs.configure("debug")
+    libraries = [*those_that_log(), "asyncio"]
+    assert {"pymongo", "httpx", "sqlalchemy"} <= set(libraries)
+    for name in libraries:
+        assert logging.getLogger(name).getEffectiveLevel() >= logging.WARNING, name
+
+
+def those_that_log():
+    """The top-level packages of all that the chat installs, if they use `logging`."""
+    installed, todo = set(), {"nochat"}
+    while todo:
+        name = todo.pop()
+        installed.add(name)
+        with suppress(metadata.PackageNotFoundError):
+            needs = [need for need in metadata.requires(name) or [] if "extra ==" not in need]
+            todo |= {canonical(re.match(r"[\w.-]+", need)[0]) for need in needs} - installed
+    for package, distributions in metadata.packages_distributions().items():
+        if package != "nochat" and installed & set(map(canonical, distributions)):
+            spec = util.find_spec(package)
+            folders = spec.submodule_search_locations or [] if spec else []
+            sources = (file for folder in folders for file in Path(folder).rglob("*.py"))
+            if any(b"getLogger(" in source.read_bytes() for source in sources):
+                yield package
+
+
+def canonical(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def test_a_record_outside_of_a_handler_has_neither(written):

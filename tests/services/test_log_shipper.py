@@ -75,7 +75,7 @@ async def opened(settings):
     """The service's resource alone."""
     async with (
         connect(settings.bus_url) as bus,
-        service._resource(Context(bus, settings)) as resource,
+        service._resource(Context(bus, settings, None)) as resource,
     ):
         yield resource
 

@@ -46,7 +46,6 @@ from nochat.protocol.events import (
 )
 from nochat.protocol.reasons import Reason
 from nochat.protocol.requests import (
-    Accounts,
     ChangeAccount,
     ChangePassword,
     CloseSession,
@@ -56,26 +55,20 @@ from nochat.protocol.requests import (
     DeleteAccount,
     EndSessions,
     FindMessages,
-    FoundMessages,
     GetHistory,
     GetRoomState,
-    History,
     LogIn,
     LogOut,
     MakeToken,
     MessageKey,
     OpenSession,
     RegisterUser,
-    Removal,
     RemoveAccount,
     RemoveToken,
     RevokeToken,
-    RoomState,
     Said,
-    Session,
     SetAccount,
     SetPassword,
-    Tokens,
 )
 from nochat.service import Context, Service
 from nochat.services.controller.failed_log_ins import Refused
@@ -83,7 +76,7 @@ from nochat.services.controller.failed_log_ins import Refused
 MOST_ROOMS = 10_000  # rooms that a controller remembers, of each queue
 MOST_ASKED = 500  # messages that the log is asked for at once
 
-service = Service("controller")
+service = Service["Known"]("controller")
 
 
 # The rooms that a controller knows, by id, for each queue of commands: one queue's consumer may
@@ -127,10 +120,9 @@ def forget(known: Known, queue: Queue) -> None:
     MarkRead,
     many=True,
 )
-async def decide(commands: list[Command], context: Context) -> list[Event]:
+async def decide(commands: list[Command], context: Context[Known]) -> list[Event]:
     """Decide in the order of the queue, and publish what happened in that order."""
-    known: Known = context.resource
-    rooms = known.rooms[route(commands[0], context.settings.shards).key]
+    rooms = context.resource.rooms[route(commands[0], context.settings.shards).key]
     await _learn(rooms, {command.room for command in commands}, context)
     await _recall(rooms, commands, context)
     happened: list[Event] = []
@@ -143,15 +135,15 @@ async def decide(commands: list[Command], context: Context) -> list[Event]:
     return happened
 
 
-async def _learn(rooms: dict[str, Room], wanted: set[str], context: Context) -> None:
+async def _learn(rooms: dict[str, Room], wanted: set[str], context: Context[Known]) -> None:
     if len(rooms) + len(wanted) > MOST_ROOMS:
         rooms.clear()
     for room in wanted - rooms.keys():
-        state: RoomState = await context.bus.request(GetRoomState(room=room))
+        state = await context.bus.request(GetRoomState(room=room))
         rooms[room] = Room.of(state)
 
 
-async def _recall(rooms: dict[str, Room], commands: list[Command], context: Context) -> None:
+async def _recall(rooms: dict[str, Room], commands: list[Command], context: Context[Known]) -> None:
     """Ask the log for messages that may have been sent long ago, and now once more."""
     doubtful = [
         MessageKey(each.room, each.sender, each.client_id)
@@ -160,15 +152,15 @@ async def _recall(rooms: dict[str, Room], commands: list[Command], context: Cont
     ]
     for start in range(0, len(doubtful), MOST_ASKED):
         asked = FindMessages(wanted=doubtful[start : start + MOST_ASKED])
-        answer: FoundMessages = await context.bus.request(asked)
+        answer = await context.bus.request(asked)
         for room, sender, client_id in answer.found:
             rooms[room].recall(sender, client_id)
 
 
-async def _said(room: str, position: int, context: Context) -> Said:
+async def _said(room: str, position: int, context: Context[Known]) -> Said:
     """Who wrote an old message; no sender where there is none at that position."""
     asked = GetHistory(user=None, room=room, after=position - 1, limit=1)
-    found: History = await context.bus.request(asked)
+    found = await context.bus.request(asked)
     match found.entries:
         case [MessageSent() as it] if it.position == position:
             return Said(position, it.sender, it.client_id, it.deleted, it.at, it.reactions)
@@ -177,18 +169,18 @@ async def _said(room: str, position: int, context: Context) -> Said:
 
 
 @service.on(RegisterUser)
-async def register(request: RegisterUser, context: Context) -> list[Envelope]:
+async def register(request: RegisterUser, context: Context[Known]) -> list[Envelope]:
     """Make the account and open its first session."""
     asked = CreateUser(user=request.user, password=request.password, browser=request.browser)
-    session: Session = await context.bus.request(asked)
+    session = await context.bus.request(asked)
     return [UserRegistered(user=request.user), UserLoggedIn(user=request.user), session]
 
 
 @service.on(LogIn)
-async def log_in(request: LogIn, context: Context) -> list[Envelope]:
+async def log_in(request: LogIn, context: Context[Known]) -> list[Envelope]:
     """Open a session, or say in the log that somebody could not."""
     asked = OpenSession(user=request.user, password=request.password, browser=request.browser)
-    session: Session = await context.bus.request(asked)
+    session = await context.bus.request(asked)
     if not session.user:
         unsaid = context.resource.refused.note(session.account)
         refused = [] if unsaid is None else [LogInFailed(user=session.account, unsaid=unsaid)]
@@ -197,9 +189,9 @@ async def log_in(request: LogIn, context: Context) -> list[Envelope]:
 
 
 @service.on(LogOut)
-async def log_out(request: LogOut, context: Context) -> list[Envelope]:
+async def log_out(request: LogOut, context: Context[Known]) -> list[Envelope]:
     """Close a session."""
-    session: Session = await context.bus.request(CloseSession(token=request.token))
+    session = await context.bus.request(CloseSession(token=request.token))
     if not session.user:
         return [session]
     return [
@@ -210,58 +202,58 @@ async def log_out(request: LogOut, context: Context) -> list[Envelope]:
 
 
 @service.on(EndSessions)
-async def end_sessions(request: EndSessions, context: Context) -> list[Envelope]:
+async def end_sessions(request: EndSessions, context: Context[Known]) -> list[Envelope]:
     """End other sessions of a user, or one."""
     asked = CloseSessions(token=request.token, session=request.session)
-    session: Session = await context.bus.request(asked)
+    session = await context.bus.request(asked)
     ended = _ended(session.user, session.ended, reasons.session_ended_elsewhere())
     out = [UserLoggedOut(user=session.user)] if ended else []
     return [*out, *ended, session]
 
 
 @service.on(MakeToken)
-async def make_token(request: MakeToken, context: Context) -> list[Envelope]:
+async def make_token(request: MakeToken, context: Context[Known]) -> list[Envelope]:
     """Make a token for a user's own program."""
     asked = CreateToken(
         token=request.token, password=request.password, name=request.name, days=request.days
     )
-    tokens: Tokens = await context.bus.request(asked)
+    tokens = await context.bus.request(asked)
     return [TokenMade(user=tokens.user, name=request.name), tokens]
 
 
 @service.on(RevokeToken)
-async def revoke_token(request: RevokeToken, context: Context) -> list[Envelope]:
+async def revoke_token(request: RevokeToken, context: Context[Known]) -> list[Envelope]:
     """End a token."""
     asked = RemoveToken(token=request.token, which=request.which)
-    tokens: Tokens = await context.bus.request(asked)
+    tokens = await context.bus.request(asked)
     return [TokenRevoked(user=tokens.user, name=tokens.tokens[0].name), tokens]
 
 
 @service.on(DeleteAccount)
-async def delete_account(request: DeleteAccount, context: Context) -> list[Envelope]:
+async def delete_account(request: DeleteAccount, context: Context[Known]) -> list[Envelope]:
     """Remove the account: whose it was is out at once, and nothing of the name shall be left."""
     asked = RemoveAccount(token=request.token, password=request.password)
-    removal: Removal = await context.bus.request(asked)
+    removal = await context.bus.request(asked)
     deleted = AccountDeleted(user=removal.user, deleted_as=removal.deleted_as)
     return [*_ended(removal.user, removal.ended, reasons.account_deleted()), deleted, removal]
 
 
 @service.on(ChangePassword)
-async def change_password(request: ChangePassword, context: Context) -> list[Envelope]:
+async def change_password(request: ChangePassword, context: Context[Known]) -> list[Envelope]:
     """Store another password, and end the user's other sessions."""
     asked = SetPassword(
         token=request.token, password=request.password, new_password=request.new_password
     )
-    session: Session = await context.bus.request(asked)
+    session = await context.bus.request(asked)
     ended = _ended(session.user, session.ended, reasons.session_password_changed())
     return [PasswordChanged(user=session.user), *ended, session]
 
 
 @service.on(ChangeAccount)
-async def change_account(request: ChangeAccount, context: Context) -> list[Envelope]:
+async def change_account(request: ChangeAccount, context: Context[Known]) -> list[Envelope]:
     """Store another role or a ban; who is banned is out at once."""
     asked = SetAccount(user=request.user, role=request.role, banned=request.banned)
-    accounts: Accounts = await context.bus.request(asked)
+    accounts = await context.bus.request(asked)
     (account,) = accounts.accounts
     changed = AccountChanged(
         user=account.name, by=request.by, role=account.role, banned=account.banned

@@ -15,7 +15,6 @@ from nochat.protocol.events import (
     CommandRejected,
     LogEntry,
     PresenceReported,
-    RoomEvent,
     RoomRead,
     SessionsEnded,
     TypingStarted,
@@ -26,7 +25,7 @@ from nochat.service import Context, Service
 if TYPE_CHECKING:
     from nochat.services.gateway.sockets import Sockets
 
-service = Service("gateway", everywhere=True)
+service = Service["Sockets"]("gateway", everywhere=True)
 
 
 @service.resource
@@ -48,38 +47,19 @@ def resync(sockets: "Sockets", _: Queue) -> None:
     sockets.resync()
 
 
-@service.on(*get_args(LogEntry), many=True)
-async def spread(events: list[RoomEvent], context: Context) -> None:
-    """Show a room's members what happened in it."""
-    await context.resource.spread(events)
+service.on(*get_args(LogEntry), many=True).method(lambda sockets: sockets.spread)
 
 
 @service.on(RoomRead, UserNotified, CommandRejected, many=True)
-async def tell(events: list[RoomRead | UserNotified | CommandRejected], context: Context) -> None:
+async def tell(
+    events: list[RoomRead | UserNotified | CommandRejected], context: Context["Sockets"]
+) -> None:
     """Tell one user, on all of their sockets."""
     for event in events:
         await context.resource.tell(event.user, event)
 
 
-@service.on(TypingStarted)
-async def show_typing(event: TypingStarted, context: Context) -> None:
-    """Show a room's members that somebody is writing."""
-    await context.resource.show_typing(event)
-
-
-@service.on(PresenceReported)
-async def show_presence(event: PresenceReported, context: Context) -> None:
-    """Show everybody who came and who went."""
-    await context.resource.presence_reported(event)
-
-
-@service.on(SessionsEnded)
-async def end_sessions(event: SessionsEnded, context: Context) -> None:
-    """Close the sockets of sessions that are over."""
-    await context.resource.end_sessions(event)
-
-
-@service.on(AccountChanged)
-async def account_changed(event: AccountChanged, context: Context) -> None:
-    """Take notice of another role."""
-    await context.resource.account_changed(event)
+service.on(TypingStarted).method(lambda sockets: sockets.show_typing)
+service.on(PresenceReported).method(lambda sockets: sockets.presence_reported)
+service.on(SessionsEnded).method(lambda sockets: sockets.end_sessions)
+service.on(AccountChanged).method(lambda sockets: sockets.account_changed)

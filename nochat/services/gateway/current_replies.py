@@ -23,7 +23,7 @@ from nochat.protocol.events import (
     UserErased,
 )
 from nochat.protocol.fields import Role
-from nochat.protocol.requests import GetRooms, Rooms, RoomSummary, Session, WhoIs
+from nochat.protocol.requests import GetRooms, RoomSummary, Session, WhoIs
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class Questions:
     async def who_is(self, token: str) -> Session:
         """Whose session a token is; nobody's, if it is over by now."""
         with self._changing() as changes:
-            session: Session = await self._bus.request(WhoIs(token=token))
+            session = await self._bus.request(WhoIs(token=token))
             return changes.applied(session)
 
     async def rooms(self, user: str, room: str = "") -> list[RoomSummary]:
@@ -128,7 +128,7 @@ class Questions:
         return [it for name, it in found.items() if name not in left]
 
     async def _ask(self, user: str, room: str) -> dict[str, RoomSummary]:
-        answer: Rooms = await self._bus.request(GetRooms(user=user, room=room))
+        answer = await self._bus.request(GetRooms(user=user, room=room))
         return {each.room: each for each in answer.rooms}
 
     @contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 from nochat.bus import Bus
-from nochat.protocol.requests import KeepSessions, Over
+from nochat.protocol.requests import KeepSessions
 from nochat.settings import Settings
 
 EVERY = 60.0  # seconds between two reports
@@ -31,6 +31,6 @@ class SessionsInUse:
         self._next = time.monotonic() + self._every
         left, found = iter(set(sessions)), set[str]()
         while some := list(islice(left, MOST)):
-            answer: Over = await self._bus.request(KeepSessions(sessions=some))
+            answer = await self._bus.request(KeepSessions(sessions=some))
             found.update(answer.sessions)
         return found

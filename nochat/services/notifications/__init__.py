@@ -3,7 +3,7 @@
 from nochat.domain.room import DIRECT
 from nochat.domain.text import is_deleted
 from nochat.protocol.events import MessageSent, UserNotified
-from nochat.protocol.requests import GetRoomState, RoomState
+from nochat.protocol.requests import GetRoomState
 from nochat.service import Context, Service
 from nochat.services.notifications.markdown import without_code
 from nochat.services.notifications.mentions import may_mention, mentioned
@@ -19,7 +19,7 @@ async def notify(message: MessageSent, context: Context) -> list[UserNotified]:
     if not direct and not may_mention(text):
         return []
     asked = GetRoomState(room=message.room, recent=False)
-    state: RoomState = await context.bus.request(asked)
+    state = await context.bus.request(asked)
     members = {*state.room.members}
     concerned = members if direct else mentioned(text, members)
     return [

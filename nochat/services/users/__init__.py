@@ -31,7 +31,6 @@ from nochat.protocol.requests import (
     SetPassword,
     TokenInfo,
     Tokens,
-    Traces,
     WhoIs,
     WhoseToken,
 )
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
     from nochat.stores.tokens import Tokens as TokenStore
     from nochat.stores.users import UserStore
 
-service = Service("users")
+service = Service["Users"]("users")
 
 
 def database(settings: Settings) -> str:
@@ -83,77 +82,72 @@ async def users(context: Context) -> AsyncIterator[Users]:
 
 
 @service.on(CreateUser)
-async def create(request: CreateUser, context: Context) -> Session:
+async def create(request: CreateUser, context: Context[Users]) -> Session:
     """Store an account, and open its first session."""
-    users: Users = context.resource
+    users = context.resource
     return await users.hashing.run(
         users.store.create, request.user, request.password, request.browser
     )
 
 
 @service.on(OpenSession)
-async def open_session(request: OpenSession, context: Context) -> Session:
+async def open_session(request: OpenSession, context: Context[Users]) -> Session:
     """Check the password and open a session."""
-    users: Users = context.resource
+    users = context.resource
     return await users.hashing.run(
         users.store.open_session, request.user, request.password, request.browser
     )
 
 
 @service.on(CloseSession)
-async def close_session(request: CloseSession, context: Context) -> Session:
+async def close_session(request: CloseSession, context: Context[Users]) -> Session:
     """End a session."""
-    session: Session = await to_thread(context.resource.store.close_session, request.token)
-    return session
+    return await to_thread(context.resource.store.close_session, request.token)
 
 
 @service.on(CloseSessions)
-async def close_sessions(request: CloseSessions, context: Context) -> Session:
+async def close_sessions(request: CloseSessions, context: Context[Users]) -> Session:
     """End a user's session, or all the others."""
-    session: Session = await to_thread(
-        context.resource.store.close_sessions, request.token, request.session
-    )
-    return session
+    return await to_thread(context.resource.store.close_sessions, request.token, request.session)
 
 
 @service.on(GetSessions)
-async def sessions(request: GetSessions, context: Context) -> Sessions:
+async def sessions(request: GetSessions, context: Context[Users]) -> Sessions:
     """List a user's sessions."""
     return Sessions(sessions=await to_thread(context.resource.store.sessions, request.token))
 
 
 @service.on(RemoveAccount)
-async def remove(request: RemoveAccount, context: Context) -> Removal:
+async def remove(request: RemoveAccount, context: Context[Users]) -> Removal:
     """Remove an account."""
-    users: Users = context.resource
+    users = context.resource
     return await users.hashing.run(users.store.remove, request.token, request.password)
 
 
 @service.on(AccountDeleted)
-async def erase(event: AccountDeleted, context: Context) -> list[EraseUser]:
+async def erase(event: AccountDeleted, context: Context[Users]) -> list[EraseUser]:
     """Have the name taken out of each room that has it."""
-    found: Traces = await context.bus.request(GetTraces(user=event.user))
+    found = await context.bus.request(GetTraces(user=event.user))
     return [EraseUser(room, event.user, event.deleted_as) for room in found.rooms]
 
 
 @service.on(WhoIs)
-async def who_is(request: WhoIs, context: Context) -> Session:
+async def who_is(request: WhoIs, context: Context[Users]) -> Session:
     """Say whose session it is."""
-    session: Session = await to_thread(context.resource.store.session, request.token)
-    return session
+    return await to_thread(context.resource.store.session, request.token)
 
 
 @service.on(CreateToken)
-async def create_token(request: CreateToken, context: Context) -> Tokens:
+async def create_token(request: CreateToken, context: Context[Users]) -> Tokens:
     """Store a token."""
-    users: Users = context.resource
+    users = context.resource
     asked = request.token, request.password, request.name, request.days
     token, info, user = await users.hashing.run(users.tokens.make, *asked)
     return Tokens(user=user, token=token, tokens=[info])
 
 
 @service.on(RemoveToken)
-async def remove_token(request: RemoveToken, context: Context) -> Tokens:
+async def remove_token(request: RemoveToken, context: Context[Users]) -> Tokens:
     """Remove a token; says whose it was, and what they called it."""
     user, name = await to_thread(context.resource.tokens.revoke, request.token, request.which)
     gone = TokenInfo(token=request.which, name=name, created=0.0, expires=0.0)
@@ -161,29 +155,28 @@ async def remove_token(request: RemoveToken, context: Context) -> Tokens:
 
 
 @service.on(GetTokens)
-async def tokens(request: GetTokens, context: Context) -> Tokens:
+async def tokens(request: GetTokens, context: Context[Users]) -> Tokens:
     """List a user's tokens."""
     return Tokens(tokens=await to_thread(context.resource.tokens.all, request.token))
 
 
 @service.on(WhoseToken)
-async def whose_token(request: WhoseToken, context: Context) -> Session:
+async def whose_token(request: WhoseToken, context: Context[Users]) -> Session:
     """Say whose token it is."""
-    session: Session = await to_thread(context.resource.tokens.whose, request.token)
-    return session
+    return await to_thread(context.resource.tokens.whose, request.token)
 
 
 @service.on(KeepSessions)
-async def keep_sessions(request: KeepSessions, context: Context) -> Over:
+async def keep_sessions(request: KeepSessions, context: Context[Users]) -> Over:
     """Note that sessions are in use, and say which of them are over."""
     over = await to_thread(context.resource.store.keep, request.sessions)
     return Over(sessions=over)
 
 
 @service.on(SetPassword)
-async def set_password(request: SetPassword, context: Context) -> Session:
+async def set_password(request: SetPassword, context: Context[Users]) -> Session:
     """Store another password, and end the user's other sessions."""
-    users: Users = context.resource
+    users = context.resource
     user, ended = await users.hashing.run(
         users.store.set_password, request.token, request.password, request.new_password
     )
@@ -191,7 +184,7 @@ async def set_password(request: SetPassword, context: Context) -> Session:
 
 
 @service.on(SetAccount)
-async def set_account(request: SetAccount, context: Context) -> Accounts:
+async def set_account(request: SetAccount, context: Context[Users]) -> Accounts:
     """Store a role or a ban."""
     account, ended = await to_thread(
         context.resource.store.change, request.user, request.role, request.banned
@@ -200,14 +193,14 @@ async def set_account(request: SetAccount, context: Context) -> Accounts:
 
 
 @service.on(FindUser)
-async def find(request: FindUser, context: Context) -> Accounts:
+async def find(request: FindUser, context: Context[Users]) -> Accounts:
     """Give the account of that name, if there is one."""
     account = await to_thread(context.resource.store.find, request.user)
     return Accounts(accounts=[account] if account else [])
 
 
 @service.on(GetAccounts)
-async def accounts(request: GetAccounts, context: Context) -> Accounts:
+async def accounts(request: GetAccounts, context: Context[Users]) -> Accounts:
     """List accounts."""
     found, more = await to_thread(
         context.resource.store.accounts, request.prefix, request.after, request.limit

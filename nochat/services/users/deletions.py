@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from nochat.bus import Bus
 from nochat.errors import NochatError
 from nochat.protocol.events import AccountDeleted
-from nochat.protocol.requests import GetTraces, Traces
+from nochat.protocol.requests import GetTraces
 
 if TYPE_CHECKING:
     from nochat.stores.users import Deletion, UserStore
@@ -40,7 +40,7 @@ async def carry_on(store: "UserStore", bus: Bus) -> None:
 
 async def _carry_on(deletion: "Deletion", store: "UserStore", bus: Bus) -> None:
     is_quiet = time.time() > deletion.at + QUIET
-    found: Traces = await bus.request(GetTraces(user=deletion.name))
+    found = await bus.request(GetTraces(user=deletion.name))
     if found.rooms or is_quiet:  # what is outside of rooms is erased once more at the end
         await bus.publish(AccountDeleted(user=deletion.name, deleted_as=deletion.deleted_as))
     if is_quiet and not found.rooms:

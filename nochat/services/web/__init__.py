@@ -58,7 +58,7 @@ from nochat.settings import Settings
 REMEMBERED = 60.0  # seconds that trends are shown, until they are counted again
 MOST_REMEMBERED = 100
 
-service = Service("web", everywhere=True)
+service = Service["Web"]("web", everywhere=True)
 
 Answer = Callable[[HttpRequest], Awaitable[Response]]
 
@@ -265,13 +265,13 @@ async def web(context: Context) -> AsyncIterator[Web]:
 
 
 @service.on(ServiceReported)
-async def watch(event: ServiceReported, context: Context) -> None:
+async def watch(event: ServiceReported, context: Context[Web]) -> None:
     """Keep what the services say of themselves, for the management."""
     context.resource.shared.watch.heard(event)
 
 
 @service.on(CommandRejected)
-async def refuse(event: CommandRejected, context: Context) -> None:
+async def refuse(event: CommandRejected, context: Context[Web]) -> None:
     """Tell whoever waits for it that a message was refused."""
     context.resource.rooms.rejected(event)
 

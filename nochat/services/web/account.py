@@ -1,7 +1,7 @@
 """The calls by which users look after their own account: sessions, deletion, an export."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -9,7 +9,7 @@ from starlette.responses import StreamingResponse
 
 from nochat.errors import RequestFailed
 from nochat.protocol import reasons
-from nochat.protocol.requests import DeleteAccount, EndSessions, GetSessions, SessionInfo, Sessions
+from nochat.protocol.requests import DeleteAccount, EndSessions, GetSessions, SessionInfo
 from nochat.runtime.rate_limits import Crowd, Limit
 from nochat.services.web import export
 from nochat.services.web.rest import Call, Caller, Limits, NotAllowed, Nothing
@@ -88,13 +88,13 @@ async def _continued(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[
 
 async def _sessions(caller: Caller, _: Nothing) -> SessionList:
     """List one's own sessions."""
-    found: Sessions = await caller.bus.request(GetSessions(token=caller.token))
+    found = await caller.bus.request(GetSessions(token=caller.token))
     return SessionList(found.sessions)
 
 
 async def _end(caller: Caller, _: Nothing) -> Nothing:
     """End one of one's own sessions: log out there."""
-    asked: Any = EndSessions(token=caller.token, session=caller.path["session"])
+    asked = EndSessions(token=caller.token, session=caller.path["session"])
     try:
         await caller.bus.request(asked)
     except RequestFailed as error:

@@ -13,7 +13,6 @@ from nochat.bus import Bus
 from nochat.protocol.envelope import new_id
 from nochat.protocol.requests import (
     Account,
-    Accounts,
     FindUser,
     GetRecords,
     GetRooms,
@@ -21,14 +20,9 @@ from nochat.protocol.requests import (
     GetTokens,
     GetTraces,
     RecordKind,
-    Records,
-    Rooms,
     RoomSummary,
     SessionInfo,
-    Sessions,
     TokenInfo,
-    Tokens,
-    Traces,
 )
 
 PAGE = 500  # records that are asked for at once
@@ -111,11 +105,11 @@ class Export(msgspec.Struct, frozen=True):
 
 async def pieces(user: str, token: str, bus: Bus) -> AsyncIterator[bytes]:
     """The document, piece by piece: never more of it in memory than a page."""
-    accounts: Accounts = await bus.request(FindUser(user=user))
-    sessions: Sessions = await bus.request(GetSessions(token=token))
-    tokens: Tokens = await bus.request(GetTokens(token=token))
-    rooms: Rooms = await bus.request(GetRooms(user=user))
-    traces: Traces = await bus.request(GetTraces(user=user))
+    accounts = await bus.request(FindUser(user=user))
+    sessions = await bus.request(GetSessions(token=token))
+    tokens = await bus.request(GetTokens(token=token))
+    rooms = await bus.request(GetRooms(user=user))
+    traces = await bus.request(GetTraces(user=user))
     yield b'{"at":' + _json(time.time())
     yield b',"account":' + _json(accounts.accounts[0])
     yield b',"sessions":' + _json(sessions.sessions)
@@ -149,7 +143,7 @@ async def _pages(request: GetRecords, bus: Bus) -> AsyncIterator[list[dict[str, 
     after: Any = None
     while True:
         asked = msgspec.structs.replace(request, id=new_id(), after=after, limit=PAGE)
-        page: Records = await bus.request(asked)
+        page = await bus.request(asked)
         yield page.records
         if (after := page.after) is None:
             return

@@ -16,10 +16,7 @@ from nochat.protocol.fields import LOBBY, Action, Count, Moment, Position, Role,
 from nochat.protocol.incoming import AskedName, Incoming, Sought
 from nochat.protocol.requests import (
     Account,
-    AccountEntries,
     AccountEntry,
-    Accounts,
-    AllRooms,
     ChangeAccount,
     FindUser,
     GetAccountEvents,
@@ -181,17 +178,17 @@ async def _account_log(caller: Caller, sent: WhichEvents) -> AccountLog:
     """Tell what became of accounts: who came, was refused and went, whose role changed."""
     user = sent.user
     if user:
-        found: Accounts = await caller.bus.request(FindUser(user=user))
+        found = await caller.bus.request(FindUser(user=user))
         user = found.accounts[0].name if found.accounts else user
     asked = GetAccountEvents(user=user, event=sent.event, before=sent.before)
-    log: AccountEntries = await caller.bus.request(asked)
+    log = await caller.bus.request(asked)
     return AccountLog(log.entries, log.more, caller.shared.settings.log_days)
 
 
 async def _users(caller: Caller, sent: Which) -> AccountList:
     """List accounts."""
     asked = GetAccounts(prefix=sent.prefix, after=sent.after, limit=50)
-    found: Accounts = await caller.bus.request(asked)
+    found = await caller.bus.request(asked)
     return AccountList(found.accounts, found.more)
 
 
@@ -208,7 +205,7 @@ async def _change_user(caller: Caller, sent: Changes) -> Nothing:
 async def _rooms(caller: Caller, sent: WhichRooms) -> RoomList:
     """List rooms."""
     asked = GetAllRooms(text=sent.text, after=sent.after, limit=50)
-    found: AllRooms = await caller.bus.request(asked)
+    found = await caller.bus.request(asked)
     rooms = [msgspec.convert(it, Room, from_attributes=True) for it in found.rooms]
     return RoomList(rooms, found.more)
 

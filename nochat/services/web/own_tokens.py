@@ -8,7 +8,7 @@ from msgspec import Meta
 from nochat.errors import RequestFailed
 from nochat.protocol import incoming
 from nochat.protocol.incoming import Incoming
-from nochat.protocol.requests import GetTokens, MakeToken, RevokeToken, TokenDays, TokenInfo, Tokens
+from nochat.protocol.requests import GetTokens, MakeToken, RevokeToken, TokenDays, TokenInfo
 from nochat.services.web.rest import Call, Caller, Limits, NotAllowed, Nothing
 
 
@@ -54,13 +54,13 @@ class OwnTokens:
         asked = MakeToken(
             token=caller.token, password=sent.password, name=sent.name, days=sent.days
         )
-        made: Tokens = await caller.bus.request(asked)
+        made = await caller.bus.request(asked)
         return Made(made.token, made.tokens[0])
 
 
 async def _tokens(caller: Caller, _: Nothing) -> TokenList:
     """List one's own tokens."""
-    found: Tokens = await caller.bus.request(GetTokens(token=caller.token))
+    found = await caller.bus.request(GetTokens(token=caller.token))
     return TokenList(found.tokens)
 
 

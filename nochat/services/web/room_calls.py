@@ -17,10 +17,10 @@ from nochat.protocol.actions import ACTIONS, Who
 from nochat.protocol.commands import SendMessage
 from nochat.protocol.envelope import caused_by
 from nochat.protocol.events import CommandRejected, LogEntry
-from nochat.protocol.fields import Count, Kind, Position, RoomId
-from nochat.protocol.incoming import Incoming
+from nochat.protocol.fields import Count, Kind, Position
+from nochat.protocol.incoming import Incoming, RoomId
 from nochat.protocol.reasons import Reason
-from nochat.protocol.requests import FindMessages, FoundMessages, GetRooms, MessageKey, Rooms
+from nochat.protocol.requests import FindMessages, GetRooms, MessageKey
 from nochat.runtime.action_limits import Prices
 from nochat.services.web.rest import Call, Caller, NotAllowed, Nothing, room_in
 from nochat.settings import Settings
@@ -107,7 +107,7 @@ class RoomCalls:
         """List the rooms that one is in."""
         self._charge(caller, "rooms")
         user = caller.session.user
-        found: Rooms = await caller.bus.request(GetRooms(user=user))
+        found = await caller.bus.request(GetRooms(user=user))
         mine = [each for each in found.rooms if user in each.members]
         return JoinedRooms(
             [msgspec.convert(each, JoinedRoom, from_attributes=True) for each in mine]
@@ -155,7 +155,7 @@ class RoomCalls:
             done, _ = await asyncio.wait([refused], timeout=pause)
             if done:
                 raise NotAllowed(403, refused.result())
-            found: FoundMessages = await caller.bus.request(FindMessages(wanted=[asked]))
+            found = await caller.bus.request(FindMessages(wanted=[asked]))
             if found.found:
                 return
             pause = min(2 * pause, LAST_PAUSE)
