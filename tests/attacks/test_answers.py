@@ -157,7 +157,7 @@ async def test_an_answer_that_can_not_be_sent_is_an_error(ana, broken):
 
 async def test_a_handshake_that_throws_is_refused_at_once(ana, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(sockets.client, "believed", lambda *_: 1 / 0)
+        patch.setattr(sockets.payloads, "believed", lambda *_: 1 / 0)
         async with asyncio.timeout(SOON):
             with pytest.raises(RuntimeError, match="unavailable"):
                 await ana.connect()
@@ -169,7 +169,7 @@ async def test_a_welcome_that_throws_closes_the_socket(chat, ana, monkeypatch):
     await ana.until(lambda: "welcome" in dict(ana.told))
     socket = socketio.AsyncClient(http_session=ana._http, reconnection=False)
     with monkeypatch.context() as patch:
-        patch.setattr(sockets.client, "welcome", lambda *_: 1 / 0)
+        patch.setattr(sockets.payloads, "welcome", lambda *_: 1 / 0)
         await socket.connect(chat, wait_timeout=None)
         # The client calls no handler of "disconnect" where that comes while it still connects.
         await asyncio.wait_for(socket.eio.wait(), SOON)

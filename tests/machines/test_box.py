@@ -19,9 +19,10 @@ def course(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "tools" / "box", tmp_path / "tools")
     lab = tmp_path / "nochat" / "lab"
     lab.mkdir(parents=True)
+    (lab.parent / "runtime").mkdir()
     shutil.copy(ROOT / "nochat" / "lab" / "surroundings.py", lab)
-    for module in ("errors.py", "proxies.py"):
-        shutil.copy(ROOT / "nochat" / module, lab.parent)
+    for module in ("errors.py", "runtime/proxies.py"):
+        shutil.copy(ROOT / "nochat" / module, lab.parent / module)
     (tmp_path / "bin").mkdir()
     for tool in TOOLS:
         found = shutil.which(tool)
