@@ -12,7 +12,6 @@ import pytest
 ROOT = Path(__file__).parent.parent
 BESIDES = {"__init__", "__main__", "cli", "py.typed"}
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-NOT_YET = ("nochat.lab",)  # packages whose underscored names others still import
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,6 @@ def test_underscored_names_are_imported_by_their_own_package_alone():
         each
         for each in [*OURS, *found]
         if each.private
-        and not each.module.startswith(NOT_YET)
         and not is_at_home(each.importer.replace("tests", "nochat", 1), each.private)
     ]
     assert foreign == []

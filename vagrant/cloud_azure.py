@@ -13,12 +13,12 @@ try:
     from azure.core.exceptions import AzureError, ResourceNotFoundError
     from subscription import GONE, PATIENCE, PAUSE, Subscription, patiently, tag, unless
 
-    from nochat.local.processes import until
     from nochat.lab.azure import parts
     from nochat.lab.azure.clients import Clients
     from nochat.lab.azure.explanations import explain
     from nochat.lab.azure.settings import Settings
     from nochat.lab.errors import SettingsError
+    from nochat.local.processes import until
 except ModuleNotFoundError as error:
     problem = f"{error.name} is missing. Install it: make lab"
     refuse_all(problem)

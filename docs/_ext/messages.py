@@ -16,7 +16,7 @@ def setup(app: Sphinx) -> dict:
 
 def write_pages(app: Sphinx) -> None:
     api = document()
-    pages = {"index.md": page(api), "nochat.cli.asyncapi.json": json.dumps(api, indent=2) + "\n"}
+    pages = {"index.md": page(api), "nochat.asyncapi.json": json.dumps(api, indent=2) + "\n"}
     replace_pages(Path(app.srcdir) / "messages", pages)
 
 
@@ -27,7 +27,7 @@ def page(api: dict) -> str:
 {api["info"]["description"]}
 
 All of it is in an AsyncAPI {api["asyncapi"]} document, which tools of many languages read:
-{{download}}`nochat.cli.asyncapi.json`. `nochat.cli.asyncapi.document()` makes it from the structs of
+{{download}}`nochat.asyncapi.json`. `nochat.cli.asyncapi.document()` makes it from the structs of
 `nochat.protocol`.
 
 {table(heads, [row(api, name) for name in api["channels"]])}

@@ -234,5 +234,5 @@ def _environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 def _steps(log: Path) -> Iterator[Step]:
     for line in log.read_bytes().splitlines():
-        if b'"nochat.bus.tracing"' in line:
+        if b'"nochat.trace"' in line:
             yield msgspec.json.decode(line, type=Step)

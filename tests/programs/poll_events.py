@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from nochat.protocol.events import Event
-from nochat.protocol.fields import UserName
-from nochat.protocol.incoming import RoomId
+from nochat.protocol.fields import RoomId, UserName
 from nochat.protocol.requests import Reply, Request
 
 

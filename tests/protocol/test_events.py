@@ -19,7 +19,7 @@ from nochat.protocol.catalogue import catalogue
 from nochat.protocol.commands import SendMessage
 from nochat.protocol.envelope import caused_by, type_of
 from nochat.protocol.events import Event, MessageSent, ServiceReported, UserRegistered
-from nochat.protocol.incoming import RoomId
+from nochat.protocol.fields import RoomId
 from nochat.protocol.requests import LogIn, Request, Session, reply_of
 from nochat.runtime import registry
 

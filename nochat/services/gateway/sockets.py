@@ -1,12 +1,9 @@
 """The socket.io side of a gateway: what clients may send, and what they are sent.
 
-From a client, each acknowledged with its answer's fields or `{"error": …, "retry": …}`: the actions
-of `nochat.protocol.actions`. To a client: `welcome`, `room`, `created`, `deleted`, `invited`,
-`entries`, `presence`, `typing`, `notified`, `read`, `rejected`, `role`, `resync`, `signed-out`.
 From a client, each acknowledged with its answer's fields or `{"error": …, "code": …, "params": …,
-"retry": …}`: the actions of `nochat.protocol.actions`. To a client: `welcome`, `room`, `created`, `deleted`,
-`invited`, `entries`, `presence`, `typing`, `notified`, `read`, `rejected`, `role`, `resync`,
-`signed-out`.
+"retry": …}`: the actions of `nochat.protocol.actions`. To a client: `welcome`, `room`, `created`,
+`deleted`, `invited`, `entries`, `presence`, `typing`, `notified`, `read`, `rejected`, `role`,
+`resync`, `signed-out`.
 """
 
 import asyncio
@@ -288,8 +285,6 @@ class Sockets:
             log.warning("a connection was refused: %s", error)
             raise _no_entry(reasons.socket_unavailable()) from None
         if not (user := session.user):
-            raise socketio.exceptions.ConnectionRefusedError("log in first")
-        if payloads.believed(auth) not in ("", user):
             raise _no_entry(reasons.log_in_needed())
         if payloads.believed(auth) not in ("", user):
             # Another tab logged somebody else in: what this one has to send is not theirs.

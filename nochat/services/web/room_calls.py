@@ -17,8 +17,8 @@ from nochat.protocol.actions import ACTIONS, Who
 from nochat.protocol.commands import SendMessage
 from nochat.protocol.envelope import caused_by
 from nochat.protocol.events import CommandRejected, LogEntry
-from nochat.protocol.fields import Count, Kind, Position
-from nochat.protocol.incoming import Incoming, RoomId
+from nochat.protocol.fields import Count, Kind, Position, RoomId
+from nochat.protocol.incoming import Incoming
 from nochat.protocol.reasons import Reason
 from nochat.protocol.requests import FindMessages, GetRooms, MessageKey
 from nochat.runtime.action_limits import Prices
