@@ -15,9 +15,8 @@ from nochat.lab import cloud, provision, verify
 from nochat.lab._azure_clients import Clients
 from nochat.lab._azure_settings import Settings
 
-from .both import NAMES
+from .both import NAMES, answers
 from .conftest import USER, containers, needs_root
-from .test_azure import answers
 
 pytestmark = [
     pytest.mark.azure_collection,
