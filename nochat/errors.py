@@ -23,7 +23,7 @@ class Unavailable(NochatError):
         reason: what others are told; None: that the part of the chat where it happened is away.
     """
 
-    def __init__(self, said: str, reason: "Reason | None" = None) -> None:
+    def __init__(self, said: str, reason: Reason | None = None) -> None:
         super().__init__(said)
         self.reason = reason
 
@@ -43,9 +43,9 @@ class Unroutable(BusError):
 class Busy(Unavailable):
     """A service has too much to do; `wait` is the seconds after which to try again."""
 
-    reason: "Reason"
+    reason: Reason
 
-    def __init__(self, reason: "Reason", wait: float) -> None:
+    def __init__(self, reason: Reason, wait: float) -> None:
         super().__init__(str(reason), reason)
         self.wait = wait
 
@@ -57,7 +57,7 @@ class BrokerDown(BusError, Unavailable):
 class RequestFailed(NochatError):
     """The service that was asked refused, with its reason."""
 
-    def __init__(self, reason: "Reason") -> None:
+    def __init__(self, reason: Reason) -> None:
         super().__init__(str(reason))
         self.reason = reason
 
