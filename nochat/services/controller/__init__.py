@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from nochat.bus import Queue
 from nochat.bus.routing import route
+from nochat.domain import decisions
 from nochat.domain.room import Room
 from nochat.protocol import reasons
 from nochat.protocol.commands import (
@@ -128,10 +129,10 @@ async def decide(commands: list[Command], context: Context[Known]) -> list[Event
     happened: list[Event] = []
     for command in commands:
         room = rooms[command.room]
-        if position := room.unknown(command):
+        if position := decisions.unknown(room, command):
             room.learn(await _said(room.id, position, context))
         with caused_by(command.correlation_id):
-            happened += room.decide(command)
+            happened += decisions.execute(room, command)
     return happened
 
 
@@ -148,7 +149,7 @@ async def _recall(rooms: dict[str, Room], commands: list[Command], context: Cont
     doubtful = [
         MessageKey(each.room, each.sender, each.client_id)
         for each in commands
-        if isinstance(each, SendMessage) and rooms[each.room].may_be_old(each)
+        if isinstance(each, SendMessage) and decisions.may_be_old(rooms[each.room], each)
     ]
     for start in range(0, len(doubtful), MOST_ASKED):
         asked = FindMessages(wanted=doubtful[start : start + MOST_ASKED])
