@@ -1,4 +1,4 @@
-"""The command `nochat`: `up`, `run SERVICE`, `restore`, `grant`, `load`, `doctor`, `asyncapi`."""
+"""The command `nochat`: `up`, `run SERVICE`, `backup`, `restore`, `grant`, `load` and others."""
 
 import argparse
 import asyncio
@@ -6,6 +6,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -63,15 +64,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(command=lambda options: _run_named(options.service))
 
-    restore = commands.add_parser("restore", help="fill an empty activity store from the replica")
-    restore.add_argument(
+    backup = commands.add_parser("backup", help="copy the accounts to a file, while the chat runs")
+    backup.add_argument("file", type=Path, help="a new file, which its owner alone may read")
+    backup.set_defaults(command=lambda options: _backup(options.file))
+
+    restore = commands.add_parser(
+        "restore", help="fill an empty activity store from the replica, or accounts from a backup"
+    )
+    sources = restore.add_mutually_exclusive_group()
+    sources.add_argument(
+        "--accounts", type=Path, metavar="FILE", help="a file of `nochat backup`, for accounts"
+    )
+    sources.add_argument(
         "--from",
         dest="source",
         default="",
         metavar="URL",
         help="where the replica is, in the form of NOCHAT_REPLICA_URL, which is the default",
     )
-    restore.set_defaults(command=lambda options: _restore(options.source))
+    restore.set_defaults(command=lambda options: _restore(options.source, options.accounts))
 
     grant = commands.add_parser("grant", help="make an account a manager, with the management page")
     grant.add_argument("user", help="name of the account")
@@ -138,11 +149,20 @@ def _document(files: list[str]) -> dict[str, Any]:
     return document(load_settings().shards, catalogue().values() if files else None)
 
 
-def _restore(source: str) -> None:
-    from nochat.cli.restore import restore  # here, as the other commands need no database
+def _backup(file: Path) -> None:
+    from nochat.cli.backup import backup  # here, as the other commands need no database
+
+    print(f"accounts copied to {file}: {backup(load_settings(), file)}")
+
+
+def _restore(source: str, accounts: Path | None) -> None:
+    from nochat.cli import backup  # here, as the other commands need no database
+    from nochat.cli.restore import restore
 
     settings = load_settings()
     logs.configure(settings.log_level)
+    if accounts:
+        return print(f"accounts restored: {backup.restore(settings, accounts)}")
     asyncio.run(restore(settings, source, print))
 
 
