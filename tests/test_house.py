@@ -131,7 +131,7 @@ def test_wiring_is_in_one_place():
         return {each.importer for each in CHAT if (each.module, each.name) == (module, name)}
 
     assert importers("nochat.bus", "connect") == {"nochat.runtime.bootstrap"}
-    assert importers("nochat.runtime.bootstrap") == {"nochat.cli"}
+    assert importers("nochat.runtime.bootstrap") == {"nochat.cli", "nochat.runtime.asgi"}
     assert importers("nochat.runtime.http_server", "serving") == {"nochat.runtime.bootstrap"}
 
 

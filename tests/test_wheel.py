@@ -4,6 +4,7 @@ Nor do they need the checkout: their own programs are checked and run in an envi
 """
 
 import shutil
+import socket
 import subprocess
 import sys
 import venv
@@ -14,7 +15,7 @@ import pytest
 
 from nochat.lab.people import Person
 from nochat.local import doctor
-from tests.test_own_services import running
+from tests.test_own_services import CLEAN, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -117,6 +118,27 @@ async def test_a_users_programs_run(python, programs):
             await ana.says("+tea")
             await ana.says("@greeter are you there")
             await ana.until(lambda: {"tea: 1", "Yes, ana?"} <= set(ana.texts()))
+
+
+@pytest.fixture
+def site(python, programs):
+    """A user's site, which has the chat under /chat; gives its address."""
+    settings = {"NOCHAT_DATA_DIR": str(programs / "data")}
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        descriptor = listening.fileno()
+        command = [python, "-m", "uvicorn", "mounted:app", "--fd", str(descriptor)]
+        with subprocess.Popen(
+            command, cwd=programs, env=CLEAN | settings, pass_fds=[descriptor]
+        ) as serving:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+            serving.terminate()
+            serving.wait(timeout=40)
+
+
+async def test_a_users_site_has_the_chat_under_a_path(site):
+    async with Person("ana", f"{site}/chat") as ana:
+        await ana.says("hello")
+        await ana.until(lambda: "hello" in ana.texts())
 
 
 def test_nothing_else_is_in_it(names):

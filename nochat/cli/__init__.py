@@ -136,11 +136,7 @@ def _run_named(names: list[str]) -> None:
 
 def _all(files: list[str]) -> list[Service[object]]:
     """The chat's services and the user's."""
-    services = [
-        *registry.services(registry.names(load_settings())),
-        *map(registry.own_service, files),
-    ]
-    return list({service.name: service for service in services}.values())
+    return registry.with_own(load_settings(), map(registry.own_service, files))
 
 
 def _document(files: list[str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import aiohttp
 import socketio
@@ -142,6 +143,7 @@ class Person:
             async with self._patience(f"{self.name}'s socket"):
                 await self._socket.connect(
                     url,
+                    socketio_path=f"{urlsplit(url).path}/socket.io",
                     auth={"positions": positions},
                     transports=self.transports,
                     wait_timeout=None,

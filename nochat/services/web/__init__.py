@@ -183,8 +183,9 @@ class Web:
     async def _health(self, _: HttpRequest) -> Response:
         return reply({"status": "ok"})
 
-    async def _document(self, _: HttpRequest) -> Response:
-        return reply(self.openapi)
+    async def _document(self, request: HttpRequest) -> Response:
+        root = request.scope.get("root_path", "")  # that the chat is mounted under
+        return reply(self.openapi | ({"servers": [{"url": root}]} if root else {}))
 
     async def _register(self, caller: Caller, sent: NewAccount) -> Name:
         """Make an account, and open its first session."""
@@ -225,13 +226,14 @@ class Web:
 
     async def _guard(self, request: HttpRequest, answer: Answer) -> Response:
         """No POST from another site's page; the page's policy on everything."""
+        headers = self._headers(request)  # before the routes note in it where they led
         try:
             if request.method == "POST" and self._is_from_elsewhere(request):
                 raise NotAllowed(403, reasons.request_foreign())
             response = await answer(request)
         except Exception as error:
             response = refusal(error)
-        response.headers.update(self._headers(request))
+        response.headers.update(headers)
         return response
 
     def _is_from_elsewhere(self, request: HttpRequest) -> bool:
@@ -241,7 +243,7 @@ class Web:
         return request.headers.get("sec-fetch-site", "same-origin") != "same-origin"
 
     def _headers(self, request: HttpRequest) -> dict[str, str]:
-        here = origin.own(request.scope)
+        here, path = origin.own(request.scope), origin.path_below(request.scope)
         headers = {
             "Content-Security-Policy": (
                 "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -249,9 +251,9 @@ class Web:
                 "form-action 'self'; object-src 'none'; base-uri 'none'; "
                 f"frame-ancestors {self._settings.frame_ancestors}"
             ),
-            "Cache-Control": self._pages.caching(request.url.path),
+            "Cache-Control": self._pages.caching(path),
         }
-        if request.url.path in self._pages.paths:
+        if path in self._pages.paths:
             # A notebook's frame looks whether a page is there, and pages are everybody's alike.
             headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         return headers
