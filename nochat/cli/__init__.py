@@ -89,6 +89,12 @@ def _parser() -> argparse.ArgumentParser:
     grant.add_argument("--revoke", action="store_true", help="make it a user again")
     grant.set_defaults(command=lambda options: _grant(options.user, options.revoke))
 
+    register = commands.add_parser(
+        "register", help="make an account; the password is asked for, or read from a pipe"
+    )
+    register.add_argument("user", help="name of the account")
+    register.set_defaults(command=lambda options: _register(options.user))
+
     load_ = commands.add_parser("load", help="people who write, and how long their words take")
     load_.add_argument("url", help="the chat's page")
     load_.add_argument("--people", type=_positive(int), default=10)
@@ -167,6 +173,12 @@ def _grant(user: str, revoke: bool) -> None:
 
     name = grant(load_settings(), user, "user" if revoke else "manager")
     print(f"{name} is a {'user' if revoke else 'manager'} now")
+
+
+def _register(user: str) -> None:
+    from nochat.cli.register import ask_password, register  # here, as others need no database
+
+    print(f"{register(load_settings(), user, ask_password())} can log in now")
 
 
 def _load(options: argparse.Namespace) -> int:
