@@ -3,6 +3,7 @@
 Nor do they need the checkout: their own programs are checked and run in an environment without it.
 """
 
+import json
 import shutil
 import socket
 import subprocess
@@ -12,8 +13,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
-from nochat.lab.people import Person
+from nochat.lab.people import Person, Refused
 from nochat.local import doctor
 from tests.test_own_services import CLEAN, running
 
@@ -61,7 +63,10 @@ def python(wheel, tmp_path_factory) -> Path:
 @pytest.fixture
 def programs(tmp_path) -> Path:
     """A user's own programs, in a folder of theirs."""
-    return shutil.copytree(ROOT / "tests" / "programs", tmp_path / "mine")
+    folder = shutil.copytree(ROOT / "tests" / "programs", tmp_path / "mine")
+    hashes = {name: PasswordHasher().hash(f"{name} from elsewhere") for name in ("ana", "bob")}
+    (folder / "people.json").write_text(json.dumps(hashes))
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +123,24 @@ async def test_a_users_programs_run(python, programs):
             await ana.says("+tea")
             await ana.says("@greeter are you there")
             await ana.until(lambda: {"tea: 1", "Yes, ana?"} <= set(ana.texts()))
+
+
+async def test_people_log_in_as_a_users_service_says(python, programs):
+    settings = {"python": str(python), "registration": "closed"}
+    with running(programs, "up", str(programs / "own_login.py"), **settings) as (line, _):
+        url = line.split(": ")[1]
+        async with (
+            Person("ana", url, password="ana from elsewhere") as ana,
+            Person("bob", url, password="bob from elsewhere", transports=("polling",)) as bob,
+        ):
+            await ana.says("hello @bob")
+            await bob.until(lambda: "notified" in [event for event, _ in bob.told])
+            room = await ana.call("direct", {"user": "bob"})
+            await bob.until(lambda: room["room"] in bob.heard)
+            assert (await ana.asks("/api/users?prefix=b"))["users"] == ["bob"]
+        for name, password in (("ana", "bob from elsewhere"), ("eve", "ana from elsewhere")):
+            with pytest.raises(Refused, match="wrong name or password"):
+                await Person(name, url, password=password).arrive()
 
 
 @pytest.fixture

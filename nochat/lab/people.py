@@ -117,7 +117,7 @@ class Person:
         account = {"user": self.name, "password": self.password}
         async with self._patience(f"{self.name} to log in", COMING_IN):
             status, answer = await self._ask("POST", "/api/register", account)
-            if answer.get("code") == "name.taken":
+            if answer.get("code") in ("name.taken", "registration.closed"):
                 status, answer = await self._ask("POST", "/api/login", account)
         if status != 200:
             reason = answer.get("error", "")
