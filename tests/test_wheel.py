@@ -125,6 +125,13 @@ async def test_a_users_programs_run(python, programs):
             await ana.until(lambda: {"tea: 1", "Yes, ana?"} <= set(ana.texts()))
 
 
+def test_a_users_tests_of_a_service_pass_without_servers(python, programs):
+    command = [python, "-m", "unittest", "--verbose", "check_greeter"]
+    ran = subprocess.run(command, cwd=programs, env=CLEAN, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert "Ran 2 tests" in ran.stderr
+
+
 async def test_people_log_in_as_a_users_service_says(python, programs):
     settings = {"python": str(python), "registration": "closed"}
     with running(programs, "up", str(programs / "own_login.py"), **settings) as (line, _):
