@@ -25,12 +25,15 @@ from nochat.protocol.requests import (
     Account,
     Accounts,
     FindMessages,
+    FindRooms,
     FindUser,
     FoundMessages,
+    FoundRooms,
     GetHistory,
     GetRoomState,
     History,
     RoomInfo,
+    RoomListing,
     RoomState,
 )
 from nochat.service import Service
@@ -74,11 +77,11 @@ class Chat:
                 return await stack.enter_async_context(connect(url, name, self._settings.shards))
 
             self.bus = await connected("testing")
+            running = controller.running(await connected(controller.name), self._settings)
+            self._known = (await stack.enter_async_context(running)).resource
             for service in self._services:
                 bus = await connected(service.name)
                 await stack.enter_async_context(service.running(bus, self._settings, "test"))
-            running = controller.running(await connected(controller.name), self._settings)
-            self._known = (await stack.enter_async_context(running)).resource
             self._stack = stack.pop_all()
         return self
 
@@ -130,6 +133,7 @@ class Chat:
         log.on(*catalogue(Event).values(), many=True)(self._note)
         log.on(GetRoomState)(self._room_state)
         log.on(GetHistory)(self._history)
+        log.on(FindRooms)(self._find_rooms)
         log.on(FindMessages)(_find)
         return log
 
@@ -161,6 +165,17 @@ class Chat:
             chosen = [each for each in entries if each.position < (asked.before or 2**53)]
             part, more = chosen[-asked.limit :], len(chosen) > asked.limit
         return History(asked.room, entries=part, more=more)
+
+    async def _find_rooms(self, asked: FindRooms) -> FoundRooms:
+        states = [room for rooms in self._known.rooms.values() for room in rooms.values()]
+        listed = [
+            RoomListing(room=it.id, title=it.title, owner=it.owner, members=len(it.members))
+            for it in sorted(states, key=lambda room: room.id)
+            if it.title and it.kind == "public" and not it.deleted
+            if asked.only in ("", it.id) and asked.text.lower() in it.title.lower()
+            if it.id > asked.after
+        ]
+        return FoundRooms(rooms=listed[: asked.limit], more=len(listed) > asked.limit)
 
 
 class Person:

@@ -10,6 +10,7 @@ from nochat.protocol.commands import CreateRoom, JoinRoom, ModerateMember, SendM
 from nochat.protocol.events import MessageSent, UserNotified
 from nochat.protocol.requests import GetHistory, GetRoomState
 from nochat.service import Service
+from nochat.settings import Settings
 from nochat.testing import Chat
 from tests.conftest import ROOT
 
@@ -98,6 +99,22 @@ async def test_history_is_given_in_parts():
         last = chat.room().messages[-1].position
         assert await texts(after=last - 2, limit=1) == (["1"], True)
         assert await texts(before=last, limit=1) == (["1"], True)
+
+
+async def test_a_bot_joins_the_rooms_that_were_there_before_it(program):
+    librarian = program("librarian").service
+    async with Chat() as chat:
+        ana, rooms = chat.person("ana"), [f"room-{number}" for number in range(25)]
+        for room in rooms:
+            await ana.do(CreateRoom(room, "ana", room))
+        await ana.do(CreateRoom(hidden := f"hidden-{'0' * 16}", "ana", "Hidden", private=True))
+        async with librarian.running(chat.bus, Settings()):
+            await ana.do(CreateRoom("later", "ana", "Later"))
+            for room in (*rooms, "later"):
+                assert chat.room(room).members == ["ana", "librarian"]
+            assert chat.room(hidden).members == ["ana"]
+            await ana.say("@librarian?", rooms[0])
+            assert chat.room(rooms[0]).texts(by="librarian") == ["Quiet, please."]
 
 
 async def test_events_of_other_services_are_published(program):

@@ -165,6 +165,17 @@ def site(python, programs):
             serving.wait(timeout=40)
 
 
+async def test_a_users_bot_joins_rooms_that_were_there_before_it(python, programs):
+    with running(programs, "up", python=str(python)) as (line, _):
+        async with Person("ana", line.split(": ")[1], password="of ana's alone") as ana:
+            await ana.call("create", {"room": "garden", "title": "The garden"})
+            await ana.join("garden")
+    with running(programs, "up", str(programs / "librarian.py"), python=str(python)) as (line, _):
+        async with Person("ana", line.split(": ")[1], password="of ana's alone") as ana:
+            await ana.says("@librarian?", "garden")
+            await ana.until(lambda: "Quiet, please." in ana.texts("garden"))
+
+
 async def test_a_users_site_has_the_chat_under_a_path(site):
     async with Person("ana", f"{site}/chat") as ana:
         await ana.says("hello")
