@@ -154,6 +154,9 @@ unspecified = Plain(UNSPECIFIED, "the chat refuses this and does not say why")
 
 user_unknown = Plain("user.unknown", "there is no such user")
 name_taken = Plain("name.taken", "this name is taken; choose another")
+registration_closed = Plain(
+    "registration.closed", "nobody makes an account here; ask whoever runs this chat for one"
+)
 name_length = Bounded("name.length", "a name has 2 to {most} characters")
 name_too_long = Bounded("name.too-long", "a name has at most {most} characters")
 name_form = Plain(

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import alembic.command
 import alembic.config
+from alembic.util import CommandError
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from sqlalchemy import (
@@ -545,11 +546,23 @@ def _options(url: URL) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in url.query}
 
 
+def sqlite_file(url: str | URL) -> Path | None:
+    """Return the file that a URL names; None where it names no SQLite, or no file.
+
+    Raises:
+        ArgumentError: it is no URL.
+    """
+    place = make_url(url)
+    in_memory = place.database in (None, "", ":memory:")
+    if place.get_backend_name() != "sqlite" or in_memory or place.query.get("uri"):
+        return None
+    return Path(str(place.database))
+
+
 def _make_private(place: URL) -> None:
     """Let nobody else read SQLite's file, new or old; what SQLite puts beside it is as it is."""
-    if not place.database or place.database == ":memory:" or place.query.get("uri"):
+    if not (file := sqlite_file(place)):
         return
-    file = Path(place.database)
     with suppress(OSError):  # SQLite says what is wrong
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     make_private(file.with_name(file.name + end) for end in ("", "-wal", "-shm", "-journal"))
@@ -564,4 +577,11 @@ def _migrate(connection: Connection, revision: str = "head") -> None:
     config = alembic.config.Config()
     config.set_main_option("script_location", str(files("nochat.stores") / "migrations"))
     config.attributes["connection"] = connection
-    alembic.command.upgrade(config, revision)
+    try:
+        alembic.command.upgrade(config, revision)
+    except CommandError as error:  # it knows no such revision
+        place = connection.engine.url.render_as_string(hide_password=True)
+        raise NochatError(
+            f"the users' database at {place} was made by a newer version of NoChat ({error}); "
+            "install that version again, or restore a backup from before the upgrade"
+        ) from None
