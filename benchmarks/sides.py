@@ -43,7 +43,7 @@ class Side:
     stores: bool = False
 
     def load(self, *, spin: bool = False) -> Load:
-        """A load for it."""
+        """Make a load for it."""
         return Load(self.port, self.cookie, spin=spin)
 
     def memory(self) -> int:
@@ -102,14 +102,14 @@ def _seconds(processes: Sequence[int]) -> float:
 
 @contextmanager
 def peer() -> Iterator[Side]:
-    """The official socket.io on Node."""
+    """Run the official socket.io on Node."""
     with _server("peer", [doctor.require("node"), HERE / "peer.mjs"], {}) as side:
         yield side
 
 
 @contextmanager
 def gateway_alone() -> Iterator[Side]:
-    """The chat's gateway, without broker and stores."""
+    """Run the chat's gateway, without broker and stores."""
     settings = {"NOCHAT_GATEWAY_PORT": "0", "NOCHAT_LOG_LEVEL": "warning"}
     settings |= {f"NOCHAT_{name.upper()}": rate for name, rate in chat.UNLIMITED.items()}
     with _server("gateway", [sys.executable, "-m", "benchmarks.alone"], settings) as side:
@@ -130,7 +130,7 @@ def _server(name: str, command: Sequence[str | Path], env: Mapping[str, str]) ->
 
 @contextmanager
 def whole_chat(broker: servers.Server, users: Sequence[str]) -> Iterator[Side]:
-    """The chat with every service in a process of its own, behind RabbitMQ, with its stores.
+    """Run the chat: each service in its own process, behind RabbitMQ, with its stores.
 
     Args:
         broker: RabbitMQ.

@@ -1,4 +1,4 @@
-"""What can go wrong on purpose: every message says what happened and what to do."""
+"""The errors that the chat raises itself: each message says what happened and what to do."""
 
 from nochat.protocol.reasons import Reason
 

@@ -57,7 +57,7 @@ Heard = Command | Event | Sequence[Envelope]  # all that is no request, and so h
 
 @dataclass(frozen=True)
 class Context(Generic[R]):
-    """What a handler may need beside the event: the bus, the settings, the service's resource."""
+    """The context of a handler: the bus, the settings, the service's resource."""
 
     bus: Bus
     settings: Settings
@@ -93,7 +93,7 @@ class Handler:
 
 
 class On(Generic[Taken, R]):
-    """Declares the handler of some types: decorates a function, or names the resource's method."""
+    """A declaration of the handler of some types: it decorates a function, or names a method."""
 
     def __init__(
         self, handlers: dict[type[Envelope], Handler], types: tuple[type[Envelope], ...], many: bool
@@ -218,7 +218,7 @@ class Service(Generic[R]):
         return list(self.handlers)
 
     def queues(self, settings: Settings, instance: str = "") -> list[Queue]:
-        """The queues it consumes, as the settings shape them."""
+        """List the queues that the service consumes, as the settings shape them."""
         events = [k for k in self.handlers if issubclass(k, Event)]
         bindings = [Binding(EVENTS, type_of(kind)) for kind in events]
         found: list[Queue] = []
@@ -264,7 +264,7 @@ class Service(Generic[R]):
 
 
 class Dispatcher:
-    """Hands a queue's events to the handlers, in order, and decides what a failure means."""
+    """A dispatcher: hands a queue's events to handlers, in order, and decides on failures."""
 
     def __init__(self, service: Service[object], context: Context[object], queue: Queue) -> None:
         self.service, self.context, self.queue = service, context, queue
@@ -299,7 +299,7 @@ class Dispatcher:
             await batch.dead_letter(event, str(reason))
 
     def _turn_of(self, event: Envelope) -> Handler | type[Request] | None:
-        """What an event is handled together with: by its handler, or as a request."""
+        """Return the turn that an event is handled in: that of its handler, or of requests."""
         handler = self.service.handlers.get(type(event))
         return Request if handler and isinstance(event, Request) else handler
 
@@ -383,6 +383,6 @@ class Dispatcher:
 
 
 def answer_to(request: Request, reply: Reply) -> Reply:
-    """The reply, addressed to a request and in its correlation."""
+    """Address a reply to a request, in its correlation."""
     ids = {"in_reply_to": request.id, "correlation_id": request.correlation_id}
     return msgspec.structs.replace(reply, **ids)

@@ -144,6 +144,20 @@ def test_what_a_services_folder_holds_is_for_that_service_alone():
     assert foreign == []
 
 
+def test_docstrings_say_what_a_thing_is_or_does():
+    """A function's begins with a verb (ruff's D401 sees to that), a class's with a noun."""
+    clauses = ("What", "Who", "Whose", "How", "Whether", "That", "Where", "When", "Which", "Why")
+    begun = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {docstring.splitlines()[0]}"
+        for path in MODULES.values()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, (*DEFINITIONS, ast.Module))
+        and (docstring := ast.get_docstring(node))
+        and docstring.split(maxsplit=1)[0] in clauses
+    ]
+    assert begun == []
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_name_of_a_package_hides_one_of_its_modules(package):
     """`from package import module` would give that name, or the module: whichever came last."""

@@ -33,7 +33,7 @@ QUESTIONS_EXPIRE = 24 * 3600 * 1000  # milliseconds without a service that consu
 
 
 def declaration(queue: Queue) -> dict[str, object]:
-    """How a queue is declared: as a quorum queue, or as one of this connection alone.
+    """Return how to declare a queue: as a quorum queue, or exclusive to this connection.
 
     RabbitMQ 4.3 refuses queues that are neither durable nor exclusive.
     """
@@ -43,7 +43,7 @@ def declaration(queue: Queue) -> dict[str, object]:
 
 
 def arguments(queue: Queue) -> dict[str, object]:
-    """The arguments of a quorum queue."""
+    """Return the arguments of a quorum queue."""
     given: dict[str, object] = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
     if not queue.durable:
         return given | {"x-expires": QUESTIONS_EXPIRE}
@@ -133,7 +133,7 @@ class AmqpTransport:
         return True
 
     async def depths(self, queues: Iterable[Queue]) -> list[QueueState]:
-        """How full the queues are; those that are not there are left out."""
+        """Count the messages in queues; queues that do not exist are left out."""
         found = []
         async with AsyncExitStack() as stack:
             link: AmqpLink | None = None
@@ -219,7 +219,7 @@ class AmqpTransport:
 
     @asynccontextmanager
     async def _linked(self) -> AsyncIterator[AmqpLink]:
-        """A channel that is closed at the end."""
+        """Open a channel; close it at the end."""
         link = await self._link()
         try:
             yield link
@@ -364,7 +364,7 @@ class AmqpTransport:
 
 
 def returns(headers: dict[str, object]) -> int:
-    """How often a message was delivered before and came back, for whatever reason.
+    """Count how often a message was delivered before and came back, for whatever reason.
 
     From RabbitMQ 4.3 on, `x-delivery-count` leaves out what was given back by `basic.nack` or lost
     with a node, and `x-acquired-count` has all.

@@ -106,14 +106,14 @@ class MemoryQueue:
                 self._next(free).give(message)
 
     def _next(self, free: list[Channel]) -> Channel:
-        """The consumer whose turn it is."""
+        """Choose the consumer whose turn it is."""
         if not self.shape.single:
             self.channels.remove(free[0])
             self.channels.append(free[0])
         return free[0]
 
     def leave(self, channel: Channel) -> None:
-        """A consumer is gone; what it did not acknowledge goes to the front again."""
+        """Remove a consumer; its unacknowledged messages go back to the front."""
         self.channels.remove(channel)
         self.messages.extendleft(reversed(channel.unacked.values()))
         self.deliver()
@@ -228,7 +228,7 @@ class Broker:
             self._commits.put(kept, deliver, failed)
 
     def acknowledged(self, queue: Queue, messages: list[Message]) -> None:
-        """A queue is done with messages."""
+        """Note that a queue is done with messages."""
         numbers = [message.number for message in messages if message.number]
         if self._commits and queue.durable and numbers:
             self._commits.acknowledge(queue.name, numbers)
@@ -268,7 +268,7 @@ def _takes(queue: Queue, exchange: str, key: str) -> bool:
 
 @cache
 def _pattern(key: str) -> re.Pattern[str]:
-    """A topic exchange's binding key: `*` is one word, `#` any number of them."""
+    """Compile a topic exchange's binding key: `*` is one word, `#` any number of them."""
     parts = {"*": r"[^.]+", "#": r".*"}
     return re.compile(r"\.".join(parts.get(word, re.escape(word)) for word in key.split(".")))
 

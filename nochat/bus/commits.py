@@ -25,7 +25,7 @@ class Waiting:
 
 
 class Commits:
-    """Writes to a journal without holding up the event loop."""
+    """A writer of a journal that does not hold up the event loop."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal

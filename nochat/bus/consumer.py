@@ -64,7 +64,7 @@ class Delivery:
 
 @dataclass
 class Batch:
-    """What arrived since the handler's last turn, to be acknowledged as a whole.
+    """The messages that arrived since the handler's last turn, acknowledged as a whole.
 
     What it publishes leaves by the channel that it came in on: if that breaks, publishing fails
     with `ConnectionLost`, as the broker then gives the same messages to another consumer, and
@@ -139,7 +139,7 @@ Handler = Callable[[Batch], Awaitable[None]]
 
 
 class Consumer:
-    """Consumes one queue for one handler: one batch at a time, in the queue's order.
+    """A consumer of one queue for one handler: one batch at a time, in the queue's order.
 
     `fresh` is called before the first batch of every channel: what the handler remembers may be
     out of date, as another consumer may have been active in between.
@@ -165,17 +165,17 @@ class Consumer:
         self._suspects = Suspects(queue.name)
 
     def opened(self, link: ConsumerLink) -> None:
-        """A channel is open; deliveries follow."""
+        """Start on an open channel; deliveries follow."""
         self.link, self._is_new = link, True
         self.outbox.attach(link)
 
     def received(self, delivery: Delivery) -> None:
-        """A message arrived."""
+        """Take a message that arrived."""
         self._pending.append(delivery)
         self._wake.set()
 
     def lost(self, error: Exception) -> None:
-        """The channel is gone; the broker will deliver again what was not acknowledged."""
+        """Forget a lost channel; the broker redelivers unacknowledged messages."""
         self.link = None
         self._pending.clear()
         self.outbox.detach(error)

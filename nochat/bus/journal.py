@@ -56,7 +56,7 @@ class Acknowledged(msgspec.Struct, frozen=True, array_like=True, tag="ack"):
 
 
 class Attempts(msgspec.Struct, frozen=True, array_like=True, tag="attempts"):
-    """How many attempts at a message were begun and not ended; 0 when one ended well."""
+    """The number of attempts at a message that were begun and not ended; 0 after a good end."""
 
     key: str
     count: int
@@ -77,7 +77,7 @@ Record = Declared | Kept | Acknowledged | Attempts | Started | Closed
 
 @dataclass
 class Contents:
-    """What the records of a journal amount to.
+    """The state that the records of a journal add up to.
 
     Attributes:
         queues: the durable queues, by name.

@@ -14,7 +14,7 @@ MOST_CRASHES = 3  # of the service, during the handling of one message alone
 
 
 class Notes(Protocol):
-    """Where attempts are noted: it outlives the process."""
+    """Notes of attempts, kept outside of the process, so that they outlive it."""
 
     async def attempts(self, key: str) -> int:
         """Return how many attempts at a message ended in a crash."""

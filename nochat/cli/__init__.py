@@ -124,7 +124,7 @@ def _run_named(names: list[str]) -> None:
 
 
 def _all(files: list[str]) -> list[Service[object]]:
-    """The chat's services and the user's."""
+    """Return the chat's services and the user's."""
     services = [
         *registry.services(registry.names(load_settings())),
         *map(registry.own_service, files),
@@ -165,7 +165,7 @@ def _load(options: argparse.Namespace) -> int:
 
 
 def _positive(kind: type[T]) -> Callable[[str], T]:
-    """What argparse turns a word into: a number above zero."""
+    """Parse a positive number, for argparse."""
 
     def number(text: str) -> T:
         if 0 < (found := kind(text)) < math.inf:
@@ -176,7 +176,7 @@ def _positive(kind: type[T]) -> Callable[[str], T]:
 
 
 def _find(name: str) -> Service[object]:
-    """A service of the chat by its name, or of the user by its file."""
+    """Find a service of the chat by its name, or of the user by its file."""
     return registry.own_service(name) if name.endswith(".py") else registry.services([name])[0]
 
 

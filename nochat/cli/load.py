@@ -28,7 +28,7 @@ PATIENCE = 30.0  # seconds until an answer, and for what was sent to arrive
 
 @dataclass
 class Report:
-    """What became of the messages.
+    """The fates of the messages.
 
     Attributes:
         people: who was there.
@@ -113,7 +113,7 @@ async def _settle(report: Report) -> None:
 async def _crowd(
     url: str, run: str, report: Report, say: Callable[[str], object]
 ) -> AsyncIterator[list["Socket"]]:
-    """The people, in a room of their own."""
+    """Bring the people into a room of their own."""
 
     def heard(person: int, entries: list[dict[str, Any]]) -> None:
         for entry in entries:
@@ -169,7 +169,7 @@ class Socket:
     async def opened(
         cls, url: str, cookie: str, heard: Callable[[list[dict[str, Any]]], None]
     ) -> AsyncIterator[Self]:
-        """A socket that is let in; closed at the end."""
+        """Open a socket that is let in; close it at the end."""
         where = f"{url.replace('http', 'ws', 1).rstrip('/')}/socket.io/?EIO=4&transport=websocket"
         async with connect(where, additional_headers={"Cookie": cookie}) as link:
             await link.recv()

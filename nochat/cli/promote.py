@@ -33,7 +33,7 @@ def grant(settings: Settings, name: str, role: Role = "manager") -> str:
 
 
 def _check_file(url: str) -> None:
-    """SQLite would make a new, empty database where there is none."""
+    """See that the file exists: SQLite would make a new, empty database."""
     with contextlib.suppress(ArgumentError):  # `UserStore` says what is wrong with the URL
         place = make_url(url)
         file = Path(place.database or "")

@@ -61,7 +61,7 @@ async def restore(settings: Settings, source: str, tell: Tell) -> None:
 
 @asynccontextmanager
 async def _emptied(settings: Settings) -> AsyncIterator[tuple[ActivityStore, Database]]:
-    """The store to fill, which is marked as unfinished until the block ends well."""
+    """Empty the store to fill; it is marked as unfinished until the block ends well."""
     async with (
         embedded.activity_url(settings) as url,
         ActivityStore.opened(url) as store,
@@ -95,7 +95,7 @@ async def _check_not_empty(database: Database) -> None:
 
 
 async def _full(database: Database) -> list[str]:
-    """The collections that hold something of the chat's."""
+    """List the collections that hold something of the chat's."""
     names = sorted({*await database.list_collection_names()} - {MIGRATIONS})
     return [name for name in names if await database[name].find_one()]
 

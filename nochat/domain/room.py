@@ -57,7 +57,7 @@ DIRECT = "dm-"  # how the ids of direct rooms begin, and no others
 
 
 def direct_room(one: str, other: str) -> str:
-    """The id of the room of two users."""
+    """Return the id of the room of two users."""
     pair = "/".join(sorted((identity(one), identity(other))))
     return DIRECT + hashlib.sha256(pair.encode()).hexdigest()[:30]
 
@@ -109,7 +109,7 @@ class Room:
 
     @classmethod
     def of(cls, state: RoomState) -> Self:
-        """The room as the log has it."""
+        """Make the room as the log has it."""
         it = state.room
         room = cls(it.room, it.title, it.kind, it.owner, it.deleted, position=it.position)
         room.members, room.invited = set(it.members), set(it.invited)
@@ -122,7 +122,7 @@ class Room:
         return room
 
     def unknown(self, command: Command) -> int | None:
-        """The position of a message that must be learnt before the command is decided."""
+        """Return the position of a message that must be learnt before the command is decided."""
         field = "reply_to" if isinstance(command, SendMessage) else "target"
         target: int | None = getattr(command, field, None)
         if target is None or not 0 < target <= self.position:
@@ -161,7 +161,7 @@ class Room:
         self._forget()
 
     def decide(self, command: Command) -> list[Event]:
-        """What happens by this command; nothing, if it happened already."""
+        """Decide what happens by this command; nothing, if it happened already."""
         try:
             self._check_not_deleted(command)
             self._check_not_erased(command)
@@ -281,7 +281,7 @@ class Room:
         return [MemberModerated(self.id, self._next(), command.user, member, action)]
 
     def _erase(self, command: EraseUser) -> list[Event]:
-        """Their messages stay, under another name; that is all that stays."""
+        """Put another name in a user's place; nothing but their messages stays."""
         user, name = command.user, command.deleted_as
         if not self.title or user in self.erased:
             return []
@@ -302,7 +302,7 @@ class Room:
         return [UserErased(self.id, self._next(), user, name, changed)]
 
     def _title_without(self, user: str, name: str) -> str:
-        """The title of a room of two, which is made of their names."""
+        """Return the title of a room of two with another name in a member's place."""
         return " & ".join(name if each == user else each for each in self.title.split(" & "))
 
     def _check_not_erased(self, command: Command) -> None:
@@ -391,7 +391,7 @@ class Room:
             raise Refused(reasons.room_members_only())
 
     def _moderates(self, command: ModerateMember | DeleteMessage) -> bool:
-        """Whether it comes from a manager, or from the owner, who must be in the room for that."""
+        """Tell whether a manager sent the command, or the owner, who must be in the room."""
         owns = command.user == self.owner and command.user in self.members
         return self.kind != "direct" and (command.manager or owns)
 
@@ -406,7 +406,7 @@ class Room:
             raise Refused(reasons.room_muted())
 
     def _is_message(self, position: int) -> bool:
-        """Whether there is one; it may be deleted."""
+        """Tell whether there is a message at the position; it may be deleted."""
         said = self.messages.get(position)
         return bool(said and said.sender)
 
@@ -440,7 +440,7 @@ class Room:
 
 
 def _without(said: Said, user: str, name: str) -> Said:
-    """A message without a user: another name is its sender's, and reactions are gone."""
+    """Take a user out of a message: its sender gets another name, the reactions go."""
     kept = {each: [it for it in who if it != user] for each, who in (said.reactions or {}).items()}
     return msgspec.structs.replace(
         said,

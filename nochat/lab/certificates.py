@@ -48,7 +48,7 @@ class Issued:
 
 
 class Authority:
-    """Issues certificates; who trusts its own believes those.
+    """A certificate authority; clients that trust its certificate trust those that it issues.
 
     Its private key is in memory alone, and gone with it. Nothing takes a certificate back before
     its time: one that is issued again is good beside the old one. What ends all of them is another

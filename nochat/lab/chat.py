@@ -227,7 +227,7 @@ def _start_apart(chat: Chat, settings: dict[str, str]) -> None:
 
 
 def _environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """Our environment without its `NOCHAT_*` variables, and these settings as such."""
+    """Return our environment without its `NOCHAT_*` variables, but with these settings."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("NOCHAT_")}
     return ours | {f"NOCHAT_{name.upper()}": value for name, value in settings.items() if value}
 

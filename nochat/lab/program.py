@@ -76,7 +76,7 @@ class Process:
 
 
 def on() -> None:
-    """Have `%%file` in a notebook's cells write files of the program."""
+    """Let `%%file` in a notebook's cells write files of the program."""
 
     if shell := get_ipython():
         shell.register_magic_function(file, "cell")  # type: ignore[arg-type]

@@ -29,7 +29,7 @@ IN_ORDER = "run the cells above this one again, in order"
 
 
 class Notice:
-    """Says what is awaited, once that takes more than two seconds.
+    """A notice of what is awaited, shown once that takes more than two seconds.
 
     Args:
         what: is awaited.
@@ -193,7 +193,7 @@ def until_ready(
 
 
 def _go_on(notice: Notice, work: "_Work", what: str, kept: Kept, seconds: float) -> float:
-    """Until when to wait on.
+    """Return until when to wait on.
 
     Raises:
         NotReady: no longer.
@@ -210,7 +210,7 @@ def _go_on(notice: Notice, work: "_Work", what: str, kept: Kept, seconds: float)
 
 
 class _Work:
-    """Tells whether a process and its descendants do something."""
+    """The work of a process and its descendants: whether they do something."""
 
     def __init__(self, kept: Kept) -> None:
         self._kept = kept

@@ -1,4 +1,4 @@
-"""What the chat and the course need on this machine, what is there, and how to get the rest."""
+"""The examination of this machine: what the chat and the course need, have, and lack."""
 
 import html
 import os
@@ -20,7 +20,7 @@ class Missing(RuntimeError):
 
 @dataclass(frozen=True)
 class Finding:
-    """What was seen of one thing that matters, and what to do where it is not right.
+    """An observation about one need, with advice where it is not met.
 
     Attributes:
         name: what was looked at.

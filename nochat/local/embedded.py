@@ -62,7 +62,7 @@ def mongodb(
 
 @asynccontextmanager
 async def activity_url(settings: Settings) -> AsyncIterator[str]:
-    """The URL of the activity store: the one that is set, or that of a server of our own.
+    """Return the URL of the activity store: the one that is set, or that of a server of our own.
 
     Raises:
         Missing: nx-27017 is not installed.

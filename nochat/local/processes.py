@@ -46,7 +46,7 @@ class Kept:
 
     @property
     def alive(self) -> bool:
-        """Whether the command is running."""
+        """True while the command is running."""
         if self._supervisor.poll() is not None:
             return False
         try:
@@ -166,7 +166,7 @@ def keep(
 def when_gone(
     script: str, folder: Path, *, env: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> Kept:
-    """Have a shell script run when this process is gone, or when told to stop.
+    """Run a shell script when this process is gone, or when told to stop.
 
     Args:
         script: what takes away what is no child of ours; it bounds its time.

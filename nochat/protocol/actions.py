@@ -1,4 +1,4 @@
-"""What clients may do: each action's shape, and the command or the question that it becomes."""
+"""The actions of clients: each one's shape, and the command or the request that it becomes."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ class Who:
 
     @property
     def manages(self) -> bool:
-        """Whether the user is a manager."""
+        """True if the user is a manager."""
         return self.role == "manager"
 
 
@@ -64,7 +64,7 @@ class Action(NamedTuple):
 
 
 def _command(make: Callable[[Who, Any], Command]) -> Act:
-    """An action that is one command, acknowledged when the broker has it."""
+    """Make an action that is one command, acknowledged when the broker has it."""
 
     async def act(who: Who, sent: Any, _: Bus, publish: Publish) -> dict[str, Any]:
         await publish(make(who, sent))
@@ -131,7 +131,7 @@ def _check_sees(who: Who, room: str) -> None:
 
 
 async def account(name: str, bus: Bus) -> str:
-    """The name of an account, as its owner writes it: rooms know their members by it."""
+    """Return the name of an account, as its owner writes it: rooms know their members by it."""
     found = await bus.request(FindUser(user=name))
     if not found.accounts:
         raise RequestFailed(reasons.user_unknown())

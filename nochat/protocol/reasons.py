@@ -50,7 +50,7 @@ class Reason(NamedTuple):
 
 
 class Told(Protocol):
-    """What carries a reason: an event, or a reply."""
+    """The bearer of a reason: an event, or a reply."""
 
     @property
     def code(self) -> str:
@@ -101,7 +101,7 @@ class Plain(Declared):
 
 
 class Bounded(Declared):
-    """There is, or may be, at most so much of something."""
+    """A reason with a bound: there may be at most so much of something."""
 
     def __call__(self, most: int) -> Reason:
         """Give the reason."""
@@ -141,7 +141,7 @@ class Silent(Declared):
 
 
 class Detailed(Declared):
-    """What is wrong is in the detail, in English, for programmers."""
+    """A reason with a detail, in English, for programmers."""
 
     def __call__(self, detail: str) -> Reason:
         """Give the reason."""

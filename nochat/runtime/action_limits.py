@@ -1,4 +1,4 @@
-"""What a user may do over sockets: by what it costs the services, and by what stays for ever.
+"""Limits on users' actions over sockets: by what they cost the services, and by what stays.
 
 Each user has a bucket of each kind, and each address one that is ten times as large: a class behind
 one address has room in it, a hundred accounts of one person have not. Buckets are in the memory of
@@ -24,14 +24,14 @@ LATER = {"rooms": reasons.rate_rooms, "invitations": reasons.rate_invitations}
 
 
 class TooDear(NamedTuple):
-    """Why an action is refused; `wait` is in seconds, 0 where it is too long to wait."""
+    """A refusal for its cost; `wait` is in seconds, 0 where it is too long to wait."""
 
     reason: Reason
     wait: float
 
     @property
     def answer(self) -> dict[str, Any]:
-        """What the client is told."""
+        """The answer to the client."""
         answer = self.reason.answer | {"retry": bool(self.wait)}
         return answer | ({"wait": self.wait} if self.wait else {})
 

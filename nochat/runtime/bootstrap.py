@@ -206,7 +206,7 @@ async def _operated(buses: dict[str, Bus | None], settings: Settings) -> AsyncIt
 
 
 def _listen_for(wanted: Sequence[Service[object]], settings: Settings) -> socket.socket | None:
-    """The socket that the page, or a gateway of its own, is served on."""
+    """Listen for the page, or for a gateway of its own."""
     names = {service.name for service in wanted}
     if not names.intersection(SERVED):
         return None
@@ -218,7 +218,7 @@ def _listen_for(wanted: Sequence[Service[object]], settings: Settings) -> socket
 
 
 def _by_path(apps: dict[str, App]) -> App:
-    """The gateway has /socket.io/, the page everything else."""
+    """Route /socket.io/ to the gateway, everything else to the page."""
 
     async def app(scope: dict[str, Any], receive: App, send: App) -> None:
         to_gateway = scope["path"].startswith("/socket.io") and "gateway" in apps

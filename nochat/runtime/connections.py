@@ -45,7 +45,7 @@ class Waiting:
         self._by_address: dict[str, dict[Silent, None]] = {}
 
     def add(self, connection: Silent, host: str) -> None:
-        """One more waits; if there are too many now, the first of them is cut."""
+        """Add a connection; of too many, cut the one that has waited longest."""
         self._all[connection] = host
         its = self._by_address.setdefault(host, {})
         its[connection] = None
@@ -55,7 +55,7 @@ class Waiting:
             self._make_room(next(iter(self._all)), "too many silent connections")
 
     def remove(self, connection: Silent) -> None:
-        """It waits no longer."""
+        """Remove a connection that waits no longer."""
         if (host := self._all.pop(connection, None)) is not None:
             its = self._by_address[host]
             del its[connection]
@@ -69,7 +69,7 @@ class Waiting:
 
 
 class Config(uvicorn.Config):
-    """uvicorn's, with what all connections share."""
+    """uvicorn's configuration, with the connections that wait."""
 
     waiting: Waiting
 
@@ -86,26 +86,26 @@ class Impatient(asyncio.Protocol):
         self.transport.abort()
 
     def pause_writing(self) -> None:
-        """Called by the transport: its buffer is full."""
+        """Note that the transport's buffer is full."""
         super().pause_writing()
         self._cut = self.loop.call_later(STALLED, self.cut).cancel
 
     def resume_writing(self) -> None:
-        """Called by the transport: there is room again."""
+        """Note that the transport's buffer has room again."""
         self._cut()
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the transport, at the end."""
+        """Stop the clock: the connection has ended."""
         self._cut()
         super().connection_lost(exc)
 
 
 class Requests(h11.Connection):
-    """Refuses a request whose body may end elsewhere for a proxy (RFC 9112, section 6.3)."""
+    """A parser that refuses a body with two ends: a proxy may see the other (RFC 9112, 6.3)."""
 
     def next_event(self) -> Any:
-        """Called for what comes next.
+        """Return the next event; refuse a request with two ends.
 
         Raises:
             RemoteProtocolError: it is answered by 400, and the connection ends.
@@ -131,27 +131,27 @@ class Http(Impatient, H11Protocol):
         self.conn.__class__ = Requests  # uvicorn makes h11's own, and has no option for another
 
     def connection_made(self, transport: Any) -> None:
-        """Called by the transport, at the beginning."""
+        """Start the clock on a new connection."""
         super().connection_made(transport)
         self._look()
 
     def data_received(self, data: bytes) -> None:
-        """Called by the transport."""
+        """Take bytes from the transport."""
         super().data_received(data)
         self._look()
 
     def on_response_complete(self) -> None:
-        """Called when a request was answered: another may come."""
+        """Wait for another request after an answer."""
         super().on_response_complete()
         self._look()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """Called where it becomes a websocket, which has its own protocol."""
+        """Hand over to the websocket protocol, which has its own clock."""
         self._is_in(None)
         super().handle_websocket_upgrade(event)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the transport, at the end."""
+        """Stop the clock: the connection has ended."""
         self._is_in(None)
         super().connection_lost(exc)
 
@@ -188,17 +188,17 @@ class Websocket(Impatient, WebSocketsSansIOProtocol):
         self._frames = Limit(FRAMES, BURST)
 
     def handle_ping(self) -> None:
-        """Called for a frame."""
+        """Count a ping."""
         if self._may_go_on():
             super().handle_ping()
 
     def handle_pong(self, event: Any) -> None:
-        """Called for a frame."""
+        """Count a pong."""
         if self._may_go_on():
             super().handle_pong(event)
 
     def handle_cont(self, event: Any) -> None:
-        """Called for a frame."""
+        """Count a continuation frame."""
         if self._may_go_on():
             super().handle_cont(event)
 

@@ -1,4 +1,4 @@
-"""Which hosts a request may be for: a page of another site must not reach a chat of this machine.
+"""Allowed hosts of requests: a page of another site must not reach a chat of this machine.
 
 A site can let its name lead to 127.0.0.1 once its page is open (DNS rebinding): the page's requests
 then come here, and the browser takes them for requests to the page's own site. They still carry its
@@ -20,7 +20,7 @@ ANY = "*"
 
 
 class Hosts:
-    """Lets requests into an ASGI application that are for a host of ours; answers others with 421.
+    """A middleware that lets requests for our own hosts in, and answers others with 421.
 
     Raises:
         SettingsError: NOCHAT_ORIGINS or NOCHAT_GATEWAY_URL can't be read.
@@ -38,7 +38,7 @@ class Hosts:
         self._seldom = Seldom()
 
     async def __call__(self, scope: Scope, receive: Receive, send: App) -> None:
-        """ASGI."""
+        """Serve a request, for ASGI."""
         other = next((host for host in _said(scope) if not self._is_ours(host, scope)), None)
         if other is None:
             return await self._app(scope, receive, send)

@@ -20,7 +20,7 @@ App = Callable[..., Any]
 
 
 class Proxied(ProxyHeadersMiddleware):
-    """Puts what a believed proxy says of a request in its place; what others say goes.
+    """A middleware that believes trusted proxies about a request's client, and nobody else.
 
     Beside the client's address and the scheme that is the host: whoever looks at `Host` after this
     sees what the browser used.
@@ -31,7 +31,7 @@ class Proxied(ProxyHeadersMiddleware):
         super().__init__(app, proxies)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """ASGI."""
+        """Serve a request, for ASGI."""
         if scope["type"] != "lifespan":
             scope["client"] = _plain(scope.get("client"))
             self._put_host(scope)
@@ -51,7 +51,7 @@ class Proxied(ProxyHeadersMiddleware):
 
 
 def _plain(client: Any) -> Any:
-    """A client's address; one of IPv4 that came to a socket of IPv6 as it is written elsewhere."""
+    """Return a client's address; IPv4 that came to a socket of IPv6 in its usual notation."""
     if client and client[0].startswith("::ffff:"):
         return client[0].removeprefix("::ffff:"), client[1]
     return client

@@ -1,4 +1,4 @@
-"""Where a browser finds the chat: one rule of host and origin for pages, REST and sockets.
+"""The address of the chat in a browser: one rule of host and origin for pages, REST and sockets.
 
 A page may do something here if its origin is ours: the address that the browser itself used, which
 a proxy passes on in `Host` or, where it is believed, in `X-Forwarded-Host`. Hosts are compared
@@ -46,7 +46,7 @@ class Place(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """What an address begins with, as browsers tell it of a page.
+    """The beginning of an address, as browsers tell it of a page.
 
     Attributes:
         scheme: `http` or `https`.
@@ -66,7 +66,7 @@ class Origin(NamedTuple):
         return cls(scheme, place._replace(port=None) if place.port == PORTS[scheme] else place)
 
     def fits(self, own: "Origin") -> bool:
-        """Whether this is our own origin, as a request tells it.
+        """Tell whether this is our own origin, as a request tells it.
 
         By http, it may have come by a proxy that does not say that browsers use https.
         """
@@ -76,14 +76,14 @@ class Origin(NamedTuple):
 
 
 def own(scope: Scope) -> Origin | None:
-    """The origin that a request came to, as its sender wrote it; None if that is no address."""
+    """Return the origin that a request came to, as its sender wrote it; None if not an address."""
     scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
     host = next((value for name, value in scope["headers"] if name == b"host"), b"")
     return Origin.read(f"{scheme}://{host.decode('latin1')}")
 
 
 def further_origins(settings: Settings) -> frozenset[Origin]:
-    """The origins whose pages may act here beside our own.
+    """Return the origins whose pages may act here beside our own.
 
     Raises:
         SettingsError: one is no origin.
@@ -93,7 +93,7 @@ def further_origins(settings: Settings) -> frozenset[Origin]:
 
 
 def gateway_origin(settings: Settings) -> Origin | None:
-    """Where the page finds a gateway of its own; None: at its own address.
+    """Return where the page finds a gateway of its own; None: at its own address.
 
     Raises:
         SettingsError: the URL that is set is more, or less, than an origin.
@@ -110,7 +110,7 @@ def _needed(setting: str, text: str) -> Origin:
 
 
 def may_act(origin: str, scope: Scope, further: Iterable[Origin] = ()) -> bool:
-    """Whether a page of that origin may do here what its user may.
+    """Tell whether a page of that origin may do here what its user may.
 
     Args:
         origin: what the browser says in the header `Origin`.
@@ -122,7 +122,7 @@ def may_act(origin: str, scope: Scope, further: Iterable[Origin] = ()) -> bool:
 
 
 def cookie_name(page: Origin | None) -> str:
-    """The name of the session's cookie for a page of that origin.
+    """Return the name of the session's cookie for a page of that origin.
 
     Cookies know hosts but not ports: two chats at two ports of one host would take each other's.
     By https, browsers take it by its name from that host alone, and by https alone.
@@ -133,7 +133,7 @@ def cookie_name(page: Origin | None) -> str:
 
 
 def cookie_names(scope: Scope, further: Iterable[Origin] = ()) -> list[str]:
-    """The names that the session's cookie may have in a request, the likeliest first.
+    """Return the names that the session's cookie may have in a request, the likeliest first.
 
     Args:
         scope: of the request.
@@ -150,11 +150,11 @@ def cookie_names(scope: Scope, further: Iterable[Origin] = ()) -> list[str]:
 
 
 def url(host: str, port: int) -> str:
-    """The address of an HTTP server, with the brackets that IPv6 needs."""
+    """Return the address of an HTTP server, with the brackets that IPv6 needs."""
     return f"http://{netloc(host, port)}"
 
 
 def netloc(host: str, port: int) -> str:
-    """A host with its port, with the brackets that IPv6 needs."""
+    """Return a host with its port, with the brackets that IPv6 needs."""
     # RFC 6874: the percent sign before a network interface is itself encoded.
     return f"[{host.replace('%', '%25')}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,4 +1,4 @@
-"""How much one user, or one address, may ask for: token buckets, in the memory of one process."""
+"""Rate limits for users and addresses: token buckets, in the memory of one process."""
 
 import ipaddress
 import logging
@@ -66,7 +66,7 @@ class Limit:
 
 
 class Crowd:
-    """How many of something each key may have at once.
+    """A limit on how many of something each key may have at once.
 
     Args:
         most: of each key; 0: any number.
@@ -115,14 +115,14 @@ class Seldom:
 
 
 class Turnstile:
-    """Lets each address into an ASGI application: so often, so many at once, with small bodies."""
+    """A middleware that limits each address's requests: their rate, number and size."""
 
     def __init__(self, app: App, limit: Limit, crowd: Crowd, most_bytes: int) -> None:
         self._app, self._limit, self._crowd, self._most = app, limit, crowd, most_bytes
         self._seldom = Seldom()
 
     async def __call__(self, scope: Scope, receive: Receive, send: App) -> None:
-        """ASGI."""
+        """Serve a request, for ASGI."""
         who = address(scope)
         wait = self._limit.wait(who)
         if wait:
@@ -143,7 +143,7 @@ class Turnstile:
             self._crowd.leave(who)
 
     def _counted(self, receive: Receive) -> Receive:
-        """A body without a length is cut off where it becomes too long."""
+        """Cut off a body without a length where it becomes too long."""
         left = self._most
 
         async def counted() -> Any:
@@ -169,7 +169,7 @@ async def refuse(
 
 
 def address(scope: Scope) -> str:
-    """Where a request comes from, as a proxy that is believed says.
+    """Return the address of a request, from the proxy where that is trusted.
 
     Of IPv6 the network: a visitor has 2**64 addresses to choose from.
     """
@@ -186,5 +186,5 @@ def address(scope: Scope) -> str:
 
 
 def retry_after(wait: float) -> str:
-    """The header's value: whole seconds."""
+    """Return the header's value: whole seconds."""
     return str(math.ceil(wait))

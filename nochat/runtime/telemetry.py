@@ -18,7 +18,7 @@ Services = dict[str, Bus | None]
 
 
 def application(services: Services) -> Starlette:
-    """The pages of one process: `/metrics`, `/healthz` and `/readyz`.
+    """Make the application with the pages of one process: `/metrics`, `/healthz`, `/readyz`.
 
     Args:
         services: each service that should run here, with its bus once it has started.
@@ -50,7 +50,7 @@ def application(services: Services) -> Starlette:
 
 
 def readiness(bus: Bus | None) -> dict[str, Any]:
-    """Whether a service can do its work: it has started, has the broker, and hears its queues."""
+    """Tell whether a service is ready: started, connected to the broker, consuming its queues."""
     if bus is None:
         return {"ready": False, "bus": False, "queues": {}}
     queues = {each.queue: each.alive for each in bus.subscriptions}
@@ -59,13 +59,13 @@ def readiness(bus: Bus | None) -> dict[str, Any]:
 
 
 class Tallies(Collector):
-    """Reads what the services counted, when Prometheus asks and never before."""
+    """A collector that reads the services' counters when Prometheus asks."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
 
     def collect(self) -> Iterable[Metric]:
-        """The metrics; a service has all of them from when it has started."""
+        """Yield the metrics; a service has all of them from when it has started."""
         up = GaugeMetricFamily(
             "nochat_up", "Whether the service is ready: /readyz says why not.", labels=["service"]
         )

@@ -45,7 +45,7 @@ service = Service["ActivityStore"]("activity", ordered=True)
 @service.resource
 @asynccontextmanager
 async def store(context: Context) -> AsyncIterator["ActivityStore"]:
-    """The MongoDB that the settings name, or an embedded server as a child process."""
+    """Open the MongoDB that the settings name, or an embedded server as a child process."""
     # Here, not above: the other services read this module too, but only for its queues.
     from nochat.stores.activity import ActivityStore
 

@@ -45,7 +45,7 @@ service = Service["Listener"]("log_shipper", ordered=True)
 
 
 class Listener:
-    """A logz.io listener: takes lines of JSON, many in one request."""
+    """A logz.io listener: it takes lines of JSON, many in one request."""
 
     def __init__(self, client: httpx.AsyncClient, settings: Settings) -> None:
         self._client, self._url = client, settings.logz_url
@@ -84,7 +84,7 @@ class Listener:
 @service.resource
 @asynccontextmanager
 async def listener(context: Context) -> AsyncIterator[Listener]:
-    """The listener that the settings name, over HTTPS.
+    """Open the listener that the settings name, over HTTPS.
 
     Raises:
         NochatError: there is no token, or it would travel in the clear.
@@ -112,7 +112,7 @@ async def ship(happened: list[Event], context: Context[Listener]) -> None:
 
 
 def line(event: Event) -> bytes:
-    """An event as a line of log."""
+    """Encode an event as a line of log."""
     fields = msgspec.to_builtins(event)
     name, at = fields.pop("type"), datetime.fromtimestamp(fields.pop("at"), UTC)
     text = fields.get("text", "")
@@ -126,7 +126,7 @@ def line(event: Event) -> bytes:
 
 
 def bodies(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Lines together in as few bodies as the limits allow; one that is too long is let go."""
+    """Join lines into as few bodies as the limits allow; a line that is too long is dropped."""
     body = b""
     for each in lines:
         if len(each) > MAX_LINE:

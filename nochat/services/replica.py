@@ -26,7 +26,7 @@ service = Service["Journal | SecondStore"]("replica", ordered=True)
 
 
 def url_of(settings: Settings) -> str:
-    """Where the replica is.
+    """Return the URL of the replica.
 
     Raises:
         NochatError: it is switched off, or would be the very store it is a copy of.
@@ -42,7 +42,7 @@ def url_of(settings: Settings) -> str:
 @service.resource
 @asynccontextmanager
 async def copy(context: Context) -> AsyncIterator["Journal | SecondStore"]:
-    """The place of the copy: files in a folder or in Azure, or a second MongoDB."""
+    """Open the copy: files in a folder or in Azure, or a second MongoDB."""
     url = url_of(context.settings)
     context.bus.tally.store = _product(url)
     if not url.startswith(MONGODB):
@@ -63,7 +63,7 @@ def _product(url: str) -> str:
 
 @service.fresh
 def begin_anew(copy: "Journal | SecondStore", _: Queue) -> None:
-    """A write failed, or another instance may have written: what follows goes to a new file."""
+    """Begin a new file: a write failed, or another instance may have written."""
     if isinstance(copy, Journal):
         copy.begin_anew()
 

@@ -33,7 +33,7 @@ async def index(database: Database) -> None:
 
 
 async def find(database: Database, asked: GetAccountEvents) -> AccountEntries:
-    """What became of accounts, the newest first."""
+    """Find entries of the log of accounts, the newest first."""
     wanted = {"user": asked.user, "type": asked.event}
     query: dict[str, Any] = {name: {"$eq": value} for name, value in wanted.items() if value}
     if asked.before:

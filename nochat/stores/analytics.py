@@ -71,14 +71,14 @@ async def search(database: Database, asked: SearchMessages, rooms: dict[str, int
 
 
 def _some(words: list[Wanted]) -> list[Wanted]:
-    """Those that the store looks for, as each costs it time: the longest are the rarest."""
+    """Choose the terms that the store looks for, as each costs time: the longest are the rarest."""
     begun = [it for it in words if it.begins][:1]
     whole = sorted((it for it in words if not it.begins), key=lambda it: len(it.term), reverse=True)
     return begun + whole[: MOST_CONDITIONS - len(begun)]
 
 
 def _holding(words: list[Wanted]) -> dict[str, Any]:
-    """The condition on the terms, one for all words: every server is quick at it.
+    """Build the condition on the terms, one for all words: every server is quick at it.
 
     A beginning is a range, not a pattern: an index answers it, where there is one.
     """
@@ -121,7 +121,7 @@ async def trends(database: Database, since: float, limit: int) -> Trends:
 
 
 async def _newest(database: Database, since: float) -> tuple[list[Document], bool]:
-    """The newest entries since a time, the newest first; and whether there are no others."""
+    """Find the newest entries since a time, and say whether those are all."""
     fields = dict.fromkeys(("id", "type", "room", "sender", "words", "hour", "at"), 1)
     found: dict[str, Document] = {}
     at: dict[str, float] = {"$gte": since}

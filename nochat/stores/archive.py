@@ -33,7 +33,7 @@ GZIP = 31  # zlib's name for the format
 
 
 class Place(Protocol):
-    """Where files are kept; `shown` is its name without secrets."""
+    """A storage of files; `shown` is its name without secrets."""
 
     shown: str
 
@@ -41,14 +41,14 @@ class Place(Protocol):
         """Add to a file, which is made if it is not there; returns when the data are safe."""
 
     def names(self) -> list[str]:
-        """The files, in the order in which they were begun."""
+        """List the files, in the order in which they were begun."""
 
     def read(self, name: str) -> bytes:
-        """A whole file."""
+        """Read a whole file."""
 
 
 def place(url: str) -> Place:
-    """The place that a URL names.
+    """Open the storage that a URL names.
 
     Args:
         url: `file:///folder`, or `https://ACCOUNT.blob.core.windows.net/CONTAINER?SAS`.
@@ -69,7 +69,7 @@ def place(url: str) -> Place:
 
 
 def _in_order(names: Iterable[str]) -> list[str]:
-    """Ours among the names, in the order in which the files were begun."""
+    """Pick our files among the names, in the order in which they were begun."""
     return sorted(name for name in names if NAME.fullmatch(name))
 
 
@@ -106,12 +106,12 @@ class Folder:
                 sync_folder(self.path)
 
     def names(self) -> list[str]:
-        """The files, in the order in which they were begun."""
+        """List the files, in the order in which they were begun."""
         with self._explained():
             return _in_order(file.name for file in self.path.glob("*.gz"))
 
     def read(self, name: str) -> bytes:
-        """A whole file."""
+        """Read a whole file."""
         with self._explained():
             return (self.path / name).read_bytes()
 
@@ -181,12 +181,12 @@ class Blobs:
                     blob.append_block(block)
 
     def names(self) -> list[str]:
-        """The files, in the order in which they were begun."""
+        """List the files, in the order in which they were begun."""
         with self._explained():
             return _in_order(self._container.list_blob_names())
 
     def read(self, name: str) -> bytes:
-        """A whole file."""
+        """Read a whole file."""
         with self._explained():
             content: bytes = self._container.download_blob(name, retry_total=3).readall()
             return content
@@ -211,7 +211,7 @@ class Blobs:
 
 
 class Journal:
-    """Writes events to a place, in order, one file an hour and whenever it begins anew.
+    """A writer of events to a storage, in order: a new file each hour, or at need.
 
     Files are numbered, so that their order does not hang on the clocks of several machines.
     """
@@ -246,7 +246,7 @@ class Journal:
 
 @dataclass
 class Contents:
-    """What a file held: events, and what could not be read, in words."""
+    """The content of a file: events, and descriptions of unreadable parts."""
 
     events: list[Event] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
@@ -268,7 +268,7 @@ def contents(data: bytes) -> Contents:
 
 
 def _members(data: bytes) -> tuple[list[bytes], int]:
-    """The whole gzip members, uncompressed, and how many bytes follow them."""
+    """Uncompress the whole gzip members; return them, and how many bytes follow."""
     found: list[bytes] = []
     view, at = memoryview(data), 0
     with suppress(zlib.error):

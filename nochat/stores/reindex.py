@@ -133,7 +133,7 @@ async def _pass(database: Database, old: dict[str, Any]) -> int:
 
 
 def _writes(message: Message) -> Iterator[UpdateOne]:
-    """Only what is still as it was read is changed; the reactions first, as the terms end it."""
+    """Yield writes of what is still as it was read; reactions first, as the terms end it."""
     key = {"_id": message["_id"]}
     for old in message.get("reactions") or []:
         if (new := old | {"emoji": one_spelling(old["emoji"])}) != old:

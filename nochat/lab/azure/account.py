@@ -55,9 +55,7 @@ class AzureAccount:
         return check("Azure: machines can be made", *conditions)
 
     def plan(self) -> Plan:
-        """All that `vagrant up --provider=azure` would make, with its price; nothing is asked of
-        the account.
-        """
+        """Plan what `vagrant up --provider=azure` would make, with prices, offline."""
         return plan.make(list(self.machines))
 
     def left(self) -> list[str]:

@@ -88,7 +88,7 @@ OTHERWISE = "run the same again: it goes on. To give up: vagrant destroy"
 
 
 def code(error: AzureError) -> str:
-    """Azure's own word for what is wrong; empty where it has none."""
+    """Return Azure's own code for what is wrong; empty where it has none."""
     if isinstance(error, HttpResponseError) and error.error:
         return str(error.error.code or "")
     found = re.search(r"AADSTS\d+", str(error))

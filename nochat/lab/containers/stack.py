@@ -63,7 +63,7 @@ class Stack:
         self._docker = client()
 
     def containers(self, service: str = "") -> list[Container]:
-        """Its containers, running or not: all, or those of one service, oldest first."""
+        """List its containers, running or not: all, or those of one service, oldest first."""
         labels = [f"com.docker.compose.project={self.project}"]
         labels += [f"com.docker.compose.service={service}"] if service else []
         known = self._docker.containers
@@ -289,7 +289,7 @@ def layers(image: str) -> list[Layer]:
 
 
 def client() -> DockerClient:
-    """Docker's SDK, connected to the engine that everything here uses."""
+    """Return Docker's SDK, connected to the engine that everything here uses."""
     return _client(servers.docker(quiet=True).url)
 
 
@@ -320,7 +320,7 @@ def _name(container: Container) -> str:
 
 
 def _state(container: Container) -> str:
-    """In one word: `created`, `starting`, `healthy`, `restarting`, `done` …."""
+    """Return the state in one word: `created`, `starting`, `healthy`, `restarting`, `done` …."""
     state: dict[str, Any] = container.attrs["State"]
     if state["Status"] == "exited" and state["ExitCode"] == 0:
         return "done"

@@ -98,7 +98,7 @@ def missing(path: Path) -> str:
 
 
 class _Run:
-    """Follows one execution: which cell is running, since when."""
+    """The progress of one execution: the cell that is running, since when."""
 
     def __init__(self, path: Path, progress: Callable[[str], None]) -> None:
         self.cells = _read(path).cells

@@ -14,7 +14,7 @@ _guards: "dict[Path, Guard]" = {}
 
 
 class Guard:
-    """Destroys machines when this process is gone, however it ended.
+    """A guard that destroys machines when this process is gone, however it ended.
 
     Attributes:
         folder: temporary, removed after that.

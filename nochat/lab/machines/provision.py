@@ -155,7 +155,7 @@ def _lines(kept: Kept) -> Iterator[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, with the programs of our virtual environment."""
+    """Return our environment, with the programs of our virtual environment."""
     path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
     return {**os.environ, "PATH": path}
 

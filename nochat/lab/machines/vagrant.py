@@ -138,7 +138,7 @@ def _failure(error: subprocess.CalledProcessError, output: str) -> MachinesError
 
 
 def _end_vagrant() -> None:
-    """After an interrupt: let Vagrant end in order, as the next one would find its lock."""
+    """Let Vagrant end in order after an interrupt, as the next one would find its lock."""
     ours = [it for it in psutil.Process().children(recursive=True) if _is_vagrants(it)]
     for process in ours:
         with contextlib.suppress(psutil.Error):

@@ -186,7 +186,7 @@ def _parts(url: str) -> tuple[str, str, str]:
 
 
 def _addresses() -> list[str]:
-    """Every address of this computer, those of its bridges with them."""
+    """List every address of this computer, those of its bridges included."""
     found = (it for addresses in psutil.net_if_addrs().values() for it in addresses)
     return [it.address for it in found if it.family == socket.AF_INET]
 
@@ -213,7 +213,7 @@ def _look(url: str, trusted: ssl.SSLContext) -> str:
 
 
 def _look_by_engine(url: str) -> str:
-    """Log in with Docker Engine and forget it; returns what every registry of today speaks.
+    """Log in with Docker Engine and forget it; returns the protocol of the registry.
 
     Raises:
         NotAnswering: it can't be reached, is not trusted, or refuses the user or password.

@@ -85,7 +85,7 @@ Rooms = dict[str, dict[str, Room]]
 
 
 class Known(NamedTuple):
-    """What a controller remembers: the rooms, and how often log-ins were refused."""
+    """The memory of a controller: the rooms, and how often log-ins were refused."""
 
     rooms: Rooms
     refused: Refused
@@ -158,7 +158,7 @@ async def _recall(rooms: dict[str, Room], commands: list[Command], context: Cont
 
 
 async def _said(room: str, position: int, context: Context[Known]) -> Said:
-    """Who wrote an old message; no sender where there is none at that position."""
+    """Look an old message up; it has no sender where there is none at that position."""
     asked = GetHistory(user=None, room=room, after=position - 1, limit=1)
     found = await context.bus.request(asked)
     match found.entries:

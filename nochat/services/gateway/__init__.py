@@ -43,7 +43,7 @@ async def open_sockets(context: Context) -> AsyncIterator["Sockets"]:
 
 @service.fresh
 def resync(sockets: "Sockets", _: Queue) -> None:
-    """The bus was away: let the clients ask for what they may have missed."""
+    """Let the clients ask for what they may have missed while the bus was away."""
     sockets.resync()
 
 

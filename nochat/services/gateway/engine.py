@@ -56,7 +56,7 @@ def _length(packet: Any) -> int:
 
 
 class Socket(AsyncSocket):  # type: ignore[misc]
-    """One client: it is put out for a packet that no client of the chat sends, or for too many.
+    """One client, disconnected for packets that clients of the chat never send, or too many.
 
     Attributes:
         payer: whose packets these are: an address, and once it has logged in, a user.
@@ -78,7 +78,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
             self._late = loop.call_later(seconds, self.server.put_out_later, self).cancel
 
     async def receive(self, pkt: Packet) -> None:
-        """Called for each packet."""
+        """Take a packet."""
         if self.closed:
             raise SocketIsClosedError
         if self.server.packets.wait(self.payer):
@@ -91,7 +91,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
             raise SocketIsClosedError
 
     async def handle_post_request(self, environ: dict[str, Any]) -> None:
-        """Called for a request of long polling: some packets."""
+        """Take the packets of a long-polling request."""
         length = int(environ.get("CONTENT_LENGTH", "0"))
         if length > self.server.max_http_buffer_size:
             raise ContentTooLongError
@@ -128,7 +128,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
 
 
 class Engine(engineio.AsyncServer):  # type: ignore[misc]
-    """Drops a client when more waits for it than `MOST_BACKLOG`.
+    """An Engine.IO server that drops a client with a backlog of more than `MOST_BACKLOG`.
 
     Args:
         packets: how many a client may send.
@@ -151,11 +151,11 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         self._background = Background(SocketIsClosedError)  # it went while we had a ping for it
 
     def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
-        """Called by Engine.IO and Socket.IO, which look after none of their tasks."""
+        """Start and own a task: Engine.IO and Socket.IO look after none of theirs."""
         return self._background.start(target(*args, **kwargs), f"socket.io: {target.__name__}")
 
     def create_queue(self, *_: Any, **__: Any) -> Backlog:
-        """Called by Engine.IO for each client."""
+        """Make a client's queue, for Engine.IO."""
         return Backlog()
 
     async def send_packet(self, sid: str, pkt: Any) -> None:
@@ -179,7 +179,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             await socket.close(wait=False, abort=True, reason=reason)
 
     def put_out_later(self, socket: Socket) -> None:
-        """The same, called by a clock."""
+        """Close a client's connection in the background, as a timer's callback."""
         self._background.start(self.put_out(socket, "it has not logged in"))
 
     async def _trigger_event(self, event: str, *args: Any, **options: Any) -> Any:
@@ -222,7 +222,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         return {**super()._bad_request(answer), "headers": [("Content-Type", "application/json")]}
 
     async def disconnect(self, sid: str | None = None) -> None:
-        """Called by Engine.IO for a client that broke the protocol."""
+        """Disconnect a client that broke the protocol, for Engine.IO."""
         # Engine.IO's own waits until the client has taken all that waits for it: for ever, if it
         # does not.
         if sid and (socket := self.sockets.get(sid)):
@@ -239,13 +239,13 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
 
 
 class Application:
-    """The ASGI application: what a client sends that can't be read costs a line in the log."""
+    """The ASGI application; unreadable packets of clients cost a line in the log."""
 
     def __init__(self, server: "Server") -> None:
         self._engine, self._app = server.eio, socketio.ASGIApp(server)
 
     async def __call__(self, scope: Scope, receive: Receive, send: App) -> None:
-        """ASGI."""
+        """Serve a request, for ASGI."""
         query = parse_qs(scope["query_string"].decode("latin1"), keep_blank_values=True)
         reason = None
         if "j" in query:
@@ -265,7 +265,7 @@ class Application:
 
 
 class Server(socketio.AsyncServer):  # type: ignore[misc]
-    """socket.io on that engine: of its packets, those that clients of the chat send."""
+    """A Socket.IO server on that engine: it takes only packets that the chat's clients send."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

@@ -116,7 +116,7 @@ class Sockets:
             self._io.on(name, self._receiver(action))
 
     def count(self) -> int:
-        """How many are open."""
+        """Count the open sockets."""
         return len(self._connections)
 
     # ---- fan-out: the one place that sends to many ----------------------------------------------
@@ -186,7 +186,7 @@ class Sockets:
                 await self._sign_out(sid, Reason.of(event))
 
     async def account_changed(self, event: AccountChanged) -> None:
-        """A role counts at once, and so does a ban."""
+        """Apply a role or a ban at once."""
         self._questions.account_changed(event)
         for sid in self._sids(event.user):
             if it := self._connections.get(sid):
@@ -233,7 +233,7 @@ class Sockets:
     # ---- what clients say -----------------------------------------------------------------------
 
     def _receiver(self, action: Action) -> Callable[..., Awaitable[dict[str, Any]]]:
-        """The socket.io handler: checks rate and shape, and turns errors into answers."""
+        """Make the socket.io handler: it checks rate and shape, and turns errors into answers."""
 
         async def receive(sid: str, data: Any = None, *_: Any) -> dict[str, Any]:
             if not (connection := self._connections.get(sid)):
@@ -407,7 +407,7 @@ class Sockets:
             await self._leave(sid, room)
 
     async def _close(self, room: str) -> None:
-        """The room is gone: nobody is in it any more."""
+        """Take everybody out of a room that is gone."""
         for sid, connection in list(self._connections.items()):
             if room in connection.rooms:
                 await self._leave(sid, room)
@@ -440,7 +440,7 @@ class Sockets:
             await asyncio.sleep(REPORT_EVERY)
 
     async def _expire(self) -> None:
-        """A socket ends with its session, and keeps it from being idle."""
+        """Keep a socket's session from being idle, and close the socket when the session ends."""
         over: set[str] = set()
         with suppress(NochatError):  # the next report says it all again
             over = await self._in_use.over(it.session for it in self._connections.values())
@@ -458,7 +458,7 @@ class Sockets:
 
 
 def _refusal(reason: Reason, *, retry: bool = False) -> dict[str, Any]:
-    """The answer to what a client may not do."""
+    """Return the answer to a forbidden action."""
     return reason.answer | {"retry": retry}
 
 
@@ -471,7 +471,7 @@ def _why_not_now(error: Exception) -> Reason:
 
 
 def _no_entry(reason: Reason) -> Exception:
-    """The error by which socket.io refuses a connection."""
+    """Return the error by which socket.io refuses a connection."""
     told = {"code": reason.code, "params": reason.params}
     error: Exception = socketio.exceptions.ConnectionRefusedError(str(reason), told)
     return error

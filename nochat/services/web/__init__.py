@@ -71,7 +71,7 @@ class NewAccount(Incoming, frozen=True):
 
 
 class Credentials(Incoming, frozen=True):
-    """What a user logs in with."""
+    """A user's name and password, to log in with."""
 
     user: AskedName
     password: Annotated[str, Meta(max_length=256)]
@@ -85,13 +85,13 @@ class Passwords(msgspec.Struct, frozen=True):
 
 
 class Name(msgspec.Struct, frozen=True):
-    """Whose session it is now."""
+    """The name of the session's user."""
 
     user: str
 
 
 class Me(msgspec.Struct, frozen=True):
-    """Who calls ("" is nobody), and where the gateway is ("" is here)."""
+    """The caller ("" is nobody), and the gateway's address ("" is here)."""
 
     user: str
     role: Role
@@ -99,7 +99,7 @@ class Me(msgspec.Struct, frozen=True):
 
 
 class Beginning(Incoming, frozen=True):
-    """How names begin."""
+    """The beginning of names to look for."""
 
     prefix: AskedName = ""
 
@@ -111,7 +111,7 @@ class Names(msgspec.Struct, frozen=True):
 
 
 class Since(msgspec.Struct, frozen=True):
-    """From when on (seconds since 1970), and how many of each."""
+    """The start of a period (seconds since 1970), and how many results of each."""
 
     since: Moment = 0.0
     limit: Annotated[int, Meta(ge=1, le=100)] = 10
@@ -224,7 +224,7 @@ class Web:
         return msgspec.convert(found, Trends, from_attributes=True)
 
     async def _guard(self, request: HttpRequest, answer: Answer) -> Response:
-        """No POST from another site's page; the page's policy on everything."""
+        """Refuse a POST from another site's page; set the headers of every response."""
         try:
             if request.method == "POST" and self._is_from_elsewhere(request):
                 raise NotAllowed(403, reasons.request_foreign())
@@ -235,7 +235,7 @@ class Web:
         return response
 
     def _is_from_elsewhere(self, request: HttpRequest) -> bool:
-        """By what browsers add and a page can't change; whoever sends neither is no browser."""
+        """Tell whether another site's page sent it, by headers that pages can't set."""
         if page := request.headers.get("origin"):
             return not origin.may_act(page, request.scope, self._origins)
         return request.headers.get("sec-fetch-site", "same-origin") != "same-origin"
@@ -260,7 +260,7 @@ class Web:
 @service.resource
 @asynccontextmanager
 async def web(context: Context) -> AsyncIterator[Web]:
-    """The application."""
+    """Make the application."""
     yield Web(context.bus, context.settings)
 
 
@@ -287,7 +287,7 @@ async def _check(password: str, user: str) -> None:
 
 
 async def _enter(caller: Caller, session: Session) -> Name:
-    """The new session takes the old one's place."""
+    """Replace the old session by the new one."""
     if caller.token:
         await caller.bus.request(LogOut(token=caller.token))
     caller.cookie = session.token
@@ -319,7 +319,7 @@ async def _refuse(_: HttpRequest, error: Any) -> Response:
 
 
 def _sources(gateway: Origin | None, here: Origin | None) -> str:
-    """The gateway in the words of a Content-Security-Policy, which has none for IPv6's addresses.
+    """Name the gateway for a Content-Security-Policy, which has no words for IPv6's addresses.
 
     `'self'` is there beside it: that is enough for a gateway here in all but old browsers.
     """

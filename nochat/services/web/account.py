@@ -67,7 +67,7 @@ class OwnAccount:
         return StreamingResponse(body, headers=headers, media_type="application/json")
 
     async def _alone(self, caller: Caller) -> AsyncIterator[bytes]:
-        """An export, while the user has no other."""
+        """Export a user's data, while the user has no other export."""
         user = caller.session.user
         if not self._exporting.enter(user):
             raise NotAllowed(429, reasons.export_running(5), 5)

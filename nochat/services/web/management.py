@@ -46,7 +46,7 @@ class AccountList(msgspec.Struct, frozen=True):
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """What an account is to be; what is left out stays as it is."""
+    """Changes to an account; what is left out stays as it is."""
 
     role: Role | None = None
     banned: bool | None = None
@@ -80,7 +80,7 @@ class RoomList(msgspec.Struct, frozen=True):
 
 
 class Moderation(msgspec.Struct, frozen=True):
-    """What to do with a member."""
+    """A decision about a member."""
 
     action: Action
 
@@ -109,7 +109,7 @@ class ServiceView(msgspec.Struct, frozen=True):
 
 
 class EventCount(msgspec.Struct, frozen=True):
-    """How many of a type were published."""
+    """The number of published events of a type."""
 
     type: str
     count: Count
@@ -136,7 +136,7 @@ class LetterList(msgspec.Struct, frozen=True):
 
 
 class Fate(msgspec.Struct, frozen=True):
-    """Whether a dead letter goes to its queue once more, or away."""
+    """A decision about a dead letter: back to its queue, or discarded."""
 
     action: Literal["replay", "discard"]
 
@@ -156,7 +156,7 @@ AccountEventType = Literal[
 
 
 class WhichEvents(Incoming, frozen=True):
-    """What became of one account, of one type, before a mark; "" is any."""
+    """A query: the events of one account, of one type, before a mark; "" is any."""
 
     user: AskedName = ""
     event: AccountEventType = ""
@@ -164,7 +164,7 @@ class WhichEvents(Incoming, frozen=True):
 
 
 class AccountLog(msgspec.Struct, frozen=True):
-    """What became of accounts, the newest first; `more` says that there is more.
+    """Entries of the log of accounts, the newest first; `more` says that there is more.
 
     It is kept for so many `days`; 0: for good.
     """
@@ -244,7 +244,7 @@ async def _services(caller: Caller, _: Nothing) -> Services:
 
 
 def _queues(watch: Watch, settings: Settings) -> list[Queue]:
-    """Those of the chat's services, of others that were heard of, and the dead letters."""
+    """List the queues: the chat's, those of other known services, and the dead letters."""
     others = sorted(watch.names().difference(registry.names(settings)))
     return [*registry.queues(settings), *map(Queue, others), DEAD_LETTERS]
 

@@ -19,7 +19,7 @@ class TokenList(msgspec.Struct, frozen=True):
 
 
 class NewToken(Incoming, frozen=True):
-    """What to call a token, the days until it ends, and the present password."""
+    """A token to make: its name, the days until it ends, and the present password."""
 
     name: incoming.Title
     password: Annotated[str, Meta(max_length=256)]

@@ -36,7 +36,7 @@ class Nothing(msgspec.Struct, frozen=True):
 
 
 class Error(msgspec.Struct, frozen=True):
-    """Why a call was refused.
+    """The reason why a call was refused.
 
     `error` is for people who read English; programs go by `code`, and `params` are its parameters.
     """
@@ -48,7 +48,7 @@ class Error(msgspec.Struct, frozen=True):
 
 @dataclass
 class Shared:
-    """What all calls use."""
+    """Tools that all calls use."""
 
     bus: Bus
     settings: Settings
@@ -61,7 +61,7 @@ class Shared:
 
 @dataclass
 class Caller:
-    """Who calls, and what for.
+    """The caller of a call, with its data.
 
     Attributes:
         session: whose it is; no user: nobody's.
@@ -126,7 +126,7 @@ class NotAllowed(Exception):
 
 
 class Limits:
-    """How often calls may be made that try passwords."""
+    """Limits on calls that try passwords."""
 
     def __init__(self, rate: float) -> None:
         self._by_address = Limit(rate, 60)
@@ -145,7 +145,7 @@ class Limits:
 
 
 def routes(calls: Sequence[Call], shared: Shared) -> list[Route]:
-    """The calls as Starlette's routes."""
+    """Turn the calls into Starlette's routes."""
     return [Route(it.path, _endpoint(it, shared), methods=[it.method]) for it in calls]
 
 
@@ -185,7 +185,7 @@ async def _caller(call: Call, request: HttpRequest, shared: Shared) -> Caller:
 
 
 async def _session_of_token(request: HttpRequest, shared: Shared) -> Session:
-    """Whose token it is; what it may cost is counted as over sockets, by the call itself."""
+    """Return a token's session; the call itself counts its cost, as over sockets."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     session = Session()
     if scheme.lower() == "bearer" and 0 < len(token.strip()) <= MOST_TOKEN:
@@ -232,7 +232,7 @@ def _set_cookie(response: Response, caller: Caller, request: HttpRequest) -> Non
 
 
 def name_in(caller: Caller) -> str:
-    """The user's name in the path.
+    """Read the user's name in the path.
 
     Raises:
         NotAllowed: nobody has such a name.
@@ -241,7 +241,7 @@ def name_in(caller: Caller) -> str:
 
 
 def room_in(caller: Caller) -> str:
-    """The room's id in the path.
+    """Read the room's id in the path.
 
     Raises:
         NotAllowed: no room has such an id.
@@ -257,13 +257,13 @@ def _in_path(caller: Caller, name: str, kind: Any, reason: Reason) -> str:
 
 
 def reply(content: Any, status: int = 200, **headers: str) -> Response:
-    """A JSON answer."""
+    """Make a JSON answer."""
     encoded = msgspec.json.encode(content)
     return Response(encoded, status, headers, media_type="application/json")
 
 
 def refusal(error: Exception) -> Response:
-    """The answer to a call that failed."""
+    """Make the answer to a call that failed."""
 
     def refused(reason: Reason, status: int, **headers: str) -> Response:
         return reply(Error(**reason.answer), status, **headers)

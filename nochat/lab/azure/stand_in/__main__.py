@@ -30,7 +30,7 @@ SPELLINGS = tuple(
 
 
 def build(store: Store, login: Login, behind: Behind) -> Starlette:
-    """All that it answers."""
+    """Build the application."""
     resources = Resources(store, behind)
     groups = Groups(store, resources)
 
@@ -133,7 +133,7 @@ def _fail_next(store: Store) -> Handler:
 
 
 class Closing:
-    """Answers each request on a connection of its own, and knows all spellings of a path."""
+    """A server that closes each connection after a request, and knows all spellings of a path."""
 
     def __init__(self, app: Starlette) -> None:
         self.app = app

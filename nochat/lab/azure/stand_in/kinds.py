@@ -28,7 +28,7 @@ class Behind(Protocol):
 
 
 class NoMachines:
-    """There is nothing behind the machines."""
+    """Virtual machines with no real ones behind them."""
 
     async def make(self, machine: Resource) -> None:
         """Make nothing."""

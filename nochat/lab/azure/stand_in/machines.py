@@ -90,7 +90,7 @@ class Machines:
         _run("docker", "exec", self.farm.container(name), *command)
 
     def _show_address(self, machine: Resource, address: str) -> None:
-        """Have its public address be one that this computer reaches."""
+        """Give a machine a public address that this computer reaches."""
         for card in self._cards(machine):
             for config in card["properties"]["ipConfigurations"]:
                 if public := config["properties"].get("publicIPAddress"):

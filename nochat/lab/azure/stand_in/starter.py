@@ -73,7 +73,7 @@ class AzureStandIn:
     def fail(
         self, kind: str, code: str, *, method: str = "PUT", later: bool = False, times: int = 1
     ) -> None:
-        """Have the next request for a type of resource fail.
+        """Make the next request for a type of resource fail.
 
         Args:
             kind: the type, as `virtualMachines`; or `resourceGroups`.
@@ -86,7 +86,7 @@ class AzureStandIn:
         self._tell(order)
 
     def unregister(self, namespace: str) -> None:
-        """Have the subscription lack a resource provider, as new ones do."""
+        """Take a resource provider from the subscription, as new ones lack it."""
         self._tell({"unregister": namespace})
 
     def stop(self) -> None:
