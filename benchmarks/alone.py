@@ -19,7 +19,7 @@ from nochat.services import gateway
 from nochat.settings import load
 
 users = Service("users")
-activity = Service("activity", ordered=True)
+activity = Service("activity", single_active_consumer=True)
 controller = Service("controller")
 
 _positions: Counter[str] = Counter()  # of the last message, by room
@@ -49,7 +49,7 @@ async def rooms(request: GetRooms) -> Rooms:
     return Rooms(rooms=[summary])
 
 
-@controller.on(SendMessage, many=True)
+@controller.on(SendMessage, batch=True)
 async def decide(commands: list[SendMessage]) -> list[MessageSent]:
     """Everybody may write."""
     return [

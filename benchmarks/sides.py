@@ -17,7 +17,7 @@ import sqlalchemy
 from benchmarks.load import Load, LoadError
 from nochat.lab import chat, servers
 from nochat.local import doctor
-from nochat.local.processes import keep, wait_until
+from nochat.local.processes import start_child, wait_until
 from nochat.stores import users as store
 
 HERE = Path(__file__).parent
@@ -120,12 +120,14 @@ def gateway_alone() -> Iterator[Side]:
 def _server(name: str, command: Sequence[str | Path], env: Mapping[str, str]) -> Iterator[Side]:
     folder = Path(tempfile.mkdtemp(prefix="nochat-bench-"))
     log = folder / "log"
-    with keep(command, env=os.environ | env, cwd=HERE.parent, log=log, remove=folder) as kept:
-        wait_until(lambda: b"http://" in log.read_bytes(), READY, name, kept)
+    with start_child(
+        command, env=os.environ | env, cwd=HERE.parent, log=log, remove=folder
+    ) as child:
+        wait_until(lambda: b"http://" in log.read_bytes(), READY, name, child)
         url = next(
             word for word in log.read_text(encoding="utf-8").split() if word.startswith("http://")
         )
-        yield Side(int(url.rpartition(":")[2]), [kept.pid])
+        yield Side(int(url.rpartition(":")[2]), [child.pid])
 
 
 @contextmanager
@@ -143,8 +145,8 @@ def whole_chat(broker: servers.Server, users: Sequence[str]) -> Iterator[Side]:
             for connection in psutil.Process(running.processes["gateway"].pid).net_connections()
             if connection.status == psutil.CONN_LISTEN
         )
-        processes = [kept.pid for kept in running.processes.values()]
-        own = broker.kept.pid if broker.kept else None
+        processes = [child.pid for child in running.processes.values()]
+        own = broker.child.pid if broker.child else None
         side = Side(gateway, processes, own, tokens.__getitem__, stores=True)
         for user in users:
             _make_room(side, user)

@@ -47,7 +47,7 @@ class BrokerDown(BusError, Unavailable):
 
 
 class RequestFailed(NochatError):
-    """The service that was asked refused, with its reason."""
+    """The service refused the request, with its reason."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(str(reason))

@@ -219,7 +219,7 @@ class Bus:
             yield DeadLetters(held, holder, self._outbox.put_parcel)
 
     async def subscribe(
-        self, queue: Queue, handler: Handler, fresh: Callable[[], None] = lambda: None
+        self, queue: Queue, handler: Handler, on_reconnect: Callable[[], None] = lambda: None
     ) -> Subscription:
         """Consume a queue.
 
@@ -227,9 +227,9 @@ class Bus:
             queue: declared if it is not there.
             handler: gets one batch at a time, in the queue's order; what it leaves unacknowledged
                 is delivered again when the subscription ends or the connection breaks.
-            fresh: called before the first batch of each connection.
+            on_reconnect: called before the first batch of each connection.
         """
-        consumer = Consumer(queue, handler, fresh, self._shards, self.tally)
+        consumer = Consumer(queue, handler, on_reconnect, self._shards, self.tally)
         await self._transport.consume(consumer)
         subscription = Subscription(self._transport, consumer, lambda error: self.failed(error))
         self.subscriptions.append(subscription)
@@ -248,7 +248,7 @@ class Bus:
                 _resolve(asked, reply)
         for malformed, reason in found.malformed:
             if asked := self._asked.get(head(malformed).in_reply_to):
-                log.error("an answer to %s can't be read: %s", self.name, reason)
+                log.error("a reply to %s is malformed: %s", self.name, reason)
                 _resolve(asked, Failed(**reasons.answer_unread().fields))
 
 

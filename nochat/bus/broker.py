@@ -17,7 +17,7 @@ from pathlib import Path
 from nochat.bus.commits import Commits
 from nochat.bus.consumer import PREFETCH, Consumer, Delivery
 from nochat.bus.inspection import Held
-from nochat.bus.journal import Attempts, Declared, Journal, Kept
+from nochat.bus.journal import Attempts, Declared, Journal, PublishedMessage
 from nochat.bus.outbox import Parcel
 from nochat.bus.routing import DEFAULT, EXCHANGES, Queue
 from nochat.errors import Unroutable
@@ -97,7 +97,7 @@ class MemoryQueue:
     def deliver(self) -> None:
         """Hand out what may be handed out, to each consumer in turn."""
         while self.messages:
-            active = self.channels[:1] if self.shape.single else self.channels
+            active = self.channels[:1] if self.shape.single_active_consumer else self.channels
             free = [channel for channel in active if len(channel.unacked) < PREFETCH]
             if not free:
                 return
@@ -107,7 +107,7 @@ class MemoryQueue:
 
     def _next(self, free: list[Channel]) -> Channel:
         """Choose the consumer whose turn it is."""
-        if not self.shape.single:
+        if not self.shape.single_active_consumer:
             self.channels.remove(free[0])
             self.channels.append(free[0])
         return free[0]
@@ -224,7 +224,9 @@ class Broker:
             self._commits.put(None, deliver)
         else:
             self._last = message.number = self._last + 1
-            kept = Kept(message.number, names, message.id, message.headers, message.body)
+            kept = PublishedMessage(
+                message.number, names, message.id, message.headers, message.body
+            )
             self._commits.put(kept, deliver, failed)
 
     def acknowledged(self, queue: Queue, messages: list[Message]) -> None:

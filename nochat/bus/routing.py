@@ -53,15 +53,15 @@ class Queue:
         durable: what is in it is handled whatever happens, or becomes a dead letter; otherwise it
             is of use only while somebody waits for the answer.
         exclusive: of this connection alone, and gone with it.
-        single: only one consumer is active, the others stand by (RabbitMQ's single active
-            consumer), which keeps the order.
+        single_active_consumer: only one consumer is active, the others stand by, which keeps the
+            order.
     """
 
     name: str
     bindings: tuple[Binding, ...] = ()
     durable: bool = True
     exclusive: bool = False
-    single: bool = False
+    single_active_consumer: bool = False
 
 
 DEAD_LETTERS = Queue("dead-letters", (Binding(DEAD, ""),))
@@ -75,7 +75,7 @@ def shard_of(room: str, shards: int) -> int:
 def shard_queue(shard: int) -> Queue:
     """Return the queue of the commands for one shard of the rooms."""
     name = f"controller.{shard}"
-    return Queue(name, (Binding(COMMANDS, name),), single=True)
+    return Queue(name, (Binding(COMMANDS, name),), single_active_consumer=True)
 
 
 @lru_cache(maxsize=4096)

@@ -73,10 +73,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     restore.set_defaults(command=lambda options: _restore(options.source))
 
-    grant = commands.add_parser("grant", help="make an account a manager, with the management page")
-    grant.add_argument("user", help="name of the account")
-    grant.add_argument("--revoke", action="store_true", help="make it a user again")
-    grant.set_defaults(command=lambda options: _grant(options.user, options.revoke))
+    promote = commands.add_parser(
+        "grant", help="make an account a manager, with the management page"
+    )
+    promote.add_argument("user", help="name of the account")
+    promote.add_argument("--revoke", action="store_true", help="make it a user again")
+    promote.set_defaults(command=lambda options: _promote(options.user, options.revoke))
 
     load_ = commands.add_parser("load", help="people who write, and how long their words take")
     load_.add_argument("url", help="the chat's page")
@@ -146,10 +148,10 @@ def _restore(source: str) -> None:
     asyncio.run(restore(settings, source, print))
 
 
-def _grant(user: str, revoke: bool) -> None:
-    from nochat.cli.promote import grant  # here, as the other commands need no database
+def _promote(user: str, revoke: bool) -> None:
+    from nochat.cli.promote import promote  # here, as the other commands need no database
 
-    name = grant(load_settings(), user, "user" if revoke else "manager")
+    name = promote(load_settings(), user, "user" if revoke else "manager")
     print(f"{name} is a {'user' if revoke else 'manager'} now")
 
 

@@ -13,7 +13,7 @@ from nochat.settings import Settings
 from nochat.stores.users import UserStore
 
 
-def grant(settings: Settings, name: str, role: Role = "manager") -> str:
+def promote(settings: Settings, name: str, role: Role = "manager") -> str:
     """Give an account a role, in the users' database itself; returns the account's own name.
 
     Raises:
@@ -35,9 +35,9 @@ def grant(settings: Settings, name: str, role: Role = "manager") -> str:
 def _check_file(url: str) -> None:
     """See that the file exists: SQLite would make a new, empty database."""
     with contextlib.suppress(ArgumentError):  # `UserStore` says what is wrong with the URL
-        place = make_url(url)
-        file = Path(place.database or "")
-        if place.get_backend_name() == "sqlite" and not file.is_file():
+        parsed = make_url(url)
+        file = Path(parsed.database or "")
+        if parsed.get_backend_name() == "sqlite" and not file.is_file():
             raise NochatError(
                 f"there is no users' database at {file}; start the chat and create the account "
                 "first, or set NOCHAT_DATA_DIR or NOCHAT_USERS_URL as the chat has it"

@@ -45,7 +45,7 @@ from nochat.protocol.events import (
 )
 from nochat.protocol.fields import LOBBY, Kind
 from nochat.protocol.reasons import Reason
-from nochat.protocol.requests import RoomState, Said
+from nochat.protocol.requests import RememberedMessage, RoomState
 
 # Messages that a room recognises when they are sent again; of older ones the log is asked.
 REMEMBERED = 1000
@@ -104,7 +104,7 @@ class Room:
     position: int = 0
     recent: dict[tuple[str, str], float] = field(default_factory=dict)
     since: float = 0.0
-    messages: dict[int, Said] = field(default_factory=dict)
+    messages: dict[int, RememberedMessage] = field(default_factory=dict)
     erased: set[str] = field(default_factory=set)
 
     @classmethod
@@ -153,7 +153,7 @@ class Room:
         self.recent[sender, client_id] = self.since
         self._forget()
 
-    def learn(self, said: Said) -> None:
+    def learn(self, said: RememberedMessage) -> None:
         """Take in what the log has at a position; no sender: it is no message."""
         if (known := self.messages.get(said.position)) and known.deleted:
             return  # decided, and not yet in the log
@@ -205,7 +205,7 @@ class Room:
             made = self._make(command.user, "Lobby")
             self.owner = ""
             return [made, self._enter(command.user)]
-        # Who is not invited to a private room shall not hear that there is one, or of a ban there.
+        # Uninvited users must not learn that a private room exists, or of a ban there.
         if not self.title or (self.kind != "public" and command.user not in self.invited):
             raise Refused(reasons.room_unknown())
         if command.user in self.banned:
@@ -326,7 +326,7 @@ class Room:
             raise Refused(reasons.message_unknown())
         position = self._next()
         self.recent[key] = command.at
-        self.messages[position] = Said(position, *key, at=command.at, reactions={})
+        self.messages[position] = RememberedMessage(position, *key, at=command.at, reactions={})
         self._forget()
         return [MessageSent(self.id, position, *key, command.text, command.reply_to)]
 
@@ -410,7 +410,7 @@ class Room:
         said = self.messages.get(position)
         return bool(said and said.sender)
 
-    def _said(self, position: int) -> Said:
+    def _said(self, position: int) -> RememberedMessage:
         said = self.messages.get(position)
         if not said or not said.sender or said.deleted:
             raise Refused(reasons.message_unknown())
@@ -439,7 +439,7 @@ class Room:
     }
 
 
-def _without(said: Said, user: str, name: str) -> Said:
+def _without(said: RememberedMessage, user: str, name: str) -> RememberedMessage:
     """Take a user out of a message: its sender gets another name, the reactions go."""
     kept = {each: [it for it in who if it != user] for each, who in (said.reactions or {}).items()}
     return msgspec.structs.replace(

@@ -40,7 +40,7 @@ MOST_TOPICS = 100
 LONGEST_TERM = 64  # characters; of a longer word, its beginning is found
 
 
-class Wanted(NamedTuple):
+class SearchTerm(NamedTuple):
     """A term that is searched for; `begins`: what begins so is found too."""
 
     term: str
@@ -57,17 +57,17 @@ def _terms(text: str) -> Iterator[str]:
         yield from _pairs(word) if unspaced else [word[:LONGEST_TERM]]
 
 
-def wanted(searched: str) -> list[Wanted]:
+def parse_search(searched: str) -> list[SearchTerm]:
     """List the terms that a message must have; the last word may be a beginning."""
     words = list(_words(searchable(searched)))
-    found = dict[Wanted, None]()
-    for place, (word, unspaced) in enumerate(words, 1):
+    found = dict[SearchTerm, None]()
+    for number, (word, unspaced) in enumerate(words, 1):
         if not unspaced:
-            found[Wanted(word[:LONGEST_TERM], place == len(words))] = None
+            found[SearchTerm(word[:LONGEST_TERM], number == len(words))] = None
         elif len(pairs := list(_pairs(word))) == 1:
-            found[Wanted(word, True)] = None  # one character begins each pair that it is in
+            found[SearchTerm(word, True)] = None  # one character begins each pair that it is in
         else:
-            found |= dict.fromkeys(Wanted(pair, False) for pair in pairs[:-1])
+            found |= dict.fromkeys(SearchTerm(pair, False) for pair in pairs[:-1])
     return list(found)
 
 

@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 
 from nochat.domain.emoji import one_spelling
 from nochat.protocol import reasons
-from nochat.protocol.reasons import Bounded, Reason
+from nochat.protocol.reasons import BoundReason, Reason
 
 LONGEST_NAME = 32
 LONGEST_IDENTITY = 128  # the width of its column: folding may make a name longer
@@ -238,7 +238,7 @@ def client_id(text: str) -> str:
     return text
 
 
-def _bounded(text: str, most: int, too_long: Bounded) -> str:
+def _bounded(text: str, most: int, too_long: BoundReason) -> str:
     if len(text) > most:
         raise TextRefused(too_long(most))
     return text

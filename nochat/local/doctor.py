@@ -57,9 +57,7 @@ def require(name: str) -> Path:
     if path := find(name):
         return path
     component = _component(name)
-    raise Missing(
-        f"{name} is not on this machine; it {component.why}. Install it with: {component.install}"
-    )
+    raise Missing(f"{name} is not on this machine; it {component.why}. To do: {component.install}")
 
 
 def _component(name: str) -> Component:
@@ -157,7 +155,7 @@ class Examination:
             f"{_cell(it.part)}{_command(it.advice)}</tr>"
             for it in self.findings
         )
-        heads = "".join(f"<th>{head}</th>" for head in ("", "What", "Seen", "For", "What to do"))
+        heads = "".join(f"<th>{head}</th>" for head in ("", "What", "Seen", "For", "To do"))
         return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
 
 

@@ -147,7 +147,7 @@ class Accounts(Reply, frozen=True, tag="users.accounts-are"):
     ended: list[str] = []
 
 
-class Said(msgspec.Struct, frozen=True, array_like=True):
+class RememberedMessage(msgspec.Struct, frozen=True, array_like=True):
     """A message, as a controller remembers it; `at` is in seconds since 1970.
 
     `reactions` (who, by reaction) are there where the controller asked for them.
@@ -180,7 +180,7 @@ class RoomState(Reply, frozen=True, tag="activity.room-state-is"):
     """The state that a controller must know; `recent` are the last messages, oldest first."""
 
     room: RoomInfo
-    recent: list[Said] = []
+    recent: list[RememberedMessage] = []
 
 
 class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,7 +211,7 @@ class Rooms(Reply, frozen=True, tag="activity.rooms-are"):
 
 
 class RoomListing(msgspec.Struct, frozen=True, kw_only=True):
-    """A public room for who is not in it: `members` is how many are."""
+    """A public room, as people see it who are not in it; `members` is their number."""
 
     room: RoomId
     title: str
@@ -312,7 +312,7 @@ class Failed(Reply, frozen=True, tag="failed"):
     """The request could not be met; `retry` says that it may be, later.
 
     `reason` is for people who read English; programs go by `code`, and `params` are its parameters.
-    `wait` is given by who has too much to do: the seconds after which to try again.
+    `wait` is given by a busy service: the seconds after which to try again.
     """
 
     reason: str
@@ -338,7 +338,7 @@ class Request(Envelope, Generic[Answer], frozen=True, kw_only=True):
     ordered: ClassVar[bool] = False
     # The others wait in `SERVICE.LANE`: behind those of their lane alone.
     lane: ClassVar[str] = "requests"
-    # Seconds that whoever asks waits for the answer, if they say nothing else.
+    # Seconds that the sender waits for the reply, by default.
     patience: ClassVar[float] = 5.0
 
     expires: Moment = 0.0

@@ -50,7 +50,7 @@ ELSE = {
 BY_TLS = {"Strict-Transport-Security": "max-age=31536000"}
 
 
-class Headed:
+class HeadersMiddleware:
     """A middleware that adds the headers which an answer of the application lacks."""
 
     def __init__(self, app: App) -> None:

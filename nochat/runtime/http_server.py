@@ -11,15 +11,15 @@ import uvicorn
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from nochat.runtime import descriptors
-from nochat.runtime.connections import Config, Http, Waiting, Websocket
-from nochat.runtime.headers import Headed
-from nochat.runtime.hosts import Hosts
+from nochat.runtime.connections import Config, HttpProtocol, IdleConnections, WebSocketProtocol
+from nochat.runtime.headers import HeadersMiddleware
+from nochat.runtime.hosts import HostMiddleware
 from nochat.settings import Settings, SettingsError
 
 App = Callable[..., Any]
 
 
-class Proxied(ProxyHeadersMiddleware):
+class ProxyMiddleware(ProxyHeadersMiddleware):
     """A middleware that believes trusted proxies about a request's client, and nobody else.
 
     Beside the client's address and the scheme that is the host: whoever looks at `Host` after this
@@ -81,20 +81,20 @@ class Server(uvicorn.Server):
 async def serving(app: App, listening: socket.socket, settings: Settings) -> AsyncIterator[None]:
     """Serve an application until the block ends."""
     config = Config(
-        Headed(Hosts(Proxied(app, settings.proxies), settings)),
+        HeadersMiddleware(HostMiddleware(ProxyMiddleware(app, settings.proxies), settings)),
         proxy_headers=False,
         server_header=False,
         log_config=None,
         access_log=False,
         lifespan="off",
-        http=Http,
-        ws=Websocket,
+        http=HttpProtocol,
+        ws=WebSocketProtocol,
         ws_max_size=settings.max_frame,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=2,
     )
     bound = descriptors.share(settings.address_connections)
-    config.waiting = Waiting(bound, descriptors.share(descriptors.ENOUGH, 2))
+    config.waiting = IdleConnections(bound, descriptors.share(descriptors.ENOUGH, 2))
     server = Server(config)
     task = asyncio.create_task(server.serve(sockets=[listening]))
     try:

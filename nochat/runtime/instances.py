@@ -56,7 +56,7 @@ async def reporting(bus: Bus) -> AsyncIterator[None]:
             except NochatError:
                 pass  # the next one says the same, and more
             except Exception:
-                log.exception("%s does not report", bus.name)
+                log.exception("%s can't send its report", bus.name)
             await asyncio.sleep(EVERY)
 
     task = asyncio.create_task(publish(), name=f"{bus.name}: report")

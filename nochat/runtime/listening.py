@@ -18,7 +18,7 @@ ADDRESSES = (
 
 
 @dataclass(frozen=True)
-class Where:
+class ListenAddress:
     """A place to listen on.
 
     Attributes:
@@ -37,7 +37,7 @@ class Where:
         return origin.netloc(self.host.strip("[]"), self.port)
 
 
-def listen(where: Where) -> socket.socket:
+def listen(where: ListenAddress) -> socket.socket:
     """Open a listening socket.
 
     Raises:
@@ -57,7 +57,7 @@ def listen(where: Where) -> socket.socket:
     return listening
 
 
-def _resolve(where: Where) -> tuple[socket.AddressFamily, Any]:
+def _resolve(where: ListenAddress) -> tuple[socket.AddressFamily, Any]:
     """Resolve a host to an address, IPv4 first, as most clients try that too."""
     setting = f"{where.host_setting}={where.host}"
     if not (host := where.host.strip("[]")):
@@ -72,7 +72,7 @@ def _resolve(where: Where) -> tuple[socket.AddressFamily, Any]:
     return family, address
 
 
-def _refused(where: Where, error: OSError) -> str:
+def _refused(where: ListenAddress, error: OSError) -> str:
     reason = os.strerror(error.errno or 0)
     match error.errno:
         case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:

@@ -11,7 +11,7 @@ from nochat.protocol.envelope import correlation
 # The service whose handler runs here.
 service_name: ContextVar[str] = ContextVar("service_name", default="")
 
-# What every record has; all else was given by whoever logged, or by `Origin`.
+# Attributes of every record; all others come from the caller, or from `Origin`.
 USUAL = {*vars(logging.makeLogRecord({})), "message", "asctime"}
 
 # The chat's libraries, which are not told of below a warning: httpx would log addresses, and

@@ -21,7 +21,7 @@ _PLACE = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?(?::(\d{
 Scope = MutableMapping[str, Any]
 
 
-class Place(NamedTuple):
+class HostPort(NamedTuple):
     """A host with a port, as in an address; without one, it is that of the address's scheme."""
 
     host: str
@@ -50,20 +50,22 @@ class Origin(NamedTuple):
 
     Attributes:
         scheme: `http` or `https`.
-        place: the host, and the port if it is not the scheme's own.
+        host_port: the host, and the port if it is not the scheme's own.
     """
 
     scheme: str
-    place: Place
+    host_port: HostPort
 
     @classmethod
     def read(cls, text: str) -> Self | None:
         """Read `SCHEME://HOST[:PORT]`; None if it is anything else, as `null` is."""
         scheme, _, rest = text.strip().lower().partition("://")
-        place = Place.read(rest)
-        if not place or scheme not in PORTS:
+        host_port = HostPort.read(rest)
+        if not host_port or scheme not in PORTS:
             return None
-        return cls(scheme, place._replace(port=None) if place.port == PORTS[scheme] else place)
+        return cls(
+            scheme, host_port._replace(port=None) if host_port.port == PORTS[scheme] else host_port
+        )
 
     def fits(self, own: "Origin") -> bool:
         """Tell whether this is our own origin, as a request tells it.
@@ -72,7 +74,7 @@ class Origin(NamedTuple):
         """
         if self == own:
             return True
-        return own.scheme == "http" and self == Origin.read(f"https://{own.place}")
+        return own.scheme == "http" and self == Origin.read(f"https://{own.host_port}")
 
 
 def own(scope: Scope) -> Origin | None:
@@ -127,7 +129,7 @@ def cookie_name(page: Origin | None) -> str:
     Cookies know hosts but not ports: two chats at two ports of one host would take each other's.
     By https, browsers take it by its name from that host alone, and by https alone.
     """
-    port = page.place.port if page else None
+    port = page.host_port.port if page else None
     name = COOKIE if port in (None, *PORTS.values()) else f"{COOKIE}_{port}"
     return HOST_ONLY + name if page and page.scheme == "https" else name
 

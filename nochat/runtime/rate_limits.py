@@ -55,7 +55,7 @@ class Limit:
     def _forget(self, now: float) -> None:
         """Forget half of the keys: those whose buckets are the fullest.
 
-        Who has asked for the most is remembered the longest, however many others come.
+        Keys that have asked for the most are remembered the longest, however many others come.
         """
         emptiest = sorted(self._buckets, key=lambda key: self._tokens(key, now))
         self._buckets = {key: self._buckets[key] for key in emptiest[: MOST_KEYS // 2]}
@@ -65,7 +65,7 @@ class Limit:
         return min(self._most, held + (now - since) * self._rate)
 
 
-class Crowd:
+class ConcurrencyLimit:
     """A limit on how many of something each key may have at once.
 
     Args:
@@ -90,7 +90,7 @@ class Crowd:
             del self._here[key]
 
 
-class Seldom:
+class ThrottledLog:
     """Lines in the log that an attacker could cause without end: each at most once in `QUIET`."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
@@ -114,12 +114,14 @@ class Seldom:
         self._said[line] = now, 0
 
 
-class Turnstile:
+class RateLimitMiddleware:
     """A middleware that limits each address's requests: their rate, number and size."""
 
-    def __init__(self, app: App, limit: Limit, crowd: Crowd, most_bytes: int) -> None:
-        self._app, self._limit, self._crowd, self._most = app, limit, crowd, most_bytes
-        self._seldom = Seldom()
+    def __init__(
+        self, app: App, limit: Limit, concurrency: ConcurrencyLimit, most_bytes: int
+    ) -> None:
+        self._app, self._limit, self._concurrency, self._most = app, limit, concurrency, most_bytes
+        self._throttled_log = ThrottledLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: App) -> None:
         """Serve a request, for ASGI."""
@@ -134,13 +136,13 @@ class Turnstile:
         if not length.isdigit() or int(length) > self._most:
             return await refuse(scope, send, 413, reasons.request_too_large(self._most))
         # Sockets are counted by the gateway, as long polling has some without a connection.
-        if not self._crowd.enter(who):
-            self._seldom.say("an address has as many requests under way as it may", who)
+        if not self._concurrency.enter(who):
+            self._throttled_log.say("an address has reached its limit of open requests", who)
             return await refuse(scope, send, 429, reasons.rate_at_once(1), wait=1)
         try:
             await self._app(scope, self._counted(receive), send)
         finally:
-            self._crowd.leave(who)
+            self._concurrency.leave(who)
 
     def _counted(self, receive: Receive) -> Receive:
         """Cut off a body without a length where it becomes too long."""

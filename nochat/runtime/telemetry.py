@@ -1,4 +1,4 @@
-"""For whoever runs the chat: metrics for Prometheus, and health, on a port that is not public."""
+"""Metrics for Prometheus, and health checks, on a port that is not public."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -24,7 +24,7 @@ def application(services: Services) -> Starlette:
         services: each service that should run here, with its bus once it has started.
     """
     registry = CollectorRegistry()
-    registry.register(Tallies(services))
+    registry.register(CounterCollector(services))
     ProcessCollector(registry=registry)
 
     async def metrics(request: Request) -> Response:
@@ -58,7 +58,7 @@ def readiness(bus: Bus | None) -> dict[str, Any]:
     return {"ready": ready, "bus": bus.connected, "queues": queues}
 
 
-class Tallies(Collector):
+class CounterCollector(Collector):
     """A collector that reads the services' counters when Prometheus asks."""
 
     def __init__(self, services: Services) -> None:

@@ -31,7 +31,7 @@ MAX_LINE = 500_000  # bytes, the listener's limit
 MAX_BODY = 1_000_000
 TIMEOUT = 10.0  # seconds
 
-# Said again every few seconds or keystrokes: more lines than all the others, and no news in them.
+# Repeated every few seconds or keystrokes: most of the lines, and nothing new in them.
 NOISE = (PresenceReported, ServiceReported, TypingStarted)
 # Of the chat alone: the events of your own services are known in their processes only.
 SHIPPED = [
@@ -41,7 +41,7 @@ SHIPPED = [
 ]
 
 # Ordered: lines of one room arrive in the room's order.
-service = Service["Listener"]("log_shipper", ordered=True)
+service = Service["Listener"]("log_shipper", single_active_consumer=True)
 
 
 class Listener:
@@ -52,7 +52,7 @@ class Listener:
         self._query = {"token": settings.logz_token, "type": TYPE}
 
     async def send(self, body: bytes) -> None:
-        """Send lines; those that the listener can't read are let go, as they would never pass.
+        """Send lines; those that the listener can't read are dropped, as they would never pass.
 
         Raises:
             Unavailable: the listener does not take them now.
@@ -71,7 +71,11 @@ class Listener:
                 pass
             case HTTPStatus.BAD_REQUEST | HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
                 said = answer.text[:1000]
-                log.error("the listener let lines go (HTTP %d): %s", answer.status_code, said)
+                log.error(
+                    "the listener refused lines, which are dropped (HTTP %d): %s",
+                    answer.status_code,
+                    said,
+                )
             case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
                 raise Unavailable(
                     f"the listener at {self._url} refuses the token (HTTP {answer.status_code}); "
@@ -104,7 +108,7 @@ async def listener(context: Context) -> AsyncIterator[Listener]:
         yield Listener(client, settings)
 
 
-@service.on(*SHIPPED, many=True)
+@service.on(*SHIPPED, batch=True)
 async def ship(happened: list[Event], context: Context[Listener]) -> None:
     """Send it to the listener."""
     for body in bodies(line(event) for event in happened):
@@ -130,7 +134,7 @@ def bodies(lines: Iterable[bytes]) -> Iterator[bytes]:
     body = b""
     for each in lines:
         if len(each) > MAX_LINE:
-            log.error("a line of %d bytes is let go: %r…", len(each), each[:200])
+            log.error("a line of %d bytes is too long and dropped: %r…", len(each), each[:200])
             continue
         if len(body) + len(each) >= MAX_BODY:
             yield body

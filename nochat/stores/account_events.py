@@ -73,5 +73,5 @@ async def _keep_forgetting(database: Database, days: float) -> None:
         try:
             await forget(database, days, time.time())
         except PyMongoError as error:  # the next look will do
-            log.warning("what is too old in the log of accounts waits: %s", error)
+            log.warning("the deletion of old log entries waits: %s", error)
         await asyncio.sleep(EVERY)

@@ -33,11 +33,11 @@ from nochat.protocol.requests import (
     History,
     MessageKey,
     Records,
+    RememberedMessage,
     RoomInfo,
     Rooms,
     RoomState,
     RoomSummary,
-    Said,
     SearchMessages,
     Trends,
 )
@@ -48,7 +48,7 @@ from nochat.stores.portions import OutOfTime, portions
 
 log = logging.getLogger(__name__)
 
-MOST_COUNTED = 100  # unread messages; whoever has more need not know how many
+MOST_COUNTED = 100  # unread messages; beyond that, the exact number does not matter
 NEAR = 20  # positions that are read together rather than each by itself
 DATABASE = "nochat"
 RESTORING = "restoring"  # a collection that is there while a restore is unfinished
@@ -137,7 +137,7 @@ class ActivityStore:
     # ---- writing --------------------------------------------------------------------------------
 
     async def record(self, events: Iterable[Event]) -> None:
-        """Store events, in order; those that are there already are passed over.
+        """Store events, in order; events that are already stored are skipped.
 
         Raises:
             Unavailable: the server can't write now; nothing is lost by recording again.
@@ -201,7 +201,7 @@ class ActivityStore:
                     f"the activity store takes entry {position} of room {room!r} for another: it "
                     f"can't tell the message's id, {ours['client_id']!r}, from one that it has"
                 )
-            log.error("entry %d of room %r is a message that it has elsewhere", position, room)
+            log.error("entry %d of room %r is a duplicate of another message", position, room)
 
     # ---- reading --------------------------------------------------------------------------------
 
@@ -221,7 +221,7 @@ class ActivityStore:
         return RoomState(
             room=documents.room_info(found),
             recent=[
-                Said(
+                RememberedMessage(
                     it["position"],
                     it["sender"],
                     it["client_id"],
@@ -316,7 +316,7 @@ class ActivityStore:
             unread = await self._some("log", newer | from_others)
             named = {"user": user, "reason": {"$ne": "direct"}}
             mentions = await self._some("mentions", newer | named)
-        if user not in it.members:  # Who is only invited hears nothing of the others in it.
+        if user not in it.members:  # Invited users learn nothing about the members.
             it = msgspec.structs.replace(
                 it, members=[], muted=[user] if user in it.muted else [], banned=[]
             )

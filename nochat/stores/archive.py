@@ -1,7 +1,7 @@
 """Events in compressed files that only grow: in a folder, or in a container of Azure Blob Storage.
 
 A batch of events is one gzip member of JSON lines, and members follow one another in a file. What
-a crash tore is only ever at the end of a file, since whoever writes begins a new one then.
+a crash tore is only ever at the end of a file, since the writer begins a new one then.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ CHUNK = 2**14
 GZIP = 31  # zlib's name for the format
 
 
-class Place(Protocol):
+class Storage(Protocol):
     """A storage of files; `shown` is its name without secrets."""
 
     shown: str
@@ -47,7 +47,7 @@ class Place(Protocol):
         """Read a whole file."""
 
 
-def place(url: str) -> Place:
+def open_storage(url: str) -> Storage:
     """Open the storage that a URL names.
 
     Args:
@@ -63,7 +63,7 @@ def place(url: str) -> Place:
         return Blobs(url)
     shown = url.partition("?")[0].rpartition("@")[2]
     raise NochatError(
-        f"{shown!r} is no place for a replica; write file:///folder, mongodb://host:port/database "
+        f"{shown!r} is no storage; write file:///folder, mongodb://host:port/database "
         "or https://ACCOUNT.blob.core.windows.net/CONTAINER?SAS"
     )
 
@@ -122,7 +122,7 @@ class Folder:
         except OSError as error:
             raise Unavailable(
                 f"the replica's folder {self.path} can't be used ({error.strerror}); make room or "
-                "mend its permissions, or set NOCHAT_REPLICA_URL to another place"
+                "mend its permissions, or set NOCHAT_REPLICA_URL to another storage"
             ) from None
 
 
@@ -216,15 +216,15 @@ class Journal:
     Files are numbered, so that their order does not hang on the clocks of several machines.
     """
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
         self._name, self._hour, self._appends = "", "", 0
 
     async def record(self, events: Iterable[Event]) -> None:
         """Store events; returns when they are safe.
 
         Raises:
-            Unavailable: the place can't be written now.
+            Unavailable: the storage can't be written now.
         """
         lines = b"".join(encode(event) + b"\n" for event in events)
         await asyncio.to_thread(self._append, gzip.compress(lines, mtime=0))
@@ -236,11 +236,11 @@ class Journal:
     def _append(self, data: bytes) -> None:
         hour = time.strftime("%Y%m%dT%H", time.gmtime())
         if not self._name or hour != self._hour or self._appends == MOST_APPENDS:
-            names = self.place.names()
+            names = self.storage.names()
             number = int(names[-1].partition("-")[0]) + 1 if names else 1
             self._name = f"{number:08}-{hour}-{new_id()[:8]}.ndjson.gz"
             self._hour, self._appends = hour, 0
-        self.place.append(self._name, data)
+        self.storage.append(self._name, data)
         self._appends += 1
 
 
@@ -253,7 +253,7 @@ class Contents:
 
 
 def contents(data: bytes) -> Contents:
-    """Read a file's bytes back; a torn end is passed over."""
+    """Read a file's bytes back; a torn end is skipped."""
     found, decode = Contents(), Decoder()
     members, torn = _members(data)
     for member in members:

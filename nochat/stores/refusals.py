@@ -31,14 +31,14 @@ SQLITE = {
 }
 
 
-def of(error: Exception, place: str) -> NochatError:
+def of(error: Exception, address: str) -> NochatError:
     """Return our error for a database's error.
 
     Args:
         error: SQLAlchemy's, or that a text can't be encoded.
-        place: the database's URL, without its password.
+        address: the database's URL, without its password.
     """
-    subject = f"the users' database at {place}"
+    subject = f"the users' database at {address}"
     said = getattr(error, "orig", None) or error
     match _kind(error):
         case "fit":

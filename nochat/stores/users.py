@@ -158,12 +158,12 @@ class UserStore:
 
     def __init__(self, url: str, session_hours: float = 24.0, idle_hours: float = 0.0) -> None:
         try:
-            place = make_url(url)
-            self._place = place.render_as_string(hide_password=True)
+            parsed = make_url(url)
+            self._address = parsed.render_as_string(hide_password=True)
             self._engine = create_engine(
-                place,
+                parsed,
                 pool_pre_ping=True,
-                connect_args=_options(place),
+                connect_args=_options(parsed),
                 hide_parameters=True,  # names and digests are for no log
             )
         except (ArgumentError, NoSuchModuleError) as error:
@@ -177,7 +177,7 @@ class UserStore:
         self._hasher = PasswordHasher()
         self._nobody = self._hasher.hash(secrets.token_hex())
         if self._engine.dialect.name == "sqlite":
-            _make_private(place)
+            _make_private(parsed)
             event.listen(self._engine, "connect", _enforce_foreign_keys)
         try:
             with self._transaction() as connection:
@@ -504,7 +504,7 @@ class UserStore:
         except IntegrityError:
             raise
         except (SQLAlchemyError, UnicodeEncodeError) as error:
-            raise refusals.of(error, self._place) from None
+            raise refusals.of(error, self._address) from None
 
 
 def _refused(reason: Reason, row: Row[Any] | None) -> Session:
@@ -545,11 +545,11 @@ def _options(url: URL) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in url.query}
 
 
-def _make_private(place: URL) -> None:
+def _make_private(parsed: URL) -> None:
     """Let nobody else read SQLite's file, new or old; what SQLite puts beside it is as it is."""
-    if not place.database or place.database == ":memory:" or place.query.get("uri"):
+    if not parsed.database or parsed.database == ":memory:" or parsed.query.get("uri"):
         return
-    file = Path(place.database)
+    file = Path(parsed.database)
     with suppress(OSError):  # SQLite says what is wrong
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     make_private(file.with_name(file.name + end) for end in ("", "-wal", "-shm", "-journal"))

@@ -121,7 +121,7 @@ class Around:
 
     def services(self):
         users, controller = Service("users"), Service("controller")
-        activity = Service("activity", ordered=True)
+        activity = Service("activity", single_active_consumer=True)
         users.on(WhoIs)(self.who_is)
         users.on(FindUser)(self.find)
         activity.on(GetRooms)(self.list)
@@ -201,8 +201,8 @@ async def hears_nothing_more(around, bob):
     assert "only members" in answer["error"]
     assert "only members" in (await bob.socket.call("typing", {"room": "r"}))["error"]
     # And nothing is remembered for longer than an answer takes.
-    assert not around.gateway._questions._moves
-    assert not around.gateway._questions._changes
+    assert not around.gateway._replies._moves
+    assert not around.gateway._replies._changes
 
 
 @pytest.mark.parametrize("how", OUT)
@@ -228,7 +228,7 @@ async def test_a_store_that_is_behind_what_was_spread_is_asked_again_and_not_for
         await hears_nothing_more(around, bob)
 
 
-async def test_who_comes_back_meanwhile_is_in(around):
+async def test_a_user_who_rejoins_meanwhile_is_in(around):
     around.late = GetRooms
     async with around.client("bob") as bob:
         await around.asked.wait()
@@ -268,7 +268,7 @@ async def test_an_introduction_that_is_older_than_the_end_is_not_given(around):
         assert bob.told("room") == []
 
 
-async def test_what_was_missed_is_not_sent_to_who_is_out_meanwhile(around):
+async def test_missed_messages_are_not_sent_to_users_removed_meanwhile(around):
     around.log.append(said(3, "missed"))
     around.late = GetHistory
     async with around.client("bob", positions={"r": 1, "lobby": 3}) as bob:
@@ -293,7 +293,7 @@ async def test_a_room_that_ends_before_what_was_missed_is_asked_for_costs_nothin
 
 
 @pytest.mark.parametrize("how", OUT)
-async def test_what_arrives_with_somebody_s_end_is_not_for_them(around, how):
+async def test_messages_that_follow_a_removal_are_not_sent_to_the_removed_user(around, how):
     async with around.client("ana") as ana, around.client("bob") as bob:
         for each in (ana, bob):
             await each.until(lambda heard: "welcome" in heard)
@@ -383,7 +383,7 @@ async def test_after_the_bus_was_away_nobody_hears_a_room_before_it_is_known_tha
         assert bob.told("role") == [{"role": "user"}]
 
 
-async def test_who_can_not_be_verified_hears_nothing_until_the_store_is_back(around, monkeypatch):
+async def test_unverified_sockets_receive_nothing_until_the_store_is_back(around, monkeypatch):
     monkeypatch.setattr(sockets, "ASK_AGAIN", 0.0)
     async with around.client("bob") as bob:
         await bob.until(lambda heard: "welcome" in heard)
@@ -392,14 +392,14 @@ async def test_who_can_not_be_verified_hears_nothing_until_the_store_is_back(aro
             room("r", 4, "ana", "bob"),
         )
 
-        async def rooms(user, room="", ask=around.gateway._questions.rooms):
+        async def rooms(user, room="", ask=around.gateway._replies.rooms):
             if error := next(failures):
                 around.rooms["r"] = in_r
                 await around.hears(said(4, "too early"))
                 raise error
             return await ask(user, room)
 
-        monkeypatch.setattr(around.gateway._questions, "rooms", rooms)
+        monkeypatch.setattr(around.gateway._replies, "rooms", rooms)
         around.gateway.resync()
         await bob.until(lambda heard: "resync" in heard)
         await around.hears(said(5, "hello"))

@@ -99,7 +99,7 @@ def _builder() -> Path:
         if (version and int(version[1]) < BUILTIN) or _output([str(program), "buildx", "version"]):
             return program
     raise doctor.Missing(
-        "The docker command here can't build: it lacks its plugin buildx. Install it: "
+        "The docker command here can't build: it lacks its plugin buildx. To do: "
         "sudo apt-get install docker-buildx"
     )
 

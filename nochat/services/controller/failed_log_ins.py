@@ -10,7 +10,7 @@ OF_ACCOUNT = 1 / 60, 600.0  # ten at once, then one a minute
 TOGETHER = 1 / 10, 1000.0  # a hundred at once, then one in ten seconds
 
 
-class Refused:
+class FailedLogIns:
     """Counts of refused log-ins, in the memory of one controller.
 
     Args:

@@ -25,7 +25,7 @@ from nochat.service import Context, Service
 if TYPE_CHECKING:
     from nochat.services.gateway.sockets import Sockets
 
-service = Service["Sockets"]("gateway", everywhere=True)
+service = Service["Sockets"]("gateway", broadcast=True)
 
 
 @service.resource
@@ -41,16 +41,16 @@ async def open_sockets(context: Context) -> AsyncIterator["Sockets"]:
         yield sockets
 
 
-@service.fresh
+@service.on_reconnect
 def resync(sockets: "Sockets", _: Queue) -> None:
     """Let the clients ask for what they may have missed while the bus was away."""
     sockets.resync()
 
 
-service.on(*get_args(LogEntry), many=True).method(lambda sockets: sockets.spread)
+service.on(*get_args(LogEntry), batch=True).method(lambda sockets: sockets.spread)
 
 
-@service.on(RoomRead, UserNotified, CommandRejected, many=True)
+@service.on(RoomRead, UserNotified, CommandRejected, batch=True)
 async def tell(
     events: list[RoomRead | UserNotified | CommandRejected], context: Context["Sockets"]
 ) -> None:

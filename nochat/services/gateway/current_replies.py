@@ -48,7 +48,7 @@ class Changes:
         return msgspec.structs.replace(session, role=role)
 
 
-class Questions:
+class CurrentReplies:
     """The questions of one gateway, which tells what is spread to it.
 
     Attributes:
@@ -124,7 +124,7 @@ class Questions:
                     break
             left = [each for each in found if is_old(each)]
         if left:
-            log.warning("%s is not let into %s: the store is behind what was spread", user, left)
+            log.warning("%s can't enter %s yet: the store is behind the events", user, left)
         return [it for name, it in found.items() if name not in left]
 
     async def _ask(self, user: str, room: str) -> dict[str, RoomSummary]:

@@ -22,7 +22,7 @@ import socketio
 from nochat.bus import Bus
 from nochat.errors import NochatError, RequestFailed, Unavailable
 from nochat.protocol import incoming, payloads, reasons
-from nochat.protocol.actions import ACTIONS, Action, Who
+from nochat.protocol.actions import ACTIONS, Action, Actor
 from nochat.protocol.envelope import caused_by, new_id
 from nochat.protocol.events import (
     AccountChanged,
@@ -45,11 +45,11 @@ from nochat.protocol.fields import MOST_TOKEN
 from nochat.protocol.reasons import Reason
 from nochat.protocol.requests import GetHistory, RoomSummary, Session
 from nochat.runtime import descriptors
-from nochat.runtime.action_limits import Prices
+from nochat.runtime.action_limits import ActionLimits
 from nochat.runtime.background import Background
 from nochat.runtime.origin import Origin, cookie_names, further_origins, may_act
-from nochat.runtime.rate_limits import Crowd, Limit, Scope, Seldom, address
-from nochat.services.gateway.current_replies import Questions, gone, packets
+from nochat.runtime.rate_limits import ConcurrencyLimit, Limit, Scope, ThrottledLog, address
+from nochat.services.gateway.current_replies import CurrentReplies, gone, packets
 from nochat.services.gateway.engine import Application, Server
 from nochat.services.gateway.presence import REPORT_EVERY, Presence
 from nochat.services.gateway.sessions_in_use import SessionsInUse
@@ -62,14 +62,14 @@ MOST_VERIFIED = 20  # sockets at once
 MISSED = 200  # entries of a room that a client is sent when it comes back; more it asks for
 PUBLISH_TIMEOUT = 10.0  # seconds that a client waits for the broker's confirm
 BURST = 5.0  # seconds worth of packets that may come at once
-PACKETS = 5  # packets for each action that a user may take: who sends more is put out
+PACKETS = 5  # packets for each action that a user may take: more close the socket
 SHOWN = 5.0  # new public rooms a second that everybody is shown at once; others they find
 
 TOLD = {UserNotified: "notified", RoomRead: "read", CommandRejected: "rejected"}
 
 
 @dataclass
-class Connection(Who):
+class Connection(Actor):
     """One socket: whose it is, in which session, from where, since when, and what it sees."""
 
     session: str = ""
@@ -92,11 +92,11 @@ class Sockets:
         self._bus, self._origins = bus, further_origins(settings)
         self._connections: dict[str, Connection] = {}
         self._presence = Presence(self.name)
-        self._prices = Prices(settings)
+        self._action_limits = ActionLimits(settings)
         self._shown = Limit(SHOWN, 1.0)
-        self._most, self._seldom = settings.user_sockets, Seldom()
+        self._most, self._throttled_log = settings.user_sockets, ThrottledLog()
         self._in_use = SessionsInUse(bus, settings)
-        self._questions = Questions(bus)
+        self._replies = CurrentReplies(bus)
         self._verifying = asyncio.Semaphore(MOST_VERIFIED)
         self._background = Background()
         self._io = Server(
@@ -105,7 +105,7 @@ class Sockets:
             max_http_buffer_size=settings.max_frame,
             packets=Limit(PACKETS * settings.user_rate, BURST),
             session=lambda scope: _token(scope, self._origins),
-            crowd=Crowd(descriptors.share(settings.address_connections)),
+            concurrency=ConcurrencyLimit(descriptors.share(settings.address_connections)),
             logger=logging.getLogger("socketio.quiet"),
             engineio_logger=logging.getLogger("engineio.quiet"),
         )
@@ -139,7 +139,7 @@ class Sockets:
         """
         for room, group in itertools.groupby(events, lambda event: event.room):
             for packet in packets(group):
-                self._questions.spread(packet)
+                self._replies.spread(packet)
                 await self._spread(room, packet)
 
     async def _spread(self, room: str, entries: list[RoomEvent]) -> None:
@@ -180,14 +180,14 @@ class Sockets:
 
     async def end_sessions(self, event: SessionsEnded) -> None:
         """Close the sockets of sessions that are over, and say why."""
-        self._questions.sessions_ended(event)
+        self._replies.sessions_ended(event)
         for sid in self._sids(event.user):
             if (it := self._connections.get(sid)) and it.session in event.sessions:
                 await self._sign_out(sid, Reason.of(event))
 
     async def account_changed(self, event: AccountChanged) -> None:
         """Apply a role or a ban at once."""
-        self._questions.account_changed(event)
+        self._replies.account_changed(event)
         for sid in self._sids(event.user):
             if it := self._connections.get(sid):
                 it.role = event.role
@@ -217,17 +217,17 @@ class Sockets:
                 async with self._verifying:
                     return await self._let_in_again(sid, connection)
             except NochatError as error:
-                log.warning("a socket sees nothing until it is known what it may see: %s", error)
+                log.warning("a socket receives nothing until its rooms are known: %s", error)
                 await asyncio.sleep(ASK_AGAIN)
 
     async def _let_in_again(self, sid: str, connection: Connection) -> None:
-        session = await self._questions.who_is(connection.token)
+        session = await self._replies.who_is(connection.token)
         if not session.user:
             return await self._sign_out(sid, reasons.session_over())
         if connection.role != session.role:
             connection.role = session.role
             await self._io.emit("role", {"role": session.role}, to=sid)
-        await self._enter_all(sid, connection.user, await self._questions.rooms(connection.user))
+        await self._enter_all(sid, connection.user, await self._replies.rooms(connection.user))
         await self._io.emit("resync", {}, to=sid)
 
     # ---- what clients say -----------------------------------------------------------------------
@@ -239,7 +239,7 @@ class Sockets:
             if not (connection := self._connections.get(sid)):
                 return _refusal(reasons.socket_closed(), retry=True)
             payer = connection.user, connection.address
-            if refusal := self._prices.refusal(action, *payer, data):
+            if refusal := self._action_limits.refusal(action, *payer, data):
                 return refusal.answer
             try:
                 sent = incoming.read(data, action.shape)
@@ -280,7 +280,7 @@ class Sockets:
     async def _let_in(self, sid: str, environ: dict[str, Any], auth: Any) -> None:
         try:
             token = _token(environ["asgi.scope"], self._origins)
-            session = await self._questions.who_is(token)
+            session = await self._replies.who_is(token)
         except NochatError as error:
             log.warning("a connection was refused: %s", error)
             raise _no_entry(reasons.socket_unavailable()) from None
@@ -290,7 +290,7 @@ class Sockets:
             # Another tab logged somebody else in: what this one has to send is not theirs.
             raise _no_entry(reasons.socket_other_user())
         if self._most and self._presence.here[user] >= self._most:
-            self._seldom.say("a user has as many sockets as they may", user)
+            self._throttled_log.say("a user has reached the limit of sockets", user)
             raise _no_entry(reasons.socket_too_many())
         # Nothing is awaited since the answer: what is spread from here on finds the connection.
         self._connections[sid] = Connection(
@@ -316,7 +316,7 @@ class Sockets:
         try:
             await self._publish(UserDisconnected(connection.user, sid, self.name, seconds, reason))
         except Exception as error:
-            log.warning("nobody is told that a socket is gone: %r", error)
+            log.warning("a disconnect can't be announced: %r", error)
         if self._presence.went(connection.user):
             await self._report()
 
@@ -327,13 +327,13 @@ class Sockets:
             await self._welcome(sid, session, positions)
         except Exception as error:
             unexpected = None if isinstance(error, NochatError | TimeoutError) else error
-            log.warning("a socket is closed: no welcome: %s", error, exc_info=unexpected)
+            log.warning("a socket is closed, as its welcome failed: %s", error, exc_info=unexpected)
             await self._io.disconnect(sid)
 
     async def _welcome(self, sid: str, session: Session, positions: dict[str, int]) -> None:
         """Let a socket see its rooms, then send it what it missed."""
         user = session.user
-        rooms = await self._questions.rooms(user)
+        rooms = await self._replies.rooms(user)
         mine = await self._enter_all(sid, user, rooms)
         if connection := self._connections.get(sid):  # the role may have changed since
             session = msgspec.structs.replace(session, role=connection.role)
@@ -341,7 +341,7 @@ class Sockets:
         await self._io.emit("welcome", payloads.welcome(session, rooms, online), to=sid)
         for each in mine:
             # What was spread since the list of rooms was made, this socket has not seen either.
-            last = max(each.position, self._questions.latest.get(each.room, 0))
+            last = max(each.position, self._replies.latest.get(each.room, 0))
             seen = positions.get(each.room, each.position)
             if seen < last and self._sees(sid, each.room):
                 await self._catch_up(sid, user, each.room, seen)
@@ -384,7 +384,7 @@ class Sockets:
     async def _introduce(self, user: str, room: str) -> None:
         """Tell a user what there is to know of a room; the next welcome does it too."""
         with suppress(NochatError):
-            for each in await self._questions.rooms(user, room):
+            for each in await self._replies.rooms(user, room):
                 self._note_muted(user, each)
                 await self._to_user(user, "room", payloads.summary(each))
 
@@ -436,7 +436,7 @@ class Sockets:
                 await self._report()
                 await self._expire()
             except Exception:  # the next one may be right
-                log.exception("who is here was not reported")
+                log.exception("the report of presence failed")
             await asyncio.sleep(REPORT_EVERY)
 
     async def _expire(self) -> None:

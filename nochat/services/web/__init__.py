@@ -44,10 +44,10 @@ from nochat.services.web.passwords import is_weak
 from nochat.services.web.rest import (
     Call,
     Caller,
+    Empty,
     Limits,
     NotAllowed,
-    Nothing,
-    Shared,
+    Tools,
     refusal,
     reply,
     routes,
@@ -58,7 +58,7 @@ from nochat.settings import Settings
 REMEMBERED = 60.0  # seconds that trends are shown, until they are counted again
 MOST_REMEMBERED = 100
 
-service = Service["Web"]("web", everywhere=True)
+service = Service["Web"]("web", broadcast=True)
 
 Answer = Callable[[HttpRequest], Awaitable[Response]]
 
@@ -84,13 +84,13 @@ class Passwords(msgspec.Struct, frozen=True):
     new: Password
 
 
-class Name(msgspec.Struct, frozen=True):
+class SessionUser(msgspec.Struct, frozen=True):
     """The name of the session's user."""
 
     user: str
 
 
-class Me(msgspec.Struct, frozen=True):
+class Identity(msgspec.Struct, frozen=True):
     """The caller ("" is nobody), and the gateway's address ("" is here)."""
 
     user: str
@@ -98,7 +98,7 @@ class Me(msgspec.Struct, frozen=True):
     gateway: str
 
 
-class Beginning(Incoming, frozen=True):
+class NamesQuery(Incoming, frozen=True):
     """The beginning of names to look for."""
 
     prefix: AskedName = ""
@@ -110,7 +110,7 @@ class Names(msgspec.Struct, frozen=True):
     users: list[str]
 
 
-class Since(msgspec.Struct, frozen=True):
+class TrendsQuery(msgspec.Struct, frozen=True):
     """The start of a period (seconds since 1970), and how many results of each."""
 
     since: Moment = 0.0
@@ -144,7 +144,7 @@ class Web:
     """
 
     def __init__(self, bus: Bus, settings: Settings) -> None:
-        self.shared = Shared(bus, settings)
+        self.shared = Tools(bus, settings)
         self._settings = settings
         self._origins, self._gateway = further_origins(settings), gateway_origin(settings)
         self._pages = Pages()
@@ -171,13 +171,23 @@ class Web:
 
     def _calls(self) -> list[Call]:
         return [
-            Call("GET", "/api/me", _me, gives=Me, needs="anybody"),
-            Call("POST", "/api/register", self._register, NewAccount, Name, "anybody", (409, 429)),
-            Call("POST", "/api/login", self._log_in, Credentials, Name, "anybody", (401, 429)),
+            Call("GET", "/api/me", _me, gives=Identity, needs="anybody"),
+            Call(
+                "POST",
+                "/api/register",
+                self._register,
+                NewAccount,
+                SessionUser,
+                "anybody",
+                (409, 429),
+            ),
+            Call(
+                "POST", "/api/login", self._log_in, Credentials, SessionUser, "anybody", (401, 429)
+            ),
             Call("POST", "/api/logout", _log_out, needs="anybody"),
             Call("POST", "/api/password", self._change_password, Passwords, refuses=(409, 429)),
-            Call("GET", "/api/users", _users, Beginning, Names, cost=2),
-            Call("GET", "/api/trends", self._trends, Since, Trends, "manager", cost=4),
+            Call("GET", "/api/users", _users, NamesQuery, Names, cost=2),
+            Call("GET", "/api/trends", self._trends, TrendsQuery, Trends, "manager", cost=4),
         ]
 
     async def _health(self, _: HttpRequest) -> Response:
@@ -186,7 +196,7 @@ class Web:
     async def _document(self, _: HttpRequest) -> Response:
         return reply(self.openapi)
 
-    async def _register(self, caller: Caller, sent: NewAccount) -> Name:
+    async def _register(self, caller: Caller, sent: NewAccount) -> SessionUser:
         """Make an account, and open its first session."""
         self._attempts.check(caller, sent.user)
         if identity(sent.user) in self._reserved:
@@ -195,7 +205,7 @@ class Web:
         asked = RegisterUser(user=sent.user, password=sent.password, browser=caller.browser)
         return await _enter(caller, await caller.bus.request(asked))
 
-    async def _log_in(self, caller: Caller, sent: Credentials) -> Name:
+    async def _log_in(self, caller: Caller, sent: Credentials) -> SessionUser:
         """Open a session."""
         self._attempts.check(caller, sent.user)
         asked = LogIn(user=sent.user, password=sent.password, browser=caller.browser)
@@ -204,19 +214,19 @@ class Web:
             raise NotAllowed(401, Reason.of(session))
         return await _enter(caller, session)
 
-    async def _change_password(self, caller: Caller, sent: Passwords) -> Nothing:
+    async def _change_password(self, caller: Caller, sent: Passwords) -> Empty:
         """Change one's own password; other sessions end."""
         self._attempts.check(caller, caller.session.user)
         await _check(sent.new, caller.session.user)
         asked = ChangePassword(token=caller.token, password=sent.old, new_password=sent.new)
         await caller.bus.request(asked)
-        return Nothing()
+        return Empty()
 
-    async def _trends(self, caller: Caller, sent: Since) -> Trends:
+    async def _trends(self, caller: Caller, sent: TrendsQuery) -> Trends:
         """Say what people do in public rooms, as of a minute ago at the most."""
         since = sent.since - sent.since % REMEMBERED
         asked = since, sent.limit
-        async with self._counting:  # one at a time; whoever asks the same meanwhile shares it
+        async with self._counting:  # one at a time; equal calls share its result
             found = self._counted.get(asked)
             if found is None:
                 found = await caller.bus.request(GetTrends(since=since, limit=sent.limit))
@@ -272,7 +282,7 @@ async def watch(event: ServiceReported, context: Context[Web]) -> None:
 
 @service.on(CommandRejected)
 async def refuse(event: CommandRejected, context: Context[Web]) -> None:
-    """Tell whoever waits for it that a message was refused."""
+    """Tell the waiting call that its message was refused."""
     context.resource.rooms.rejected(event)
 
 
@@ -286,29 +296,29 @@ async def _check(password: str, user: str) -> None:
         raise NotAllowed(422, reasons.password_weak())
 
 
-async def _enter(caller: Caller, session: Session) -> Name:
+async def _enter(caller: Caller, session: Session) -> SessionUser:
     """Replace the old session by the new one."""
     if caller.token:
         await caller.bus.request(LogOut(token=caller.token))
     caller.cookie = session.token
-    return Name(session.user)
+    return SessionUser(session.user)
 
 
-async def _me(caller: Caller, _: Nothing) -> Me:
+async def _me(caller: Caller, _: Empty) -> Identity:
     """Say who calls, and where the gateway is."""
     session = caller.session
-    return Me(session.user, session.role, caller.shared.settings.gateway_url)
+    return Identity(session.user, session.role, caller.shared.settings.gateway_url)
 
 
-async def _log_out(caller: Caller, _: Nothing) -> Nothing:
+async def _log_out(caller: Caller, _: Empty) -> Empty:
     """End the session."""
     if caller.token:
         await caller.bus.request(LogOut(token=caller.token))
     caller.cookie = ""
-    return Nothing()
+    return Empty()
 
 
-async def _users(caller: Caller, sent: Beginning) -> Names:
+async def _users(caller: Caller, sent: NamesQuery) -> Names:
     """List users to invite or to write to."""
     found: Accounts = await caller.bus.request(GetAccounts(prefix=sent.prefix))
     return Names([each.name for each in found.accounts if not each.banned])
@@ -323,8 +333,8 @@ def _sources(gateway: Origin | None, here: Origin | None) -> str:
 
     `'self'` is there beside it: that is enough for a gateway here in all but old browsers.
     """
-    place = gateway.place if gateway else None
-    if place and place.host.startswith("["):
-        place = None if gateway == here else place._replace(host="*")
-    schemes = ("http", "https", "ws", "wss") if place else ()
-    return "".join(f" {scheme}://{place}" for scheme in schemes)
+    host_port = gateway.host_port if gateway else None
+    if host_port and host_port.host.startswith("["):
+        host_port = None if gateway == here else host_port._replace(host="*")
+    schemes = ("http", "https", "ws", "wss") if host_port else ()
+    return "".join(f" {scheme}://{host_port}" for scheme in schemes)

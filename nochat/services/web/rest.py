@@ -31,7 +31,7 @@ MOST_BYTES = 8192  # of a request's body
 BURST = 5.0  # seconds worth of calls that a user may make at once
 
 
-class Nothing(msgspec.Struct, frozen=True):
+class Empty(msgspec.Struct, frozen=True):
     """No fields."""
 
 
@@ -47,7 +47,7 @@ class Error(msgspec.Struct, frozen=True):
 
 
 @dataclass
-class Shared:
+class Tools:
     """Tools that all calls use."""
 
     bus: Bus
@@ -71,7 +71,7 @@ class Caller:
         cookie: a new session's token to be set; "" ends the session; None leaves it.
     """
 
-    shared: Shared
+    shared: Tools
     session: Session
     token: str
     path: dict[str, str]
@@ -109,8 +109,8 @@ class Call:
     method: Literal["GET", "POST"]
     path: str
     act: Act
-    takes: type[Any] = Nothing
-    gives: type[Any] = Nothing
+    takes: type[Any] = Empty
+    gives: type[Any] = Empty
     needs: Literal["anybody", "user", "manager", "token"] = "user"
     refuses: tuple[int, ...] = ()
     cost: float = 1.0
@@ -144,12 +144,12 @@ class Limits:
             raise NotAllowed(429, reasons.rate_attempts(wait), wait)
 
 
-def routes(calls: Sequence[Call], shared: Shared) -> list[Route]:
+def routes(calls: Sequence[Call], shared: Tools) -> list[Route]:
     """Turn the calls into Starlette's routes."""
     return [Route(it.path, _endpoint(it, shared), methods=[it.method]) for it in calls]
 
 
-def _endpoint(call: Call, shared: Shared) -> Callable[[HttpRequest], Awaitable[Response]]:
+def _endpoint(call: Call, shared: Tools) -> Callable[[HttpRequest], Awaitable[Response]]:
     async def endpoint(request: HttpRequest) -> Response:
         try:
             # First the body: a client takes its time over it, and may be nobody at its end.
@@ -165,7 +165,7 @@ def _endpoint(call: Call, shared: Shared) -> Callable[[HttpRequest], Awaitable[R
     return endpoint
 
 
-async def _caller(call: Call, request: HttpRequest, shared: Shared) -> Caller:
+async def _caller(call: Call, request: HttpRequest, shared: Tools) -> Caller:
     path = {name: str(value) for name, value in request.path_params.items()}
     if call.needs == "token":
         session = await _session_of_token(request, shared)
@@ -184,7 +184,7 @@ async def _caller(call: Call, request: HttpRequest, shared: Shared) -> Caller:
     return Caller(shared, session, token, path, address(request.scope), browser)
 
 
-async def _session_of_token(request: HttpRequest, shared: Shared) -> Session:
+async def _session_of_token(request: HttpRequest, shared: Tools) -> Session:
     """Return a token's session; the call itself counts its cost, as over sockets."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     session = Session()

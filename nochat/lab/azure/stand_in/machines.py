@@ -21,7 +21,7 @@ ANYWHERE = {"*", "internet", "any", "0.0.0.0/0"}
 class Machines:
     """Machines of the Vagrantfile, with notes of Vagrant's that are their own.
 
-    Who started the stand-in destroys them when it is gone.
+    The process that started the stand-in destroys them when it is gone.
     """
 
     def __init__(self, store: Store) -> None:

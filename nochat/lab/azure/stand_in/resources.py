@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from nochat.lab.azure.stand_in import compute, network, users
-from nochat.lab.azure.stand_in.kinds import KINDS, Behind, Kind
+from nochat.lab.azure.stand_in.kinds import KINDS, Kind, MachineBackend
 from nochat.lab.azure.stand_in.refusal import Refusal
 from nochat.lab.azure.stand_in.store import LOCATIONS, PROVIDERS, Operation, Resource, Store, etag
 
@@ -18,7 +18,7 @@ ALWAYS = {"id", "name", "type", "location", "tags", "properties"}
 class Resources:
     """The requests to resources."""
 
-    def __init__(self, store: Store, behind: Behind) -> None:
+    def __init__(self, store: Store, behind: MachineBackend) -> None:
         self.store, self.behind = store, behind
 
     async def one(self, request: Request) -> Response:
