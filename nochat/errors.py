@@ -1,6 +1,14 @@
-"""The errors that the chat raises itself: each message says what happened and what to do."""
+"""The errors that the chat raises itself: each message says what happened and what to do.
 
-from nochat.protocol.reasons import Reason
+Scripts import this before any package is installed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nochat.protocol.reasons import Reason
 
 
 class NochatError(Exception):

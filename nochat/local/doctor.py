@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nochat.local.components import COMPONENTS, Component
-from nochat.tables import as_text
+from nochat.local.tables import as_text
 
 GIB = 2**30
 

@@ -1,6 +1,6 @@
 """Our provider azure, by the real SDK, against the stand-in for Azure.
 
-tests/machines/test_azure.py puts real machines behind it.
+tests/machines/test_final.py puts real machines behind it.
 """
 
 import json

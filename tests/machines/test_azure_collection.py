@@ -17,9 +17,8 @@ from nochat.lab.azure.clients import Clients
 from nochat.lab.azure.settings import Settings
 from nochat.lab.machines import provision
 
-from .both import NAMES
+from .both import NAMES, answers
 from .conftest import USER, containers, needs_root
-from .test_azure import answers
 
 pytestmark = [
     pytest.mark.azure_collection,

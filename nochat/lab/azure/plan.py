@@ -7,7 +7,7 @@ from nochat.lab.azure import parts, prices
 from nochat.lab.azure.prices import Price
 from nochat.lab.azure.settings import Settings
 from nochat.lab.errors import NoPrices
-from nochat.tables import as_html, as_text
+from nochat.local.tables import as_html, as_text
 
 HEAD = ("what", "name", "size", "region", "$/hour", "$/month")
 

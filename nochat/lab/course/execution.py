@@ -14,7 +14,7 @@ from nochat.lab.course import parameters
 from nochat.lab.course.notebook import CELL_SECONDS, EXECUTED, Result, missing, needs, quiet, run
 from nochat.lab.errors import CourseError, NotAnswering
 from nochat.lab.folders import find_root
-from nochat.tables import as_text
+from nochat.local.tables import as_text
 
 NOTEBOOKS = Path("notebooks")
 
