@@ -21,10 +21,10 @@ REPLY_TO = "amq.rabbitmq.reply-to"  # RabbitMQ's "direct reply-to": no queue per
 
 
 class Answer(asyncio.Future[object]):
-    """Waits for one of pika's callbacks."""
+    """A future that one of pika's callbacks resolves."""
 
     def give(self, *result: object) -> None:
-        """The callback."""
+        """Take the result, as pika's callback."""
         if not self.done():
             self.set_result(result[0] if result else None)
 

@@ -1,4 +1,4 @@
-"""What one instance of a service has done since it started, counted as it goes."""
+"""Counts of what one instance of a service has done since it started."""
 
 import time
 from collections import Counter
@@ -50,17 +50,17 @@ class Tally:
 
     @property
     def handled(self) -> dict[str, int]:
-        """How much was handled, by type."""
+        """Handled messages, by type."""
         return _named(self._handled)
 
     @property
     def published(self) -> dict[str, int]:
-        """How much was published, by type."""
+        """Published messages, by type."""
         return _named(self._published)
 
     @property
     def failed(self) -> dict[str, int]:
-        """How much was given up, by type: dead letters, and requests that ended in an error."""
+        """Failures by type: dead letters, and requests that ended in an error."""
         return dict(self._failed)
 
 

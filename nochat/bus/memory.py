@@ -78,7 +78,7 @@ class MemoryTransport:
         return self._broker.folder is not None
 
     async def depths(self, queues: Iterable[Queue]) -> list[QueueState]:
-        """How full the queues are; those that are not there are left out."""
+        """Count the messages in queues; queues that do not exist are left out."""
         there = (self._broker.queues.get(queue.name) for queue in queues)
         return [QueueState(q.shape.name, len(q.messages), len(q.channels)) for q in there if q]
 

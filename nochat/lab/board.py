@@ -90,7 +90,7 @@ def _log(rows: Mapping[str, str], name: str) -> None:
 
 
 class _Terminal:
-    """Writes over the lines of before."""
+    """A board in a terminal: it writes over its earlier lines."""
 
     height = 0
 
@@ -103,7 +103,7 @@ class _Terminal:
 
 
 class _Cell:
-    """Changes the output of a cell."""
+    """A board in a notebook: it changes the output of a cell."""
 
     handle: Any = None
 

@@ -24,7 +24,7 @@ class Condition:
         """Return the condition as a line of text."""
         mark = "✓" if self.holds else "✗"
         seen = "" if self.seen is None else f"  (seen: {self.seen})"
-        hint = "" if self.holds else f"\n    try: {self.otherwise}"
+        hint = "" if self.holds else f"\n    To do: {self.otherwise}"
         return f"{mark} {self.what}{seen}{hint}"
 
 

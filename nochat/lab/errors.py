@@ -1,6 +1,6 @@
 """The lab's errors: every message says what happened and what to do.
 
-Most are also of the built-in kind that fits them, for whoever catches those.
+Most are also of the built-in kind that fits them, for code that catches those.
 """
 
 from nochat.errors import NochatError

@@ -98,7 +98,7 @@ def queues(channel: BlockingChannel) -> None:
     """Print the queues that the chat's services share, and how many messages wait in each."""
     for queue in registry.queues(Settings()):
         kind = "quorum" if queue.durable else "quorum, for questions"
-        one = ", single active consumer" if queue.single else ""
+        one = ", single active consumer" if queue.single_active_consumer else ""
         print(f"{queue.name:21}{waiting(channel, queue.name):3}  {kind}{one}")
 
 

@@ -1,4 +1,4 @@
-"""What the disk must know before others may rely on it, and who may read what is there."""
+"""Durable and private files: synced to the disk before others rely on them."""
 
 import logging
 import os

@@ -16,7 +16,7 @@ def _structs(kind: type[Envelope]) -> Iterator[type[Envelope]]:
 
 
 def catalogue(kind: type[Envelope] = Envelope) -> dict[str, type[Envelope]]:
-    """Every struct of a kind, by its `type` on the wire, those of your own services included.
+    """Map every struct of a kind by its `type` on the wire, your own services' included.
 
     Raises:
         NochatError: two structs have the same type; one that is defined once more, as in a

@@ -88,7 +88,7 @@ class MessageSent(RoomEvent, frozen=True, omit_defaults=True, tag="message.sent"
 class MessageEdited(RoomEvent, frozen=True, tag="message.edited"):
     """The message at the position `target` has another text.
 
-    Whoever reads it in the history finds the text that the message has now: what was edited away
+    In the history it has the text that the message has now: what was edited away
     is gone. It is empty where the message was deleted since.
     """
 
@@ -133,7 +133,7 @@ class MemberModerated(RoomEvent, frozen=True, tag="member.moderated"):
 class UserErased(RoomEvent, frozen=True, omit_defaults=True, tag="user.erased"):
     """A user's account is deleted: their messages are `deleted_as`'s, their reactions are gone.
 
-    Whoever reads it in the history finds `deleted_as` in `user` too: the name is gone from there.
+    In the history it has `deleted_as` in `user` too: the name is gone from there.
     `title` is the room's other title, where the user's name was in it.
     """
 
@@ -199,7 +199,7 @@ class LogInFailed(Event, frozen=True, tag="user.log-in-failed"):
     """Somebody gave a wrong name or password.
 
     No `user`: there is no such account. What was typed may be a password, and this is for the log.
-    Who tries without end is told of now and then: `unsaid` is how often it was since the last time.
+    Endless attempts are logged now and then: `unsaid` counts those since the last entry.
     """
 
     user: str = ""

@@ -39,7 +39,7 @@ CLOCKS = 60.0  # seconds that the clocks of two machines may differ: one of them
 
 
 class MessageKey(NamedTuple):
-    """What a message is known by, before it has a position."""
+    """The key of a message before it has a position."""
 
     room: RoomId
     sender: UserName
@@ -56,7 +56,7 @@ class Reply(Envelope, frozen=True, kw_only=True):
 
 
 class Session(Reply, frozen=True, tag="users.session"):
-    """Whose session it is; an empty `user` is nobody's. `token` is given only when it is new.
+    """A session of `user`, nobody's if empty. `token` is given only when it is new.
 
     `digest` is what the session is known by to those who may not know its token; `ended` are the
     digests of the user's sessions that ended with this, and `reason` says why there is none, in
@@ -147,7 +147,7 @@ class Accounts(Reply, frozen=True, tag="users.accounts-are"):
     ended: list[str] = []
 
 
-class Said(msgspec.Struct, frozen=True, array_like=True):
+class RememberedMessage(msgspec.Struct, frozen=True, array_like=True):
     """A message, as a controller remembers it; `at` is in seconds since 1970.
 
     `reactions` (who, by reaction) are there where the controller asked for them.
@@ -177,10 +177,10 @@ class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoomState(Reply, frozen=True, tag="activity.room-state-is"):
-    """What a controller must know; `recent` are the last messages, oldest first."""
+    """The state that a controller must know; `recent` are the last messages, oldest first."""
 
     room: RoomInfo
-    recent: list[Said] = []
+    recent: list[RememberedMessage] = []
 
 
 class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,7 +211,7 @@ class Rooms(Reply, frozen=True, tag="activity.rooms-are"):
 
 
 class RoomListing(msgspec.Struct, frozen=True, kw_only=True):
-    """A public room for who is not in it: `members` is how many are."""
+    """A public room, as people see it who are not in it; `members` is their number."""
 
     room: RoomId
     title: str
@@ -247,14 +247,14 @@ class Traces(Reply, frozen=True, tag="activity.traces-are"):
 
 
 class Records(Reply, frozen=True, tag="activity.records-are"):
-    """What is stored of a user; `after` is the mark to go on from, None at the end."""
+    """Stored records of a user; `after` is the mark to go on from, None at the end."""
 
     records: list[dict[str, JsonValue]] = []
     after: str | Moment | None = None
 
 
 class AccountEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of an account: an event's type, and those of its fields that it has.
+    """An entry of an account's log: an event's type, and those of its fields that it has.
 
     `mark` is what to ask for what came before it; an empty `user` is nobody's account.
     """
@@ -271,7 +271,7 @@ class AccountEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountEntries(Reply, frozen=True, tag="activity.account-events-are"):
-    """What became of accounts, the newest first; `more` says that there is more."""
+    """Entries of the log of accounts, the newest first; `more` says that there is more."""
 
     entries: list[AccountEntry] = []
     more: bool = False
@@ -312,7 +312,7 @@ class Failed(Reply, frozen=True, tag="failed"):
     """The request could not be met; `retry` says that it may be, later.
 
     `reason` is for people who read English; programs go by `code`, and `params` are its parameters.
-    `wait` is given by who has too much to do: the seconds after which to try again.
+    `wait` is given by a busy service: the seconds after which to try again.
     """
 
     reason: str
@@ -338,14 +338,14 @@ class Request(Envelope, Generic[Answer], frozen=True, kw_only=True):
     ordered: ClassVar[bool] = False
     # The others wait in `SERVICE.LANE`: behind those of their lane alone.
     lane: ClassVar[str] = "requests"
-    # Seconds that whoever asks waits for the answer, if they say nothing else.
+    # Seconds that the sender waits for the reply, by default.
     patience: ClassVar[float] = 5.0
 
     expires: Moment = 0.0
 
     @property
     def is_expired(self) -> bool:
-        """Whether it is of no use to answer, by a clock that may not be the asker's."""
+        """True once nobody waits for the answer, by a clock that may not be the asker's."""
         return bool(self.expires) and time.time() > self.expires + CLOCKS
 
 

@@ -33,7 +33,7 @@ async def index(database: Database) -> None:
 
 
 async def find(database: Database, asked: GetAccountEvents) -> AccountEntries:
-    """What became of accounts, the newest first."""
+    """Find entries of the log of accounts, the newest first."""
     wanted = {"user": asked.user, "type": asked.event}
     query: dict[str, Any] = {name: {"$eq": value} for name, value in wanted.items() if value}
     if asked.before:
@@ -73,5 +73,5 @@ async def _keep_forgetting(database: Database, days: float) -> None:
         try:
             await forget(database, days, time.time())
         except PyMongoError as error:  # the next look will do
-            log.warning("what is too old in the log of accounts waits: %s", error)
+            log.warning("the deletion of old log entries waits: %s", error)
         await asyncio.sleep(EVERY)

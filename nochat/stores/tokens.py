@@ -53,7 +53,7 @@ class Tokens:
         return token, _info(values), who.user
 
     def all(self, session: str) -> list[TokenInfo]:
-        """The tokens of a session's user, the newest first."""
+        """List the tokens of a session's user, the newest first."""
         who = self._store.session(session)
         query = select(tokens).join(users).where(users.c.name == who.user)
         query = query.where(tokens.c.expires > time.time()).order_by(tokens.c.created.desc())
@@ -77,7 +77,7 @@ class Tokens:
         return who.user, row.name
 
     def whose(self, token: str) -> Session:
-        """Whose token it is; a session without a user, if it is over or never was."""
+        """Return the session of a token; one without a user, if it is over or never was."""
         query = select(users.c.name, tokens).join(users)
         query = query.where(tokens.c.token == _digest(token), tokens.c.expires > time.time())
         with self._store._transaction() as connection:

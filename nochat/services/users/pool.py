@@ -1,4 +1,4 @@
-"""Work that costs much memory or time, in few threads; whoever would wait long is told so."""
+"""Costly work in few threads; callers who would wait long are told so."""
 
 import asyncio
 import time

@@ -11,7 +11,7 @@ from nochat.lab.azure.stand_in.store import Resource, Store
 SCHEDULE = "Microsoft.DevTestLab/schedules"
 
 
-class Behind(Protocol):
+class MachineBackend(Protocol):
     """The real machines behind those of the stand-in, or nothing."""
 
     async def make(self, machine: Resource) -> None:
@@ -28,7 +28,7 @@ class Behind(Protocol):
 
 
 class NoMachines:
-    """There is nothing behind the machines."""
+    """Virtual machines with no real ones behind them."""
 
     async def make(self, machine: Resource) -> None:
         """Make nothing."""

@@ -21,7 +21,7 @@ ANYWHERE = {"*", "internet", "any", "0.0.0.0/0"}
 class Machines:
     """Machines of the Vagrantfile, with notes of Vagrant's that are their own.
 
-    Who started the stand-in destroys them when it is gone.
+    The process that started the stand-in destroys them when it is gone.
     """
 
     def __init__(self, store: Store) -> None:
@@ -90,7 +90,7 @@ class Machines:
         _run("docker", "exec", self.farm.container(name), *command)
 
     def _show_address(self, machine: Resource, address: str) -> None:
-        """Have its public address be one that this computer reaches."""
+        """Give a machine a public address that this computer reaches."""
         for card in self._cards(machine):
             for config in card["properties"]["ipConfigurations"]:
                 if public := config["properties"].get("publicIPAddress"):
