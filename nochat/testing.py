@@ -18,7 +18,7 @@ from nochat.errors import NochatError, RequestFailed
 from nochat.protocol.catalogue import catalogue
 from nochat.protocol.commands import Command, JoinRoom, SendMessage
 from nochat.protocol.envelope import new_id
-from nochat.protocol.events import CommandRejected, Event, MessageSent
+from nochat.protocol.events import CommandRejected, Event, LogEntry, MessageSent
 from nochat.protocol.fields import LOBBY
 from nochat.protocol.reasons import Reason
 from nochat.protocol.requests import (
