@@ -154,7 +154,7 @@ class Room:
         self._forget()
 
     def learn(self, said: RememberedMessage) -> None:
-        """Take in what the log has at a position; no sender: it is no message."""
+        """Take in the log's message at a position; without a sender, it is no message."""
         if (known := self.messages.get(said.position)) and known.deleted:
             return  # decided, and not yet in the log
         self.messages[said.position] = said
@@ -306,7 +306,7 @@ class Room:
         return " & ".join(name if each == user else each for each in self.title.split(" & "))
 
     def _check_not_erased(self, command: Command) -> None:
-        """See that nobody acts, or is let in, whose account is deleted."""
+        """Refuse commands by, or for, a deleted account."""
         if not self.erased or isinstance(command, EraseUser):
             return
         fields = ("user", "sender", "invitee", "member", "peer")

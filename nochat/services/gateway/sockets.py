@@ -70,7 +70,7 @@ TOLD = {UserNotified: "notified", RoomRead: "read", CommandRejected: "rejected"}
 
 @dataclass
 class Connection(Actor):
-    """One socket: whose it is, in which session, from where, since when, and what it sees."""
+    """One socket: its user, session, address and time, and the rooms that it sees."""
 
     session: str = ""
     address: str = ""
@@ -133,7 +133,7 @@ class Sockets:
     # ---- what the bus says ----------------------------------------------------------------------
 
     async def spread(self, events: Iterable[RoomEvent]) -> None:
-        """Send each room's members what happened in it: one packet for what arrived together.
+        """Send each room's members its new entries: one packet for those that arrived together.
 
         Somebody's end in the room is the last entry of a packet: the next is not for them.
         """
@@ -200,7 +200,7 @@ class Sockets:
         await self._io.disconnect(sid)
 
     def resync(self) -> None:
-        """Let every client ask for what it may have missed, once it may see its rooms again.
+        """Let every client ask for missed events, once it may see its rooms again.
 
         The end of a session, a role or a membership may be among what was missed: nobody sees a
         room until that was asked.
@@ -331,7 +331,7 @@ class Sockets:
             await self._io.disconnect(sid)
 
     async def _welcome(self, sid: str, session: Session, positions: dict[str, int]) -> None:
-        """Let a socket see its rooms, then send it what it missed."""
+        """Let a socket see its rooms, then send it the missed events."""
         user = session.user
         rooms = await self._replies.rooms(user)
         mine = await self._enter_all(sid, user, rooms)
@@ -382,7 +382,7 @@ class Sockets:
             self._background.start(self._introduce(user, room))
 
     async def _introduce(self, user: str, room: str) -> None:
-        """Tell a user what there is to know of a room; the next welcome does it too."""
+        """Send a user the summary of a room; the next welcome does it too."""
         with suppress(NochatError):
             for each in await self._replies.rooms(user, room):
                 self._note_muted(user, each)
@@ -419,7 +419,7 @@ class Sockets:
 
     @asynccontextmanager
     async def reporting(self) -> AsyncIterator[None]:
-        """Report who is here until the block ends; then close every socket."""
+        """Report presence until the block ends; then close every socket."""
         self._background.start(self._keep_reporting())
         try:
             yield
@@ -463,7 +463,7 @@ def _refusal(reason: Reason, *, retry: bool = False) -> dict[str, Any]:
 
 
 def _why_not_now(error: Exception) -> Reason:
-    """Return what a client is told of an error that names servers, which is for the log."""
+    """Return the client's answer to an error that names servers, which is for the log."""
     if isinstance(error, TimeoutError):  # of a confirm
         return reasons.timed_out("bus", PUBLISH_TIMEOUT)
     reason = error.reason if isinstance(error, Unavailable) else None
