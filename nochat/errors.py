@@ -63,4 +63,4 @@ class RequestFailed(NochatError):
 
 
 class Fatal(NochatError):
-    """The service must stop, as going on would make it worse; people have to look."""
+    """An error after which the service must stop, until people have looked at it."""

@@ -81,7 +81,7 @@ class Handler:
     batch: bool
 
     async def __call__(self, events: list[Envelope], context: Context[object]) -> list[Envelope]:
-        """Call the function; what it returns, as a list."""
+        """Call the function; return its results as a list."""
         began = time.perf_counter()
         try:
             result = await self.call(events if self.batch else events[0], context)
@@ -207,7 +207,7 @@ class Service(Generic[R]):
     def resource(
         self, factory: Callable[[Context], AbstractAsyncContextManager[R]]
     ) -> Callable[[Context], AbstractAsyncContextManager[R]]:
-        """Declare what is opened before the first event and closed after the last: a store."""
+        """Declare the resource: opened before the first event, closed after the last."""
         self._resource = factory
         return factory
 

@@ -126,7 +126,7 @@ class Bus:
             asked.cancel()
 
     async def declare(self, *queues: Queue) -> None:
-        """Make queues that others will consume, so that what is published now waits for them."""
+        """Declare queues that others will consume, so that messages published now wait for them."""
         await self._transport.declare(queues)
 
     async def publish(self, *envelopes: Envelope) -> None:
@@ -188,7 +188,7 @@ class Bus:
         return cast("Answer", reply)
 
     async def drain(self, seconds: float) -> dict[str, int]:
-        """Wait until what is in the queues was handled, where they end with this process.
+        """Wait until queued messages are handled, where the queues end with this process.
 
         Returns:
             How many messages are left, by queue. A broker keeps them: nothing to wait for.
@@ -197,7 +197,7 @@ class Bus:
 
     @property
     def lasting(self) -> bool:
-        """Tell whether what is left in the queues is there at the next start."""
+        """True if the queues keep their messages until the next start."""
         return self._transport.lasting
 
     async def depths(self, queues: Iterable[Queue]) -> list[QueueState]:

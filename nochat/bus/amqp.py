@@ -111,7 +111,7 @@ class AmqpTransport:
             raise
 
     async def cancel(self, consumer: Consumer) -> None:
-        """Stop delivering; what was not acknowledged is delivered to others."""
+        """Stop delivering; unacknowledged messages are delivered to others."""
         link = self._consumers.pop(consumer)
         consumer.lost(ConnectionLost("the subscription was cancelled"))
         if link and link.channel.is_open:
@@ -124,12 +124,12 @@ class AmqpTransport:
             await asyncio.wait([closed], timeout=self._farewell)
 
     async def drain(self, seconds: float) -> dict[str, int]:
-        """Return at once: RabbitMQ keeps what was not handled."""
+        """Return at once: RabbitMQ keeps unhandled messages."""
         return {}
 
     @property
     def lasting(self) -> bool:
-        """Tell whether what is left in the queues is there at the next start."""
+        """True if the queues keep their messages until the next start."""
         return True
 
     async def depths(self, queues: Iterable[Queue]) -> list[QueueState]:
@@ -163,7 +163,7 @@ class AmqpTransport:
                 holding.give_back()
 
     async def close(self) -> None:
-        """Close the connection; what is not acknowledged goes back to its queues."""
+        """Close the connection; unacknowledged messages go back to their queues."""
         self._closing = True
         if self._keeper:
             self._keeper.cancel()

@@ -86,7 +86,7 @@ def _explain(error: Any, address: str) -> BusError:
 
 
 def refusal(address: str, said: str) -> str:
-    """Tell what the broker said, and what to do about it."""
+    """Explain the broker's refusal, with advice."""
     advice = (
         "`rabbitmqctl` set_vhost_limits and set_user_limits raise it"
         if "limit" in said

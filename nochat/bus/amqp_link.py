@@ -30,7 +30,7 @@ class Answer(asyncio.Future[object]):
 
 
 class AmqpLink:
-    """A channel in confirm mode: what was sent on it and is not confirmed yet."""
+    """A channel in confirm mode, with its unconfirmed messages."""
 
     def __init__(self, channel: Channel, app_id: str) -> None:
         self.channel = channel

@@ -40,7 +40,7 @@ class Message:
 
 @dataclass(eq=False)
 class Channel:
-    """A consumer's channel: what it was given and has not acknowledged."""
+    """A consumer's channel, with its unacknowledged messages."""
 
     broker: "Broker"
     queue: "MemoryQueue"
@@ -247,7 +247,7 @@ class Broker:
             await self._commits.write(Attempts(key, count))
 
     async def drain(self, seconds: float) -> dict[str, int]:
-        """Wait until everything that is consumed was handled; returns what was not, by queue."""
+        """Wait until all consumed queues are empty; returns the rest, by queue."""
         with_consumers = [queue for queue in self.queues.values() if queue.channels]
         try:
             async with asyncio.timeout(seconds):

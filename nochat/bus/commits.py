@@ -36,7 +36,7 @@ class Commits:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="nochat-journal")
 
     async def open(self) -> Contents:
-        """Read the journal; returns what it holds.
+        """Read the journal; returns its contents.
 
         Raises:
             NochatError: it can't be used; says why.

@@ -217,7 +217,7 @@ class Consumer:
             raise ConnectionLost("the subscription is being cancelled")
 
     async def _take(self, deliveries: list[Delivery], link: ConsumerLink) -> None:
-        """Handle what was delivered: what came back often alone, the rest together."""
+        """Handle the deliveries: suspects alone, the others as a batch."""
         for suspect, group in itertools.groupby(deliveries, lambda it: it.returned > SUSPECT):
             if suspect:
                 for delivery in group:

@@ -41,11 +41,11 @@ class Tally:
         self._handled.update(map(type, events))
 
     def note_published(self, events: Iterable[Envelope]) -> None:
-        """Count what was sent: commands, events, requests and replies."""
+        """Count published messages: commands, events, requests and replies."""
         self._published.update(map(type, events))
 
     def note_failed(self, name: str) -> None:
-        """Count what was given up, by its type's name."""
+        """Count a failure, by its type's name."""
         self._failed[name] += 1
 
     @property

@@ -25,7 +25,7 @@ class QueueState(msgspec.Struct, frozen=True):
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
-    """A message that could not be handled: where, why, and what it says, without secrets."""
+    """A dead letter: its queue, the reason, and its content without secrets."""
 
     id: str
     queue: str

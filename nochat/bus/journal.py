@@ -248,7 +248,7 @@ class Journal:
             self._apply(record, self._current)
 
     def _cut_off(self) -> None:
-        """Take back what a failed write left; if that fails too, the next write does it first."""
+        """Remove the rest of a failed write; if that fails too, the next write does it first."""
         try:
             os.ftruncate(self._descriptor, self._current_size)
             self._torn = False

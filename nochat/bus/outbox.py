@@ -71,7 +71,7 @@ class Link(Protocol):
 
 
 class Outbox:
-    """A buffer for what is published in one turn of the event loop, sent in order.
+    """A buffer for the messages of one turn of the event loop, sent in order.
 
     With `resend`, what was not confirmed when the link broke is sent again on the next one (and may
     then arrive twice). Without, it fails with `ConnectionLost`: for publishers whose right to

@@ -37,7 +37,7 @@ class Route(NamedTuple):
 
 
 class Binding(NamedTuple):
-    """A queue takes what arrives at an exchange with a routing key."""
+    """A rule that sends an exchange's messages with a routing key to a queue."""
 
     exchange: str
     key: str

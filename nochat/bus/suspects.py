@@ -31,7 +31,7 @@ class Suspects:
         self._survived: dict[str, int] = {}  # attempts that we outlived, but could not cross out
 
     def key(self, body: bytes) -> str:
-        """Return what a message is known by."""
+        """Return the key of a message."""
         return hashlib.sha256(self._queue.encode() + b"\0" + body).hexdigest()[:32]
 
     async def crashes(self, key: str, notes: AttemptLog) -> int:

@@ -169,7 +169,7 @@ class Socket:
     async def opened(
         cls, url: str, cookie: str, heard: Callable[[list[dict[str, Any]]], None]
     ) -> AsyncIterator[Self]:
-        """Open a socket that is let in; close it at the end."""
+        """Open a socket; close it at the end."""
         where = f"{url.replace('http', 'ws', 1).rstrip('/')}/socket.io/?EIO=4&transport=websocket"
         async with connect(where, additional_headers={"Cookie": cookie}) as link:
             await link.recv()

@@ -88,7 +88,7 @@ class Room:
         self._forget()
 
     def learn(self, said: RememberedMessage) -> None:
-        """Take in what the log has at a position; no sender: it is no message."""
+        """Take in the log's message at a position; without a sender, it is no message."""
         if (known := self.messages.get(said.position)) and known.deleted:
             return  # decided, and not yet in the log
         self.messages[said.position] = said

@@ -48,7 +48,7 @@ class SearchTerm(NamedTuple):
 
 
 def terms(text: str) -> list[str]:
-    """List what a text is found by, each once; of a very long text, its beginning counts."""
+    """List the search terms of a text, each once; a very long text is cut off."""
     return _first(_terms(text), MOST_TERMS)
 
 
@@ -72,7 +72,7 @@ def parse_search(searched: str) -> list[SearchTerm]:
 
 
 def topics(text: str) -> list[str]:
-    """List the longer words of a text, as written but for capitals: what it is about."""
+    """List the longer words of a text, in lower case: its topics."""
     plain = unicodedata.normalize("NFC", _JOINERS.sub("", curbed(text))).lower()
     words = (word for word, unspaced in _words(plain) if not unspaced)
     return _first((it for it in words if SHORTEST_TOPIC <= len(it) <= LONGEST_TERM), MOST_TOPICS)

@@ -160,7 +160,7 @@ def name(text: str) -> str:
 
 
 def asked_name(text: str) -> str:
-    """Take the name of somebody who is looked for, or the beginning of one.
+    """Take a name to look for, or the beginning of one.
 
     Raises:
         TextRefused: it is too long for a name, or can't be encoded.

@@ -15,7 +15,7 @@ from nochat.lab.interrupt import interruptible
 
 
 class Board:
-    """One line for each name: what it is doing, and since how many seconds. Use it in `with`.
+    """A board with one line for each name: its step, and the seconds since. Use it in `with`.
 
     Args:
         quiet: show nothing.
@@ -29,7 +29,7 @@ class Board:
         self._interruptible = interruptible()
 
     def say(self, name: str, text: str) -> None:
-        """Say what a name is doing now."""
+        """Show the present step of a name."""
         if self._texts.get(name) == text:
             return
         self._texts[name] = text
@@ -53,7 +53,7 @@ class Board:
 
 @contextmanager
 def progress(name: str, quiet: bool) -> Iterator[None]:
-    """Print one line: what is being started, then how long it took."""
+    """Print one line: the step that starts, then how long it took."""
     began = time.monotonic()
     if not quiet:
         print(f"{name} … ", end="", flush=True)

@@ -74,7 +74,7 @@ async def until(
     what: str = "what this cell looks for",
     pause: float = 0.05,
 ) -> Any:
-    """Wait for something that takes its time; returns what the probe gives, true or not.
+    """Wait for something slow; returns the probe's value, true or not.
 
     Args:
         probe: asked again and again; may be a coroutine function.

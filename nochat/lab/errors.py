@@ -23,7 +23,7 @@ class ContainersError(LabError, RuntimeError):
 
 
 class LxcError(LabError, RuntimeError):
-    """A command of LXC, or one inside of a container, failed; the message is what it said."""
+    """A command of LXC, or one inside of a container, failed; the message is its output."""
 
 
 class ContextError(LabError, RuntimeError):

@@ -46,7 +46,7 @@ class Process:
 
     @property
     def log(self) -> str:
-        """The last lines of what it wrote."""
+        """The last lines of its output."""
         return self._child.tail()
 
     def kill(self) -> None:

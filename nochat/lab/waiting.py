@@ -29,7 +29,7 @@ IN_ORDER = "run the cells above this one again, in order"
 
 
 class Notice:
-    """A notice of what is awaited, shown once that takes more than two seconds.
+    """A notice of a wait, shown once it takes more than two seconds.
 
     Args:
         what: is awaited.
@@ -99,7 +99,7 @@ def blocking(what: str, *, quiet: bool = False) -> Iterator[None]:
 async def patience(
     what: str, seconds: float | None, otherwise: str | Callable[[], str] = IN_ORDER
 ) -> AsyncIterator[None]:
-    """Wait for what is awaited inside.
+    """Wait for the block, with a notice.
 
     Args:
         what: is awaited.
@@ -250,7 +250,7 @@ def _last_words(child: ChildProcess) -> str:
 
 
 def readable(log: str, count: int = LINES) -> str:
-    """Return the end of a log for a person: JSON as text, and nothing of what is for tracing."""
+    """Return the end of a log for a person: JSON as text, without the fields of tracing."""
     lines = (_text(line) for line in log.splitlines())
     return "\n".join([line for line in lines if line][-count:])
 

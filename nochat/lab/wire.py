@@ -50,7 +50,7 @@ def _get(channel: BlockingChannel, queue: str) -> Message | None:
 
 
 def arrivals(channel: BlockingChannel, queue: str, quiet: float = 1.0) -> Iterator[Message]:
-    """Yield and acknowledge what arrives in a queue, until nothing came for some seconds."""
+    """Yield and acknowledge the messages of a queue, until none came for some seconds."""
     for method, properties, body in channel.consume(queue, auto_ack=True, inactivity_timeout=quiet):
         if method is None:
             break

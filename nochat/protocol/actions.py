@@ -48,7 +48,7 @@ Act = Callable[[Actor, Any, Bus, Publish], Awaitable[dict[str, Any]]]
 
 
 class Action(NamedTuple):
-    """An action: what its data look like, what it does, and what it costs.
+    """An action: the shape of its data, its effect, and its cost.
 
     Attributes:
         shape: of its data.

@@ -213,7 +213,7 @@ class UserLoggedOut(Event, frozen=True, tag="user.logged-out"):
 
 
 class TokenMade(Event, frozen=True, tag="user.token-made"):
-    """A user made a token for a program; `name` is what they call it."""
+    """A user made a token for a program, called `name`."""
 
     user: UserName
     name: Title
@@ -249,7 +249,7 @@ class UserDisconnected(Event, frozen=True, tag="user.disconnected"):
 
 
 class PresenceReported(Event, frozen=True, tag="presence.reported"):
-    """A gateway says who is connected to it: at every change, and every few seconds."""
+    """A gateway reports its connected users: at every change, and every few seconds."""
 
     publisher: ClassVar[str] = "gateway"
     stored: ClassVar[bool] = False
@@ -259,7 +259,7 @@ class PresenceReported(Event, frozen=True, tag="presence.reported"):
 
 
 class ServiceReported(Event, frozen=True, tag="service.reported"):
-    """An instance of a service says what it has done since it started, every few seconds.
+    """An instance of a service reports its counters every few seconds.
 
     `handled` and `published` are counts by type, `failed` counts what was given up; `memory`
     (bytes) and `cpu` (seconds) are of its whole process, which may run other services too;

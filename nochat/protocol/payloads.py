@@ -169,7 +169,7 @@ def history(found: Any) -> dict[str, Any]:
 
 
 def found(messages: Any) -> dict[str, Any]:
-    """Show what a search found, the newest first; `more` says that there are more."""
+    """Show the results of a search, the newest first; `more` says that there are more."""
     assert isinstance(messages, Found)
     return {"entries": [view(each) for each in messages.entries], "more": messages.more}
 
@@ -181,7 +181,7 @@ def listed(rooms: Any) -> dict[str, Any]:
 
 
 def welcome(session: Session, rooms: list[RoomSummary], online: list[str]) -> dict[str, Any]:
-    """Show a socket what it is told first; `now` is the chat's time, in seconds since 1970."""
+    """Greet a new socket; `now` is the chat's time, in seconds since 1970."""
     who = {"user": session.user, "role": session.role, "now": time.time()}
     return who | {"rooms": [summary(room) for room in rooms], "online": online}
 

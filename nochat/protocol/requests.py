@@ -374,7 +374,7 @@ class RegisterUser(PasswordRequest[Session], frozen=True, tag="user.register"):
 
 
 class LogIn(PasswordRequest[Session], frozen=True, tag="user.log-in"):
-    """Open a session, in a browser called so; what was typed as a name may be a password."""
+    """Open a session in a browser of that name; the `user` may be a mistyped password."""
 
     secret: ClassVar[frozenset[str]] = Envelope.secret | {"user"}
     service: ClassVar[str] = "controller"
@@ -393,7 +393,7 @@ class LogOut(Request[Session], frozen=True, tag="user.log-out"):
 
 
 class EndSessions(Request[Session], frozen=True, tag="user.end-sessions"):
-    """End a session's user's session of that id, or all but the session itself where `id` is ""."""
+    """End the user's session of that id, or all but the present one where `id` is ""."""
 
     service: ClassVar[str] = "controller"
 
@@ -413,7 +413,7 @@ class MakeToken(PasswordRequest[Tokens], frozen=True, tag="user.make-token"):
 
 
 class RevokeToken(Request[Tokens], frozen=True, tag="user.revoke-token"):
-    """End a session's user's token of that id."""
+    """End the user's token of that id."""
 
     service: ClassVar[str] = "controller"
 
@@ -481,7 +481,7 @@ class CloseSession(Request[Session], frozen=True, tag="users.close-session"):
 
 
 class CloseSessions(Request[Session], frozen=True, tag="users.close-sessions"):
-    """End a session's user's session of that id, or all but the session itself where `id` is ""."""
+    """End the user's session of that id, or all but the present one where `id` is ""."""
 
     service: ClassVar[str] = "users"
 
@@ -509,7 +509,7 @@ class CreateToken(PasswordRequest[Tokens], frozen=True, tag="users.create-token"
 
 
 class RemoveToken(Request[Tokens], frozen=True, tag="users.remove-token"):
-    """Remove a session's user's token of that id."""
+    """Remove the user's token of that id."""
 
     service: ClassVar[str] = "users"
 
@@ -597,7 +597,7 @@ class KeepSessions(Request[Over], frozen=True, tag="users.keep-sessions"):
 
 
 class GetRoomState(Request[RoomState], frozen=True, tag="activity.room-state"):
-    """Ask for what a controller must know before it may decide in a room."""
+    """Ask for the state that a controller must know before it may decide in a room."""
 
     service: ClassVar[str] = "activity"
     ordered: ClassVar[bool] = True
@@ -676,7 +676,7 @@ class FindRooms(Request[FoundRooms], frozen=True, tag="activity.find-rooms"):
 
 
 class GetAllRooms(Request[AllRooms], frozen=True, tag="activity.all-rooms"):
-    """Ask for what a manager may know of rooms that are not direct, in order of their ids.
+    """Ask for the rooms that are not direct, as managers see them, in order of their ids.
 
     `text` is a part of their titles; those after an id are given.
     """
@@ -698,7 +698,7 @@ class GetTraces(Request[Traces], frozen=True, tag="activity.traces"):
 
 
 class GetRecords(Request[Records], frozen=True, tag="activity.records"):
-    """Ask for what is stored of one user: a page of `kind`, after the mark `after`.
+    """Ask for the stored records of one user: a page of `kind`, after the mark `after`.
 
     `room` is the room of the messages.
     """
@@ -713,7 +713,7 @@ class GetRecords(Request[Records], frozen=True, tag="activity.records"):
 
 
 class GetAccountEvents(Request[AccountEntries], frozen=True, tag="activity.account-events"):
-    """Ask for what became of accounts, the newest first, before a mark.
+    """Ask for entries of the log of accounts, the newest first, before a mark.
 
     `user` is one account's name, `event` a type; "" is any.
     """

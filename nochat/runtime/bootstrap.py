@@ -104,7 +104,7 @@ def _allow_time_limits() -> None:
 
 
 async def _drain(buses: Mapping[str, Bus | None], errors: Sequence[BaseException]) -> None:
-    """Wait until what was accepted is handled, where the queues end with this process."""
+    """Wait until accepted messages are handled, where the queues end with this process."""
     bus = next((bus for bus in buses.values() if bus), None)
     if not bus or not (left := await bus.drain(0 if errors else DRAIN)):
         return
@@ -120,7 +120,7 @@ async def _drain(buses: Mapping[str, Bus | None], errors: Sequence[BaseException
 async def _stopped_by(
     errors: list[BaseException],
 ) -> AsyncIterator[Callable[[BaseException], None]]:
-    """Give what a service calls that must stop: it ends the block with the service's error.
+    """Return the callback of a failing service: it ends the block with the service's error.
 
     Raises:
         Fatal: the first such error.

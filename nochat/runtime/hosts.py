@@ -63,7 +63,7 @@ class HostMiddleware:
 
 
 def _said(scope: Scope) -> list[str]:
-    """Return what a request says of its host; nothing, where no browser made it."""
+    """Return the hosts that a request names; none, where no browser made it."""
     if scope["type"] not in ("http", "websocket"):
         return []
     return [value.decode("latin1") for name, value in scope["headers"] if name == b"host"]

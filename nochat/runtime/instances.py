@@ -28,7 +28,7 @@ REMEMBERED = 3600.0
 
 
 def report(bus: Bus) -> ServiceReported:
-    """Report what the service that uses this bus has done, and the resources of its process."""
+    """Report the counters of the service that uses this bus, and its process's resources."""
     tally = bus.tally
     return ServiceReported(
         service=tally.service,
@@ -122,7 +122,7 @@ class Watch:
         return max(said, key=lambda last: last[0])[1].store if said else ""
 
     def events(self) -> list[dict[str, Any]]:
-        """Count what all instances have published by type, most first; it never shrinks.
+        """Count published messages of all instances by type, most first; it never shrinks.
 
         Their reports are left out.
         """

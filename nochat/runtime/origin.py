@@ -118,7 +118,7 @@ def _needed(setting: str, text: str) -> Origin:
 
 
 def may_act(origin: str, scope: Scope, further: Iterable[Origin] = ()) -> bool:
-    """Tell whether a page of that origin may do here what its user may.
+    """Tell whether a page of that origin may act with its user's rights.
 
     Args:
         origin: what the browser says in the header `Origin`.

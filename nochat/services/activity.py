@@ -77,7 +77,7 @@ service.on(GetAccountEvents).method(lambda store: store.account_events)
 
 @service.on(GetRoomState)
 async def room_state(request: GetRoomState, context: Context["ActivityStore"]) -> RoomState:
-    """Say what a controller must know."""
+    """Return the state of a room for its controller."""
     return await context.resource.room_state(request.room, request.recent)
 
 

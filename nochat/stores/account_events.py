@@ -49,7 +49,7 @@ def _entry(document: dict[str, Any]) -> AccountEntry:
 
 
 async def forget(database: Database, days: float, now: float) -> None:
-    """Delete what is older than that many days: of accounts, and of connections."""
+    """Delete entries older than that many days: of accounts, and of connections."""
     oldest = now - days * A_DAY
     await database[ACCOUNT_EVENTS].delete_many({"mark": {"$lt": mark(oldest)}})
     await database["connections"].delete_many({"at": {"$lt": oldest}})
@@ -57,7 +57,7 @@ async def forget(database: Database, days: float, now: float) -> None:
 
 @asynccontextmanager
 async def forgetting(database: Database, days: float) -> AsyncIterator[None]:
-    """Delete in the background what is too old, until the block ends; 0 days: nothing is."""
+    """Delete old entries in the background, until the block ends; 0 days: none."""
     task = asyncio.create_task(_keep_forgetting(database, days)) if days else None
     try:
         yield

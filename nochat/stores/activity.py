@@ -121,7 +121,7 @@ class ActivityStore:
         return reindex.reindexing(self._db)
 
     def forgetting(self, days: float) -> AbstractAsyncContextManager[None]:
-        """Delete in the background what the log has had for so many days, until the block ends."""
+        """Delete old entries of the log in the background, until the block ends."""
         return account_events.forgetting(self._db, days)
 
     async def check_complete(self) -> None:
@@ -176,7 +176,7 @@ class ActivityStore:
             await self._db[collection].bulk_write(changes, ordered=True)
 
     async def _check_same(self, documents: list[dict[str, Any]]) -> None:
-        """See that what is there already is the same, and not another chat's.
+        """Check that existing events are the same, and not another chat's.
 
         Raises:
             Fatal: it is not.
@@ -426,7 +426,7 @@ class ActivityStore:
         return sorted(found)
 
     async def records(self, asked: GetRecords) -> Records:
-        """Return a page of what is stored of one user, in the order of an index."""
+        """Return a page of the stored records of one user, in the order of an index."""
         query, order, shown = records.of(asked)
         async with answering():
             cursor = self._db[records.COLLECTIONS[asked.kind]].find(query).sort(order, ASCENDING)

@@ -125,7 +125,7 @@ def mark(at: float, end: str = "") -> str:
 
 
 def _changes(event: RoomEvent) -> list[UpdateOne]:
-    """Return what an event does to the message at its target."""
+    """Return the changes of an event to the message at its target."""
     if not isinstance(event, Change):
         return []
     # `$eq` says that no array is meant: else the embedded server may read all of the room.

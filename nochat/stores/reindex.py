@@ -90,7 +90,7 @@ async def reindex(database: Database) -> int:
 
 
 async def forget_edits(database: Database) -> None:
-    """Take out of older edits what was edited away, which nobody is given any more."""
+    """Remove the text before an edit from older edits; nobody is given it any more."""
     if await _is_done(database, EDITS):
         return
     texts = {"type": documents.EDIT, "text": {"$exists": True}}
@@ -109,7 +109,7 @@ async def _note(database: Database, name: str) -> None:
 
 
 async def _complete_rooms(database: Database) -> None:
-    """Give each room what a search and a list find it by."""
+    """Give each room the fields of searches and lists."""
     rooms, old = database["rooms"], {"title": {"$exists": True}, "room": {"$exists": False}}
     while found := await rooms.find(old, {"title": 1}).limit(MANY).to_list():
         for each in found:
@@ -133,7 +133,7 @@ async def _pass(database: Database, old: dict[str, Any]) -> int:
 
 
 def _writes(message: Message) -> Iterator[UpdateOne]:
-    """Yield writes of what is still as it was read; reactions first, as the terms end it."""
+    """Yield writes of unchanged documents; reactions first, as the terms end it."""
     key = {"_id": message["_id"]}
     for old in message.get("reactions") or []:
         if (new := old | {"emoji": one_spelling(old["emoji"])}) != old:

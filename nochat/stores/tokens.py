@@ -30,7 +30,7 @@ class Tokens:
         self._store = store
 
     def make(self, session: str, password: str, name: str, days: int) -> tuple[str, TokenInfo, str]:
-        """Make a token for a session's user; returns it, what it is listed as, and the user.
+        """Make a token for a session's user; returns it, its entry in the list, and the user.
 
         Raises:
             RequestFailed: the session is over, the password is not the present one, or the user has
@@ -62,7 +62,7 @@ class Tokens:
         return [_info(row._asdict()) for row in rows]
 
     def revoke(self, session: str, public: str) -> tuple[str, str]:
-        """End a session's user's token of that name; returns the user, and what they called it.
+        """End the user's token of that id; returns the user, and its name.
 
         Raises:
             RequestFailed: the user has no such token.

@@ -453,7 +453,7 @@ class UserStore:
         return [_session_info(row, _digest(token)) for row in rows]
 
     def close_sessions(self, token: str, public: str = "") -> Session:
-        """End a session's user's session of that name, or, without one, all the others.
+        """End the user's session of that id, or, without one, all the others.
 
         Raises:
             RequestFailed: the user has no such session.

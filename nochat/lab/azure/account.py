@@ -29,7 +29,7 @@ class AzureAccount:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read what the Vagrantfile reads: the variables `AZURE_…`.
+        """Read the Vagrantfile's settings: the variables `AZURE_…`.
 
         Raises:
             SettingsError: one that has no default is not set.
@@ -202,7 +202,7 @@ class _Preflight:
 
 
 class _Unmet(Exception):
-    """A condition does not hold; the message says what was seen."""
+    """A condition that does not hold; the message says what was seen."""
 
 
 def _need(holds: bool, seen: str) -> None:

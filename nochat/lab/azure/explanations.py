@@ -88,7 +88,7 @@ OTHERWISE = "run the same again: it goes on. To give up: vagrant destroy"
 
 
 def code(error: AzureError) -> str:
-    """Return Azure's own code for what is wrong; empty where it has none."""
+    """Return Azure's code of the error; empty where it has none."""
     if isinstance(error, HttpResponseError) and error.error:
         return str(error.error.code or "")
     found = re.search(r"AADSTS\d+", str(error))
@@ -111,5 +111,5 @@ def explain(error: Exception) -> str:
 
 
 def advice(said: str) -> str:
-    """Return the advice for what Azure says."""
+    """Return the advice for an error of Azure."""
     return next((text for pattern, text in ADVICE if re.search(pattern, said)), OTHERWISE)

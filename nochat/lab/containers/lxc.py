@@ -77,7 +77,7 @@ class Container:
 
     @property
     def log(self) -> Path:
-        """The file with what its program wrote."""
+        """The file with its program's output."""
         return self._guard.log.with_name("program")
 
     def start(self) -> None:
@@ -100,7 +100,7 @@ class Container:
         self._wait(lambda: said in self.log.read_text(encoding="utf-8", errors="replace"))
 
     def run(self, *command: str) -> str:
-        """Run a command inside, as root; returns what it writes.
+        """Run a command inside, as root; returns its output.
 
         Raises:
             LxcError: it fails, or the container does not run.

@@ -157,7 +157,7 @@ class Remote:
         return {"DOCKER_HOST": self._host, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": folder}
 
     def docker(self, *arguments: str, context: str) -> str:
-        """Run Docker's command in a context; returns what it writes.
+        """Run Docker's command in a context; returns its output.
 
         Raises:
             MachinesError: it fails; with what it says.

@@ -38,7 +38,7 @@ STEP = re.compile(r"^#\d+ \[([\w-]+) +(\d+/\d+)\] (.+)")
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of an image: what a line of its Dockerfile added.
+    """One layer of an image: the addition of a line of its Dockerfile.
 
     Attributes:
         command: that line, as the engine notes it.
@@ -132,7 +132,7 @@ class Stack:
             )
 
     def _complain(self, what: str) -> None:
-        """Raise an error with the end of the log of what is not well.
+        """Raise an error with the end of the log of each unhealthy service.
 
         Raises:
             ContainersError: always.

@@ -87,7 +87,7 @@ def needs(path: Path) -> list[str]:
 
 
 def missing(path: Path) -> str:
-    """Say why this machine can't run a notebook, by what it needs; empty if it can."""
+    """Say which need of a notebook this machine lacks; empty if it can run."""
     reasons = []
     for need in needs(path):
         try:

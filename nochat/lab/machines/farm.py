@@ -118,7 +118,7 @@ class Farm:
             return {it.name: it.state for it in self._vagrant_folder.vagrant().status() if it.name}
 
     def ssh(self, name: str, command: str) -> str:
-        """Run a command on a machine; returns what it writes.
+        """Run a command on a machine; returns its output.
 
         Raises:
             MachinesError: the machine can't be reached, or the command fails.
@@ -129,7 +129,7 @@ class Farm:
             return output.read().decode()
 
     def fetch(self, name: str, command: str, path: Path) -> None:
-        """Run a command on a machine, and have what it writes in a file here.
+        """Run a command on a machine, and write its output to a file here.
 
         Raises:
             MachinesError: the machine can't be reached, or the command fails.
@@ -288,7 +288,7 @@ def up(
 
 
 def _prepare(provider: str, dotfile: str, quiet: bool) -> VagrantFolder:
-    """Look whether all is there that a provider needs, and start what is not."""
+    """Check a provider's needs, and start the missing ones."""
     if provider not in NEEDS:
         raise MachinesError(f"there is no provider {provider!r}; there are: {', '.join(NEEDS)}")
     for need in ("vagrant", "ssh", *NEEDS[provider]):

@@ -126,7 +126,7 @@ def rex(task: str, farm: Farm, machine: str, *, quiet: bool = False) -> Run:
 
 
 def _told(machine: str, said: Sequence[str]) -> tuple[Task, ...]:
-    """Return what the Rexfile says it changed: an indented line each."""
+    """Return the changes that the Rexfile reports: an indented line each."""
     heads = [number for number, line in enumerate(said) if re.search(r": changed=\d+$", line)]
     lines = said[heads[-1] + 1 :] if heads else []
     return tuple(
@@ -139,7 +139,7 @@ def _playbook(argv: Sequence[str], env: Mapping[str, str], folder: Path) -> Chil
 
 
 def _lines(child: ChildProcess) -> Iterator[str]:
-    """Yield what a command writes, line by line as it comes, until it ends."""
+    """Yield the output of a command, line by line as it comes, until it ends."""
     with child.log.open(errors="replace", encoding="utf-8") as log:
         line = ""
         while True:

@@ -60,7 +60,7 @@ ADVICE = (
 
 @dataclass(frozen=True)
 class VagrantFolder:
-    """A folder with a Vagrantfile, and where Vagrant notes what it made of it."""
+    """A folder with a Vagrantfile, and the folder of Vagrant's notes on it."""
 
     root: Path
     dotfile: Path
@@ -88,7 +88,7 @@ def _with_output() -> Iterator[int]:
 def up(
     vagrant_folder: VagrantFolder, name: str, provider: str, provision: bool, board: Board
 ) -> None:
-    """Run `vagrant up`, and show what it does.
+    """Run `vagrant up`, and show its progress.
 
     Raises:
         MachinesError: it fails.

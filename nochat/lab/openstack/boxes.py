@@ -8,7 +8,7 @@ from nochat.local.processes import NotReady, start_child, until
 
 
 def make() -> tuple[Path, Path]:
-    """Return the archive of the cloud's machine, and the folder of what its servers boot.
+    """Return the archive of the cloud's machine, and the folder of its servers' boot files.
 
     Both are built where they are not there, or made of something else than now. An interrupt
     leaves none half made.

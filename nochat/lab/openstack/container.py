@@ -34,7 +34,7 @@ class Container:
         return self.folder / "rootfs"
 
     def run(self, *command: str, env: Mapping[str, str] | None = None) -> str:
-        """Run a command in it, and return what it wrote.
+        """Run a command in it, and return its output.
 
         Args:
             command: the program and its arguments.

@@ -266,7 +266,7 @@ async def change_password(
 async def change_account(
     request: ChangeAccount, context: Context[ControllerState]
 ) -> list[Envelope]:
-    """Store another role or a ban; who is banned is out at once."""
+    """Store another role or a ban; banned users are disconnected at once."""
     asked = SetAccount(user=request.user, role=request.role, banned=request.banned)
     accounts = await context.bus.request(asked)
     (account,) = accounts.accounts

@@ -31,7 +31,7 @@ service = Service["Sockets"]("gateway", broadcast=True)
 @service.resource
 @asynccontextmanager
 async def open_sockets(context: Context) -> AsyncIterator["Sockets"]:
-    """Open this gateway's sockets; their `app` is what the HTTP server serves."""
+    """Open this gateway's sockets; the HTTP server serves their `app`."""
     # Here, not above: the other services read this module too, but only for its queues.
     from nochat.services.gateway.sockets import Sockets
 

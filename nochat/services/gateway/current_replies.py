@@ -41,7 +41,7 @@ class Changes:
     roles: dict[str, Role] = field(default_factory=dict)
 
     def applied(self, session: Session) -> Session:
-        """Return the session as it is by now; nobody's, if it is over."""
+        """Return the session as it is by now; without a user, if it is over."""
         if session.digest in self.ended or session.user in self.banned:
             return Session()
         role = self.roles.get(session.user, session.role)
@@ -49,7 +49,7 @@ class Changes:
 
 
 class CurrentReplies:
-    """The questions of one gateway, which tells what is spread to it.
+    """The requests of one gateway, which reports the events it has spread.
 
     Attributes:
         latest: position of the last entry that was spread, by room.
@@ -93,7 +93,7 @@ class CurrentReplies:
     # ---- what is asked --------------------------------------------------------------------------
 
     async def who_is(self, token: str) -> Session:
-        """Return the session of a token; nobody's, if it is over by now."""
+        """Return the session of a token; without a user, if it is over by now."""
         with self._changing() as changes:
             session = await self._bus.request(WhoIs(token=token))
             return changes.applied(session)

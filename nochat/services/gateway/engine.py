@@ -80,7 +80,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
     _late: Callable[[], None] = staticmethod(lambda: None)
 
     def expect(self, seconds: float | None) -> None:
-        """Put it out after some seconds, unless this is called again; None: it is as it should."""
+        """Disconnect the client after some seconds, unless called again; None: never."""
         self._late()
         if seconds is not None:
             loop = asyncio.get_running_loop()

@@ -10,7 +10,7 @@ FORGET_AFTER = 3 * REPORT_EVERY  # a gateway that was killed reports no more
 
 @dataclass
 class Presence:
-    """The users on this gateway, and what the others reported."""
+    """The users on this gateway, and those that the others reported."""
 
     gateway: str
     here: Counter[str] = field(default_factory=Counter)

@@ -51,7 +51,7 @@ def _fence_end(lines: list[str], at: int) -> int:
 
 
 def _without_spans(line: str) -> str:
-    """Remove the code spans from a line: what is between two runs of as many backticks."""
+    """Remove the code spans from a line: the text between two equal runs of backticks."""
     runs = list(RUN.finditer(line))
     closing: dict[int, int] = {}  # where a run begins -> where the next of its length ends
     following: dict[int, int] = {}

@@ -148,7 +148,7 @@ async def create_token(request: CreateToken, context: Context[Users]) -> Tokens:
 
 @service.on(RemoveToken)
 async def remove_token(request: RemoveToken, context: Context[Users]) -> Tokens:
-    """Remove a token; says whose it was, and what they called it."""
+    """Remove a token; returns its user and its name."""
     user, name = await to_thread(context.resource.tokens.revoke, request.token, request.which)
     gone = TokenInfo(token=request.which, name=name, created=0.0, expires=0.0)
     return Tokens(user=user, tokens=[gone])

@@ -50,7 +50,7 @@ class BoundedPool:
             self._room += 1
 
     def close(self) -> None:
-        """End the threads, after what they do now."""
+        """End the threads, after their present work."""
         self._threads.shutdown(cancel_futures=True)
 
     def _busy(self) -> Busy:

@@ -281,7 +281,7 @@ async def web(context: Context) -> AsyncIterator[Web]:
 
 @service.on(ServiceReported)
 async def watch(event: ServiceReported, context: Context[Web]) -> None:
-    """Keep what the services say of themselves, for the management."""
+    """Keep the services' reports, for the management."""
     context.resource.shared.watch.heard(event)
 
 

@@ -93,7 +93,7 @@ async def _sessions(caller: Caller, _: Empty) -> SessionList:
 
 
 async def _end(caller: Caller, _: Empty) -> Empty:
-    """End one of one's own sessions: log out there."""
+    """End one of one's own sessions."""
     asked = EndSessions(token=caller.token, session=caller.path["session"])
     try:
         await caller.bus.request(asked)
@@ -103,6 +103,6 @@ async def _end(caller: Caller, _: Empty) -> Empty:
 
 
 async def _end_others(caller: Caller, _: Empty) -> Empty:
-    """End all of one's own sessions but this one: log out everywhere else."""
+    """End all of one's own sessions but this one."""
     await caller.bus.request(EndSessions(token=caller.token))
     return Empty()

@@ -29,7 +29,7 @@ PAGE = 500  # records that are asked for at once
 
 
 class OwnRoom(msgspec.Struct, frozen=True):
-    """A room, and what the user is in it."""
+    """A room, and the user's part in it."""
 
     room: str
     title: str
@@ -150,7 +150,7 @@ async def _pages(request: GetRecords, bus: Bus) -> AsyncIterator[list[dict[str, 
 
 
 def _own(room: RoomSummary, user: str) -> OwnRoom | None:
-    """Say what the user is in a room; None: nothing."""
+    """Describe the user's part in a room; None: none."""
     own = OwnRoom(
         room.room,
         room.title,

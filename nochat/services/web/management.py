@@ -53,7 +53,7 @@ class Changes(msgspec.Struct, frozen=True):
 
 
 class Room(msgspec.Struct, frozen=True):
-    """A room, without what is said in it."""
+    """A room, without its messages."""
 
     room: RoomId
     title: str
@@ -175,7 +175,7 @@ class AccountLog(msgspec.Struct, frozen=True):
 
 
 async def _account_log(caller: Caller, sent: AccountEventQuery) -> AccountLog:
-    """Tell what became of accounts: who came, was refused and went, whose role changed."""
+    """Show the log of accounts: log-ins, refusals, log-outs, changed roles."""
     user = sent.user
     if user:
         found = await caller.bus.request(FindUser(user=user))
@@ -228,7 +228,7 @@ async def _moderate(caller: Caller, sent: Moderation) -> Empty:
 
 
 async def _services(caller: Caller, _: Empty) -> Services:
-    """Say what the services and their queues do."""
+    """Show the state of the services and their queues."""
     watch, ours = caller.shared.watch, registry.names(caller.shared.settings)
     alive = watch.services()
     silent = {*ours, *watch.names()} - {each["name"] for each in alive}

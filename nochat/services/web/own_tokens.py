@@ -27,7 +27,7 @@ class NewToken(Incoming, frozen=True):
 
 
 class MadeToken(msgspec.Struct, frozen=True):
-    """A token, which is shown this once, and what it is listed as."""
+    """A new token, shown this once, and its entry in the list."""
 
     secret: str
     listed: TokenInfo
@@ -65,7 +65,7 @@ async def _tokens(caller: Caller, _: Empty) -> TokenList:
 
 
 async def _revoke(caller: Caller, _: Empty) -> Empty:
-    """End one of one's own tokens: nobody comes in with it any more."""
+    """Revoke one of one's own tokens: it gives no access any more."""
     try:
         await caller.bus.request(RevokeToken(token=caller.token, which=caller.path["token"]))
     except RequestFailed as error:

@@ -19,7 +19,7 @@ COMPRESSED = [Middleware(GZipMiddleware)]
 
 
 class Pages:
-    """The pages `index.html` and `manage.html`, and what they load.
+    """The pages `index.html` and `manage.html`, with their files.
 
     A page names its files below `static/v-<version>/`, and modules name each other from there: what
     a browser has of a version is right for good. Below `static/` are the same files, to be asked

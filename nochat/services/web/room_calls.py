@@ -123,7 +123,7 @@ class RoomCalls:
         )
 
     async def _read(self, caller: Caller, sent: Page) -> dict[str, Any]:
-        """Read a room's log: what was said in it, and who came and went."""
+        """Read a room's log: its messages, joins and departures."""
         self._charge(caller, "history")
         asked = payloads.Page(room_in(caller), sent.after, sent.before, sent.limit)
         actor = Actor(caller.session.user)

@@ -147,7 +147,7 @@ class Closing:
 
 
 def main(file: str) -> None:
-    """Serve what a file says, until told to end."""
+    """Serve by a file of settings, until told to end."""
     told = json.loads(Path(file).read_text(encoding="utf-8"))
     store = Store(told["subscription"], told["cores"])
     login = Login(told["tenant"], told["client"], told["secret"])

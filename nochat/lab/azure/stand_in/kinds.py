@@ -24,7 +24,7 @@ class MachineBackend(Protocol):
         """Switch it on or off."""
 
     async def enforce(self) -> None:
-        """Let in what the rules let in now."""
+        """Enforce the present rules of the firewall."""
 
 
 class NoMachines:

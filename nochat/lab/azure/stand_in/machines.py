@@ -53,7 +53,7 @@ class Machines:
             await asyncio.to_thread(self._switch, machine, on)
 
     async def enforce(self) -> None:
-        """Let in what the rules let in now."""
+        """Enforce the present rules of the firewall."""
         async with self.turn:
             await asyncio.to_thread(self._enforce_all)
 
@@ -107,7 +107,7 @@ class Machines:
                 self._enforce(machine)
 
     def _enforce(self, machine: Resource) -> None:
-        """Let in what the rules of its card let in, and what comes from its own network."""
+        """Admit traffic by the rules of its card, and from its own network."""
         assert self.farm
         name = _name(machine)
         process = _run(
