@@ -243,7 +243,7 @@ class Room:
 
     @property
     def messages(self) -> list[MessageSent]:
-        """What was said in it, as it was sent."""
+        """Return the messages that were said in it, as they were sent."""
         return [event for event in self._chat.events(MessageSent) if event.room == self.id]
 
     def texts(self, by: str | None = None) -> list[str]:

@@ -1,4 +1,4 @@
-"""What happens in a room by a command, as its rules have it: decided here, applied by the room."""
+"""Decisions on commands by the rules of a room: made here, applied by the room."""
 
 import itertools
 from collections.abc import Callable

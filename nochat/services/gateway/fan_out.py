@@ -1,4 +1,4 @@
-"""What the bus says, sent to the sockets that it concerns."""
+"""Events from the bus, sent to the sockets that they concern."""
 
 import itertools
 from collections.abc import Iterable

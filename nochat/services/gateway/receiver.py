@@ -1,4 +1,4 @@
-"""What clients say: each action is checked, taken to the bus, and answered."""
+"""Actions of clients: each is checked, taken to the bus, and answered."""
 
 import logging
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""What open sockets may still see: asked again after the bus was away, and when sessions end."""
+"""Checks of what open sockets may still see: after the bus was away, and when sessions end."""
 
 import asyncio
 import logging

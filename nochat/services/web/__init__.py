@@ -91,7 +91,7 @@ class SessionUser(msgspec.Struct, frozen=True):
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Who calls ("" is nobody), where the gateway is ("" is here), and who may register."""
+    """The caller ("" is nobody), the gateway's address ("" is here), and whether registration is open."""
 
     user: str
     role: Role
