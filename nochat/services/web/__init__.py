@@ -91,7 +91,7 @@ class SessionUser(msgspec.Struct, frozen=True):
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """The caller ("" is nobody), the gateway's address ("" is here), and if registration is open."""
+    """The caller ("" is nobody), the gateway's address ("" is here), if registration is open."""
 
     user: str
     role: Role
