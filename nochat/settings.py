@@ -13,6 +13,7 @@ from msgspec import Meta
 from platformdirs import user_data_path
 
 from nochat.domain import text
+from nochat.protocol.fields import Registration
 
 PREFIX, FILE = "NOCHAT_", "_FILE"
 PASSWORD = re.compile(r"(?<=://)[^\s'\"]*(?=@)")  # with the user's name, in a URL
@@ -43,7 +44,7 @@ class SettingsError(ValueError):
 
 
 def _own_folder() -> str:
-    """Where a user's programs keep their data; empty for who has no home, as in some containers."""
+    """Return the user's own data folder; empty for a user without a home, as in some containers."""
     try:
         return str(user_data_path("nochat"))
     except RuntimeError:
@@ -51,7 +52,7 @@ def _own_folder() -> str:
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What can be set; each field is the variable `NOCHAT_` + its name in capitals.
+    """All settings; each field is the variable `NOCHAT_` + its name in capitals.
 
     With `_FILE` at its end, a variable names a file with the value, as secrets are given to
     containers: `NOCHAT_BUS_URL_FILE=/run/secrets/bus_url`.
@@ -96,6 +97,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             one account; 0: any.
         proxies: addresses and networks, comma-separated, whose X-Forwarded-For, -Proto and -Host
             are believed; `*`: all.
+        registration: who may make an account over the page and REST: `open`, anybody; `closed`,
+            nobody, and accounts are made by `nochat register`.
         reserved: names, comma-separated, beside the bot's, that nobody may register over the page.
         max_frame: bytes a client may send in one websocket frame or long-polling request.
         patience: seconds that a service waits, when it starts, for a server that does not answer.
@@ -133,6 +136,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     address_connections: Bound = 500
     login_rate: Rate = 1.0
     proxies: str = "127.0.0.1,::1"
+    registration: Registration = "open"
     reserved: str = "nochat,system"
     max_frame: Annotated[int, Meta(ge=8192, le=2**27)] = 65536
     patience: Annotated[float, Meta(ge=0, le=A_DAY)] = 10.0
@@ -144,7 +148,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     def __repr__(self) -> str:
-        """Everything but what is secret: the token, and the passwords in URLs."""
+        """Show everything but secrets: the token, and the passwords in URLs."""
         values = {name: getattr(self, name) for name in self.__struct_fields__}
         values["logz_token"] = "…" if self.logz_token else ""
         shown = ", ".join(f"{name}={value!r}" for name, value in values.items())
@@ -163,7 +167,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_bus_local(self) -> bool:
-        """Whether the bus reaches this process alone."""
+        """True if the bus reaches this process alone."""
         return urlsplit(self.bus_url or "journal:").scheme in ("memory", "journal")
 
     @property

@@ -19,8 +19,9 @@ from tests.conftest import ROOT
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("NOCHAT_")}
 LISTED = """
 import sys
-from nochat.protocol.events import Event, catalogue
-from nochat import registry
+from nochat.protocol.catalogue import catalogue
+from nochat.protocol.events import Event
+from nochat.runtime import registry
 registry.own_module(sys.argv[1])
 print(*[kind for kind in catalogue(Event)])
 """

@@ -1,9 +1,7 @@
 """The first manager of a chat: the page lets only managers make others."""
 
 import contextlib
-from pathlib import Path
 
-from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from nochat.errors import NochatError, RequestFailed
@@ -11,9 +9,10 @@ from nochat.protocol.fields import Role
 from nochat.services.users import database
 from nochat.settings import Settings
 from nochat.stores.users import UserStore
+from nochat.stores.users_database import sqlite_file
 
 
-def grant(settings: Settings, name: str, role: Role = "manager") -> str:
+def promote(settings: Settings, name: str, role: Role = "manager") -> str:
     """Give an account a role, in the users' database itself; returns the account's own name.
 
     Raises:
@@ -33,11 +32,10 @@ def grant(settings: Settings, name: str, role: Role = "manager") -> str:
 
 
 def _check_file(url: str) -> None:
-    """SQLite would make a new, empty database where there is none."""
+    """See that the file exists: SQLite would make a new, empty database."""
     with contextlib.suppress(ArgumentError):  # `UserStore` says what is wrong with the URL
-        place = make_url(url)
-        file = Path(place.database or "")
-        if place.get_backend_name() == "sqlite" and not file.is_file():
+        file = sqlite_file(url)
+        if file and not file.is_file():
             raise NochatError(
                 f"there is no users' database at {file}; start the chat and create the account "
                 "first, or set NOCHAT_DATA_DIR or NOCHAT_USERS_URL as the chat has it"

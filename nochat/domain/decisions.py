@@ -1,4 +1,4 @@
-"""What happens in a room by a command, as its rules have it: decided here, applied by the room."""
+"""Decisions on commands by the rules of a room: made here, applied by the room."""
 
 import itertools
 from collections.abc import Callable
@@ -44,7 +44,7 @@ from nochat.protocol.events import (
 )
 from nochat.protocol.fields import LOBBY, Kind
 from nochat.protocol.reasons import Reason
-from nochat.protocol.requests import Said
+from nochat.protocol.requests import RememberedMessage
 
 MOST_REACTIONS = 50  # different ones to a message
 MOST_REACTIONS_OF_ONE = 20  # by one user
@@ -132,7 +132,7 @@ def _open_direct(room: Room, command: OpenDirect) -> list[Event]:
 
 
 def _made(room: Room, title: str, kind: Kind, *members: str) -> list[Event]:
-    """A room is made by the first of its members, and all come in."""
+    """Make the room: the first of its members does, and all come in."""
     at = itertools.count(_next(room))
     made = RoomCreated(room.id, next(at), members[0], title, kind)
     return [made, *(RoomJoined(room.id, next(at), member) for member in members)]
@@ -213,7 +213,7 @@ def _erase(room: Room, command: EraseUser) -> list[Event]:
 
 
 def _title_without(title: str, user: str, name: str) -> str:
-    """The title of a room of two, which is made of their names."""
+    """Return the title of a room of two, which is made of their names."""
     return " & ".join(name if each == user else each for each in title.split(" & "))
 
 
@@ -327,7 +327,7 @@ def _is_message(room: Room, position: int) -> bool:
     return bool(said and said.sender)
 
 
-def _said(room: Room, position: int) -> Said:
+def _said(room: Room, position: int) -> RememberedMessage:
     said = room.messages.get(position)
     if not said or not said.sender or said.deleted:
         raise Refused(reasons.message_unknown())

@@ -21,7 +21,7 @@ from nochat.protocol.events import (
     UserInvited,
 )
 from nochat.protocol.fields import LOBBY, Kind
-from nochat.protocol.requests import RoomState, Said
+from nochat.protocol.requests import RememberedMessage, RoomState
 
 # Messages that a room recognises when they are sent again; of older ones the log is asked.
 REMEMBERED = 1000
@@ -30,7 +30,7 @@ DIRECT = "dm-"  # how the ids of direct rooms begin, and no others
 
 
 def direct_room(one: str, other: str) -> str:
-    """The id of the room of two users."""
+    """Return the id of the room of two users."""
     pair = "/".join(sorted((identity(one), identity(other))))
     return DIRECT + hashlib.sha256(pair.encode()).hexdigest()[:30]
 
@@ -65,12 +65,12 @@ class Room:
     position: int = 0
     recent: dict[tuple[str, str], float] = field(default_factory=dict)
     since: float = 0.0
-    messages: dict[int, Said] = field(default_factory=dict)
+    messages: dict[int, RememberedMessage] = field(default_factory=dict)
     erased: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, state: RoomState) -> Self:
-        """The room as the log has it."""
+        """Make the room as the log has it."""
         it = state.room
         room = cls(it.room, it.title, it.kind, it.owner, it.deleted, position=it.position)
         room.members, room.invited = set(it.members), set(it.invited)
@@ -87,8 +87,8 @@ class Room:
         self.recent[sender, client_id] = self.since
         self._forget()
 
-    def learn(self, said: Said) -> None:
-        """Take in what the log has at a position; no sender: it is no message."""
+    def learn(self, said: RememberedMessage) -> None:
+        """Take in the log's message at a position; without a sender, it is no message."""
         if (known := self.messages.get(said.position)) and known.deleted:
             return  # decided, and not yet in the log
         self.messages[said.position] = said
@@ -168,7 +168,9 @@ class Room:
     def _add(self, event: MessageSent) -> None:
         key = event.sender, event.client_id
         self.recent[key] = event.at
-        self.messages[event.position] = Said(event.position, *key, at=event.at, reactions={})
+        self.messages[event.position] = RememberedMessage(
+            event.position, *key, at=event.at, reactions={}
+        )
         self._forget()
 
     def _change(self, event: MessageDeleted | ReactionChanged) -> None:
@@ -192,8 +194,8 @@ class Room:
             del self.messages[next(iter(self.messages))]
 
 
-def _without(said: Said, user: str, name: str) -> Said:
-    """A message without a user: another name is its sender's, and reactions are gone."""
+def _without(said: RememberedMessage, user: str, name: str) -> RememberedMessage:
+    """Take a user out of a message: its sender gets another name, the reactions go."""
     kept = {each: [it for it in who if it != user] for each, who in (said.reactions or {}).items()}
     return msgspec.structs.replace(
         said,

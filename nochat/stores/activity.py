@@ -1,4 +1,4 @@
-"""What happened: the rooms' logs, connections and reading positions, in MongoDB through pymongo.
+"""The activity store: rooms' logs, connections and reading positions, in MongoDB by pymongo.
 
 Collections: `log` (one document per room event, unique by room and position, and by sender and
 client id), `rooms` (title, members, last position), `reads`, `mentions`,
@@ -32,11 +32,11 @@ from nochat.protocol.requests import (
     History,
     MessageKey,
     Records,
+    RememberedMessage,
     RoomInfo,
     Rooms,
     RoomState,
     RoomSummary,
-    Said,
     SearchMessages,
     Trends,
 )
@@ -52,7 +52,7 @@ from nochat.stores import (
 from nochat.stores.mongodb import answering, client
 from nochat.stores.portions import OutOfTime, portions
 
-MOST_COUNTED = 100  # unread messages; whoever has more need not know how many
+MOST_COUNTED = 100  # unread messages; beyond that, the exact number does not matter
 DATABASE = "nochat"
 RESTORING = "restoring"  # a collection that is there while a restore is unfinished
 
@@ -78,7 +78,7 @@ class ActivityStore:
     @classmethod
     @asynccontextmanager
     async def opened(cls, url: str) -> AsyncIterator[Self]:
-        """The store with its indexes made; closed at the end.
+        """Open the store and make its indexes; close it at the end.
 
         Raises:
             NochatError: the URL can't be used.
@@ -124,7 +124,7 @@ class ActivityStore:
         return reindex.reindexing(self._db)
 
     def forgetting(self, days: float) -> AbstractAsyncContextManager[None]:
-        """Delete in the background what the log has had for so many days, until the block ends."""
+        """Delete old entries of the log in the background, until the block ends."""
         return account_events.forgetting(self._db, days)
 
     async def check_complete(self) -> None:
@@ -140,7 +140,7 @@ class ActivityStore:
     # ---- writing --------------------------------------------------------------------------------
 
     async def record(self, events: Iterable[Event]) -> None:
-        """Store events, in order; those that are there already are passed over.
+        """Store events, in order; events that are already stored are skipped.
 
         Raises:
             Unavailable: the server can't write now; nothing is lost by recording again.
@@ -153,7 +153,7 @@ class ActivityStore:
     # ---- reading --------------------------------------------------------------------------------
 
     async def room_state(self, room: str, recent: bool = True) -> RoomState:
-        """What a controller must know of a room; with its last messages, or without."""
+        """Return the state of a room for its controller; with its last messages, or without."""
         async with answering():
             found = await self._db["rooms"].find_one({"_id": room})
             if not found:
@@ -168,7 +168,7 @@ class ActivityStore:
         return RoomState(
             room=documents.room_info(found),
             recent=[
-                Said(
+                RememberedMessage(
                     it["position"],
                     it["sender"],
                     it["client_id"],
@@ -180,19 +180,19 @@ class ActivityStore:
         )
 
     async def find(self, wanted: Iterable[MessageKey]) -> list[MessageKey]:
-        """Those messages that the log has, by their room, sender and the sender's own id."""
+        """Find messages that the log has, by their room, sender and the sender's own id."""
         async with answering():
             return await messages.find(self._db, wanted)
 
     async def all_rooms(self, text: str = "", after: str = "", limit: int = 50) -> AllRooms:
-        """What a manager may know of rooms that are not direct, in order of their ids."""
+        """List the rooms that are not direct, as managers see them, in order of their ids."""
         found, more = await self._listed(
             {"kind": {"$in": ["public", "private"]}}, text, after, limit
         )
         return AllRooms(rooms=[documents.room_info(each) for each in found], more=more)
 
     async def find_rooms(self, asked: FindRooms) -> FoundRooms:
-        """Public rooms, in order of their ids."""
+        """List public rooms, in order of their ids."""
         if asked.only:
             public = {"_id": asked.only, "kind": "public", "deleted": {"$exists": False}}
             async with answering():
@@ -205,7 +205,7 @@ class ActivityStore:
     async def _listed(
         self, query: dict[str, Any], text: str, after: str, limit: int
     ) -> tuple[list[dict[str, Any]], bool]:
-        """Rooms with a text in their titles, after an id; and whether there are more.
+        """List rooms with a text in their titles, after an id; and whether there are more.
 
         Raises:
             RequestFailed: it takes too long.
@@ -229,7 +229,7 @@ class ActivityStore:
         return found[:limit], len(found) > limit
 
     async def rooms(self, user: str, room: str = "") -> Rooms:
-        """The rooms that a user is in or invited to, or one, with what the user has not read."""
+        """Return the rooms that a user is in or invited to, or one, with the unread."""
         theirs: dict[str, Any] = {"$or": [{"members": user}, {"invited": user}]}
         if room:
             theirs["_id"] = room
@@ -252,7 +252,7 @@ class ActivityStore:
             unread = await self._some("log", newer | from_others)
             named = {"user": user, "reason": {"$ne": "direct"}}
             mentions = await self._some("mentions", newer | named)
-        if user not in it.members:  # Who is only invited hears nothing of the others in it.
+        if user not in it.members:  # Invited users learn nothing about the members.
             it = msgspec.structs.replace(
                 it, members=[], muted=[user] if user in it.muted else [], banned=[]
             )
@@ -272,7 +272,7 @@ class ActivityStore:
         )
 
     async def _some(self, collection: str, query: dict[str, Any]) -> int:
-        """How many documents match, up to `MOST_COUNTED`: an index answers, nothing is scanned."""
+        """Count matching documents up to `MOST_COUNTED`, by an index alone."""
         found = self._db[collection].find(query, {"_id": 1}).limit(MOST_COUNTED)
         return len(await found.to_list())
 
@@ -284,7 +284,7 @@ class ActivityStore:
         limit: int,
         user: str | None = None,
     ) -> History:
-        """A room's log: what follows `after`, or the newest (before `before`), oldest first.
+        """Return a room's log: what follows `after`, or the newest (before `before`), oldest first.
 
         Changes of messages are told only to who asks what follows: the messages show them.
 
@@ -319,7 +319,7 @@ class ActivityStore:
         return History(room=room, entries=entries, more=more)
 
     async def search(self, asked: SearchMessages) -> Found:
-        """A user's messages that hold all these words, the newest first.
+        """Search a user's messages for all these words, the newest first.
 
         Raises:
             RequestFailed: it takes too long.
@@ -329,7 +329,7 @@ class ActivityStore:
             return await analytics.search(self._db, asked, mine)
 
     async def _rooms_of(self, user: str, room: str = "") -> dict[str, int]:
-        """The rooms that a user is in, or the one: the positions up to which that is known.
+        """Return the positions up to which a user knows their rooms, or the one room.
 
         What is stored while they are used may be an end of membership, and what was said after.
         """
@@ -339,7 +339,7 @@ class ActivityStore:
         return {each["_id"]: each["position"] for each in found}
 
     async def traces(self, user: str) -> list[str]:
-        """The rooms in which there is anything of a user, who has come into each of them once."""
+        """List the rooms that hold anything of a user, who has come into each of them once."""
         inside = [{each: user} for each in ("members", "invited", "muted", "banned", "owner")]
         async with answering():
             there = await self._db["rooms"].find({"$or": inside}, {"_id": 1}).to_list()
@@ -349,7 +349,7 @@ class ActivityStore:
         return sorted(found)
 
     async def records(self, asked: GetRecords) -> Records:
-        """A page of what is stored of one user, in the order of an index."""
+        """Return a page of the stored records of one user, in the order of an index."""
         query, order, shown = records.of(asked)
         async with answering():
             cursor = self._db[records.COLLECTIONS[asked.kind]].find(query).sort(order, ASCENDING)
@@ -358,11 +358,11 @@ class ActivityStore:
         return Records(records=[shown(each) for each in found], after=last)
 
     async def account_events(self, asked: GetAccountEvents) -> AccountEntries:
-        """What became of accounts, the newest first."""
+        """Return entries of the log of accounts, the newest first."""
         async with answering():
             return await account_events.find(self._db, asked)
 
     async def trends(self, since: float, limit: int) -> Trends:
-        """What people do in public rooms since a time (seconds since 1970)."""
+        """Count what people do in public rooms since a time (seconds since 1970)."""
         async with answering():
             return await analytics.trends(self._db, since, limit)

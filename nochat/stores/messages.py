@@ -11,7 +11,7 @@ NEAR = 20  # positions that are read together rather than each by itself
 
 
 async def find(db: Database, wanted: Iterable[MessageKey]) -> list[MessageKey]:
-    """Those messages that the log has, by their room, sender and the sender's own id."""
+    """Find messages that the log has, by their room, sender and the sender's own id."""
     theirs: dict[tuple[str, str], dict[str, MessageKey]] = {}
     for key in wanted:
         theirs.setdefault((key.room, key.sender), {})[key.client_id] = key
@@ -27,7 +27,7 @@ async def find(db: Database, wanted: Iterable[MessageKey]) -> list[MessageKey]:
 
 
 async def texts(db: Database, room: str, found: list[dict[str, Any]]) -> dict[int, str]:
-    """The texts that edited messages have now, by their positions."""
+    """Return the present texts of edited messages, by their positions."""
     edited = {each["target"] for each in found if each["type"] == documents.EDIT}
     present = {
         each["position"]: each["text"] for each in found if each["type"] == documents.MESSAGE
@@ -41,7 +41,7 @@ async def texts(db: Database, room: str, found: list[dict[str, Any]]) -> dict[in
 
 
 def runs(positions: list[int]) -> Iterator[tuple[int, int]]:
-    """The first and the last of those that are near each other."""
+    """Yield the first and the last of each group of positions that are near each other."""
     start = 0
     for end in range(1, len(positions) + 1):
         if end == len(positions) or positions[end] - positions[end - 1] > NEAR:

@@ -40,10 +40,7 @@ async def record(db: Database, events: Iterable[Event]) -> None:
 
 
 async def write(db: Database, collection: str, writes: list[Any]) -> None:
-    """Write to a collection.
-
-    What is new comes first, as what changes may be among it; what is there already stays.
-    """
+    """Insert new documents first, as later changes may be to them; existing ones stay."""
     inserts = [each for each in writes if isinstance(each, InsertOne)]
     changes = [each for each in writes if not isinstance(each, InsertOne)]
     try:
@@ -60,7 +57,7 @@ async def write(db: Database, collection: str, writes: list[Any]) -> None:
 
 
 async def _check_same(db: Database, documents: list[dict[str, Any]]) -> None:
-    """See that what is there already is the same, and not another chat's.
+    """Check that existing events are the same, and not another chat's.
 
     Raises:
         Fatal: it is not.
@@ -85,4 +82,4 @@ async def _check_same(db: Database, documents: list[dict[str, Any]]) -> None:
                 f"the activity store takes entry {position} of room {room!r} for another: it "
                 f"can't tell the message's id, {ours['client_id']!r}, from one that it has"
             )
-        log.error("entry %d of room %r is a message that it has elsewhere", position, room)
+        log.error("entry %d of room %r is a duplicate of another message", position, room)

@@ -117,13 +117,13 @@ class UserStore:
             raise RequestFailed(reasons.name_taken())
 
     def find(self, name: str) -> Account | None:
-        """The account of that name, however it is written."""
+        """Find the account of that name, however it is written."""
         with self._transaction() as connection:
             row = self._row(connection, name)
         return _account(row) if row else None
 
     def accounts(self, prefix: str, after: str, limit: int) -> tuple[list[Account], bool]:
-        """Accounts whose names begin so, after a name; and whether there are more."""
+        """List accounts whose names begin so, after a name; and whether there are more."""
         folded = users.c.folded
         query = select(users).where(folded > text.identity(after)).order_by(folded)
         query = query.where(~folded.startswith(NOBODY)).limit(limit + 1)
@@ -178,7 +178,7 @@ class UserStore:
         return session.user, ended
 
     def _proven(self, token: str, password: str) -> tuple[Session, Row[Any]]:
-        """A session and the account behind it, whose password is this.
+        """Find a session and the account behind it, whose password is this.
 
         Raises:
             RequestFailed: the session is over, or the password is not the present one.
@@ -224,7 +224,7 @@ class UserStore:
             raise RequestFailed(reasons.account_last_manager())
 
     def unfinished(self) -> list[Deletion]:
-        """The deletions whose names may still be somewhere."""
+        """List the deletions whose names may still be somewhere."""
         query = select(deletions).where(deletions.c.name.is_not(None))
         with self._transaction() as connection:
             rows = connection.execute(query).all()
@@ -266,12 +266,12 @@ class UserStore:
                 connection.execute(delete(sessions).where(over))
 
     def _live(self) -> ColumnElement[bool]:
-        """Whether a session goes on."""
+        """Match sessions that go on."""
         now = time.time()
         return and_(sessions.c.expires > now, sessions.c.used > now - self._idle_seconds)
 
     def _new_session(self, connection: Connection, row: Row[Any], browser: str) -> Session | None:
-        """Open a session, unless the account was banned, or got another password, meanwhile."""
+        """Open a session, unless the account was banned, or its password changed, meanwhile."""
         token, now = secrets.token_urlsafe(32), time.time()
         digest, expires = _digest(token), now + self._seconds
         values = {"token": digest, "expires": expires, "used": now, "created": now}
@@ -283,7 +283,7 @@ class UserStore:
         return Session(user=row.name, token=token, role=row.role, digest=digest, expires=expires)
 
     def session(self, token: str) -> Session:
-        """Whose session it is; one without a user, if it is over or never was."""
+        """Return the session of a token; one without a user, if it is over or never was."""
         query = (
             select(users.c.name, users.c.role, sessions)
             .join(sessions)
@@ -327,7 +327,7 @@ class UserStore:
         return Session(user=session.user, ended=[session.digest] if session.user else [])
 
     def sessions(self, token: str) -> list[SessionInfo]:
-        """The sessions of a session's user, the newest first."""
+        """List the sessions of a session's user, the newest first."""
         mine = select(sessions.c.user_id).where(sessions.c.token == _digest(token), self._live())
         query = select(sessions).where(sessions.c.user_id.in_(mine), self._live())
         with self._transaction() as connection:
@@ -335,7 +335,7 @@ class UserStore:
         return [_session_info(row, _digest(token)) for row in rows]
 
     def close_sessions(self, token: str, public: str = "") -> Session:
-        """End a session's user's session of that name, or, without one, all the others.
+        """End the user's session of that id, or, without one, all the others.
 
         Raises:
             RequestFailed: the user has no such session.
@@ -381,12 +381,12 @@ class UserStore:
 
 
 def _refused(reason: Reason, row: Row[Any] | None) -> Session:
-    """The session that nobody gets."""
+    """Make a refused session, which has no user."""
     return Session(account=row.name if row else "", **reason.fields)
 
 
 def _verified(row: Row[Any]) -> ColumnElement[bool]:
-    """The account of a row, if its password is still that one, and it is not banned."""
+    """Match a row's account, if its password is still that one, and it is not banned."""
     same = and_(users.c.id == row.id, users.c.password == row.password)
     return and_(same, ~users.c.banned)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import alembic.command
 import alembic.config
+from alembic.util import CommandError
 from sqlalchemy import URL, Connection, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
@@ -40,12 +41,12 @@ class Database:
 
     def __init__(self, url: str) -> None:
         try:
-            place = make_url(url)
-            self._place = place.render_as_string(hide_password=True)
+            parsed = make_url(url)
+            self._address = parsed.render_as_string(hide_password=True)
             self.engine = create_engine(
-                place,
+                parsed,
                 pool_pre_ping=True,
-                connect_args=_options(place),
+                connect_args=_options(parsed),
                 hide_parameters=True,  # names and digests are for no log
             )
         except (ArgumentError, NoSuchModuleError) as error:
@@ -54,7 +55,7 @@ class Database:
                 f"mysql+pymysql://user:password@host/database ({error})"
             ) from None
         if self.engine.dialect.name == "sqlite":
-            _make_private(place)
+            _make_private(parsed)
             event.listen(self.engine, "connect", _enforce_foreign_keys)
         try:
             with self.transaction() as connection:
@@ -65,7 +66,7 @@ class Database:
 
     @property
     def product(self) -> str:
-        """What the database is, by its own word."""
+        """The database's own name for itself."""
         dialect = self.engine.dialect
         if dialect.name == "sqlite":
             return "SQLite"
@@ -89,11 +90,11 @@ class Database:
         except IntegrityError:
             raise
         except (SQLAlchemyError, UnicodeEncodeError) as error:
-            raise refusals.of(error, self._place) from None
+            raise refusals.of(error, self._address) from None
 
 
 def _options(url: URL) -> dict[str, Any]:
-    """How long pymysql waits for the server, and what a write goes by, if the URL does not say."""
+    """Return options for pymysql where the URL has none: timeouts, and the writes' isolation."""
     if url.get_driver_name() != "pymysql":
         return {}
     limits = dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), ANSWER_SECONDS)
@@ -101,11 +102,23 @@ def _options(url: URL) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in url.query}
 
 
-def _make_private(place: URL) -> None:
+def sqlite_file(url: str | URL) -> Path | None:
+    """Return the file that a URL names; None where it names no SQLite, or no file.
+
+    Raises:
+        ArgumentError: it is no URL.
+    """
+    parsed = make_url(url)
+    in_memory = parsed.database in (None, "", ":memory:")
+    if parsed.get_backend_name() != "sqlite" or in_memory or parsed.query.get("uri"):
+        return None
+    return Path(str(parsed.database))
+
+
+def _make_private(parsed: URL) -> None:
     """Let nobody else read SQLite's file, new or old; what SQLite puts beside it is as it is."""
-    if not place.database or place.database == ":memory:" or place.query.get("uri"):
+    if not (file := sqlite_file(parsed)):
         return
-    file = Path(place.database)
     with suppress(OSError):  # SQLite says what is wrong
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     make_private(file.with_name(file.name + end) for end in ("", "-wal", "-shm", "-journal"))
@@ -121,4 +134,11 @@ def migrate(connection: Connection, revision: str = "head") -> None:
     config = alembic.config.Config()
     config.set_main_option("script_location", str(files("nochat.stores") / "migrations"))
     config.attributes["connection"] = connection
-    alembic.command.upgrade(config, revision)
+    try:
+        alembic.command.upgrade(config, revision)
+    except CommandError as error:  # it knows no such revision
+        parsed = connection.engine.url.render_as_string(hide_password=True)
+        raise NochatError(
+            f"the users' database at {parsed} was made by a newer version of NoChat ({error}); "
+            "install that version again, or restore a backup from before the upgrade"
+        ) from None

@@ -178,7 +178,7 @@ async def test_a_welcome_that_throws_closes_the_socket(chat, ana, monkeypatch):
     await serves(ana)
 
 
-async def test_who_goes_is_gone_though_telling_it_throws(chat, ana, monkeypatch):
+async def test_a_disconnect_counts_even_if_announcing_it_fails(chat, ana, monkeypatch):
     name = f"u{new_id()[:10]}"
 
     def is_gone():
@@ -189,7 +189,7 @@ async def test_who_goes_is_gone_though_telling_it_throws(chat, ana, monkeypatch)
     await ana.until(is_gone, SOON)
 
 
-async def test_who_is_here_is_reported_again_after_an_error(chat, ana, monkeypatch):
+async def test_presence_is_reported_again_after_an_error(chat, ana, monkeypatch):
     monkeypatch.setattr(sockets, "REPORT_EVERY", 0.01)
     reports, one = asyncio.Event(), presence_reports.PresenceReported
     fail = iter([True, True])

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 import nochat.bus.journal
 from nochat.bus import connect
-from nochat.bus.journal import Acknowledged, Attempts, Declared, Journal, Kept
+from nochat.bus.journal import Acknowledged, Attempts, Declared, Journal, PublishedMessage
 from nochat.bus.routing import Queue
 from nochat.errors import BusError, NochatError
 from nochat.protocol.events import MessageSent
@@ -47,7 +47,10 @@ class Crashes(RuleBasedStateMachine):
         names = list(QUEUES[:1] if one else QUEUES)
         first = self.number + 1
         self.number += len(sizes)
-        kept = [Kept(first + at, names, "i", {}, b"x" * size) for at, size in enumerate(sizes)]
+        kept = [
+            PublishedMessage(first + at, names, "i", {}, b"x" * size)
+            for at, size in enumerate(sizes)
+        ]
         self.journal.write(kept)
         for name in names:
             self.model[name] += range(first, self.number + 1)
@@ -104,7 +107,7 @@ def test_any_sequence_of_writes_and_crashes_is_read_back(tmp_path):
 
 def test_a_damaged_file_is_named_and_nothing_of_it_is_taken(tmp_path):
     journal = reopened(tmp_path)
-    journal.write([Kept(1, ["one"], "", {}, b"x")])
+    journal.write([PublishedMessage(1, ["one"], "", {}, b"x")])
     journal.close()
     reopened(tmp_path).close()  # the damaged one is not the last
     first = min(tmp_path.glob("*.journal"))
@@ -117,7 +120,7 @@ def test_a_damaged_file_is_named_and_nothing_of_it_is_taken(tmp_path):
 
 def test_crashes_are_counted_and_stops_are_not(tmp_path):
     journal = reopened(tmp_path)
-    journal.write([Kept(1, ["one"], "", {}, b"x"), Attempts("key", 2)])
+    journal.write([PublishedMessage(1, ["one"], "", {}, b"x"), Attempts("key", 2)])
     journal.close()
     journal = reopened(tmp_path)
     assert journal.contents.messages[1].crashes == 0

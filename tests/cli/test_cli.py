@@ -86,7 +86,7 @@ def test_up_goes_on_without_its_terminal_where_nohup_started_it(tmp_path):
 
 
 @pytest.mark.slow
-def test_what_was_stored_is_there_the_next_time(tmp_path):
+def test_stored_messages_survive_a_restart(tmp_path):
     account = json.dumps({"user": "ana", "password": "a good password"}).encode()
     headers = {"Content-Type": "application/json"}
     for path in ("register", "login"):
@@ -120,7 +120,7 @@ def test_a_port_in_use_is_said_with_what_to_do(nochat):
         (["run", "nobody.py"], {}, "there is no file nobody.py"),
     ],
 )
-def test_what_can_not_be_run_is_said_in_a_line(nochat, arguments, settings, expected):
+def test_wrong_arguments_and_settings_give_one_line(nochat, arguments, settings, expected):
     status, _, said = nochat(*arguments, **settings)
     assert status == 2
     assert expected in said

@@ -44,7 +44,7 @@ from nochat.protocol.events import (
     UserInvited,
 )
 from nochat.protocol.fields import LOBBY
-from nochat.protocol.requests import RoomInfo, RoomState, Said
+from nochat.protocol.requests import RememberedMessage, RoomInfo, RoomState
 
 ACTIONS = ["mute", "unmute", "kick", "ban", "unban"]
 
@@ -185,7 +185,7 @@ def test_the_same_client_id_of_another_sender_is_another_message():
     assert kinds(execute(room, SendMessage("r", "bob", "c1", "hi"))) == [MessageSent]
 
 
-def test_what_a_room_remembers_is_bounded():
+def test_the_memory_of_a_room_is_bounded():
     room = room_of("ana")
     for number in range(REMEMBERED + 50):
         execute(room, SendMessage("r", "ana", f"c{number}", "hi"))
@@ -242,7 +242,7 @@ def test_a_message_is_deleted_by_its_sender_the_owner_or_a_manager():
     assert kinds(execute(room, DeleteMessage("r", "boss", at[2], manager=True))) == [MessageDeleted]
 
 
-def test_what_was_deleted_can_not_be_changed_nor_reacted_to():
+def test_deleted_messages_take_neither_edits_nor_reactions():
     room = room_of("ana")
     [sent] = execute(room, SendMessage("r", "ana", "c1", "hi"))
     execute(room, DeleteMessage("r", "ana", sent.position))
@@ -256,7 +256,7 @@ def test_an_old_message_must_be_learnt_before_it_is_changed():
     room.position = 7
     edit = EditMessage("r", "ana", 5, "ho")
     assert unknown(room, edit) == 5
-    room.learn(Said(5, "ana", "c1"))
+    room.learn(RememberedMessage(5, "ana", "c1"))
     assert unknown(room, edit) is None
     assert kinds(execute(room, edit)) == [MessageEdited]
 
@@ -273,7 +273,7 @@ def test_an_answer_names_a_message_of_the_room():
     assert kinds(execute(room, SendMessage("r", "bob", "c2", "because"))) == [MessageSent]
 
 
-def test_what_is_deleted_while_it_is_answered_costs_nobody_the_answer():
+def test_a_reply_to_a_message_deleted_meanwhile_is_sent():
     room = room_of("ana", "bob")
     [said] = execute(room, SendMessage("r", "ana", "c1", "why?"))
     execute(room, DeleteMessage("r", "ana", said.position))
@@ -288,13 +288,13 @@ def test_an_old_message_must_be_learnt_before_it_is_answered():
     answer = SendMessage("r", "ana", "c1", "because", 5)
     assert unknown(room, answer) == 5
     assert unknown(room, SendMessage("r", "ana", "c1", "hi")) is None
-    room.learn(Said(5, "", ""))
+    room.learn(RememberedMessage(5, "", ""))
     assert "no such message" in reason(execute(room, answer))
-    room.learn(Said(5, "bob", "c9"))
+    room.learn(RememberedMessage(5, "bob", "c9"))
     assert kinds(execute(room, answer)) == [MessageSent]
 
 
-def test_what_is_no_message_can_not_be_changed():
+def test_entries_that_are_no_messages_can_not_be_edited():
     room = room_of("ana")
     for target in (0, 1, 99):
         assert unknown(room, EditMessage("r", "ana", target, "ho")) is None
@@ -398,7 +398,7 @@ def test_power_over_others_needs_a_manager_or_an_owner_in_the_room(sequence):
                     assert own or command.manager or (owns and user == room.owner)
 
 
-def test_who_is_muted_reads_but_does_not_write():
+def test_muted_members_can_read_and_not_write():
     room = room_of("ana", "bob")
     [sent] = execute(room, SendMessage("r", "bob", "c1", "hi"))
     execute(room, ModerateMember("r", "ana", "bob", "mute"))
@@ -440,7 +440,7 @@ def test_ids_of_direct_rooms_are_of_the_pair_whatever_the_order_and_case():
 
 def full_room(first: float) -> Room:
     """A room that has forgotten messages: it remembers the last, one a second."""
-    recent = [Said(n, "ana", f"c{n}", at=first + n) for n in range(1, REMEMBERED + 1)]
+    recent = [RememberedMessage(n, "ana", f"c{n}", at=first + n) for n in range(1, REMEMBERED + 1)]
     info = RoomInfo(room="r", title="R", members=["ana"], position=REMEMBERED)
     return Room.of(RoomState(room=info, recent=recent))
 
@@ -463,7 +463,7 @@ def test_the_log_is_asked_only_for_what_may_be_forgotten():
     assert not may_be_old(Room("small", members={"ana"}), SendMessage("small", "ana", "x", "hi"))
 
 
-def test_what_the_log_has_is_not_said_again():
+def test_messages_in_the_log_are_not_sent_again():
     room = full_room(1e9)
     room.recall("ana", "old")
     assert execute(room, SendMessage("r", "ana", "old", "hi")) == []
@@ -516,18 +516,18 @@ def test_reactions_that_look_alike_are_one():
 def test_the_reactions_of_an_older_message_are_learnt_once():
     state = RoomState(
         room=RoomInfo(room="r", title="Room", members=["ana", "bob"], position=9),
-        recent=[Said(4, "ana", "c4"), Said(5, "ana", "c5")],
+        recent=[RememberedMessage(4, "ana", "c4"), RememberedMessage(5, "ana", "c5")],
     )
     room = Room.of(state)
     put = React("r", "bob", 4, "👍")
     assert unknown(room, put) == 4
-    room.learn(Said(4, "ana", "c4", reactions={"👍": ["bob"]}))
+    room.learn(RememberedMessage(4, "ana", "c4", reactions={"👍": ["bob"]}))
     assert unknown(room, put) is None
     assert execute(room, put) == []
     # What is decided is not undone by a log that does not have it yet.
     execute(room, DeleteMessage("r", "ana", 5))
     assert unknown(room, React("r", "bob", 5, "👍")) is None
-    room.learn(Said(5, "ana", "c5", reactions={}))
+    room.learn(RememberedMessage(5, "ana", "c5", reactions={}))
     assert "no such message" in reasons(execute(room, React("r", "bob", 5, "👍")))[0]
 
 
@@ -576,7 +576,7 @@ def erase(room: Room, user: str = "ana") -> list:
     return execute(room, EraseUser(room.id, user, GONE))
 
 
-def test_who_is_erased_is_nobody_here_any_more_and_their_messages_are_nobody_s():
+def test_an_erased_user_leaves_only_messages_under_another_name():
     room = room_of("ana", "bob")
     execute(room, SendMessage("r", "ana", "a", "by ana"))
     execute(room, SendMessage("r", "bob", "b", "by bob"))

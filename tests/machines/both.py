@@ -1,12 +1,13 @@
 """What is done to both machines and seen of them, whoever made them."""
 
 import os
+import socket
 import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nochat.lab import verify
@@ -32,6 +33,12 @@ def intrude(farm: Farm) -> None:
     with farm.tunnel("containers-host", 5672) as tunnel:
         server = f"127.0.0.1:{tunnel.port}"
         verify.refused(f"amqp://guest:guest@{server}/", f"amqp://nochat:wrong@{server}/nochat")
+
+
+def answers(address: str, port: int) -> bool:
+    with suppress(OSError), socket.create_connection((address, port), timeout=3):
+        return True
+    return False
 
 
 def noted() -> Path:

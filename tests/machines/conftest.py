@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ needs_root = pytest.mark.skipif(
 
 
 @contextmanager
-def notebook(name: str, heading: str, out: Path, **parameters: str) -> Iterator[Paused]:
+def notebook(name: str, heading: str, out: Path, **parameters: Any) -> Iterator[Paused]:
     """A notebook that waits where its student would go on with its machines."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(MARK, name)

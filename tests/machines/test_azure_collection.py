@@ -17,9 +17,8 @@ from nochat.lab.azure.clients import Clients
 from nochat.lab.azure.settings import Settings
 from nochat.lab.machines import provision
 
-from .both import NAMES
+from .both import NAMES, answers
 from .conftest import USER, containers, needs_root
-from .test_azure import answers
 
 pytestmark = [
     pytest.mark.azure_collection,
@@ -84,7 +83,7 @@ def test_a_wrong_secret_is_named_and_not_shown(play, azure) -> None:
     assert azure.secret not in said
 
 
-def test_what_is_missing_is_named(play) -> None:
+def test_missing_parts_are_named(play) -> None:
     with pytest.raises(provision.Failed, match=r"Not set: AZURE_CLIENT_SECRET\."):
         play(azure_secret="")
 

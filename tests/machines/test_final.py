@@ -1,7 +1,8 @@
-"""The final deployment on two machines, for real: interrupted, used, and looked at from outside.
+"""The final deployment on two machines in a stand-in for Azure, with real machines behind it.
 
-They are made once and shared, so the order of the tests counts. Notebook 07 does the rest of it, in
-the stand-in for Azure: a new version, a backup, and its return on new machines.
+Notebook 07 makes them, and waits. Meanwhile the machines are tried bare, then the chat is deployed
+on them: interrupted, used, and looked at from outside. At last the notebook goes on, with images of
+its own: a new version, a backup, and its return on new machines. The order of the tests counts.
 """
 
 import base64
@@ -9,27 +10,37 @@ import pickle
 import secrets
 import tarfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from nochat.lab import deploy, machines, verify
+from nochat.lab.azure.account import AzureAccount
+from nochat.lab.azure.clients import Clients
 from nochat.lab.deploy import Site
 from nochat.lab.machines import Farm, provision
 from nochat.lab.people import Person
 from nochat.lab.servers import Registry
 from nochat.stores.archive import contents
+from tests.conftest import box
+from tests.notebooks.running import ENGINE_SECONDS, Paused, judge, left
 from tests.services.logz import Listener
 from tests.waiting import wait_for
 
-from .both import line_with, process
+from .both import NAMES, answers, line_with, process
+from .conftest import USER, needs_root, notebook
 
 pytestmark = [
     pytest.mark.machines,
     pytest.mark.slow,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1200),
+    needs_root,
 ]
+MADE = {"provider": "azure", "provision": False, "dotfile": "build/final"}  # as the notebook does
+LISTENS = "sudo systemd-run --unit listens-{0} python3 -m http.server {0} --directory /srv"
 
 DOORS = [*range(1, 1025), 2375, 2376, 3306, 4369, 5672, 8000, 8001, 9100, 15672, 25672, 27017]
 # In the middle of which somebody interrupts it, one after the other.
@@ -53,9 +64,65 @@ STACK = f"{FOLDER} && ./compose exec -T"
 
 
 @pytest.fixture(scope="module")
-def farm(image) -> Iterator[Farm]:
-    with machines.up(provision=False, quiet=True) as farm:
-        yield farm
+def deployment(azure, place, images_of_debian, tmp_path_factory) -> Iterator[Paused]:
+    box("python")
+    key = tmp_path_factory.mktemp("keys") / "key"
+    place.setenv("AZURE_PRIVATE_KEY_PATH", str(key))
+    with notebook(
+        "07_final_deploy",
+        "Images, from here to there",
+        tmp_path_factory.mktemp("executed"),
+        target="azure",
+        practice=False,  # the stand-in is there already, for the notebook and for us
+        key=str(key),
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def farm(deployment) -> Farm:
+    return machines.up(**MADE, quiet=True)
+
+
+def test_a_user_logs_in_by_key_and_is_root_by_sudo(farm):
+    assert {*farm.hosts} == {*NAMES}
+    for name in NAMES:
+        assert farm.hosts[name]["user"] == USER
+        said = farm.ssh(name, "whoami; hostname; sudo whoami; sudo systemctl is-system-running")
+        assert said.split() == [USER, name, "root", "running"]
+    assert farm.status() == dict.fromkeys(NAMES, "active")
+
+
+def test_from_outside_only_the_rules_ports_are_open_and_between_machines_all(farm):
+    ports = {"containers-host": {22, 80, 443}, "database-host": {22}}
+    listening = (80, 443, 3306)
+    for name in NAMES:
+        for port in listening:
+            farm.ssh(name, LISTENS.format(port))
+    for name, address in farm.addresses.items():
+        assert farm.reach(name) == address
+        own = [port for port in listening if port in ports[name]]
+        assert wait_for(lambda at=address, own=own: all(answers(at, it) for it in own), 20)
+        tried = (22, *listening, 8000)
+        with ThreadPoolExecutor() as pool:
+            answered = zip(tried, pool.map(partial(answers, address), tried), strict=True)
+            opened = {port for port, is_open in answered if is_open}
+        assert opened == ports[name]
+    for name, other in (NAMES, NAMES[::-1]):
+        for port in listening:
+            farm.ssh(name, f"timeout 5 bash -c 'exec 3<>/dev/tcp/{farm.addresses[other]}/{port}'")
+    for name in NAMES:
+        farm.ssh(name, "sudo systemctl stop 'listens-*'")
+
+
+def test_a_machine_that_was_switched_off_is_switched_on_again(farm):
+    account = AzureAccount.from_environment()
+    with Clients(account.settings) as clients:
+        clients.compute.virtual_machines.begin_deallocate("nochat", "containers-host").result()
+    assert farm.status()["containers-host"] == "deallocated"
+    again = machines.up("containers-host", **MADE, quiet=True)
+    assert again.ssh("containers-host", "whoami").strip() == USER
+    assert not answers(again.addresses["containers-host"], 8000)
 
 
 # Interrupts itself as the Interrupt button of a notebook does, when a step begins.
@@ -76,7 +143,7 @@ STUDENT = """
             os.kill(os.getpid(), signal.SIGINT)
 
     board.Board.say = stop
-    farm = machines.up(provision=False, quiet=True)
+    farm = machines.up(**MADE, quiet=True)
     registry, backup = pickle.loads(bytes.fromhex(os.environ["GIVEN"]))
 
     def until_done(do):
@@ -97,7 +164,8 @@ def deploy_with_interrupts(registry: Registry, steps: Sequence[str], backup: Pat
     """Deploy to the end in another process, which is interrupted when each of the steps begins."""
     plain = Registry(registry.name, registry.url, "", look=str, authority=registry.authority)
     given = pickle.dumps((plain, backup)).hex()
-    with process(STUDENT, STEPS=",".join(steps), GIVEN=given) as student:
+    script = STUDENT.replace("**MADE", f"**{MADE}")
+    with process(script, STEPS=",".join(steps), GIVEN=given) as student:
         for _ in steps:
             line_with("interrupted", student)
         assert line_with("done", student).strip() == "done"
@@ -114,6 +182,11 @@ def test_interrupted_at_every_step_it_goes_on_when_it_is_run_again(farm, images,
 
 def test_the_next_run_changes_nothing(site):
     assert site.run.changed == []
+
+
+def test_each_machine_is_told_of_the_other_though_they_came_up_side_by_side(site, farm):
+    for name, other in (NAMES, NAMES[::-1]):
+        assert farm.ssh(name, f"getent ahostsv4 {other}").split()[0] == farm.addresses[other]
 
 
 async def test_a_user_chats_encrypted(site):
@@ -141,7 +214,7 @@ def test_nobody_has_an_account_that_others_know(site, farm):
 
 def test_no_secret_can_be_read_by_who_only_logs_in(site, farm):
     stolen = "cat /opt/nochat-stack/.secrets/* /opt/nochat-stack/.env 2>/dev/null; id -un"
-    assert farm.ssh("containers-host", stolen) == "vagrant\n"
+    assert farm.ssh("containers-host", stolen) == f"{USER}\n"
     url = farm.ssh("containers-host", "sudo cat /opt/nochat-stack/.secrets/bus_url")
     password = urlsplit(url).password
     assert password
@@ -239,3 +312,12 @@ async def test_a_backup_comes_back_whole_however_often_it_is_interrupted(
     async with Person("vera", site.url, trust=site.trust) as vera:  # with her old password
         history = (await vera.call("history", {"room": "lobby"}))["entries"]
     assert [it.get("text") for it in history].count("before all is lost") == 1
+
+
+def test_the_notebook_ends_well_and_leaves_nothing_in_the_cloud(deployment, farm):
+    """It deploys its own images, loses both machines, brings all back, and destroys them."""
+    account = AzureAccount.from_environment()
+    assert len(account.left()) == len(account.plan().resources)
+    judge(deployment.go_on())
+    assert left(deployment.mark, ENGINE_SECONDS) == []
+    assert account.left() == []

@@ -122,7 +122,7 @@ class Around:
 
     def services(self):
         users, controller = Service("users"), Service("controller")
-        activity = Service("activity", ordered=True)
+        activity = Service("activity", single_active_consumer=True)
         users.on(WhoIs)(self.who_is)
         users.on(FindUser)(self.find)
         activity.on(GetRooms)(self.list)
@@ -229,7 +229,7 @@ async def test_a_store_that_is_behind_what_was_spread_is_asked_again_and_not_for
         await hears_nothing_more(around, bob)
 
 
-async def test_who_comes_back_meanwhile_is_in(around):
+async def test_a_user_who_rejoins_meanwhile_is_in(around):
     around.late = GetRooms
     async with around.client("bob") as bob:
         await around.asked.wait()
@@ -269,7 +269,7 @@ async def test_an_introduction_that_is_older_than_the_end_is_not_given(around):
         assert bob.told("room") == []
 
 
-async def test_what_was_missed_is_not_sent_to_who_is_out_meanwhile(around):
+async def test_missed_messages_are_not_sent_to_users_removed_meanwhile(around):
     around.log.append(said(3, "missed"))
     around.late = GetHistory
     async with around.client("bob", positions={"r": 1, "lobby": 3}) as bob:
@@ -294,7 +294,7 @@ async def test_a_room_that_ends_before_what_was_missed_is_asked_for_costs_nothin
 
 
 @pytest.mark.parametrize("how", OUT)
-async def test_what_arrives_with_somebody_s_end_is_not_for_them(around, how):
+async def test_messages_that_follow_a_removal_are_not_sent_to_the_removed_user(around, how):
     async with around.client("ana") as ana, around.client("bob") as bob:
         for each in (ana, bob):
             await each.until(lambda heard: "welcome" in heard)

@@ -7,7 +7,7 @@ from nochat.lab.azure import parts, prices
 from nochat.lab.azure.prices import Price
 from nochat.lab.azure.settings import Settings
 from nochat.lab.errors import NoPrices
-from nochat.tables import as_html, as_text
+from nochat.local.tables import as_html, as_text
 
 HEAD = ("what", "name", "size", "region", "$/hour", "$/month")
 
@@ -34,7 +34,7 @@ class Planned:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """As a line of a table."""
+        """Its cells in a table."""
         hour, month = (self.price.hour, self.price.month) if self.price else (0, 0)
         money = (f"{hour:.4f}", f"{month:.2f}") if self.price else ("", "")
         return (self.what, self.name, self.size, self.location, *money)

@@ -14,7 +14,7 @@ from nochat.lab.course import parameters
 from nochat.lab.course.notebook import CELL_SECONDS, EXECUTED, Result, missing, needs, quiet, run
 from nochat.lab.errors import CourseError, NotAnswering
 from nochat.lab.folders import find_root
-from nochat.tables import as_text
+from nochat.local.tables import as_text
 
 NOTEBOOKS = Path("notebooks")
 
@@ -103,7 +103,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def run_all(options: argparse.Namespace) -> list[Result]:
-    """Run what the command line asks for, and say how it goes."""
+    """Run the notebooks of the command line, and report on them."""
     texts = parameters.split(options.parameter)
     paths = find(options.names)
     with quiet():

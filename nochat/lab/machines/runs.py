@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nochat.lab.errors import LabError
-from nochat.tables import as_html, as_text
+from nochat.local.tables import as_html, as_text
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Failed(LabError, RuntimeError):
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
-    """Runs side by side."""
+    """A comparison of runs, side by side."""
 
     runs: Sequence[Run]
 

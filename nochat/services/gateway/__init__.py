@@ -25,13 +25,13 @@ from nochat.service import Context, Service
 if TYPE_CHECKING:
     from nochat.services.gateway.sockets import Sockets
 
-service = Service["Sockets"]("gateway", everywhere=True)
+service = Service["Sockets"]("gateway", broadcast=True)
 
 
 @service.resource
 @asynccontextmanager
 async def open_sockets(context: Context) -> AsyncIterator["Sockets"]:
-    """Open this gateway's sockets; their `app` is what the HTTP server serves."""
+    """Open this gateway's sockets; the HTTP server serves their `app`."""
     # Here, not above: the other services read this module too, but only for its queues.
     from nochat.services.gateway.sockets import Sockets
 
@@ -41,14 +41,14 @@ async def open_sockets(context: Context) -> AsyncIterator["Sockets"]:
         yield sockets
 
 
-@service.fresh
+@service.on_reconnect
 def resync(sockets: "Sockets", _: Queue) -> None:
-    """The bus was away: let the clients ask for what they may have missed."""
+    """Let the clients ask for what they may have missed while the bus was away."""
     sockets.verification.resync()
 
 
-service.on(*get_args(LogEntry), many=True).method(lambda sockets: sockets.fan_out.spread)
-service.on(RoomRead, UserNotified, CommandRejected, many=True).method(
+service.on(*get_args(LogEntry), batch=True).method(lambda sockets: sockets.fan_out.spread)
+service.on(RoomRead, UserNotified, CommandRejected, batch=True).method(
     lambda sockets: sockets.fan_out.tell
 )
 service.on(TypingStarted).method(lambda sockets: sockets.fan_out.show_typing)

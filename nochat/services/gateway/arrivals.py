@@ -16,7 +16,7 @@ from nochat.runtime.background import Background
 from nochat.runtime.rate_limits import address
 from nochat.services.gateway.confirmed import publish_confirmed
 from nochat.services.gateway.connections import Connection, Connections
-from nochat.services.gateway.current_replies import Questions
+from nochat.services.gateway.current_replies import CurrentReplies
 from nochat.services.gateway.handshake import Cookies, Handshake, no_entry
 from nochat.services.gateway.presence_reports import PresenceReports
 
@@ -32,13 +32,13 @@ class Arrivals:
         self,
         bus: Bus,
         connections: Connections,
-        questions: Questions,
+        questions: CurrentReplies,
         presence: PresenceReports,
         cookies: Cookies,
         handshake: Handshake,
         background: Background,
     ) -> None:
-        self._bus, self._connections, self._questions = bus, connections, questions
+        self._bus, self._connections, self._replies = bus, connections, questions
         self._presence, self._cookies, self._handshake = presence, cookies, handshake
         self._background = background
 
@@ -103,7 +103,7 @@ class Arrivals:
 
     async def _welcome(self, sid: str, session: Session, positions: dict[str, int]) -> None:
         """Let a socket see its rooms, then send it what it missed."""
-        rooms = await self._questions.rooms(session.user)
+        rooms = await self._replies.rooms(session.user)
         own = self._connections.admit(sid, rooms)
         if connection := self._connections.get(sid):  # the role may have changed since
             session = msgspec.structs.replace(session, role=connection.role)
@@ -111,7 +111,7 @@ class Arrivals:
         await self._connections.to_socket(sid, "welcome", welcome)
         for room in own:
             # What was spread since the list of rooms was made, this socket has not seen either.
-            last = max(room.position, self._questions.latest.get(room.room, 0))
+            last = max(room.position, self._replies.latest.get(room.room, 0))
             seen = positions.get(room.room, room.position)
             if seen < last and self._connections.sees(sid, room.room):
                 await self._catch_up(sid, session.user, room.room, seen)

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from nochat.protocol.actions import Who
+from nochat.protocol.actions import Actor
 from nochat.protocol.reasons import Reason
 from nochat.protocol.requests import RoomSummary
 from nochat.services.gateway.engine import Server
 
 
 @dataclass
-class Connection(Who):
+class Connection(Actor):
     """One socket: whose it is, in which session, from where, since when, and what it sees."""
 
     session: str = ""

@@ -1,4 +1,4 @@
-"""What the bus says, sent to the sockets that it concerns."""
+"""Events from the bus, sent to the sockets that they concern."""
 
 import itertools
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ from nochat.protocol.reasons import Reason
 from nochat.runtime.background import Background
 from nochat.runtime.rate_limits import Limit
 from nochat.services.gateway.connections import Connections
-from nochat.services.gateway.current_replies import Questions, gone, packets
+from nochat.services.gateway.current_replies import CurrentReplies, gone, packets
 
 SHOWN = 5.0  # new public rooms a second that everybody is shown at once; others they find
 
@@ -35,9 +35,9 @@ class FanOut:
     """Sends events to sockets, and lets those see that may from then on."""
 
     def __init__(
-        self, connections: Connections, questions: Questions, background: Background
+        self, connections: Connections, questions: CurrentReplies, background: Background
     ) -> None:
-        self._connections, self._questions = connections, questions
+        self._connections, self._replies = connections, questions
         self._background = background
         self._shown = Limit(SHOWN, 1.0)
 
@@ -48,7 +48,7 @@ class FanOut:
         """
         for room, group in itertools.groupby(events, lambda event: event.room):
             for packet in packets(group):
-                self._questions.spread(packet)
+                self._replies.spread(packet)
                 await self._spread(room, packet)
 
     async def _spread(self, room: str, entries: list[RoomEvent]) -> None:
@@ -88,7 +88,7 @@ class FanOut:
     async def _introduce(self, user: str, room: str) -> None:
         """Tell a user what there is to know of a room; the next welcome does it too."""
         with suppress(NochatError):
-            for summary in await self._questions.rooms(user, room):
+            for summary in await self._replies.rooms(user, room):
                 self._connections.note_muted(user, summary)
                 await self._connections.to_user(user, "room", payloads.summary(summary))
 
@@ -104,14 +104,14 @@ class FanOut:
 
     async def end_sessions(self, event: SessionsEnded) -> None:
         """Close the sockets of sessions that are over, and say why."""
-        self._questions.sessions_ended(event)
+        self._replies.sessions_ended(event)
         for sid, connection in self._connections.of(event.user):
             if connection.session in event.sessions:
                 await self._connections.sign_out(sid, Reason.of(event))
 
     async def account_changed(self, event: AccountChanged) -> None:
         """Apply a role at once, and a ban."""
-        self._questions.account_changed(event)
+        self._replies.account_changed(event)
         for sid, connection in self._connections.of(event.user):
             connection.role = event.role
             if event.banned:

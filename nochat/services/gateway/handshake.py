@@ -13,8 +13,8 @@ from nochat.protocol.fields import MOST_TOKEN
 from nochat.protocol.reasons import Reason
 from nochat.protocol.requests import Session
 from nochat.runtime.origin import Origin, cookie_names, may_act
-from nochat.runtime.rate_limits import Scope, Seldom
-from nochat.services.gateway.current_replies import Questions
+from nochat.runtime.rate_limits import Scope, ThrottledLog
+from nochat.services.gateway.current_replies import CurrentReplies
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +53,11 @@ class Handshake:
         most: how many a user may have; 0: any number.
     """
 
-    def __init__(self, questions: Questions, open_here: Callable[[str], int], most: int) -> None:
-        self._questions, self._open_here, self._most = questions, open_here, most
-        self._seldom = Seldom()
+    def __init__(
+        self, questions: CurrentReplies, open_here: Callable[[str], int], most: int
+    ) -> None:
+        self._replies, self._open_here, self._most = questions, open_here, most
+        self._throttled_log = ThrottledLog()
 
     async def session(self, token: str, believed: str) -> Session:
         """Return the session of a token.
@@ -68,7 +70,7 @@ class Handshake:
             ConnectionRefusedError: of Socket.IO: the socket does not get in.
         """
         try:
-            session = await self._questions.who_is(token)
+            session = await self._replies.who_is(token)
         except NochatError as error:
             log.warning("a connection was refused: %s", error)
             raise no_entry(reasons.socket_unavailable()) from None
@@ -78,7 +80,7 @@ class Handshake:
             # Another tab logged somebody else in: what this one has to send is not theirs.
             raise no_entry(reasons.socket_other_user())
         if self._most and self._open_here(user) >= self._most:
-            self._seldom.say("a user has as many sockets as they may", user)
+            self._throttled_log.say("a user has as many sockets as they may", user)
             raise no_entry(reasons.socket_too_many())
         return session
 

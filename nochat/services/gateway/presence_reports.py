@@ -11,7 +11,7 @@ from nochat.services.gateway.presence import Presence
 
 
 class PresenceReports:
-    """Who is on one gateway, told to all, and who is on any of them, shown to everybody.
+    """The users on one gateway, reported to all, and those on any of them, shown to everybody.
 
     Attributes:
         gateway: its name among the others.

@@ -1,4 +1,4 @@
-"""What clients say: each action is checked, taken to the bus, and answered."""
+"""Actions of clients: each is checked, taken to the bus, and answered."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ from nochat.protocol import incoming, reasons
 from nochat.protocol.actions import Action
 from nochat.protocol.envelope import caused_by
 from nochat.protocol.reasons import Reason
-from nochat.runtime.action_limits import Prices
+from nochat.runtime.action_limits import ActionLimits
 from nochat.services.gateway.confirmed import PUBLISH_TIMEOUT, publish_confirmed
 from nochat.services.gateway.connections import Connections
 
@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 class Receiver:
     """Takes what the clients of one gateway send."""
 
-    def __init__(self, bus: Bus, connections: Connections, prices: Prices) -> None:
-        self._bus, self._connections, self._prices = bus, connections, prices
+    def __init__(self, bus: Bus, connections: Connections, prices: ActionLimits) -> None:
+        self._bus, self._connections, self._action_limits = bus, connections, prices
         self._publish = partial(publish_confirmed, bus)
 
     def handler(self, action: Action) -> Callable[..., Awaitable[dict[str, Any]]]:
@@ -34,7 +34,7 @@ class Receiver:
             if not (connection := self._connections.get(sid)):
                 return _refusal(reasons.socket_closed(), retry=True)
             payer = connection.user, connection.address
-            if refusal := self._prices.refusal(action, *payer, data):
+            if refusal := self._action_limits.refusal(action, *payer, data):
                 return refusal.answer
             try:
                 sent = incoming.read(data, action.shape)
@@ -55,7 +55,7 @@ class Receiver:
 
 
 def _refusal(reason: Reason, *, retry: bool = False) -> dict[str, Any]:
-    """The answer to what a client may not do."""
+    """Return the answer to what a client may not do."""
     return reason.answer | {"retry": retry}
 
 

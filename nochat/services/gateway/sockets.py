@@ -15,13 +15,13 @@ from nochat.bus import Bus
 from nochat.protocol.actions import ACTIONS
 from nochat.protocol.envelope import new_id
 from nochat.runtime import descriptors
-from nochat.runtime.action_limits import Prices
+from nochat.runtime.action_limits import ActionLimits
 from nochat.runtime.background import Background
 from nochat.runtime.origin import further_origins
-from nochat.runtime.rate_limits import Crowd, Limit
+from nochat.runtime.rate_limits import ConcurrencyLimit, Limit
 from nochat.services.gateway.arrivals import Arrivals
 from nochat.services.gateway.connections import Connections
-from nochat.services.gateway.current_replies import Questions
+from nochat.services.gateway.current_replies import CurrentReplies
 from nochat.services.gateway.engine import Application, Server
 from nochat.services.gateway.fan_out import FanOut
 from nochat.services.gateway.handshake import Cookies, Handshake
@@ -58,13 +58,13 @@ class Sockets:
             max_http_buffer_size=settings.max_frame,
             packets=Limit(PACKETS * settings.user_rate, BURST),
             session=cookies.token,
-            crowd=Crowd(descriptors.share(settings.address_connections)),
+            concurrency=ConcurrencyLimit(descriptors.share(settings.address_connections)),
             logger=logging.getLogger("socketio.quiet"),
             engineio_logger=logging.getLogger("engineio.quiet"),
         )
         self.app = Application(self._io)
         self._background = background = Background()
-        self.questions = questions = Questions(bus)
+        self.questions = questions = CurrentReplies(bus)
         self.connections = connections = Connections(self._io)
         self.fan_out = FanOut(connections, questions, background)
         name = f"gateway-{new_id()[:8]}"
@@ -77,7 +77,7 @@ class Sockets:
         )
         self._io.on("connect", self._arrivals.connect)
         self._io.on("disconnect", self._arrivals.disconnect)
-        receiver = Receiver(bus, connections, Prices(settings))
+        receiver = Receiver(bus, connections, ActionLimits(settings))
         for name, action in ACTIONS.items():
             self._io.on(name, receiver.handler(action))
 
@@ -98,5 +98,5 @@ class Sockets:
                 await self.presence.report()
                 await self.verification.expire()
             except Exception:  # the next one may be right
-                log.exception("who is here was not reported")
+                log.exception("the report of presence failed")
             await asyncio.sleep(REPORT_EVERY)

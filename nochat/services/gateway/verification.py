@@ -1,4 +1,4 @@
-"""What open sockets may still see: asked again after the bus was away, and when sessions end."""
+"""Checks of what open sockets may still see: after the bus was away, and when sessions end."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ from nochat.errors import NochatError
 from nochat.protocol import reasons
 from nochat.runtime.background import Background
 from nochat.services.gateway.connections import Connection, Connections
-from nochat.services.gateway.current_replies import Questions
+from nochat.services.gateway.current_replies import CurrentReplies
 from nochat.services.gateway.sessions_in_use import SessionsInUse
 
 log = logging.getLogger(__name__)
@@ -24,11 +24,11 @@ class Verification:
     def __init__(
         self,
         connections: Connections,
-        questions: Questions,
+        questions: CurrentReplies,
         in_use: SessionsInUse,
         background: Background,
     ) -> None:
-        self._connections, self._questions, self._in_use = connections, questions, in_use
+        self._connections, self._replies, self._in_use = connections, questions, in_use
         self._background = background
         self._verifying = asyncio.Semaphore(MOST_VERIFIED)
 
@@ -52,13 +52,13 @@ class Verification:
                 await asyncio.sleep(ASK_AGAIN)
 
     async def _let_in_again(self, sid: str, connection: Connection) -> None:
-        session = await self._questions.who_is(connection.token)
+        session = await self._replies.who_is(connection.token)
         if not session.user:
             return await self._connections.sign_out(sid, reasons.session_over())
         if connection.role != session.role:
             connection.role = session.role
             await self._connections.to_socket(sid, "role", {"role": session.role})
-        self._connections.admit(sid, await self._questions.rooms(connection.user))
+        self._connections.admit(sid, await self._replies.rooms(connection.user))
         await self._connections.to_socket(sid, "resync", {})
 
     async def expire(self) -> None:
