@@ -25,7 +25,7 @@ from tests.conftest import ROOT
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^( *)```(\S+).*?\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 CHECKED = {"python", "sh", "yaml", "js"}
-OF_THE_SITE = {"mermaid", "{mermaid}", "{toctree}", "{include}"}
+OF_THE_SITE = {"mermaid", "{mermaid}", "{toctree}", "{include}", "{literalinclude}"}
 MAKEFILE = (ROOT / "Makefile").read_text()
 # What a page has from before its blocks: the text says where it comes from.
 GIVEN = {"deployment.md": "images: dict[str, str] = {}\n"}
@@ -65,6 +65,15 @@ def test_every_block_is_of_a_language_that_is_checked():
     assert {it.language for it in BLOCKS} >= CHECKED
     fences = sum(len(re.findall(r"^ *```", page.read_text(), re.MULTILINE)) for page in PAGES)
     assert fences == 2 * len(BLOCKS)
+
+
+def test_every_program_on_a_page_is_run_by_a_test():
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    shown = re.findall(r"```\{literalinclude\} (\S+)", "".join(page.read_text() for page in PAGES))
+    assert shown
+    for name in shown:
+        assert (ROOT / "docs" / name).is_file()
+        assert re.search(rf"\b{Path(name).stem}\b", tests), name
 
 
 # ---- Python -------------------------------------------------------------------------------------
