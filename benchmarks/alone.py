@@ -19,7 +19,7 @@ from nochat.services import gateway
 from nochat.settings import load
 
 users = Service("users")
-activity = Service("activity", ordered=True)
+activity = Service("activity", single_active_consumer=True)
 controller = Service("controller")
 
 _positions: Counter[str] = Counter()  # of the last message, by room
@@ -27,13 +27,13 @@ _positions: Counter[str] = Counter()  # of the last message, by room
 
 @users.on(WhoIs)
 async def who_is(request: WhoIs) -> Session:
-    """A token says itself whose it is."""
+    """Log anybody in: a token is its user's name."""
     return Session(user=request.token, expires=time.time() + 3600)
 
 
 @activity.on(GetRooms)
 async def rooms(request: GetRooms) -> Rooms:
-    """A user's room has the user's name."""
+    """Return the one room of a user, which has the user's name."""
     room = request.user
     summary = RoomSummary(
         room=room,
@@ -49,7 +49,7 @@ async def rooms(request: GetRooms) -> Rooms:
     return Rooms(rooms=[summary])
 
 
-@controller.on(SendMessage, many=True)
+@controller.on(SendMessage, batch=True)
 async def decide(commands: list[SendMessage]) -> list[MessageSent]:
     """Everybody may write."""
     return [

@@ -46,7 +46,7 @@ def ours(broker: Server, messages: int, publishers: int) -> Figure:
 
 
 async def _ours(broker: Server, messages: int, publishers: int) -> Figure:
-    assert broker.kept
+    assert broker.child
     queue = Queue(NAME, (Binding(EVENTS, type_of(MessageSent)),))
     left, done = messages, asyncio.Event()
 
@@ -59,7 +59,7 @@ async def _ours(broker: Server, messages: int, publishers: int) -> Figure:
 
     async with connect(broker.url) as bus:
         await bus.declare(queue)
-        clock = _Clock(broker.kept.pid)
+        clock = _Clock(broker.child.pid)
         events = _events(messages)
 
         async def publish() -> None:
@@ -79,13 +79,13 @@ async def _ours(broker: Server, messages: int, publishers: int) -> Figure:
 
 def blocking(broker: Server, messages: int) -> Figure:
     """pika's BlockingConnection: publish all, a confirm for each; then consume all, an ack each."""
-    assert broker.kept
+    assert broker.child
     with _channel(broker) as channel:
         kind = arguments(Queue(NAME))  # as durable as ours
         channel.queue_declare(NAME, durable=True, arguments=kind)
         channel.confirm_delivery()
         channel.basic_qos(prefetch_count=200)
-        clock = _Clock(broker.kept.pid)
+        clock = _Clock(broker.child.pid)
         for event in _events(messages):
             properties = pika.BasicProperties(delivery_mode=2, message_id=event.id)
             channel.basic_publish("", NAME, join([encode(event)]), properties, mandatory=True)

@@ -65,7 +65,7 @@ def main() -> int:
 
 
 def _chat() -> Side:
-    """The chat."""
+    """Run the chat."""
     env = {
         "BASE_IMAGE": BASE,
         "COMPOSE_FILE": "docker/compose.yaml:docker/compose.offline.yaml",
@@ -108,7 +108,7 @@ def _arguments() -> Command:
 
 
 def _measure(side: Side) -> Iterator[tuple[str, float]]:
-    """What there is to know of a side, one after the other."""
+    """Measure a side, one figure after the other."""
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         shutil.copytree(ROOT, folder, ignore=CLEAN, dirs_exist_ok=True)
         shutil.copy("docker/with-ca", "benchmarks/voting")

@@ -33,7 +33,7 @@ class LoadError(RuntimeError):
 
 
 def frame(packet: str) -> bytes:
-    """A client's websocket text frame; its mask is zero, which servers apply as any other."""
+    """Build a client's websocket text frame; its mask is zero, which servers apply as any other."""
     payload = packet.encode()
     if len(payload) < 126:
         header = bytes((0x81, 0x80 | len(payload)))
@@ -43,7 +43,7 @@ def frame(packet: str) -> bytes:
 
 
 def says(number: int, event: str, data: dict[str, Any]) -> str:
-    """The packet of an event that asks for an acknowledgement."""
+    """Build the packet of an event that asks for an acknowledgement."""
     return f"42{number}{json.dumps([event, data], separators=(',', ':'))}"
 
 
@@ -83,7 +83,7 @@ class Busy:
     since: float = 0.0  # when what is being worked on came
 
     def pause(self) -> None:
-        """What had come is done."""
+        """Forget what had come."""
         if self.since:
             self.worked += time.perf_counter() - self.since
             self.since = 0.0

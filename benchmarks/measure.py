@@ -58,7 +58,7 @@ def figure(units: int, seconds: float, used: Used, generator: float = 0.0) -> Fi
 
 
 def middle(figures: Sequence[Figure]) -> Figure:
-    """The median of each part."""
+    """Return the median of each part."""
     brokers = [each.broker_us for each in figures if each.broker_us is not None]
     return Figure(
         median(each.value for each in figures),

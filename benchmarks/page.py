@@ -113,7 +113,7 @@ def _chromium() -> Iterator[Browser]:
 
 
 def _loads(browser: Browser, url: str, line: Conditions) -> Figures:
-    """The page for somebody who is new, and again with what the browser has kept of it."""
+    """Load the page as a new visitor, and again with the browser's cache."""
     context = browser.new_context(locale="en-GB")
     figures = {
         (f"{case}, {cache} cache", unit): figure
@@ -148,7 +148,7 @@ class _Talk:
         self._people = [_member(browser, url, name) for name in ("ana", "bob")]
 
     def __call__(self, transport: str, line: Conditions) -> Figures:
-        """A message over such a line; from the click to the line in the document."""
+        """Send a message over such a line; time it from the click to the line in the document."""
         url = f"{self._url}/?transports={transport}"
         self._written += 1
         text = f"message {self._written}"
@@ -166,7 +166,7 @@ class _Talk:
 
     @contextmanager
     def _page(self, person: int, url: str, line: Conditions) -> Iterator[Page]:
-        """A page that is connected over the line."""
+        """Open a page that is connected over the line."""
         page = self._people[person].new_page()
         with _over(line, page):
             page.goto(url)
@@ -176,7 +176,7 @@ class _Talk:
 
 
 def _member(browser: Browser, url: str, name: str) -> BrowserContext:
-    """The browser of somebody in the lobby."""
+    """Open the browser of somebody in the lobby."""
     context = browser.new_context(locale="en-GB")
     page = context.new_page()
     page.goto(url)
@@ -190,7 +190,7 @@ def _member(browser: Browser, url: str, name: str) -> BrowserContext:
 
 @contextmanager
 def _over(line: Conditions, page: Page) -> Iterator[CDPSession]:
-    """The page's network, as fast as a line."""
+    """Make the page's network as fast as a line."""
     session = page.context.new_cdp_session(page)
     session.send("Network.enable")
     session.send("Network.emulateNetworkConditions", dict(line))

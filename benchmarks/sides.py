@@ -17,7 +17,7 @@ import sqlalchemy
 from benchmarks.load import Load, LoadError
 from nochat.lab import chat, servers
 from nochat.local import doctor
-from nochat.local.processes import keep, wait_until
+from nochat.local.processes import start_child, wait_until
 from nochat.stores import users as store
 
 HERE = Path(__file__).parent
@@ -43,7 +43,7 @@ class Side:
     stores: bool = False
 
     def load(self, *, spin: bool = False) -> Load:
-        """A load for it."""
+        """Make a load for it."""
         return Load(self.port, self.cookie, spin=spin)
 
     def memory(self) -> int:
@@ -102,14 +102,14 @@ def _seconds(processes: Sequence[int]) -> float:
 
 @contextmanager
 def peer() -> Iterator[Side]:
-    """The official socket.io on Node."""
+    """Run the official socket.io on Node."""
     with _server("peer", [doctor.require("node"), HERE / "peer.mjs"], {}) as side:
         yield side
 
 
 @contextmanager
 def gateway_alone() -> Iterator[Side]:
-    """The chat's gateway, without broker and stores."""
+    """Run the chat's gateway, without broker and stores."""
     settings = {"NOCHAT_GATEWAY_PORT": "0", "NOCHAT_LOG_LEVEL": "warning"}
     settings |= {f"NOCHAT_{name.upper()}": rate for name, rate in chat.UNLIMITED.items()}
     with _server("gateway", [sys.executable, "-m", "benchmarks.alone"], settings) as side:
@@ -120,17 +120,19 @@ def gateway_alone() -> Iterator[Side]:
 def _server(name: str, command: Sequence[str | Path], env: Mapping[str, str]) -> Iterator[Side]:
     folder = Path(tempfile.mkdtemp(prefix="nochat-bench-"))
     log = folder / "log"
-    with keep(command, env=os.environ | env, cwd=HERE.parent, log=log, remove=folder) as kept:
-        wait_until(lambda: b"http://" in log.read_bytes(), READY, name, kept)
+    with start_child(
+        command, env=os.environ | env, cwd=HERE.parent, log=log, remove=folder
+    ) as child:
+        wait_until(lambda: b"http://" in log.read_bytes(), READY, name, child)
         url = next(
             word for word in log.read_text(encoding="utf-8").split() if word.startswith("http://")
         )
-        yield Side(int(url.rpartition(":")[2]), [kept.pid])
+        yield Side(int(url.rpartition(":")[2]), [child.pid])
 
 
 @contextmanager
 def whole_chat(broker: servers.Server, users: Sequence[str]) -> Iterator[Side]:
-    """The chat with every service in a process of its own, behind RabbitMQ, with its stores.
+    """Run the chat: each service in its own process, behind RabbitMQ, with its stores.
 
     Args:
         broker: RabbitMQ.
@@ -143,8 +145,8 @@ def whole_chat(broker: servers.Server, users: Sequence[str]) -> Iterator[Side]:
             for connection in psutil.Process(running.processes["gateway"].pid).net_connections()
             if connection.status == psutil.CONN_LISTEN
         )
-        processes = [kept.pid for kept in running.processes.values()]
-        own = broker.kept.pid if broker.kept else None
+        processes = [child.pid for child in running.processes.values()]
+        own = broker.child.pid if broker.child else None
         side = Side(gateway, processes, own, tokens.__getitem__, stores=True)
         for user in users:
             _make_room(side, user)

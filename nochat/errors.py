@@ -1,4 +1,4 @@
-"""Errors that are raised on purpose: every message says what happened and what to do.
+"""The errors that the chat raises itself: each message says what happened and what to do.
 
 Scripts import this before any package is installed.
 """
@@ -55,7 +55,7 @@ class BrokerDown(BusError, Unavailable):
 
 
 class RequestFailed(NochatError):
-    """The service that was asked refused, with its reason."""
+    """The service refused the request, with its reason."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(str(reason))
@@ -63,4 +63,4 @@ class RequestFailed(NochatError):
 
 
 class Fatal(NochatError):
-    """The service must stop, as going on would make it worse; people have to look."""
+    """An error after which the service must stop, until people have looked at it."""

@@ -57,7 +57,7 @@ Heard = Command | Event | Sequence[Envelope]  # all that is no request, and so h
 
 @dataclass(frozen=True)
 class Context(Generic[R]):
-    """What a handler may need beside the event: the bus, the settings, the service's resource."""
+    """The context of a handler: the bus, the settings, the service's resource."""
 
     bus: Bus
     settings: Settings
@@ -66,25 +66,25 @@ class Context(Generic[R]):
 
 @dataclass(frozen=True)
 class Handler:
-    """A function, the types it is for, and whether it takes many events at once.
+    """A function, the types it is for, and whether it takes a batch of events.
 
     Attributes:
         call: calls it with an event or a list of them, and the context.
         function: it, as the service's author wrote it.
         types: what it is for.
-        many: it takes a list.
+        batch: it takes a list.
     """
 
     call: Callable[[Envelope | list[Envelope], Context[object]], Awaitable[Returned]]
     function: Callable[..., object]
     types: tuple[type[Envelope], ...]
-    many: bool
+    batch: bool
 
     async def __call__(self, events: list[Envelope], context: Context[object]) -> list[Envelope]:
-        """Call the function; what it returns, as a list."""
+        """Call the function; return its results as a list."""
         began = time.perf_counter()
         try:
-            result = await self.call(events if self.many else events[0], context)
+            result = await self.call(events if self.batch else events[0], context)
         finally:
             context.bus.tally.seconds += time.perf_counter() - began
         if result is None:
@@ -93,12 +93,15 @@ class Handler:
 
 
 class On(Generic[Taken, R]):
-    """Declares the handler of some types: decorates a function, or names the resource's method."""
+    """A declaration of the handler of some types: it decorates a function, or names a method."""
 
     def __init__(
-        self, handlers: dict[type[Envelope], Handler], types: tuple[type[Envelope], ...], many: bool
+        self,
+        handlers: dict[type[Envelope], Handler],
+        types: tuple[type[Envelope], ...],
+        batch: bool,
     ) -> None:
-        self._handlers, self._types, self._many = handlers, types, many
+        self._handlers, self._types, self._batch = handlers, types, batch
 
     @overload
     def __call__(
@@ -151,7 +154,7 @@ class On(Generic[Taken, R]):
         function: Callable[..., object],
         call: Callable[[Envelope | list[Envelope], Context[object]], Awaitable[Returned]],
     ) -> None:
-        handler = Handler(call, function, self._types, self._many)
+        handler = Handler(call, function, self._types, self._batch)
         self._handlers.update(dict.fromkeys(self._types, handler))
 
 
@@ -160,32 +163,38 @@ class Service(Generic[R]):
 
     Args:
         name: its queue's name, and what it is called in logs and in RabbitMQ's tools.
-        ordered: one instance is active and others stand by, so that events keep their order.
-        everywhere: every instance gets every event, from when it starts on and in memory only.
+        single_active_consumer: one instance is active, others stand by; events keep their order.
+        broadcast: every instance gets every event published while it runs; nothing is durable.
     """
 
-    def __init__(self, name: str, *, ordered: bool = False, everywhere: bool = False) -> None:
-        self.name, self.ordered, self.everywhere = name, ordered, everywhere
+    def __init__(
+        self, name: str, *, single_active_consumer: bool = False, broadcast: bool = False
+    ) -> None:
+        self.name, self.single_active_consumer, self.broadcast = (
+            name,
+            single_active_consumer,
+            broadcast,
+        )
         self.handlers: dict[type[Envelope], Handler] = {}
         self._resource: Callable[[Context], AbstractAsyncContextManager[R]] | None = None
-        self._fresh: Callable[[R, Queue], None] | None = None
+        self._on_reconnect: Callable[[R, Queue], None] | None = None
 
     @overload
     def on(self, kind: type[E], /) -> On[E, R]: ...
     @overload
-    def on(self, kind: type[E], /, *, many: Literal[True]) -> On[list[E], R]: ...
+    def on(self, kind: type[E], /, *, batch: Literal[True]) -> On[list[E], R]: ...
     @overload
     def on(
-        self, kind: type[E], other: type[E], /, *types: type[E], many: bool = False
+        self, kind: type[E], other: type[E], /, *types: type[E], batch: bool = False
     ) -> On[Never, R]: ...
-    def on(self, *types: type[Envelope], many: bool = False) -> On[object, R]:
+    def on(self, *types: type[Envelope], batch: bool = False) -> On[object, R]:
         """Declare the handler of commands, events or requests.
 
         Args:
             types: structs of the catalogue, or your own. A type checker knows what the handler of
                 one type must take, and what that of a request must return; the handler of several
                 may take what it says it does.
-            many: the handler takes a list: all that arrived and is due, in order.
+            batch: the handler takes a list: all that arrived and is due, in order.
 
         Raises:
             ValueError: a type has a handler already, or is a reply.
@@ -193,24 +202,24 @@ class Service(Generic[R]):
         for kind in types:
             if kind in self.handlers or issubclass(kind, Reply):
                 raise ValueError(f"{self.name}: {kind.__name__} has a handler, or is a reply")
-        return On(self.handlers, types, many)
+        return On(self.handlers, types, batch)
 
     def resource(
         self, factory: Callable[[Context], AbstractAsyncContextManager[R]]
     ) -> Callable[[Context], AbstractAsyncContextManager[R]]:
-        """Declare what is opened before the first event and closed after the last: a store."""
+        """Declare the resource: opened before the first event, closed after the last."""
         self._resource = factory
         return factory
 
-    def fresh(self, function: Callable[[R, Queue], None]) -> Callable[[R, Queue], None]:
+    def on_reconnect(self, function: Callable[[R, Queue], None]) -> Callable[[R, Queue], None]:
         """Declare what makes the resource forget what may be out of date for a queue's events."""
-        self._fresh = function
+        self._on_reconnect = function
         return function
 
     def forget(self, resource: object, queue: Queue) -> None:
         """Make the resource forget what may be out of date for a queue's events."""
-        if self._fresh:
-            self._fresh(cast("R", resource), queue)
+        if self._on_reconnect:
+            self._on_reconnect(cast("R", resource), queue)
 
     @property
     def consumes(self) -> list[type[Envelope]]:
@@ -218,7 +227,7 @@ class Service(Generic[R]):
         return list(self.handlers)
 
     def queues(self, settings: Settings, instance: str = "") -> list[Queue]:
-        """The queues it consumes, as the settings shape them."""
+        """List the queues that the service consumes, as the settings shape them."""
         events = [k for k in self.handlers if issubclass(k, Event)]
         bindings = [Binding(EVENTS, type_of(kind)) for kind in events]
         found: list[Queue] = []
@@ -226,11 +235,15 @@ class Service(Generic[R]):
             found += [shard_queue(shard) for shard in range(settings.shards)]
         if any(issubclass(kind, Request) and kind.ordered for kind in self.handlers):
             bindings.append(Binding(REQUESTS, self.name))
-        if bindings and self.everywhere:
+        if bindings and self.broadcast:
             name = f"{self.name}.{instance}"
             found.append(Queue(name, tuple(bindings), durable=False, exclusive=True))
         elif bindings:
-            found.append(Queue(self.name, tuple(bindings), single=self.ordered))
+            found.append(
+                Queue(
+                    self.name, tuple(bindings), single_active_consumer=self.single_active_consumer
+                )
+            )
         requests = [k for k in self.handlers if issubclass(k, Request) and not k.ordered]
         for name in dict.fromkeys(f"{self.name}.{kind.lane}" for kind in requests):
             found.append(Queue(name, (Binding(REQUESTS, name),), durable=False))
@@ -264,7 +277,7 @@ class Service(Generic[R]):
 
 
 class Dispatcher:
-    """Hands a queue's events to the handlers, in order, and decides what a failure means."""
+    """A dispatcher: hands a queue's events to handlers, in order, and decides on failures."""
 
     def __init__(self, service: Service[object], context: Context[object], queue: Queue) -> None:
         self.service, self.context, self.queue = service, context, queue
@@ -284,7 +297,7 @@ class Dispatcher:
             elif not isinstance(handler, Handler):  # requests: none waits for another
                 await self._answer_all(batch, [e for e in events if isinstance(e, Request)])
                 self.context.bus.tally.note_handled(events)
-            elif handler.many:
+            elif handler.batch:
                 with caused_by(""):
                     await self._handle(batch, handler, events)
             else:
@@ -299,7 +312,7 @@ class Dispatcher:
             await batch.dead_letter(event, str(reason))
 
     def _turn_of(self, event: Envelope) -> Handler | type[Request] | None:
-        """What an event is handled together with: by its handler, or as a request."""
+        """Return the turn that an event is handled in: that of its handler, or of requests."""
         handler = self.service.handlers.get(type(event))
         return Request if handler and isinstance(event, Request) else handler
 
@@ -337,7 +350,7 @@ class Dispatcher:
         self.forget()
         if len(events) > 1:
             return await self._handle_each(batch, handler, events)
-        log.error("%s: %r goes to the dead letters", self.service.name, events[0], exc_info=error)
+        log.error("%s: %r becomes a dead letter", self.service.name, events[0], exc_info=error)
         await batch.dead_letter(events[0], f"{type(error).__name__}: {error}")
 
     async def _answer_all(self, batch: Batch, requests: list[Request]) -> None:
@@ -362,7 +375,7 @@ class Dispatcher:
             return await handler([request], self.context)
         except Busy as error:
             return [Failed(**error.reason.fields, retry=True, wait=error.wait)]
-        except Unavailable as error:  # what it says is for the log of whoever asks
+        except Unavailable as error:  # its text is for the log of the sender
             reason = error.reason or reasons.unavailable(self.service.name)
             return [Failed(**reason._replace(sentence=str(error)).fields, retry=True)]
         except RequestFailed as error:  # other errors of ours name servers: they are for the log
@@ -383,6 +396,6 @@ class Dispatcher:
 
 
 def answer_to(request: Request, reply: Reply) -> Reply:
-    """The reply, addressed to a request and in its correlation."""
+    """Address a reply to a request, in its correlation."""
     ids = {"in_reply_to": request.id, "correlation_id": request.correlation_id}
     return msgspec.structs.replace(reply, **ids)

@@ -44,7 +44,7 @@ class SettingsError(ValueError):
 
 
 def _own_folder() -> str:
-    """Where a user's programs keep their data; empty for who has no home, as in some containers."""
+    """Return the user's own data folder; empty for a user without a home, as in some containers."""
     try:
         return str(user_data_path("nochat"))
     except RuntimeError:
@@ -52,7 +52,7 @@ def _own_folder() -> str:
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What can be set; each field is the variable `NOCHAT_` + its name in capitals.
+    """All settings; each field is the variable `NOCHAT_` + its name in capitals.
 
     With `_FILE` at its end, a variable names a file with the value, as secrets are given to
     containers: `NOCHAT_BUS_URL_FILE=/run/secrets/bus_url`.
@@ -148,7 +148,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     def __repr__(self) -> str:
-        """Everything but what is secret: the token, and the passwords in URLs."""
+        """Show everything but secrets: the token, and the passwords in URLs."""
         values = {name: getattr(self, name) for name in self.__struct_fields__}
         values["logz_token"] = "…" if self.logz_token else ""
         shown = ", ".join(f"{name}={value!r}" for name, value in values.items())
@@ -167,7 +167,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_bus_local(self) -> bool:
-        """Whether the bus reaches this process alone."""
+        """True if the bus reaches this process alone."""
         return urlsplit(self.bus_url or "journal:").scheme in ("memory", "journal")
 
     @property

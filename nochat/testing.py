@@ -18,7 +18,7 @@ from nochat.errors import NochatError, RequestFailed
 from nochat.protocol.catalogue import catalogue
 from nochat.protocol.commands import Command, JoinRoom, SendMessage
 from nochat.protocol.envelope import new_id
-from nochat.protocol.events import CommandRejected, Event, MessageSent, RoomEvent
+from nochat.protocol.events import CommandRejected, Event, LogEntry, MessageSent
 from nochat.protocol.fields import LOBBY
 from nochat.protocol.reasons import Reason
 from nochat.protocol.requests import (
@@ -37,7 +37,7 @@ from nochat.protocol.requests import (
     RoomState,
 )
 from nochat.service import Service
-from nochat.services.controller import Known
+from nochat.services.controller import ControllerState
 from nochat.services.controller import service as controller
 from nochat.services.notifications import service as notifications
 from nochat.settings import Settings
@@ -67,7 +67,7 @@ class Chat:
         wanted: list[Service[Any]] = [self._log(), _accounts(), notifications, *own]
         self._services = {service.name: service for service in wanted}.values()
         self._stack = AsyncExitStack()
-        self._known: Known
+        self._known: ControllerState
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -129,8 +129,8 @@ class Chat:
 
     def _log(self) -> Service[None]:
         """Make the service that stands in for `activity`."""
-        log: Service[None] = Service("activity", ordered=True)
-        log.on(*catalogue(Event).values(), many=True)(self._note)
+        log: Service[None] = Service("activity", single_active_consumer=True)
+        log.on(*catalogue(Event).values(), batch=True)(self._note)
         log.on(GetRoomState)(self._room_state)
         log.on(GetHistory)(self._history)
         log.on(FindRooms)(self._find_rooms)
@@ -157,7 +157,11 @@ class Chat:
         return RoomState(room=info)
 
     async def _history(self, asked: GetHistory) -> History:
-        entries = [event for event in self.events(RoomEvent) if event.room == asked.room]
+        entries = [
+            event
+            for event in self.happened
+            if isinstance(event, LogEntry) and event.room == asked.room
+        ]
         if asked.after is not None:
             chosen = [each for each in entries if each.position > asked.after]
             part, more = chosen[: asked.limit], len(chosen) > asked.limit
@@ -239,7 +243,7 @@ class Room:
 
     @property
     def messages(self) -> list[MessageSent]:
-        """What was said in it, as it was sent."""
+        """Return the messages that were said in it, as they were sent."""
         return [event for event in self._chat.events(MessageSent) if event.room == self.id]
 
     def texts(self, by: str | None = None) -> list[str]:

@@ -28,7 +28,7 @@ from nochat.lab.certificates import Authority, Issued
 from nochat.lab.servers import Server
 from nochat.lab.waiting import until
 from nochat.local import doctor
-from nochat.local.processes import keep
+from nochat.local.processes import start_child
 from tests.conftest import AUTHORITIES
 
 REGISTRY, TOKENS, SERVICE = "registry-1.docker.io", "auth.docker.io", "registry.docker.io"
@@ -89,8 +89,8 @@ def _engine(trusted: Path, names: Path) -> Iterator[Server]:
         for name, value in was.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
     try:
-        assert engine.kept
-        enter = ["nsenter", f"--target={engine.kept.pid}", "--mount"]
+        assert engine.child
+        enter = ["nsenter", f"--target={engine.child.pid}", "--mount"]
         subprocess.run([*enter, "mount", "--bind", names, "/etc/hosts"], check=True)
         yield engine
     finally:
@@ -121,12 +121,12 @@ def _registry(folder: Path, issued: Issued) -> Iterator[None]:
     }
     (folder / "settings").write_text(json.dumps(settings))
     program = doctor.require("docker-registry")
-    kept = keep([program, "serve", folder / "settings"], log=folder / "log", grace=0)
+    child = start_child([program, "serve", folder / "settings"], log=folder / "log", grace=0)
     try:
         until(_answers, 20, "the stand-in for Docker Hub")
         yield
     finally:
-        kept.stop()
+        child.stop()
 
 
 def _answers() -> bool:

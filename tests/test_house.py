@@ -1,6 +1,7 @@
 """The package's modules keep to their places: who may import what, and where a thing is."""
 
 import ast
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 BESIDES = {"__init__", "__main__", "cli", "py.typed"}
+QUESTION = re.compile(r"(What|Who|Whose|How|Whether|That|Why|Where|When|Which)\b")
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -138,13 +140,26 @@ def test_wiring_is_in_one_place():
     assert importers("nochat.runtime.http_server", "serving") == {"nochat.runtime.bootstrap"}
 
 
-def test_what_a_services_folder_holds_is_for_that_service_alone():
+def test_a_services_folder_is_for_that_service_alone():
     inside = [each for each in CHAT if each.module.count(".") > 2 and "services" in each.module]
     assert inside
     foreign = [
         each for each in inside if not within(each.importer, ".".join(each.module.split(".")[:3]))
     ]
     assert foreign == []
+
+
+def test_docstrings_say_what_is_done_or_what_something_is():
+    """Functions begin with a verb, as ruff's D401 has it; and classes and modules with a noun."""
+    questions = [
+        f"{path.relative_to(ROOT)}: {text}"
+        for folder in ("nochat", "vagrant", "playbooks")
+        for path in python_files(folder)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, (*DEFINITIONS, ast.Module)) and (text := ast.get_docstring(node) or "")
+        if QUESTION.match(text)
+    ]
+    assert questions == []
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -206,7 +206,7 @@ def is_generated(target):
     return target.startswith(("services/", "messages/", "api/", "notebooks/"))
 
 
-def test_what_readme_says_to_type_is_there():
+def test_commands_of_the_readme_exist():
     text = (ROOT / "README.md").read_text()
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     targets = set(re.findall(r"(?:`|^|=1 )make ([a-z-]+)", text, re.M))

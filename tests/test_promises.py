@@ -124,7 +124,7 @@ async def test_a_retry_after_a_takeover_is_stored_once(chat, broker):
         assert ana.texts(room) == ["once", "the end"]
 
 
-async def test_who_comes_back_gets_what_was_missed(chat):
+async def test_returning_users_get_what_they_missed(chat):
     async with Person(a_name(), chat.url) as ana, Person(a_name(), chat.url) as bob:
         room = await a_room(ana)
         await bob.join(room)

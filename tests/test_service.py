@@ -56,7 +56,7 @@ def dead_letters(settings):
     return [(each.body, each.headers["x-nochat-reason"]) for each in dead]
 
 
-async def test_what_a_handler_returns_is_published_in_its_correlation(settings):
+async def test_results_of_a_handler_are_published_in_its_correlation(settings):
     service = Service("echo")
 
     @service.on(MessageSent)
@@ -77,7 +77,7 @@ async def test_what_a_handler_returns_is_published_in_its_correlation(settings):
 async def test_a_handler_of_many_gets_all_that_is_due_in_order(settings):
     service, batches = Service("many"), []
 
-    @service.on(MessageSent, RoomJoined, many=True)
+    @service.on(MessageSent, RoomJoined, batch=True)
     async def take(events) -> None:
         batches.append([event.position for event in events])
 
@@ -90,7 +90,7 @@ async def test_a_handler_of_many_gets_all_that_is_due_in_order(settings):
 async def test_a_poisonous_event_is_set_aside_and_its_neighbours_handled(settings):
     service, handled = Service("picky"), []
 
-    @service.on(MessageSent, many=True)
+    @service.on(MessageSent, batch=True)
     async def take(events) -> None:
         if any(event.text == "poison" for event in events):
             raise ValueError("can't swallow that")
@@ -171,7 +171,7 @@ async def test_an_error_reaches_whoever_asked(settings, error, expected, said):
             await bus.request(WhoIs(token="x"))
 
 
-async def test_what_costs_much_is_answered_one_after_the_other_and_nothing_waits_for_it(settings):
+async def test_costly_requests_run_one_by_one_and_delay_no_others(settings):
     service, at_once, most, go = Service("activity"), 0, 0, asyncio.Event()
 
     @service.on(SearchMessages)
@@ -299,7 +299,7 @@ async def test_questions_that_outlived_their_askers_are_passed_over_and_not_kept
     monkeypatch.setattr(
         "nochat.protocol.requests.CLOCKS", 0.1
     )  # one clock: no difference to allow for
-    service, answered = Service("activity", ordered=True), []
+    service, answered = Service("activity", single_active_consumer=True), []
 
     @service.on(GetRoomState)
     async def state(request: GetRoomState) -> RoomState:

@@ -53,7 +53,7 @@ def complaint(environ: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize("name", sorted(variables_of_the_course()))
-def test_what_the_course_reads_may_be_exported_and_does_not_stop_the_chat(name):
+def test_exported_variables_of_the_course_do_not_stop_the_chat(name):
     assert "unknown variable" not in complaint({name: "1"})  # that it can't be 1 is no matter
 
 
@@ -84,7 +84,7 @@ def test_a_secret_comes_in_a_file(tmp_path):
 
 
 @pytest.mark.parametrize("written", [b"\xef\xbb\xbfs3cr3t\r\n", b"s3cr3t\n", b"s3cr3t"])
-def test_what_an_editor_adds_to_a_secret_is_not_part_of_it(tmp_path, written):
+def test_a_newline_at_the_end_of_a_secret_is_ignored(tmp_path, written):
     (tmp_path / "token").write_bytes(written)
     assert load({"NOCHAT_LOGZ_TOKEN_FILE": str(tmp_path / "token")}).logz_token == "s3cr3t"
 

@@ -21,7 +21,7 @@ from msgspec import inspect
 from nochat.bus.codec import Decoder, encode, join
 from nochat.errors import NochatError
 from nochat.protocol import incoming
-from nochat.protocol.actions import ACTIONS, Who
+from nochat.protocol.actions import ACTIONS, Actor
 from nochat.protocol.catalogue import catalogue
 from nochat.protocol.events import Event, LogEntry, UserNotified
 from nochat.protocol.requests import Accounts, Found, FoundRooms, History, Session
@@ -127,7 +127,7 @@ class Bus:
 
 
 @pytest.mark.parametrize("name", ACTIONS)
-def test_what_an_action_takes_travels(name):
+def test_accepted_actions_survive_the_bus(name):
     shape, act = ACTIONS[name].shape, ACTIONS[name].act
 
     @given(shape_of(shape) | ANYTHING)
@@ -138,8 +138,8 @@ def test_what_an_action_takes_travels(name):
         except msgspec.ValidationError:
             return
         bus = Bus()
-        who = Who("ana", "manager", {getattr(sent, "room", "")})
-        asyncio.run(act(who, sent, bus, bus.publish))
+        actor = Actor("ana", "manager", {getattr(sent, "room", "")})
+        asyncio.run(act(actor, sent, bus, bus.publish))
         for envelope in bus.taken:
             check_travels(envelope)
 
@@ -158,7 +158,7 @@ CALLS = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_what_a_call_of_rest_takes_travels(name):
+def test_accepted_rest_calls_survive_the_bus(name):
     call = CALLS[name]
 
     def read(data):
@@ -186,7 +186,7 @@ def test_what_a_call_of_rest_takes_travels(name):
 
 
 @pytest.mark.parametrize("kind", catalogue().values(), ids=lambda it: it.__name__)
-def test_what_the_catalogue_takes_travels(kind):
+def test_accepted_structs_survive_the_bus(kind):
     @given(shape_of(kind))
     @settings(often, max_examples=40)
     def taken(data):

@@ -11,7 +11,7 @@ import pytest
 
 from nochat.bus import connect
 from nochat.lab import checks
-from nochat.local.processes import keep
+from nochat.local.processes import start_child
 from nochat.protocol.envelope import new_id
 from nochat.protocol.events import MessageSent
 from tests.bus.conftest import delete_queues, queues_of_the_chat
@@ -55,7 +55,7 @@ class Process:
         self.notes.touch()
 
     def start(self):
-        return keep(self._command, env=self._env, log=self.log, grace=20)
+        return start_child(self._command, env=self._env, log=self.log, grace=20)
 
     def noted(self, what: str) -> list[int]:
         lines = (line.split() for line in self.notes.read_text().splitlines())
@@ -99,7 +99,9 @@ async def test_everything_is_handled_exactly_once_across_a_stop(process, rabbitm
     assert process.noted("begin") == process.noted("end") == list(range(number))
 
 
-async def test_who_waits_for_a_store_stops_at_once_and_loses_nothing(process, rabbitmq_server):
+async def test_a_service_waiting_for_its_store_stops_at_once_and_loses_nothing(
+    process, rabbitmq_server
+):
     away = Path(f"{process.notes}.away")
     away.touch()
     async with connect(rabbitmq_server.url, "test") as bus:

@@ -55,7 +55,7 @@ async def note(event: RoomJoined) -> None: ...
 async def note(said: list[MessageSent]) -> None: ...
 """,
     "one where it is a list": """
-@service.on(MessageSent, many=True)
+@service.on(MessageSent, batch=True)
 async def note(said: MessageSent) -> None: ...
 """,
     "another resource": """
@@ -120,7 +120,7 @@ def test_the_types_of_replies_and_of_the_resource_are_known(found):
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_wrong_is_found(found, wrong):
+def test_type_errors_are_found(found, wrong):
     code = "attr-defined" if "field" in wrong else "arg-type"
     assert any(line.endswith(f"[{code}]") for line in found[f"{module(wrong)}.py"])
 

@@ -60,7 +60,7 @@ def test_a_job_ends(workflow, name, job):
     assert 10 <= job["timeout-minutes"] <= 120
 
 
-def test_what_runs_in_a_container_is_listed():
+def test_jobs_in_containers_are_listed():
     run = {
         it.values[1]: [step["run"] for step in it.values[2]["steps"] if "run" in step]
         for it in IN_A_CONTAINER

@@ -37,7 +37,7 @@ class BuildPage(BuildHookInterface):
 
 
 def with_dependencies(modules: Path, name: str) -> set[str]:
-    """A package and all that it needs, by name."""
+    """List a package and all its dependencies, by name."""
     description = json.loads((modules / name / "package.json").read_text(encoding="utf-8"))
     needed = (with_dependencies(modules, each) for each in description.get("dependencies", {}))
     return {name}.union(*needed)

@@ -50,7 +50,7 @@ def has_browser() -> bool:
 
 
 def tunnel(port: int, connection: str) -> str:
-    """The command that makes the course and the chat reachable from the other end of SSH."""
+    """Return the command that makes the course and the chat reachable from the other end of SSH."""
     *_, address, ssh_port = connection.split()
     option = "" if ssh_port == "22" else f"-p {ssh_port} "
     ports = " ".join(f"-L {number}:127.0.0.1:{number}" for number in (port, CHAT_PORT))
@@ -65,7 +65,7 @@ def address_of(server: "ServerApp") -> str:
 
 
 def welcome(port: int, address: str) -> str:
-    """What a student reads when the course is open."""
+    """Return the message for a student when the course is open."""
     lines = ["", "The course is open at", "", f"    {address}", ""]
     if connection := os.environ.get("SSH_CONNECTION"):
         lines += ["You came by SSH. On your own machine, run this and leave it running,", ""]
@@ -74,7 +74,7 @@ def welcome(port: int, address: str) -> str:
 
 
 def make_server() -> "ServerApp":
-    """A JupyterLab that is ready to start, and stops its kernels on every usual signal."""
+    """Make a JupyterLab that is ready to start, and stops its kernels on every usual signal."""
     from jupyterlab.labapp import LabApp
 
     options = OPTIONS if has_browser() else [*OPTIONS, "--no-browser"]

@@ -20,7 +20,7 @@ try:
     from nochat.lab.errors import SettingsError
     from nochat.local.processes import until
 except ModuleNotFoundError as error:
-    problem = f"{error.name} is missing. Install it: make lab"
+    problem = f"{error.name} is missing. To do: make lab"
     refuse_all(problem)
     raise SystemExit from None
 
@@ -121,7 +121,7 @@ class Cloud(Subscription):
         if not failed and self.order.public_key.split()[:2] in keys:
             return machine
         # It will not get better, or the private key is lost: nobody could log in.
-        progress(f"Machine {name} is of no use any more: it is made anew.")
+        progress(f"Machine {name} is unusable: it is made anew.")
         self.delete(parts.MACHINE, name)
         return None
 

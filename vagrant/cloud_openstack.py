@@ -15,7 +15,7 @@ try:
     from keystoneauth1.exceptions import ClientException
     from openstack.exceptions import SDKException
 except ModuleNotFoundError as error:
-    problem = f"{error.name} is missing. Install it: .venv/bin/pip install 'openstacksdk>=4,<5'"
+    problem = f"{error.name} is missing. To do: .venv/bin/pip install 'openstacksdk>=4,<5'"
     refuse_all(problem)
     raise SystemExit from None
 

@@ -43,7 +43,7 @@ module NoChat
       def check_libvirt
         return if Vagrant.plugin("2").manager.providers.key?(:libvirt)
 
-        raise Error, "The provider libvirt is a plugin that Vagrant does not have. Install it: sudo " \
+        raise Error, "The provider libvirt is a plugin that Vagrant does not have. To do: sudo " \
                      "apt-get install vagrant-libvirt, or: vagrant plugin install vagrant-libvirt"
       end
 
@@ -57,13 +57,13 @@ module NoChat
         end
         raise Error, "Docker does not answer. #{advice}\nIt says: #{errors.strip}"
       rescue Errno::ENOENT
-        raise Error, "Docker is not on this machine. Install it: sudo apt-get install docker.io. " \
+        raise Error, "Docker is not on this machine. To do: sudo apt-get install docker.io. " \
                      "Or take another provider: vagrant up --provider=lxc"
       end
 
       def check_lxc(bridge)
         unless Vagrant::Util::Which.which("lxc-start")
-          raise Error, "LXC is not on this machine. Install it: sudo apt-get install lxc. " \
+          raise Error, "LXC is not on this machine. To do: sudo apt-get install lxc. " \
                        "Or take another provider: vagrant up --provider=docker"
         end
         return if Dir.exist?("/sys/class/net/#{bridge}")

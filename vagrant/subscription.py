@@ -84,7 +84,7 @@ class Subscription:
 
 
 def tag(resource: Any) -> str:
-    """Whose a resource is; empty: not ours."""
+    """Return the course that a resource belongs to; empty: it is not ours."""
     return str((resource.tags or {}).get(parts.TAG, ""))
 
 

@@ -37,7 +37,7 @@ DRAIN = 10.0  # seconds that a handler may take to finish its batch when its sub
 
 
 class Transport(Protocol):
-    """What moves messages: the memory of this process, or RabbitMQ."""
+    """The carrier of messages: the memory of this process, or RabbitMQ."""
 
     async def open(self, outbox: Outbox, on_reply: Callable[[bytes], None]) -> None: ...
     async def declare(self, queues: Iterable[Queue]) -> None: ...
@@ -70,7 +70,7 @@ class Subscription:
 
     @property
     def alive(self) -> bool:
-        """Whether the queue is being consumed."""
+        """True while the queue is being consumed."""
         return self._consumer.link is not None and not self._task.done()
 
     async def cancel(self) -> None:
@@ -112,7 +112,7 @@ class Bus:
 
     @property
     def connected(self) -> bool:
-        """Whether the broker can be reached now; while it can't, what is published waits."""
+        """True while the broker can be reached; until then, published messages wait."""
         return self._outbox.attached
 
     async def __aenter__(self) -> Self:
@@ -126,7 +126,7 @@ class Bus:
             asked.cancel()
 
     async def declare(self, *queues: Queue) -> None:
-        """Make queues that others will consume, so that what is published now waits for them."""
+        """Declare queues that others will consume, so that messages published now wait for them."""
         await self._transport.declare(queues)
 
     async def publish(self, *envelopes: Envelope) -> None:
@@ -188,7 +188,7 @@ class Bus:
         return cast("Answer", reply)
 
     async def drain(self, seconds: float) -> dict[str, int]:
-        """Wait until what is in the queues was handled, where they end with this process.
+        """Wait until queued messages are handled, where the queues end with this process.
 
         Returns:
             How many messages are left, by queue. A broker keeps them: nothing to wait for.
@@ -197,11 +197,11 @@ class Bus:
 
     @property
     def lasting(self) -> bool:
-        """Tell whether what is left in the queues is there at the next start."""
+        """True if the queues keep their messages until the next start."""
         return self._transport.lasting
 
     async def depths(self, queues: Iterable[Queue]) -> list[QueueState]:
-        """How full queues are; those that are not there are left out.
+        """Count the messages in queues; queues that do not exist are left out.
 
         Raises:
             Unavailable: the broker can't be reached now.
@@ -219,7 +219,7 @@ class Bus:
             yield DeadLetters(held, holder, self._outbox.put_parcel)
 
     async def subscribe(
-        self, queue: Queue, handler: Handler, fresh: Callable[[], None] = lambda: None
+        self, queue: Queue, handler: Handler, on_reconnect: Callable[[], None] = lambda: None
     ) -> Subscription:
         """Consume a queue.
 
@@ -227,16 +227,16 @@ class Bus:
             queue: declared if it is not there.
             handler: gets one batch at a time, in the queue's order; what it leaves unacknowledged
                 is delivered again when the subscription ends or the connection breaks.
-            fresh: called before the first batch of each connection.
+            on_reconnect: called before the first batch of each connection.
         """
-        consumer = Consumer(queue, handler, fresh, self._shards, self.tally)
+        consumer = Consumer(queue, handler, on_reconnect, self._shards, self.tally)
         await self._transport.consume(consumer)
         subscription = Subscription(self._transport, consumer, lambda error: self.failed(error))
         self.subscriptions.append(subscription)
         return subscription
 
     def _unanswered(self, error: Exception) -> None:
-        """The address that replies go to went with the connection."""
+        """Fail the open requests: the address of their replies went with the connection."""
         for asked in self._asked.values():
             if not asked.done():
                 asked.set_exception(error)
@@ -248,7 +248,7 @@ class Bus:
                 _resolve(asked, reply)
         for malformed, reason in found.malformed:
             if asked := self._asked.get(head(malformed).in_reply_to):
-                log.error("an answer to %s can't be read: %s", self.name, reason)
+                log.error("a reply to %s is malformed: %s", self.name, reason)
                 _resolve(asked, Failed(**reasons.answer_unread().fields))
 
 
@@ -268,7 +268,7 @@ def _resolve(asked: asyncio.Future[Reply], reply: Reply) -> None:
 
 
 def connect(url: str, name: str = "nochat", shards: int = 4) -> Bus:
-    """The bus that a URL names, to be opened by `async with`.
+    """Make the bus that a URL names, to be opened by `async with`.
 
     Args:
         url: `memory://NAME` (this process), `journal:///FOLDER` (this process, and what is

@@ -33,7 +33,7 @@ QUESTIONS_EXPIRE = 24 * 3600 * 1000  # milliseconds without a service that consu
 
 
 def declaration(queue: Queue) -> dict[str, object]:
-    """How a queue is declared: as a quorum queue, or as one of this connection alone.
+    """Return how to declare a queue: as a quorum queue, or exclusive to this connection.
 
     RabbitMQ 4.3 refuses queues that are neither durable nor exclusive.
     """
@@ -43,14 +43,14 @@ def declaration(queue: Queue) -> dict[str, object]:
 
 
 def arguments(queue: Queue) -> dict[str, object]:
-    """The arguments of a quorum queue."""
+    """Return the arguments of a quorum queue."""
     given: dict[str, object] = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
     if not queue.durable:
         return given | {"x-expires": QUESTIONS_EXPIRE}
     if queue != DEAD_LETTERS:
         given["x-dead-letter-exchange"] = DEAD
         given |= {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
-    if queue.single:
+    if queue.single_active_consumer:
         given["x-single-active-consumer"] = True
     return given
 
@@ -72,7 +72,7 @@ class AmqpTransport:
         self._keeper: asyncio.Task[None] | None = None
 
     @property
-    def place(self) -> str:
+    def address(self) -> str:
         """The broker's address, without the password."""
         parameters = self._parameters
         where = netloc(parameters.host, parameters.port)
@@ -111,7 +111,7 @@ class AmqpTransport:
             raise
 
     async def cancel(self, consumer: Consumer) -> None:
-        """Stop delivering; what was not acknowledged is delivered to others."""
+        """Stop delivering; unacknowledged messages are delivered to others."""
         link = self._consumers.pop(consumer)
         consumer.lost(ConnectionLost("the subscription was cancelled"))
         if link and link.channel.is_open:
@@ -124,16 +124,16 @@ class AmqpTransport:
             await asyncio.wait([closed], timeout=self._farewell)
 
     async def drain(self, seconds: float) -> dict[str, int]:
-        """Return at once: RabbitMQ keeps what was not handled."""
+        """Return at once: RabbitMQ keeps unhandled messages."""
         return {}
 
     @property
     def lasting(self) -> bool:
-        """Tell whether what is left in the queues is there at the next start."""
+        """True if the queues keep their messages until the next start."""
         return True
 
     async def depths(self, queues: Iterable[Queue]) -> list[QueueState]:
-        """How full the queues are; those that are not there are left out."""
+        """Count the messages in queues; queues that do not exist are left out."""
         found = []
         async with AsyncExitStack() as stack:
             link: AmqpLink | None = None
@@ -163,7 +163,7 @@ class AmqpTransport:
                 holding.give_back()
 
     async def close(self) -> None:
-        """Close the connection; what is not acknowledged goes back to its queues."""
+        """Close the connection; unacknowledged messages go back to their queues."""
         self._closing = True
         if self._keeper:
             self._keeper.cancel()
@@ -174,7 +174,7 @@ class AmqpTransport:
 
     async def _connect(self) -> None:
         self._lost.clear()
-        self._connection = await open_connection(self._parameters, self.place)
+        self._connection = await open_connection(self._parameters, self.address)
         self._blocked = False
         self._connection.add_on_close_callback(self._connection_closed)
         self._connection.add_on_connection_blocked_callback(self._block)
@@ -195,7 +195,7 @@ class AmqpTransport:
 
     async def _link(self) -> AmqpLink:
         if not self._connection or not self._connection.is_open:
-            raise ConnectionLost(f"the connection to RabbitMQ at {self.place} is down")
+            raise ConnectionLost(f"the connection to RabbitMQ at {self.address} is down")
         opened = Answer()
         self._opening.add(opened)
         try:
@@ -205,7 +205,7 @@ class AmqpTransport:
         except NoFreeChannels:
             most = self._connection.params.channel_max
             raise BrokerDown(
-                f"RabbitMQ at {self.place} allows {most} channels a connection; "
+                f"RabbitMQ at {self.address} allows {most} channels a connection; "
                 "raise channel_max in its configuration"
             ) from None
         except TimeoutError:
@@ -219,7 +219,7 @@ class AmqpTransport:
 
     @asynccontextmanager
     async def _linked(self) -> AsyncIterator[AmqpLink]:
-        """A channel that is closed at the end."""
+        """Open a channel; close it at the end."""
         link = await self._link()
         try:
             yield link
@@ -301,15 +301,15 @@ class AmqpTransport:
         self._lost.set()
         for opened in self._opening:  # a channel too many ends the connection, says the broker
             if not opened.done():
-                opened.set_exception(BrokerDown(refusal(self.place, broker_said(reason))))
+                opened.set_exception(BrokerDown(refusal(self.address, broker_said(reason))))
 
     def _block(self, _: AsyncioConnection, frame: Any) -> None:
         self._blocked = True
-        log.warning("RabbitMQ at %s takes no messages: %s", self.place, frame.method.reason)
+        log.warning("RabbitMQ at %s blocks publishers: %s", self.address, frame.method.reason)
 
     def _unblock(self, *_: object) -> None:
         self._blocked = False
-        log.warning("RabbitMQ at %s takes messages again", self.place)
+        log.warning("RabbitMQ at %s accepts messages again", self.address)
 
     @property
     def _farewell(self) -> float:
@@ -344,11 +344,11 @@ class AmqpTransport:
     async def _keep(self) -> None:
         while True:
             await self._lost.wait()
-            self._drop(ConnectionLost(f"the connection to RabbitMQ at {self.place} broke"))
+            self._drop(ConnectionLost(f"the connection to RabbitMQ at {self.address} broke"))
             await self._disconnect()
-            log.warning("RabbitMQ at %s is gone; reconnecting", self.place)
+            log.warning("RabbitMQ at %s is gone; reconnecting", self.address)
             await self._reconnect()
-            log.warning("RabbitMQ at %s is back", self.place)
+            log.warning("RabbitMQ at %s is back", self.address)
 
     async def _reconnect(self) -> None:
         pause = 0.1
@@ -356,15 +356,15 @@ class AmqpTransport:
             try:
                 return await self._connect()
             except (BusError, AMQPError) as error:
-                log.info("not yet: %s", error)
+                log.info("still reconnecting: %s", error)
             except Exception:  # nobody else would try again
-                log.exception("not yet")
+                log.exception("reconnecting failed; it goes on")
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
 
 def returns(headers: dict[str, object]) -> int:
-    """How often a message was delivered before and came back, for whatever reason.
+    """Count how often a message was delivered before and came back, for whatever reason.
 
     From RabbitMQ 4.3 on, `x-delivery-count` leaves out what was given back by `basic.nack` or lost
     with a node, and `x-acquired-count` has all.

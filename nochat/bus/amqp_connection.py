@@ -42,12 +42,12 @@ def parse_url(url: str, app_id: str) -> pika.URLParameters:
     return parameters
 
 
-async def open_connection(parameters: pika.URLParameters, place: str) -> AsyncioConnection:
+async def open_connection(parameters: pika.URLParameters, address: str) -> AsyncioConnection:
     """Connect.
 
     Args:
         parameters: where to, and as whom.
-        place: the broker's name in errors.
+        address: the broker's name in errors.
 
     Raises:
         BusError: the broker refuses, with its reply code and text.
@@ -58,7 +58,7 @@ async def open_connection(parameters: pika.URLParameters, place: str) -> Asyncio
     connection = AsyncioConnection(
         parameters,
         on_open_callback=opened.set_result,
-        on_open_error_callback=lambda _, error: opened.set_exception(_explain(error, place)),
+        on_open_error_callback=lambda _, error: opened.set_exception(_explain(error, address)),
         custom_ioloop=loop,
     )
     try:
@@ -68,32 +68,32 @@ async def open_connection(parameters: pika.URLParameters, place: str) -> Asyncio
         raise
 
 
-def _explain(error: Any, place: str) -> BusError:
+def _explain(error: Any, address: str) -> BusError:
     cause = _root(error)
     if isinstance(cause, ProbableAuthenticationError):
         return BusError(
-            f"RabbitMQ at {place} refused the user or password ({broker_said(cause)}); "
+            f"RabbitMQ at {address} refused the user or password ({broker_said(cause)}); "
             "check NOCHAT_BUS_URL"
         )
     if isinstance(cause, ProbableAccessDeniedError):
         said = broker_said(cause)
         # A limit can be waited for: others may leave.
-        return (BrokerDown if "limit" in said else BusError)(refusal(place, said))
+        return (BrokerDown if "limit" in said else BusError)(refusal(address, said))
     return BrokerDown(
-        f"RabbitMQ at {place} does not answer ({cause}); is it running? "
+        f"RabbitMQ at {address} does not answer ({cause}); is it running? "
         "`nochat doctor` says how to install it, NOCHAT_BUS_URL where it is"
     )
 
 
-def refusal(place: str, said: str) -> str:
-    """Tell what the broker said, and what to do about it."""
+def refusal(address: str, said: str) -> str:
+    """Explain the broker's refusal, with advice."""
     advice = (
         "`rabbitmqctl` set_vhost_limits and set_user_limits raise it"
         if "limit" in said
         else "NOCHAT_BUS_URL names the virtual host and the user, `rabbitmqctl set_permissions` "
         "lets them in"
     )
-    return f"RabbitMQ at {place} refused: {said}; {advice}"
+    return f"RabbitMQ at {address} refused: {said}; {advice}"
 
 
 def broker_said(error: Exception) -> str:

@@ -21,16 +21,16 @@ REPLY_TO = "amq.rabbitmq.reply-to"  # RabbitMQ's "direct reply-to": no queue per
 
 
 class Answer(asyncio.Future[object]):
-    """Waits for one of pika's callbacks."""
+    """A future that one of pika's callbacks resolves."""
 
     def give(self, *result: object) -> None:
-        """The callback."""
+        """Take the result, as pika's callback."""
         if not self.done():
             self.set_result(result[0] if result else None)
 
 
 class AmqpLink:
-    """A channel in confirm mode: what was sent on it and is not confirmed yet."""
+    """A channel in confirm mode, with its unconfirmed messages."""
 
     def __init__(self, channel: Channel, app_id: str) -> None:
         self.channel = channel

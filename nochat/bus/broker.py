@@ -17,7 +17,7 @@ from pathlib import Path
 from nochat.bus.commits import Commits
 from nochat.bus.consumer import PREFETCH, Consumer, Delivery
 from nochat.bus.inspection import Held
-from nochat.bus.journal import Attempts, Declared, Journal, Kept
+from nochat.bus.journal import Attempts, Declared, Journal, PublishedMessage
 from nochat.bus.outbox import Parcel
 from nochat.bus.routing import DEFAULT, EXCHANGES, Queue
 from nochat.errors import Unroutable
@@ -40,7 +40,7 @@ class Message:
 
 @dataclass(eq=False)
 class Channel:
-    """A consumer's channel: what it was given and has not acknowledged."""
+    """A consumer's channel, with its unacknowledged messages."""
 
     broker: "Broker"
     queue: "MemoryQueue"
@@ -97,7 +97,7 @@ class MemoryQueue:
     def deliver(self) -> None:
         """Hand out what may be handed out, to each consumer in turn."""
         while self.messages:
-            active = self.channels[:1] if self.shape.single else self.channels
+            active = self.channels[:1] if self.shape.single_active_consumer else self.channels
             free = [channel for channel in active if len(channel.unacked) < PREFETCH]
             if not free:
                 return
@@ -106,14 +106,14 @@ class MemoryQueue:
                 self._next(free).give(message)
 
     def _next(self, free: list[Channel]) -> Channel:
-        """The consumer whose turn it is."""
-        if not self.shape.single:
+        """Choose the consumer whose turn it is."""
+        if not self.shape.single_active_consumer:
             self.channels.remove(free[0])
             self.channels.append(free[0])
         return free[0]
 
     def leave(self, channel: Channel) -> None:
-        """A consumer is gone; what it did not acknowledge goes to the front again."""
+        """Remove a consumer; its unacknowledged messages go back to the front."""
         self.channels.remove(channel)
         self.messages.extendleft(reversed(channel.unacked.values()))
         self.deliver()
@@ -224,11 +224,13 @@ class Broker:
             self._commits.put(None, deliver)
         else:
             self._last = message.number = self._last + 1
-            kept = Kept(message.number, names, message.id, message.headers, message.body)
+            kept = PublishedMessage(
+                message.number, names, message.id, message.headers, message.body
+            )
             self._commits.put(kept, deliver, failed)
 
     def acknowledged(self, queue: Queue, messages: list[Message]) -> None:
-        """A queue is done with messages."""
+        """Note that a queue is done with messages."""
         numbers = [message.number for message in messages if message.number]
         if self._commits and queue.durable and numbers:
             self._commits.acknowledge(queue.name, numbers)
@@ -245,7 +247,7 @@ class Broker:
             await self._commits.write(Attempts(key, count))
 
     async def drain(self, seconds: float) -> dict[str, int]:
-        """Wait until everything that is consumed was handled; returns what was not, by queue."""
+        """Wait until all consumed queues are empty; returns the rest, by queue."""
         with_consumers = [queue for queue in self.queues.values() if queue.channels]
         try:
             async with asyncio.timeout(seconds):
@@ -268,7 +270,7 @@ def _takes(queue: Queue, exchange: str, key: str) -> bool:
 
 @cache
 def _pattern(key: str) -> re.Pattern[str]:
-    """A topic exchange's binding key: `*` is one word, `#` any number of them."""
+    """Compile a topic exchange's binding key: `*` is one word, `#` any number of them."""
     parts = {"*": r"[^.]+", "#": r".*"}
     return re.compile(r"\.".join(parts.get(word, re.escape(word)) for word in key.split(".")))
 

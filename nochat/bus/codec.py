@@ -15,20 +15,20 @@ encode = msgspec.json.Encoder().encode
 
 
 def join(encoded: Iterable[bytes]) -> bytes:
-    """One body from several encoded envelopes."""
+    """Join several encoded envelopes into one body."""
     return b"[" + b",".join(encoded) + b"]"
 
 
 @dataclass
 class Decoded:
-    """What a body held: envelopes, and what could not be read, with the reason."""
+    """The content of a body: envelopes, and unreadable parts with the reason."""
 
     envelopes: list[Envelope] = field(default_factory=list)
     malformed: list[tuple[bytes, str]] = field(default_factory=list)
 
 
 class Decoder:
-    """Reads bodies into the structs of the catalogue, as it is when the decoder is made."""
+    """A decoder of bodies into the catalogue's structs, as they were when it was made."""
 
     def __init__(self) -> None:
         known: Any = reduce(or_, catalogue().values())

@@ -16,7 +16,7 @@ MOST_ACKS = 1000  # messages acknowledged that may wait for the next one that is
 
 
 @dataclass
-class Waiting:
+class PendingRecord:
     """A record in its turn, and whom to call when it is on the disk, or can't be."""
 
     record: Record | None
@@ -25,18 +25,18 @@ class Waiting:
 
 
 class Commits:
-    """Writes to a journal without holding up the event loop."""
+    """A writer of a journal that does not hold up the event loop."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._waiting: list[Waiting] = []
+        self._waiting: list[PendingRecord] = []
         self._acks: dict[str, list[int]] = {}
         self._acked = 0
         self._task: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="nochat-journal")
 
     async def open(self) -> Contents:
-        """Read the journal; returns what it holds.
+        """Read the journal; returns its contents.
 
         Raises:
             NochatError: it can't be used; says why.
@@ -65,7 +65,7 @@ class Commits:
         """
         if record is None and not self._task:
             return done()
-        self._waiting.append(Waiting(record, done, failed))
+        self._waiting.append(PendingRecord(record, done, failed))
         self._begin()
 
     async def write(self, record: Record) -> None:
@@ -121,7 +121,9 @@ class Commits:
         acks, self._acks, self._acked = self._acks, {}, 0
         return [Acknowledged(queue, numbers) for queue, numbers in acks.items()]
 
-    def _refuse(self, waiting: list[Waiting], acks: list[Acknowledged], error: Exception) -> None:
+    def _refuse(
+        self, waiting: list[PendingRecord], acks: list[Acknowledged], error: Exception
+    ) -> None:
         for ack in acks:  # with what comes next, then
             self._acks.setdefault(ack.queue, [])[:0] = ack.numbers
         reason = getattr(error, "strerror", None) or repr(error)

@@ -16,7 +16,7 @@ from nochat.bus.codec import Decoder, encode, head, join
 from nochat.bus.counters import MALFORMED, Tally
 from nochat.bus.outbox import Link, Outbox, Parcel
 from nochat.bus.routing import DEAD, DEFAULT, Queue, Route, route
-from nochat.bus.suspects import MOST_CRASHES, SUSPECT, Notes, Suspects
+from nochat.bus.suspects import MOST_CRASHES, SUSPECT, AttemptLog, Suspects
 from nochat.errors import BusError, ConnectionLost, Fatal, Unavailable
 from nochat.protocol import reasons
 from nochat.protocol.catalogue import catalogue
@@ -34,7 +34,7 @@ PAUSE = 0.05  # seconds before the second attempt; doubled for each further one
 LONGEST_PAUSE = 5.0
 
 
-class ConsumerLink(Link, Notes, Protocol):
+class ConsumerLink(Link, AttemptLog, Protocol):
     """An open channel that a queue is consumed on."""
 
     def ack(self, tag: int) -> None:
@@ -48,7 +48,7 @@ class Delivery:
     Attributes:
         tag: what it is acknowledged by.
         body: a JSON array of envelopes.
-        reply_to: routing key, on the default exchange, of whoever asked.
+        reply_to: routing key, on the default exchange, of the sender.
         returned: how often it was delivered before, and not acknowledged.
         since: when it came to this process, by its monotonic clock.
         id: of the message, where its body can't be read: AMQP's `message_id`.
@@ -64,7 +64,7 @@ class Delivery:
 
 @dataclass
 class Batch:
-    """What arrived since the handler's last turn, to be acknowledged as a whole.
+    """The messages that arrived since the handler's last turn, acknowledged as a whole.
 
     What it publishes leaves by the channel that it came in on: if that breaks, publishing fails
     with `ConnectionLost`, as the broker then gives the same messages to another consumer, and
@@ -107,7 +107,7 @@ class Batch:
         try:
             self._consumer.outbox.put(reply, asker)
         except (ValueError, TypeError, OverflowError, msgspec.MsgspecError):
-            log.exception("%s has an answer that can't be sent", self._consumer.queue.name)
+            log.exception("%s: a reply can't be encoded", self._consumer.queue.name)
             failed = Failed(**reasons.answer_unsent().fields)
             ids = {"in_reply_to": reply.in_reply_to, "correlation_id": reply.correlation_id}
             self._consumer.outbox.put(msgspec.structs.replace(failed, **ids), asker)
@@ -139,9 +139,9 @@ Handler = Callable[[Batch], Awaitable[None]]
 
 
 class Consumer:
-    """Consumes one queue for one handler: one batch at a time, in the queue's order.
+    """A consumer of one queue for one handler: one batch at a time, in the queue's order.
 
-    `fresh` is called before the first batch of every channel: what the handler remembers may be
+    `on_reconnect` is called before the first batch of every channel: the handler's memory may be
     out of date, as another consumer may have been active in between.
     """
 
@@ -149,7 +149,7 @@ class Consumer:
         self,
         queue: Queue,
         handler: Handler,
-        fresh: Callable[[], None],
+        on_reconnect: Callable[[], None],
         shards: int,
         tally: Tally,
     ) -> None:
@@ -157,7 +157,7 @@ class Consumer:
         self.stopping = asyncio.Event()
         self.link: ConsumerLink | None = None
         self.outbox = Outbox(resend=False)
-        self._handler, self._fresh = handler, fresh
+        self._handler, self._on_reconnect = handler, on_reconnect
         self._decode = Decoder()
         self._pending: deque[Delivery] = deque()
         self._wake = asyncio.Event()
@@ -165,17 +165,17 @@ class Consumer:
         self._suspects = Suspects(queue.name)
 
     def opened(self, link: ConsumerLink) -> None:
-        """A channel is open; deliveries follow."""
+        """Start on an open channel; deliveries follow."""
         self.link, self._is_new = link, True
         self.outbox.attach(link)
 
     def received(self, delivery: Delivery) -> None:
-        """A message arrived."""
+        """Take a message that arrived."""
         self._pending.append(delivery)
         self._wake.set()
 
     def lost(self, error: Exception) -> None:
-        """The channel is gone; the broker will deliver again what was not acknowledged."""
+        """Forget a lost channel; the broker redelivers unacknowledged messages."""
         self.link = None
         self._pending.clear()
         self.outbox.detach(error)
@@ -198,13 +198,13 @@ class Consumer:
                 continue
             if self._is_new:
                 self._is_new = False
-                self._fresh()
+                self._on_reconnect()
             deliveries, link = list(self._pending), self.link
             self._pending.clear()
             try:
                 await self._take(deliveries, link)
             except ConnectionLost:
-                self._fresh()  # the broker delivers this batch again, here or elsewhere
+                self._on_reconnect()  # the broker delivers this batch again, here or elsewhere
 
     async def pause(self, seconds: float) -> None:
         """Wait before another attempt, but not while told to stop.
@@ -217,7 +217,7 @@ class Consumer:
             raise ConnectionLost("the subscription is being cancelled")
 
     async def _take(self, deliveries: list[Delivery], link: ConsumerLink) -> None:
-        """Handle what was delivered: what came back often alone, the rest together."""
+        """Handle the deliveries: suspects alone, the others as a batch."""
         for suspect, group in itertools.groupby(deliveries, lambda it: it.returned > SUSPECT):
             if suspect:
                 for delivery in group:
@@ -258,7 +258,7 @@ class Consumer:
                     return await self._give_up(deliveries[0], link, reason)
                 if attempt >= ATTEMPTS:
                     break
-            self._fresh()
+            self._on_reconnect()
             await self.pause(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
         for delivery in deliveries:
@@ -283,9 +283,9 @@ class Consumer:
         await self._handler(batch)
 
     async def _refuse(self, delivery: Delivery, body: bytes, reason: str, name: str) -> None:
-        """Tell whoever sent a body, if they can be told; set it aside, unless it is a question.
+        """Tell the sender of a body, if possible; set it aside, unless it is a request.
 
-        A question is of no use to anybody later, and may hold a password.
+        A request is useless later, and may hold a password.
         """
         found, asker = head(body), delivery.reply_to
         if asker:
@@ -295,7 +295,7 @@ class Consumer:
             self.outbox.put(failed, Route(DEFAULT, asker, durable=False))
         if found.type in catalogue(Command) or not (asker or found.type in catalogue(Request)):
             return await self.set_aside(body, reason, name)
-        log.warning("%s can't answer a question: %s", self.queue.name, reason)
+        log.warning("%s refuses a malformed request: %s", self.queue.name, reason)
         self.tally.note_failed(name)
 
     async def set_aside(self, body: bytes, reason: str, name: str) -> None:
@@ -313,10 +313,10 @@ def _is_over(envelope: Envelope, since: float | None) -> bool:
     if not isinstance(envelope, Request) or not envelope.expires:
         return False
     if since is not None and time.monotonic() - since > envelope.expires - envelope.at:
-        log.info("%s is passed over: nobody waits for it now", type_of(type(envelope)))
+        log.info("%s is skipped: its sender no longer waits", type_of(type(envelope)))
         return True
     if not envelope.is_expired:
         return False
     age, kind = time.time() - envelope.at, type_of(type(envelope))
-    log.warning("%s is passed over: asked %.0f s ago, if both clocks are right", kind, age)
+    log.warning("%s is skipped: it was sent %.0f s ago, if both clocks are right", kind, age)
     return True

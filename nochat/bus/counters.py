@@ -1,4 +1,4 @@
-"""What one instance of a service has done since it started, counted as it goes."""
+"""Counts of what one instance of a service has done since it started."""
 
 import time
 from collections import Counter
@@ -41,26 +41,26 @@ class Tally:
         self._handled.update(map(type, events))
 
     def note_published(self, events: Iterable[Envelope]) -> None:
-        """Count what was sent: commands, events, requests and replies."""
+        """Count published messages: commands, events, requests and replies."""
         self._published.update(map(type, events))
 
     def note_failed(self, name: str) -> None:
-        """Count what was given up, by its type's name."""
+        """Count a failure, by its type's name."""
         self._failed[name] += 1
 
     @property
     def handled(self) -> dict[str, int]:
-        """How much was handled, by type."""
+        """Handled messages, by type."""
         return _named(self._handled)
 
     @property
     def published(self) -> dict[str, int]:
-        """How much was published, by type."""
+        """Published messages, by type."""
         return _named(self._published)
 
     @property
     def failed(self) -> dict[str, int]:
-        """How much was given up, by type: dead letters, and requests that ended in an error."""
+        """Failures by type: dead letters, and requests that ended in an error."""
         return dict(self._failed)
 
 

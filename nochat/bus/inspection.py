@@ -1,4 +1,4 @@
-"""What an operator sees of the broker: how full the queues are, and the dead letters."""
+"""The operator's view of the broker: the depths of the queues, and the dead letters."""
 
 import hashlib
 from collections.abc import Awaitable, Callable
@@ -25,7 +25,7 @@ class QueueState(msgspec.Struct, frozen=True):
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
-    """A message that could not be handled: where, why, and what it says, without secrets."""
+    """A dead letter: its queue, the reason, and its content without secrets."""
 
     id: str
     queue: str
@@ -46,7 +46,7 @@ class Held:
 
 
 class Holder(Protocol):
-    """What holds messages: closing it gives them back."""
+    """A holder of messages: closing it gives them back."""
 
     def ack(self, tag: int) -> None:
         """Let a message go, and only this one."""
@@ -105,13 +105,13 @@ def _letter(held: Held) -> DeadLetter:
 
 
 def _id(held: Held, queue: str) -> str:
-    """The same at each look, also where whoever published gave none; two queues, two letters."""
+    """Derive an id: the same at each look, even without a message id, and another by queue."""
     parts = held.id.encode(), queue.encode(), held.body
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
 
 
 def _read(body: bytes) -> tuple[dict[str, object], str]:
-    """The first event, and the whole as text that people can read, without what is secret."""
+    """Read the first event, and the whole as readable text, without secrets."""
     try:
         found = _without_secrets(msgspec.json.decode(body))
         text = msgspec.json.format(msgspec.json.encode(found), indent=2).decode()

@@ -2,7 +2,7 @@
 
 Files that only grow: `00000001.journal`, `00000002.journal` … Each is a sequence of records, with
 their length and checksum. A record that a crash tore is only ever the last of the last file. When
-most of the journal is of no use any more, what is left of the oldest file is written once more, at
+most of the journal is no longer needed, what is left of the oldest file is written once more, at
 the end, and the file is removed. Everything here blocks: `commits.py` calls it from a thread.
 """
 
@@ -33,7 +33,7 @@ class Declared(msgspec.Struct, frozen=True, array_like=True, tag="queue"):
     queue: Queue
 
 
-class Kept(msgspec.Struct, array_like=True, tag="message"):
+class PublishedMessage(msgspec.Struct, array_like=True, tag="message"):
     """A message that was published.
 
     `number` is its place in the order; `queues` are those that hold it; `crashes` counts the ends
@@ -56,7 +56,7 @@ class Acknowledged(msgspec.Struct, frozen=True, array_like=True, tag="ack"):
 
 
 class Attempts(msgspec.Struct, frozen=True, array_like=True, tag="attempts"):
-    """How many attempts at a message were begun and not ended; 0 when one ended well."""
+    """The number of attempts at a message that were begun and not ended; 0 after a good end."""
 
     key: str
     count: int
@@ -72,12 +72,12 @@ class Closed(msgspec.Struct, frozen=True, array_like=True, tag="close"):
     """The journal was closed."""
 
 
-Record = Declared | Kept | Acknowledged | Attempts | Started | Closed
+Record = Declared | PublishedMessage | Acknowledged | Attempts | Started | Closed
 
 
 @dataclass
 class Contents:
-    """What the records of a journal amount to.
+    """The state that the records of a journal add up to.
 
     Attributes:
         queues: the durable queues, by name.
@@ -88,7 +88,7 @@ class Contents:
     """
 
     queues: dict[str, Queue] = field(default_factory=dict)
-    messages: dict[int, Kept] = field(default_factory=dict)
+    messages: dict[int, PublishedMessage] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
     size: int = 0
     closed: bool = True
@@ -99,7 +99,7 @@ class Contents:
         match record:
             case Declared(queue):
                 self.queues[queue.name] = queue
-            case Kept():
+            case PublishedMessage():
                 if record.number not in self.messages:
                     self.size += len(record.body) + OVERHEAD
                 self.messages[record.number] = record
@@ -211,7 +211,7 @@ class Journal:
                 f"{path} is damaged at byte {at}; restore it, or move it away and lose the "
                 "messages in it that were not handled yet"
             )
-        log.warning("a crash tore the last %d bytes of %s", len(data) - at, path)
+        log.warning("the last %d bytes of %s are incomplete after a crash", len(data) - at, path)
         os.truncate(path, at)
 
     def _begin_file(self) -> None:
@@ -248,16 +248,16 @@ class Journal:
             self._apply(record, self._current)
 
     def _cut_off(self) -> None:
-        """Take back what a failed write left; if that fails too, the next write does it first."""
+        """Remove the rest of a failed write; if that fails too, the next write does it first."""
         try:
             os.ftruncate(self._descriptor, self._current_size)
             self._torn = False
         except OSError as error:
-            log.warning("half a record is left in %s: %s", self._path(self._current), error)
+            log.warning("an incomplete record stays in %s: %s", self._path(self._current), error)
 
     def _apply(self, record: Record, number: int) -> None:
         self.contents.apply(record)
-        if isinstance(record, Kept):
+        if isinstance(record, PublishedMessage):
             self._file_of[record.number] = number
 
     def _tidy(self) -> None:

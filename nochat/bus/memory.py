@@ -33,7 +33,7 @@ class MemoryTransport:
         self._outbox: Outbox | None = None
 
     async def open(self, outbox: Outbox, on_reply: Callable[[bytes], None]) -> None:
-        """Send what the outbox gathers; hand over the replies.
+        """Send the outbox's messages; hand over the replies.
 
         Raises:
             NochatError: the journal can't be used, or is another process's.
@@ -61,7 +61,7 @@ class MemoryTransport:
         queue.deliver()
 
     async def cancel(self, consumer: Consumer) -> None:
-        """Stop delivering; what was not acknowledged is delivered to others."""
+        """Stop delivering; unacknowledged messages are delivered to others."""
         channel = self._channels.pop(consumer)
         consumer.lost(ConnectionLost("the subscription was cancelled"))
         channel.queue.leave(channel)
@@ -69,16 +69,16 @@ class MemoryTransport:
             del self._broker.queues[channel.queue.shape.name]
 
     async def drain(self, seconds: float) -> dict[str, int]:
-        """Wait until everything that is consumed was handled; returns what was not, by queue."""
+        """Wait until all consumed queues are empty; returns the rest, by queue."""
         return await self._broker.drain(seconds)
 
     @property
     def lasting(self) -> bool:
-        """Tell whether what is left in the queues is there at the next start."""
+        """True if the queues keep their messages until the next start."""
         return self._broker.folder is not None
 
     async def depths(self, queues: Iterable[Queue]) -> list[QueueState]:
-        """How full the queues are; those that are not there are left out."""
+        """Count the messages in queues; queues that do not exist are left out."""
         there = (self._broker.queues.get(queue.name) for queue in queues)
         return [QueueState(q.shape.name, len(q.messages), len(q.channels)) for q in there if q]
 

@@ -41,7 +41,7 @@ class Parcel:
         return self.raw or join(self.parts)
 
     def takes(self, route: Route, size: int) -> bool:
-        """Whether one more envelope may travel in this message."""
+        """Tell whether one more envelope may travel in this message."""
         room = len(self.parts) < MAX_ENVELOPES and self.size + size <= MAX_BYTES
         return room and route == self.route and not self.raw and not self.expiration
 
@@ -52,12 +52,12 @@ class Parcel:
         self.size += len(encoded)
 
     def confirmed(self) -> None:
-        """The broker has it."""
+        """Settle the parcel: the broker has it."""
         if not self.done.done():
             self.done.set_result(None)
 
     def failed(self, error: Exception) -> None:
-        """The broker does not have it, or can't say."""
+        """Fail the parcel: the broker does not have it, or can't say."""
         if not self.done.done():
             self.done.set_exception(error)
             self.done.exception()  # somebody may await it later, or nobody: no warning either way
@@ -71,7 +71,7 @@ class Link(Protocol):
 
 
 class Outbox:
-    """Gathers what is published in one turn of the event loop and sends it, in order.
+    """A buffer for the messages of one turn of the event loop, sent in order.
 
     With `resend`, what was not confirmed when the link broke is sent again on the next one (and may
     then arrive twice). Without, it fails with `ConnectionLost`: for publishers whose right to
@@ -87,7 +87,7 @@ class Outbox:
 
     @property
     def attached(self) -> bool:
-        """Whether there is a link to send through."""
+        """True while there is a link to send through."""
         return self._link is not None
 
     def put(self, envelope: Envelope, route: Route) -> asyncio.Future[None]:
@@ -111,7 +111,7 @@ class Outbox:
         self._flush()
 
     def detach(self, error: Exception) -> None:
-        """The link is gone."""
+        """Forget the link: it is gone."""
         self._link = None
         self._lost(error)
         unsure = list(self._sent)

@@ -1,4 +1,4 @@
-"""Which exchange and routing key each struct travels by, and what the queues look like."""
+"""The exchange and routing key of each struct, and the shapes of the queues."""
 
 import zlib
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ EXCHANGES = {COMMANDS: "direct", EVENTS: "topic", REQUESTS: "direct", DEAD: "fan
 
 
 class Route(NamedTuple):
-    """Where a message goes, and how much the broker must care for it.
+    """The destination of a message, and the care that the broker must take of it.
 
     Attributes:
         exchange: name of the exchange; empty is the default one, that routes to a queue by name.
@@ -37,7 +37,7 @@ class Route(NamedTuple):
 
 
 class Binding(NamedTuple):
-    """A queue takes what arrives at an exchange with a routing key."""
+    """A rule that sends an exchange's messages with a routing key to a queue."""
 
     exchange: str
     key: str
@@ -53,29 +53,29 @@ class Queue:
         durable: what is in it is handled whatever happens, or becomes a dead letter; otherwise it
             is of use only while somebody waits for the answer.
         exclusive: of this connection alone, and gone with it.
-        single: only one consumer is active, the others stand by (RabbitMQ's single active
-            consumer), which keeps the order.
+        single_active_consumer: only one consumer is active, the others stand by, which keeps the
+            order.
     """
 
     name: str
     bindings: tuple[Binding, ...] = ()
     durable: bool = True
     exclusive: bool = False
-    single: bool = False
+    single_active_consumer: bool = False
 
 
 DEAD_LETTERS = Queue("dead-letters", (Binding(DEAD, ""),))
 
 
 def shard_of(room: str, shards: int) -> int:
-    """The shard (0 … shards-1) of a room: the same in every process and every run."""
+    """Return the shard (0 … shards-1) of a room: the same in every process and every run."""
     return zlib.crc32(room.encode()) % shards
 
 
 def shard_queue(shard: int) -> Queue:
-    """The queue of the commands for one shard of the rooms."""
+    """Return the queue of the commands for one shard of the rooms."""
     name = f"controller.{shard}"
-    return Queue(name, (Binding(COMMANDS, name),), single=True)
+    return Queue(name, (Binding(COMMANDS, name),), single_active_consumer=True)
 
 
 @lru_cache(maxsize=4096)
@@ -94,7 +94,7 @@ def _route_of_type(kind: type[Envelope]) -> Route:
 
 
 def route(envelope: Envelope, shards: int) -> Route:
-    """Where an envelope goes; `shards` is how many queues the rooms are spread over."""
+    """Return the route of an envelope; the rooms are spread over `shards` queues."""
     if isinstance(envelope, Command):
         return _command_route(envelope.room, shards)
     return _route_of_type(type(envelope))

@@ -13,8 +13,8 @@ SUSPECT = 5  # deliveries before this one, after which a message is handled alon
 MOST_CRASHES = 3  # of the service, during the handling of one message alone
 
 
-class Notes(Protocol):
-    """Where attempts are noted: it outlives the process."""
+class AttemptLog(Protocol):
+    """Notes of attempts, kept outside of the process, so that they outlive it."""
 
     async def attempts(self, key: str) -> int:
         """Return how many attempts at a message ended in a crash."""
@@ -31,20 +31,20 @@ class Suspects:
         self._survived: dict[str, int] = {}  # attempts that we outlived, but could not cross out
 
     def key(self, body: bytes) -> str:
-        """Return what a message is known by."""
+        """Return the key of a message."""
         return hashlib.sha256(self._queue.encode() + b"\0" + body).hexdigest()[:32]
 
-    async def crashes(self, key: str, notes: Notes) -> int:
+    async def crashes(self, key: str, notes: AttemptLog) -> int:
         """Return how many attempts at a message ended in a crash."""
         noted = await notes.attempts(key)
         return max(0, noted - self._survived.get(key, 0))
 
-    async def begin(self, key: str, notes: Notes, crashes: int) -> None:
+    async def begin(self, key: str, notes: AttemptLog, crashes: int) -> None:
         """Note an attempt at a message, beside those that ended in a crash."""
         await notes.set_attempts(key, crashes + 1)
         self._survived[key] = 1
 
-    async def end(self, key: str, notes: Notes, crashes: int) -> None:
+    async def end(self, key: str, notes: AttemptLog, crashes: int) -> None:
         """Cross the attempt out: it did not end in a crash, whatever else came of it."""
         await notes.set_attempts(key, crashes)
         self._survived.pop(key, None)

@@ -14,7 +14,7 @@ log = logging.getLogger("nochat.trace")  # by that name in all languages
 def trace(
     service: str, handled: Iterable[Envelope] = (), published: Iterable[Envelope] = ()
 ) -> None:
-    """Note what a service handled and published; costs nothing unless the level is `debug`."""
+    """Log each handled and published message; costs nothing unless the level is `debug`."""
     if log.isEnabledFor(logging.DEBUG):
         for envelope in handled:
             _note(service, "handled", envelope)

@@ -84,10 +84,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     restore.set_defaults(command=lambda options: _restore(options.source, options.accounts))
 
-    grant = commands.add_parser("grant", help="make an account a manager, with the management page")
-    grant.add_argument("user", help="name of the account")
-    grant.add_argument("--revoke", action="store_true", help="make it a user again")
-    grant.set_defaults(command=lambda options: _grant(options.user, options.revoke))
+    promote = commands.add_parser(
+        "grant", help="make an account a manager, with the management page"
+    )
+    promote.add_argument("user", help="name of the account")
+    promote.add_argument("--revoke", action="store_true", help="make it a user again")
+    promote.set_defaults(command=lambda options: _promote(options.user, options.revoke))
 
     register = commands.add_parser(
         "register", help="make an account; the password is asked for, or read from a pipe"
@@ -141,7 +143,7 @@ def _run_named(names: list[str]) -> None:
 
 
 def _all(files: list[str]) -> list[Service[object]]:
-    """The chat's services and the user's."""
+    """Return the chat's services and the user's."""
     return registry.with_own(load_settings(), map(registry.own_service, files))
 
 
@@ -168,10 +170,10 @@ def _restore(source: str, accounts: Path | None) -> None:
     asyncio.run(restore(settings, source, print))
 
 
-def _grant(user: str, revoke: bool) -> None:
-    from nochat.cli.promote import grant  # here, as the other commands need no database
+def _promote(user: str, revoke: bool) -> None:
+    from nochat.cli.promote import promote  # here, as the other commands need no database
 
-    name = grant(load_settings(), user, "user" if revoke else "manager")
+    name = promote(load_settings(), user, "user" if revoke else "manager")
     print(f"{name} is a {'user' if revoke else 'manager'} now")
 
 
@@ -193,7 +195,7 @@ def _load(options: argparse.Namespace) -> int:
 
 
 def _positive(kind: type[T]) -> Callable[[str], T]:
-    """What argparse turns a word into: a number above zero."""
+    """Parse a positive number, for argparse."""
 
     def number(text: str) -> T:
         if 0 < (found := kind(text)) < math.inf:
@@ -204,7 +206,7 @@ def _positive(kind: type[T]) -> Callable[[str], T]:
 
 
 def _find(name: str) -> Service[object]:
-    """A service of the chat by its name, or of the user by its file."""
+    """Find a service of the chat by its name, or of the user by its file."""
     return registry.own_service(name) if name.endswith(".py") else registry.services([name])[0]
 
 

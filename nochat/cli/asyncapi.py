@@ -69,7 +69,7 @@ def ours() -> list[type[Envelope]]:
 def document(
     shards: int = Settings().shards, structs: Iterable[type[Envelope]] | None = None
 ) -> dict[str, Any]:
-    """The AsyncAPI document, ready for JSON (https://www.asyncapi.com/docs/reference).
+    """Build the AsyncAPI document, ready for JSON (https://www.asyncapi.com/docs/reference).
 
     Args:
         shards: queues that the rooms are spread over, as in the settings.
@@ -151,7 +151,7 @@ def _references(*structs: type[Envelope]) -> dict[str, Any]:
 
 
 def _place(struct: type[Envelope]) -> tuple[str, str]:
-    """(exchange, routing key)."""
+    """Return (exchange, routing key)."""
     if issubclass(struct, Command):
         return COMMANDS, "controller.{shard}"
     if issubclass(struct, Request):
@@ -160,7 +160,7 @@ def _place(struct: type[Envelope]) -> tuple[str, str]:
 
 
 def _operation(struct: type[Envelope]) -> dict[str, Any]:
-    """What others may do: send commands, requests and reports, receive events and replies."""
+    """Describe what others may send (commands, requests, reports) and receive."""
     reports = struct is ServiceReported  # every service does
     receives = issubclass(struct, Event | Reply) and not reports
     operation: dict[str, Any] = {

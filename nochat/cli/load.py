@@ -1,4 +1,4 @@
-"""People who write at a steady pace, and how long their words take: `nochat load`.
+"""Simulated people who write at a steady pace, and the latency of their messages: `nochat load`.
 
 Their sockets speak Engine.IO 4 and Socket.IO 5 as browsers do, over websockets alone. A delay is
 from when a message is sent to when one of the others has it, on one clock.
@@ -28,12 +28,12 @@ PATIENCE = 30.0  # seconds until an answer, and for what was sent to arrive
 
 @dataclass
 class Report:
-    """What became of the messages.
+    """The fates of the messages.
 
     Attributes:
         people: who was there.
         sent: messages that the chat acknowledged.
-        delays: seconds of each delivery: by who got it, and the message.
+        delays: seconds of each delivery: by recipient, and the message.
     """
 
     people: int
@@ -46,7 +46,7 @@ class Report:
         self._begun[message] = time.perf_counter()
 
     def gets(self, person: int, message: str) -> None:
-        """Note that a person has it now. It may come twice, as to who has only just joined."""
+        """Note that a person has it now. It may come twice, for example just after joining."""
         if message in self._begun:
             self.delays.setdefault((person, message), time.perf_counter() - self._begun[message])
 
@@ -84,12 +84,12 @@ async def load(
     run = new_id()[:8].lower()
     report = Report(people)
     try:
-        async with _crowd(url, run, report, say) as crowd:
+        async with _joined(url, run, report, say) as sockets:
             began = time.perf_counter()
             for number in range(int(rate * seconds)):
                 await asyncio.sleep(began + number / rate - time.perf_counter())
                 report.sends(f"{run}-{number}")
-                await crowd[number % people].call(
+                await sockets[number % people].call(
                     "message",
                     {"room": f"load-{run}", "client_id": f"{run}-{number}", "text": f"{number}"},
                 )
@@ -110,10 +110,10 @@ async def _settle(report: Report) -> None:
 
 
 @asynccontextmanager
-async def _crowd(
+async def _joined(
     url: str, run: str, report: Report, say: Callable[[str], object]
 ) -> AsyncIterator[list["Socket"]]:
-    """The people, in a room of their own."""
+    """Bring the people into a room of their own."""
 
     def heard(person: int, entries: list[dict[str, Any]]) -> None:
         for entry in entries:
@@ -128,17 +128,17 @@ async def _crowd(
             verify=httpx.create_ssl_context(),
         )
         http = await stack.enter_async_context(client)
-        crowd = list[Socket]()
+        sockets = list[Socket]()
         for number in range(report.people):
             cookie = await _register(http, {"user": f"load-{run}-{number}", "password": new_id()})
             opened = Socket.opened(url, cookie, partial(heard, number))
             socket = await stack.enter_async_context(opened)
-            if not crowd:
+            if not sockets:
                 await socket.call("create", {"room": f"load-{run}", "title": f"Load {run}"})
             await socket.call("join", {"room": f"load-{run}"})
-            crowd.append(socket)
-            say(f"{len(crowd)} of {report.people} people are there")
-        yield crowd
+            sockets.append(socket)
+            say(f"{len(sockets)} of {report.people} people are there")
+        yield sockets
 
 
 async def _register(http: httpx.AsyncClient, account: dict[str, str]) -> str:
@@ -169,7 +169,7 @@ class Socket:
     async def opened(
         cls, url: str, cookie: str, heard: Callable[[list[dict[str, Any]]], None]
     ) -> AsyncIterator[Self]:
-        """A socket that is let in; closed at the end."""
+        """Open a socket; close it at the end."""
         where = f"{url.replace('http', 'ws', 1).rstrip('/')}/socket.io/?EIO=4&transport=websocket"
         async with connect(where, additional_headers={"Cookie": cookie}) as link:
             await link.recv()
@@ -200,7 +200,7 @@ class Socket:
             raise NochatError(f"the chat refuses {event}: {answer['error']}")
 
     async def _listen(self) -> None:
-        """Hear until the chat is gone; who waits for an answer then hears of that."""
+        """Listen until the chat is gone; fail the calls that wait for an answer."""
         gone: Exception = NochatError("the chat closed a socket")
         try:
             await self._hear()

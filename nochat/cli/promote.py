@@ -11,7 +11,7 @@ from nochat.settings import Settings
 from nochat.stores.users import UserStore, sqlite_file
 
 
-def grant(settings: Settings, name: str, role: Role = "manager") -> str:
+def promote(settings: Settings, name: str, role: Role = "manager") -> str:
     """Give an account a role, in the users' database itself; returns the account's own name.
 
     Raises:
@@ -31,7 +31,7 @@ def grant(settings: Settings, name: str, role: Role = "manager") -> str:
 
 
 def _check_file(url: str) -> None:
-    """SQLite would make a new, empty database where there is none."""
+    """See that the file exists: SQLite would make a new, empty database."""
     with contextlib.suppress(ArgumentError):  # `UserStore` says what is wrong with the URL
         file = sqlite_file(url)
         if file and not file.is_file():

@@ -14,7 +14,7 @@ from nochat.local import embedded
 from nochat.services.replica import MONGODB, url_of
 from nochat.settings import Settings
 from nochat.stores.activity import DATABASE, RESTORING, ActivityStore
-from nochat.stores.archive import Place, contents, place
+from nochat.stores.archive import Storage, contents, open_storage
 from nochat.stores.mongodb import client
 from nochat.stores.reindex import MIGRATIONS
 
@@ -27,7 +27,7 @@ Tell = Callable[[str], None]
 async def restore(settings: Settings, source: str, tell: Tell) -> None:
     """Fill the activity store that the settings name; the chat must not run meanwhile.
 
-    Interrupted, it can be run again: what is there already is passed over.
+    Interrupted, it can be run again: restored events are skipped.
 
     Args:
         settings: of the chat.
@@ -48,9 +48,9 @@ async def restore(settings: Settings, source: str, tell: Tell) -> None:
                 async with _emptied(settings) as (_, database):
                     await _from_database(copy, database, tell)
         else:
-            files = await _files(place(source))
+            files = await _files(open_storage(source))
             async with _emptied(settings) as (store, _):
-                await _from_files(place(source), files, store, tell)
+                await _from_files(open_storage(source), files, store, tell)
     except PyMongoError as error:
         first = str(error).partition(",")[0]
         raise NochatError(f"the restore stopped ({first}); mend that, and run it again") from None
@@ -61,7 +61,7 @@ async def restore(settings: Settings, source: str, tell: Tell) -> None:
 
 @asynccontextmanager
 async def _emptied(settings: Settings) -> AsyncIterator[tuple[ActivityStore, Database]]:
-    """The store to fill, which is marked as unfinished until the block ends well."""
+    """Empty the store to fill; it is marked as unfinished until the block ends well."""
     async with (
         embedded.activity_url(settings) as url,
         ActivityStore.opened(url) as store,
@@ -95,7 +95,7 @@ async def _check_not_empty(database: Database) -> None:
 
 
 async def _full(database: Database) -> list[str]:
-    """The collections that hold something of the chat's."""
+    """List the collections that hold something of the chat's."""
     names = sorted({*await database.list_collection_names()} - {MIGRATIONS})
     return [name for name in names if await database[name].find_one()]
 
@@ -103,13 +103,13 @@ async def _full(database: Database) -> list[str]:
 # ---- where it comes from ------------------------------------------------------------------------
 
 
-async def _files(source: Place) -> list[str]:
+async def _files(source: Storage) -> list[str]:
     if names := await asyncio.to_thread(source.names):
         return names
     raise NochatError(f"there is nothing to restore from: no file of a replica in {source.shown}")
 
 
-async def _from_files(source: Place, names: list[str], store: ActivityStore, tell: Tell) -> None:
+async def _from_files(source: Storage, names: list[str], store: ActivityStore, tell: Tell) -> None:
     """Record the events of all files, in their order."""
     count = 0
     for number, name in enumerate(names, 1):

@@ -3,7 +3,7 @@
 A client gives each message an id of its own, which makes a retry harmless: a room takes an id of a
 sender once. Any 1 to 64 characters of printable ASCII will do. One of this form is cheaper for the
 chat: `t`, the milliseconds since 1970 as 12 hexadecimal digits, `-`, and at least 16 random ones.
-Its time is the chat's, which the `welcome` tells, and not the clock of whoever writes.
+Its time is the chat's, which the `welcome` tells, and not the writer's clock.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What of a text is found by a search: its words, without capitals and accents.
+"""The searchable part of a text: its words, without capitals and accents.
 
 Scripts that put no spaces between words are found by pairs of characters. The page marks what was
 found by the same rules (`static/text.js`).
@@ -40,7 +40,7 @@ MOST_TOPICS = 100
 LONGEST_TERM = 64  # characters; of a longer word, its beginning is found
 
 
-class Wanted(NamedTuple):
+class SearchTerm(NamedTuple):
     """A term that is searched for; `begins`: what begins so is found too."""
 
     term: str
@@ -48,7 +48,7 @@ class Wanted(NamedTuple):
 
 
 def terms(text: str) -> list[str]:
-    """List what a text is found by, each once; of a very long text, its beginning counts."""
+    """List the search terms of a text, each once; a very long text is cut off."""
     return _first(_terms(text), MOST_TERMS)
 
 
@@ -57,29 +57,29 @@ def _terms(text: str) -> Iterator[str]:
         yield from _pairs(word) if unspaced else [word[:LONGEST_TERM]]
 
 
-def wanted(searched: str) -> list[Wanted]:
-    """The terms that a message must have; the last word is being typed, it may be a beginning."""
+def parse_search(searched: str) -> list[SearchTerm]:
+    """List the terms that a message must have; the last word may be a beginning."""
     words = list(_words(searchable(searched)))
-    found = dict[Wanted, None]()
-    for place, (word, unspaced) in enumerate(words, 1):
+    found = dict[SearchTerm, None]()
+    for number, (word, unspaced) in enumerate(words, 1):
         if not unspaced:
-            found[Wanted(word[:LONGEST_TERM], place == len(words))] = None
+            found[SearchTerm(word[:LONGEST_TERM], number == len(words))] = None
         elif len(pairs := list(_pairs(word))) == 1:
-            found[Wanted(word, True)] = None  # one character begins each pair that it is in
+            found[SearchTerm(word, True)] = None  # one character begins each pair that it is in
         else:
-            found |= dict.fromkeys(Wanted(pair, False) for pair in pairs[:-1])
+            found |= dict.fromkeys(SearchTerm(pair, False) for pair in pairs[:-1])
     return list(found)
 
 
 def topics(text: str) -> list[str]:
-    """The longer words of a text, as they are written but for capitals: what it is about."""
+    """List the longer words of a text, in lower case: its topics."""
     plain = unicodedata.normalize("NFC", _JOINERS.sub("", curbed(text))).lower()
     words = (word for word, unspaced in _words(plain) if not unspaced)
     return _first((it for it in words if SHORTEST_TOPIC <= len(it) <= LONGEST_TERM), MOST_TOPICS)
 
 
 def searchable(text: str) -> str:
-    """A text as it is searched: without capitals, accents and what stands within words."""
+    """Normalise a text for search: no capitals, no accents, no joiners within words."""
     if text.isascii():
         return text.lower()
     decomposed = unicodedata.normalize("NFD", fold(_JOINERS.sub("", curbed(text))))
@@ -87,7 +87,7 @@ def searchable(text: str) -> str:
 
 
 def _first(found: Iterator[str], most: int) -> list[str]:
-    """The first so many, each once."""
+    """Return the first different items, up to `most`."""
     different = dict[str, None]()
     for each in found:
         different[each] = None
@@ -97,11 +97,11 @@ def _first(found: Iterator[str], most: int) -> list[str]:
 
 
 def _words(text: str) -> Iterator[tuple[str, bool]]:
-    """A text's words; the second says that they are of a script without spaces."""
+    """Split a text into words, each with whether its script has no spaces."""
     return ((found[0], bool(found[1])) for found in _WORD.finditer(text))
 
 
 def _pairs(run: str) -> Iterator[str]:
-    """Each character with the next, and the last alone."""
+    """Pair each character with the next; the last stays alone."""
     characters = (found[0] for found in _CLUSTER.finditer(run))
     return (first + second for first, second in pairwise(chain(characters, [""])))

@@ -1,4 +1,4 @@
-"""What people may write, and when two texts are one: the chat's policy on Unicode.
+"""The chat's policy on Unicode: which texts people may write, and when two texts are equal.
 
 The page of security tells it (docs/security.md, "Text and names"), and `static/text.js` is its
 other half: `tests/domain/text_cases.json` has the cases that both must get right.
@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 
 from nochat.domain.emoji import one_spelling
 from nochat.protocol import reasons
-from nochat.protocol.reasons import Bounded, Reason
+from nochat.protocol.reasons import BoundReason, Reason
 
 LONGEST_NAME = 32
 LONGEST_IDENTITY = 128  # the width of its column: folding may make a name longer
@@ -35,7 +35,7 @@ def _is_mark(character: str) -> bool:
 
 
 def _marks() -> str:
-    """Them all as ranges: beyond the first plane, a pattern goes through them one by one."""
+    """List the marks as ranges: beyond the first plane, a pattern tries them one by one."""
     ignored = re.compile(f"[{SELECTORS}]")
     found = [it for it in range(0x300, 0x1F000) if _is_mark(chr(it)) and not ignored.match(chr(it))]
     first = [it for it, before in zip(found, [0, *found[:-1]], strict=True) if it != before + 1]
@@ -67,7 +67,7 @@ class TextRefused(ValueError):
 
 
 def fold(text: str) -> str:
-    """The text without what makes no difference: capitals, width, how accents are encoded."""
+    """Remove what makes no difference: capitals, width, how accents are encoded."""
     if text.isascii():
         return text.lower()
     # Twice: what the one makes may be for the other (Unicode, section 3.13, D146).
@@ -88,7 +88,7 @@ def _growth() -> tuple[re.Pattern[str], dict[str, int]]:
 
 
 def curbed(text: str) -> str:
-    """The text, blank where folding would make it much longer: one character may become eighteen.
+    """Blank the text where folding would make it much longer: one character may become eighteen.
 
     No text that means something has so many of these characters.
     """
@@ -107,7 +107,7 @@ def curbed(text: str) -> str:
 
 @lru_cache(maxsize=1 << 14)
 def identity(name: str) -> str:
-    """Who a name means: two names are one person's exactly where this is equal.
+    """Return the identity of a name: two names are one person's exactly where this is equal.
 
     Capitals, full-width letters and the encoding of accents make no difference, accents do:
     `josé` and `jose` are two people. Not composed at the end, as what older versions stored.
@@ -116,7 +116,7 @@ def identity(name: str) -> str:
 
 
 def is_deleted(name: str) -> bool:
-    """Whether a name stands for an account that was deleted."""
+    """Tell whether a name stands for an account that was deleted."""
     return name.startswith(DELETED)
 
 
@@ -124,7 +124,7 @@ def is_deleted(name: str) -> bool:
 
 
 def whole(text: str) -> str:
-    """Any text that can be encoded.
+    """Take any text that can be encoded.
 
     Raises:
         TextRefused: it holds half a character, a lone surrogate.
@@ -135,7 +135,7 @@ def whole(text: str) -> str:
 
 
 def is_visible(text: str) -> bool:
-    """Whether anything of a text can be seen."""
+    """Tell whether anything of a text can be seen."""
     return any(map(_is_visible, text))
 
 
@@ -146,7 +146,7 @@ def _is_visible(character: str) -> bool:
 
 
 def name(text: str) -> str:
-    """The name of a new account, composed (NFC).
+    """Take the name of a new account, composed (NFC).
 
     Raises:
         TextRefused: nobody may be called so.
@@ -160,7 +160,7 @@ def name(text: str) -> str:
 
 
 def asked_name(text: str) -> str:
-    """The name of somebody who is looked for, or their name's beginning.
+    """Take a name to look for, or the beginning of one.
 
     Raises:
         TextRefused: it is too long for a name, or can't be encoded.
@@ -169,7 +169,7 @@ def asked_name(text: str) -> str:
 
 
 def title(text: str) -> str:
-    """A room's title, composed, in one line.
+    """Take a room's title, composed, in one line.
 
     Raises:
         TextRefused: nothing of it can be seen, it would turn the text around it, or it is too long.
@@ -183,7 +183,7 @@ def title(text: str) -> str:
 
 
 def message(text: str) -> str:
-    """A message, as it was written.
+    """Take a message, as it was written.
 
     Raises:
         TextRefused: nothing of it can be seen, or it is too long.
@@ -194,7 +194,7 @@ def message(text: str) -> str:
 
 
 def reaction(text: str) -> str:
-    """A reaction, in the one spelling that it has.
+    """Take a reaction, in its one spelling.
 
     Raises:
         TextRefused: nothing of it can be seen, it has blanks, or it is too long.
@@ -206,7 +206,7 @@ def reaction(text: str) -> str:
 
 
 def search(text: str) -> str:
-    """What is searched for.
+    """Take the words of a search.
 
     Raises:
         TextRefused: there is nothing to search for, or it is too long.
@@ -217,7 +217,7 @@ def search(text: str) -> str:
 
 
 def room(text: str) -> str:
-    """A room's id.
+    """Take a room's id.
 
     Raises:
         TextRefused: no room has such an id.
@@ -228,7 +228,7 @@ def room(text: str) -> str:
 
 
 def client_id(text: str) -> str:
-    """A client's own id of a message, in printable ASCII, which every store keeps apart.
+    """Take a client's own id of a message: printable ASCII, which every store compares exactly.
 
     Raises:
         TextRefused: it is empty, too long, or has other characters.
@@ -238,7 +238,7 @@ def client_id(text: str) -> str:
     return text
 
 
-def _bounded(text: str, most: int, too_long: Bounded) -> str:
+def _bounded(text: str, most: int, too_long: BoundReason) -> str:
     if len(text) > most:
         raise TextRefused(too_long(most))
     return text

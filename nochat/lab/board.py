@@ -15,7 +15,7 @@ from nochat.lab.interrupt import interruptible
 
 
 class Board:
-    """One line for each name: what it is doing, and since how many seconds. Use it in `with`.
+    """A board with one line for each name: its step, and the seconds since. Use it in `with`.
 
     Args:
         quiet: show nothing.
@@ -29,7 +29,7 @@ class Board:
         self._interruptible = interruptible()
 
     def say(self, name: str, text: str) -> None:
-        """Say what a name is doing now."""
+        """Show the present step of a name."""
         if self._texts.get(name) == text:
             return
         self._texts[name] = text
@@ -53,7 +53,7 @@ class Board:
 
 @contextmanager
 def progress(name: str, quiet: bool) -> Iterator[None]:
-    """Print one line: what is being started, then how long it took."""
+    """Print one line: the step that starts, then how long it took."""
     began = time.monotonic()
     if not quiet:
         print(f"{name} … ", end="", flush=True)
@@ -90,7 +90,7 @@ def _log(rows: Mapping[str, str], name: str) -> None:
 
 
 class _Terminal:
-    """Writes over the lines of before."""
+    """A board in a terminal: it writes over its earlier lines."""
 
     height = 0
 
@@ -103,7 +103,7 @@ class _Terminal:
 
 
 class _Cell:
-    """Changes the output of a cell."""
+    """A board in a notebook: it changes the output of a cell."""
 
     handle: Any = None
 

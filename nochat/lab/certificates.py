@@ -33,7 +33,7 @@ class Issued:
 
     @property
     def authority(self) -> Path:
-        """The certificate of who issued it."""
+        """The certificate of its issuer."""
         return self.folder / "ca.pem"
 
     @property
@@ -48,7 +48,7 @@ class Issued:
 
 
 class Authority:
-    """Issues certificates; who trusts its own believes those.
+    """A certificate authority; clients that trust its certificate trust those that it issues.
 
     Its private key is in memory alone, and gone with it. Nothing takes a certificate back before
     its time: one that is issued again is good beside the old one. What ends all of them is another
@@ -90,7 +90,7 @@ class Authority:
             folder: for its files; made, if it is not there.
             name: whose it is.
             names: host names and IP addresses by which others reach it.
-            client: it is for who connects, and no server can use it; else the other way round.
+            client: it is for clients, and no server can use it; else the other way round.
             days: that it is good for; never longer than the authority itself.
 
         Raises:

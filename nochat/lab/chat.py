@@ -13,9 +13,9 @@ from typing import Any, Self
 
 import msgspec
 
-from nochat.cli.promote import grant
+from nochat.cli.promote import promote
 from nochat.lab.waiting import until_ready
-from nochat.local.processes import Kept, free_port, is_free, keep
+from nochat.local.processes import ChildProcess, free_port, is_free, start_child
 from nochat.runtime import registry
 from nochat.runtime.origin import url
 from nochat.settings import load
@@ -64,7 +64,7 @@ class Chat:
 
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
         self.folder, self.url = folder, ""
-        self.processes: dict[str, Kept] = {}
+        self.processes: dict[str, ChildProcess] = {}
         self._settings = settings
 
     def __enter__(self) -> Self:
@@ -82,7 +82,7 @@ class Chat:
         log = self.folder / f"{name}.log"
         # The process that is started first, and ends last, takes the folder with it.
         remove = None if self.processes else self.folder
-        self.processes[name] = keep(command, env=env, log=log, remove=remove)
+        self.processes[name] = start_child(command, env=env, log=log, remove=remove)
 
     def ready(self, name: str, since: int = 0) -> str:
         """Wait until a process says that it is ready; returns the address that it serves, or ''.
@@ -94,14 +94,14 @@ class Chat:
         Raises:
             NotReady: it ended, or does nothing; with what it said last.
         """
-        kept, found = self.processes[name], None
+        child, found = self.processes[name], None
 
         def said() -> bool:
             nonlocal found
-            found = READY_LINE.search(kept.log.read_bytes()[since:].decode())
+            found = READY_LINE.search(child.log.read_bytes()[since:].decode())
             return found is not None
 
-        until_ready(said, READY, name, kept)
+        until_ready(said, READY, name, child)
         return found[1].replace("running", "") if found else ""
 
     def add(self, name: str, service: str) -> str:
@@ -127,18 +127,18 @@ class Chat:
 
     def restart(self, name: str) -> None:
         """Start a process again."""
-        kept = self.processes[name]
-        written = kept.log.stat().st_size
-        kept.restart()
+        child = self.processes[name]
+        written = child.log.stat().st_size
+        child.restart()
         self.ready(name, written)
 
-    def grant(self, name: str) -> None:
+    def promote(self, name: str) -> None:
         """Make an account a manager, as `nochat grant` does.
 
         Raises:
             NochatError: there is no such account.
         """
-        grant(load(_environment(self._settings)), name)
+        promote(load(_environment(self._settings)), name)
 
     def stop(self) -> None:
         """End everything and remove the folder; calling it again does nothing."""
@@ -152,8 +152,8 @@ class Chat:
         """Return the steps that all services noted of one correlation id, in order of time."""
         steps = [
             step
-            for kept in self.processes.values()
-            for step in _steps(kept.log)
+            for child in self.processes.values()
+            for step in _steps(child.log)
             if step.correlation_id == correlation_id
         ]
         return sorted(steps, key=lambda step: step.at)
@@ -227,7 +227,7 @@ def _start_apart(chat: Chat, settings: dict[str, str]) -> None:
 
 
 def _environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """Our environment without its `NOCHAT_*` variables, and these settings as such."""
+    """Return our environment without its `NOCHAT_*` variables, but with these settings."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("NOCHAT_")}
     return ours | {f"NOCHAT_{name.upper()}": value for name, value in settings.items() if value}
 

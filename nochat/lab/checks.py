@@ -24,7 +24,7 @@ class Condition:
         """Return the condition as a line of text."""
         mark = "✓" if self.holds else "✗"
         seen = "" if self.seen is None else f"  (seen: {self.seen})"
-        hint = "" if self.holds else f"\n    try: {self.otherwise}"
+        hint = "" if self.holds else f"\n    To do: {self.otherwise}"
         return f"{mark} {self.what}{seen}{hint}"
 
 
@@ -74,7 +74,7 @@ async def until(
     what: str = "what this cell looks for",
     pause: float = 0.05,
 ) -> Any:
-    """Wait for something that takes its time; returns what the probe gives, true or not.
+    """Wait for something slow; returns the probe's value, true or not.
 
     Args:
         probe: asked again and again; may be a coroutine function.

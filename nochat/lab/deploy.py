@@ -121,7 +121,7 @@ def build(*, bot: bool = False, quiet: bool = False) -> None:
 
 
 def push(registry: Registry, *, bot: bool = False, quiet: bool = False) -> dict[str, str]:
-    """Bring what was built to a registry, for machines to fetch.
+    """Push the built images to a registry, for machines to pull.
 
     Args:
         registry: that the engine here trusts.

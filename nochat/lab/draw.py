@@ -13,7 +13,7 @@ BLUE, GREY = "#1f6feb", "#8b949e"
 
 
 def on() -> None:
-    """Have every plot of this notebook shown as SVG."""
+    """Show every plot of this notebook as SVG."""
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
     set_matplotlib_formats("svg")  # type: ignore[no-untyped-call]
@@ -68,7 +68,7 @@ def _figure(width: float, height: float) -> "tuple[Figure, Axes]":
 
 
 def _arrows(steps: Sequence[Step], origin: str) -> list[tuple[str, str, str, float]]:
-    """(from, to, type, when) for each time that something was handled."""
+    """Return (from, to, type, when) for each time that something was handled."""
     senders = {step.event_id: step.service for step in reversed(steps) if step.step == "published"}
     arrows = [(origin, steps[0].service, "socket.io", steps[0].at)]
     for step in steps:

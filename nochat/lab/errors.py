@@ -1,6 +1,6 @@
 """The lab's errors: every message says what happened and what to do.
 
-Most are also of the built-in kind that fits them, for whoever catches those.
+Most are also of the built-in kind that fits them, for code that catches those.
 """
 
 from nochat.errors import NochatError
@@ -23,7 +23,7 @@ class ContainersError(LabError, RuntimeError):
 
 
 class LxcError(LabError, RuntimeError):
-    """A command of LXC, or one inside of a container, failed; the message is what it said."""
+    """A command of LXC, or one inside of a container, failed; the message is its output."""
 
 
 class ContextError(LabError, RuntimeError):

@@ -38,7 +38,7 @@ def hosts(ssh_config: str) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def variables(options: Mapping[str, str]) -> dict[str, str]:
-    """Return what Ansible has to know of a machine, by its options of SSH."""
+    """Return Ansible's variables of a machine, by its options of SSH."""
     known = {ours: options[theirs] for theirs, ours in VARIABLES.items() if theirs in options}
     # Nor are a user's own settings of SSH for these machines.
     return known | {"ansible_ssh_common_args": f"-F none {SSH_OPTIONS}"}

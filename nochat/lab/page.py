@@ -188,7 +188,7 @@ async def _picture(
 
 @asynccontextmanager
 async def _drawing(url: str) -> AsyncIterator[None]:
-    """Say what is awaited of a browser, and why it does not come.
+    """Explain which element of a page is missing, and why.
 
     Raises:
         GaveUp: something is not on the page in time, or no page is there.

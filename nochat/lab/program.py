@@ -16,7 +16,7 @@ from pathlib import Path
 from IPython.core.getipython import get_ipython
 
 from nochat.lab.waiting import until_ready
-from nochat.local.processes import Kept, NotReady, free_port, is_free, keep, listens
+from nochat.local.processes import ChildProcess, NotReady, free_port, is_free, listens, start_child
 
 READY = 30.0  # seconds that a program may take to start; more, as long as it is at work
 # The official client for browsers, as the chat's own page uses it.
@@ -35,23 +35,23 @@ class Process:
         url: where it listens.
     """
 
-    def __init__(self, name: str, port: int, kept: Kept) -> None:
+    def __init__(self, name: str, port: int, child: ChildProcess) -> None:
         self.name, self.url = name, f"http://127.0.0.1:{port}"
-        self._port, self._kept = port, kept
+        self._port, self._child = port, child
 
     @property
     def alive(self) -> bool:
         """True while it is running."""
-        return self._kept.alive
+        return self._child.alive
 
     @property
     def log(self) -> str:
-        """The last lines of what it wrote."""
-        return self._kept.tail()
+        """The last lines of its output."""
+        return self._child.tail()
 
     def kill(self) -> None:
         """End it as a crash would: SIGKILL."""
-        self._kept.kill()
+        self._child.kill()
 
     def restart(self) -> None:
         """Start it again, at the same address, and wait until it listens.
@@ -59,24 +59,24 @@ class Process:
         Raises:
             NotReady: it was stopped, ended, or does nothing; with what it said last.
         """
-        self._kept.restart()
+        self._child.restart()
         self._wait()
 
     def stop(self) -> None:
         """End it; calling it again does nothing."""
         if _running.get(self.name) is self:
             del _running[self.name]
-        self._kept.stop()
+        self._child.stop()
 
     def __repr__(self) -> str:
         return f"<{self.name} at {self.url}: {'running' if self.alive else 'not running'}>"
 
     def _wait(self) -> None:
-        until_ready(lambda: listens(self._port), READY, self.name, self._kept)
+        until_ready(lambda: listens(self._port), READY, self.name, self._child)
 
 
 def on() -> None:
-    """Have `%%file` in a notebook's cells write files of the program."""
+    """Let `%%file` in a notebook's cells write files of the program."""
 
     if shell := get_ipython():
         shell.register_magic_function(file, "cell")  # type: ignore[arg-type]
@@ -103,7 +103,7 @@ def start(command: str, *, name: str = "server", port: int = 0) -> Process:
     _write(folder)
     began = time.monotonic()
     argv = [sys.executable, "-m", *arguments]
-    process = Process(name, port, keep(argv, cwd=folder, log=folder / "log", remove=folder))
+    process = Process(name, port, start_child(argv, cwd=folder, log=folder / "log", remove=folder))
     _running[name] = process
     print(f"$ python -m {shlex.join(arguments)}", flush=True)
     try:

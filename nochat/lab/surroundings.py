@@ -242,7 +242,7 @@ def _can_write(path: str | Path) -> bool:
 
 
 def main() -> None:
-    """Print what a shell does to have a settled environment."""
+    """Print the shell commands that settle the environment."""
     before, after = dict(os.environ), settled(os.environ)
     for name in before.keys() - after.keys():
         print(f"unset {name}")

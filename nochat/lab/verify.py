@@ -212,7 +212,7 @@ def refused(*urls: str) -> Report:
     Raises:
         CheckFailed: one lets us in, or none answers there at all.
     """
-    return check("Who is turned away", *map(_try_credentials, urls))
+    return check("Wrong passwords are refused", *map(_try_credentials, urls))
 
 
 def _try_credentials(url: str) -> Condition:

@@ -17,7 +17,7 @@ _visitors: dict[str, "Visitor"] = {}
 
 
 class Visitor(socketio.AsyncClient):  # type: ignore[misc]
-    """A client that notes what it hears.
+    """A client that notes the events it receives.
 
     Attributes:
         name: who it is.
@@ -34,7 +34,7 @@ class Visitor(socketio.AsyncClient):  # type: ignore[misc]
 
     @property
     def texts(self) -> list[str]:
-        """The texts of the messages among what was heard."""
+        """The texts of the messages that it received."""
         return [data[0]["text"] for event, *data in self.heard if event == "message"]
 
     async def _hear(self, *event: Any) -> None:
@@ -78,7 +78,7 @@ class Visitor(socketio.AsyncClient):  # type: ignore[misc]
         namespace: str | None = None,
         timeout: float | None = PATIENCE,
     ) -> Any:
-        """Send an event and wait for its acknowledgement; return what it brings.
+        """Send an event and wait for its acknowledgement; return its data.
 
         Raises:
             NotConnected: there is no connection.

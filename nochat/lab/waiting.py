@@ -19,7 +19,7 @@ from nochat.lab.board import medium
 from nochat.lab.errors import GaveUp
 from nochat.lab.interrupt import interruptible
 from nochat.local import processes
-from nochat.local.processes import Kept, NotReady
+from nochat.local.processes import ChildProcess, NotReady
 
 SILENT = 2.0  # seconds without a word
 LONGEST = 300.0  # seconds that a process which works may take
@@ -29,7 +29,7 @@ IN_ORDER = "run the cells above this one again, in order"
 
 
 class Notice:
-    """Says what is awaited, once that takes more than two seconds.
+    """A notice of a wait, shown once it takes more than two seconds.
 
     Args:
         what: is awaited.
@@ -99,7 +99,7 @@ def blocking(what: str, *, quiet: bool = False) -> Iterator[None]:
 async def patience(
     what: str, seconds: float | None, otherwise: str | Callable[[], str] = IN_ORDER
 ) -> AsyncIterator[None]:
-    """Wait for what is awaited inside.
+    """Wait for the block, with a notice.
 
     Args:
         what: is awaited.
@@ -157,7 +157,12 @@ def until(
 
 
 def until_ready(
-    ready: Callable[[], bool], seconds: float, what: str, kept: Kept, *, quiet: bool = False
+    ready: Callable[[], bool],
+    seconds: float,
+    what: str,
+    child: ChildProcess,
+    *,
+    quiet: bool = False,
 ) -> None:
     """Wait until a process is ready; as long as it is at work, also past its time.
 
@@ -165,23 +170,23 @@ def until_ready(
         ready: tells whether it is.
         seconds: it may take, and more while it works: on a busy machine all takes longer.
         what: its name.
-        kept: the process.
+        child: the process.
         quiet: print nothing.
 
     Raises:
         NotReady: it ended, or does nothing any more; with what it said last.
     """
-    notice, work = Notice(what, quiet=quiet), _Work(kept)
+    notice, work = Notice(what, quiet=quiet), _Work(child)
     give_up = seconds
 
     def answer() -> bool:
         nonlocal give_up
         if ready():
             return True
-        if not kept.alive:
-            raise NotReady(f"{what} ended before it was ready. {_last_words(kept)}")
+        if not child.alive:
+            raise NotReady(f"{what} ended before it was ready. {_last_words(child)}")
         if notice.seconds > give_up:
-            give_up = _go_on(notice, work, what, kept, seconds)
+            give_up = _go_on(notice, work, what, child, seconds)
         notice.look()
         return False
 
@@ -192,28 +197,28 @@ def until_ready(
         notice.end()
 
 
-def _go_on(notice: Notice, work: "_Work", what: str, kept: Kept, seconds: float) -> float:
-    """Until when to wait on.
+def _go_on(notice: Notice, work: "_Work", what: str, child: ChildProcess, seconds: float) -> float:
+    """Return until when to wait on.
 
     Raises:
         NotReady: no longer.
     """
     passed = f"{what} is not ready after {notice.seconds:.3g} s"
     if not work.goes_on():
-        raise NotReady(f"{passed}: it runs, but does nothing. {_last_words(kept)}")
+        raise NotReady(f"{passed}: it runs, but does nothing. {_last_words(child)}")
     if notice.seconds > max(LONGEST, seconds):
         raise NotReady(
             f"{passed}, though it is at work. Close what else keeps this machine busy, and run "
-            f"the cell again. {_last_words(kept)}"
+            f"the cell again. {_last_words(child)}"
         )
     return notice.seconds + seconds / 3
 
 
 class _Work:
-    """Tells whether a process and its descendants do something."""
+    """The work of a process and its descendants: whether they do something."""
 
-    def __init__(self, kept: Kept) -> None:
-        self._kept = kept
+    def __init__(self, child: ChildProcess) -> None:
+        self._child = child
         self._at, self._used = time.monotonic(), self._seconds()
 
     def goes_on(self) -> bool:
@@ -227,7 +232,7 @@ class _Work:
         """Return the processor's time that they have taken."""
         used = 0.0
         with suppress(psutil.Error):
-            first = psutil.Process(self._kept.pid)
+            first = psutil.Process(self._child.pid)
             for each in (first, *first.children(recursive=True)):
                 with suppress(psutil.Error):
                     times = each.cpu_times()
@@ -239,13 +244,13 @@ def _sentence(what: str, seconds: float, otherwise: str) -> str:
     return f"waited {seconds:g} s for {what}, in vain. To do: {otherwise}."
 
 
-def _last_words(kept: Kept) -> str:
-    said = readable(kept.tail(200))
+def _last_words(child: ChildProcess) -> str:
+    said = readable(child.tail(200))
     return f"It said last:\n{said}" if said else "It said nothing."
 
 
 def readable(log: str, count: int = LINES) -> str:
-    """Return the end of a log for a person: JSON as text, and nothing of what is for tracing."""
+    """Return the end of a log for a person: JSON as text, without the fields of tracing."""
     lines = (_text(line) for line in log.splitlines())
     return "\n".join([line for line in lines if line][-count:])
 

@@ -50,7 +50,7 @@ def _get(channel: BlockingChannel, queue: str) -> Message | None:
 
 
 def arrivals(channel: BlockingChannel, queue: str, quiet: float = 1.0) -> Iterator[Message]:
-    """Yield and acknowledge what arrives in a queue, until nothing came for some seconds."""
+    """Yield and acknowledge the messages of a queue, until none came for some seconds."""
     for method, properties, body in channel.consume(queue, auto_ack=True, inactivity_timeout=quiet):
         if method is None:
             break
@@ -98,7 +98,7 @@ def queues(channel: BlockingChannel) -> None:
     """Print the queues that the chat's services share, and how many messages wait in each."""
     for queue in registry.queues(Settings()):
         kind = "quorum" if queue.durable else "quorum, for questions"
-        one = ", single active consumer" if queue.single else ""
+        one = ", single active consumer" if queue.single_active_consumer else ""
         print(f"{queue.name:21}{waiting(channel, queue.name):3}  {kind}{one}")
 
 

@@ -1,1 +1,1 @@
-"""What the chat uses of its own machine: child processes, embedded servers, folders, programs."""
+"""The chat's use of its own machine: child processes, embedded servers, folders, programs."""

@@ -41,7 +41,7 @@ class Program:
         return Path(which) if which else None
 
     def version(self, path: Path) -> str:
-        """Return its version: from its path if that tells, else from what it answers."""
+        """Return its version: from its path if possible, else from its output."""
         if in_path := re.search(r"\d+\.\d+\.\d+", str(path)):
             return in_path[0]
         return _ask(path, self.ask)

@@ -1,4 +1,4 @@
-"""What the disk must know before others may rely on it, and who may read what is there."""
+"""Durable and private files: synced to the disk before others rely on them."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ OTHERS = 0o077  # what the group and everybody else may do
 
 
 def make_private(paths: Iterable[Path]) -> None:
-    """Take from all others what they may do with files, and with folders and all in these.
+    """Remove all permissions of others on files, and on folders with all their contents.
 
     New files are private by the process's umask; these may be older, or have been copied here.
     """

@@ -1,4 +1,4 @@
-"""What the chat and the course need on this machine, what is there, and how to get the rest."""
+"""The examination of this machine: what the chat and the course need, have, and lack."""
 
 import html
 import os
@@ -8,19 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nochat.errors import NochatError
 from nochat.local.components import COMPONENTS, Component
 from nochat.local.tables import as_text
 
 GIB = 2**30
 
 
-class Missing(RuntimeError):
+class Missing(NochatError):
     """A component that is needed is not on this machine; the message says how to install it."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was seen of one thing that matters, and what to do where it is not right.
+    """An observation about one need, with advice where it is not met.
 
     Attributes:
         name: what was looked at.
@@ -57,9 +58,7 @@ def require(name: str) -> Path:
     if path := find(name):
         return path
     component = _component(name)
-    raise Missing(
-        f"{name} is not on this machine; it {component.why}. Install it with: {component.install}"
-    )
+    raise Missing(f"{name} is not on this machine; it {component.why}. To do: {component.install}")
 
 
 def _component(name: str) -> Component:
@@ -157,7 +156,7 @@ class Examination:
             f"{_cell(it.part)}{_command(it.advice)}</tr>"
             for it in self.findings
         )
-        heads = "".join(f"<th>{head}</th>" for head in ("", "What", "Seen", "For", "What to do"))
+        heads = "".join(f"<th>{head}</th>" for head in ("", "What", "Seen", "For", "To do"))
         return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
 
 

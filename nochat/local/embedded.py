@@ -10,7 +10,7 @@ from pathlib import Path
 from nochat.local import doctor
 from nochat.local.disk import make_private
 from nochat.local.owner import owned
-from nochat.local.processes import Kept, free_port, keep, listens, wait_until
+from nochat.local.processes import ChildProcess, free_port, listens, start_child, wait_until
 from nochat.settings import Settings
 
 START_SECONDS = 120  # on a busy machine; if it ends, that is noticed at once
@@ -22,7 +22,7 @@ WITH_OWN_PID_FILE = 'umask 077; exec "$@" --pid-file "$0/$$.pid"'
 
 def mongodb(
     data_dir: Path | None = None, port: int | None = None, hold: Sequence[int] = ()
-) -> tuple[str, Kept]:
+) -> tuple[str, ChildProcess]:
     """Start nx-27017, which speaks MongoDB's wire protocol and stores in SQLite.
 
     It listens on 127.0.0.1 and asks for no password.
@@ -46,23 +46,23 @@ def mongodb(
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     make_private([data_dir])
     server = [sys.executable, "-m", "nx_27017.nx_27017", "--data-dir", data_dir, "--port", port]
-    kept = keep(
+    child = start_child(
         ["/bin/sh", "-c", WITH_OWN_PID_FILE, own, *map(str, server), "--log-file", "/dev/null"],
         log=own / "server.log",
         remove=own,
         hold=hold,
     )
     try:
-        wait_until(lambda: listens(port), START_SECONDS, "the embedded MongoDB server", kept)
+        wait_until(lambda: listens(port), START_SECONDS, "the embedded MongoDB server", child)
     except BaseException:
-        kept.stop()
+        child.stop()
         raise
-    return f"mongodb://127.0.0.1:{port}", kept
+    return f"mongodb://127.0.0.1:{port}", child
 
 
 @asynccontextmanager
 async def activity_url(settings: Settings) -> AsyncIterator[str]:
-    """The URL of the activity store: the one that is set, or that of a server of our own.
+    """Return the URL of the activity store: the one that is set, or that of a server of our own.
 
     Raises:
         Missing: nx-27017 is not installed.

@@ -18,19 +18,20 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
 
+from nochat.errors import NochatError
 from nochat.local import supervisor
 
-# Losing the last reference to a `Kept` must not stop a server that a notebook still talks to.
-_kept: "set[Kept]" = set()
+# Losing the last reference to a child must not stop a server that a notebook still talks to.
+_children: "set[ChildProcess]" = set()
 
 Answer = TypeVar("Answer")
 
 
-class NotReady(RuntimeError):
+class NotReady(NochatError):
     """A command did not start, ended too early, or took too long to answer."""
 
 
-class Kept:
+class ChildProcess:
     """A command that lives no longer than this process.
 
     Attributes:
@@ -42,11 +43,11 @@ class Kept:
         self.log = log
         self._supervisor, self._remove = process, remove
         self.pid = self._start()
-        _kept.add(self)
+        _children.add(self)
 
     @property
     def alive(self) -> bool:
-        """Whether the command is running."""
+        """True while the command is running."""
         if self._supervisor.poll() is not None:
             return False
         try:
@@ -82,7 +83,7 @@ class Kept:
         self._supervisor.wait()
         if self._remove:  # Still there only if somebody killed the supervisor.
             shutil.rmtree(self._remove, ignore_errors=True)
-        _kept.discard(self)
+        _children.discard(self)
 
     def tail(self, lines: int = 20) -> str:
         """Return the last lines of the log; nothing when it is gone with its folder."""
@@ -119,7 +120,7 @@ class Kept:
         return answer.decode().strip()
 
 
-def keep(
+def start_child(
     argv: Sequence[str | Path],
     *,
     env: Mapping[str, str] | None = None,
@@ -129,7 +130,7 @@ def keep(
     grace: float = 5.0,
     after: str = "",
     hold: Sequence[int] = (),
-) -> Kept:
+) -> ChildProcess:
     """Start a command that ends when we stop it or when this process is gone.
 
     Args:
@@ -160,13 +161,13 @@ def keep(
             start_new_session=True,
             pass_fds=hold,
         )
-    return Kept(process, log, remove)
+    return ChildProcess(process, log, remove)
 
 
 def when_gone(
     script: str, folder: Path, *, env: Mapping[str, str] | None = None, cwd: Path | None = None
-) -> Kept:
-    """Have a shell script run when this process is gone, or when told to stop.
+) -> ChildProcess:
+    """Run a shell script when this process is gone, or when told to stop.
 
     Args:
         script: what takes away what is no child of ours; it bounds its time.
@@ -176,7 +177,7 @@ def when_gone(
     """
     # Sleeping is all that it has to do while we live.
     command, log = ["sleep", "infinity"], folder / "log"
-    return keep(command, env=env, cwd=cwd, log=log, remove=folder, grace=0, after=script)
+    return start_child(command, env=env, cwd=cwd, log=log, remove=folder, grace=0, after=script)
 
 
 def free_port() -> int:
@@ -235,14 +236,14 @@ def until(
     return answer
 
 
-def wait_until(ready: Callable[[], bool], timeout: float, what: str, kept: Kept) -> None:
+def wait_until(ready: Callable[[], bool], timeout: float, what: str, child: ChildProcess) -> None:
     """Wait until a kept command is ready.
 
     Args:
         ready: tells whether it is; asked again and again.
         timeout: seconds it may take.
         what: its name, for the error.
-        kept: the command.
+        child: the command.
 
     Raises:
         NotReady: it ended, or the time is over; with the last lines of its log.
@@ -251,9 +252,9 @@ def wait_until(ready: Callable[[], bool], timeout: float, what: str, kept: Kept)
     def answer() -> bool:
         if ready():
             return True
-        if not kept.alive:
-            raise NotReady(f"{what} ended before it was ready. Its log ends:\n{kept.tail()}")
+        if not child.alive:
+            raise NotReady(f"{what} ended before it was ready. Its log ends:\n{child.tail()}")
         return False
 
     if not until(answer, timeout, pause=0.02, longest=0.2):
-        raise NotReady(f"{what} is not ready after {timeout:g} s. Its log ends:\n{kept.tail()}")
+        raise NotReady(f"{what} is not ready after {timeout:g} s. Its log ends:\n{child.tail()}")

@@ -88,7 +88,7 @@ def _send(number: signal.Signals, pids: Iterable[int]) -> None:
 
 
 class _Supervisor:
-    """Runs the command, and ends it."""
+    """The supervisor of a command: it runs the command, and ends it."""
 
     def __init__(self, argv: list[str]) -> None:
         self.argv = argv

@@ -1,4 +1,4 @@
-"""What crosses the bus, and what clients may send: typed structs, each JSON on the wire.
+"""The messages of the bus and of the clients: typed structs, each JSON on the wire.
 
 - `commands`, in the imperative, change a room: the controller handles them, in one order per room.
 - `events`, in the past tense, have happened, and any number of services may listen.

@@ -1,4 +1,4 @@
-"""What clients may do: each action's shape, and the command or the question that it becomes."""
+"""The actions of clients: each one's shape, and the command or the request that it becomes."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ from nochat.protocol.requests import FindRooms, FindUser, GetHistory, SearchMess
 
 
 @dataclass
-class Who:
+class Actor:
     """A user who acts, with their role, the rooms that they see, and those they are muted in."""
 
     user: str
@@ -39,16 +39,16 @@ class Who:
 
     @property
     def manages(self) -> bool:
-        """Whether the user is a manager."""
+        """True if the user is a manager."""
         return self.role == "manager"
 
 
 Publish = Callable[[Envelope], Awaitable[None]]
-Act = Callable[[Who, Any, Bus, Publish], Awaitable[dict[str, Any]]]
+Act = Callable[[Actor, Any, Bus, Publish], Awaitable[dict[str, Any]]]
 
 
 class Action(NamedTuple):
-    """An action: what its data look like, what it does, and what it costs.
+    """An action: the shape of its data, its effect, and its cost.
 
     Attributes:
         shape: of its data.
@@ -63,75 +63,75 @@ class Action(NamedTuple):
     price: str = ""
 
 
-def _command(make: Callable[[Who, Any], Command]) -> Act:
-    """An action that is one command, acknowledged when the broker has it."""
+def _command(make: Callable[[Actor, Any], Command]) -> Act:
+    """Make an action that is one command, acknowledged when the broker has it."""
 
-    async def act(who: Who, sent: Any, _: Bus, publish: Publish) -> dict[str, Any]:
-        await publish(make(who, sent))
+    async def act(actor: Actor, sent: Any, _: Bus, publish: Publish) -> dict[str, Any]:
+        await publish(make(actor, sent))
         return {}
 
     return act
 
 
 async def _invite(
-    who: Who, sent: payloads.Invitation, bus: Bus, publish: Publish
+    actor: Actor, sent: payloads.Invitation, bus: Bus, publish: Publish
 ) -> dict[str, Any]:
     invitee = await account(sent.user, bus)
-    await publish(InviteUser(sent.room, who.user, invitee))
+    await publish(InviteUser(sent.room, actor.user, invitee))
     return {}
 
 
-async def _direct(who: Who, sent: payloads.Peer, bus: Bus, publish: Publish) -> dict[str, Any]:
+async def _direct(actor: Actor, sent: payloads.Peer, bus: Bus, publish: Publish) -> dict[str, Any]:
     peer = await account(sent.user, bus)
-    room = direct_room(who.user, peer)
-    await publish(OpenDirect(room, who.user, peer))
+    room = direct_room(actor.user, peer)
+    await publish(OpenDirect(room, actor.user, peer))
     return {"room": room}
 
 
 async def _moderate(
-    who: Who, sent: payloads.Moderation, bus: Bus, publish: Publish
+    actor: Actor, sent: payloads.Moderation, bus: Bus, publish: Publish
 ) -> dict[str, Any]:
     member = await account(sent.user, bus)
-    await publish(ModerateMember(sent.room, who.user, member, sent.action, who.manages))
+    await publish(ModerateMember(sent.room, actor.user, member, sent.action, actor.manages))
     return {}
 
 
-async def _typing(who: Who, sent: payloads.Room, _: Bus, publish: Publish) -> dict[str, Any]:
-    _check_sees(who, sent.room)
-    if sent.room in who.muted:
+async def _typing(actor: Actor, sent: payloads.Room, _: Bus, publish: Publish) -> dict[str, Any]:
+    _check_sees(actor, sent.room)
+    if sent.room in actor.muted:
         raise RequestFailed(reasons.room_muted())
-    await publish(TypingStarted(sent.room, who.user))
+    await publish(TypingStarted(sent.room, actor.user))
     return {}
 
 
-async def _history(who: Who, sent: payloads.Page, bus: Bus, _: Publish) -> dict[str, Any]:
+async def _history(actor: Actor, sent: payloads.Page, bus: Bus, _: Publish) -> dict[str, Any]:
     page = GetHistory(
-        user=who.user, room=sent.room, after=sent.after, before=sent.before, limit=sent.limit
+        user=actor.user, room=sent.room, after=sent.after, before=sent.before, limit=sent.limit
     )
     return payloads.history(await bus.request(page))
 
 
-async def _search(who: Who, sent: payloads.Search, bus: Bus, _: Publish) -> dict[str, Any]:
+async def _search(actor: Actor, sent: payloads.Search, bus: Bus, _: Publish) -> dict[str, Any]:
     if sent.room:
-        _check_sees(who, sent.room)
+        _check_sees(actor, sent.room)
     asked = SearchMessages(
-        user=who.user, text=sent.text, room=sent.room, before=sent.before, limit=sent.limit
+        user=actor.user, text=sent.text, room=sent.room, before=sent.before, limit=sent.limit
     )
     return payloads.found(await bus.request(asked))
 
 
-async def _rooms(_: Who, sent: payloads.Browse, bus: Bus, __: Publish) -> dict[str, Any]:
+async def _rooms(_: Actor, sent: payloads.Browse, bus: Bus, __: Publish) -> dict[str, Any]:
     asked = FindRooms(text=sent.text, only=sent.only, after=sent.after, limit=sent.limit)
     return payloads.listed(await bus.request(asked))
 
 
-def _check_sees(who: Who, room: str) -> None:
-    if room not in who.rooms:
+def _check_sees(actor: Actor, room: str) -> None:
+    if room not in actor.rooms:
         raise RequestFailed(reasons.room_members_only())
 
 
 async def account(name: str, bus: Bus) -> str:
-    """The name of an account, as its owner writes it: rooms know their members by it."""
+    """Return the name of an account, as its owner writes it: rooms know their members by it."""
     found = await bus.request(FindUser(user=name))
     if not found.accounts:
         raise RequestFailed(reasons.user_unknown())
@@ -142,31 +142,31 @@ ACTIONS = {
     "message": Action(
         payloads.Message,
         _command(
-            lambda who, it: SendMessage(it.room, who.user, it.client_id, it.text, it.reply_to)
+            lambda actor, it: SendMessage(it.room, actor.user, it.client_id, it.text, it.reply_to)
         ),
     ),
     "edit": Action(
         payloads.Edit,
-        _command(lambda who, it: EditMessage(it.room, who.user, it.position, it.text)),
+        _command(lambda actor, it: EditMessage(it.room, actor.user, it.position, it.text)),
     ),
     "delete": Action(
         payloads.Target,
-        _command(lambda who, it: DeleteMessage(it.room, who.user, it.position, who.manages)),
+        _command(lambda actor, it: DeleteMessage(it.room, actor.user, it.position, actor.manages)),
     ),
     "react": Action(
         payloads.Reaction,
-        _command(lambda who, it: React(it.room, who.user, it.position, it.emoji, it.on)),
+        _command(lambda actor, it: React(it.room, actor.user, it.position, it.emoji, it.on)),
     ),
     "read": Action(
-        payloads.Target, _command(lambda who, it: MarkRead(it.room, who.user, it.position))
+        payloads.Target, _command(lambda actor, it: MarkRead(it.room, actor.user, it.position))
     ),
     "create": Action(
         payloads.NewRoom,
-        _command(lambda who, it: CreateRoom(it.room, who.user, it.title, it.private)),
+        _command(lambda actor, it: CreateRoom(it.room, actor.user, it.title, it.private)),
         price="rooms",
     ),
-    "join": Action(payloads.Room, _command(lambda who, it: JoinRoom(it.room, who.user))),
-    "leave": Action(payloads.Room, _command(lambda who, it: LeaveRoom(it.room, who.user))),
+    "join": Action(payloads.Room, _command(lambda actor, it: JoinRoom(it.room, actor.user))),
+    "leave": Action(payloads.Room, _command(lambda actor, it: LeaveRoom(it.room, actor.user))),
     # These look an account up, those below read the activity.
     "moderate": Action(payloads.Moderation, _moderate, cost=2),
     "invite": Action(payloads.Invitation, _invite, cost=2, price="invitations"),

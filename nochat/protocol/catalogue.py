@@ -8,7 +8,7 @@ from nochat.protocol.envelope import Envelope, type_of
 
 
 def _structs(kind: type[Envelope]) -> Iterator[type[Envelope]]:
-    """Find all below a kind, but those without a `tag` that are only there to be subclassed."""
+    """Find all subclasses of a kind, without those that have no `tag` and are only bases."""
     for child in kind.__subclasses__():
         if type_of(child) != child.__name__ or not child.__subclasses__():
             yield child
@@ -16,7 +16,7 @@ def _structs(kind: type[Envelope]) -> Iterator[type[Envelope]]:
 
 
 def catalogue(kind: type[Envelope] = Envelope) -> dict[str, type[Envelope]]:
-    """Every struct of a kind, by its `type` on the wire, those of your own services included.
+    """Map every struct of a kind by its `type` on the wire, your own services' included.
 
     Raises:
         NochatError: two structs have the same type; one that is defined once more, as in a

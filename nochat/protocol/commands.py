@@ -64,7 +64,7 @@ class SendMessage(Command, frozen=True, tag="message.send"):
 
 
 class EditMessage(Command, frozen=True, tag="message.edit"):
-    """Give a message of one's own another text; `target` is its position."""
+    """Give one's own message another text; `target` is its position."""
 
     user: UserName
     target: Position

@@ -20,7 +20,7 @@ _correlation: ContextVar[str] = ContextVar("correlation_id", default="")
 
 
 def new_id() -> str:
-    """A random identifier: 128 bits as 32 hexadecimal digits."""
+    """Make a random identifier: 128 bits as 32 hexadecimal digits."""
     return os.urandom(16).hex()
 
 
@@ -35,12 +35,12 @@ def caused_by(correlation_id: str) -> Iterator[None]:
 
 
 def correlation() -> str:
-    """The correlation id that `caused_by` has set here; empty outside of it."""
+    """Return the correlation id that `caused_by` has set here; empty outside of it."""
     return _correlation.get()
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
-    """What everything on the bus carries: an id, who caused it, and when (seconds since 1970)."""
+    """The base of everything on the bus: an id, a cause, and a time (seconds since 1970)."""
 
     secret: ClassVar[frozenset[str]] = frozenset({"password", "new_password", "token"})
 
@@ -57,5 +57,5 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 def type_of(struct: type[Envelope]) -> str:
-    """The `type` of a struct on the wire, which is an event's routing key too."""
+    """Return the `type` of a struct on the wire, which is an event's routing key too."""
     return str(struct.__struct_config__.tag)

@@ -88,7 +88,7 @@ class MessageSent(RoomEvent, frozen=True, omit_defaults=True, tag="message.sent"
 class MessageEdited(RoomEvent, frozen=True, tag="message.edited"):
     """The message at the position `target` has another text.
 
-    Whoever reads it in the history finds the text that the message has now: what was edited away
+    In the history it has the text that the message has now: what was edited away
     is gone. It is empty where the message was deleted since.
     """
 
@@ -133,7 +133,7 @@ class MemberModerated(RoomEvent, frozen=True, tag="member.moderated"):
 class UserErased(RoomEvent, frozen=True, omit_defaults=True, tag="user.erased"):
     """A user's account is deleted: their messages are `deleted_as`'s, their reactions are gone.
 
-    Whoever reads it in the history finds `deleted_as` in `user` too: the name is gone from there.
+    In the history it has `deleted_as` in `user` too: the name is gone from there.
     `title` is the room's other title, where the user's name was in it.
     """
 
@@ -199,7 +199,7 @@ class LogInFailed(Event, frozen=True, tag="user.log-in-failed"):
     """Somebody gave a wrong name or password.
 
     No `user`: there is no such account. What was typed may be a password, and this is for the log.
-    Who tries without end is told of now and then: `unsaid` is how often it was since the last time.
+    Endless attempts are logged now and then: `unsaid` counts those since the last entry.
     """
 
     user: str = ""
@@ -213,7 +213,7 @@ class UserLoggedOut(Event, frozen=True, tag="user.logged-out"):
 
 
 class TokenMade(Event, frozen=True, tag="user.token-made"):
-    """A user made a token for a program; `name` is what they call it."""
+    """A user made a token for a program, called `name`."""
 
     user: UserName
     name: Title
@@ -249,7 +249,7 @@ class UserDisconnected(Event, frozen=True, tag="user.disconnected"):
 
 
 class PresenceReported(Event, frozen=True, tag="presence.reported"):
-    """A gateway says who is connected to it: at every change, and every few seconds."""
+    """A gateway reports its connected users: at every change, and every few seconds."""
 
     publisher: ClassVar[str] = "gateway"
     stored: ClassVar[bool] = False
@@ -259,7 +259,7 @@ class PresenceReported(Event, frozen=True, tag="presence.reported"):
 
 
 class ServiceReported(Event, frozen=True, tag="service.reported"):
-    """An instance of a service says what it has done since it started, every few seconds.
+    """An instance of a service reports its counters every few seconds.
 
     `handled` and `published` are counts by type, `failed` counts what was given up; `memory`
     (bytes) and `cpu` (seconds) are of its whole process, which may run other services too;

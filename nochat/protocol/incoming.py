@@ -1,4 +1,4 @@
-"""What comes in from outside: shapes whose texts are taken by the rules of `nochat.domain.text`.
+"""Input from outside: structs whose texts are checked by the rules of `nochat.domain.text`.
 
 A text that no rule takes is refused with the rule's sentence. What was taken can be encoded, so it
 travels and is stored; between the services it is checked no more.
@@ -38,7 +38,7 @@ _Shape = TypeVar("_Shape")
 
 
 def read(data: Any, shape: type[_Shape]) -> _Shape:
-    """What somebody sent, in its shape.
+    """Read the data that somebody sent into their struct.
 
     Raises:
         msgspec.ValidationError: it has another shape, or a text in it is refused.
@@ -68,7 +68,7 @@ class Incoming(msgspec.Struct, frozen=True):
 
 @cache
 def _rules(shape: type[Incoming]) -> dict[str, Callable[[str], str]]:
-    """The rule of each text among the fields; any text must be one that can be encoded."""
+    """Return the rule of each text among the fields; any text must be one that can be encoded."""
     found: dict[str, Callable[[str], str]] = {}
     for field in inspect.type_info(shape).fields:  # type: ignore[attr-defined]
         kind: inspect.Type = field.type

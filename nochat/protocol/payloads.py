@@ -1,4 +1,4 @@
-"""What a client may send over its socket, and how it sees what it is sent."""
+"""The payloads of sockets: what a client may send, and how it sees what it is sent."""
 
 import re
 import time
@@ -57,7 +57,7 @@ class Peer(Incoming, frozen=True):
 
 
 class Moderation(Incoming, frozen=True):
-    """What to do with a member of a room."""
+    """A decision about a member of a room."""
 
     room: incoming.RoomId
     user: AskedName
@@ -128,7 +128,7 @@ class Browse(Incoming, frozen=True):
 
 
 class Auth(msgspec.Struct, frozen=True):
-    """What a client says when it connects: the position that it has of each room.
+    """The handshake of a client: the position that it has of each room.
 
     `user` is whose the client takes the session for; who names nobody takes it as it is.
     """
@@ -138,13 +138,13 @@ class Auth(msgspec.Struct, frozen=True):
 
 
 def believed(auth: Any) -> str:
-    """Whose session a client takes its own for; "" where it does not say."""
+    """Return the user whose session a client takes its own for; "" where it does not say."""
     user = auth.get("user", "") if isinstance(auth, dict) else ""
     return user if isinstance(user, str) else ""
 
 
 def positions(auth: Any) -> dict[str, int]:
-    """The positions in a handshake; none, where it holds none that can be read."""
+    """Read the positions in a handshake; none, where it holds none that can be read."""
     try:
         return incoming.read(auth or {}, Auth).positions
     except msgspec.ValidationError:
@@ -152,42 +152,42 @@ def positions(auth: Any) -> dict[str, int]:
 
 
 def view(envelope: Envelope) -> dict[str, Any]:
-    """An envelope without what concerns only the services."""
+    """Show an envelope without the fields that concern only the services."""
     fields: dict[str, Any] = msgspec.to_builtins(envelope)
     return {name: value for name, value in fields.items() if name not in HIDDEN}
 
 
 def entries(room: str, events: Iterable[RoomEvent]) -> dict[str, Any]:
-    """A part of a room's log, in order of position."""
+    """Show a part of a room's log, in order of position."""
     return {"room": room, "entries": [view(event) for event in events]}
 
 
 def history(found: Any) -> dict[str, Any]:
-    """A page of a room's log; `more` says that there is more of it."""
+    """Show a page of a room's log; `more` says that there is more of it."""
     assert isinstance(found, History)
     return entries(found.room, found.entries) | {"more": found.more}
 
 
 def found(messages: Any) -> dict[str, Any]:
-    """What a search found, the newest first; `more` says that there are more."""
+    """Show the results of a search, the newest first; `more` says that there are more."""
     assert isinstance(messages, Found)
     return {"entries": [view(each) for each in messages.entries], "more": messages.more}
 
 
 def listed(rooms: Any) -> dict[str, Any]:
-    """Public rooms in order of their ids; `more` says that there are more."""
+    """Show public rooms in order of their ids; `more` says that there are more."""
     assert isinstance(rooms, FoundRooms)
     return {"rooms": [msgspec.to_builtins(each) for each in rooms.rooms], "more": rooms.more}
 
 
 def welcome(session: Session, rooms: list[RoomSummary], online: list[str]) -> dict[str, Any]:
-    """What a socket is told first; `now` is the chat's time, in seconds since 1970."""
+    """Greet a new socket; `now` is the chat's time, in seconds since 1970."""
     who = {"user": session.user, "role": session.role, "now": time.time()}
     return who | {"rooms": [summary(room) for room in rooms], "online": online}
 
 
 def summary(room: RoomSummary) -> dict[str, Any]:
-    """A room for one of its members; to who is only invited, nothing that grows with the log."""
+    """Show a room to one of its members; to invited users, nothing that grows with the log."""
     if room.invited:
         room = msgspec.structs.replace(room, position=0)
     fields: dict[str, Any] = msgspec.to_builtins(room)

@@ -2,7 +2,7 @@
 
 Wherever a reason leaves a service, a REST call or a socket, its code and its parameters go with it:
 programs decide by them, and the page has its own sentence for each code in every language. The
-sentence here is for bots, logs, and whoever reads the wire.
+sentence here is for bots, logs, and people who read the wire.
 
 A new reason takes a line here, a line in `static/words/reasons-en.js`, and one in `reasons-es.js`.
 Services of your own declare theirs in the same way.
@@ -34,7 +34,7 @@ class Reason(NamedTuple):
         return self.sentence
 
     @classmethod
-    def of(cls, told: "Told") -> Self:
+    def of(cls, told: "HasReason") -> Self:
         """Read it in what somebody was told."""
         return cls(told.code, told.params, told.reason)
 
@@ -49,8 +49,8 @@ class Reason(NamedTuple):
         return {"error": self.sentence, "code": self.code, "params": self.params}
 
 
-class Told(Protocol):
-    """What carries a reason: an event, or a reply."""
+class HasReason(Protocol):
+    """The bearer of a reason: an event, or a reply."""
 
     @property
     def code(self) -> str:
@@ -92,7 +92,7 @@ class Declared:
 CATALOGUE: dict[str, Declared] = {}
 
 
-class Plain(Declared):
+class PlainReason(Declared):
     """A reason without parameters."""
 
     def __call__(self) -> Reason:
@@ -100,15 +100,15 @@ class Plain(Declared):
         return self._reason()
 
 
-class Bounded(Declared):
-    """There is, or may be, at most so much of something."""
+class BoundReason(Declared):
+    """A reason with a bound: there may be at most so much of something."""
 
     def __call__(self, most: int) -> Reason:
         """Give the reason."""
         return self._reason(most=most)
 
 
-class Early(Declared):
+class WaitReason(Declared):
     """It is too early; whole seconds to wait are told."""
 
     def __call__(self, wait: float) -> Reason:
@@ -116,7 +116,7 @@ class Early(Declared):
         return self._reason(wait=math.ceil(wait))
 
 
-class MuchTooEarly(Declared):
+class LongWaitReason(Declared):
     """It is too early, by more than anybody waits."""
 
     def __call__(self, minutes: int) -> Reason:
@@ -124,7 +124,7 @@ class MuchTooEarly(Declared):
         return self._reason(minutes=minutes)
 
 
-class OfPart(Declared):
+class PartReason(Declared):
     """Something is wrong with a part of the chat: a service, or the bus."""
 
     def __call__(self, part: str) -> Reason:
@@ -132,7 +132,7 @@ class OfPart(Declared):
         return self._reason(part=part)
 
 
-class Silent(Declared):
+class TimeoutReason(Declared):
     """A part of the chat did not answer in so many seconds."""
 
     def __call__(self, part: str, seconds: float) -> Reason:
@@ -140,167 +140,169 @@ class Silent(Declared):
         return self._reason(part=part, seconds=math.ceil(seconds))
 
 
-class Detailed(Declared):
-    """What is wrong is in the detail, in English, for programmers."""
+class DetailReason(Declared):
+    """A reason with a detail, in English, for programmers."""
 
     def __call__(self, detail: str) -> Reason:
         """Give the reason."""
         return self._reason(detail=detail)
 
 
-unspecified = Plain(UNSPECIFIED, "the chat refuses this and does not say why")
+unspecified = PlainReason(UNSPECIFIED, "the chat refuses this and does not say why")
 
 # ---- accounts -----------------------------------------------------------------------------------
 
-user_unknown = Plain("user.unknown", "there is no such user")
-name_taken = Plain("name.taken", "this name is taken; choose another")
-registration_closed = Plain(
+user_unknown = PlainReason("user.unknown", "there is no such user")
+name_taken = PlainReason("name.taken", "this name is taken; choose another")
+registration_closed = PlainReason(
     "registration.closed", "nobody makes an account here; ask whoever runs this chat for one"
 )
-name_length = Bounded("name.length", "a name has 2 to {most} characters")
-name_too_long = Bounded("name.too-long", "a name has at most {most} characters")
-name_form = Plain(
+name_length = BoundReason("name.length", "a name has 2 to {most} characters")
+name_too_long = BoundReason("name.too-long", "a name has at most {most} characters")
+name_form = PlainReason(
     "name.form", "a name begins with a letter or digit; then letters, digits and . _ - follow"
 )
-password_weak = Plain(
+password_weak = PlainReason(
     "password.weak", "this password is easy to guess; choose another: three or four words, say"
 )
-password_wrong = Plain("password.wrong", "this is not your present password")
-log_in_wrong = Plain("log-in.wrong", "wrong name or password")
-log_in_needed = Plain("log-in.needed", "log in first")
-log_in_busy = Plain("log-in.busy", "many people log in at this moment; try again")
-account_banned = Plain("account.banned", "this account is banned")
-account_deleted = Plain("account.deleted", "this account was deleted")
-account_last_manager = Plain(
+password_wrong = PlainReason("password.wrong", "this is not your present password")
+log_in_wrong = PlainReason("log-in.wrong", "wrong name or password")
+log_in_needed = PlainReason("log-in.needed", "log in first")
+log_in_busy = PlainReason("log-in.busy", "many people log in at this moment; try again")
+account_banned = PlainReason("account.banned", "this account is banned")
+account_deleted = PlainReason("account.deleted", "this account was deleted")
+account_last_manager = PlainReason(
     "account.last-manager", "you are the only manager; make somebody else one first"
 )
-account_own = Plain("account.own", "nobody changes their own role, or bans themselves")
-manager_needed = Plain("manager.needed", "only managers may do this")
-session_unknown = Plain("session.unknown", "there is no such session")
-session_over = Plain("session.over", "the session is over")
-session_ended_elsewhere = Plain("session.ended-elsewhere", "from another session")
-session_password_changed = Plain("session.password-changed", "the password was changed")
-token_needed = Plain("token.needed", "send a token of yours, as Authorization: Bearer TOKEN")
-token_unknown = Plain("token.unknown", "there is no such token")
-token_too_many = Bounded("token.too-many", "you have {most} tokens; revoke one first")
-export_running = Early("export.running", "an export is under way; wait {wait} s")
-export_too_many = Early("export.too-many", "too many exports; wait {wait} s")
+account_own = PlainReason("account.own", "nobody changes their own role, or bans themselves")
+manager_needed = PlainReason("manager.needed", "only managers may do this")
+session_unknown = PlainReason("session.unknown", "there is no such session")
+session_over = PlainReason("session.over", "the session is over")
+session_ended_elsewhere = PlainReason("session.ended-elsewhere", "from another session")
+session_password_changed = PlainReason("session.password-changed", "the password was changed")
+token_needed = PlainReason("token.needed", "send a token of yours, as Authorization: Bearer TOKEN")
+token_unknown = PlainReason("token.unknown", "there is no such token")
+token_too_many = BoundReason("token.too-many", "you have {most} tokens; revoke one first")
+export_running = WaitReason("export.running", "an export is under way; wait {wait} s")
+export_too_many = WaitReason("export.too-many", "too many exports; wait {wait} s")
 
 # ---- rooms --------------------------------------------------------------------------------------
 
-room_unknown = Plain("room.unknown", "there is no such room")
-room_taken = Plain("room.taken", "a room of that name is there already")
-room_id = Plain("room.id", "the id of a room has 1 to 40 of a to z, 0 to 9, and - after the first")
-room_private_id = Plain(
+room_unknown = PlainReason("room.unknown", "there is no such room")
+room_taken = PlainReason("room.taken", "a room of that name is there already")
+room_id = PlainReason(
+    "room.id", "the id of a room has 1 to 40 of a to z, 0 to 9, and - after the first"
+)
+room_private_id = PlainReason(
     "room.private-id", "the id of a private room ends in - and 16 random hexadecimal digits"
 )
-room_banned = Plain("room.banned", "you are banned from this room")
-room_muted = Plain("room.muted", "you are muted in this room")
-room_members_only = Plain("room.members-only", "only members of the room may do this")
-room_moderators_only = Plain(
+room_banned = PlainReason("room.banned", "you are banned from this room")
+room_muted = PlainReason("room.muted", "you are muted in this room")
+room_members_only = PlainReason("room.members-only", "only members of the room may do this")
+room_moderators_only = PlainReason(
     "room.moderators-only", "only the room's owner or a manager may do this"
 )
-room_owner = Plain("room.owner", "nobody moderates the room's owner")
-room_user_banned = Plain("room.user-banned", "this user is banned from the room")
-room_user_absent = Plain("room.user-absent", "this user is not in the room")
-room_lobby = Plain("room.lobby", "the lobby stays")
-direct_other_pair = Plain("direct.other-pair", "this is another pair's room")
-direct_leave = Plain("direct.leave", "a room of two can't be left")
-direct_full = Plain("direct.full", "a room of two takes no third")
-title_empty = Plain("title.empty", "a title needs something that can be seen")
-title_control = Plain(
+room_owner = PlainReason("room.owner", "nobody moderates the room's owner")
+room_user_banned = PlainReason("room.user-banned", "this user is banned from the room")
+room_user_absent = PlainReason("room.user-absent", "this user is not in the room")
+room_lobby = PlainReason("room.lobby", "the lobby stays")
+direct_other_pair = PlainReason("direct.other-pair", "this is another pair's room")
+direct_leave = PlainReason("direct.leave", "a room of two can't be left")
+direct_full = PlainReason("direct.full", "a room of two takes no third")
+title_empty = PlainReason("title.empty", "a title needs something that can be seen")
+title_control = PlainReason(
     "title.control", "a title has no control characters, nor any that turn the text around it"
 )
-title_too_long = Bounded("title.too-long", "a title has at most {most} characters")
+title_too_long = BoundReason("title.too-long", "a title has at most {most} characters")
 
 # ---- messages -----------------------------------------------------------------------------------
 
-message_unknown = Plain("message.unknown", "there is no such message")
-message_empty = Plain("message.empty", "a message needs something that can be seen")
-message_too_long = Bounded("message.too-long", "a message has at most {most} characters")
-message_edit = Plain("message.edit", "only its sender may change a message")
-message_delete = Plain(
+message_unknown = PlainReason("message.unknown", "there is no such message")
+message_empty = PlainReason("message.empty", "a message needs something that can be seen")
+message_too_long = BoundReason("message.too-long", "a message has at most {most} characters")
+message_edit = PlainReason("message.edit", "only its sender may change a message")
+message_delete = PlainReason(
     "message.delete", "only its sender, the room's owner or a manager may delete a message"
 )
-message_future = Plain(
+message_future = PlainReason(
     "message.future", "the message's id is of a time to come; take the time from the chat"
 )
-message_client_id = Plain(
+message_client_id = PlainReason(
     "message.client-id", "`client_id` has 1 to 64 characters, all of them printable ASCII"
 )
-reaction_form = Plain("reaction.form", "a reaction is an emoji, or a short word")
-reaction_too_long = Bounded("reaction.too-long", "a reaction has at most {most} characters")
-reaction_own_too_many = Plain(
+reaction_form = PlainReason("reaction.form", "a reaction is an emoji, or a short word")
+reaction_too_long = BoundReason("reaction.too-long", "a reaction has at most {most} characters")
+reaction_own_too_many = PlainReason(
     "reaction.own-too-many", "you have many reactions to this message; take one away first"
 )
-reaction_too_many = Plain(
+reaction_too_many = PlainReason(
     "reaction.too-many", "this message has many reactions; choose one of them"
 )
-search_empty = Plain("search.empty", "a search needs a word")
-search_too_long = Bounded("search.too-long", "a search has at most {most} characters")
-search_slow = Plain("search.slow", "this search takes too long; use rarer words")
-search_slow_everywhere = Plain(
+search_empty = PlainReason("search.empty", "a search needs a word")
+search_too_long = BoundReason("search.too-long", "a search has at most {most} characters")
+search_slow = PlainReason("search.slow", "this search takes too long; use rarer words")
+search_slow_everywhere = PlainReason(
     "search.slow-everywhere", "this search takes too long; use rarer words, or one room"
 )
-text_half = Plain("text.half", "this text holds half a character; write it again")
-text_not_stored = Plain(
+text_half = PlainReason("text.half", "this text holds half a character; write it again")
+text_not_stored = PlainReason(
     "text.not-stored", "this can't be stored: it is too long, or has odd characters"
 )
 
 # ---- too much -----------------------------------------------------------------------------------
 
-rate_actions = Early("rate.actions", "too fast; wait {wait} s")
-rate_requests = Early("rate.requests", "too many requests; wait {wait} s")
-rate_at_once = Early("rate.at-once", "too many requests at once; wait {wait} s")
-rate_attempts = Early("rate.attempts", "too many attempts; wait {wait} s")
-rate_rooms = MuchTooEarly(
+rate_actions = WaitReason("rate.actions", "too fast; wait {wait} s")
+rate_requests = WaitReason("rate.requests", "too many requests; wait {wait} s")
+rate_at_once = WaitReason("rate.at-once", "too many requests at once; wait {wait} s")
+rate_attempts = WaitReason("rate.attempts", "too many attempts; wait {wait} s")
+rate_rooms = LongWaitReason(
     "rate.rooms", "you have made many rooms; the next one can be made in {minutes} min"
 )
-rate_invitations = MuchTooEarly(
+rate_invitations = LongWaitReason(
     "rate.invitations", "you have invited many people; the next can be invited in {minutes} min"
 )
 
 # ---- requests and connections -------------------------------------------------------------------
 
-request_shape = Detailed("request.shape", "this is not what the chat takes: {detail}")
-request_json = Detailed("request.json", "this is not JSON: {detail}")
-request_type = Plain("request.type", "send JSON, as application/json")
-request_incomplete = Plain("request.incomplete", "the request is incomplete")
-request_too_large = Bounded("request.too-large", "the request is over {most} bytes")
-request_foreign = Plain("request.foreign", "this page may not post here")
-request_host = Plain(
+request_shape = DetailReason("request.shape", "this is not what the chat takes: {detail}")
+request_json = DetailReason("request.json", "this is not JSON: {detail}")
+request_type = PlainReason("request.type", "send JSON, as application/json")
+request_incomplete = PlainReason("request.incomplete", "the request is incomplete")
+request_too_large = BoundReason("request.too-large", "the request is over {most} bytes")
+request_foreign = PlainReason("request.foreign", "this page may not post here")
+request_host = PlainReason(
     "request.host",
     "the chat does not know itself by this host: open it by its address or as localhost, or name "
     "the host in NOCHAT_HOSTS",
 )
-request_address = Detailed("request.address", "nothing answers this: {detail}")
-request_dropped = Detailed("request.dropped", "this can't be answered: {detail}")
-letter_unknown = Plain("letter.unknown", "there is no such dead letter any more")
-letter_queue = Plain("letter.queue", "its queue is no more; discard it")
-socket_closed = Plain("socket.closed", "not connected")
-socket_unavailable = Plain("socket.unavailable", "unavailable")
-socket_other_user = Plain("socket.other-user", "another user")
-socket_too_many = Plain("socket.too-many", "too many windows")
-socket_address = Plain("socket.address", "too many sockets of one address")
-socket_protocol = Detailed("socket.protocol", "this is no connection to the chat: {detail}")
-socket_jsonp = Plain("socket.jsonp", "the chat does not speak JSONP")
-socket_stolen = Plain("socket.stolen", "this connection is another session's")
+request_address = DetailReason("request.address", "nothing answers this: {detail}")
+request_dropped = DetailReason("request.dropped", "this can't be answered: {detail}")
+letter_unknown = PlainReason("letter.unknown", "there is no such dead letter any more")
+letter_queue = PlainReason("letter.queue", "its queue is no more; discard it")
+socket_closed = PlainReason("socket.closed", "not connected")
+socket_unavailable = PlainReason("socket.unavailable", "unavailable")
+socket_other_user = PlainReason("socket.other-user", "another user")
+socket_too_many = PlainReason("socket.too-many", "too many windows")
+socket_address = PlainReason("socket.address", "too many sockets of one address")
+socket_protocol = DetailReason("socket.protocol", "this is no connection to the chat: {detail}")
+socket_jsonp = PlainReason("socket.jsonp", "the chat does not speak JSONP")
+socket_stolen = PlainReason("socket.stolen", "this connection is another session's")
 
 # ---- the chat itself ----------------------------------------------------------------------------
 
-unavailable = OfPart(
+unavailable = PartReason(
     "chat.unavailable",
     "a part of the chat does not answer now; try again in a moment ({part})",
 )
-timed_out = Silent(
+timed_out = TimeoutReason(
     "chat.timed-out",
     "a part of the chat did not answer in {seconds} s; try again in a moment ({part})",
 )
-failed = Plain("chat.failed", "the chat failed at this; its log says why")
-service_failed = OfPart("service.failed", "{part} failed; its log says why")
-service_unable = OfPart("service.unable", "{part} does not handle it")
-answer_unread = Plain("answer.unread", "the answer can't be read; the log says why")
-answer_unsent = Plain("answer.unsent", "the answer can't be sent; the log says why")
+failed = PlainReason("chat.failed", "the chat failed at this; its log says why")
+service_failed = PartReason("service.failed", "{part} failed; its log says why")
+service_unable = PartReason("service.unable", "{part} does not handle it")
+answer_unread = PlainReason("answer.unread", "the answer can't be read; the log says why")
+answer_unsent = PlainReason("answer.unsent", "the answer can't be sent; the log says why")
 
 
 def schema() -> dict[str, Any]:

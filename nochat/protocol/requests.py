@@ -39,7 +39,7 @@ CLOCKS = 60.0  # seconds that the clocks of two machines may differ: one of them
 
 
 class MessageKey(NamedTuple):
-    """What a message is known by, before it has a position."""
+    """The key of a message before it has a position."""
 
     room: RoomId
     sender: UserName
@@ -56,7 +56,7 @@ class Reply(Envelope, frozen=True, kw_only=True):
 
 
 class Session(Reply, frozen=True, tag="users.session"):
-    """Whose session it is; an empty `user` is nobody's. `token` is given only when it is new.
+    """A session of `user`, nobody's if empty. `token` is given only when it is new.
 
     `digest` is what the session is known by to those who may not know its token; `ended` are the
     digests of the user's sessions that ended with this, and `reason` says why there is none, in
@@ -147,7 +147,7 @@ class Accounts(Reply, frozen=True, tag="users.accounts-are"):
     ended: list[str] = []
 
 
-class Said(msgspec.Struct, frozen=True, array_like=True):
+class RememberedMessage(msgspec.Struct, frozen=True, array_like=True):
     """A message, as a controller remembers it; `at` is in seconds since 1970.
 
     `reactions` (who, by reaction) are there where the controller asked for them.
@@ -177,10 +177,10 @@ class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoomState(Reply, frozen=True, tag="activity.room-state-is"):
-    """What a controller must know; `recent` are the last messages, oldest first."""
+    """The state that a controller must know; `recent` are the last messages, oldest first."""
 
     room: RoomInfo
-    recent: list[Said] = []
+    recent: list[RememberedMessage] = []
 
 
 class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,7 +211,7 @@ class Rooms(Reply, frozen=True, tag="activity.rooms-are"):
 
 
 class RoomListing(msgspec.Struct, frozen=True, kw_only=True):
-    """A public room for who is not in it: `members` is how many are."""
+    """A public room, as people see it who are not in it; `members` is their number."""
 
     room: RoomId
     title: str
@@ -247,14 +247,14 @@ class Traces(Reply, frozen=True, tag="activity.traces-are"):
 
 
 class Records(Reply, frozen=True, tag="activity.records-are"):
-    """What is stored of a user; `after` is the mark to go on from, None at the end."""
+    """Stored records of a user; `after` is the mark to go on from, None at the end."""
 
     records: list[dict[str, JsonValue]] = []
     after: str | Moment | None = None
 
 
 class AccountEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of an account: an event's type, and those of its fields that it has.
+    """An entry of an account's log: an event's type, and those of its fields that it has.
 
     `mark` is what to ask for what came before it; an empty `user` is nobody's account.
     """
@@ -271,7 +271,7 @@ class AccountEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountEntries(Reply, frozen=True, tag="activity.account-events-are"):
-    """What became of accounts, the newest first; `more` says that there is more."""
+    """Entries of the log of accounts, the newest first; `more` says that there is more."""
 
     entries: list[AccountEntry] = []
     more: bool = False
@@ -312,7 +312,7 @@ class Failed(Reply, frozen=True, tag="failed"):
     """The request could not be met; `retry` says that it may be, later.
 
     `reason` is for people who read English; programs go by `code`, and `params` are its parameters.
-    `wait` is given by who has too much to do: the seconds after which to try again.
+    `wait` is given by a busy service: the seconds after which to try again.
     """
 
     reason: str
@@ -338,14 +338,14 @@ class Request(Envelope, Generic[Answer], frozen=True, kw_only=True):
     ordered: ClassVar[bool] = False
     # The others wait in `SERVICE.LANE`: behind those of their lane alone.
     lane: ClassVar[str] = "requests"
-    # Seconds that whoever asks waits for the answer, if they say nothing else.
+    # Seconds that the sender waits for the reply, by default.
     patience: ClassVar[float] = 5.0
 
     expires: Moment = 0.0
 
     @property
     def is_expired(self) -> bool:
-        """Whether it is of no use to answer, by a clock that may not be the asker's."""
+        """True once nobody waits for the answer, by a clock that may not be the asker's."""
         return bool(self.expires) and time.time() > self.expires + CLOCKS
 
 
@@ -374,7 +374,7 @@ class RegisterUser(PasswordRequest[Session], frozen=True, tag="user.register"):
 
 
 class LogIn(PasswordRequest[Session], frozen=True, tag="user.log-in"):
-    """Open a session, in a browser called so; what was typed as a name may be a password."""
+    """Open a session in a browser of that name; the `user` may be a mistyped password."""
 
     secret: ClassVar[frozenset[str]] = Envelope.secret | {"user"}
     service: ClassVar[str] = "controller"
@@ -393,7 +393,7 @@ class LogOut(Request[Session], frozen=True, tag="user.log-out"):
 
 
 class EndSessions(Request[Session], frozen=True, tag="user.end-sessions"):
-    """End a session's user's session of that id, or all but the session itself where `id` is ""."""
+    """End the user's session of that id, or all but the present one where `id` is ""."""
 
     service: ClassVar[str] = "controller"
 
@@ -413,7 +413,7 @@ class MakeToken(PasswordRequest[Tokens], frozen=True, tag="user.make-token"):
 
 
 class RevokeToken(Request[Tokens], frozen=True, tag="user.revoke-token"):
-    """End a session's user's token of that id."""
+    """End the user's token of that id."""
 
     service: ClassVar[str] = "controller"
 
@@ -481,7 +481,7 @@ class CloseSession(Request[Session], frozen=True, tag="users.close-session"):
 
 
 class CloseSessions(Request[Session], frozen=True, tag="users.close-sessions"):
-    """End a session's user's session of that id, or all but the session itself where `id` is ""."""
+    """End the user's session of that id, or all but the present one where `id` is ""."""
 
     service: ClassVar[str] = "users"
 
@@ -509,7 +509,7 @@ class CreateToken(PasswordRequest[Tokens], frozen=True, tag="users.create-token"
 
 
 class RemoveToken(Request[Tokens], frozen=True, tag="users.remove-token"):
-    """Remove a session's user's token of that id."""
+    """Remove the user's token of that id."""
 
     service: ClassVar[str] = "users"
 
@@ -597,7 +597,7 @@ class KeepSessions(Request[Over], frozen=True, tag="users.keep-sessions"):
 
 
 class GetRoomState(Request[RoomState], frozen=True, tag="activity.room-state"):
-    """Ask for what a controller must know before it may decide in a room."""
+    """Ask for the state that a controller must know before it may decide in a room."""
 
     service: ClassVar[str] = "activity"
     ordered: ClassVar[bool] = True
@@ -676,7 +676,7 @@ class FindRooms(Request[FoundRooms], frozen=True, tag="activity.find-rooms"):
 
 
 class GetAllRooms(Request[AllRooms], frozen=True, tag="activity.all-rooms"):
-    """Ask for what a manager may know of rooms that are not direct, in order of their ids.
+    """Ask for the rooms that are not direct, as managers see them, in order of their ids.
 
     `text` is a part of their titles; those after an id are given.
     """
@@ -698,7 +698,7 @@ class GetTraces(Request[Traces], frozen=True, tag="activity.traces"):
 
 
 class GetRecords(Request[Records], frozen=True, tag="activity.records"):
-    """Ask for what is stored of one user: a page of `kind`, after the mark `after`.
+    """Ask for the stored records of one user: a page of `kind`, after the mark `after`.
 
     `room` is the room of the messages.
     """
@@ -713,7 +713,7 @@ class GetRecords(Request[Records], frozen=True, tag="activity.records"):
 
 
 class GetAccountEvents(Request[AccountEntries], frozen=True, tag="activity.account-events"):
-    """Ask for what became of accounts, the newest first, before a mark.
+    """Ask for entries of the log of accounts, the newest first, before a mark.
 
     `user` is one account's name, `event` a type; "" is any.
     """

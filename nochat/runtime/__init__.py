@@ -1,1 +1,1 @@
-"""What runs the services of one process: wiring, HTTP server, limits, logs and telemetry."""
+"""The surroundings of services in one process: wiring, HTTP server, limits, logs, telemetry."""

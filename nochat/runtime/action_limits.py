@@ -1,4 +1,4 @@
-"""What a user may do over sockets: by what it costs the services, and by what stays for ever.
+"""Limits on users' actions over sockets: by what they cost the services, and by what stays.
 
 Each user has a bucket of each kind, and each address one that is ten times as large: a class behind
 one address has room in it, a hundred accounts of one person have not. Buckets are in the memory of
@@ -17,26 +17,26 @@ from nochat.settings import Settings
 BURST = 5.0  # seconds worth of actions, and of searches, that may be taken at once
 CHARACTERS = 500  # of a text; as many again cost as much as another action
 HOUR = 3600.0
-CROWD = 10  # as much as a user may do, an address may do times this
+PER_ADDRESS = 10  # as much as a user may do, an address may do times this
 PATIENT = 5.0  # seconds: a client that is told to wait longer is not to wait, but to tell its user
 
 LATER = {"rooms": reasons.rate_rooms, "invitations": reasons.rate_invitations}
 
 
-class TooDear(NamedTuple):
-    """Why an action is refused; `wait` is in seconds, 0 where it is too long to wait."""
+class LimitRefusal(NamedTuple):
+    """A refusal for its cost; `wait` is in seconds, 0 where it is too long to wait."""
 
     reason: Reason
     wait: float
 
     @property
     def answer(self) -> dict[str, Any]:
-        """What the client is told."""
+        """The answer to the client."""
         answer = self.reason.answer | {"retry": bool(self.wait)}
         return answer | ({"wait": self.wait} if self.wait else {})
 
 
-class Prices:
+class ActionLimits:
     """The buckets of one gateway."""
 
     def __init__(self, settings: Settings) -> None:
@@ -48,10 +48,12 @@ class Prices:
         }
         self._of_users = {name: Limit(*each) for name, each in rates.items()}
         self._of_addresses = {
-            name: Limit(CROWD * rate, burst) for name, (rate, burst) in rates.items()
+            name: Limit(PER_ADDRESS * rate, burst) for name, (rate, burst) in rates.items()
         }
 
-    def refusal(self, action: Action, user: str, address: str, data: Any = None) -> TooDear | None:
+    def refusal(
+        self, action: Action, user: str, address: str, data: Any = None
+    ) -> LimitRefusal | None:
         """Charge a user, and the address that they come from, for an action; or say why not.
 
         Args:
@@ -75,7 +77,7 @@ def _length(data: Any) -> int:
     return len(text) if isinstance(text, str) else 0
 
 
-def _refusal(price: str, wait: float) -> TooDear:
+def _refusal(price: str, wait: float) -> LimitRefusal:
     if wait <= PATIENT or price not in LATER:
-        return TooDear(reasons.rate_actions(wait), math.ceil(wait * 1000) / 1000)
-    return TooDear(LATER[price](math.ceil(wait / 60)), 0)
+        return LimitRefusal(reasons.rate_actions(wait), math.ceil(wait * 1000) / 1000)
+    return LimitRefusal(LATER[price](math.ceil(wait / 60)), 0)

@@ -18,9 +18,9 @@ from nochat.errors import Unavailable
 from nochat.runtime import descriptors, registry
 from nochat.runtime.http_server import App, guarded, serving
 from nochat.runtime.instances import reporting
-from nochat.runtime.listening import Where, listen, url_of
+from nochat.runtime.listening import ListenAddress, listen, url_of
 from nochat.runtime.origin import path_below
-from nochat.runtime.rate_limits import Crowd, Limit, Turnstile
+from nochat.runtime.rate_limits import ConcurrencyLimit, Limit, RateLimitMiddleware
 from nochat.service import Context, Service
 from nochat.settings import Settings
 
@@ -47,7 +47,7 @@ async def started(wanted: Sequence[Service[object]], settings: Settings) -> Asyn
         NochatError: a port, the bus or a store can't be used; says which, and what to do.
     """
     async with AsyncExitStack() as stack:
-        # The port first: if it is taken, whoever waits should hear of it at once.
+        # The port first: if it is taken, the user should hear of it at once.
         listening = _listen_for(wanted, settings)
         if listening:
             stack.enter_context(listening)
@@ -85,8 +85,8 @@ async def running(wanted: Sequence[Service[object]], settings: Settings) -> Asyn
         found = {name: contexts[name].resource for name in SERVED if name in contexts}
         apps = {name: it.app for name, it in found.items() if isinstance(it, Served)}
         limit = Limit(settings.address_rate, 10)
-        crowd = Crowd(descriptors.share(settings.address_connections))
-        app = Turnstile(_by_path(apps), limit, crowd, settings.max_frame)
+        concurrency = ConcurrencyLimit(descriptors.share(settings.address_connections))
+        app = RateLimitMiddleware(_by_path(apps), limit, concurrency, settings.max_frame)
         try:
             yield guarded(app, settings)
         except asyncio.CancelledError:
@@ -104,7 +104,7 @@ def _allow_time_limits() -> None:
 
 
 async def _drain(buses: Mapping[str, Bus | None], errors: Sequence[BaseException]) -> None:
-    """Wait until what was accepted is handled, where the queues end with this process."""
+    """Wait until accepted messages are handled, where the queues end with this process."""
     bus = next((bus for bus in buses.values() if bus), None)
     if not bus or not (left := await bus.drain(0 if errors else DRAIN)):
         return
@@ -113,14 +113,14 @@ async def _drain(buses: Mapping[str, Bus | None], errors: Sequence[BaseException
     if bus.lasting:
         log.warning("%d messages wait for the next start: %s", number, where)
     else:
-        log.error("%d messages are lost, as nothing keeps this bus: %s", number, where)
+        log.error("%d messages are lost, as this bus has no journal: %s", number, where)
 
 
 @asynccontextmanager
 async def _stopped_by(
     errors: list[BaseException],
 ) -> AsyncIterator[Callable[[BaseException], None]]:
-    """Give what a service calls that must stop: it ends the block with the service's error.
+    """Return the callback of a failing service: it ends the block with the service's error.
 
     Raises:
         Fatal: the first such error.
@@ -152,7 +152,7 @@ async def _start(
     @asynccontextmanager
     async def connecting() -> AsyncIterator[Bus]:
         async with connect(settings.bus, service.name, settings.shards) as bus:
-            # Whoever starts first makes everybody's queues: what is published waits for those.
+            # The first to start declares everybody's queues, so that messages wait for the others.
             await bus.declare(*(queue for queue in registry.queues(settings) if queue.durable))
             yield bus
 
@@ -212,14 +212,16 @@ async def _operated(buses: dict[str, Bus | None], settings: Settings) -> AsyncIt
     from nochat.runtime.telemetry import application
 
     names = "NOCHAT_OPERATION_HOST", "NOCHAT_OPERATION_PORT"
-    with listen(Where(settings.operation_host, settings.operation_port, *names)) as listening:
+    with listen(
+        ListenAddress(settings.operation_host, settings.operation_port, *names)
+    ) as listening:
         log.info("metrics and health at %s", url_of(listening))
         async with serving(guarded(application(buses), settings), listening, settings):
             yield
 
 
 def _listen_for(wanted: Sequence[Service[object]], settings: Settings) -> socket.socket | None:
-    """The socket that the page, or a gateway of its own, is served on."""
+    """Listen for the page, or for a gateway of its own."""
     names = {service.name for service in wanted}
     if not names.intersection(SERVED):
         return None
@@ -227,11 +229,11 @@ def _listen_for(wanted: Sequence[Service[object]], settings: Settings) -> socket
     port, name = (
         (settings.port, "NOCHAT_PORT") if web else (settings.gateway_port, "NOCHAT_GATEWAY_PORT")
     )
-    return listen(Where(settings.host, port, "NOCHAT_HOST", name))
+    return listen(ListenAddress(settings.host, port, "NOCHAT_HOST", name))
 
 
 def _by_path(apps: dict[str, App]) -> App:
-    """The gateway has /socket.io/, the page everything else."""
+    """Route /socket.io/ to the gateway, everything else to the page."""
 
     async def app(scope: dict[str, Any], receive: App, send: App) -> None:
         path = path_below(scope)

@@ -1,8 +1,8 @@
-"""Connections, below HTTP: what one may cost before anybody knows who asks, and for what.
+"""Connections, below HTTP: bounds on their cost before there is a request.
 
-A client has seconds to ask and to read. Connections on which nothing was asked yet are bounded by
-address and together; where there are too many, the one that waited longest makes room, so that
-whoever comes to ask gets in. A proxy's count as well: it connects when it has a request.
+A client has seconds to ask and to read. Connections without a request are bounded by address and
+in all; where there are too many, the one that has waited longest is closed, so that new requests
+get in. A proxy's count as well: it connects when it has a request.
 """
 
 import asyncio
@@ -14,67 +14,67 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from nochat.runtime.rate_limits import Limit, Seldom, address
+from nochat.runtime.rate_limits import Limit, ThrottledLog, address
 
 ASKING = 10.0  # seconds that a client may take for a request's headers, and for its body
 STALLED = 15.0  # seconds that a client may leave what it is sent in the buffer
 FRAMES = 10.0  # pings, pongs and continuations a second on a websocket, which no browser sends
 BURST = 10.0  # seconds worth of them that may come at once
 
-seldom = Seldom()
+throttled_log = ThrottledLog()
 
 
-class Silent(Protocol):
+class IdleConnection(Protocol):
     """A connection that can be cut."""
 
     def cut(self) -> None:
         """End it at once."""
 
 
-class Waiting:
-    """The connections on which a request is to come, those first that have waited longest.
+class IdleConnections:
+    """The connections without a request, those first that have waited longest.
 
     Args:
-        of_address: how many one address may have; 0: any number.
-        together: how many there may be.
+        per_address: how many one address may have; 0: any number.
+        most: how many there may be.
     """
 
-    def __init__(self, of_address: int, together: int) -> None:
-        self._of_address, self._together = of_address, together
-        self._all: dict[Silent, str] = {}
-        self._by_address: dict[str, dict[Silent, None]] = {}
+    def __init__(self, per_address: int, most: int) -> None:
+        self._per_address, self._most = per_address, most
+        self._all: dict[IdleConnection, str] = {}
+        self._by_address: dict[str, dict[IdleConnection, None]] = {}
 
-    def add(self, connection: Silent, host: str) -> None:
-        """One more waits; if there are too many now, the first of them is cut."""
+    def add(self, connection: IdleConnection, host: str) -> None:
+        """Add a connection; of too many, cut the one that has waited longest."""
         self._all[connection] = host
         its = self._by_address.setdefault(host, {})
         its[connection] = None
-        if self._of_address and len(its) > self._of_address:
+        if self._per_address and len(its) > self._per_address:
             self._make_room(next(iter(its)), "too many silent connections of one address")
-        elif len(self._all) > self._together:
+        elif len(self._all) > self._most:
             self._make_room(next(iter(self._all)), "too many silent connections")
 
-    def remove(self, connection: Silent) -> None:
-        """It waits no longer."""
+    def remove(self, connection: IdleConnection) -> None:
+        """Remove a connection that waits no longer."""
         if (host := self._all.pop(connection, None)) is not None:
             its = self._by_address[host]
             del its[connection]
             if not its:
                 del self._by_address[host]
 
-    def _make_room(self, first: Silent, reason: str) -> None:
-        seldom.say(reason, self._all[first])
+    def _make_room(self, first: IdleConnection, reason: str) -> None:
+        throttled_log.say(reason, self._all[first])
         self.remove(first)
         first.cut()
 
 
 class Config(uvicorn.Config):
-    """uvicorn's, with what all connections share."""
+    """uvicorn's configuration, with the connections that wait."""
 
-    waiting: Waiting
+    waiting: IdleConnections
 
 
-class Impatient(asyncio.Protocol):
+class WriteTimeout(asyncio.Protocol):
     """A connection that is cut off when its client has read nothing for `STALLED` seconds."""
 
     loop: asyncio.AbstractEventLoop
@@ -86,26 +86,26 @@ class Impatient(asyncio.Protocol):
         self.transport.abort()
 
     def pause_writing(self) -> None:
-        """Called by the transport: its buffer is full."""
+        """Note that the transport's buffer is full."""
         super().pause_writing()
         self._cut = self.loop.call_later(STALLED, self.cut).cancel
 
     def resume_writing(self) -> None:
-        """Called by the transport: there is room again."""
+        """Note that the transport's buffer has room again."""
         self._cut()
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the transport, at the end."""
+        """Stop the clock: the connection has ended."""
         self._cut()
         super().connection_lost(exc)
 
 
-class Requests(h11.Connection):
-    """Refuses a request whose body may end elsewhere for a proxy (RFC 9112, section 6.3)."""
+class RequestParser(h11.Connection):
+    """A parser that refuses a body with two ends: a proxy may see the other (RFC 9112, 6.3)."""
 
     def next_event(self) -> Any:
-        """Called for what comes next.
+        """Return the next event; refuse a request with two ends.
 
         Raises:
             RemoteProtocolError: it is answered by 400, and the connection ends.
@@ -119,7 +119,7 @@ class Requests(h11.Connection):
         return event
 
 
-class Http(Impatient, H11Protocol):
+class HttpProtocol(WriteTimeout, H11Protocol):
     """A connection whose client has `ASKING` seconds for the headers, and for the body."""
 
     config: Config
@@ -128,30 +128,32 @@ class Http(Impatient, H11Protocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.conn.__class__ = Requests  # uvicorn makes h11's own, and has no option for another
+        self.conn.__class__ = (
+            RequestParser  # uvicorn makes h11's own, and has no option for another
+        )
 
     def connection_made(self, transport: Any) -> None:
-        """Called by the transport, at the beginning."""
+        """Start the clock on a new connection."""
         super().connection_made(transport)
         self._look()
 
     def data_received(self, data: bytes) -> None:
-        """Called by the transport."""
+        """Take bytes from the transport."""
         super().data_received(data)
         self._look()
 
     def on_response_complete(self) -> None:
-        """Called when a request was answered: another may come."""
+        """Wait for another request after an answer."""
         super().on_response_complete()
         self._look()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """Called where it becomes a websocket, which has its own protocol."""
+        """Hand over to the websocket protocol, which has its own clock."""
         self._is_in(None)
         super().handle_websocket_upgrade(event)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the transport, at the end."""
+        """Stop the clock: the connection has ended."""
         self._is_in(None)
         super().connection_lost(exc)
 
@@ -176,11 +178,13 @@ class Http(Impatient, H11Protocol):
 
     def _too_late(self) -> None:
         # Without an answer: a browser that opened it ahead would take one for that of its request.
-        seldom.say(f"connections end that ask for nothing within {ASKING:.0f} s", str(self.client))
+        throttled_log.say(
+            f"connections without a request within {ASKING:.0f} s are closed", str(self.client)
+        )
         self.cut()
 
 
-class Websocket(Impatient, WebSocketsSansIOProtocol):
+class WebSocketProtocol(WriteTimeout, WebSocketsSansIOProtocol):
     """A websocket on which frames that are no message are counted, as the chat never sees them."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -188,23 +192,23 @@ class Websocket(Impatient, WebSocketsSansIOProtocol):
         self._frames = Limit(FRAMES, BURST)
 
     def handle_ping(self) -> None:
-        """Called for a frame."""
+        """Count a ping."""
         if self._may_go_on():
             super().handle_ping()
 
     def handle_pong(self, event: Any) -> None:
-        """Called for a frame."""
+        """Count a pong."""
         if self._may_go_on():
             super().handle_pong(event)
 
     def handle_cont(self, event: Any) -> None:
-        """Called for a frame."""
+        """Count a continuation frame."""
         if self._may_go_on():
             super().handle_cont(event)
 
     def _may_go_on(self) -> bool:
         if not self._frames.wait(""):
             return True
-        seldom.say("a websocket is cut off: too many frames that are no message", str(self.client))
+        throttled_log.say("a websocket is closed: too many control frames", str(self.client))
         self.cut()
         return False

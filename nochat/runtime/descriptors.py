@@ -16,7 +16,7 @@ def raise_limit() -> None:
 
 
 def share(most: int, part: int = 4) -> int:
-    """A bound on connections that leaves room for others: at most a part of all descriptors.
+    """Limit connections to a part of all file descriptors, so that others find some.
 
     Args:
         most: the bound that is wished; 0: none.

@@ -50,14 +50,14 @@ ELSE = {
 BY_TLS = {"Strict-Transport-Security": "max-age=31536000"}
 
 
-class Headed:
-    """Adds the headers to each answer of an ASGI application that does not have them."""
+class HeadersMiddleware:
+    """A middleware that adds the headers which an answer of the application lacks."""
 
     def __init__(self, app: App) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: App) -> None:
-        """ASGI."""
+        """Serve a request, for ASGI."""
 
         async def headed(message: Any) -> None:
             if message["type"] == "http.response.start":

@@ -1,8 +1,8 @@
-"""Which hosts a request may be for: a page of another site must not reach a chat of this machine.
+"""Allowed hosts of requests: a page of another site must not reach a chat of this machine.
 
 A site can let its name lead to 127.0.0.1 once its page is open (DNS rebinding): the page's requests
 then come here, and the browser takes them for requests to the page's own site. They still carry its
-name in `Host`, which no page can change. So whoever asks at an address of this machine alone must
+name in `Host`, which no page can change. So a request to an address of this machine alone must
 name it by an address, as `localhost`, or by a name that the settings know.
 
 It looks at `Host` as it was sent, before a proxy's words are put in its place: a page may send any
@@ -12,15 +12,15 @@ It looks at `Host` as it was sent, before a proxy's words are put in its place: 
 import ipaddress
 
 from nochat.protocol.reasons import request_host
-from nochat.runtime.origin import Place, further_origins, gateway_origin
-from nochat.runtime.rate_limits import App, Receive, Scope, Seldom, refuse
+from nochat.runtime.origin import HostPort, further_origins, gateway_origin
+from nochat.runtime.rate_limits import App, Receive, Scope, ThrottledLog, refuse
 from nochat.settings import Settings
 
 ANY = "*"
 
 
-class Hosts:
-    """Lets requests into an ASGI application that are for a host of ours; answers others with 421.
+class HostMiddleware:
+    """A middleware that lets requests for our own hosts in, and answers others with 421.
 
     Raises:
         SettingsError: NOCHAT_ORIGINS or NOCHAT_GATEWAY_URL can't be read.
@@ -30,20 +30,20 @@ class Hosts:
         self._app = app
         said = {name.strip().lower() for name in settings.hosts.split(",")} - {""}
         self._any, self._only = ANY in said, bool(said)
-        places = {each.place for each in further_origins(settings)}
+        host_ports = {each.host_port for each in further_origins(settings)}
         if gateway := gateway_origin(settings):
-            places.add(gateway.place)
-        self._names = said | {place.host for place in places}
+            host_ports.add(gateway.host_port)
+        self._names = said | {host_port.host for host_port in host_ports}
         self._names |= {settings.host.lower(), settings.operation_host.lower()}
-        self._seldom = Seldom()
+        self._throttled_log = ThrottledLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: App) -> None:
-        """ASGI."""
+        """Serve a request, for ASGI."""
         other = next((host for host in _said(scope) if not self._is_ours(host, scope)), None)
         if other is None:
             return await self._app(scope, receive, send)
-        self._seldom.say(
-            "a request is refused; NOCHAT_HOSTS names the hosts that are ours", other[:100]
+        self._throttled_log.say(
+            "a request for an unknown host is refused; set NOCHAT_HOSTS to allow it", other[:100]
         )
         await refuse(scope, send, 421, request_host())
 
@@ -55,15 +55,15 @@ class Hosts:
         """
         if self._any or not (self._only or _came_to_loopback(scope)):
             return True
-        if not (place := Place.read(said)):
+        if not (host_port := HostPort.read(said)):
             return False
-        host = place.host
+        host = host_port.host
         is_local = host == "localhost" or host.endswith(".localhost")
         return is_local or host in self._names or _is_address(host)
 
 
 def _said(scope: Scope) -> list[str]:
-    """Return what a request says of its host; nothing, where no browser made it."""
+    """Return the hosts that a request names; none, where no browser made it."""
     if scope["type"] not in ("http", "websocket"):
         return []
     return [value.decode("latin1") for name, value in scope["headers"] if name == b"host"]

@@ -11,16 +11,16 @@ import uvicorn
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from nochat.runtime import descriptors
-from nochat.runtime.connections import Config, Http, Waiting, Websocket
-from nochat.runtime.headers import Headed
-from nochat.runtime.hosts import Hosts
+from nochat.runtime.connections import Config, HttpProtocol, IdleConnections, WebSocketProtocol
+from nochat.runtime.headers import HeadersMiddleware
+from nochat.runtime.hosts import HostMiddleware
 from nochat.settings import Settings, SettingsError
 
 App = Callable[..., Any]
 
 
-class Proxied(ProxyHeadersMiddleware):
-    """Puts what a believed proxy says of a request in its place; what others say goes.
+class ProxyMiddleware(ProxyHeadersMiddleware):
+    """A middleware that believes trusted proxies about a request's client, and nobody else.
 
     Beside the client's address and the scheme that is the host: whoever looks at `Host` after this
     sees what the browser used.
@@ -31,7 +31,7 @@ class Proxied(ProxyHeadersMiddleware):
         super().__init__(app, proxies)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """ASGI."""
+        """Serve a request, for ASGI."""
         if scope["type"] != "lifespan":
             scope["client"] = _plain(scope.get("client"))
             self._put_host(scope)
@@ -51,7 +51,7 @@ class Proxied(ProxyHeadersMiddleware):
 
 
 def _plain(client: Any) -> Any:
-    """A client's address; one of IPv4 that came to a socket of IPv6 as it is written elsewhere."""
+    """Return a client's address; IPv4 that came to a socket of IPv6 in its usual notation."""
     if client and client[0].startswith("::ffff:"):
         return client[0].removeprefix("::ffff:"), client[1]
     return client
@@ -82,7 +82,7 @@ def guarded(app: App, settings: Settings) -> App:
 
     Its answers have the headers that all of ours have.
     """
-    return Headed(Hosts(Proxied(app, settings.proxies), settings))
+    return HeadersMiddleware(HostMiddleware(ProxyMiddleware(app, settings.proxies), settings))
 
 
 @asynccontextmanager
@@ -95,14 +95,14 @@ async def serving(app: App, listening: socket.socket, settings: Settings) -> Asy
         log_config=None,
         access_log=False,
         lifespan="off",
-        http=Http,
-        ws=Websocket,
+        http=HttpProtocol,
+        ws=WebSocketProtocol,
         ws_max_size=settings.max_frame,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=2,
     )
     bound = descriptors.share(settings.address_connections)
-    config.waiting = Waiting(bound, descriptors.share(descriptors.ENOUGH, 2))
+    config.waiting = IdleConnections(bound, descriptors.share(descriptors.ENOUGH, 2))
     server = Server(config)
     task = asyncio.create_task(server.serve(sockets=[listening]))
     try:

@@ -1,4 +1,4 @@
-"""What every instance says of itself, and whoever listens: the services part of the management."""
+"""Reports of every instance, and their listener: the services part of the management."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ REMEMBERED = 3600.0
 
 
 def report(bus: Bus) -> ServiceReported:
-    """What the instance of a service that uses this bus has done, and what its process takes."""
+    """Report the counters of the service that uses this bus, and its process's resources."""
     tally = bus.tally
     return ServiceReported(
         service=tally.service,
@@ -56,7 +56,7 @@ async def reporting(bus: Bus) -> AsyncIterator[None]:
             except NochatError:
                 pass  # the next one says the same, and more
             except Exception:
-                log.exception("%s does not report", bus.name)
+                log.exception("%s can't send its report", bus.name)
             await asyncio.sleep(EVERY)
 
     task = asyncio.create_task(publish(), name=f"{bus.name}: report")
@@ -69,7 +69,7 @@ async def reporting(bus: Bus) -> AsyncIterator[None]:
 
 
 def _resident() -> int:
-    """Bytes of memory that this process has now; where the system does not say, its most so far."""
+    """Return the bytes of memory that this process has; if unknown, the most it has had."""
     with contextlib.suppress(OSError):
         return (
             int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
@@ -97,7 +97,7 @@ class Watch:
                 del self._last[name]
 
     def services(self) -> list[dict[str, Any]]:
-        """Each service with its instances, those gone silent left out, as JSON takes it."""
+        """List each service with its instances, those gone silent left out, as JSON takes it."""
         latest = self._clock() - SILENCE
         found: dict[str, list[ServiceReported]] = {}
         for at, last in self._last.values():
@@ -113,16 +113,16 @@ class Watch:
         ]
 
     def names(self) -> set[str]:
-        """The services that were heard of, also those gone silent since."""
+        """List the services that were heard of, also those gone silent since."""
         return {last.service for _, last in self._last.values()}
 
     def store(self, service: str) -> str:
-        """What keeps a service's data, by the last that was heard of it; "" is nothing."""
+        """Return what keeps a service's data, by its last report; "" is nothing."""
         said = [last for last in self._last.values() if last[1].service == service]
         return max(said, key=lambda last: last[0])[1].store if said else ""
 
     def events(self) -> list[dict[str, Any]]:
-        """How much of each type all instances have published, most first; it never shrinks.
+        """Count published messages of all instances by type, most first; it never shrinks.
 
         Their reports are left out.
         """

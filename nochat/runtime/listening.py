@@ -18,8 +18,8 @@ ADDRESSES = (
 
 
 @dataclass(frozen=True)
-class Where:
-    """Where to listen.
+class ListenAddress:
+    """A place to listen on.
 
     Attributes:
         host: an address of this machine, or a name for one.
@@ -37,8 +37,8 @@ class Where:
         return origin.netloc(self.host.strip("[]"), self.port)
 
 
-def listen(where: Where) -> socket.socket:
-    """A listening socket.
+def listen(where: ListenAddress) -> socket.socket:
+    """Open a listening socket.
 
     Raises:
         NochatError: it can't be had; says why, and which setting to change.
@@ -57,8 +57,8 @@ def listen(where: Where) -> socket.socket:
     return listening
 
 
-def _resolve(where: Where) -> tuple[socket.AddressFamily, Any]:
-    """The address that a host is; of several, one of IPv4 first, as most clients try that too."""
+def _resolve(where: ListenAddress) -> tuple[socket.AddressFamily, Any]:
+    """Resolve a host to an address, IPv4 first, as most clients try that too."""
     setting = f"{where.host_setting}={where.host}"
     if not (host := where.host.strip("[]")):
         raise NochatError(f"{setting} is empty; {ADDRESSES}")
@@ -72,7 +72,7 @@ def _resolve(where: Where) -> tuple[socket.AddressFamily, Any]:
     return family, address
 
 
-def _refused(where: Where, error: OSError) -> str:
+def _refused(where: ListenAddress, error: OSError) -> str:
     reason = os.strerror(error.errno or 0)
     match error.errno:
         case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:
@@ -88,7 +88,7 @@ def _refused(where: Where, error: OSError) -> str:
 
 
 def url_of(listening: socket.socket) -> str:
-    """An address that opens what listens there, from this machine."""
+    """Return an address that opens what listens there, from this machine."""
     host, port = listening.getsockname()[:2]
     if ipaddress.ip_address(host.partition("%")[0]).is_unspecified:  # all addresses: no browser's
         dual = listening.family == socket.AF_INET or not listening.getsockopt(

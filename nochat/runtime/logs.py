@@ -11,7 +11,7 @@ from nochat.protocol.envelope import correlation
 # The service whose handler runs here.
 service_name: ContextVar[str] = ContextVar("service_name", default="")
 
-# What every record has; all else was given by whoever logged, or by `Origin`.
+# Attributes of every record; all others come from the caller, or from `Origin`.
 USUAL = {*vars(logging.makeLogRecord({})), "message", "asctime"}
 
 # The chat's libraries, which are not told of below a warning: httpx would log addresses, and
@@ -44,10 +44,10 @@ SILENT = ("engineio.quiet", "httpcore", "httpx", "pika", "socketio.quiet")
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as JSON: time (seconds since 1970), level, logger, message and fields."""
+    """A formatter to JSON: time (seconds since 1970), level, logger, message and fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """Format a record as one line."""
         entry: dict[str, Any] = {
             "at": record.created,
             "level": record.levelname.lower(),
@@ -62,7 +62,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class Origin(logging.Filter):
-    """Adds to what is logged inside a handler, by any library, whose it is and what caused it."""
+    """A filter that adds to records logged inside a handler which service it is, and the cause."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record pass."""

@@ -1,4 +1,4 @@
-"""Where a browser finds the chat: one rule of host and origin for pages, REST and sockets.
+"""The address of the chat in a browser: one rule of host and origin for pages, REST and sockets.
 
 A page may do something here if its origin is ours: the address that the browser itself used, which
 a proxy passes on in `Host` or, where it is believed, in `X-Forwarded-Host`. Hosts are compared
@@ -21,7 +21,7 @@ _PLACE = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?(?::(\d{
 Scope = MutableMapping[str, Any]
 
 
-class Place(NamedTuple):
+class HostPort(NamedTuple):
     """A host with a port, as in an address; without one, it is that of the address's scheme."""
 
     host: str
@@ -46,37 +46,39 @@ class Place(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """What an address begins with, as browsers tell it of a page.
+    """The beginning of an address, as browsers tell it of a page.
 
     Attributes:
         scheme: `http` or `https`.
-        place: the host, and the port if it is not the scheme's own.
+        host_port: the host, and the port if it is not the scheme's own.
     """
 
     scheme: str
-    place: Place
+    host_port: HostPort
 
     @classmethod
     def read(cls, text: str) -> Self | None:
         """Read `SCHEME://HOST[:PORT]`; None if it is anything else, as `null` is."""
         scheme, _, rest = text.strip().lower().partition("://")
-        place = Place.read(rest)
-        if not place or scheme not in PORTS:
+        host_port = HostPort.read(rest)
+        if not host_port or scheme not in PORTS:
             return None
-        return cls(scheme, place._replace(port=None) if place.port == PORTS[scheme] else place)
+        return cls(
+            scheme, host_port._replace(port=None) if host_port.port == PORTS[scheme] else host_port
+        )
 
     def fits(self, own: "Origin") -> bool:
-        """Whether this is our own origin, as a request tells it.
+        """Tell whether this is our own origin, as a request tells it.
 
         By http, it may have come by a proxy that does not say that browsers use https.
         """
         if self == own:
             return True
-        return own.scheme == "http" and self == Origin.read(f"https://{own.place}")
+        return own.scheme == "http" and self == Origin.read(f"https://{own.host_port}")
 
 
 def own(scope: Scope) -> Origin | None:
-    """The origin that a request came to, as its sender wrote it; None if that is no address."""
+    """Return the origin that a request came to, as its sender wrote it; None if not an address."""
     scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
     host = next((value for name, value in scope["headers"] if name == b"host"), b"")
     return Origin.read(f"{scheme}://{host.decode('latin1')}")
@@ -89,7 +91,7 @@ def path_below(scope: Scope) -> str:
 
 
 def further_origins(settings: Settings) -> frozenset[Origin]:
-    """The origins whose pages may act here beside our own.
+    """Return the origins whose pages may act here beside our own.
 
     Raises:
         SettingsError: one is no origin.
@@ -99,7 +101,7 @@ def further_origins(settings: Settings) -> frozenset[Origin]:
 
 
 def gateway_origin(settings: Settings) -> Origin | None:
-    """Where the page finds a gateway of its own; None: at its own address.
+    """Return where the page finds a gateway of its own; None: at its own address.
 
     Raises:
         SettingsError: the URL that is set is more, or less, than an origin.
@@ -116,7 +118,7 @@ def _needed(setting: str, text: str) -> Origin:
 
 
 def may_act(origin: str, scope: Scope, further: Iterable[Origin] = ()) -> bool:
-    """Whether a page of that origin may do here what its user may.
+    """Tell whether a page of that origin may act with its user's rights.
 
     Args:
         origin: what the browser says in the header `Origin`.
@@ -128,18 +130,18 @@ def may_act(origin: str, scope: Scope, further: Iterable[Origin] = ()) -> bool:
 
 
 def cookie_name(page: Origin | None) -> str:
-    """The name of the session's cookie for a page of that origin.
+    """Return the name of the session's cookie for a page of that origin.
 
     Cookies know hosts but not ports: two chats at two ports of one host would take each other's.
     By https, browsers take it by its name from that host alone, and by https alone.
     """
-    port = page.place.port if page else None
+    port = page.host_port.port if page else None
     name = COOKIE if port in (None, *PORTS.values()) else f"{COOKIE}_{port}"
     return HOST_ONLY + name if page and page.scheme == "https" else name
 
 
 def cookie_names(scope: Scope, further: Iterable[Origin] = ()) -> list[str]:
-    """The names that the session's cookie may have in a request, the likeliest first.
+    """Return the names that the session's cookie may have in a request, the likeliest first.
 
     Args:
         scope: of the request.
@@ -156,11 +158,11 @@ def cookie_names(scope: Scope, further: Iterable[Origin] = ()) -> list[str]:
 
 
 def url(host: str, port: int) -> str:
-    """The address of an HTTP server, with the brackets that IPv6 needs."""
+    """Return the address of an HTTP server, with the brackets that IPv6 needs."""
     return f"http://{netloc(host, port)}"
 
 
 def netloc(host: str, port: int) -> str:
-    """A host with its port, with the brackets that IPv6 needs."""
+    """Return a host with its port, with the brackets that IPv6 needs."""
     # RFC 6874: the percent sign before a network interface is itself encoded.
     return f"[{host.replace('%', '%25')}]:{port}" if ":" in host else f"{host}:{port}"

@@ -13,7 +13,7 @@ NAMES = ("no_proxy", "NO_PROXY")  # programs read the one or the other
 
 
 def exempt(environ: MutableMapping[str, str], *hosts: str) -> None:
-    """Have programs reach loopback, and further hosts, past the proxies that an environment names.
+    """Exempt loopback, and further hosts, from the proxies that an environment names.
 
     Where it names none, nothing changes: Python would no longer ask macOS for its own.
     """
@@ -26,7 +26,7 @@ def exempt(environ: MutableMapping[str, str], *hosts: str) -> None:
 
 
 def for_url(url: str) -> str | None:
-    """The proxy for one address; None: it is reached directly.
+    """Return the proxy for one address; None: it is reached directly.
 
     httpx by itself looks at all proxies that are named, also for an address that needs none, and
     raises where one is of a kind that it has no library for.
@@ -49,13 +49,13 @@ def for_url(url: str) -> str | None:
 
 
 def outside(environ: Mapping[str, str]) -> list[str]:
-    """The variables that name proxies which others than this computer itself can reach, too."""
+    """Return the variables that name proxies which other computers can reach, too."""
     found = [name for name, value in environ.items() if _is_proxy(name) and _is_far(value)]
     return sorted([*found, *(name for name in NAMES if name in environ)]) if found else []
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address is of this computer alone."""
+    """Tell whether a host name or address is of this computer alone."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""How much one user, or one address, may ask for: token buckets, in the memory of one process."""
+"""Rate limits for users and addresses: token buckets, in the memory of one process."""
 
 import ipaddress
 import logging
@@ -55,7 +55,7 @@ class Limit:
     def _forget(self, now: float) -> None:
         """Forget half of the keys: those whose buckets are the fullest.
 
-        Who has asked for the most is remembered the longest, however many others come.
+        Keys that have asked for the most are remembered the longest, however many others come.
         """
         emptiest = sorted(self._buckets, key=lambda key: self._tokens(key, now))
         self._buckets = {key: self._buckets[key] for key in emptiest[: MOST_KEYS // 2]}
@@ -65,8 +65,8 @@ class Limit:
         return min(self._most, held + (now - since) * self._rate)
 
 
-class Crowd:
-    """How many of something each key may have at once.
+class ConcurrencyLimit:
+    """A limit on how many of something each key may have at once.
 
     Args:
         most: of each key; 0: any number.
@@ -90,7 +90,7 @@ class Crowd:
             del self._here[key]
 
 
-class Seldom:
+class ThrottledLog:
     """Lines in the log that an attacker could cause without end: each at most once in `QUIET`."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
@@ -114,15 +114,17 @@ class Seldom:
         self._said[line] = now, 0
 
 
-class Turnstile:
-    """Lets each address into an ASGI application: so often, so many at once, with small bodies."""
+class RateLimitMiddleware:
+    """A middleware that limits each address's requests: their rate, number and size."""
 
-    def __init__(self, app: App, limit: Limit, crowd: Crowd, most_bytes: int) -> None:
-        self._app, self._limit, self._crowd, self._most = app, limit, crowd, most_bytes
-        self._seldom = Seldom()
+    def __init__(
+        self, app: App, limit: Limit, concurrency: ConcurrencyLimit, most_bytes: int
+    ) -> None:
+        self._app, self._limit, self._concurrency, self._most = app, limit, concurrency, most_bytes
+        self._throttled_log = ThrottledLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: App) -> None:
-        """ASGI."""
+        """Serve a request, for ASGI."""
         who = address(scope)
         wait = self._limit.wait(who)
         if wait:
@@ -134,16 +136,16 @@ class Turnstile:
         if not length.isdigit() or int(length) > self._most:
             return await refuse(scope, send, 413, reasons.request_too_large(self._most))
         # Sockets are counted by the gateway, as long polling has some without a connection.
-        if not self._crowd.enter(who):
-            self._seldom.say("an address has as many requests under way as it may", who)
+        if not self._concurrency.enter(who):
+            self._throttled_log.say("an address has reached its limit of open requests", who)
             return await refuse(scope, send, 429, reasons.rate_at_once(1), wait=1)
         try:
             await self._app(scope, self._counted(receive), send)
         finally:
-            self._crowd.leave(who)
+            self._concurrency.leave(who)
 
     def _counted(self, receive: Receive) -> Receive:
-        """A body without a length is cut off where it becomes too long."""
+        """Cut off a body without a length where it becomes too long."""
         left = self._most
 
         async def counted() -> Any:
@@ -169,7 +171,7 @@ async def refuse(
 
 
 def address(scope: Scope) -> str:
-    """Where a request comes from, as a proxy that is believed says.
+    """Return the address of a request, from the proxy where that is trusted.
 
     Of IPv6 the network: a visitor has 2**64 addresses to choose from.
     """
@@ -186,5 +188,5 @@ def address(scope: Scope) -> str:
 
 
 def retry_after(wait: float) -> str:
-    """The header's value: whole seconds."""
+    """Return the header's value: whole seconds."""
     return str(math.ceil(wait))

@@ -1,4 +1,4 @@
-"""Which services there are, and which of them the settings want."""
+"""The services that there are, and those of them that the settings want."""
 
 import importlib
 import importlib.util
@@ -23,12 +23,12 @@ OPTIONAL: dict[str, Callable[[Settings], bool]] = {
 
 
 def names(settings: Settings) -> list[str]:
-    """The services that make up the chat, as the settings want it."""
+    """List the services that make up the chat, as the settings want it."""
     return [*NAMES, *(name for name, wanted in OPTIONAL.items() if wanted(settings))]
 
 
 def services(names: Iterable[str] = NAMES) -> list[Service[object]]:
-    """The services of these names.
+    """Import the services of these names.
 
     Raises:
         NochatError: there is none of that name.
@@ -41,7 +41,7 @@ def services(names: Iterable[str] = NAMES) -> list[Service[object]]:
 
 
 def with_own(settings: Settings, own: Iterable[Service[object]]) -> list[Service[object]]:
-    """The chat's services and a user's, which take the place of the chat's of the same name."""
+    """Return the chat's services and a user's, which replace the chat's of the same name."""
     wanted = [*services(names(settings)), *own]
     return list({service.name: service for service in wanted}.values())
 
@@ -70,7 +70,7 @@ def own_module(file: str) -> ModuleType:
 
 
 def own_service(file: str) -> Service[object]:
-    """The service in a user's file.
+    """Import the service in a user's file.
 
     Raises:
         NochatError: there is none.
@@ -81,7 +81,7 @@ def own_service(file: str) -> Service[object]:
 
 
 def queues(settings: Settings) -> list[Queue]:
-    """The queues of the chat's services, those of one instance alone left out."""
+    """List the queues of the chat's services, those of one instance alone left out."""
     wanted = services(names(settings))
     found = [queue for service in wanted for queue in service.queues(settings)]
     return [queue for queue in found if not queue.exclusive]

@@ -1,4 +1,4 @@
-"""For whoever runs the chat: metrics for Prometheus, and health, on a port that is not public."""
+"""Metrics for Prometheus, and health checks, on a port that is not public."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -18,13 +18,13 @@ Services = dict[str, Bus | None]
 
 
 def application(services: Services) -> Starlette:
-    """The pages of one process: `/metrics`, `/healthz` and `/readyz`.
+    """Make the application with the pages of one process: `/metrics`, `/healthz`, `/readyz`.
 
     Args:
         services: each service that should run here, with its bus once it has started.
     """
     registry = CollectorRegistry()
-    registry.register(Tallies(services))
+    registry.register(CounterCollector(services))
     ProcessCollector(registry=registry)
 
     async def metrics(request: Request) -> Response:
@@ -50,7 +50,7 @@ def application(services: Services) -> Starlette:
 
 
 def readiness(bus: Bus | None) -> dict[str, Any]:
-    """Whether a service can do its work: it has started, has the broker, and hears its queues."""
+    """Tell whether a service is ready: started, connected to the broker, consuming its queues."""
     if bus is None:
         return {"ready": False, "bus": False, "queues": {}}
     queues = {each.queue: each.alive for each in bus.subscriptions}
@@ -58,14 +58,14 @@ def readiness(bus: Bus | None) -> dict[str, Any]:
     return {"ready": ready, "bus": bus.connected, "queues": queues}
 
 
-class Tallies(Collector):
-    """Reads what the services counted, when Prometheus asks and never before."""
+class CounterCollector(Collector):
+    """A collector that reads the services' counters when Prometheus asks."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
 
     def collect(self) -> Iterable[Metric]:
-        """The metrics; a service has all of them from when it has started."""
+        """Yield the metrics; a service has all of them from when it has started."""
         up = GaugeMetricFamily(
             "nochat_up", "Whether the service is ready: /readyz says why not.", labels=["service"]
         )

@@ -39,13 +39,13 @@ if TYPE_CHECKING:
     from nochat.stores.activity import ActivityStore
 
 # Ordered: a request that waits behind events must find them stored.
-service = Service["ActivityStore"]("activity", ordered=True)
+service = Service["ActivityStore"]("activity", single_active_consumer=True)
 
 
 @service.resource
 @asynccontextmanager
 async def store(context: Context) -> AsyncIterator["ActivityStore"]:
-    """The MongoDB that the settings name, or an embedded server as a child process."""
+    """Open the MongoDB that the settings name, or an embedded server as a child process."""
     # Here, not above: the other services read this module too, but only for its queues.
     from nochat.stores.activity import ActivityStore
 
@@ -67,7 +67,7 @@ service.on(
     UserDisconnected,
     UserNotified,
     *get_args(AccountEvent),
-    many=True,
+    batch=True,
 ).method(lambda store: store.record)
 service.on(FindRooms).method(lambda store: store.find_rooms)
 service.on(SearchMessages).method(lambda store: store.search)
@@ -77,7 +77,7 @@ service.on(GetAccountEvents).method(lambda store: store.account_events)
 
 @service.on(GetRoomState)
 async def room_state(request: GetRoomState, context: Context["ActivityStore"]) -> RoomState:
-    """Say what a controller must know."""
+    """Return the state of a room for its controller."""
     return await context.resource.room_state(request.room, request.recent)
 
 

@@ -31,7 +31,7 @@ MAX_LINE = 500_000  # bytes, the listener's limit
 MAX_BODY = 1_000_000
 TIMEOUT = 10.0  # seconds
 
-# Said again every few seconds or keystrokes: more lines than all the others, and no news in them.
+# Repeated every few seconds or keystrokes: most of the lines, and nothing new in them.
 NOISE = (PresenceReported, ServiceReported, TypingStarted)
 # Of the chat alone: the events of your own services are known in their processes only.
 SHIPPED = [
@@ -41,18 +41,18 @@ SHIPPED = [
 ]
 
 # Ordered: lines of one room arrive in the room's order.
-service = Service["Listener"]("log_shipper", ordered=True)
+service = Service["Listener"]("log_shipper", single_active_consumer=True)
 
 
 class Listener:
-    """A logz.io listener: takes lines of JSON, many in one request."""
+    """A logz.io listener: it takes lines of JSON, many in one request."""
 
     def __init__(self, client: httpx.AsyncClient, settings: Settings) -> None:
         self._client, self._url = client, settings.logz_url
         self._query = {"token": settings.logz_token, "type": TYPE}
 
     async def send(self, body: bytes) -> None:
-        """Send lines; those that the listener can't read are let go, as they would never pass.
+        """Send lines; those that the listener can't read are dropped, as they would never pass.
 
         Raises:
             Unavailable: the listener does not take them now.
@@ -71,7 +71,11 @@ class Listener:
                 pass
             case HTTPStatus.BAD_REQUEST | HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
                 said = answer.text[:1000]
-                log.error("the listener let lines go (HTTP %d): %s", answer.status_code, said)
+                log.error(
+                    "the listener refused lines, which are dropped (HTTP %d): %s",
+                    answer.status_code,
+                    said,
+                )
             case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
                 raise Unavailable(
                     f"the listener at {self._url} refuses the token (HTTP {answer.status_code}); "
@@ -84,7 +88,7 @@ class Listener:
 @service.resource
 @asynccontextmanager
 async def listener(context: Context) -> AsyncIterator[Listener]:
-    """The listener that the settings name, over HTTPS.
+    """Open the listener that the settings name, over HTTPS.
 
     Raises:
         NochatError: there is no token, or it would travel in the clear.
@@ -104,7 +108,7 @@ async def listener(context: Context) -> AsyncIterator[Listener]:
         yield Listener(client, settings)
 
 
-@service.on(*SHIPPED, many=True)
+@service.on(*SHIPPED, batch=True)
 async def ship(happened: list[Event], context: Context[Listener]) -> None:
     """Send it to the listener."""
     for body in bodies(line(event) for event in happened):
@@ -112,7 +116,7 @@ async def ship(happened: list[Event], context: Context[Listener]) -> None:
 
 
 def line(event: Event) -> bytes:
-    """An event as a line of log."""
+    """Encode an event as a line of log."""
     fields = msgspec.to_builtins(event)
     name, at = fields.pop("type"), datetime.fromtimestamp(fields.pop("at"), UTC)
     text = fields.get("text", "")
@@ -126,11 +130,11 @@ def line(event: Event) -> bytes:
 
 
 def bodies(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Lines together in as few bodies as the limits allow; one that is too long is let go."""
+    """Join lines into as few bodies as the limits allow; a line that is too long is dropped."""
     body = b""
     for each in lines:
         if len(each) > MAX_LINE:
-            log.error("a line of %d bytes is let go: %r…", len(each), each[:200])
+            log.error("a line of %d bytes is too long and dropped: %r…", len(each), each[:200])
             continue
         if len(body) + len(each) >= MAX_BODY:
             yield body

@@ -14,7 +14,7 @@ from nochat.protocol.events import Event
 from nochat.service import Context, Service
 from nochat.services import activity
 from nochat.settings import OFF, Settings
-from nochat.stores.archive import Journal, place
+from nochat.stores.archive import Journal, open_storage
 
 if TYPE_CHECKING:
     from nochat.stores.second import SecondStore
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 MONGODB = ("mongodb://", "mongodb+srv://")
 
 # Ordered: in a room, what comes later must be written later.
-service = Service["Journal | SecondStore"]("replica", ordered=True)
+service = Service["Journal | SecondStore"]("replica", single_active_consumer=True)
 
 
 def url_of(settings: Settings) -> str:
-    """Where the replica is.
+    """Return the URL of the replica.
 
     Raises:
         NochatError: it is switched off, or would be the very store it is a copy of.
@@ -42,11 +42,11 @@ def url_of(settings: Settings) -> str:
 @service.resource
 @asynccontextmanager
 async def copy(context: Context) -> AsyncIterator["Journal | SecondStore"]:
-    """The place of the copy: files in a folder or in Azure, or a second MongoDB."""
+    """Open the copy: files in a folder or in Azure, or a second MongoDB."""
     url = url_of(context.settings)
     context.bus.tally.store = _product(url)
     if not url.startswith(MONGODB):
-        yield Journal(place(url))
+        yield Journal(open_storage(url))
         return
     # Here, not above: the other services read this module too, but only for its queues.
     from nochat.stores.second import SecondStore
@@ -61,13 +61,13 @@ def _product(url: str) -> str:
     return "folder" if url.startswith("file:") else "Azure"
 
 
-@service.fresh
+@service.on_reconnect
 def begin_anew(copy: "Journal | SecondStore", _: Queue) -> None:
-    """A write failed, or another instance may have written: what follows goes to a new file."""
+    """Begin a new file: a write failed, or another instance may have written."""
     if isinstance(copy, Journal):
         copy.begin_anew()
 
 
 # Acknowledged only after the write.
 RECORDED = [kind for kind in activity.service.consumes if issubclass(kind, Event)]
-service.on(*RECORDED, many=True).method(lambda copy: copy.record)
+service.on(*RECORDED, batch=True).method(lambda copy: copy.record)

@@ -33,7 +33,7 @@ async def index(database: Database) -> None:
 
 
 async def find(database: Database, asked: GetAccountEvents) -> AccountEntries:
-    """What became of accounts, the newest first."""
+    """Find entries of the log of accounts, the newest first."""
     wanted = {"user": asked.user, "type": asked.event}
     query: dict[str, Any] = {name: {"$eq": value} for name, value in wanted.items() if value}
     if asked.before:
@@ -49,7 +49,7 @@ def _entry(document: dict[str, Any]) -> AccountEntry:
 
 
 async def forget(database: Database, days: float, now: float) -> None:
-    """Delete what is older than that many days: of accounts, and of connections."""
+    """Delete entries older than that many days: of accounts, and of connections."""
     oldest = now - days * A_DAY
     await database[ACCOUNT_EVENTS].delete_many({"mark": {"$lt": mark(oldest)}})
     await database["connections"].delete_many({"at": {"$lt": oldest}})
@@ -57,7 +57,7 @@ async def forget(database: Database, days: float, now: float) -> None:
 
 @asynccontextmanager
 async def forgetting(database: Database, days: float) -> AsyncIterator[None]:
-    """Delete in the background what is too old, until the block ends; 0 days: nothing is."""
+    """Delete old entries in the background, until the block ends; 0 days: none."""
     task = asyncio.create_task(_keep_forgetting(database, days)) if days else None
     try:
         yield
@@ -73,5 +73,5 @@ async def _keep_forgetting(database: Database, days: float) -> None:
         try:
             await forget(database, days, time.time())
         except PyMongoError as error:  # the next look will do
-            log.warning("what is too old in the log of accounts waits: %s", error)
+            log.warning("the deletion of old log entries waits: %s", error)
         await asyncio.sleep(EVERY)

@@ -1,4 +1,4 @@
-"""What happened: the rooms' logs, connections and reading positions, in MongoDB through pymongo.
+"""The activity store: rooms' logs, connections and reading positions, in MongoDB by pymongo.
 
 Collections: `log` (one document per room event, unique by room and position, and by sender and
 client id), `rooms` (title, members, last position), `reads`, `mentions`,
@@ -33,11 +33,11 @@ from nochat.protocol.requests import (
     History,
     MessageKey,
     Records,
+    RememberedMessage,
     RoomInfo,
     Rooms,
     RoomState,
     RoomSummary,
-    Said,
     SearchMessages,
     Trends,
 )
@@ -48,7 +48,7 @@ from nochat.stores.portions import OutOfTime, portions
 
 log = logging.getLogger(__name__)
 
-MOST_COUNTED = 100  # unread messages; whoever has more need not know how many
+MOST_COUNTED = 100  # unread messages; beyond that, the exact number does not matter
 NEAR = 20  # positions that are read together rather than each by itself
 DATABASE = "nochat"
 RESTORING = "restoring"  # a collection that is there while a restore is unfinished
@@ -75,7 +75,7 @@ class ActivityStore:
     @classmethod
     @asynccontextmanager
     async def opened(cls, url: str) -> AsyncIterator[Self]:
-        """The store with its indexes made; closed at the end.
+        """Open the store and make its indexes; close it at the end.
 
         Raises:
             NochatError: the URL can't be used.
@@ -121,7 +121,7 @@ class ActivityStore:
         return reindex.reindexing(self._db)
 
     def forgetting(self, days: float) -> AbstractAsyncContextManager[None]:
-        """Delete in the background what the log has had for so many days, until the block ends."""
+        """Delete old entries of the log in the background, until the block ends."""
         return account_events.forgetting(self._db, days)
 
     async def check_complete(self) -> None:
@@ -137,7 +137,7 @@ class ActivityStore:
     # ---- writing --------------------------------------------------------------------------------
 
     async def record(self, events: Iterable[Event]) -> None:
-        """Store events, in order; those that are there already are passed over.
+        """Store events, in order; events that are already stored are skipped.
 
         Raises:
             Unavailable: the server can't write now; nothing is lost by recording again.
@@ -160,7 +160,7 @@ class ActivityStore:
                 await self._write(collection, of_it)
 
     async def _write(self, collection: str, writes: list[Any]) -> None:
-        """What is new first, as what changes may be among it; what is there already stays."""
+        """Insert new documents first, as later changes may be to them; existing ones stay."""
         inserts = [each for each in writes if isinstance(each, InsertOne)]
         changes = [each for each in writes if not isinstance(each, InsertOne)]
         try:
@@ -176,7 +176,7 @@ class ActivityStore:
             await self._db[collection].bulk_write(changes, ordered=True)
 
     async def _check_same(self, documents: list[dict[str, Any]]) -> None:
-        """See that what is there already is the same, and not another chat's.
+        """Check that existing events are the same, and not another chat's.
 
         Raises:
             Fatal: it is not.
@@ -201,12 +201,12 @@ class ActivityStore:
                     f"the activity store takes entry {position} of room {room!r} for another: it "
                     f"can't tell the message's id, {ours['client_id']!r}, from one that it has"
                 )
-            log.error("entry %d of room %r is a message that it has elsewhere", position, room)
+            log.error("entry %d of room %r is a duplicate of another message", position, room)
 
     # ---- reading --------------------------------------------------------------------------------
 
     async def room_state(self, room: str, recent: bool = True) -> RoomState:
-        """What a controller must know of a room; with its last messages, or without."""
+        """Return the state of a room for its controller; with its last messages, or without."""
         async with answering():
             found = await self._db["rooms"].find_one({"_id": room})
             if not found:
@@ -221,7 +221,7 @@ class ActivityStore:
         return RoomState(
             room=documents.room_info(found),
             recent=[
-                Said(
+                RememberedMessage(
                     it["position"],
                     it["sender"],
                     it["client_id"],
@@ -233,7 +233,7 @@ class ActivityStore:
         )
 
     async def find(self, wanted: Iterable[MessageKey]) -> list[MessageKey]:
-        """Those messages that the log has, by their room, sender and the sender's own id."""
+        """Find messages that the log has, by their room, sender and the sender's own id."""
         theirs: dict[tuple[str, str], dict[str, MessageKey]] = {}
         for key in wanted:
             theirs.setdefault((key.room, key.sender), {})[key.client_id] = key
@@ -249,14 +249,14 @@ class ActivityStore:
         return found
 
     async def all_rooms(self, text: str = "", after: str = "", limit: int = 50) -> AllRooms:
-        """What a manager may know of rooms that are not direct, in order of their ids."""
+        """List the rooms that are not direct, as managers see them, in order of their ids."""
         found, more = await self._listed(
             {"kind": {"$in": ["public", "private"]}}, text, after, limit
         )
         return AllRooms(rooms=[documents.room_info(each) for each in found], more=more)
 
     async def find_rooms(self, asked: FindRooms) -> FoundRooms:
-        """Public rooms, in order of their ids."""
+        """List public rooms, in order of their ids."""
         if asked.only:
             public = {"_id": asked.only, "kind": "public", "deleted": {"$exists": False}}
             async with answering():
@@ -269,7 +269,7 @@ class ActivityStore:
     async def _listed(
         self, query: dict[str, Any], text: str, after: str, limit: int
     ) -> tuple[list[dict[str, Any]], bool]:
-        """Rooms with a text in their titles, after an id; and whether there are more.
+        """List rooms with a text in their titles, after an id; and whether there are more.
 
         Raises:
             RequestFailed: it takes too long.
@@ -293,7 +293,7 @@ class ActivityStore:
         return found[:limit], len(found) > limit
 
     async def rooms(self, user: str, room: str = "") -> Rooms:
-        """The rooms that a user is in or invited to, or one, with what the user has not read."""
+        """Return the rooms that a user is in or invited to, or one, with the unread."""
         theirs: dict[str, Any] = {"$or": [{"members": user}, {"invited": user}]}
         if room:
             theirs["_id"] = room
@@ -316,7 +316,7 @@ class ActivityStore:
             unread = await self._some("log", newer | from_others)
             named = {"user": user, "reason": {"$ne": "direct"}}
             mentions = await self._some("mentions", newer | named)
-        if user not in it.members:  # Who is only invited hears nothing of the others in it.
+        if user not in it.members:  # Invited users learn nothing about the members.
             it = msgspec.structs.replace(
                 it, members=[], muted=[user] if user in it.muted else [], banned=[]
             )
@@ -336,7 +336,7 @@ class ActivityStore:
         )
 
     async def _some(self, collection: str, query: dict[str, Any]) -> int:
-        """How many documents match, up to `MOST_COUNTED`: an index answers, nothing is scanned."""
+        """Count matching documents up to `MOST_COUNTED`, by an index alone."""
         found = self._db[collection].find(query, {"_id": 1}).limit(MOST_COUNTED)
         return len(await found.to_list())
 
@@ -348,7 +348,7 @@ class ActivityStore:
         limit: int,
         user: str | None = None,
     ) -> History:
-        """A room's log: what follows `after`, or the newest (before `before`), oldest first.
+        """Return a room's log: what follows `after`, or the newest (before `before`), oldest first.
 
         Changes of messages are told only to who asks what follows: the messages show them.
 
@@ -383,7 +383,7 @@ class ActivityStore:
         return History(room=room, entries=entries, more=more)
 
     async def _texts(self, room: str, found: list[dict[str, Any]]) -> dict[int, str]:
-        """The texts that edited messages have now, by their positions."""
+        """Return the present texts of edited messages, by their positions."""
         edited = {each["target"] for each in found if each["type"] == documents.EDIT}
         texts = {
             each["position"]: each["text"] for each in found if each["type"] == documents.MESSAGE
@@ -396,7 +396,7 @@ class ActivityStore:
         return texts
 
     async def search(self, asked: SearchMessages) -> Found:
-        """A user's messages that hold all these words, the newest first.
+        """Search a user's messages for all these words, the newest first.
 
         Raises:
             RequestFailed: it takes too long.
@@ -406,7 +406,7 @@ class ActivityStore:
             return await analytics.search(self._db, asked, mine)
 
     async def _rooms_of(self, user: str, room: str = "") -> dict[str, int]:
-        """The rooms that a user is in, or the one: the positions up to which that is known.
+        """Return the positions up to which a user knows their rooms, or the one room.
 
         What is stored while they are used may be an end of membership, and what was said after.
         """
@@ -416,7 +416,7 @@ class ActivityStore:
         return {each["_id"]: each["position"] for each in found}
 
     async def traces(self, user: str) -> list[str]:
-        """The rooms in which there is anything of a user, who has come into each of them once."""
+        """List the rooms that hold anything of a user, who has come into each of them once."""
         inside = [{each: user} for each in ("members", "invited", "muted", "banned", "owner")]
         async with answering():
             there = await self._db["rooms"].find({"$or": inside}, {"_id": 1}).to_list()
@@ -426,7 +426,7 @@ class ActivityStore:
         return sorted(found)
 
     async def records(self, asked: GetRecords) -> Records:
-        """A page of what is stored of one user, in the order of an index."""
+        """Return a page of the stored records of one user, in the order of an index."""
         query, order, shown = records.of(asked)
         async with answering():
             cursor = self._db[records.COLLECTIONS[asked.kind]].find(query).sort(order, ASCENDING)
@@ -435,18 +435,18 @@ class ActivityStore:
         return Records(records=[shown(each) for each in found], after=last)
 
     async def account_events(self, asked: GetAccountEvents) -> AccountEntries:
-        """What became of accounts, the newest first."""
+        """Return entries of the log of accounts, the newest first."""
         async with answering():
             return await account_events.find(self._db, asked)
 
     async def trends(self, since: float, limit: int) -> Trends:
-        """What people do in public rooms since a time (seconds since 1970)."""
+        """Count what people do in public rooms since a time (seconds since 1970)."""
         async with answering():
             return await analytics.trends(self._db, since, limit)
 
 
 def _runs(positions: list[int]) -> Iterator[tuple[int, int]]:
-    """The first and the last of those that are near each other."""
+    """Yield the first and the last of each group of positions that are near each other."""
     start = 0
     for end in range(1, len(positions) + 1):
         if end == len(positions) or positions[end] - positions[end - 1] > NEAR:

@@ -12,7 +12,7 @@ from typing import Any
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ExecutionTimeout
 
-from nochat.domain.search_terms import Wanted, wanted
+from nochat.domain.search_terms import SearchTerm, parse_search
 from nochat.errors import RequestFailed
 from nochat.protocol.envelope import type_of
 from nochat.protocol.events import MessageSent, UserConnected
@@ -41,7 +41,7 @@ async def search(database: Database, asked: SearchMessages, rooms: dict[str, int
     Raises:
         RequestFailed: it takes too long.
     """
-    words = wanted(asked.text)
+    words = parse_search(asked.text)
     if not words:
         return Found()
     some = _some(words)
@@ -70,15 +70,15 @@ async def search(database: Database, asked: SearchMessages, rooms: dict[str, int
     return Found(entries=entries, more=len(found) > asked.limit or not complete)
 
 
-def _some(words: list[Wanted]) -> list[Wanted]:
-    """Those that the store looks for, as each costs it time: the longest are the rarest."""
+def _some(words: list[SearchTerm]) -> list[SearchTerm]:
+    """Choose the terms that the store looks for, as each costs time: the longest are the rarest."""
     begun = [it for it in words if it.begins][:1]
     whole = sorted((it for it in words if not it.begins), key=lambda it: len(it.term), reverse=True)
     return begun + whole[: MOST_CONDITIONS - len(begun)]
 
 
-def _holding(words: list[Wanted]) -> dict[str, Any]:
-    """The condition on the terms, one for all words: every server is quick at it.
+def _holding(words: list[SearchTerm]) -> dict[str, Any]:
+    """Build the condition on the terms, one for all words: every server is quick at it.
 
     A beginning is a range, not a pattern: an index answers it, where there is one.
     """
@@ -91,7 +91,7 @@ def _holding(words: list[Wanted]) -> dict[str, Any]:
     return there
 
 
-def _has_all(terms: list[str], words: list[Wanted]) -> bool:
+def _has_all(terms: list[str], words: list[SearchTerm]) -> bool:
     held = {*terms}
     return all(
         any(each.startswith(it.term) for each in terms) if it.begins else it.term in held
@@ -121,7 +121,7 @@ async def trends(database: Database, since: float, limit: int) -> Trends:
 
 
 async def _newest(database: Database, since: float) -> tuple[list[Document], bool]:
-    """The newest entries since a time, the newest first; and whether there are no others."""
+    """Find the newest entries since a time, and say whether those are all."""
     fields = dict.fromkeys(("id", "type", "room", "sender", "words", "hour", "at"), 1)
     found: dict[str, Document] = {}
     at: dict[str, float] = {"$gte": since}

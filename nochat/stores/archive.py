@@ -1,7 +1,7 @@
 """Events in compressed files that only grow: in a folder, or in a container of Azure Blob Storage.
 
 A batch of events is one gzip member of JSON lines, and members follow one another in a file. What
-a crash tore is only ever at the end of a file, since whoever writes begins a new one then.
+a crash tore is only ever at the end of a file, since the writer begins a new one then.
 """
 
 import asyncio
@@ -32,8 +32,8 @@ CHUNK = 2**14
 GZIP = 31  # zlib's name for the format
 
 
-class Place(Protocol):
-    """Where files are kept; `shown` is its name without secrets."""
+class Storage(Protocol):
+    """A storage of files; `shown` is its name without secrets."""
 
     shown: str
 
@@ -41,14 +41,14 @@ class Place(Protocol):
         """Add to a file, which is made if it is not there; returns when the data are safe."""
 
     def names(self) -> list[str]:
-        """The files, in the order in which they were begun."""
+        """List the files, in the order in which they were begun."""
 
     def read(self, name: str) -> bytes:
-        """A whole file."""
+        """Read a whole file."""
 
 
-def place(url: str) -> Place:
-    """The place that a URL names.
+def open_storage(url: str) -> Storage:
+    """Open the storage that a URL names.
 
     Args:
         url: `file:///folder`, or `https://ACCOUNT.blob.core.windows.net/CONTAINER?SAS`.
@@ -63,13 +63,13 @@ def place(url: str) -> Place:
         return Blobs(url)
     shown = url.partition("?")[0].rpartition("@")[2]
     raise NochatError(
-        f"{shown!r} is no place for a replica; write file:///folder, mongodb://host:port/database "
+        f"{shown!r} is no storage; write file:///folder, mongodb://host:port/database "
         "or https://ACCOUNT.blob.core.windows.net/CONTAINER?SAS"
     )
 
 
 def _in_order(names: Iterable[str]) -> list[str]:
-    """Ours among the names, in the order in which the files were begun."""
+    """Pick our files among the names, in the order in which they were begun."""
     return sorted(name for name in names if NAME.fullmatch(name))
 
 
@@ -106,12 +106,12 @@ class Folder:
                 sync_folder(self.path)
 
     def names(self) -> list[str]:
-        """The files, in the order in which they were begun."""
+        """List the files, in the order in which they were begun."""
         with self._explained():
             return _in_order(file.name for file in self.path.glob("*.gz"))
 
     def read(self, name: str) -> bytes:
-        """A whole file."""
+        """Read a whole file."""
         with self._explained():
             return (self.path / name).read_bytes()
 
@@ -122,7 +122,7 @@ class Folder:
         except OSError as error:
             raise Unavailable(
                 f"the replica's folder {self.path} can't be used ({error.strerror}); make room or "
-                "mend its permissions, or set NOCHAT_REPLICA_URL to another place"
+                "mend its permissions, or set NOCHAT_REPLICA_URL to another storage"
             ) from None
 
 
@@ -181,12 +181,12 @@ class Blobs:
                     blob.append_block(block)
 
     def names(self) -> list[str]:
-        """The files, in the order in which they were begun."""
+        """List the files, in the order in which they were begun."""
         with self._explained():
             return _in_order(self._container.list_blob_names())
 
     def read(self, name: str) -> bytes:
-        """A whole file."""
+        """Read a whole file."""
         with self._explained():
             content: bytes = self._container.download_blob(name, retry_total=3).readall()
             return content
@@ -211,20 +211,20 @@ class Blobs:
 
 
 class Journal:
-    """Writes events to a place, in order, one file an hour and whenever it begins anew.
+    """A writer of events to a storage, in order: a new file each hour, or at need.
 
     Files are numbered, so that their order does not hang on the clocks of several machines.
     """
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
         self._name, self._hour, self._appends = "", "", 0
 
     async def record(self, events: Iterable[Event]) -> None:
         """Store events; returns when they are safe.
 
         Raises:
-            Unavailable: the place can't be written now.
+            Unavailable: the storage can't be written now.
         """
         lines = b"".join(encode(event) + b"\n" for event in events)
         await asyncio.to_thread(self._append, gzip.compress(lines, mtime=0))
@@ -236,24 +236,24 @@ class Journal:
     def _append(self, data: bytes) -> None:
         hour = time.strftime("%Y%m%dT%H", time.gmtime())
         if not self._name or hour != self._hour or self._appends == MOST_APPENDS:
-            names = self.place.names()
+            names = self.storage.names()
             number = int(names[-1].partition("-")[0]) + 1 if names else 1
             self._name = f"{number:08}-{hour}-{new_id()[:8]}.ndjson.gz"
             self._hour, self._appends = hour, 0
-        self.place.append(self._name, data)
+        self.storage.append(self._name, data)
         self._appends += 1
 
 
 @dataclass
 class Contents:
-    """What a file held: events, and what could not be read, in words."""
+    """The content of a file: events, and descriptions of unreadable parts."""
 
     events: list[Event] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
 
 
 def contents(data: bytes) -> Contents:
-    """Read a file's bytes back; a torn end is passed over."""
+    """Read a file's bytes back; a torn end is skipped."""
     found, decode = Contents(), Decoder()
     members, torn = _members(data)
     for member in members:
@@ -268,7 +268,7 @@ def contents(data: bytes) -> Contents:
 
 
 def _members(data: bytes) -> tuple[list[bytes], int]:
-    """The whole gzip members, uncompressed, and how many bytes follow them."""
+    """Uncompress the whole gzip members; return them, and how many bytes follow."""
     found: list[bytes] = []
     view, at = memoryview(data), 0
     with suppress(zlib.error):

@@ -1,4 +1,4 @@
-"""How events become documents of the activity store, and documents events again.
+"""The mapping of events to documents of the activity store, and back.
 
 A message's document shows what became of it: who reads it needs no later one, and what was deleted
 is gone.
@@ -47,12 +47,12 @@ NAMED = ("user", "invitee", "member")  # where an entry that is no message has a
 
 
 def by_text(text: str) -> dict[str, Any]:
-    """What a message's document has to be found by (`terms`), and what it is about (`words`)."""
+    """Return the fields that find a message's document (`terms`), and its topics (`words`)."""
     return {"terms": terms(text), "words": topics(text)}
 
 
 def writes(event: Event) -> Iterable[tuple[str, Any]]:
-    """The writes that store an event: (collection, operation)."""
+    """Return the writes that store an event: (collection, operation)."""
     document = msgspec.to_builtins(event)
     match event:
         case MessageSent():
@@ -95,12 +95,12 @@ def writes(event: Event) -> Iterable[tuple[str, Any]]:
 
 
 def of_user(user: str) -> dict[str, Any]:
-    """The ids of a user's own documents among the reading positions and the mentions."""
+    """Match the ids of a user's own documents among the reading positions and the mentions."""
     return {"$gt": f"{user}/", "$lt": f"{user}0"}  # "0" follows "/"; no name has a "/"
 
 
 def _erasures(event: AccountDeleted) -> Iterable[tuple[str, Any]]:
-    """What is left of a user outside of the rooms' logs: nothing."""
+    """Return the writes that remove a user outside of the rooms' logs."""
     exactly = {"$eq": event.user}
     yield "reads", DeleteMany({"user": exactly})
     yield "mentions", DeleteMany({"user": exactly})
@@ -111,7 +111,7 @@ def _erasures(event: AccountDeleted) -> Iterable[tuple[str, Any]]:
 
 
 def _account_event(event: AccountEvent) -> dict[str, Any]:
-    """An event of an account; `mark` puts them all in order of time."""
+    """Make the document of an account's event; `mark` puts them all in order of time."""
     document: dict[str, Any] = msgspec.to_builtins(event)
     document["_id"] = document.pop("id")
     if isinstance(event, AccountDeleted):  # said again and again, and stored once
@@ -120,12 +120,12 @@ def _account_event(event: AccountEvent) -> dict[str, Any]:
 
 
 def mark(at: float, end: str = "") -> str:
-    """What follows, as text, whatever is earlier; `end` tells apart what is of the same time."""
+    """Encode a time as text that sorts by time; `end` tells apart what is of the same time."""
     return f"{at:019.6f} {end}"
 
 
 def _changes(event: RoomEvent) -> list[UpdateOne]:
-    """Return what an event does to the message at its target."""
+    """Return the changes of an event to the message at its target."""
     if not isinstance(event, Change):
         return []
     # `$eq` says that no array is meant: else the embedded server may read all of the room.
@@ -192,7 +192,7 @@ def _room_update(event: RoomEvent) -> UpdateOne:
 
 
 def _called(title: str) -> dict[str, str]:
-    """A room's title, and what a search finds it by."""
+    """Return the fields of a room's title, and of what finds it in a search."""
     return {"title": title, "sought": searchable(title)}
 
 
@@ -209,13 +209,13 @@ def _moderation(member: str, action: Action) -> dict[str, Any]:
 
 
 def room_info(found: dict[str, Any]) -> RoomInfo:
-    """A room, from its document."""
+    """Read a room from its document."""
     deleted = bool(found.get("deleted"))  # not every server knows true from 1
     return msgspec.convert({"room": found["_id"], **found, "deleted": deleted}, RoomInfo)
 
 
 def listing(found: dict[str, Any]) -> RoomListing:
-    """A room as those see it who are not in it, from its document."""
+    """Read a room from its document, as those see it who are not in it."""
     members = len(found["members"])
     return RoomListing(
         room=found["_id"], title=found["title"], owner=found["owner"], members=members
@@ -223,7 +223,7 @@ def listing(found: dict[str, Any]) -> RoomListing:
 
 
 def entry(document: dict[str, Any], text: str = "") -> LogEntry:
-    """An entry of a room's log, from its document; of an edit, with the text of its message."""
+    """Read an entry of a room's log from its document; of an edit, with its message's text."""
     # What older versions stored may have a reaction in two spellings.
     reactions: dict[str, dict[str, None]] = {}
     for each in document.get("reactions", []):

@@ -1,4 +1,4 @@
-"""What a room's log has of a user whose account is deleted: found by indexes alone.
+"""The erasure of a deleted account from the rooms' logs, by indexes alone.
 
 A long log costs no more than a short one, however many rooms the user was in.
 """

@@ -1,4 +1,4 @@
-"""What has no index on every server is looked for in portions, with others' questions in between.
+"""Queries without an index, in portions, so that others' queries get their turn in between.
 
 Not every server stops when it is told to, and one that is busy answers nobody: so each portion is a
 small one, as long as these take long, and a question takes no longer than `MOST_SECONDS`.

@@ -1,4 +1,4 @@
-"""What the chat's own accounts may do in the servers it uses: this, and nothing else.
+"""The privileges of the chat's own accounts in the servers it uses: these, and no others.
 
 Every deployment makes its accounts with these.
 """

@@ -1,4 +1,4 @@
-"""What is stored of one user, page by page: what they may take with them."""
+"""The stored records of one user, page by page: what they may take with them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +27,7 @@ FIELDS = {
 
 
 def of(asked: GetRecords) -> tuple[Document, str, Callable[[Document], Document]]:
-    """The query of a page, the field that it is in order of, and what is shown of a document."""
+    """Return a page's query, the field of its order, and the view of a document."""
     if asked.kind == "messages":
         # By the client's id, as the index is: it begins with the time where the page made it.
         after = {"client_id": {"$gt": asked.after or ""}}

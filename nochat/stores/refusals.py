@@ -1,4 +1,4 @@
-"""What a relational database says when it refuses, as one of our errors, in a sentence.
+"""The errors of relational databases, as one of our errors, in a sentence.
 
 `Unavailable` is what may go well later: callers wait, and try again. Everything else would be
 refused each time.
@@ -31,14 +31,14 @@ SQLITE = {
 }
 
 
-def of(error: Exception, place: str) -> NochatError:
-    """The error that says what a database's error means.
+def of(error: Exception, address: str) -> NochatError:
+    """Return our error for a database's error.
 
     Args:
         error: SQLAlchemy's, or that a text can't be encoded.
-        place: the database's URL, without its password.
+        address: the database's URL, without its password.
     """
-    subject = f"the users' database at {place}"
+    subject = f"the users' database at {address}"
     said = getattr(error, "orig", None) or error
     match _kind(error):
         case "fit":
@@ -87,5 +87,5 @@ def _kind(error: Exception) -> str:
 
 
 def _is_of_the_client(number: object) -> bool:
-    """The numbers that no server sends: it was not reached, or the connection broke."""
+    """Tell whether no server sent the number: it was not reached, or the connection broke."""
     return not isinstance(number, int) or number == 0 or 2000 <= number < 3000

@@ -60,7 +60,7 @@ async def _persistently(database: Database) -> None:
             await reindex(database)
             return
         except PyMongoError as error:
-            log.warning("older messages wait to be brought up to date: %s", error)
+            log.warning("the reindexing of older messages waits: %s", error)
         await asyncio.sleep(PAUSE)
 
 
@@ -75,7 +75,7 @@ async def reindex(database: Database) -> int:
         while changed := await _pass(database, OLD):  # what was changed meanwhile was left out
             count += changed
         if await database["log"].find_one(OLD):
-            log.warning("some older messages can't be brought up to date; the search misses them")
+            log.warning("some older messages can't be reindexed; the search misses them")
             return count
         with suppress(OperationFailure):  # there is none
             await database["log"].drop_index(OLD_INDEX)
@@ -90,7 +90,7 @@ async def reindex(database: Database) -> int:
 
 
 async def forget_edits(database: Database) -> None:
-    """Take out of older edits what was edited away, which nobody is given any more."""
+    """Remove the text before an edit from older edits; nobody is given it any more."""
     if await _is_done(database, EDITS):
         return
     texts = {"type": documents.EDIT, "text": {"$exists": True}}
@@ -109,7 +109,7 @@ async def _note(database: Database, name: str) -> None:
 
 
 async def _complete_rooms(database: Database) -> None:
-    """Give each room what a search and a list find it by."""
+    """Give each room the fields of searches and lists."""
     rooms, old = database["rooms"], {"title": {"$exists": True}, "room": {"$exists": False}}
     while found := await rooms.find(old, {"title": 1}).limit(MANY).to_list():
         for each in found:
@@ -128,12 +128,12 @@ async def _pass(database: Database, old: dict[str, Any]) -> int:
             await asyncio.sleep(0)  # others' questions come in between
         if writes:
             count += (await log_.bulk_write(writes, ordered=True)).modified_count
-            log.info("the search knows %d older messages", count)
+            log.info("reindexed %d older messages", count)
     return count
 
 
 def _writes(message: Message) -> Iterator[UpdateOne]:
-    """Only what is still as it was read is changed; the reactions first, as the terms end it."""
+    """Yield writes of unchanged documents; reactions first, as the terms end it."""
     key = {"_id": message["_id"]}
     for old in message.get("reactions") or []:
         if (new := old | {"emoji": one_spelling(old["emoji"])}) != old:

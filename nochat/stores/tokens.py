@@ -30,7 +30,7 @@ class Tokens:
         self._store = store
 
     def make(self, session: str, password: str, name: str, days: int) -> tuple[str, TokenInfo, str]:
-        """Make a token for a session's user; returns it, what it is listed as, and the user.
+        """Make a token for a session's user; returns it, its entry in the list, and the user.
 
         Raises:
             RequestFailed: the session is over, the password is not the present one, or the user has
@@ -53,7 +53,7 @@ class Tokens:
         return token, _info(values), who.user
 
     def all(self, session: str) -> list[TokenInfo]:
-        """The tokens of a session's user, the newest first."""
+        """List the tokens of a session's user, the newest first."""
         who = self._store.session(session)
         query = select(tokens).join(users).where(users.c.name == who.user)
         query = query.where(tokens.c.expires > time.time()).order_by(tokens.c.created.desc())
@@ -62,7 +62,7 @@ class Tokens:
         return [_info(row._asdict()) for row in rows]
 
     def revoke(self, session: str, public: str) -> tuple[str, str]:
-        """End a session's user's token of that name; returns the user, and what they called it.
+        """End the user's token of that id; returns the user, and its name.
 
         Raises:
             RequestFailed: the user has no such token.
@@ -77,7 +77,7 @@ class Tokens:
         return who.user, row.name
 
     def whose(self, token: str) -> Session:
-        """Whose token it is; a session without a user, if it is over or never was."""
+        """Return the session of a token; one without a user, if it is over or never was."""
         query = select(users.c.name, tokens).join(users)
         query = query.where(tokens.c.token == _digest(token), tokens.c.expires > time.time())
         with self._store._transaction() as connection:

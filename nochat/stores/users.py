@@ -64,7 +64,7 @@ metadata = MetaData()
 
 
 def exact(length: int) -> String:
-    """Text that each database compares as it is, and in which every character has a place."""
+    """Return a type of text that each database compares exactly, and that takes any character."""
     mariadb = VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
     return String(length).with_variant(mariadb, "mysql", "mariadb")
 
@@ -159,12 +159,12 @@ class UserStore:
 
     def __init__(self, url: str, session_hours: float = 24.0, idle_hours: float = 0.0) -> None:
         try:
-            place = make_url(url)
-            self._place = place.render_as_string(hide_password=True)
+            parsed = make_url(url)
+            self._address = parsed.render_as_string(hide_password=True)
             self._engine = create_engine(
-                place,
+                parsed,
                 pool_pre_ping=True,
-                connect_args=_options(place),
+                connect_args=_options(parsed),
                 hide_parameters=True,  # names and digests are for no log
             )
         except (ArgumentError, NoSuchModuleError) as error:
@@ -178,7 +178,7 @@ class UserStore:
         self._hasher = PasswordHasher()
         self._nobody = self._hasher.hash(secrets.token_hex())
         if self._engine.dialect.name == "sqlite":
-            _make_private(place)
+            _make_private(parsed)
             event.listen(self._engine, "connect", _enforce_foreign_keys)
         try:
             with self._transaction() as connection:
@@ -189,7 +189,7 @@ class UserStore:
 
     @property
     def product(self) -> str:
-        """What the database is, by its own word."""
+        """The database's own name for itself."""
         dialect = self._engine.dialect
         if dialect.name == "sqlite":
             return "SQLite"
@@ -235,13 +235,13 @@ class UserStore:
             raise RequestFailed(reasons.name_taken())
 
     def find(self, name: str) -> Account | None:
-        """The account of that name, however it is written."""
+        """Find the account of that name, however it is written."""
         with self._transaction() as connection:
             row = self._row(connection, name)
         return _account(row) if row else None
 
     def accounts(self, prefix: str, after: str, limit: int) -> tuple[list[Account], bool]:
-        """Accounts whose names begin so, after a name; and whether there are more."""
+        """List accounts whose names begin so, after a name; and whether there are more."""
         folded = users.c.folded
         query = select(users).where(folded > text.identity(after)).order_by(folded)
         query = query.where(~folded.startswith(NOBODY)).limit(limit + 1)
@@ -296,7 +296,7 @@ class UserStore:
         return session.user, ended
 
     def _proven(self, token: str, password: str) -> tuple[Session, Row[Any]]:
-        """A session and the account behind it, whose password is this.
+        """Find a session and the account behind it, whose password is this.
 
         Raises:
             RequestFailed: the session is over, or the password is not the present one.
@@ -342,7 +342,7 @@ class UserStore:
             raise RequestFailed(reasons.account_last_manager())
 
     def unfinished(self) -> list[Deletion]:
-        """The deletions whose names may still be somewhere."""
+        """List the deletions whose names may still be somewhere."""
         query = select(deletions).where(deletions.c.name.is_not(None))
         with self._transaction() as connection:
             rows = connection.execute(query).all()
@@ -384,12 +384,12 @@ class UserStore:
                 connection.execute(delete(sessions).where(over))
 
     def _live(self) -> ColumnElement[bool]:
-        """Whether a session goes on."""
+        """Match sessions that go on."""
         now = time.time()
         return and_(sessions.c.expires > now, sessions.c.used > now - self._idle_seconds)
 
     def _new_session(self, connection: Connection, row: Row[Any], browser: str) -> Session | None:
-        """Open a session, unless the account was banned, or got another password, meanwhile."""
+        """Open a session, unless the account was banned, or its password changed, meanwhile."""
         token, now = secrets.token_urlsafe(32), time.time()
         digest, expires = _digest(token), now + self._seconds
         values = {"token": digest, "expires": expires, "used": now, "created": now}
@@ -401,7 +401,7 @@ class UserStore:
         return Session(user=row.name, token=token, role=row.role, digest=digest, expires=expires)
 
     def session(self, token: str) -> Session:
-        """Whose session it is; one without a user, if it is over or never was."""
+        """Return the session of a token; one without a user, if it is over or never was."""
         query = (
             select(users.c.name, users.c.role, sessions)
             .join(sessions)
@@ -445,7 +445,7 @@ class UserStore:
         return Session(user=session.user, ended=[session.digest] if session.user else [])
 
     def sessions(self, token: str) -> list[SessionInfo]:
-        """The sessions of a session's user, the newest first."""
+        """List the sessions of a session's user, the newest first."""
         mine = select(sessions.c.user_id).where(sessions.c.token == _digest(token), self._live())
         query = select(sessions).where(sessions.c.user_id.in_(mine), self._live())
         with self._transaction() as connection:
@@ -453,7 +453,7 @@ class UserStore:
         return [_session_info(row, _digest(token)) for row in rows]
 
     def close_sessions(self, token: str, public: str = "") -> Session:
-        """End a session's user's session of that name, or, without one, all the others.
+        """End the user's session of that id, or, without one, all the others.
 
         Raises:
             RequestFailed: the user has no such session.
@@ -505,16 +505,16 @@ class UserStore:
         except IntegrityError:
             raise
         except (SQLAlchemyError, UnicodeEncodeError) as error:
-            raise refusals.of(error, self._place) from None
+            raise refusals.of(error, self._address) from None
 
 
 def _refused(reason: Reason, row: Row[Any] | None) -> Session:
-    """The session that nobody gets."""
+    """Make a refused session, which has no user."""
     return Session(account=row.name if row else "", **reason.fields)
 
 
 def _verified(row: Row[Any]) -> ColumnElement[bool]:
-    """The account of a row, if its password is still that one, and it is not banned."""
+    """Match a row's account, if its password is still that one, and it is not banned."""
     same = and_(users.c.id == row.id, users.c.password == row.password)
     return and_(same, ~users.c.banned)
 
@@ -538,7 +538,7 @@ def _digest(token: str) -> str:
 
 
 def _options(url: URL) -> dict[str, Any]:
-    """How long pymysql waits for the server, and what a write goes by, if the URL does not say."""
+    """Return options for pymysql where the URL has none: timeouts, and the writes' isolation."""
     if url.get_driver_name() != "pymysql":
         return {}
     limits = dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), ANSWER_SECONDS)
@@ -552,16 +552,16 @@ def sqlite_file(url: str | URL) -> Path | None:
     Raises:
         ArgumentError: it is no URL.
     """
-    place = make_url(url)
-    in_memory = place.database in (None, "", ":memory:")
-    if place.get_backend_name() != "sqlite" or in_memory or place.query.get("uri"):
+    parsed = make_url(url)
+    in_memory = parsed.database in (None, "", ":memory:")
+    if parsed.get_backend_name() != "sqlite" or in_memory or parsed.query.get("uri"):
         return None
-    return Path(str(place.database))
+    return Path(str(parsed.database))
 
 
-def _make_private(place: URL) -> None:
+def _make_private(parsed: URL) -> None:
     """Let nobody else read SQLite's file, new or old; what SQLite puts beside it is as it is."""
-    if not (file := sqlite_file(place)):
+    if not (file := sqlite_file(parsed)):
         return
     with suppress(OSError):  # SQLite says what is wrong
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -580,8 +580,8 @@ def _migrate(connection: Connection, revision: str = "head") -> None:
     try:
         alembic.command.upgrade(config, revision)
     except CommandError as error:  # it knows no such revision
-        place = connection.engine.url.render_as_string(hide_password=True)
+        parsed = connection.engine.url.render_as_string(hide_password=True)
         raise NochatError(
-            f"the users' database at {place} was made by a newer version of NoChat ({error}); "
+            f"the users' database at {parsed} was made by a newer version of NoChat ({error}); "
             "install that version again, or restore a backup from before the upgrade"
         ) from None

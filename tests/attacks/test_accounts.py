@@ -59,7 +59,7 @@ async def test_a_crowd_at_the_door_is_served_or_told_to_wait_and_others_notice_n
     assert most_memory(pid) - before < MEMORY
 
 
-async def test_who_was_told_to_wait_comes_in_then(chat):
+async def test_a_delayed_log_in_succeeds_after_the_wait(chat):
     """As the page and programs do that heed `Retry-After`."""
     people = [Person(f"late{number}", chat.url) for number in range(20)]
     try:
@@ -110,7 +110,7 @@ async def test_a_long_password_keeps_nobody_busy(chat):
         await asyncio.gather(*crowd)
 
 
-async def test_what_was_typed_as_a_name_does_not_leave_the_chat(attacked, tmp_path, monkeypatch):
+async def test_a_password_typed_as_a_name_does_not_leave_the_chat(attacked, tmp_path, monkeypatch):
     """It may be the password, in the wrong field."""
     listener = Listener(tmp_path, "the token")
     monkeypatch.setenv("SSL_CERT_FILE", str(listener.certificate))

@@ -94,7 +94,7 @@ async def they_talk(ana, bob):
     await bob.until(lambda: word in bob.texts())
 
 
-async def test_what_the_chat_never_uses_closes_the_socket_and_others_talk(attacked):
+async def test_unused_packets_close_the_socket_and_others_are_unaffected(attacked):
     async with (
         attacked(login_rate=0) as url,
         Person("eve", url) as eve,
@@ -143,7 +143,7 @@ async def test_every_packet_is_counted_also_before_the_log_in(attacked, inside, 
         await they_talk(ana, bob)
 
 
-async def test_what_one_writes_in_a_burst_is_no_flood(attacked):
+async def test_a_burst_of_messages_is_no_flood(attacked):
     """A page that was away sends all that waited, by long polling in one request."""
     async with attacked() as url, Person("ana", url) as ana, Person("bob", url) as bob:
         async with ana._http.get(url + POLLING) as response:
@@ -155,7 +155,7 @@ async def test_what_one_writes_in_a_burst_is_no_flood(attacked):
         await bob.until(lambda: {f"{n}" for n in range(90)} <= set(bob.texts()))
 
 
-async def test_who_does_not_log_in_is_put_out_in_time(attacked, monkeypatch):
+async def test_a_socket_without_a_log_in_is_closed_in_time(attacked, monkeypatch):
     monkeypatch.setattr(engine, "ENTERING", 1.0)
     async with (
         attacked(login_rate=0) as url,
@@ -297,7 +297,7 @@ async def test_headers_and_bodies_that_do_not_come_end_the_connection(attacked, 
         await ana.until(lambda: "I took my time" in ana.texts())
 
 
-async def test_whoever_asks_gets_in_beside_silent_connections(attacked, caplog):
+async def test_requests_are_answered_beside_silent_connections(attacked, caplog):
     async with attacked(address_connections=20) as url:
         silent = [await raw(url, "") for _ in range(100)]
         async with Person("ana", url) as ana:

@@ -25,7 +25,7 @@ def rabbitmq_channel(rabbitmq_server):
     ],
     ids=["publish", "declare", "bind"],
 )
-def test_what_is_rabbitmqs_own_is_refused(rabbitmq_channel, act):
+def test_the_account_is_denied_rabbitmqs_own_names(rabbitmq_channel, act):
     rabbitmq_channel.confirm_delivery()
     rabbitmq_channel.queue_declare("mine", exclusive=True)
     with pytest.raises(ChannelClosedByBroker, match="ACCESS_REFUSED"):

@@ -52,7 +52,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("what", BROKEN)
-async def test_what_is_no_json_is_refused_and_leaves_no_traceback(shared, caplog, what):
+async def test_invalid_json_is_refused_and_leaves_no_traceback(shared, caplog, what):
     headers = {"Content-Type": "application/json"}
     async with aiohttp.ClientSession(headers=headers) as http:
         for path in ("/api/login", "/api/register"):
@@ -93,7 +93,7 @@ async def test_the_id_of_anothers_socket_opens_nothing(shared):
                     heard += await response.text()
 
 
-async def test_who_has_no_session_is_told_so_on_a_socket_of_theirs(shared):
+async def test_a_socket_without_a_session_is_told_so(shared):
     async with aiohttp.ClientSession() as nobody:
         async with nobody.get(shared + POLLING) as response:
             address = f"{shared}{POLLING}&sid={json.loads((await response.text())[1:])['sid']}"

@@ -151,7 +151,7 @@ async def test_a_private_room_has_an_id_that_nobody_guesses(people, room):
     assert "16 random" in answer["error"] or "a to z" in answer["error"]
 
 
-async def test_who_is_only_invited_hears_nothing_that_changes(people, shared):
+async def test_invited_users_receive_no_events_of_the_room(people, shared):
     """They may stay away for ever, and look in now and then how the others are doing."""
     ana, _ = people
     async with Person("guest", shared) as guest, Person("worst", shared):
@@ -186,7 +186,7 @@ async def invitation(guest, room):
     return found
 
 
-async def test_who_is_muted_shows_no_typing_and_invites_nobody(people, shared):
+async def test_muted_members_can_neither_show_typing_nor_invite(people, shared):
     ana, eve = people
     room = f"r-{new_id()[:16]}"
     await ana.call("create", {"room": room, "title": "Ana's"})

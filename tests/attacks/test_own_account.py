@@ -57,7 +57,7 @@ async def test_a_session_alone_deletes_no_account_and_passwords_are_not_tried_fo
         await ana.says("still here")
 
 
-async def test_who_deleted_their_account_says_nothing_more_on_any_socket(attacked):
+async def test_a_deleted_account_can_not_write_on_any_socket(attacked):
     """They go on joining and writing on all their sockets while it is deleted."""
     async with attacked(user_rate=0, address_rate=0) as url, Person("bob", url) as bob:
         anas = [Person("ana", url) for _ in range(SOCKETS)]

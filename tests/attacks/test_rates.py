@@ -39,7 +39,7 @@ def test_nobody_gets_more_than_the_rate_and_one_burst(rate, burst, pauses):
 
 
 @given(st.floats(0.1, 100), st.floats(0.1, 60))
-def test_who_waits_as_long_as_told_is_let_in(rate, burst):
+def test_a_client_that_waits_as_told_is_let_in(rate, burst):
     clock = Clock()
     limit = Limit(rate, burst, clock)
     while not (wait := limit.wait("ana")):
@@ -62,7 +62,7 @@ def test_a_million_names_take_bounded_memory():
     assert len(limit._buckets) <= rate_limits.MOST_KEYS
 
 
-def test_whoever_is_guessed_at_is_remembered_however_many_others_are():
+def test_a_guessed_account_stays_limited_however_many_others_are_tried():
     clock = Clock()
     limit = Limit(0.1, 100, clock)  # as for the passwords of one account
     while limit.wait("ana") == 0:
@@ -141,7 +141,7 @@ async def test_one_who_floods_is_bounded_and_put_out_and_others_are_served(attac
 
 
 @pytest.mark.slow
-async def test_who_is_too_fast_is_told_how_long_to_wait(attacked):
+async def test_throttled_clients_are_told_how_long_to_wait(attacked):
     async with attacked(user_rate=1) as url, Person("ana", url) as ana:
         answer = {}
         while "wait" not in answer:
@@ -214,7 +214,7 @@ async def test_behind_a_proxy_the_address_is_the_clients_own(attacked):
 
 
 @pytest.mark.slow
-async def test_who_is_no_proxy_does_not_choose_its_address(attacked):
+async def test_clients_can_not_forge_their_address(attacked):
     async with attacked(address_rate=1, proxies="10.9.9.9") as url, aiohttp.ClientSession() as http:
         found = set()
         for number in range(30):

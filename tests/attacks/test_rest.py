@@ -20,7 +20,7 @@ ACCOUNT = {"user": "boss", "password": "the boss's password"}
 def boss(chat):
     """The header of a manager's session."""
     cookie = httpx.post(f"{chat.url}/api/register", json=ACCOUNT).headers["Set-Cookie"]
-    chat.grant(ACCOUNT["user"])
+    chat.promote(ACCOUNT["user"])
     return {"Cookie": cookie.split(";")[0]}
 
 

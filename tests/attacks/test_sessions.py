@@ -134,7 +134,7 @@ async def test_no_page_of_another_site_can_post(shared, path, headers):
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
-async def test_what_a_plain_form_can_send_is_not_taken(shared, kind):
+async def test_content_types_of_plain_forms_are_refused(shared, kind):
     """A page may send these types to any site, without asking."""
     body = b'{"user": "ana", "password": "a good password"}'
     headers = {"Content-Type": kind}

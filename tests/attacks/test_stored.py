@@ -35,7 +35,7 @@ def a_name():
 SECRETS = ["my card is 4929", "my card is 1111"]
 
 
-async def test_what_was_edited_away_is_given_to_nobody_who_comes_later(shared):
+async def test_later_readers_do_not_get_the_text_before_an_edit(shared):
     room = a_name()
     async with Person(a_name(), shared) as ana, Person(a_name(), shared) as eve:
         await ana.call("create", {"room": room, "title": "Cards"})

@@ -56,7 +56,7 @@ async def test_it_opens_no_room_of_others(shared, people):
     assert await say(shared, secret, room) == 403
 
 
-async def test_who_is_muted_says_nothing_by_it_and_who_is_banned_reads_nothing(shared, people):
+async def test_tokens_of_muted_users_can_not_write_and_of_banned_not_read(shared, people):
     ana, eve, secret = people
     room = f"r-{new_id()[:16]}"
     await ana.call("create", {"room": room, "title": "Ana's"})

@@ -62,7 +62,7 @@ def test_only_ssh_from_one_address_and_the_ports_are_let_in(student):
     assert "adminPassword" not in linux
 
 
-def test_what_a_machine_costs_and_where_that_can_t_be_had(student, monkeypatch):
+def test_the_price_of_a_machine_is_shown_or_why_it_is_unknown(student, monkeypatch):
     plan = student.account.plan()
     assert plan.price.month == pytest.approx(2 * (0.048 * 730 + 2.4 + 0.005 * 730))
     assert "Standard_B2s" in repr(plan)
@@ -114,7 +114,7 @@ def test_where_there_are_too_few_cores_the_rest_is_found_again_with_a_smaller_si
 
 
 @pytest.mark.parametrize("kind", ["virtualMachines", "networkInterfaces", "publicIPAddresses"])
-def test_what_failed_half_way_goes_on(student, kind):
+def test_a_failed_creation_continues(student, kind):
     student.azure.fail(kind, "AllocationFailed", later=True)
     message = student.refusal()
     assert "AllocationFailed" in message
@@ -125,7 +125,7 @@ def test_what_failed_half_way_goes_on(student, kind):
 
 
 @pytest.mark.parametrize("kind", ["virtualMachines", "networkInterfaces"])
-def test_what_failed_half_way_goes_away(student, kind):
+def test_a_failed_creation_can_be_destroyed(student, kind):
     student.azure.fail(kind, "OSProvisioningTimedOut", later=True)
     assert "OS Provisioning" in student.refusal()
     assert student.act("destroy") == GONE
@@ -139,13 +139,13 @@ def test_a_destroy_that_failed_half_way_is_done_again(student):
     assert student.act("destroy") == GONE
 
 
-def test_who_is_throttled_or_comes_too_early_waits(student):
+def test_throttled_and_early_requests_are_retried(student):
     student.azure.fail("publicIPAddresses", "TooManyRequests", times=2)
     student.azure.fail("networkInterfaces", "AnotherOperationInProgress", times=2)
     assert student.act("create").state == "active"
 
 
-def test_who_may_not_is_told_the_role(student):
+def test_a_missing_role_is_named(student):
     student.azure.fail("resourceGroups", "AuthorizationFailed")
     assert "az role assignment create --role Contributor" in student.refusal()
 
@@ -179,7 +179,7 @@ def interrupt(monkeypatch, method: str, part_type: str) -> None:
     monkeypatch.setattr(cloud_azure.Cloud, method, interrupted)
 
 
-def test_what_is_interrupted_at_any_step_goes_on(student, monkeypatch):
+def test_a_creation_interrupted_at_any_step_continues(student, monkeypatch):
     for kind in (parts.NETWORKS, parts.RULES, parts.ADDRESS, parts.CARD, parts.MACHINE):
         interrupt(monkeypatch, "put", kind)
         with pytest.raises(KeyboardInterrupt):
@@ -210,7 +210,7 @@ def test_a_machine_that_is_off_is_switched_on(student):
     assert student.act("create").state == "active"
 
 
-def test_what_is_not_ours_stays(student):
+def test_resources_of_others_stay(student):
     made = {"location": "westeurope"}
     with Clients(student.settings) as clients:
         clients.resources.resource_groups.create_or_update("nochat", made)

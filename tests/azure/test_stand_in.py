@@ -129,7 +129,7 @@ def test_a_request_is_complete_and_from_who_may_ask(student, query, token, statu
     assert (status == 401) == ("WWW-Authenticate" in answer.headers)
 
 
-def test_what_is_in_use_can_t_be_deleted(student):
+def test_resources_in_use_can_not_be_deleted(student):
     student.act("create")
     with Clients(student.settings) as clients:
         network = clients.network

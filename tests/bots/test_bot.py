@@ -54,7 +54,7 @@ def from_wire(expression: str, given=None):
     return json.loads(node("--input-type=module", "-e", code))
 
 
-def test_what_it_says():
+def test_the_bot_answers():
     node("--test", str(HERE / "answers.test.mjs"))
 
 
@@ -205,7 +205,7 @@ async def test_it_answers_once_in_the_correlation_of_the_question(chat, ana):
 
 
 @slow
-async def test_who_does_not_mention_it_gets_no_answer(ana):
+async def test_a_message_without_a_mention_gets_no_answer(ana):
     before = len(answers(ana))
     for text in ("hello", "ping", "bot ping", "me@bot.example", "@bot ping"):
         await ana.says(text)
@@ -299,7 +299,7 @@ def check_against(api, method, properties, content):
 
 
 @slow
-async def test_what_it_can_not_read_goes_to_the_dead_letters_and_it_goes_on(broker, ana):
+async def test_malformed_messages_go_to_the_dead_letters_and_the_bot_goes_on(broker, ana):
     before = len(answers(ana))
     bodies = [b"not json", b"{}", b"[null]", b'[{"type":"user.notified","user":"bot"}]']
     with pika.BlockingConnection(pika.URLParameters(broker.url)) as connection:
@@ -365,7 +365,7 @@ async def test_a_bot_in_go_that_was_away_answers_once_and_sets_aside_what_it_can
 
 
 @slow
-async def test_what_was_asked_while_it_was_away_is_answered_when_it_is_back(chat, ana):
+async def test_questions_asked_while_the_bot_was_away_are_answered_later(chat, ana):
     before = len(answers(ana))
     chat.kill("bot")
     await ana.says("@bot ping")

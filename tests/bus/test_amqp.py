@@ -26,7 +26,7 @@ async def stored(broker: servers.Server, name: str) -> None:
     It does only from when RabbitMQ has written its name to a file, up to half a second after it has
     confirmed the queue's declaration.
     """
-    names = next(broker.kept.log.parent.glob("mnesia/*/quorum/*/names.dets"))
+    names = next(broker.child.log.parent.glob("mnesia/*/quorum/*/names.dets"))
     assert await checks.until(lambda: name.encode() in names.read_bytes())
 
 
@@ -60,7 +60,7 @@ async def test_killing_the_broker_loses_nothing_that_was_confirmed(broker):
 
 
 @pytest.mark.slow
-async def test_what_is_published_while_the_broker_is_away_waits_for_it(broker):
+async def test_messages_published_while_the_broker_is_away_wait(broker):
     queue = queue_of(MessageSent)
     async with connect(broker.url) as bus:
         seen = Seen()
@@ -176,7 +176,7 @@ async def test_a_virtual_host_that_is_not_there(rabbitmq_server):
 
 def ask_broker(broker, module: str, function: str, *arguments: str) -> None:
     """Call a function of RabbitMQ's, as `rabbitmqctl` does, in a tenth of its time."""
-    environ = Path(f"/proc/{broker.kept.pid}/environ").read_text().split("\0")
+    environ = Path(f"/proc/{broker.child.pid}/environ").read_text().split("\0")
     env = dict(line.partition("=")[::2] for line in environ if line)
     port = re.search(r"-erl_epmd_port (\d+)", env["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"])[1]
     call = f"rpc:call('{env['RABBITMQ_NODENAME']}', {module}, {function}, [{','.join(arguments)}])"
@@ -258,7 +258,7 @@ async def test_a_queue_of_another_shape_is_said(rabbitmq_server):
     async with connect(rabbitmq_server.url) as bus:
         await bus.declare(queue)
         with pytest.raises(BusError, match=r"rabbitmqctl delete_queue .*PRECONDITION_FAILED"):
-            await bus.declare(Queue(queue.name, queue.bindings, single=True))
+            await bus.declare(Queue(queue.name, queue.bindings, single_active_consumer=True))
 
 
 @pytest.mark.parametrize("url", ["http://localhost", "redis://localhost", "localhost:5672", ""])
@@ -269,7 +269,7 @@ def test_a_wrong_scheme_says_which_there_are(url):
 
 def limit_disk(broker: servers.Server, free: int) -> None:
     """Restart the broker with that many bytes to be free on its disk, or it takes no messages."""
-    config = broker.kept.log.parent / "rabbitmq.config"
+    config = broker.child.log.parent / "rabbitmq.config"
     limited = re.sub("disk_free_limit, [^}]+", f"disk_free_limit, {free}", config.read_text())
     config.write_text(limited)
     broker.kill()
@@ -285,7 +285,7 @@ async def test_a_broker_that_takes_no_messages_is_told_and_holds_up_no_stop(brok
         seen = Seen()
         subscription = await bus.subscribe(queue, seen)
         publishing = asyncio.create_task(bus.publish(message(1)))
-        assert await checks.until(lambda: "takes no messages: low on disk" in caplog.text)
+        assert await checks.until(lambda: "blocks publishers: low on disk" in caplog.text)
         async with asyncio.timeout(3):
             await subscription.cancel()
     publishing.cancel()
@@ -311,7 +311,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("wrong", MALFORMED)
-async def test_whoever_sends_what_is_malformed_is_told(rabbitmq_server, wrong):
+async def test_senders_of_malformed_messages_are_told(rabbitmq_server, wrong):
     exchange, key, body, kept = MALFORMED[wrong]
     url = rabbitmq_server.url
     async with connect(url) as bus, connect(url) as operator:

@@ -52,7 +52,7 @@ async def test_every_queue_that_is_bound_gets_a_copy(connected):
     assert other.positions == [2]
 
 
-async def test_what_arrives_is_what_was_published(connected):
+async def test_messages_arrive_as_published(connected):
     sent = message(7, text="ñandú “quoted” \\ \u2028 \0 🦙")
     async with connected() as bus:
         seen = Seen()
@@ -82,7 +82,7 @@ async def test_order_is_kept_between_types(connected):
     assert seen.events == sent
 
 
-async def test_what_is_published_together_travels_together(connected):
+async def test_envelopes_published_together_travel_in_one_message(connected):
     async with connected() as bus:
         seen = Seen()
         await bus.subscribe(queue_of(MessageSent), seen)
@@ -103,7 +103,7 @@ async def test_a_queue_holds_what_nobody_consumes_yet(connected):
     assert seen.positions == [1]
 
 
-async def test_what_is_not_acknowledged_is_delivered_again_in_order(connected):
+async def test_unacknowledged_messages_are_redelivered_in_order(connected):
     queue = queue_of(MessageSent)
     async with connected() as bus:
         first, second = Seen(ack=False), Seen()
@@ -116,7 +116,7 @@ async def test_what_is_not_acknowledged_is_delivered_again_in_order(connected):
     assert second.positions == list(range(10))
 
 
-async def test_what_is_acknowledged_is_not_delivered_again(connected):
+async def test_acknowledged_messages_are_not_redelivered(connected):
     queue = queue_of(MessageSent)
     async with connected() as bus:
         first, second = Seen(), Seen()
@@ -145,7 +145,7 @@ async def test_consumers_of_one_queue_share_the_work(connected):
 
 
 async def test_a_single_active_consumer_has_a_stand_by(connected):
-    queue = queue_of(MessageSent, single=True)
+    queue = queue_of(MessageSent, single_active_consumer=True)
     async with connected() as bus, connected() as other:
         active, standby = Seen(ack=False), Seen()
         subscription = await bus.subscribe(queue, active)
@@ -352,7 +352,9 @@ async def test_a_request_that_is_passed_over_is_told_in_the_log(connected, monke
         monkeypatch.setattr("nochat.bus.time", clock)
         with pytest.raises(Unavailable):
             await client.request(WhoIs(token="t"), timeout=0.5)
-    assert "users.who-is is passed over: asked 3600 s ago, if both clocks are right" in caplog.text
+    assert (
+        "users.who-is is skipped: it was sent 3600 s ago, if both clocks are right" in caplog.text
+    )
 
 
 async def test_a_request_to_a_service_that_never_was_is_unavailable(connected):
@@ -376,7 +378,9 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("body", MALFORMED)
-async def test_what_is_malformed_is_set_aside_with_the_reason(connected, dead_letters, body):
+async def test_malformed_messages_become_dead_letters_with_the_reason(
+    connected, dead_letters, body
+):
     async with connected() as bus:
         seen = Seen()
         await bus.subscribe(queue_of(MessageSent), seen)

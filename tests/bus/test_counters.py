@@ -33,7 +33,7 @@ async def running(service):
         yield bus.tally, ours
 
 
-async def test_what_is_handled_and_published_is_counted_by_type():
+async def test_handled_and_published_messages_are_counted_by_type():
     service = Service("echo")
 
     @service.on(MessageSent)
@@ -41,7 +41,7 @@ async def test_what_is_handled_and_published_is_counted_by_type():
         await asyncio.sleep(0.001)
         return SendMessage(heard.room, "echo", heard.id, heard.text)
 
-    @service.on(RoomJoined, many=True)
+    @service.on(RoomJoined, batch=True)
     async def note(events) -> None:
         pass
 
@@ -74,10 +74,10 @@ async def test_requests_and_their_replies_are_counted():
         assert bus.tally.published == {"users.who-is": 2}
 
 
-async def test_what_goes_to_the_dead_letters_is_a_failure():
+async def test_dead_letters_count_as_failures():
     service = Service("picky")
 
-    @service.on(MessageSent, many=True)
+    @service.on(MessageSent, batch=True)
     async def take(events) -> None:
         if any(event.text == "poison" for event in events):
             raise ValueError

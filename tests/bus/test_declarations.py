@@ -68,7 +68,7 @@ def test_no_default_of_a_broker_drops_a_message(queue):
         ({"x-acquired-count": 2}, 2),
     ],
 )
-def test_what_came_back_is_counted_by_every_version(headers, count):
+def test_redeliveries_are_counted_with_every_version(headers, count):
     assert returns(headers) == count
 
 

@@ -48,10 +48,10 @@ async def test_the_batch_in_hand_is_finished_and_not_delivered_again(connected):
     assert later.positions == [2]
 
 
-@pytest.mark.parametrize("single", [True, False])
-async def test_what_was_delivered_meanwhile_goes_to_a_stand_by_in_order(connected, single):
+@pytest.mark.parametrize("single_active_consumer", [True, False])
+async def test_prefetched_messages_go_to_a_stand_by_in_order(connected, single_active_consumer):
     """More than a consumer is given at once, each in a message of its own."""
-    number, queue = 300, queue_of(MessageSent, single=single)
+    number, queue = 300, queue_of(MessageSent, single_active_consumer=single_active_consumer)
     async with connected() as bus, connected() as other:
         held, standby = Held(), Seen()
         subscription = await bus.subscribe(queue, held)
@@ -59,10 +59,10 @@ async def test_what_was_delivered_meanwhile_goes_to_a_stand_by_in_order(connecte
         await held.begun.wait()
         for each in range(1, number):
             await bus.publish(message(each))
-        if single:  # otherwise it would share the work from now on
+        if single_active_consumer:  # otherwise it would share the work from now on
             await other.subscribe(queue, standby)
         await ended(subscription, held)
-        if not single:
+        if not single_active_consumer:
             await other.subscribe(queue, standby)
         await standby.count(number - 1)
     assert held.positions == [0]
@@ -84,7 +84,7 @@ async def test_a_handler_that_does_not_end_is_cancelled(connected, monkeypatch):
     assert later.positions == [1]
 
 
-async def test_who_waits_to_try_again_does_not_delay_the_end(connected):
+async def test_a_pending_retry_does_not_delay_the_stop(connected):
     queue, begun = queue_of(MessageSent), asyncio.Event()
 
     async def wait(batch):

@@ -48,8 +48,8 @@ def lasting_url(request, tmp_path):
 
 
 @pytest.mark.slow
-async def test_what_kills_a_service_is_set_aside_and_only_that(lasting_url, tmp_path):
-    queue, notes = queue_of(MessageSent, single=True), tmp_path / "notes"
+async def test_only_the_message_that_kills_a_service_is_set_aside(lasting_url, tmp_path):
+    queue, notes = queue_of(MessageSent, single_active_consumer=True), tmp_path / "notes"
     async with connect(lasting_url) as bus:
         await bus.declare(queue)
         for number in range(20):  # each in a message of its own
@@ -71,7 +71,7 @@ async def test_what_kills_a_service_is_set_aside_and_only_that(lasting_url, tmp_
 
 async def test_stops_while_a_store_is_away_are_held_against_nothing(connected):
     """More of them than RabbitMQ 4 allows by default, 20: the message is there, and handled."""
-    queue = queue_of(MessageSent, single=True)
+    queue = queue_of(MessageSent, single_active_consumer=True)
     tried = Seen()
 
     async def away(batch):

@@ -28,7 +28,7 @@ async def test_everything_that_is_sent_arrives_and_is_measured(chat):
     assert "60 of 60 delivered; half of them within" in str(report)
 
 
-def test_who_gets_a_message_twice_has_it_once():
+def test_a_duplicate_delivery_counts_once():
     report = Report(people=2)
     report.sends("hello")
     report.sent = 1
@@ -51,7 +51,7 @@ async def test_a_chat_that_is_not_there_is_said():
         ([], "the chat closed a socket"),
     ],
 )
-async def test_who_is_not_answered_hears_why_at_once(says, expected):
+async def test_unanswered_calls_fail_at_once_with_the_reason(says, expected):
     """Of a chat that refuses a socket, or goes, while somebody waits for an answer."""
 
     async def handle(link):

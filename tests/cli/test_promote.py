@@ -11,7 +11,7 @@ from nochat.stores.users import UserStore
 
 
 @pytest.fixture
-def grant(monkeypatch, capsys, tmp_path):
+def promote(monkeypatch, capsys, tmp_path):
     """Runs the command: (exit status, standard output, error)."""
 
     def run(*arguments: str, **settings: str) -> tuple[int, str, str]:
@@ -32,43 +32,43 @@ def role_of(tmp_path):
         yield lambda name: store.find(name).role
 
 
-def test_an_account_becomes_a_manager_and_a_user_again(grant, role_of):
-    assert grant("ana") == (0, "Ana is a manager now\n", "")
+def test_an_account_becomes_a_manager_and_a_user_again(promote, role_of):
+    assert promote("ana") == (0, "Ana is a manager now\n", "")
     assert role_of("ana") == "manager"
-    assert grant("Ana", "--revoke") == (0, "Ana is a user now\n", "")
+    assert promote("Ana", "--revoke") == (0, "Ana is a user now\n", "")
     assert role_of("ana") == "user"
 
 
-def test_nobody_has_this_name(grant, role_of):
-    status, _, said = grant("bob")
+def test_nobody_has_this_name(promote, role_of):
+    status, _, said = promote("bob")
     assert status == 2
     assert "there is no user 'bob'; create the account on the chat's page first" in said
 
 
-def test_there_is_no_database_yet_and_none_is_made(grant, tmp_path):
-    status, _, said = grant("ana")
+def test_there_is_no_database_yet_and_none_is_made(promote, tmp_path):
+    status, _, said = promote("ana")
     assert status == 2
     assert f"there is no users' database at {tmp_path / 'users.db'}; start the chat" in said
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_url_that_can_not_be_used_is_named(grant):
-    status, _, said = grant("ana", users_url="nonsense")
+def test_a_url_that_can_not_be_used_is_named(promote):
+    status, _, said = promote("ana", users_url="nonsense")
     assert status == 2
     assert "NOCHAT_USERS_URL can't be used" in said
 
 
-def test_a_database_that_is_away_is_said_without_its_password(grant):
+def test_a_database_that_is_away_is_said_without_its_password(promote):
     url = f"mysql+pymysql://nochat:hunter2@127.0.0.1:{free_port()}/users"
-    status, _, said = grant("ana", users_url=url)
+    status, _, said = promote("ana", users_url=url)
     assert status == 2
     assert "does not answer" in said
     assert "hunter2" not in said
 
 
 @pytest.mark.slow
-def test_on_mariadb(grant, mariadb_server):
+def test_on_mariadb(promote, mariadb_server):
     with closing(UserStore(mariadb_server.url)) as store:
         store.create("granted", "a good password")
-        assert grant("granted", users_url=mariadb_server.url)[0] == 0
+        assert promote("granted", users_url=mariadb_server.url)[0] == 0
         assert store.find("granted").role == "manager"

@@ -34,7 +34,7 @@ from nochat.runtime.bootstrap import started
 from nochat.runtime.registry import services
 from nochat.settings import Settings
 from nochat.stores.activity import ActivityStore
-from nochat.stores.archive import Folder, Journal, contents, place
+from nochat.stores.archive import Folder, Journal, contents, open_storage
 
 EVENTS = [
     RoomCreated("lobby", 1, "ana", "Lobby"),
@@ -64,7 +64,7 @@ async def seen(settings):
     return history.entries, rooms.rooms, trends.users, trends.connections
 
 
-async def test_what_was_recorded_is_seen_again(settings, folder, mongodb_url):
+async def test_recorded_events_are_restored(settings, folder, mongodb_url):
     async with ActivityStore.opened(mongodb_url()) as first:
         await first.record(EVENTS)
         before = await first.history("lobby", None, None, 500), await first.rooms("bob")
@@ -78,7 +78,7 @@ async def test_what_was_recorded_is_seen_again(settings, folder, mongodb_url):
     assert told == [f"{len(EVENTS)} events of 1 of 1 files"]
 
 
-async def test_what_was_deleted_is_deleted_again(settings, folder):
+async def test_deletions_are_restored(settings, folder):
     """The files have the name of whoever deleted their account; the restored store has not."""
     gone = "~deleted-0123456789abcdef"
     erasure = [AccountDeleted("ana", gone), UserErased("lobby", 60, "ana", gone)]
@@ -91,7 +91,7 @@ async def test_what_was_deleted_is_deleted_again(settings, folder):
     assert (rooms[0].members, "'ana'" in repr(entries)) == (["bob"], False)
 
 
-async def test_what_was_written_twice_is_there_once(settings, folder):
+async def test_duplicate_records_are_restored_once(settings, folder):
     journal = Journal(folder)
     for part in (EVENTS[:10], EVENTS[4:10], EVENTS[4:]):
         await journal.record(part)
@@ -159,7 +159,7 @@ async def test_from_a_second_mongodb(settings, mongodb_url):
     assert (entries, rooms) == (before[0].entries, before[1].rooms)
 
 
-async def test_what_makes_no_sense_is_said(settings):
+async def test_an_impossible_restore_is_explained(settings):
     with pytest.raises(NochatError, match="no file of a replica in"):
         await restore(settings, "", print)
     with pytest.raises(NochatError, match="the same"):
@@ -187,7 +187,7 @@ async def replica_of(bus, settings):
 
 
 def stored(url):
-    where = place(url)
+    where = open_storage(url)
     return [event for name in where.names() for event in contents(where.read(name)).events]
 
 
@@ -216,8 +216,8 @@ async def test_while_azure_is_away_nothing_is_lost(rabbitmq_server, settings):
             await published.publish(*EVENTS[:10])
             assert await checks.until(lambda: len(stored(azurite.url)) == 10, 20)
             # Not SIGKILL: Azurite itself forgets the latest then, which Azure does not.
-            os.kill(azurite.kept.pid, signal.SIGTERM)
-            assert await checks.until(lambda: not azurite.kept.alive, 20)
+            os.kill(azurite.child.pid, signal.SIGTERM)
+            assert await checks.until(lambda: not azurite.child.alive, 20)
             await published.publish(*EVENTS[10:30])
         async with replica_of(bus, settings) as published:  # a restart meanwhile
             await published.publish(*EVENTS[30:])

@@ -11,7 +11,7 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 from sqlalchemy import insert
 
-from nochat.cli.promote import grant
+from nochat.cli.promote import promote
 from nochat.lab.chat import RATES
 from nochat.lab.people import Person
 from nochat.protocol.envelope import new_id
@@ -89,7 +89,7 @@ def manage(visit, house):
     async def manage(tab: str = "system", name: str = "boss", **profile) -> Page:
         page = (await visit(name, url=house.url, **profile)).page
         await log_in(page, house.url, name)
-        grant(house.settings, name)
+        promote(house.settings, name)
         await page.goto(f"{house.url}/manage#{tab}")
         await expect(page.locator(f"#{tab}")).to_be_visible()
         return page
@@ -197,7 +197,7 @@ async def test_a_service_is_killed_and_its_queue_grows(visit, real_chat):
     """On RabbitMQ, each service in a process of its own."""
     page = (await visit("chief", url=real_chat.url, offline=True)).page
     assert await log_in(page, real_chat.url, "chief") == 200
-    real_chat.grant("chief")
+    real_chat.promote("chief")
     await page.goto(f"{real_chat.url}/manage")
     alarm = page.locator("#alarm")
     await expect(page.locator("#figure-services")).to_contain_text(" of ")
@@ -281,7 +281,7 @@ async def test_a_dead_letter_is_discarded_and_only_that_one(manage, people, hous
 # ---- users --------------------------------------------------------------------------------------
 
 
-async def test_who_is_banned_is_out_at_once_and_can_be_let_in_again(manage, visit, house):
+async def test_banned_users_are_logged_out_at_once_and_can_be_let_in_again(manage, visit, house):
     bert = await (await visit("bert", url=house.url, offline=True)).arrive()
     page = await manage("users")
     await page.get_by_label("Name begins with").fill("be")

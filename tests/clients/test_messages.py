@@ -123,7 +123,7 @@ async def test_a_name_is_completed_while_it_is_written(visit, chat):
         await expect(max_.line("hi @Zoë.Z !").locator("mark")).to_have_text("@Zoë.Z")
 
 
-async def test_what_was_unread_is_behind_a_line(visit, chat):
+async def test_a_line_marks_the_first_unread_message(visit, chat):
     async with Person("postie", chat.url) as postie:
         pat = await (await visit("pat")).arrive()
         await pat.create("Letters")
@@ -140,7 +140,7 @@ async def test_what_was_unread_is_behind_a_line(visit, chat):
         assert ["old news" in lines[0], lines[1], "a letter" in lines[2]] == [True, "New", True]
 
 
-async def test_what_comes_while_one_reads_further_up_is_unread_until_it_is_in_sight(visit, chat):
+async def test_messages_that_arrive_out_of_sight_stay_unread(visit, chat):
     nora = await (await visit("nora")).arrive()
     await nora.create("Quay")
     async with Person("olaf", chat.url) as olaf:
@@ -262,7 +262,7 @@ async def test_thousands_of_messages_stay_usable(visit, chat):
         assert took < 500
 
 
-async def test_what_is_too_fast_is_sent_again_by_itself(visit):
+async def test_throttled_messages_are_sent_again_by_themselves(visit):
     with lab.start(port=free_port(), log_level="info", user_rate="2") as chat:
         amir = await (await visit("amir", url=chat.url, offline=True)).arrive()
         texts = [f"quick {number}" for number in range(14)]
@@ -274,7 +274,7 @@ async def test_what_is_too_fast_is_sent_again_by_itself(visit):
         await expect(amir.page.get_by_text("Not sent")).to_have_count(0)
 
 
-async def test_what_is_not_sent_outlives_a_reload(visit):
+async def test_unsent_messages_survive_a_reload(visit):
     """But not its writer's log-out."""
     vera = await visit("vera", offline=True)
     away, routes = [], []

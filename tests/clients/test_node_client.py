@@ -35,6 +35,6 @@ def test_two_users_of_the_official_client_through_rabbitmq(real_chat, transports
 
 
 @pytest.mark.parametrize("part", ["model", "markdown", "places", "words", "management", "text"])
-def test_what_needs_no_browser(part):
+def test_the_parts_that_need_no_browser(part):
     """Pure state: what arrives twice, out of order or with holes; and the languages."""
     node("--test", str(HERE / f"{part}.test.mjs"))

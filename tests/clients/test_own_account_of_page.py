@@ -95,7 +95,7 @@ async def test_a_token_is_made_shown_once_and_revoked(visit):
 
 
 @pytest.mark.timeout(180)  # four browsers, on a machine that may be busy
-async def test_who_deletes_their_account_has_no_name_any_more(visit):
+async def test_a_deleted_account_has_no_name_on_the_page(visit):
     """Not for who looks on, nor for who comes back, nor for who comes later."""
     bea = await (await visit("beatrix", offline=True)).arrive()
     cal = await (await visit("calixto")).arrive()

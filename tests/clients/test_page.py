@@ -192,7 +192,7 @@ async def test_earlier_messages_come_page_by_page(visit, chat):
 
 
 @pytest.mark.slow
-async def test_who_was_away_gets_what_was_said(visit, chat):
+async def test_a_page_that_was_away_gets_missed_messages(visit, chat):
     iris = await visit("iris", offline=True)
     away, routes = [], []
 

@@ -50,7 +50,7 @@ async def test_a_parameter_is_in_the_spanish_sentence(inés):
     await expect(page.locator("#search-status")).to_have_text(said)
 
 
-async def test_what_the_controller_refuses_is_said_in_spanish(inés, chat):
+async def test_refusals_of_the_controller_are_shown_in_spanish(inés, chat):
     await come_in(inés)
     room, name = new_id(), inés.name
     async with Person(f"bob-{new_id()[:8]}", chat.url) as bob:

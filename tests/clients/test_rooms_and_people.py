@@ -40,7 +40,7 @@ async def test_a_private_room_is_for_who_is_invited(visit):
     await expect(stranger.page.get_by_text("Secret garden")).to_have_count(0)
 
 
-async def test_who_enters_a_room_sees_who_is_in_it_and_who_may_not(visit, chat):
+async def test_the_people_of_a_room_are_listed_with_their_rights(visit, chat):
     """Also where what happened before is more than a page of the log."""
     async with Person("host", chat.url) as host, Person("pest", chat.url) as pest:
         room = {"room": "parlour"}
@@ -51,7 +51,7 @@ async def test_who_enters_a_room_sees_who_is_in_it_and_who_may_not(visit, chat):
         for number in range(60):
             await host.says(f"line {number}", room="parlour")
         late = await (await visit("late")).arrive()
-        chat.grant("late")
+        chat.promote("late")
         await late.page.reload()
         await late.join("Parlour")
         people = late.page.locator("#people").get_by_role("listitem")
@@ -119,7 +119,7 @@ async def test_many_other_rooms_can_be_filtered(visit, chat):
 
 async def test_other_rooms_come_by_pages_and_a_deleted_one_is_gone(visit, chat):
     async with Person("planter", chat.url) as planter, Person("gardener", chat.url) as boss:
-        await asyncio.to_thread(chat.grant, "gardener")
+        await asyncio.to_thread(chat.promote, "gardener")
         for number in range(45):
             await planter.call("create", {"room": f"elm-{number:02}", "title": f"Elm {number}"})
         await planter.until(lambda: "elm-44" in planter.heard)
@@ -229,7 +229,7 @@ async def test_the_owner_removes_and_bans(visit):
     await guest.join("Bar")
 
 
-async def test_who_owns_nothing_moderates_nobody(visit):
+async def test_ordinary_members_get_no_moderation_buttons(visit):
     owner = await (await visit("omar")).arrive()
     await owner.create("Square")
     guest = await (await visit("gil")).arrive()

@@ -154,7 +154,7 @@ async def test_only_managers_are_led_to_the_management(visit, chat):
     link = mona.page.get_by_role("link", name="Management")
     async with settings(mona):
         await expect(link).to_be_hidden()
-    chat.grant("mona")
+    chat.promote("mona")
     await mona.page.reload()
     await mona.is_in("Lobby")
     async with settings(mona):
@@ -168,7 +168,7 @@ async def test_another_role_counts_at_once(visit, chat):
         await member.says("hello")
         await rosa.sees("hello")
         head = await (await visit("head")).arrive()
-        chat.grant("head")
+        chat.promote("head")
 
         async def give(role):
             account = f"{chat.url}/api/manage/users/rosa"

@@ -62,7 +62,7 @@ async def test_one_window_too_many_says_so_and_connects_when_another_closes(visi
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["told", "untold"])
-async def test_what_somebody_wrote_is_sent_by_nobody_else(visit, chat, told):
+async def test_unsent_messages_are_never_sent_by_another_user(visit, chat, told):
     """Ana's tab loses its socket with a message unsent; by the other tab, Bea comes."""
     name, other, line = f"ana-{told}", f"bea-{told}", Line()
     secret = f"the secret of {name}"
@@ -155,7 +155,7 @@ async def test_nothing_of_a_user_is_left_for_the_next(visit, chat):
         await expect(page.get_by_text("for ina alone")).to_have_count(0)
 
 
-async def test_who_could_not_be_logged_out_is_told(visit):
+async def test_a_failed_log_out_is_told(visit):
     """The session goes on: nobody may believe that it is over."""
     lou = await (await visit("lou", offline=True)).arrive()
     await lou.page.route("**/api/logout", lambda route: route.abort())

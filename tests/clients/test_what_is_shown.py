@@ -29,7 +29,7 @@ async def test_a_direct_message_is_counted_alike_live_and_after_a_reload(visit, 
         await expect(ivy.page).to_have_title("postman · NoChat")
 
 
-async def test_who_comes_together_is_one_line_that_opens(visit, chat):
+async def test_joins_are_grouped_into_one_line_that_opens(visit, chat):
     ada = await (await visit("ada")).arrive()
     await ada.create("Party")
     async with AsyncExitStack() as stack:

@@ -125,7 +125,7 @@ async def test_messages_edits_reactions_titles_and_results_are_text(visit, chat)
 
 
 @pytest.mark.slow
-async def test_what_the_page_s_own_fields_take_is_text(visit):
+async def test_the_fields_of_the_page_show_input_as_text(visit):
     """Own messages, titles, drafts, and names, of which the server lets few through."""
     eve = await visit("eve\u0301\u0301", viewport={"width": 360, "height": 740}, offline=True)
     await eve.page.goto(eve.url)

@@ -16,13 +16,13 @@ from tests.attacks.test_banned import (
     test_sockets_that_come_while_their_user_is_banned_hear_nothing_of_the_room,
 )
 from tests.attacks.test_costs import (
+    test_a_burst_of_messages_is_no_flood,
     test_answers_of_the_gateway_have_the_headers_of_the_page,
     test_every_packet_is_counted_also_before_the_log_in,
     test_frames_that_are_no_message_are_counted,
     test_no_answer_is_a_script,
     test_the_same_by_long_polling,
-    test_what_one_writes_in_a_burst_is_no_flood,
-    test_what_the_chat_never_uses_closes_the_socket_and_others_talk,
+    test_unused_packets_close_the_socket_and_others_are_unaffected,
 )
 from tests.attacks.test_membership import (
     hidden,

@@ -87,7 +87,7 @@ def test_images_go_there_the_bot_s_too(there, pushed):
     assert ("lia", "lia/nochat-bot:pull,push") in there.granted
 
 
-def test_what_is_not_public_is_for_its_owner_alone(there, pushed, tmp_path):
+def test_private_images_are_for_their_owner_alone(there, pushed, tmp_path):
     with pytest.raises(RuntimeError, match="pull access denied"):
         docker("pull", pushed["CHAT_IMAGE"], config=tmp_path)
 

@@ -51,7 +51,7 @@ def test_secrets_are_made_once_for_their_owner_alone(secrets):
     assert contents(folder) == made
 
 
-def test_who_makes_secrets_at_the_same_time_has_the_same(secrets):
+def test_secrets_made_at_the_same_time_are_the_same(secrets):
     with ThreadPoolExecutor() as pool:
         said = {ran.stdout for ran in pool.map(lambda _: run(secrets), range(4))}
     assert said == {f"{secrets.parent / '.secrets'}\n"}

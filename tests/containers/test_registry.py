@@ -66,11 +66,11 @@ def test_it_says_what_it_is_and_keeps_its_password(registry):
         assert registry.address in shown
         assert registry.password not in shown
     assert (registry.user, registry.version[0]) == ("nochat", "2")
-    arguments = Path(f"/proc/{registry.kept.pid}/cmdline").read_text()
+    arguments = Path(f"/proc/{registry.child.pid}/cmdline").read_text()
     assert registry.password not in arguments
 
 
-def test_who_does_not_trust_its_authority_is_told_so(registry, docker_engine, image, tmp_path):
+def test_an_engine_without_the_authority_is_told_so(registry, docker_engine, image, tmp_path):
     with pytest.raises(NotAnswering, match=r"does not trust(?s:.*)x509"):
         registry.login(tmp_path)
     with pytest.raises(RuntimeError, match="x509"):
@@ -91,7 +91,7 @@ def test_an_image_is_pushed_and_comes_back(registry, trusting, image, tmp_path):
     assert docker(tmp_path, *run, "/bin/dash", "-c", "echo back") == "back"
 
 
-def test_who_is_not_logged_in_gets_nothing(registry, trusting, image, tmp_path):
+def test_pulls_without_a_log_in_are_refused(registry, trusting, image, tmp_path):
     for command in ("push", "pull"):
         with pytest.raises(RuntimeError, match="no basic auth credentials"):
             docker(tmp_path, command, image)
@@ -164,7 +164,7 @@ STUDENT = """
     engine = servers.docker(quiet=True)
     registry = servers.registry(quiet=True)
     registry.trust(engine)
-    print(registry.address, registry.kept.log.parent, flush=True)
+    print(registry.address, registry.child.log.parent, flush=True)
     os.kill(os.getpid(), 9)
 """
 

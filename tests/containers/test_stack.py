@@ -314,7 +314,7 @@ def test_prometheus_hears_of_every_service(stack):
     assert wait_for(lambda: heard() == OURS, 60), heard()
 
 
-async def test_what_was_stored_survives_down_and_up(stack):
+async def test_stored_messages_survive_down_and_up(stack):
     async with Person("keeper", stack.url) as keeper:
         await keeper.says("still here tomorrow")
     stack.down(volumes=False)
@@ -352,7 +352,7 @@ def test_of_a_service_that_does_not_come_up_the_log_is_shown(stack, monkeypatch)
         ("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]", "BUILD_CA"),
     ],
 )
-def test_what_to_do_is_said(said, advice):
+def test_failures_come_with_advice(said, advice):
     assert advice in commands.failure(["docker", "build"], said).rpartition("To do: ")[2]
 
 

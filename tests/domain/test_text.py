@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nochat.domain import text
 from nochat.domain.emoji import one_spelling
-from nochat.domain.search_terms import terms, topics, wanted
+from nochat.domain.search_terms import parse_search, terms, topics
 from nochat.domain.text import identity
 from nochat.protocol import incoming, payloads
 from nochat.protocol.actions import ACTIONS
@@ -84,7 +84,7 @@ def test_reactions_that_look_alike_are_one():
 
 
 @pytest.mark.parametrize("case", CASES["mentions"], ids=lambda case: case["text"])
-def test_whom_a_text_names(case):
+def test_the_mentions_of_a_text(case):
     assert mentioned(case["text"], case["names"]) == set(case["mentioned"])
 
 
@@ -96,14 +96,14 @@ def test_a_full_stop_may_belong_to_the_sentence_or_to_the_name():
 def is_found(message, searched):
     """As the store compares them."""
     held = terms(message)
-    return bool(wanted(searched)) and all(
+    return bool(parse_search(searched)) and all(
         any(term.startswith(it.term) if it.begins else term == it.term for term in held)
-        for it in wanted(searched)
+        for it in parse_search(searched)
     )
 
 
 @pytest.mark.parametrize("case", CASES["searches"], ids=lambda case: case["searched"])
-def test_what_a_search_finds(case):
+def test_the_results_of_a_search(case):
     assert is_found(case["text"], case["searched"]) == case["found"]
 
 
@@ -154,7 +154,7 @@ def test_only_those_are_named_who_are_there(message, names):
 @given(st.text(max_size=60) | st.text(PARTS))
 def test_a_text_is_found_by_each_of_its_words(message):
     for word in message.split():
-        if wanted(word):
+        if parse_search(word):
             assert is_found(message, word)
 
 
@@ -209,7 +209,7 @@ def test_a_name_that_is_refused_is_refused_in_a_sentence():
     assert str(caught.value).startswith("a name begins with a letter")
 
 
-def test_what_was_taken_is_what_travels():
+def test_texts_travel_as_they_were_taken():
     sent = msgspec.convert({"room": "r", "client_id": "c", "text": "हिन्दी 🙂"}, payloads.Message)
     command = SendMessage(sent.room, "José", sent.client_id, sent.text)
     assert msgspec.json.decode(msgspec.json.encode(command), type=SendMessage) == command

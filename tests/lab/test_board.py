@@ -21,7 +21,7 @@ def test_in_a_log_each_change_is_a_line(capsys):
     ]
 
 
-def test_what_an_error_stopped_is_said(capsys):
+def test_a_step_stopped_by_an_error_is_marked(capsys):
     def sail() -> None:
         with Board() as board:
             board.say("ship", "sails")

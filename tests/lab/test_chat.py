@@ -80,7 +80,7 @@ def made(folder):
     return folder
 
 
-def test_what_can_not_start_says_why_and_leaves_no_folder(folders):
+def test_a_failed_start_says_why_and_leaves_no_folder(folders):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(NotReady, match=rf"nochat ended before it was ready[\s\S]*{port}"):

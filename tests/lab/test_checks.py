@@ -15,12 +15,12 @@ def test_a_failure_says_what_was_seen_and_what_to_try():
     with pytest.raises(CheckFailed) as caught:
         check("The door", that("it is open", False, "shut", otherwise="turn the key"), that("x", 1))
     assert str(caught.value) == (
-        "not yet: The door\n  ✗ it is open  (seen: shut)\n    try: turn the key\n  ✓ x"
+        "not yet: The door\n  ✗ it is open  (seen: shut)\n    To do: turn the key\n  ✓ x"
     )
 
 
 def test_without_advice_of_its_own_the_cells_above_are_it():
-    with pytest.raises(CheckFailed, match="try: run the cells above again, in order"):
+    with pytest.raises(CheckFailed, match="To do: run the cells above again, in order"):
         check("The door", that("it is open", []))
 
 

@@ -35,7 +35,7 @@ def key(tmp_path):
         {"user": ""},
     ],
 )
-def test_what_is_no_name_is_refused(ssh, key, wrong):
+def test_invalid_names_are_refused(ssh, key, wrong):
     with pytest.raises(ValueError, match="can't be"):
         contexts.create(**{"name": "attic", "address": "192.0.2.7", "key": key} | wrong)
     assert not ssh.exists()

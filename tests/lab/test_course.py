@@ -157,7 +157,7 @@ def bare_machine(monkeypatch):
     monkeypatch.setattr(doctor, "require", require)
 
 
-def test_what_can_not_run_here_is_named_with_the_remedy(
+def test_notebooks_that_can_not_run_here_are_named_with_the_remedy(
     make, there, bare_machine, capsys, monkeypatch
 ):
     monkeypatch.delenv("NOCHAT_REQUIRE_ALL", raising=False)

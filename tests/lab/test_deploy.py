@@ -25,7 +25,7 @@ def test_the_public_half_of_a_key_that_is_there_is_found_again(tmp_path):
     assert deploy.key_pair(key).read_text().split()[:2] == text
 
 
-def test_what_is_not_our_key_stays_as_it_is(tmp_path):
+def test_files_that_are_not_our_keys_stay_as_they_are(tmp_path):
     letter, locked = tmp_path / "letter", tmp_path / "locked"
     letter.write_text("Dear Ada,")
     make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "a phrase", "-f", locked]
@@ -80,7 +80,7 @@ def pack(folder) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def test_what_people_say_during_a_backup_is_no_failure_of_it(tmp_path):
+def test_messages_during_a_backup_do_not_fail_it(tmp_path):
     log = tmp_path / "log"
     log.write_bytes(b"word" * 1_000_000)
     with pack(tmp_path) as packing:

@@ -31,7 +31,7 @@ def test_the_hint_names_the_heading_and_the_line(path):
 
 
 @pytest.mark.parametrize("name", ["d", "e", "x", "talk", "h", "i", "found"])
-def test_whatever_makes_a_name(path, name):
+def test_every_statement_that_binds_a_name_counts(path, name):
     assert f"`{name}` is made in the cell" in hints.hint(name, path)
 
 

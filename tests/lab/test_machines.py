@@ -92,7 +92,9 @@ def test_an_unknown_provider_names_the_known_ones():
 @pytest.mark.parametrize(
     ("need", "provider"), [("vagrant", "libvirt"), ("lxc", "lxc"), ("docker", "docker")]
 )
-def test_what_is_missing_is_named_with_its_command(monkeypatch, need, provider):
+def test_missing_programs_are_named_with_the_command_that_installs_them(
+    monkeypatch, need, provider
+):
     kept = tuple(it for it in doctor.COMPONENTS if it.name != need)
     [component] = (it for it in doctor.COMPONENTS if it.name == need)
     absent = replace(component, ways=())
@@ -123,7 +125,7 @@ esac
 """
 
 
-def test_what_vagrant_does_is_shown_for_each_machine(vagrant, tmp_path, monkeypatch, capsys):
+def test_the_steps_of_vagrant_are_shown_for_each_machine(vagrant, tmp_path, monkeypatch, capsys):
     vagrant(UP)
     (tmp_path / "ssh_config").write_text(SSH_CONFIG)
     monkeypatch.setattr(machines.Farm, "_address", lambda _, name: ADDRESSES[name])
@@ -145,7 +147,7 @@ def test_what_vagrant_does_is_shown_for_each_machine(vagrant, tmp_path, monkeypa
     assert not folder.exists()
 
 
-def test_what_was_there_before_is_left(vagrant, tmp_path, monkeypatch):
+def test_machines_that_ran_before_are_left(vagrant, tmp_path, monkeypatch):
     vagrant(UP)
     (tmp_path / "ssh_config").write_text(SSH_CONFIG)
     monkeypatch.setattr(machines.Farm, "_address", lambda _, name: ADDRESSES[name])
@@ -163,7 +165,7 @@ def test_what_was_there_before_is_left(vagrant, tmp_path, monkeypatch):
     machines.up(provider="virtualbox", quiet=True)
     destroyed.unlink()
     [guard] = guards._guards.values()
-    guard.kept.stop()
+    guard.child.stop()
     assert not destroyed.exists()
 
 
@@ -173,7 +175,7 @@ def test_the_guard_destroys_what_was_not_there_before(vagrant, tmp_path, monkeyp
     monkeypatch.setattr(machines.Farm, "_address", lambda _, name: ADDRESSES[name])
     machines.up(provider="virtualbox", quiet=True)
     [guard] = guards._guards.values()
-    guard.kept.stop()
+    guard.child.stop()
     assert (tmp_path / "destroyed").read_text() == "--force containers-host\n"
     assert not guard.folder.exists()
 
@@ -189,7 +191,7 @@ def test_notes_go_with_a_stand_in_for_azure_alone(vagrant, tmp_path, monkeypatch
     machines.up(provider="azure", quiet=True)
     vagrant("exit 1")  # Nobody answers any more.
     [guard] = guards._guards.values()
-    guard.kept.stop()
+    guard.child.stop()
     assert (tmp_path / "made" / "machines" / "containers-host" / "azure" / "id").exists() is kept
 
 

@@ -2,7 +2,6 @@
 
 import ast
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,8 +13,6 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 from tests.conftest import ROOT
 
-QUESTION = re.compile(r"(What|Who|How|Whether|That|Why|Where|When)\b")
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 CODE = ("nochat", "tests", "benchmarks", "tools", "vagrant", "playbooks", "docs")
 
 IMPORT_ALL = """
@@ -154,16 +151,3 @@ def exists(name: str) -> bool:
         or ROOT.joinpath(*parts[: len(parts) - short]).with_suffix(".py").exists()
         for short in (0, 1)
     )
-
-
-def test_docstrings_say_what_is_done_or_what_something_is():
-    """Functions begin with a verb, as ruff's D401 has it; and classes and modules with a noun."""
-    questions = [
-        f"{path.relative_to(ROOT)}: {text}"
-        for folder in ("nochat/lab", "vagrant", "playbooks")
-        for path in (ROOT / folder).rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, DOCUMENTED) and (text := ast.get_docstring(node) or "")
-        if QUESTION.match(text)
-    ]
-    assert questions == []

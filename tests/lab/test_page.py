@@ -121,7 +121,7 @@ async def test_the_management_is_pictured_for_a_manager(course, running):
     doctor.require("chromium")
     async with Person("chief", running.url):
         await page.show(running.url, path="manage", visitor="chief")
-        running.grant("chief")
+        running.promote("chief")
         await page.show(running.url, path="manage", visitor="chief")
     _, closed_door, _, management = course
     assert len(management.data) > 2 * len(closed_door.data)

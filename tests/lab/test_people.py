@@ -30,7 +30,7 @@ async def test_by_long_polling_with_upgrade_too(running, name):
         assert ana.texts() == ["hello"]
 
 
-async def test_whoever_comes_again_logs_in_and_is_a_member_still(running, name):
+async def test_returning_people_log_in_and_are_still_members(running, name):
     who = name()
     async with Person(who, running.url):
         pass
@@ -74,7 +74,7 @@ async def test_waiting_has_an_end(running, name):
             await ana.until(lambda: False, timeout=0.05)
 
 
-async def test_whoever_has_no_connection_says_so(running, name):
+async def test_people_without_a_connection_say_so(running, name):
     async with Person(name(), running.url) as ana:
         await ana.disconnect()
         assert repr(ana) == f"<{ana.name}: not connected>"

@@ -38,7 +38,7 @@ def files():
 
 
 def folder_of(process):
-    return process._kept.log.parent
+    return process._child.log.parent
 
 
 def test_a_cell_is_a_file_and_the_last_one_of_a_name_counts(files, capsys):
@@ -69,7 +69,7 @@ def test_it_runs_is_killed_comes_back_and_leaves_nothing(capsys):
     assert repr(server) == f"<server at {server.url}: not running>"
     server.restart()
     assert server.alive
-    process, folder = psutil.Process(server._kept.pid), folder_of(server)
+    process, folder = psutil.Process(server._child.pid), folder_of(server)
     program.stop()
     program.stop()
     assert not process.is_running()

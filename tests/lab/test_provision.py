@@ -126,7 +126,7 @@ def test_a_host_that_does_not_answer_is_no_wrong_key(folder):
         (FAILING, "nobody", "no hosts to target"),
     ],
 )
-def test_what_does_not_run_says_why(folder, text, limit, message):
+def test_a_run_that_fails_says_why(folder, text, limit, message):
     with pytest.raises(provision.Failed, match=message) as caught:
         provision.ansible(playbook(folder, text), folder / "hosts", limit=limit, quiet=True)
     assert "\x1b" not in str(caught.value)

@@ -77,7 +77,7 @@ def listeners(kept_pid: int) -> set[str]:
 
 
 def test_a_server_listens_on_loopback_only(server):
-    assert listeners(server.kept.pid) == {"127.0.0.1"}
+    assert listeners(server.child.pid) == {"127.0.0.1"}
 
 
 def test_the_account_of_the_users_database_reaches_no_other(mariadb_server):
@@ -112,7 +112,7 @@ def test_a_confirmed_message_survives_kill_9(broker):
         channel.queue_declare("kept", durable=True)
         # RabbitMQ answers up to two seconds before its Mnesia has noted that this is decided. A
         # kill until then takes the queue with all that is in it.
-        (noted,) = broker.kept.log.parent.glob("mnesia/*/LATEST.LOG")
+        (noted,) = broker.child.log.parent.glob("mnesia/*/LATEST.LOG")
         assert wait_for(lambda: b"committed" in noted.read_bytes().rpartition(b"kept")[2], 20)
         channel.basic_publish("", "kept", b"still here", persistent)
     broker.kill()
@@ -135,11 +135,11 @@ def test_a_committed_row_survives_kill_9(database):
 def test_an_inserted_document_survives_kill_9():
     with servers.mongodb(quiet=True) as server:
         with pymongo.MongoClient(server.url) as client:
-            client.nochat.kept.insert_one({"word": "still here"})
+            client.nochat.child.insert_one({"word": "still here"})
         server.kill()
         server.restart()
         with pymongo.MongoClient(server.url) as client:
-            assert client.nochat.kept.find_one()["word"] == "still here"
+            assert client.nochat.child.find_one()["word"] == "still here"
 
 
 def test_documents_stay_in_a_folder_of_one_s_own(tmp_path, capsys):
@@ -160,7 +160,7 @@ def test_a_missing_server_is_named_with_its_command(monkeypatch):
     absent = [replace(it, ways=()) for it in doctor.COMPONENTS]
     monkeypatch.setattr(doctor, "COMPONENTS", absent)
     for start in (servers.rabbitmq, servers.mariadb, servers.mongodb):
-        with pytest.raises(doctor.Missing, match=r"Install it with: (sudo apt-get|pip) install"):
+        with pytest.raises(doctor.Missing, match=r"To do: (sudo apt-get|pip) install"):
             start()
 
 

@@ -72,7 +72,7 @@ def python(code: str, env: dict[str, str], **options) -> str:
     ],
     ids=lambda given: " ".join(given),
 )
-def test_what_was_meant_for_other_programs_is_not_passed_on(given):
+def test_variables_for_other_programs_are_not_passed_on(given):
     plain = surroundings.settled({"HOME": "/", "PATH": "/bin"})
     assert surroundings.settled({"HOME": "/", "PATH": "/bin", **given}) == plain
     assert plain["LC_ALL"] == "C.UTF-8"
@@ -89,7 +89,7 @@ def test_what_was_meant_for_other_programs_is_not_passed_on(given):
     ],
     ids=lambda given: " ".join(given),
 )
-def test_what_is_the_user_s_to_choose_stays(given):
+def test_the_user_s_choices_stay(given):
     assert given.items() <= surroundings.settled({"HOME": "/", **given}).items()
 
 
@@ -302,7 +302,7 @@ def test_every_client_reaches_this_computer_past_the_proxies(page):
     assert said.split() == ["ok"] * 6
 
 
-def test_what_is_outside_still_goes_by_the_proxy(monkeypatch):
+def test_outside_addresses_still_go_by_the_proxy(monkeypatch):
     found = surroundings.settled({"HOME": "/", "NO_PROXY": "intranet", **PROXIES})
     assert PROXIES.items() <= found.items()
     assert found["no_proxy"] == found["NO_PROXY"]
@@ -341,7 +341,7 @@ def test_a_proxy_that_nothing_here_speaks_to_is_named(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["a folder", "a'quote", "long" * 15, "gone", "file"])
-def test_what_is_no_place_to_work_in_is_passed_by(name, tmp_path):
+def test_unusable_temporary_folders_are_passed_by(name, tmp_path):
     place = tmp_path / name
     if name == "file":
         place.touch()
@@ -475,7 +475,7 @@ def test_a_notebook_is_executed_by_our_kernel_in_utf8(tmp_path):
     assert made.cells[0].outputs[0].text == "→ 1 False\n"
 
 
-def test_what_python_starts_works_in_utf8():
+def test_children_of_python_work_in_utf8():
     code = "import nochat.lab, subprocess, sys; print(subprocess.run([sys.executable, '-c', "
     code += "'import sys; print(sys.flags.utf8_mode, sys.stdout.encoding)'], text=True, "
     code += "capture_output=True).stdout)"
@@ -562,7 +562,7 @@ def test_containers_can_read_their_settings_whatever_the_umask(clone):
     assert stat.S_IMODE((folder / "docker/.secrets").stat().st_mode) == 0o700
 
 
-def test_what_runs_in_an_image_has_its_mode_from_the_dockerfile():
+def test_programs_of_an_image_have_their_mode_from_the_dockerfile():
     for file in ("docker/Dockerfile", "docker/servers/Dockerfile"):
         for line in (ROOT / file).read_text().splitlines():
             names = re.findall(r"(?:^|/| )(settle|healthy|calm|with-ca|mariadb[\w.-]+)\b", line)

@@ -49,7 +49,7 @@ async def test_an_address_that_nobody_has_is_not_called_closed():
 
 
 @pytest.mark.slow
-def test_who_is_let_in_is_told_from_who_is_not(rabbitmq_server, mariadb_server):
+def test_accepted_and_refused_credentials_are_told_apart(rabbitmq_server, mariadb_server):
     right = [rabbitmq_server.url, mariadb_server.url]
     wrong = [url.replace(urlsplit(url).password, "wr0ng") for url in right]
     report = verify.refused(*wrong)

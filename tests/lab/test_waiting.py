@@ -9,7 +9,7 @@ import pytest
 
 from nochat.lab import waiting
 from nochat.lab.waiting import GaveUp, blocking, patience, readable, until, until_ready
-from nochat.local.processes import NotReady, keep
+from nochat.local.processes import NotReady, start_child
 
 WORKS = "while True: pass"
 SLEEPS = "import time; print({!r}, flush=True); time.sleep(600)"
@@ -27,22 +27,22 @@ def python(tmp_path):
     started = []
 
     def start(code):
-        started.append(keep([sys.executable, "-c", code], log=tmp_path / "log"))
+        started.append(start_child([sys.executable, "-c", code], log=tmp_path / "log"))
         return started[-1]
 
     yield start
-    for kept in started:
-        kept.stop()
+    for child in started:
+        child.stop()
 
 
-async def test_what_comes_at_once_is_not_worth_a_word(capsys):
+async def test_short_waits_are_silent(capsys):
     async with patience("the post", 1):
         pass
     assert until(lambda: "a letter", 1, "the post") == "a letter"
     assert capsys.readouterr().out == ""
 
 
-async def test_what_takes_longer_is_named_and_then_how_long_it_took(capsys):
+async def test_long_waits_are_named_and_then_timed(capsys):
     async with patience("the post", 5):
         await asyncio.sleep(0.3)
     said = capsys.readouterr().out.splitlines()
@@ -76,8 +76,8 @@ async def test_a_time_limit_of_somebody_else_stays_what_it_is():
 
 
 def test_a_process_that_works_may_take_longer(python, capsys):
-    kept, began = python(WORKS), time.monotonic()
-    until_ready(lambda: time.monotonic() > began + 2, 0.5, "the oven", kept)
+    child, began = python(WORKS), time.monotonic()
+    until_ready(lambda: time.monotonic() > began + 2, 0.5, "the oven", child)
     assert "waiting for the oven, 1 s so far (Interrupt ends it)" in capsys.readouterr().out
 
 
@@ -86,10 +86,10 @@ def test_one_that_does_nothing_is_given_up_with_its_last_words(python):
         {"level": "debug", "message": "nobody reads this"},
         {"level": "warning", "message": "the wood is wet", "exception": "Trace\nFireError: no"},
     ]
-    kept = python(SLEEPS.format("\n".join(map(json.dumps, lines))))
-    until(kept.tail, 10, "its log")
+    child = python(SLEEPS.format("\n".join(map(json.dumps, lines))))
+    until(child.tail, 10, "its log")
     with pytest.raises(NotReady) as raised:
-        until_ready(lambda: False, 1, "the oven", kept)
+        until_ready(lambda: False, 1, "the oven", child)
     first, *rest = str(raised.value).splitlines()
     assert first.startswith("the oven is not ready after ")
     assert first.endswith(" s: it runs, but does nothing. It said last:")

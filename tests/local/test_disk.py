@@ -40,7 +40,7 @@ def test_others_may_do_nothing_and_the_owner_what_was_possible_before(old):
     [lambda folder: Journal(folder).open(), lambda folder: Folder(folder).append("new", b"x")],
     ids=["journal", "copy"],
 )
-def test_what_is_there_is_made_private_when_it_is_used_again(old, use):
+def test_existing_files_are_made_private_at_the_next_use(old, use):
     before = os.umask(0)
     try:
         use(old)

@@ -23,7 +23,7 @@ def absent(monkeypatch):
     return component
 
 
-def test_what_is_missing_is_named_with_the_reason_and_the_command(absent):
+def test_missing_components_are_named_with_the_reason_and_the_command(absent):
     assert doctor.find(absent.name) is None
     with pytest.raises(doctor.Missing) as caught:
         doctor.require(absent.name)

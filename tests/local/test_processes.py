@@ -1,4 +1,4 @@
-"""What a kept command outlives, and what it does not."""
+"""Child processes: they end with their parent, however it ends."""
 
 import os
 import signal
@@ -12,7 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from nochat.local.processes import Kept, NotReady, free_port, keep, listens, wait_until
+from nochat.local.processes import (
+    ChildProcess,
+    NotReady,
+    free_port,
+    listens,
+    start_child,
+    wait_until,
+)
 from tests.waiting import wait_for
 
 # A command with a child that daemonised: in a session of its own, its parent gone.
@@ -31,9 +38,9 @@ def below(pid: int) -> set[int]:
     return {process.pid for process in psutil.Process(pid).children(recursive=True)}
 
 
-def tree(kept: Kept, size: int = 2) -> set[int]:
+def tree(child: ChildProcess, size: int = 2) -> set[int]:
     """The command and all that came of it, once there are so many."""
-    keeper = psutil.Process(kept.pid).ppid()
+    keeper = psutil.Process(child.pid).ppid()
     assert wait_for(lambda: len(below(keeper)) >= size, 5)
     return below(keeper)
 
@@ -46,72 +53,76 @@ def own(tmp_path):
 
 
 def test_stop_ends_even_what_daemonised_and_removes_the_folder(own):
-    kept = keep(WITH_DAEMON, log=own / "log", remove=own)
-    pids = tree(kept)
-    assert kept.alive
-    kept.stop()
-    kept.stop()
+    child = start_child(WITH_DAEMON, log=own / "log", remove=own)
+    pids = tree(child)
+    assert child.alive
+    child.stop()
+    child.stop()
     assert not any(map(lives, pids))
-    assert not kept.alive
+    assert not child.alive
     assert not own.exists()
-    assert kept.tail() == ""
+    assert child.tail() == ""
 
 
 def test_sigterm_comes_first_and_sigkill_after_the_grace(tmp_path):
     polite = "trap 'echo bye; exit' TERM; echo up; while :; do sleep 0.05; done"
     deaf = "trap 'echo heard' TERM; echo up; while :; do sleep 0.05; done"
     for script, grace, expected in ((polite, 5.0, "bye"), (deaf, 0.3, "heard")):
-        with keep(["/bin/sh", "-c", script], log=tmp_path / grace.hex(), grace=grace) as kept:
-            wait_until(lambda kept=kept: kept.tail() == "up", 5, "the script", kept)
+        with start_child(
+            ["/bin/sh", "-c", script], log=tmp_path / grace.hex(), grace=grace
+        ) as child:
+            wait_until(lambda child=child: child.tail() == "up", 5, "the script", child)
             began = time.monotonic()
-        assert expected in kept.tail()
+        assert expected in child.tail()
         assert time.monotonic() - began < 2
-        assert not lives(kept.pid)
+        assert not lives(child.pid)
 
 
 def test_the_command_is_killed_and_started_again_in_the_same_folder(own):
-    with keep(["/bin/sh", "-c", "echo up; exec sleep 600"], log=own / "log", remove=own) as kept:
-        first = kept.pid
-        kept.kill()
-        assert not kept.alive
+    with start_child(
+        ["/bin/sh", "-c", "echo up; exec sleep 600"], log=own / "log", remove=own
+    ) as child:
+        first = child.pid
+        child.kill()
+        assert not child.alive
         assert own.exists()
-        kept.restart()
-        assert kept.alive
-        assert kept.pid != first
-        assert wait_for(lambda: kept.tail() == "up\nup", 5)
+        child.restart()
+        assert child.alive
+        assert child.pid != first
+        assert wait_for(lambda: child.tail() == "up\nup", 5)
 
 
 def test_killing_the_keeper_takes_the_command_down_and_stop_still_cleans_up(own):
-    kept = keep(["sleep", "600"], log=own / "log", remove=own)
-    psutil.Process(kept.pid).parent().kill()
-    assert wait_for(lambda: not lives(kept.pid), 5)
-    assert not kept.alive
+    child = start_child(["sleep", "600"], log=own / "log", remove=own)
+    psutil.Process(child.pid).parent().kill()
+    assert wait_for(lambda: not lives(child.pid), 5)
+    assert not child.alive
     with pytest.raises(NotReady, match="supervisor is gone"):
-        kept.restart()
+        child.restart()
     assert not own.exists()
 
 
 def test_sigterm_to_the_keeper_ends_all(own):
-    kept = keep(WITH_DAEMON, log=own / "log", remove=own)
-    pids = tree(kept)
-    psutil.Process(kept.pid).parent().terminate()
+    child = start_child(WITH_DAEMON, log=own / "log", remove=own)
+    pids = tree(child)
+    psutil.Process(child.pid).parent().terminate()
     assert wait_for(lambda: not any(map(lives, pids)) and not own.exists(), 5)
-    kept.stop()
+    child.stop()
 
 
 PARENT = """
     import os, signal, sys, time
     from pathlib import Path
-    from nochat.local.processes import keep
+    from nochat.local.processes import start_child
     own = Path(sys.argv[1])
     command = ["/bin/sh", "-c", "(setsid sleep 600 &); exec sleep 600"]
-    kept = keep(command, log=own / "log", remove=own)
+    child = start_child(command, log=own / "log", remove=own)
     # Not `print`: the signal may come while the line below is being printed.
     signal.signal(signal.SIGINT, lambda *_: worker and os.write(1, b"interrupted\\n"))
     worker = None
     worker = os.fork()  # Like multiprocessing's: it holds the pipe to the keeper, too.
     if worker:
-        print(kept.pid, worker, flush=True)
+        print(child.pid, worker, flush=True)
     while True:
         time.sleep(0.05)
 """
@@ -140,24 +151,24 @@ def test_interrupt_leaves_it_alone_and_kill_9_of_its_parent_ends_it(own):
         parent.wait()
 
 
-@pytest.mark.parametrize("end", [Kept.stop, Kept.kill])
+@pytest.mark.parametrize("end", [ChildProcess.stop, ChildProcess.kill])
 def test_a_keeper_among_the_descendants_cleans_up_after_itself(end, own, tmp_path):
     command = [sys.executable, "-c", textwrap.dedent(PARENT), own]
-    kept = keep(command, log=tmp_path / "log", grace=0)
-    wait_until(lambda: bool(kept.tail()), 10, "the parent", kept)
-    pids = tree(kept, size=5)
-    end(kept)
+    child = start_child(command, log=tmp_path / "log", grace=0)
+    wait_until(lambda: bool(child.tail()), 10, "the parent", child)
+    pids = tree(child, size=5)
+    end(child)
     assert not any(map(lives, pids))
     assert not own.exists()
-    kept.stop()
+    child.stop()
 
 
 # Keeps another, as a chat keeps its store, and says at its own end whether that was still there.
 KEEPS_ANOTHER = """
 import pathlib, signal, sys
-from nochat.local.processes import keep
+from nochat.local.processes import start_child
 
-other = keep(["sleep", "600"], log=pathlib.Path(sys.argv[1]), grace=0)
+other = start_child(["sleep", "600"], log=pathlib.Path(sys.argv[1]), grace=0)
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 print("ready", flush=True)
 signal.sigwait([signal.SIGTERM])
@@ -167,35 +178,35 @@ other.stop()
 """
 
 
-def test_what_a_command_keeps_is_still_there_while_it_ends(tmp_path):
+def test_processes_that_a_command_keeps_live_until_it_has_ended(tmp_path):
     command = [sys.executable, "-c", KEEPS_ANOTHER, tmp_path / "other"]
-    kept = keep(command, log=tmp_path / "log")
-    wait_until(lambda: bool(kept.tail()), 10, "the command", kept)
-    kept.stop()
-    assert kept.tail() == "ready\nalive"
+    child = start_child(command, log=tmp_path / "log")
+    wait_until(lambda: bool(child.tail()), 10, "the command", child)
+    child.stop()
+    assert child.tail() == "ready\nalive"
 
 
 def test_a_command_that_is_not_there_is_named(own):
     with pytest.raises(NotReady, match="can't run no-such-command: No such file"):
-        keep(["no-such-command"], log=own / "log", remove=own)
+        start_child(["no-such-command"], log=own / "log", remove=own)
     assert not own.exists()
 
 
 def test_environment_and_folder_are_the_command_s(tmp_path):
-    with keep(
+    with start_child(
         ["/bin/sh", "-c", "echo $GREETING in $(pwd); sleep 600"],
         env={"GREETING": "hello", "PATH": os.environ["PATH"]},
         cwd=tmp_path,
         log=tmp_path / "log",
-    ) as kept:
-        assert wait_for(lambda: kept.tail() == f"hello in {tmp_path}", 5)
+    ) as child:
+        assert wait_for(lambda: child.tail() == f"hello in {tmp_path}", 5)
 
 
 def test_nothing_of_it_holds_our_output(tmp_path):
     script = f"""
         from pathlib import Path
-        from nochat.local.processes import keep
-        keep(["sleep", "600"], log=Path({str(tmp_path / "log")!r}))
+        from nochat.local.processes import start_child
+        start_child(["sleep", "600"], log=Path({str(tmp_path / "log")!r}))
     """
     ran = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, timeout=10
@@ -207,18 +218,18 @@ CLEAN = "sleep 0.2; ls {own} >{note}; sleep 600 & echo cleaned"
 
 
 @pytest.mark.parametrize("how", ["stop", "kill -9"])
-def test_what_is_to_be_cleaned_is_when_the_command_has_ended(own, tmp_path, how):
+def test_the_cleanup_runs_when_the_command_has_ended(own, tmp_path, how):
     note = tmp_path / "note"
     script = f"""
         import os
         from pathlib import Path
-        from nochat.local.processes import keep
+        from nochat.local.processes import start_child
 
         own = Path({str(own)!r})
-        kept = keep(["sleep", "600"], log=own / "log", remove=own, after={CLEAN!r}.format(
+        child = start_child(["sleep", "600"], log=own / "log", remove=own, after={CLEAN!r}.format(
             own=own, note={str(note)!r}))
         if {how!r} == "stop":
-            kept.stop()
+            child.stop()
             assert not own.exists()
         os.kill(os.getpid(), 9)
     """
@@ -231,15 +242,15 @@ def test_what_is_to_be_cleaned_is_when_the_command_has_ended(own, tmp_path, how)
 
 def test_waiting_says_how_the_log_ends(tmp_path):
     with (
-        keep(["/bin/sh", "-c", "echo no disk; exit 1"], log=tmp_path / "log") as kept,
+        start_child(["/bin/sh", "-c", "echo no disk; exit 1"], log=tmp_path / "log") as child,
         pytest.raises(NotReady, match=r"the store ended before it was ready.*\nno disk"),
     ):
-        wait_until(lambda: False, 5, "the store", kept)
+        wait_until(lambda: False, 5, "the store", child)
     with (
-        keep(["/bin/sh", "-c", "echo hm; sleep 600"], log=tmp_path / "other") as kept,
+        start_child(["/bin/sh", "-c", "echo hm; sleep 600"], log=tmp_path / "other") as child,
         pytest.raises(NotReady, match=r"the store is not ready after 0\.2 s.*\nhm"),
     ):
-        wait_until(lambda: False, 0.2, "the store", kept)
+        wait_until(lambda: False, 0.2, "the store", child)
 
 
 def test_a_free_port_is_free_and_not_one_for_outgoing_connections():

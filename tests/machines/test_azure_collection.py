@@ -83,7 +83,7 @@ def test_a_wrong_secret_is_named_and_not_shown(play, azure) -> None:
     assert azure.secret not in said
 
 
-def test_what_is_missing_is_named(play) -> None:
+def test_missing_parts_are_named(play) -> None:
     with pytest.raises(provision.Failed, match=r"Not set: AZURE_CLIENT_SECRET\."):
         play(azure_secret="")
 

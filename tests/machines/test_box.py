@@ -72,7 +72,7 @@ def test_the_release_is_a_setting(course: Path) -> None:
     assert len([*boxes.glob("base-*.tar.*")]) == len([*boxes.glob("python-*.tar.*")]) == 2
 
 
-def test_what_is_missing_is_named_with_the_command_that_installs_it(course: Path) -> None:
+def test_missing_programs_are_named_with_their_installation(course: Path) -> None:
     assert "sudo apt-get install docker.io" in box(course, "docker")[1]
     assert "sudo apt-get install vagrant" in box(course, "lxc")[1]
     program(course, "vagrant", "true")

@@ -182,7 +182,7 @@ def test_a_server_comes_up_and_goes_by_our_provider_whatever_is_installed(course
     assert not course.file("private_key").exists()
 
 
-def test_what_the_cloud_refuses_can_be_tried_again(course: Course) -> None:
+def test_a_creation_that_the_cloud_refused_can_be_retried(course: Course) -> None:
     broken = course.program.with_name("broken")
     broken.touch()
     up = "up", "--provider=openstack", "--no-provision", "database-host"

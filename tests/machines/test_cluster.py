@@ -13,10 +13,10 @@ import pytest
 from nochat.lab import containers, deploy, machines
 from nochat.lab.machines import Farm
 from nochat.lab.people import Person
-from nochat.local.processes import free_port, keep, listens, wait_until
+from nochat.local.processes import free_port, listens, start_child, wait_until
 from nochat.protocol.envelope import new_id
 from nochat.protocol.events import MessageSent, RoomCreated
-from nochat.stores.archive import Journal, place
+from nochat.stores.archive import Journal, open_storage
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -32,8 +32,8 @@ def activity(tmp_path, registry) -> Iterator[str]:
     port = free_port()
     argv = [Path(sys.executable).with_name("nx-27017"), "--host", "0.0.0.0", "--port", str(port)]
     argv += ["--data-dir", str(tmp_path / "data"), "--pid-file", str(tmp_path / "pid")]
-    with keep([*argv, "--log-file", "/dev/null"], log=tmp_path / "log") as kept:
-        wait_until(lambda: listens(port), 20, "the stand-in for MongoDB", kept)
+    with start_child([*argv, "--log-file", "/dev/null"], log=tmp_path / "log") as child:
+        wait_until(lambda: listens(port), 20, "the stand-in for MongoDB", child)
         # As machines reach this computer.
         yield f"mongodb://{urlsplit(registry.url).hostname}:{port}/nochat"
 
@@ -49,7 +49,7 @@ def farm(place, image) -> Iterator[Farm]:
 async def small(tmp_path) -> Path:
     """A backup of a chat on one machine: of its activity alone."""
     said = MessageSent("lobby", 2, "ana", new_id(), BEFORE)
-    journal = Journal(place((tmp_path / "copy" / "replica").as_uri()))
+    journal = Journal(open_storage((tmp_path / "copy" / "replica").as_uri()))
     await journal.record([RoomCreated("lobby", 1, "ana", "Lobby"), said])
     (tmp_path / "backup").mkdir()
     with tarfile.open(tmp_path / "backup" / deploy.COPY, "w") as tar:

@@ -103,7 +103,7 @@ def test_an_intruder_finds_closed_ports_and_is_refused(docker_farm):
     verify.refused(f"mysql+pymysql://nochat:wrong@{database}:3306/nochat")
 
 
-def test_who_logs_in_with_another_key_is_told_so(docker_farm, tmp_path):
+def test_a_log_in_with_another_key_is_explained(docker_farm, tmp_path):
     key, hosts = tmp_path / "key", tmp_path / "hosts"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     ours = docker_farm.hosts["database-host"]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from nochat.local import doctor
-from nochat.local.processes import keep, wait_until
+from nochat.local.processes import start_child, wait_until
 
 ROOT = Path(__file__).parents[2]
 MACHINE = "database-host"
@@ -67,7 +67,7 @@ class Emulator:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.kept = keep(
+        self.child = start_child(
             ["unshare", "--mount", "--net", "sh", "-c", LIBVIRTD, folder], log=folder / "log"
         )
         self.env = {
@@ -78,11 +78,11 @@ class Emulator:
             "NOCHAT_MACHINE_MEMORY": "1024",
         }
         socket = folder / "run/libvirt/libvirt-sock"
-        wait_until(socket.exists, 30, "libvirt", self.kept)
+        wait_until(socket.exists, 30, "libvirt", self.child)
 
     def run(self, *command: str | Path) -> str:
         """Run a command where libvirt is, and report how long it took."""
-        there = ["nsenter", f"--target={self.kept.pid}", "--mount", "--net", f"--wd={ROOT}"]
+        there = ["nsenter", f"--target={self.child.pid}", "--mount", "--net", f"--wd={ROOT}"]
         start = time.monotonic()
         ran = subprocess.run(
             [*there, *command], env=self.env, capture_output=True, text=True, check=False
@@ -103,7 +103,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     subprocess.run([ROOT / "tools" / "box", "libvirt"], check=True)
     emulator = Emulator(tmp_path_factory.mktemp("libvirt"))
     yield emulator
-    emulator.kept.stop()
+    emulator.child.stop()
 
 
 def test_a_machine_boots_is_provisioned_and_goes(emulator: Emulator) -> None:

@@ -61,14 +61,14 @@ def test_an_interrupt_leaves_nothing(container: Container, signum: signal.Signal
     assert not container.folder.exists()
 
 
-def test_what_was_killed_half_way_is_not_taken_for_a_container(container: Container) -> None:
+def test_a_half_made_container_is_not_mistaken_for_a_whole_one(container: Container) -> None:
     with container.half() as process:
         os.killpg(process.pid, signal.SIGKILL)
     assert container.folder.exists()
     assert container.does("info") == "NOT_CREATED"
 
 
-def test_what_lxc_refuses_is_said_and_can_be_removed(container: Container) -> None:
+def test_errors_of_lxc_are_shown_and_leave_nothing_stuck(container: Container) -> None:
     container.folder.mkdir()
     (container.folder / "config").write_text("lxc.nonsense = 1\n")
     with pytest.raises(subprocess.CalledProcessError) as refused:

@@ -7,7 +7,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 SETUP = """
 import asyncio, sys
-from nochat.local.processes import keep
+from nochat.local.processes import start_child
 from nochat.lab import chat, checks, hints, people, program, visitors, waiting, wire
 hints.on()
 running = chat.start()
@@ -41,7 +41,7 @@ WAITS = {
         "with waiting.blocking('a nap'): subprocess.run(['sleep', '600'])"
     ),
 }
-BUSY = "busy = keep([sys.executable, '-c', 'while True: pass'], log=running.folder / 'busy')"
+BUSY = "busy = start_child([sys.executable, '-c', 'while True: pass'], log=running.folder / 'busy')"
 
 
 class Kernel:

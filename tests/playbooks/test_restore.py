@@ -19,7 +19,7 @@ INSERT INTO users VALUES (1, 'ana'), (2, 'bob');
 @pytest.fixture
 def sql(database, tmp_path, monkeypatch) -> Callable[[str], list[str]]:
     """Asks the server as its own root does; so does the script, as on a machine."""
-    socket = database.kept.log.with_name("socket")
+    socket = database.child.log.with_name("socket")
     program = tmp_path / "bin" / "mariadb"
     program.parent.mkdir()
     real = "/usr/bin/mariadb --no-defaults"

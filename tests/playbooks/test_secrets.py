@@ -65,7 +65,7 @@ def test_the_password_may_come_from_the_environment(environ, tmp_path):
     assert not (tmp_path / "config").exists()
 
 
-def test_what_an_editor_adds_to_the_password_is_not_part_of_it(environ, tmp_path):
+def test_a_newline_at_the_end_of_the_password_is_ignored(environ, tmp_path):
     said("vault-password", environ)
     (tmp_path / "config/nochat/vault-password").write_bytes(b"\xef\xbb\xbfa word\r\n")
     assert said("vault-password", environ) == "a word"

@@ -42,7 +42,7 @@ def test_without_the_database_who_needs_it_gets_a_way_out_and_nobody_else():
     assert "192.0.2.7/nochat" in secrets()["users_url"]
 
 
-def test_what_is_for_demand_is_there_on_demand():
+def test_services_on_demand_are_off_by_default():
     assert not {"bot", "load", "log_shipper", "prometheus"} & deployed()["services"].keys()
     assert "log_shipper" in deployed([], ["logs"])["services"]
 
@@ -72,7 +72,7 @@ def test_a_machine_builds_nothing_and_takes_what_the_variables_name():
     assert services["rabbitmq"]["image"].startswith("${RABBITMQ_IMAGE:-")
 
 
-def test_who_sees_a_file_that_changed_is_made_anew_and_nobody_else():
+def test_only_services_whose_files_changed_are_recreated():
     before = deployed()["services"]
     after = stack.deployed(secrets() | {"tls_certificate": "a new one"}, FILES)["services"]
     assert {name for name in before if before[name] != after[name]} == {"proxy"}

@@ -29,7 +29,7 @@ def write(folder: Path, *arguments: str, **files: dict[str, str]) -> str:
     return ran.stdout + ran.stderr
 
 
-def test_what_is_written_is_written_once_and_what_changed_again(folder):
+def test_files_are_written_once_and_again_when_they_change(folder):
     files = {"a": {"content": "ñ\n"}, "b_run": {"content": "#!/bin/sh\n", "mode": "0755"}}
     assert "CHANGED" in write(folder, **files)
     assert (folder / "a").read_text() == "ñ\n"
@@ -60,7 +60,7 @@ def test_in_check_mode_it_writes_nothing(folder):
     assert not [*folder.iterdir()]
 
 
-def test_what_can_not_be_written_is_named_and_what_was_there_stays(folder):
+def test_a_file_that_can_not_be_written_is_named_and_the_old_one_stays(folder):
     (folder / "a").write_text("a file, where a folder should be")
     said = write(folder, a_b={"content": "new"})
     assert f"{folder}/a/b can't be written" in said

@@ -121,7 +121,7 @@ def test_a_secret_is_not_in_what_is_printed():
     assert "t0ken" not in f"{Session(user='ana', token='t0ken')}"
 
 
-def test_what_is_caused_by_an_event_shares_its_correlation_id():
+def test_effects_of_an_event_share_its_correlation_id():
     with caused_by("c1"):
         event = MessageSent("lobby", 1, "ana", "c", "hi")
     assert event.correlation_id == "c1"

@@ -17,7 +17,7 @@ FIELDS = st.sampled_from(sorted({name for shape in SHAPES for name in shape.__st
 
 
 @given(JSON | st.dictionaries(FIELDS, JSON))
-def test_what_is_sent_has_its_shape_or_is_refused(data):
+def test_payloads_of_a_wrong_shape_are_refused(data):
     for shape in SHAPES:
         try:
             sent = msgspec.convert(data, shape)

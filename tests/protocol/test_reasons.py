@@ -72,7 +72,7 @@ def test_a_code_is_a_word_or_a_subject_and_what_is_wrong_with_it(code):
 
 def test_there_are_no_two_reasons_of_one_code():
     with pytest.raises(ValueError, match=r"two reasons of the code 'room\.banned'"):
-        reasons.Plain("room.banned", "you may not come in")
+        reasons.PlainReason("room.banned", "you may not come in")
 
 
 def used(tree):
@@ -116,7 +116,7 @@ def accepts(name, content):
     return jsonschema.Draft202012Validator(schema).is_valid(content)
 
 
-def test_what_is_refused_is_as_the_document_says():
+def test_refusals_match_the_published_document():
     fields = reasons.room_banned().fields
     rejected = {"type": "command.rejected", "room": "r", "user": "ana", "command_id": "1"}
     assert accepts("CommandRejected", rejected | fields)
@@ -154,7 +154,7 @@ def test_an_event_gives_the_reason_that_it_was_given():
     assert Reason.of(SessionsEnded("ana", [], **reason.fields)) == reason
 
 
-def test_what_has_no_code_is_told_so():
+def test_a_failure_without_a_code_is_unspecified():
     assert Failed(reason="in another language").code == reasons.unspecified.code
 
 

@@ -25,7 +25,7 @@ async def test_a_failure_is_logged_with_the_name_of_the_task(caplog):
     assert told == []
 
 
-async def test_what_still_runs_is_cancelled_in_silence(caplog):
+async def test_running_tasks_are_cancelled_silently(caplog):
     background = Background()
     task = background.start(asyncio.Event().wait())
     background.cancel()

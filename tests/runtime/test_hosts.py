@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from nochat.runtime.hosts import Hosts
+from nochat.runtime.hosts import HostMiddleware
 from nochat.settings import Settings
 
 LOOPBACK = ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"]
@@ -28,7 +28,7 @@ async def status(arrived: str, *said: str, **given: str) -> int:
 
     headers = [(b"host", each.encode()) for each in said]
     scope = {"type": "http", "scheme": "http", "server": (arrived, 8000), "headers": headers}
-    await Hosts(app, Settings(**given))(scope, None, send)
+    await HostMiddleware(app, Settings(**given))(scope, None, send)
     return answers[0]["status"]
 
 
@@ -58,7 +58,7 @@ async def test_names_come_from_the_settings(given):
 
 
 @pytest.mark.parametrize("arrived", NETWORK)
-async def test_what_the_network_reaches_is_found_by_any_name_unless_they_are_set(arrived):
+async def test_an_open_chat_answers_to_any_host_unless_hosts_are_set(arrived):
     for each in NAMED + OTHERS:
         assert await status(arrived, each) == 200
         assert await status(arrived, each, hosts="*") == 200
@@ -95,6 +95,6 @@ async def test_a_proxy_of_this_machine_says_the_host_in_x_forwarded_host(tmp_pat
         assert refused.status_code == 421
         assert "NOCHAT_HOSTS" in refused.json()["error"]
         assert (
-            "a request is refused; NOCHAT_HOSTS names the hosts that are ours (chat.example)"
+            "a request for an unknown host is refused; set NOCHAT_HOSTS to allow it (chat.example)"
             in caplog.text
         )

@@ -94,7 +94,7 @@ def test_services_are_in_order_of_name_and_instances_of_age(watch):
     assert names(watch) == [("activity", ["z"]), ("users", ["a1", "a0"])]
 
 
-def test_who_is_silent_is_forgotten_but_what_it_published_is_not(watch, clock):
+def test_a_silent_instance_is_forgotten_and_its_counts_are_kept(watch, clock):
     clock.now += SILENCE + 1
     watch.heard(another(instance="b2", published={"users.session": 1, "failed": 2}))
     assert names(watch) == [("users", ["b2"])]
@@ -104,7 +104,7 @@ def test_who_is_silent_is_forgotten_but_what_it_published_is_not(watch, clock):
     ]
 
 
-def test_who_comes_back_after_a_silence_is_not_counted_twice(watch, clock):
+def test_an_instance_back_from_silence_is_not_counted_twice(watch, clock):
     clock.now += SILENCE * 3
     assert names(watch) == []
     watch.heard(another(published={"users.session": 6}))
@@ -127,7 +127,7 @@ def test_reports_are_not_counted_as_messages(watch):
     assert watch.events() == []
 
 
-def test_what_keeps_a_service_s_data_is_known_while_it_is_away(watch, clock):
+def test_the_store_of_a_service_is_known_while_it_is_away(watch, clock):
     clock.now += SILENCE + 1
     assert watch.services() == []
     assert (watch.store("users"), watch.store("web")) == ("SQLite", "")

@@ -1,4 +1,4 @@
-"""Where a chat listens: on IPv4 and IPv6, or a sentence that says why not and what to do."""
+"""Listening: on IPv4 and IPv6, or a sentence that says why not and what to do."""
 
 import socket
 import subprocess
@@ -15,15 +15,15 @@ from nochat.lab import chat as lab
 from nochat.lab.people import Person
 from nochat.protocol.envelope import new_id
 from nochat.runtime import bootstrap, registry
-from nochat.runtime.listening import Where, listen, url_of
+from nochat.runtime.listening import ListenAddress, listen, url_of
 from nochat.settings import Settings
 from tests.proxies import proxy
 
 NAMES = "NOCHAT_HOST", "NOCHAT_PORT"
 
 
-def where(host: str, port: int = 0) -> Where:
-    return Where(host, port, *NAMES)
+def where(host: str, port: int = 0) -> ListenAddress:
+    return ListenAddress(host, port, *NAMES)
 
 
 def opens(host: str, port: int) -> bool:
@@ -87,7 +87,7 @@ def test_a_name_that_nobody_knows_is_said_in_the_resolvers_words(host):
         ("2001:db8::7", "can't listen on [2001:db8::7]:0 (Cannot assign requested address)"),
     ],
 )
-def test_what_can_not_be_listened_on_is_said_with_what_to_do(host, expected):
+def test_an_unusable_address_is_named_with_advice(host, expected):
     with pytest.raises(NochatError) as said:
         listen(where(host))
     assert expected in str(said.value)
@@ -105,12 +105,12 @@ def test_a_port_that_is_not_for_everybody_is_said():
     child = """
 import os
 from nochat.errors import NochatError
-from nochat.runtime.listening import Where, listen
+from nochat.runtime.listening import ListenAddress, listen
 "localhost".encode("idna")  # loads what nobody else may read
 if not os.geteuid():
     os.setuid(65534)
 try:
-    listen(Where("127.0.0.1", 81, "NOCHAT_HOST", "NOCHAT_PORT"))
+    listen(ListenAddress("127.0.0.1", 81, "NOCHAT_HOST", "NOCHAT_PORT"))
 except NochatError as error:
     print(error)
 """

@@ -70,7 +70,7 @@ async def test_a_record_inside_a_handler_has_service_and_correlation_id(written)
     assert found["asked"]["correlation_id"] == asked.correlation_id
 
 
-async def test_what_is_said_of_a_failing_handler_has_it_too(written):
+async def test_log_lines_of_a_failing_handler_have_the_fields_too(written):
     service, sent, tries = Service("users"), message(1), []
 
     @service.on(MessageSent)
@@ -88,7 +88,7 @@ async def test_what_is_said_of_a_failing_handler_has_it_too(written):
 async def test_many_events_have_no_correlation_id_in_common(written):
     service = Service("activity")
 
-    @service.on(MessageSent, RoomJoined, many=True)
+    @service.on(MessageSent, RoomJoined, batch=True)
     async def take(events) -> None:
         logging.getLogger("nochat.anything").info("took")
 

@@ -14,14 +14,14 @@ from nochat.bus import connect
 from nochat.lab.chat import RATES
 from nochat.protocol.envelope import new_id
 from nochat.runtime import bootstrap, origin, registry
-from nochat.runtime.http_server import Proxied
+from nochat.runtime.http_server import ProxyMiddleware
 from nochat.runtime.origin import cookie_names, further_origins, gateway_origin, may_act
 from nochat.services.web import Web
 from nochat.settings import Settings, SettingsError
 
 
-def trusted(settings: Settings) -> Proxied:
-    return Proxied(Web, settings.proxies)
+def trusted(settings: Settings) -> ProxyMiddleware:
+    return ProxyMiddleware(Web, settings.proxies)
 
 
 ELSEWHERE = "https://pages.example"
@@ -79,7 +79,7 @@ def request(says: dict[str, str], page: str = "") -> dict:
 
 
 @pytest.mark.parametrize(("page", "says", "may"), CASES, ids=IDS)
-def test_whose_page_may_act(page, says, may):
+def test_only_pages_of_allowed_origins_may_act(page, says, may):
     further = further_origins(Settings(origins=ELSEWHERE))
     assert may_act(page, request(says), further) is may
 
@@ -124,7 +124,7 @@ async def test_rest_and_sockets_agree_on_it(running):
     assert found == expected
 
 
-async def test_who_is_no_proxy_does_not_say_where_we_are(running):
+async def test_only_trusted_proxies_set_our_own_address(running):
     async with running(proxies="10.9.9.9") as url, aiohttp.ClientSession() as http:
         says = {"Origin": "http://evil.example", "X-Forwarded-Host": "evil.example"}
         assert await answers(http, url, says) == (False,) * 3
@@ -147,7 +147,7 @@ async def test_who_is_no_proxy_does_not_say_where_we_are(running):
 )
 async def test_the_policy_names_the_same_address(says, gateway, expected):
     async with connect("memory://policy", "web") as bus:
-        app = Proxied(Web(bus, Settings(gateway_url=gateway)).app, "*")
+        app = ProxyMiddleware(Web(bus, Settings(gateway_url=gateway)).app, "*")
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://here") as http:
             answer = await http.get("/healthz", headers=says)

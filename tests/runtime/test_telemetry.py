@@ -93,7 +93,7 @@ async def test_a_running_service_is_healthy_and_ready(service, address):
         assert answer.json() == {"ready": True, "services": {service.name: found}}
 
 
-async def test_who_waits_for_the_broker_is_healthy_but_not_ready(
+async def test_a_service_without_its_broker_is_healthy_and_not_ready(
     service, address, caplog, unused_tcp_port
 ):
     url = f"amqp://nochat:secret@127.0.0.1:{unused_tcp_port}/nochat"

@@ -1,11 +1,11 @@
-"""Refused log-ins in the log of accounts: bounded, and counted where they are left out."""
+"""FailedLogIns log-ins in the log of accounts: bounded, and counted where they are left out."""
 
-from nochat.services.controller.failed_log_ins import Refused
+from nochat.services.controller.failed_log_ins import FailedLogIns
 
 
-def test_who_tries_without_end_is_told_of_now_and_then_with_how_often_it_was():
+def test_endless_attempts_are_logged_now_and_then_with_their_number():
     now = 0.0
-    refused = Refused(lambda: now)
+    refused = FailedLogIns(lambda: now)
     told = [refused.note("ana") for _ in range(100)]
     assert told == [0] * 10 + [None] * 90
     assert refused.note("bob") == 0
@@ -14,9 +14,9 @@ def test_who_tries_without_end_is_told_of_now_and_then_with_how_often_it_was():
     assert refused.note("ana") is None
 
 
-def test_whoever_tries_all_names_fills_nothing():
+def test_attempts_at_all_names_do_not_fill_the_memory():
     now = 0.0
-    refused = Refused(lambda: now)
+    refused = FailedLogIns(lambda: now)
     for second in range(3600):
         now = float(second)
         told = [refused.note(f"u{second}-{number}") for number in range(20)]

@@ -31,7 +31,7 @@ async def test_nobody_comes_in_without_a_session(url):
 
 
 @pytest.mark.parametrize("auth", [{"user": "somebody"}, {"user": "somebody", "positions": 7}])
-async def test_who_takes_the_session_for_another_s_does_not_come_in(url, ana, auth):
+async def test_a_socket_that_expects_another_user_s_session_is_refused(url, ana, auth):
     """What such a page has to send is not this user's."""
     socket, said = socketio.AsyncClient(http_session=ana._http, reconnection=False), []
     socket.on("connect_error", said.append)
@@ -59,7 +59,7 @@ ODD = [None, 7, "x", [], {}, {"room": 7}, {"room": "../x"}, {"room": "x" * 50}]
 
 
 @pytest.mark.parametrize("event", SENT)
-async def test_what_is_malformed_is_refused_and_the_socket_lives(ana, event):
+async def test_malformed_events_are_refused_and_the_socket_lives(ana, event):
     for data in ODD:
         answer = await ana._socket.call(event, data, timeout=5)
         assert answer["error"]
@@ -73,7 +73,7 @@ async def test_a_message_over_the_size_limit_says_so(ana):
     assert await ana.says("x" * 4000)
 
 
-async def test_who_is_not_a_member_is_refused(ana, bob):
+async def test_non_members_are_refused(ana, bob):
     room = f"r-{new_id()[:10]}"
     await ana.call("create", {"room": room, "title": "Ana's"})
     await ana.until(lambda: room in ana.heard)
@@ -85,7 +85,7 @@ async def test_who_is_not_a_member_is_refused(ana, bob):
     assert ana.texts(room) == []
 
 
-async def test_who_leaves_hears_no_more(ana, bob):
+async def test_users_who_leave_stop_receiving_messages(ana, bob):
     room = f"r-{new_id()[:10]}"
     await ana.call("create", {"room": room, "title": "Ana's"})
     await ana.until(lambda: room in ana.heard)
@@ -112,14 +112,14 @@ async def test_history_pages_back(ana):
     assert [entry["text"] for entry in page["entries"]] == ["1", "2", "3"]
 
 
-async def test_who_comes_and_goes_is_shown(url, ana):
+async def test_presence_is_shown(url, ana):
     name = a_name()
     async with Person(name, url):
         await ana.until(lambda: any(e == "presence" and name in d["came"] for e, d in ana.told))
     await ana.until(lambda: any(e == "presence" and name in d["went"] for e, d in ana.told))
 
 
-async def test_who_writes_is_shown(ana, bob):
+async def test_typing_is_shown(ana, bob):
     await bob.call("typing", {"room": LOBBY})
     await ana.until(lambda: ("typing", {"room": LOBBY, "user": bob.name}) in ana.told)
 
@@ -130,7 +130,7 @@ async def test_a_mention_is_told_to_the_one_it_names(ana, bob):
     assert not any(event == "notified" for event, _ in ana.told)
 
 
-async def test_what_was_read_is_told_on_every_socket_of_a_user(url, ana):
+async def test_reading_positions_are_told_to_every_socket_of_a_user(url, ana):
     await ana.says("something")
     await ana.until(lambda: ana.texts())
     last = max(ana.heard[LOBBY])

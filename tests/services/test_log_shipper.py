@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from nochat.bus import connect
 from nochat.errors import NochatError, Unavailable
 from nochat.lab import checks
-from nochat.local.processes import keep
+from nochat.local.processes import start_child
 from nochat.protocol.catalogue import catalogue
 from nochat.protocol.envelope import new_id
 from nochat.protocol.events import (
@@ -145,7 +145,7 @@ async def test_lines_that_can_never_pass_are_let_go(listener, settings, caplog, 
         await bus.publish(message(2))
         assert await checks.until(lambda: listener.lines)
     assert [each["position"] for each in listener.lines] == [2]
-    assert f"the listener let lines go (HTTP {status}): not now" in caplog.text
+    assert f"the listener refused lines, which are dropped (HTTP {status}): not now" in caplog.text
 
 
 @pytest.mark.parametrize("status", [302, 404, 429, 500, 503])
@@ -193,7 +193,7 @@ async def test_a_listener_whose_certificate_is_not_trusted_gets_nothing(
         ({"logz_url": "nonsense"}, "NOCHAT_LOGZ_URL must start with https://"),
     ],
 )
-async def test_what_can_not_be_used_is_said_at_the_start(listener, changes, said):
+async def test_unusable_settings_are_reported_at_the_start(listener, changes, said):
     given = {"bus_url": f"memory://{new_id()}", "logz_url": listener.url, "logz_token": TOKEN}
     settings = Settings(**(given | changes))
     with pytest.raises(NochatError, match=said):
@@ -220,7 +220,7 @@ async def test_the_token_is_shown_nowhere(listener, settings, capsys):
         root.handlers[:], level = before
         root.setLevel(level)
     said = "".join(capsys.readouterr())
-    assert "let lines go" in said
+    assert "refused lines" in said
     assert TOKEN not in said
     assert TOKEN not in repr(settings)
 
@@ -245,7 +245,7 @@ class Process:
 
     def start(self):
         command = [sys.executable, "-m", "nochat", "run", "log_shipper"]
-        return keep(command, env=self._env, log=self._log)
+        return start_child(command, env=self._env, log=self._log)
 
     @property
     def log(self) -> str:
@@ -270,16 +270,16 @@ async def test_nothing_is_lost_while_the_listener_is_down(rabbitmq_server, proce
 
         await bus.publish(*(RoomCreated(room, 1, "ana", room) for room in rooms))
         await publish(0)
-        with process.start() as kept:
+        with process.start() as child:
             assert await checks.until(lambda: "can't be reached" in process.log, timeout=30), (
                 process.log
             )
             await publish(number)
-            os.kill(kept.pid, signal.SIGTERM)
-            assert await checks.until(lambda: not kept.alive)
-        with process.start() as kept:
+            os.kill(child.pid, signal.SIGTERM)
+            assert await checks.until(lambda: not child.alive)
+        with process.start() as child:
             assert await checks.until(lambda: process.log.count("running") == 2, timeout=30)
-            kept.kill()
+            child.kill()
         await publish(2 * number)
         with process.start():
             listener.start()

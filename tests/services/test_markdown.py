@@ -51,7 +51,7 @@ def mentioning():
 
 
 @pytest.mark.parametrize("case", mentioning(), ids=lambda case: ascii(case["text"]))
-async def test_who_is_named_in_code_is_not_notified(case):
+async def test_mentions_in_code_notify_nobody(case):
     async def request(_):
         return RoomState(room=RoomInfo(room="r", members=MEMBERS))
 

@@ -106,7 +106,7 @@ async def talk(ana, bob):
     return ["lobby", private, direct]
 
 
-async def test_who_deletes_their_account_is_gone_and_their_messages_stay(url, settings):
+async def test_a_deleted_account_is_gone_and_its_messages_stay(url, settings):
     async with Person(a_name(), url) as bob, Person(a_name(), url) as eve:
         ana = await Person(a_name(), url).arrive()
         rooms = await talk(ana, bob)
@@ -156,15 +156,15 @@ async def test_who_deletes_their_account_is_gone_and_their_messages_stay(url, se
 
 
 async def test_the_only_manager_stays(url, settings):
-    from nochat.cli.promote import grant
+    from nochat.cli.promote import promote
 
     async with Person(a_name(), url) as ana, Person(a_name(), url) as bob:
-        grant(settings, ana.name)
+        promote(settings, ana.name)
         status, said = await delete(ana)
         assert (status, said["error"].startswith("you are the only manager")) == (409, True)
-        grant(settings, bob.name)
+        promote(settings, bob.name)
         assert (await delete(ana))[0] == 200
-        grant(settings, bob.name, "user")
+        promote(settings, bob.name, "user")
 
 
 async def test_an_export_is_all_of_oneself_and_nothing_of_others(url, monkeypatch):

@@ -36,7 +36,7 @@ def test_all_that_are_common_are_refused():
         "Contraseña1",
     ],
 )
-def test_what_is_guessed_first_is_refused(password):
+def test_easily_guessed_passwords_are_refused(password):
     assert is_weak(password, "Ana")
 
 
@@ -54,7 +54,7 @@ def test_what_is_guessed_first_is_refused(password):
         "ana has seven cats",
     ],
 )
-def test_what_takes_longer_is_taken(password):
+def test_strong_passwords_are_accepted(password):
     assert not is_weak(password, "Ana")
 
 

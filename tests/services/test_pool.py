@@ -54,7 +54,7 @@ async def test_for_whom_there_is_no_room_is_told_at_once_when_to_come_again():
         assert await pool.run(work, 4) == 4  # there is room again
 
 
-async def test_whose_turn_comes_too_late_costs_nothing():
+async def test_work_whose_caller_gave_up_is_not_done():
     with closing(BoundedPool(log_in_busy(), threads=1, most=9, patience=0)) as pool:
         called = []
         with pytest.raises(Busy, match="many people"):

@@ -182,7 +182,7 @@ async def test_a_private_room_is_seen_by_who_is_invited(ana, bob, eve, url):
     assert room not in str(told(eve, "welcome"))
 
 
-async def test_who_comes_in_hears_who_is_there(ana, bob):
+async def test_a_new_socket_is_told_who_is_online(ana, bob):
     room = await a_room(ana)
     await bob.join(room)
     await bob.until(lambda: any(data["room"] == room for data in told(bob, "room")))
@@ -247,7 +247,7 @@ async def test_search_is_within_ones_own_rooms(ana, bob, eve):
         await eve.call("search", {"text": word, "room": room})
 
 
-async def test_who_is_muted_is_not_heard_until_unmuted(ana, bob):
+async def test_muted_members_can_not_write_until_unmuted(ana, bob):
     room = await a_room(ana)
     await bob.join(room)
     await ana.call("moderate", {"room": room, "user": bob.name, "action": "mute"})
@@ -261,7 +261,7 @@ async def test_who_is_muted_is_not_heard_until_unmuted(ana, bob):
 
 
 @pytest.mark.parametrize("action", ["kick", "ban"])
-async def test_who_is_put_out_hears_no_more(ana, bob, action):
+async def test_removed_users_stop_receiving_messages(ana, bob, action):
     room = await a_room(ana)
     await bob.join(room)
     await ana.call("moderate", {"room": room, "user": bob.name, "action": action})
@@ -290,7 +290,7 @@ async def test_nobody_moderates_without_being_owner_or_manager(ana, bob, eve, us
     await ana.until(lambda: last(ana, "member.moderated", room))
 
 
-async def test_who_is_banned_from_the_chat_is_out_at_once(ana, bob, users):
+async def test_users_banned_from_the_chat_are_disconnected_at_once(ana, bob, users):
     users.change(ana.name, role="manager")
     status, _ = await ana._ask("POST", f"/api/manage/users/{bob.name}", {"banned": True})
     assert status == 200

@@ -38,7 +38,8 @@ from nochat.protocol.requests import (
 from nochat.runtime import bootstrap, registry
 from nochat.service import Service
 from nochat.services import gateway
-from nochat.services.gateway import sockets
+from nochat.services.gateway import sockets, verification
+from nochat.services.gateway.connections import Connection
 from nochat.settings import Settings
 
 NEVER = 2e9  # when sessions end
@@ -117,11 +118,11 @@ class Around:
     async def hears(self, *events):
         """Let the gateway spread what happened in a room, all at once."""
         self.log += [each for each in events if isinstance(each, MessageSent)]
-        await self.gateway.spread(events)
+        await self.gateway.fan_out.spread(events)
 
     def services(self):
         users, controller = Service("users"), Service("controller")
-        activity = Service("activity", ordered=True)
+        activity = Service("activity", single_active_consumer=True)
         users.on(WhoIs)(self.who_is)
         users.on(FindUser)(self.find)
         activity.on(GetRooms)(self.list)
@@ -201,8 +202,8 @@ async def hears_nothing_more(around, bob):
     assert "only members" in answer["error"]
     assert "only members" in (await bob.socket.call("typing", {"room": "r"}))["error"]
     # And nothing is remembered for longer than an answer takes.
-    assert not around.gateway._questions._moves
-    assert not around.gateway._questions._changes
+    assert not around.gateway.questions._moves
+    assert not around.gateway.questions._changes
 
 
 @pytest.mark.parametrize("how", OUT)
@@ -228,7 +229,7 @@ async def test_a_store_that_is_behind_what_was_spread_is_asked_again_and_not_for
         await hears_nothing_more(around, bob)
 
 
-async def test_who_comes_back_meanwhile_is_in(around):
+async def test_a_user_who_rejoins_meanwhile_is_in(around):
     around.late = GetRooms
     async with around.client("bob") as bob:
         await around.asked.wait()
@@ -268,7 +269,7 @@ async def test_an_introduction_that_is_older_than_the_end_is_not_given(around):
         assert bob.told("room") == []
 
 
-async def test_what_was_missed_is_not_sent_to_who_is_out_meanwhile(around):
+async def test_missed_messages_are_not_sent_to_users_removed_meanwhile(around):
     around.log.append(said(3, "missed"))
     around.late = GetHistory
     async with around.client("bob", positions={"r": 1, "lobby": 3}) as bob:
@@ -293,7 +294,7 @@ async def test_a_room_that_ends_before_what_was_missed_is_asked_for_costs_nothin
 
 
 @pytest.mark.parametrize("how", OUT)
-async def test_what_arrives_with_somebody_s_end_is_not_for_them(around, how):
+async def test_messages_that_follow_a_removal_are_not_sent_to_the_removed_user(around, how):
     async with around.client("ana") as ana, around.client("bob") as bob:
         for each in (ana, bob):
             await each.until(lambda heard: "welcome" in heard)
@@ -310,7 +311,7 @@ async def test_a_role_that_ends_while_it_is_asked_for_is_over(around):
     bob = Client("bob")
     connecting = asyncio.create_task(bob.connect(around.url))
     await around.asked.wait()
-    await around.gateway.account_changed(AccountChanged("bob", "ana", "user", False))
+    await around.gateway.fan_out.account_changed(AccountChanged("bob", "ana", "user", False))
     around.released.set()
     await connecting
     await bob.until(lambda heard: "welcome" in heard)
@@ -336,9 +337,9 @@ async def test_a_session_that_ends_while_it_is_asked_for_opens_no_socket(around,
     connecting = asyncio.create_task(bob.connect(around.url))
     await around.asked.wait()
     if isinstance(end, SessionsEnded):
-        await around.gateway.end_sessions(end)
+        await around.gateway.fan_out.end_sessions(end)
     else:
-        await around.gateway.account_changed(end)
+        await around.gateway.fan_out.account_changed(end)
     around.released.set()
     with pytest.raises(socketio.exceptions.ConnectionError):
         await connecting
@@ -350,7 +351,7 @@ async def test_a_role_that_ends_before_the_welcome_is_not_in_it(around):
     around.roles["bob"], around.late = "manager", GetRooms
     async with around.client("bob") as bob:
         await around.asked.wait()
-        await around.gateway.account_changed(AccountChanged("bob", "ana", "user", False))
+        await around.gateway.fan_out.account_changed(AccountChanged("bob", "ana", "user", False))
         around.released.set()
         await bob.until(lambda heard: "welcome" in heard)
         assert bob.told("welcome")[0]["role"] == "user"
@@ -370,7 +371,7 @@ async def test_after_the_bus_was_away_nobody_hears_a_room_before_it_is_known_tha
         around.roles["bob"] = "user"
         around.over.add("eve")
         around.late = WhoIs
-        around.gateway.resync()
+        around.gateway.verification.resync()
         await around.hears(said(5, "too early"))
         around.released.set()
         await eve.until(lambda heard: "signed-out" in heard)
@@ -384,7 +385,7 @@ async def test_after_the_bus_was_away_nobody_hears_a_room_before_it_is_known_tha
 
 
 async def test_who_can_not_be_verified_hears_nothing_until_the_store_is_back(around, monkeypatch):
-    monkeypatch.setattr(sockets, "ASK_AGAIN", 0.0)
+    monkeypatch.setattr(verification, "ASK_AGAIN", 0.0)
     async with around.client("bob") as bob:
         await bob.until(lambda heard: "welcome" in heard)
         failures, in_r = (
@@ -392,15 +393,15 @@ async def test_who_can_not_be_verified_hears_nothing_until_the_store_is_back(aro
             room("r", 4, "ana", "bob"),
         )
 
-        async def rooms(user, room="", ask=around.gateway._questions.rooms):
+        async def rooms(user, room="", ask=around.gateway.questions.rooms):
             if error := next(failures):
                 around.rooms["r"] = in_r
                 await around.hears(said(4, "too early"))
                 raise error
             return await ask(user, room)
 
-        monkeypatch.setattr(around.gateway._questions, "rooms", rooms)
-        around.gateway.resync()
+        monkeypatch.setattr(around.gateway.questions, "rooms", rooms)
+        around.gateway.verification.resync()
         await bob.until(lambda heard: "resync" in heard)
         await around.hears(said(5, "hello"))
         await bob.until(lambda heard: "hello" in heard)
@@ -411,7 +412,7 @@ async def test_typing_is_shown_to_members_alone(around):
     async with around.client("ana") as ana, around.client("eve") as eve:
         for each in (ana, eve):
             await each.until(lambda heard: "welcome" in heard)
-        await around.gateway.show_typing(TypingStarted("r", "ana"))
+        await around.gateway.fan_out.show_typing(TypingStarted("r", "ana"))
         await around.hears(said(4, "a mark", "lobby"))
         await eve.until(lambda heard: "a mark" in heard)
         await ana.until(lambda heard: "typing" in heard)
@@ -419,5 +420,5 @@ async def test_typing_is_shown_to_members_alone(around):
 
 
 def test_a_token_is_not_shown():
-    connection = sockets.Connection("bob", token="secret")
+    connection = Connection("bob", token="secret")
     assert "secret" not in repr(connection)

@@ -54,7 +54,7 @@ async def test_a_name_that_can_not_be_is_refused_in_a_sentence(url, name):
 UNSEEN = [" ", "\n\n", "\u200b", "\u202e", "\u2060\u3164", "\u2800"]
 
 
-async def test_what_nobody_can_see_is_not_taken(ana):
+async def test_invisible_texts_are_refused(ana):
     room = await a_room(ana)
     at = await says(ana, "seen", room)
     for unseen in UNSEEN:

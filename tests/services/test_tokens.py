@@ -3,7 +3,7 @@
 import aiohttp
 import pytest
 
-from nochat.cli.promote import grant
+from nochat.cli.promote import promote
 from nochat.lab.people import Person
 from nochat.protocol.envelope import new_id
 from tests.services.conftest import a_name
@@ -79,7 +79,7 @@ async def test_a_token_is_shown_once_listed_and_revoked(ana, url):
 
 async def test_managers_see_what_became_of_accounts(url, settings):
     async with Person(a_name(), url) as boss, Person(a_name(), url) as ana:
-        grant(settings, boss.name)
+        promote(settings, boss.name)
         await make_token(ana, name="the station")
         wrong = {"user": ana.name, "password": "not hers"}
         assert (await boss._ask("POST", "/api/login", wrong))[0] == 401

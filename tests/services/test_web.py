@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from nochat.cli.promote import grant
+from nochat.cli.promote import promote
 from nochat.protocol.envelope import new_id
 from nochat.stores.activity import ActivityStore
 
@@ -31,7 +31,7 @@ def account(**given):
     return {"user": f"u{new_id()[:10]}", "password": PASSWORD} | given
 
 
-async def test_who_registers_is_logged_in_until_logging_out(http):
+async def test_a_new_account_is_logged_in_until_logging_out(http):
     given = account()
     assert await answer(http.post("/api/register", json=given)) == (200, {"user": given["user"]})
     assert (await answer(http.get("/api/me")))[1]["user"] == given["user"]
@@ -87,7 +87,7 @@ async def test_an_account_that_can_not_be(http, given):
     assert said["error"]
 
 
-async def test_what_is_not_json_is_refused(http):
+async def test_bodies_that_are_not_json_are_refused(http):
     for data in (b"", b"{", b"\xff", b"[" * 4000):
         headers = {"Content-Type": "application/json"}
         assert (await answer(http.post("/api/login", data=data, headers=headers)))[0] in (400, 422)
@@ -118,7 +118,7 @@ async def test_trends_are_for_managers_and_counted_once_a_minute(http, settings,
     given = account()
     await answer(http.post("/api/register", json=given))
     assert (await answer(http.get("/api/trends")))[0] == 403
-    await asyncio.to_thread(grant, settings, given["user"])
+    await asyncio.to_thread(promote, settings, given["user"])
     counted = []
     count = ActivityStore.trends
 

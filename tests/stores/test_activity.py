@@ -42,7 +42,7 @@ from nochat.protocol.requests import (
     GetAccountEvents,
     GetRecords,
     MessageKey,
-    Said,
+    RememberedMessage,
     SearchMessages,
 )
 from nochat.stores import account_events, activity, analytics, documents, portions, reindex
@@ -85,7 +85,7 @@ async def test_history_is_for_members_alone(store):
     assert (await positions(store, user="ana"))[0] == [1, 2, 3, 4, 5, 6]
 
 
-async def test_what_is_being_stored_is_shown_when_the_members_are_known_as_of_then(store):
+async def test_entries_are_shown_once_the_members_of_their_time_are_stored(store):
     """The log is written first: an end of membership, and what follows it, may be in it alone."""
     await store.record([*BEGINNING, message(4, "a word")])
     ahead = documents.writes(message(6, "a word"))
@@ -95,7 +95,7 @@ async def test_what_is_being_stored_is_shown_when_the_members_are_known_as_of_th
     assert [each.position for each in found.entries] == [4]
 
 
-async def test_what_is_recorded_twice_is_there_once(store):
+async def test_events_recorded_twice_are_stored_once(store):
     events = [*BEGINNING, *(message(n) for n in range(4, 10))]
     await store.record(events)
     await store.record(events)
@@ -168,7 +168,7 @@ async def test_a_controller_learns_all_that_it_must_know(store):
     state = await store.room_state("lobby")
     room = state.room
     assert (room.title, room.position, room.members) == ("Lobby", 6, ["ana"])
-    assert state.recent == [Said(n, "ana", f"c{n}", at=1e9 + n) for n in (4, 5)]
+    assert state.recent == [RememberedMessage(n, "ana", f"c{n}", at=1e9 + n) for n in (4, 5)]
     assert (await store.room_state("nowhere")).room.position == 0
 
 
@@ -179,7 +179,7 @@ async def test_a_reading_position_only_grows(store):
     assert (room.read, room.unread) == (7, 1)
 
 
-async def test_what_one_wrote_is_not_unread_to_oneself(store):
+async def test_own_messages_are_not_unread(store):
     await store.record([*BEGINNING, message(4), message(5)])
     [mine], [theirs] = (await store.rooms("ana")).rooms, (await store.rooms("bob")).rooms
     assert (mine.unread, theirs.unread) == (0, 2)
@@ -206,7 +206,7 @@ async def test_a_direct_message_is_unread_and_no_mention(store):
     assert (room.unread, room.mentions) == (1, 0)
 
 
-async def test_what_was_deleted_before_it_was_read_is_not_unread(store):
+async def test_deleted_messages_are_not_unread(store):
     mention = UserNotified("bob", "lobby", 4, "ana", "@bob", "mention")
     await store.record([*BEGINNING, message(4, "@bob"), mention, message(5)])
     await store.record([MessageDeleted("lobby", 6, "ana", target=4)])
@@ -244,7 +244,7 @@ async def test_a_url_that_is_none(url):
             pass
 
 
-async def test_what_is_unread_is_counted_up_to_a_limit(store):
+async def test_unread_messages_are_counted_up_to_a_limit(store):
     await store.record([*BEGINNING, *(message(n) for n in range(4, 204))])
     [room] = (await store.rooms("bob")).rooms
     assert room.unread == 100
@@ -273,7 +273,7 @@ async def test_paging_back_leaves_changes_out_and_catching_up_has_them(store):
     assert await positions(store, after=5) == ([6, 7, 8, 9, 10], False)
 
 
-async def test_what_was_deleted_is_nowhere(store):
+async def test_a_deleted_text_is_nowhere(store):
     await store.record([*BEGINNING, message(4, "a secret"), message(5), *CHANGES])
     await store.record([MessageDeleted("lobby", 11, "ana", 4)])
     await store.record([CHANGES[-1]])  # late, and once more
@@ -285,7 +285,7 @@ async def test_what_was_deleted_is_nowhere(store):
         documents = str(await store._db[name].find({}, {"_id": 0}).to_list())
         assert "secret" not in documents
     [said, _] = (await store.room_state("lobby")).recent
-    assert said == Said(4, "ana", "c4", True, at=said.at)
+    assert said == RememberedMessage(4, "ana", "c4", True, at=said.at)
 
 
 async def edits(store):
@@ -305,7 +305,7 @@ TWICE = [
 
 
 @pytest.mark.parametrize("batches", [[TWICE], [[each] for each in TWICE]])
-async def test_what_was_edited_away_is_nowhere_also_when_it_comes_late_once_more(store, batches):
+async def test_a_text_before_an_edit_is_nowhere_even_if_it_is_redelivered(store, batches):
     await store.record([*BEGINNING, message(4, "a draft"), message(5, "a draft")])
     for batch in batches:
         await store.record(batch)
@@ -335,9 +335,7 @@ async def test_edits_that_are_far_apart_are_read_by_few_questions():
     assert [*activity._runs([4, 5, 20, 100, 200, 201])] == [(4, 20), (100, 100), (200, 201)]
 
 
-async def test_what_older_versions_kept_of_edits_is_told_to_nobody_and_forgotten(
-    store, monkeypatch
-):
+async def test_edit_histories_of_older_versions_are_hidden_and_removed(store, monkeypatch):
     monkeypatch.setattr(reindex, "MANY", 2)
     await store.record([*BEGINNING, message(4), message(5), *TWICE])
     older = {"$set": {"text": "a secret"}}
@@ -569,7 +567,7 @@ async def as_before(store, count):
     await store._db["log"].update_one({"position": 4}, {"$set": {"reactions": twice}})
 
 
-async def test_what_older_versions_stored_is_found_after_the_start(store, monkeypatch):
+async def test_messages_of_older_versions_are_found_after_the_start(store, monkeypatch):
     monkeypatch.setattr(portions, "FIRST", 4)
     await as_before(store, 12)
     assert await found(store, "cancion") == ([], False)
@@ -604,7 +602,7 @@ async def test_a_reindex_that_was_interrupted_goes_on_and_is_done_once(store, mo
     assert await reindex.reindex(store._db) == 0
 
 
-async def test_what_is_changed_during_a_reindex_keeps_its_change(store, monkeypatch):
+async def test_changes_during_a_reindex_are_kept(store, monkeypatch):
     await as_before(store, 3)
     writes = reindex._writes
 
@@ -730,7 +728,7 @@ async def test_nothing_but_messages_is_left_of_an_account_and_no_name(store, bat
     assert {*(await store.trends(0, 10)).users} == {(GONE, 1), ("bob", 1)}
 
 
-async def test_what_was_under_way_is_erased_by_the_next_word_of_it(store):
+async def test_late_messages_are_erased_when_the_deletion_is_repeated(store):
     await store.record([*OF_ANA, *ERASURE])
     late = [
         UserDisconnected("ana", "s1", "g1", 5.0),
@@ -781,7 +779,7 @@ async def test_of_a_deleted_account_the_log_has_the_end_alone_and_once(store):
     ]
 
 
-async def test_what_is_stored_of_one_user_comes_page_by_page(store):
+async def test_the_records_of_one_user_come_page_by_page(store):
     await store.record([*OF_ANA, RoomRead("hers", "anabel", 1), UserConnected("anabel", "s", "g")])
 
     async def all_of(kind, room=""):

@@ -14,7 +14,7 @@ from nochat.lab.servers.azurite_server import make_container
 from nochat.protocol.envelope import new_id
 from nochat.protocol.events import MessageSent, RoomRead
 from nochat.stores import archive
-from nochat.stores.archive import Folder, Journal, contents, place
+from nochat.stores.archive import Folder, Journal, contents, open_storage
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300)
 BATCHES = st.lists(st.lists(TEXTS, min_size=1, max_size=5), max_size=6)
@@ -29,8 +29,8 @@ def folder(tmp_path):
     return Folder(tmp_path / "replica")
 
 
-def all_of(place):
-    return [event for name in place.names() for event in contents(place.read(name)).events]
+def all_of(storage):
+    return [event for name in storage.names() for event in contents(storage.read(name)).events]
 
 
 @given(BATCHES)
@@ -149,19 +149,19 @@ async def test_a_full_disk_is_said_and_leaves_the_files_whole(folder, little_roo
 )
 def test_a_url_that_is_no_place(url):
     with pytest.raises(NochatError, match="write file:///folder, mongodb://"):
-        place(url)
+        open_storage(url)
 
 
 def test_a_secret_in_a_url_that_is_no_place_is_not_shown():
     with pytest.raises(NochatError) as caught:
-        place("ftp://me:s3cr3t@host/x?sig=s1gn4ture")
+        open_storage("ftp://me:s3cr3t@host/x?sig=s1gn4ture")
     assert "s3cr3t" not in str(caught.value)
     assert "s1gn4ture" not in str(caught.value)
 
 
 def test_a_folder_with_spaces_is_found(tmp_path):
     path = tmp_path / "a folder, ñ"
-    assert place(path.as_uri()).path == path
+    assert open_storage(path.as_uri()).path == path
 
 
 def test_without_the_sdk_azure_is_said_to_need_it(monkeypatch):
@@ -174,7 +174,7 @@ def test_without_the_sdk_azure_is_said_to_need_it(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(NochatError, match=r"pip install 'nochat\[azure\]'"):
-        place("https://account.blob.core.windows.net/container?sig=x")
+        open_storage("https://account.blob.core.windows.net/container?sig=x")
 
 
 # ---- Azure Blob Storage, as Azurite serves it ---------------------------------------------------
@@ -190,7 +190,7 @@ def container(azurite_server):
 
 @pytest.mark.slow
 async def test_blobs_grow_by_batches(container):
-    blobs = place(container)
+    blobs = open_storage(container)
     journal = Journal(blobs)
     assert blobs.names() == []
     for text in ("one", "two"):
@@ -205,18 +205,18 @@ async def test_blobs_grow_by_batches(container):
 async def test_a_batch_larger_than_a_block(container, monkeypatch):
     monkeypatch.setattr(archive, "BLOCK", 1000)
     written = messages(*(new_id() for _ in range(200)))
-    await Journal(place(container)).record(written)
-    assert all_of(place(container)) == written
+    await Journal(open_storage(container)).record(written)
+    assert all_of(open_storage(container)) == written
 
 
 @pytest.mark.slow
-async def test_what_azure_refuses_is_said_without_the_signature(container, azurite_server):
+async def test_errors_of_azure_are_shown_without_the_signature(container, azurite_server):
     missing = container.replace("?", "missing?")
     signature = container.partition("sig=")[2]
     forged = container.replace(signature, "s1gn4ture")
     for url, reason in ((missing, "AuthorizationFailure|ContainerNotFound"), (forged, "Auth")):
         with pytest.raises(Unavailable, match=reason) as caught:
-            await Journal(place(url)).record(messages("hello"))
+            await Journal(open_storage(url)).record(messages("hello"))
         assert "sig=" not in str(caught.value)
         assert "s1gn4ture" not in str(caught.value)
 
@@ -225,5 +225,5 @@ async def test_what_azure_refuses_is_said_without_the_signature(container, azuri
 async def test_a_server_that_is_away_is_said_at_once_without_the_signature(unused_tcp_port):
     url = f"http://127.0.0.1:{unused_tcp_port}/account/container?sig=s1gn4ture"
     with pytest.raises(Unavailable, match="ServiceRequestError") as caught:
-        await Journal(place(url)).record(messages("hello"))
+        await Journal(open_storage(url)).record(messages("hello"))
     assert "s1gn4ture" not in str(caught.value)

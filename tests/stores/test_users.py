@@ -42,7 +42,7 @@ def name():
     return f"Ana{new_id()[:12]}"
 
 
-def test_who_registers_can_log_in_whatever_the_case(store, name):
+def test_names_log_in_whatever_their_case(store, name):
     store.create(name, "a good password")
     session = store.open_session(name.upper(), "a good password")
     assert session.user == name
@@ -66,7 +66,7 @@ def test_two_who_come_at_once_both_come_in(mariadb_server):
     store.close()
 
 
-def test_who_could_not_be_given_a_session_has_no_account(store, name, monkeypatch):
+def test_an_account_whose_first_session_fails_is_not_stored(store, name, monkeypatch):
     def fail(*_):
         raise Unavailable("the disk is full")
 
@@ -120,7 +120,7 @@ def test_a_session_ends_by_itself(url, name):
     store.close()
 
 
-def test_what_is_kept_can_not_be_used(mariadb_server, name):
+def test_stored_digests_can_not_be_used_to_log_in(mariadb_server, name):
     store = UserStore(mariadb_server.url)
     store.create(name, "a good password")
     token = store.open_session(name, "a good password").token
@@ -158,7 +158,7 @@ def test_a_url_that_is_none(url):
         UserStore(url)
 
 
-def test_who_is_banned_is_out_at_once_and_can_not_come_in(store, name):
+def test_banned_accounts_lose_their_sessions_and_can_not_log_in(store, name):
     session = store.create(name, "a good password")
     account, ended = store.change(name, banned=True)
     assert (account.banned, ended) == (True, [session.digest])
@@ -579,7 +579,7 @@ def test_a_migration_that_was_interrupted_ends_at_the_next_start(old_url):
         (1146, NochatError, "refuses what was asked"),
     ],
 )
-def test_what_mariadb_says_is_told(mariadb_server, number, kind, said):
+def test_errors_of_mariadb_are_explained(mariadb_server, number, kind, said):
     store = UserStore(mariadb_server.url)
     with pytest.raises(NochatError, match=said) as caught, store._transaction() as connection:
         connection.exec_driver_sql(f"SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = {number}")
@@ -587,7 +587,7 @@ def test_what_mariadb_says_is_told(mariadb_server, number, kind, said):
     store.close()
 
 
-def test_what_does_not_fit_is_no_silence(mariadb_server, name):
+def test_values_that_do_not_fit_raise_an_error(mariadb_server, name):
     store = UserStore(mariadb_server.url)
     store.create(name, "a good password")
     with pytest.raises(RequestFailed, match="too long"), store._transaction() as connection:
@@ -613,7 +613,7 @@ def sqlite(tmp_path):
     ("pragma", "said"),
     [("query_only = ON", "only be read"), ("max_page_count = 1", "no space left")],
 )
-def test_what_sqlite_says_is_told(tmp_path, pragma, said):
+def test_errors_of_sqlite_are_explained(tmp_path, pragma, said):
     store = UserStore(sqlite(tmp_path))
     event.listen(store._engine, "begin", lambda it: it.exec_driver_sql(f"PRAGMA {pragma}"))
     with pytest.raises(Unavailable, match=said):
@@ -744,7 +744,7 @@ def test_of_two_managers_who_leave_at_once_one_stays(tmp_path):
     store.close()
 
 
-def test_who_deletes_an_account_twice_at_once_deletes_it_once(store, name, monkeypatch):
+def test_two_deletions_of_an_account_at_once_delete_it_once(store, name, monkeypatch):
     """Each has proven who it is before the other has deleted it."""
     token, both = store.create(name, PASSWORD).token, threading.Barrier(2)
     proven = store._proven

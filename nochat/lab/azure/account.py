@@ -29,7 +29,7 @@ class AzureAccount:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read what the Vagrantfile reads: the variables `AZURE_…`.
+        """Read the Vagrantfile's settings: the variables `AZURE_…`.
 
         Raises:
             SettingsError: one that has no default is not set.
@@ -55,9 +55,7 @@ class AzureAccount:
         return check("Azure: machines can be made", *conditions)
 
     def plan(self) -> Plan:
-        """All that `vagrant up --provider=azure` would make, with its price; nothing is asked of
-        the account.
-        """
+        """Plan what `vagrant up --provider=azure` would make, with prices, offline."""
         return plan.make(list(self.machines))
 
     def left(self) -> list[str]:
@@ -203,21 +201,21 @@ class _Preflight:
         return bool(names.get("domainNameLabel") == label)
 
 
-class _NotSo(Exception):
-    """A condition does not hold; the message says what was seen."""
+class _Unmet(Exception):
+    """A condition that does not hold; the message says what was seen."""
 
 
 def _need(holds: bool, seen: str) -> None:
     if not holds:
-        raise _NotSo(seen)
+        raise _Unmet(seen)
 
 
 def _asked(what: str, ask: Callable[[], str | None]) -> Condition:
     """Ask Azure for a condition."""
     try:
         return that(what, True, ask())
-    except (_NotSo, SettingsError) as error:
+    except (_Unmet, SettingsError) as error:
         return that(what, False, str(error), advice(str(error)))
     except (AzureError, ValueError, LookupError, OSError) as error:
-        said, _, helps = explain(error).partition("\nWhat helps: ")
+        said, _, helps = explain(error).partition("\nTo do: ")
         return that(what, False, said, helps)

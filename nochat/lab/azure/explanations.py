@@ -88,7 +88,7 @@ OTHERWISE = "run the same again: it goes on. To give up: vagrant destroy"
 
 
 def code(error: AzureError) -> str:
-    """Azure's own word for what is wrong; empty where it has none."""
+    """Return Azure's code of the error; empty where it has none."""
     if isinstance(error, HttpResponseError) and error.error:
         return str(error.error.code or "")
     found = re.search(r"AADSTS\d+", str(error))
@@ -107,9 +107,9 @@ def explain(error: Exception) -> str:
     # What follows are numbers that only Microsoft can read.
     said = re.split(r"\s+Trace ID:|\r?\n", said.strip())[0]
     shown = f"{word}: {said}" if word and word not in said else said
-    return f"Azure says: {shown}\nWhat helps: {advice(f'{word} {said}')}"
+    return f"Azure says: {shown}\nTo do: {advice(f'{word} {said}')}"
 
 
 def advice(said: str) -> str:
-    """Return the advice for what Azure says."""
+    """Return the advice for an error of Azure."""
     return next((text for pattern, text in ADVICE if re.search(pattern, said)), OTHERWISE)

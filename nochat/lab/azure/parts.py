@@ -25,7 +25,7 @@ SCHEDULE_VERSION = "2018-09-15"
 
 @dataclass(frozen=True)
 class Part:
-    """Find a resource.
+    """A resource to make.
 
     Attributes:
         type: as Azure calls it.
@@ -111,7 +111,7 @@ def _open_to(settings: Settings) -> str:
 
 
 def _rules(settings: Settings) -> dict[str, Any]:
-    """Further ones come with every group: of its network all is let in, and nothing else."""
+    """Return our rules; every group brings more, which allow its own network and deny the rest."""
     opened = [(22, settings.ssh_from)] + [(port, "*") for port in settings.ports]
     return {
         "securityRules": [

@@ -34,7 +34,7 @@ class Planned:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """As a line of a table."""
+        """Its cells in a table."""
         hour, month = (self.price.hour, self.price.month) if self.price else (0, 0)
         money = (f"{hour:.4f}", f"{month:.2f}") if self.price else ("", "")
         return (self.what, self.name, self.size, self.location, *money)

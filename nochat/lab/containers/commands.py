@@ -39,7 +39,7 @@ ADVICE = (
 
 
 def environment() -> dict[str, str]:
-    """Of what we run: with a docker command first on the path that can build with BuildKit."""
+    """Return the environment of our commands: their `docker` can build with BuildKit."""
     path = os.pathsep.join([str(_builder().parent), os.environ.get("PATH", os.defpath)])
     files = os.environ.get("COMPOSE_FILE", "docker/compose.yaml")
     more = {"DOCKER_BUILDKIT": "1", "COMPOSE_DOCKER_CLI_BUILD": "1", "COMPOSE_FILE": files}
@@ -48,7 +48,7 @@ def environment() -> dict[str, str]:
 
 @cache
 def compose() -> tuple[str, ...]:
-    """`docker compose`, or where it is not installed, its predecessor."""
+    """Return `docker compose`, or its predecessor where it is not installed."""
     if _output([str(_builder()), "compose", "version"]):
         return "docker", "compose"
     return (str(doctor.require("docker-compose")),)
@@ -99,7 +99,7 @@ def _builder() -> Path:
         if (version and int(version[1]) < BUILTIN) or _output([str(program), "buildx", "version"]):
             return program
     raise doctor.Missing(
-        "The docker command here can't build: it lacks its plugin buildx. Install it: "
+        "The docker command here can't build: it lacks its plugin buildx. To do: "
         "sudo apt-get install docker-buildx"
     )
 

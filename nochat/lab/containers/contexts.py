@@ -55,9 +55,9 @@ ADVICE = (
 
 
 def create(name: str, address: str, *, key: str | Path, user: str = "root", port: int = 22) -> str:
-    """Make a context for the engine of a computer, or change it; returns what its version is.
+    """Make a context for the engine of a computer, or change it; returns its version.
 
-    The first time, the computer's own key is believed; later, another one is refused.
+    The first time, the computer's own key is trusted; later, another one is refused.
 
     Args:
         name: for `docker --context`.

@@ -21,7 +21,7 @@ from nochat.lab.servers import NotAnswering
 from nochat.lab.shell import script
 from nochat.lab.waiting import blocking, until_ready
 from nochat.local import doctor
-from nochat.local.processes import Kept, NotReady, keep, when_gone
+from nochat.local.processes import ChildProcess, NotReady, start_child, when_gone
 
 FOLDER = Path("/var/lib/lxc")
 STARTING = 30.0  # seconds, and more as long as it is at work
@@ -67,8 +67,8 @@ class Container:
 
     name: str
     address: str
-    _guard: Kept = field(repr=False)
-    _started: Kept | None = field(default=None, repr=False)
+    _guard: ChildProcess = field(repr=False)
+    _started: ChildProcess | None = field(default=None, repr=False)
 
     @property
     def root(self) -> Path:
@@ -77,7 +77,7 @@ class Container:
 
     @property
     def log(self) -> Path:
-        """The file with what its program wrote."""
+        """The file with its program's output."""
         return self._guard.log.with_name("program")
 
     def start(self) -> None:
@@ -88,7 +88,7 @@ class Container:
         """
         _run("lxc-info", "--name", self.name)  # which says so if it is gone
         self._stop()
-        self._started = keep([*START, self.name], log=self.log, grace=0)
+        self._started = start_child([*START, self.name], log=self.log, grace=0)
         self._wait(self._runs)
 
     def until(self, said: str) -> None:
@@ -100,7 +100,7 @@ class Container:
         self._wait(lambda: said in self.log.read_text(encoding="utf-8", errors="replace"))
 
     def run(self, *command: str) -> str:
-        """Run a command inside, as root; returns what it writes.
+        """Run a command inside, as root; returns its output.
 
         Raises:
             LxcError: it fails, or the container does not run.
@@ -177,7 +177,7 @@ def create(
         raise NotAnswering("only root may make such a container of LXC: use sudo")
     engine = stack.client()
     config, net = engine.images.get(image).attrs["Config"], engine.networks.get(network).attrs
-    place = _last_address(net["IPAM"]["Config"][0]["Subnet"])
+    interface = _last_address(net["IPAM"]["Config"][0]["Subnet"])
     user, _, group = config["User"].partition(":")
     lines = CONFIG.format(
         host=name,
@@ -189,9 +189,9 @@ def create(
         bridge=net["Options"].get("com.docker.network.bridge.name", f"br-{net['Id'][:12]}"),
         # The same for an address each time, as Docker has it: neighbours remember it for a minute,
         # and what they send to a container that is gone is lost.
-        hardware=":".join(f"{it:02x}" for it in b"\x02\x42" + place.ip.packed),
-        address=place.ip,
-        prefix=place.network.prefixlen,
+        hardware=":".join(f"{it:02x}" for it in b"\x02\x42" + interface.ip.packed),
+        address=interface.ip,
+        prefix=interface.network.prefixlen,
         memory=memory,
         processes=processes,
     )
@@ -200,10 +200,10 @@ def create(
     for path, file in (files or {}).items():
         entry = f"{file} {path.lstrip('/')} none bind,ro,create=file"
         lines += f"lxc.mount.entry = {entry}\n"
-    made = _made(f"nochat-{name}-{secrets.token_hex(3)}", str(place.ip), lines)
+    made = _made(f"nochat-{name}-{secrets.token_hex(3)}", str(interface.ip), lines)
     try:
         _unpack(image, made.root)
-        names = {name: str(place.ip), **(hosts or {})}
+        names = {name: str(interface.ip), **(hosts or {})}
         table = "".join(f"{address} {host}\n" for host, address in names.items())
         (made.root / "etc/hosts").write_text(f"127.0.0.1 localhost\n{table}", encoding="utf-8")
     except BaseException:
@@ -223,8 +223,8 @@ def _made(name: str, address: str, config: str) -> Container:
         _run("lxc-create", "--name", name, "--template", "none", "--config", str(file))
         made.root.mkdir()
         made.root.chmod(0o755)  # whatever the umask: the program runs as another user
-        with (made.root.parent / "config").open("a", encoding="utf-8") as kept:
-            kept.write(f"lxc.rootfs.path = dir:{made.root}\n")
+        with (made.root.parent / "config").open("a", encoding="utf-8") as lines:
+            lines.write(f"lxc.rootfs.path = dir:{made.root}\n")
     except BaseException:
         made.destroy()
         raise

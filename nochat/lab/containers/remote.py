@@ -39,7 +39,7 @@ INSTALL = "run the playbook containers.yml, which installs Docker"
 # Gone when the machine boots again, and not seen by a playbook.
 TLS = "run/nochat-docker"
 DROP_IN = "run/systemd/system/docker.service.d/nochat-tls.conf"
-# Debian's unit gives DOCKER_OPTS to the engine. Who has no certificate of ours is turned away.
+# Debian's unit gives DOCKER_OPTS to the engine. Clients without our certificate are refused.
 UNIT = f"""\
 [Service]
 Environment="DOCKER_OPTS=--host=tcp://0.0.0.0:{PORT} --tlsverify --tlscacert=/{TLS}/ca.pem \
@@ -157,7 +157,7 @@ class Remote:
         return {"DOCKER_HOST": self._host, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": folder}
 
     def docker(self, *arguments: str, context: str) -> str:
-        """Run Docker's command in a context; returns what it writes.
+        """Run Docker's command in a context; returns its output.
 
         Raises:
             MachinesError: it fails; with what it says.

@@ -23,7 +23,7 @@ from nochat.lab.containers.commands import compose, environment, failure, run, s
 from nochat.lab.errors import ContainersError
 from nochat.lab.folders import find_root, own_folder
 from nochat.lab.waiting import readable
-from nochat.local.processes import Kept, free_port, listens, until, when_gone
+from nochat.local.processes import ChildProcess, free_port, listens, until, when_gone
 from nochat.runtime import proxies
 
 HEALTHY_SECONDS = 240.0  # until all services are, on the slowest of machines
@@ -38,7 +38,7 @@ STEP = re.compile(r"^#\d+ \[([\w-]+) +(\d+/\d+)\] (.+)")
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of an image: what a line of its Dockerfile added.
+    """One layer of an image: the addition of a line of its Dockerfile.
 
     Attributes:
         command: that line, as the engine notes it.
@@ -57,13 +57,13 @@ class Stack:
         url: where the page is.
     """
 
-    def __init__(self, project: str, env: dict[str, str], guard: Kept, quiet: bool) -> None:
+    def __init__(self, project: str, env: dict[str, str], guard: ChildProcess, quiet: bool) -> None:
         self.project, self._env, self._guard, self._quiet = project, env, guard, quiet
         self.url = f"http://127.0.0.1:{env['CHAT_PORT']}"
         self._docker = client()
 
     def containers(self, service: str = "") -> list[Container]:
-        """Its containers, running or not: all, or those of one service, oldest first."""
+        """List its containers, running or not: all, or those of one service, oldest first."""
         labels = [f"com.docker.compose.project={self.project}"]
         labels += [f"com.docker.compose.service={service}"] if service else []
         known = self._docker.containers
@@ -132,7 +132,7 @@ class Stack:
             )
 
     def _complain(self, what: str) -> None:
-        """Raise an error with the end of the log of what is not well.
+        """Raise an error with the end of the log of each unhealthy service.
 
         Raises:
             ContainersError: always.
@@ -289,7 +289,7 @@ def layers(image: str) -> list[Layer]:
 
 
 def client() -> DockerClient:
-    """Docker's SDK, connected to the engine that everything here uses."""
+    """Return Docker's SDK, connected to the engine that everything here uses."""
     return _client(servers.docker(quiet=True).url)
 
 
@@ -303,7 +303,7 @@ def _project() -> str:
     return f"nochat-{hashlib.sha256(str(find_root()).encode()).hexdigest()[:8]}"
 
 
-def _guard(env: dict[str, str]) -> Kept:
+def _guard(env: dict[str, str]) -> ChildProcess:
     """Start the guard that removes the project when this process is gone, however it ended."""
     down = shlex.join([*compose(), *DOWN, "--volumes", "--timeout=2"])
     script = f"{THERE} && cd {shlex.quote(str(find_root()))} && timeout 60 {down}"
@@ -320,7 +320,7 @@ def _name(container: Container) -> str:
 
 
 def _state(container: Container) -> str:
-    """In one word: `created`, `starting`, `healthy`, `restarting`, `done` …."""
+    """Return the state in one word: `created`, `starting`, `healthy`, `restarting`, `done` …."""
     state: dict[str, Any] = container.attrs["State"]
     if state["Status"] == "exited" and state["ExitCode"] == 0:
         return "done"

@@ -103,7 +103,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def run_all(options: argparse.Namespace) -> list[Result]:
-    """Run what the command line asks for, and say how it goes."""
+    """Run the notebooks of the command line, and report on them."""
     texts = parameters.split(options.parameter)
     paths = find(options.names)
     with quiet():

@@ -87,7 +87,7 @@ def needs(path: Path) -> list[str]:
 
 
 def missing(path: Path) -> str:
-    """Say why this machine can't run a notebook, by what it needs; empty if it can."""
+    """Say which need of a notebook this machine lacks; empty if it can run."""
     reasons = []
     for need in needs(path):
         try:
@@ -98,7 +98,7 @@ def missing(path: Path) -> str:
 
 
 class _Run:
-    """Follows one execution: which cell is running, since when."""
+    """The progress of one execution: the cell that is running, since when."""
 
     def __init__(self, path: Path, progress: Callable[[str], None]) -> None:
         self.cells = _read(path).cells
@@ -113,8 +113,8 @@ class _Run:
     def cell_starts(self, cell: Any, cell_index: int) -> None:
         self.index = _index_of(self.cells, cell, self.index)
         if cell.cell_type == "code":
-            place = f"cell {self.index + 1:2} of {len(self.cells)}"
-            self.progress(f"  {self.seconds:6.1f} s  {place}  {heading(self.cells, self.index)}")
+            step = f"cell {self.index + 1:2} of {len(self.cells)}"
+            self.progress(f"  {self.seconds:6.1f} s  {step}  {heading(self.cells, self.index)}")
 
     def failure(self, error: Exception) -> Failure:
         from papermill.exceptions import PapermillExecutionError

@@ -27,11 +27,11 @@ from nochat.lab.inventory import (
 )
 from nochat.lab.machines import vagrant
 from nochat.lab.machines.guards import Guard, guard
-from nochat.lab.machines.vagrant import MARK, Place
+from nochat.lab.machines.vagrant import MARK, VagrantFolder
 from nochat.lab.surroundings import MACHINES
 from nochat.lab.waiting import blocking, until_ready
 from nochat.local import doctor
-from nochat.local.processes import Kept, free_port, keep, listens
+from nochat.local.processes import ChildProcess, free_port, listens, start_child
 
 # What must be on this computer for a provider.
 NEEDS: dict[str, tuple[str, ...]] = {
@@ -51,21 +51,21 @@ TUNNEL_SECONDS = 20
 
 @dataclass(frozen=True)
 class Tunnel:
-    """A port of this computer that leads to one of a machine. Use it in `with`, or stop `kept`.
+    """A port of this computer that leads to one of a machine. Use it in `with`, or stop `child`.
 
     Attributes:
         port: of 127.0.0.1.
-        kept: the ssh that does it.
+        child: the ssh that does it.
     """
 
     port: int
-    kept: Kept
+    child: ChildProcess
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.kept.stop()
+        self.child.stop()
 
 
 class Farm:
@@ -76,10 +76,12 @@ class Farm:
         hosts: how to log in to each: `hostname`, `port`, `user`, `identityfile`.
     """
 
-    def __init__(self, place: Place, provider: str, guard: Guard, quiet: bool) -> None:
-        self._place, self._guard, self._quiet = place, guard, quiet
+    def __init__(
+        self, vagrant_folder: VagrantFolder, provider: str, guard: Guard, quiet: bool
+    ) -> None:
+        self._vagrant_folder, self._guard, self._quiet = vagrant_folder, guard, quiet
         self.provider = provider
-        self._ssh_config = vagrant.ssh_configs(place)
+        self._ssh_config = vagrant.ssh_configs(vagrant_folder)
         self.hosts = dict(hosts(self._ssh_config))
 
     @cached_property
@@ -113,10 +115,10 @@ class Farm:
     def status(self) -> dict[str, str]:
         """Ask Vagrant for the state of every machine: `running`, `stopped`, `not_created` …"""
         with blocking("what `vagrant status` says"):
-            return {it.name: it.state for it in self._place.vagrant().status() if it.name}
+            return {it.name: it.state for it in self._vagrant_folder.vagrant().status() if it.name}
 
     def ssh(self, name: str, command: str) -> str:
-        """Run a command on a machine; returns what it writes.
+        """Run a command on a machine; returns its output.
 
         Raises:
             MachinesError: the machine can't be reached, or the command fails.
@@ -127,7 +129,7 @@ class Farm:
             return output.read().decode()
 
     def fetch(self, name: str, command: str, path: Path) -> None:
-        """Run a command on a machine, and have what it writes in a file here.
+        """Run a command on a machine, and write its output to a file here.
 
         Raises:
             MachinesError: the machine can't be reached, or the command fails.
@@ -153,7 +155,7 @@ class Farm:
         if self.provider == "docker":
             argv = ["docker", "port", self.container(name), f"{port}/tcp"]
             ran = subprocess.run(
-                argv, env=self._place.env, capture_output=True, text=True, check=False
+                argv, env=self._vagrant_folder.env, capture_output=True, text=True, check=False
             )
             if ran.returncode == 0:
                 return f"{scheme}://{ran.stdout.split()[0]}"
@@ -161,7 +163,7 @@ class Farm:
 
     def container(self, name: str) -> str:
         """Return the id of the container that a machine of Docker's is."""
-        notes = self._place.dotfile / "machines" / self._known(name) / "docker" / "id"
+        notes = self._vagrant_folder.dotfile / "machines" / self._known(name) / "docker" / "id"
         return notes.read_text(encoding="utf-8")
 
     def reach(self, name: str) -> str:
@@ -187,13 +189,13 @@ class Farm:
         argv = ["ssh", "-F", str(self.ssh_config), *shlex.split(SSH_OPTIONS), "-N"]
         argv += ["-o", "ExitOnForwardFailure=yes", "-L", f"127.0.0.1:{local}:127.0.0.1:{port}"]
         log = self._guard.folder / "tunnels"
-        kept = keep([*argv, self._known(name)], log=log)
+        child = start_child([*argv, self._known(name)], log=log)
         try:
-            until_ready(lambda: listens(local), TUNNEL_SECONDS, f"the tunnel to {name}", kept)
+            until_ready(lambda: listens(local), TUNNEL_SECONDS, f"the tunnel to {name}", child)
         except BaseException:
-            kept.stop()
+            child.stop()
             raise
-        return Tunnel(local, kept)
+        return Tunnel(local, child)
 
     def destroy(self, *names: str) -> None:
         """Destroy the machines that this process made; calling it again does nothing.
@@ -204,16 +206,16 @@ class Farm:
         Raises:
             MachinesError: Vagrant fails.
         """
-        if not self._guard.kept.alive:
+        if not self._guard.child.alive:
             return
-        made = sorted(self._place.made() - self._guard.before)
+        made = sorted(self._vagrant_folder.made() - self._guard.before)
         ours = [it for it in made if it in names] if names else made
         whole = ours == made and not self._guard.before
         with Board(self._quiet) as board:
             board.say("vagrant", f"destroys {', '.join(ours)}")
             # All at once, where all are ours: that starts Vagrant once.
             for name in [None] if whole else ours:
-                vagrant.destroy(self._place, name)
+                vagrant.destroy(self._vagrant_folder, name)
             board.say("vagrant", "machines destroyed: " + ", ".join(ours))
         if ours == made:
             self._guard.release()
@@ -272,21 +274,21 @@ def up(
         NotAnswering: Docker's engine, or the bridge of LXC machines, can't be used.
         MachinesError: Vagrant fails, or there is no such provider.
     """
-    place = _prepare(provider, dotfile, quiet)
-    watch = guard(place)
-    marked = replace(place, env={**place.env, MARK: watch.folder.name})
+    vagrant_folder = _prepare(provider, dotfile, quiet)
+    watch = guard(vagrant_folder)
+    marked = replace(vagrant_folder, env={**vagrant_folder.env, MARK: watch.folder.name})
     with Board(quiet) as board:
         board.say("vagrant", f"starts, with {provider}")
         vagrant.up(marked, name, provider, provision, board)
-        farm = Farm(place, provider, watch, quiet)
+        farm = Farm(vagrant_folder, provider, watch, quiet)
         for each, address in farm.addresses.items():
             board.say(each, f"runs at {address}")
         board.say("vagrant", f"is done: {len(farm.hosts)} machines run")
     return farm
 
 
-def _prepare(provider: str, dotfile: str, quiet: bool) -> Place:
-    """Look whether all is there that a provider needs, and start what is not."""
+def _prepare(provider: str, dotfile: str, quiet: bool) -> VagrantFolder:
+    """Check a provider's needs, and start the missing ones."""
     if provider not in NEEDS:
         raise MachinesError(f"there is no provider {provider!r}; there are: {', '.join(NEEDS)}")
     for need in ("vagrant", "ssh", *NEEDS[provider]):
@@ -301,4 +303,4 @@ def _prepare(provider: str, dotfile: str, quiet: bool) -> Place:
     notes = root / (dotfile or os.environ.get("VAGRANT_DOTFILE_PATH", ".vagrant"))
     variables = {"VAGRANT_DEFAULT_PROVIDER": provider, "VAGRANT_DOTFILE_PATH": str(notes)}
     env = surroundings.of_vagrant({**os.environ, "PATH": path, **variables}, root)
-    return Place(root, notes, env)
+    return VagrantFolder(root, notes, env)

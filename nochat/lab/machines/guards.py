@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from nochat.lab.folders import own_folder
-from nochat.lab.machines.vagrant import MARK, Place
+from nochat.lab.machines.vagrant import MARK, VagrantFolder
 from nochat.lab.shell import script
-from nochat.local.processes import Kept, when_gone
+from nochat.local.processes import ChildProcess, when_gone
 
 GONE = Path(__file__).with_name("guard.sh")
 DESTROY_SECONDS = 120
@@ -14,40 +14,40 @@ _guards: "dict[Path, Guard]" = {}
 
 
 class Guard:
-    """Destroys machines when this process is gone, however it ended.
+    """A guard that destroys machines when this process is gone, however it ended.
 
     Attributes:
         folder: temporary, removed after that.
         before: the machines that were there before, which it leaves.
     """
 
-    def __init__(self, place: Place) -> None:
-        self.folder, self.before = own_folder("machines"), place.made()
-        self._dotfile = place.dotfile
+    def __init__(self, vagrant_folder: VagrantFolder) -> None:
+        self.folder, self.before = own_folder("machines"), vagrant_folder.made()
+        self._dotfile = vagrant_folder.dotfile
         gone = script(
             GONE,
             folder=self.folder,
             mark=MARK,
             token=self.folder.name,
-            root=place.root,
-            dotfile=place.dotfile,
+            root=vagrant_folder.root,
+            dotfile=vagrant_folder.dotfile,
             before=" ".join(self.before),
             seconds=DESTROY_SECONDS,
         )
-        self.kept: Kept = when_gone(gone, self.folder, env=place.env)
+        self.child: ChildProcess = when_gone(gone, self.folder, env=vagrant_folder.env)
 
     def release(self) -> None:
         """End it where there is nothing left to destroy."""
-        if self.kept.alive:
+        if self.child.alive:
             (self.folder / "destroyed").touch()
-        self.kept.stop()
+        self.child.stop()
         if _guards.get(self._dotfile) is self:
             del _guards[self._dotfile]
 
 
-def guard(place: Place) -> Guard:
+def guard(vagrant_folder: VagrantFolder) -> Guard:
     """Return the guard of a place's machines for this process."""
-    found = _guards.get(place.dotfile)
-    if found is None or not found.kept.alive:
-        found = _guards[place.dotfile] = Guard(place)
+    found = _guards.get(vagrant_folder.dotfile)
+    if found is None or not found.child.alive:
+        found = _guards[vagrant_folder.dotfile] = Guard(vagrant_folder)
     return found

@@ -25,7 +25,7 @@ from nochat.lab.machines.following import Following, checked
 from nochat.lab.machines.runs import Comparison, Failed, Run, Task, compare, count_lines
 from nochat.lab.surroundings import PLAIN_ANSIBLE
 from nochat.local import doctor
-from nochat.local.processes import Kept, keep
+from nochat.local.processes import ChildProcess, start_child
 
 __all__ = ["Comparison", "Failed", "Run", "Task", "ansible", "compare", "rex"]
 
@@ -74,9 +74,9 @@ def ansible(
     ]
     argv += ["--limit", limit] if limit else []
     following = Following(playbook.name)
-    with Board(quiet) as board, _kept(argv, env, folder) as kept:
+    with Board(quiet) as board, _playbook(argv, env, folder) as child:
         board.say("ansible", f"runs {playbook.name}")
-        for line in _lines(kept):
+        for line in _lines(child):
             following.hear(line, board)
         run = following.run()
         following.conclude(board)
@@ -112,9 +112,9 @@ def rex(task: str, farm: Farm, machine: str, *, quiet: bool = False) -> Run:
     # The keeper does not tell how a command ended.
     argv = ["/bin/sh", "-c", '"$@"; echo "status $?"', "sh", str(program), "-m", "-f", str(rexfile)]
     began, said = time.monotonic(), [""]
-    with Board(quiet) as board, _kept([*argv, task], env, folder) as kept:
+    with Board(quiet) as board, _playbook([*argv, task], env, folder) as child:
         board.say(machine, task)
-        for line in _lines(kept):
+        for line in _lines(child):
             said.append(line)
             if info := re.search(r"(?:INFO|WARN|ERROR) - (.*)", line):
                 board.say(machine, info[1])
@@ -126,7 +126,7 @@ def rex(task: str, farm: Farm, machine: str, *, quiet: bool = False) -> Run:
 
 
 def _told(machine: str, said: Sequence[str]) -> tuple[Task, ...]:
-    """Return what the Rexfile says it changed: an indented line each."""
+    """Return the changes that the Rexfile reports: an indented line each."""
     heads = [number for number, line in enumerate(said) if re.search(r": changed=\d+$", line)]
     lines = said[heads[-1] + 1 :] if heads else []
     return tuple(
@@ -134,16 +134,16 @@ def _told(machine: str, said: Sequence[str]) -> tuple[Task, ...]:
     )
 
 
-def _kept(argv: Sequence[str], env: Mapping[str, str], folder: Path) -> Kept:
-    return keep(argv, env=env, cwd=folder, log=folder / "log", remove=folder)
+def _playbook(argv: Sequence[str], env: Mapping[str, str], folder: Path) -> ChildProcess:
+    return start_child(argv, env=env, cwd=folder, log=folder / "log", remove=folder)
 
 
-def _lines(kept: Kept) -> Iterator[str]:
-    """Yield what a command writes, line by line as it comes, until it ends."""
-    with kept.log.open(errors="replace", encoding="utf-8") as log:
+def _lines(child: ChildProcess) -> Iterator[str]:
+    """Yield the output of a command, line by line as it comes, until it ends."""
+    with child.log.open(errors="replace", encoding="utf-8") as log:
         line = ""
         while True:
-            alive = kept.alive
+            alive = child.alive
             line += log.readline()
             if line.endswith("\n"):
                 yield line.rstrip()
@@ -155,7 +155,7 @@ def _lines(kept: Kept) -> Iterator[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, with the programs of our virtual environment."""
+    """Return our environment, with the programs of our virtual environment."""
     path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
     return {**os.environ, "PATH": path}
 

@@ -96,7 +96,7 @@ class Failed(LabError, RuntimeError):
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
-    """Runs side by side."""
+    """A comparison of runs, side by side."""
 
     runs: Sequence[Run]
 

@@ -59,8 +59,8 @@ ADVICE = (
 
 
 @dataclass(frozen=True)
-class Place:
-    """A folder with a Vagrantfile, and where Vagrant notes what it made of it."""
+class VagrantFolder:
+    """A folder with a Vagrantfile, and the folder of Vagrant's notes on it."""
 
     root: Path
     dotfile: Path
@@ -85,13 +85,15 @@ def _with_output() -> Iterator[int]:
     yield subprocess.STDOUT
 
 
-def up(place: Place, name: str, provider: str, provision: bool, board: Board) -> None:
-    """Run `vagrant up`, and show what it does.
+def up(
+    vagrant_folder: VagrantFolder, name: str, provider: str, provision: bool, board: Board
+) -> None:
+    """Run `vagrant up`, and show its progress.
 
     Raises:
         MachinesError: it fails.
     """
-    vagrant = place.vagrant(err_cm=_with_output)
+    vagrant = vagrant_folder.vagrant(err_cm=_with_output)
     lines = vagrant.up(name or None, provider=provider, provision=provision, stream_output=True)
     _follow(lines, board)
 
@@ -117,7 +119,7 @@ def _follow(lines: Iterator[str], board: Board) -> None:
         raise
 
 
-def destroy(place: Place, name: str | None) -> None:
+def destroy(vagrant_folder: VagrantFolder, name: str | None) -> None:
     """Run `vagrant destroy` for a machine, or for all of them.
 
     Raises:
@@ -125,7 +127,7 @@ def destroy(place: Place, name: str | None) -> None:
     """
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         to_output = lambda: contextlib.nullcontext(output)  # noqa: E731
-        vagrant = place.vagrant(out_cm=to_output, err_cm=to_output)
+        vagrant = vagrant_folder.vagrant(out_cm=to_output, err_cm=to_output)
         try:
             vagrant.destroy(name)
         except subprocess.CalledProcessError as error:
@@ -138,7 +140,7 @@ def _failure(error: subprocess.CalledProcessError, output: str) -> MachinesError
 
 
 def _end_vagrant() -> None:
-    """After an interrupt: let Vagrant end in order, as the next one would find its lock."""
+    """Let Vagrant end in order after an interrupt, as the next one would find its lock."""
     ours = [it for it in psutil.Process().children(recursive=True) if _is_vagrants(it)]
     for process in ours:
         with contextlib.suppress(psutil.Error):
@@ -154,16 +156,16 @@ def _is_vagrants(process: psutil.Process) -> bool:
     return False
 
 
-def ssh_configs(place: Place) -> str:
+def ssh_configs(vagrant_folder: VagrantFolder) -> str:
     """Ask Vagrant for the SSH configuration of the machines that run: in one call, where all do."""
-    text = _ssh_config(place)
-    missing = place.made() - {name for name, _ in hosts(text)}
-    return text + "".join(_ssh_config(place, name) for name in sorted(missing))
+    text = _ssh_config(vagrant_folder)
+    missing = vagrant_folder.made() - {name for name, _ in hosts(text)}
+    return text + "".join(_ssh_config(vagrant_folder, name) for name in sorted(missing))
 
 
-def _ssh_config(place: Place, name: str | None = None) -> str:
+def _ssh_config(vagrant_folder: VagrantFolder, name: str | None = None) -> str:
     try:
-        return str(place.vagrant().ssh_config(name))
+        return str(vagrant_folder.vagrant().ssh_config(name))
     except subprocess.CalledProcessError as error:
         # It stops at the first that does not run.
         return str(error.output.decode())

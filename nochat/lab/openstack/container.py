@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nochat.lab.waiting import until_ready
-from nochat.local.processes import Kept, NotReady, keep
+from nochat.local.processes import ChildProcess, NotReady, start_child
 
 START_SECONDS = 180.0
 # A temporary folder that is on a disk; on some systems, /tmp is memory.
@@ -22,11 +22,11 @@ class Container:
 
     Attributes:
         folder: of its root file system and its configuration; its name is the container's too.
-        kept: what it ends with.
+        child: what it ends with.
     """
 
     folder: Path
-    kept: Kept
+    child: ChildProcess
 
     @property
     def root(self) -> Path:
@@ -34,7 +34,7 @@ class Container:
         return self.folder / "rootfs"
 
     def run(self, *command: str, env: Mapping[str, str] | None = None) -> str:
-        """Run a command in it, and return what it wrote.
+        """Run a command in it, and return its output.
 
         Args:
             command: the program and its arguments.
@@ -60,7 +60,7 @@ class Container:
 
     def stop(self) -> None:
         """End all that runs in it, and remove it."""
-        self.kept.stop()
+        self.child.stop()
 
 
 def start(box: Path, config: str, files: Mapping[str, str]) -> Container:
@@ -84,15 +84,15 @@ def start(box: Path, config: str, files: Mapping[str, str]) -> Container:
         file = folder / "files" / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-    kept = keep(
+    child = start_child(
         ["/bin/sh", RUN, folder, folder.name, box],
         log=folder / "log",
         remove=folder,
         grace=STOP_SECONDS,
     )
-    container = Container(folder, kept)
+    container = Container(folder, child)
     try:
-        until_ready(lambda: _is_up(container), START_SECONDS, "the machine", kept, quiet=True)
+        until_ready(lambda: _is_up(container), START_SECONDS, "the machine", child, quiet=True)
     except BaseException:
         container.stop()
         raise

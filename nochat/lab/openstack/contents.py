@@ -40,7 +40,7 @@ def connect(address: str, username: str, password: str, project: str) -> Connect
 
 
 def add_accounts(cloud: Connection, address: str, services: str, user: str) -> None:
-    """Add the services, with their users, and the user who is to use them.
+    """Add the services, with their users, and the user of the course.
 
     Args:
         cloud: as its administrator.
@@ -121,7 +121,7 @@ def add_network(cloud: Connection, network: IPv4Network, resolver: IPv4Address) 
 
 
 def open_ports(cloud: Connection) -> None:
-    """Add a security group to a user's project: what is let in from outside."""
+    """Add a security group to a user's project, with its open ports."""
     group = cloud.network.create_security_group(name=GROUP, description="from outside")
     for port in OPEN_PORTS:
         cloud.network.create_security_group_rule(

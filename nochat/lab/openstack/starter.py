@@ -115,7 +115,7 @@ def _available_memory() -> int:
 
 
 def _choose_network() -> ipaddress.IPv4Network:
-    """Sixteen addresses that nothing here uses: ours is the first, the machine's the second."""
+    """Choose sixteen addresses that nothing uses: the first is ours, the second the machine's."""
     pool, taken = ipaddress.IPv4Network(MACHINES), routes()
     while True:
         at = int(pool[0]) + 16 * secrets.randbelow(pool.num_addresses // 16)

@@ -13,7 +13,7 @@ from nochat.lab.errors import NotAnswering
 from nochat.lab.folders import own_folder
 from nochat.lab.servers.server import Server, private
 from nochat.local import doctor
-from nochat.local.processes import free_port, keep
+from nochat.local.processes import free_port, start_child
 
 NAME, ACCOUNT, CONTAINER = "Azurite", "nochat", "replica"
 DAYS = 30  # that the signature in the URL is good for
@@ -37,7 +37,7 @@ def azurite(*, quiet: bool = False) -> Server:
         folder, port, key = own_folder("azurite"), free_port(), _new_key()
         where = ["--blobHost", "127.0.0.1", "--blobPort", str(port), "--location", str(folder)]
         manners = ["--silent", "--disableTelemetry", "--skipApiVersionCheck"]
-        kept = keep(
+        child = start_child(
             [node, package.parent / "dist/src/blob/main.js", *where, *manners],
             # An account of our own, as everybody knows the key of the one it comes with.
             env=os.environ | {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"},
@@ -45,7 +45,7 @@ def azurite(*, quiet: bool = False) -> Server:
             remove=folder,
         )
         url = f"http://127.0.0.1:{port}/{ACCOUNT}/{CONTAINER}?{_signature(key)}"
-        server = private(NAME, url, kept, look)
+        server = private(NAME, url, child, look)
         make_container(url)
         return server
 

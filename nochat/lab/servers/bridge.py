@@ -16,7 +16,7 @@ SCRIPT = Path(__file__).with_name("bridge.sh")
 
 @dataclass(frozen=True)
 class Bridge:
-    """A bridge: what it is called, and the addresses that are its own.
+    """A bridge, with its name and its own addresses.
 
     Attributes:
         name: of the network interface.

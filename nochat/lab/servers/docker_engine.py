@@ -12,7 +12,7 @@ from nochat.lab.servers.bridge import choose
 from nochat.lab.servers.server import Server, private
 from nochat.lab.shell import script
 from nochat.local import doctor
-from nochat.local.processes import keep
+from nochat.local.processes import start_child
 
 NAME, VARIABLE, CONTEXT = "Docker Engine", "DOCKER_HOST", "DOCKER_CONTEXT"
 USUAL = "unix:///var/run/docker.sock"
@@ -68,7 +68,7 @@ def _answering() -> Server | None:
             advice = "docker context use default"
         elif "reached" in str(error):
             advice = "sudo systemctl start docker"
-        raise NotAnswering(f"{NAME} {error}. What helps: {advice}.") from None
+        raise NotAnswering(f"{NAME} {error}. To do: {advice}.") from None
 
 
 def _start(quiet: bool) -> Server:
@@ -81,14 +81,14 @@ def _start(quiet: bool) -> Server:
         run = script(RUN, folder=folder, name=bridge.name, pool=bridge.pool)
         whole = f"set -e\n{groups}\n{bridge.up}\n{run}"
         # No grace: its data go too.
-        kept = keep(
+        child = start_child(
             ["unshare", "--mount", "--propagation=slave", "/bin/sh", "-c", whole, "sh", program],
             log=folder / "log",
             remove=folder,
             grace=0,
             after=script(GONE, folder=folder, name=bridge.name) + bridge.down,
         )
-        server = private(NAME, f"unix://{folder}/socket", kept, look, variable=VARIABLE)
+        server = private(NAME, f"unix://{folder}/socket", child, look, variable=VARIABLE)
         surroundings.forget_tls(os.environ)  # that was meant for another engine
         return server
 

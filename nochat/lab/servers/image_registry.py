@@ -25,7 +25,7 @@ from nochat.lab.servers.server import Server, named, private
 from nochat.lab.shell import script
 from nochat.lab.surroundings import own_address
 from nochat.local import doctor
-from nochat.local.processes import free_port, keep
+from nochat.local.processes import free_port, start_child
 
 NAME, VARIABLE, USER = "Registry", "NOCHAT_REGISTRY_URL", "nochat"
 HUB = "docker.io"  # Docker Hub in the names of images, and for `docker login`
@@ -40,7 +40,7 @@ class Registry(Server):
     """A registry that answers.
 
     Attributes:
-        authority: certificate of who issued its own; None where everybody knows it already.
+        authority: certificate of its issuer; None where everybody knows it already.
     """
 
     authority: Path | None = field(default=None, kw_only=True)
@@ -93,10 +93,10 @@ class Registry(Server):
             made.mkdir(parents=True, exist_ok=True)
             (made / "ca.crt").write_bytes(self.authority.read_bytes())
         except PermissionError:
-            advice = f"only root may tell {engine.name} whom to trust, in {made.parent}. What helps"
+            advice = f"only root may tell {engine.name} whom to trust, in {made.parent}. To do"
             raise NotAnswering(f"{advice}:\n{self.trust_command}") from None
         except NotAnswering as error:
-            raise NotAnswering(f"{error}. What helps, there:\n{self.trust_command}") from None
+            raise NotAnswering(f"{error}. To do, there:\n{self.trust_command}") from None
 
     @property
     def trust_command(self) -> str:
@@ -162,7 +162,7 @@ def _start(quiet: bool) -> Registry:
         (folder / "settings").write_text(
             json.dumps(settings), encoding="utf-8"
         )  # which is YAML, too
-        kept = keep(
+        child = start_child(
             [program, "serve", folder / "settings"],
             # Variables would change the settings.
             env={name: it for name, it in os.environ.items() if not name.startswith("REGISTRY_")},
@@ -173,7 +173,7 @@ def _start(quiet: bool) -> Registry:
         )
         trusted = ssl.create_default_context(cafile=issued.authority)
         url = f"https://{USER}:{password}@{own_address()}:{port}"
-        server = private(NAME, url, kept, lambda it: _look(it, trusted))
+        server = private(NAME, url, child, lambda it: _look(it, trusted))
         return Registry(**vars(server), authority=issued.authority)
 
 
@@ -186,7 +186,7 @@ def _parts(url: str) -> tuple[str, str, str]:
 
 
 def _addresses() -> list[str]:
-    """Every address of this computer, those of its bridges with them."""
+    """List every address of this computer, those of its bridges included."""
     found = (it for addresses in psutil.net_if_addrs().values() for it in addresses)
     return [it.address for it in found if it.family == socket.AF_INET]
 
@@ -213,7 +213,7 @@ def _look(url: str, trusted: ssl.SSLContext) -> str:
 
 
 def _look_by_engine(url: str) -> str:
-    """Log in with Docker Engine and forget it; returns what every registry of today speaks.
+    """Log in with Docker Engine and forget it; returns the protocol of the registry.
 
     Raises:
         NotAnswering: it can't be reached, is not trusted, or refuses the user or password.

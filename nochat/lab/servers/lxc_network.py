@@ -11,7 +11,7 @@ from nochat.lab.servers.bridge import choose
 from nochat.lab.servers.server import Server, private
 from nochat.lab.shell import script
 from nochat.local import doctor
-from nochat.local.processes import keep
+from nochat.local.processes import start_child
 
 NAME, VARIABLE, USUAL = "LXC bridge", "NOCHAT_MACHINE_BRIDGE", "lxcbr0"
 DNSMASQ = Path("/run/lxc/dnsmasq.pid")  # of the usual one
@@ -57,14 +57,14 @@ def _start(quiet: bool) -> Server:
             first=bridge.network[2],
             last=bridge.network[-2],
         )
-        kept = keep(
+        child = start_child(
             ["/bin/sh", "-c", f"{bridge.up}\n{run}", "sh", program],
             log=folder / "log",
             remove=folder,
             grace=0,
             after=bridge.down,
         )
-        return private(NAME, bridge.name, kept, look, variable=VARIABLE)
+        return private(NAME, bridge.name, child, look, variable=VARIABLE)
 
 
 def look(name: str) -> str:

@@ -12,7 +12,7 @@ from nochat.lab.folders import own_folder
 from nochat.lab.passwords import new_password
 from nochat.lab.servers.server import Server, named, private
 from nochat.local import doctor
-from nochat.local.processes import free_port, keep
+from nochat.local.processes import free_port, start_child
 from nochat.stores import privileges
 
 NAME, VARIABLE, SCHEME = "MariaDB", "NOCHAT_USERS_URL", "mysql+pymysql"
@@ -51,14 +51,14 @@ def _start(quiet: bool) -> Server:
         )
         command = ["/bin/sh", str(INSTALL_AND_RUN), str(folder / "data"), str(program)]
         # No grace: its data go too.
-        kept = keep(
+        child = start_child(
             [*command, *_options(folder, port)],
             log=folder / "log",
             remove=folder,
             grace=0,
         )
         url = f"{SCHEME}://nochat:{password}@127.0.0.1:{port}/nochat"
-        return private(NAME, url, kept, look)
+        return private(NAME, url, child, look)
 
 
 def _options(folder: Path, port: int) -> list[str]:

@@ -11,7 +11,7 @@ from nochat.lab.errors import NotAnswering
 from nochat.lab.folders import own_folder
 from nochat.lab.servers.server import Server, named, private
 from nochat.local import doctor, embedded
-from nochat.local.processes import Kept, free_port, keep
+from nochat.local.processes import ChildProcess, free_port, start_child
 
 NAME, VARIABLE = "MongoDB", "NOCHAT_ACTIVITY_URL"
 STAND_IN = "MongoDB wire protocol by nx-27017, a stand-in for mongod"
@@ -41,13 +41,13 @@ def _start(data_dir: Path | None, quiet: bool) -> Server:
         return private(STAND_IN, *embedded.mongodb(data_dir), _look_at_stand_in)
 
 
-def _start_mongod(data_dir: Path | None) -> tuple[str, Kept]:
+def _start_mongod(data_dir: Path | None) -> tuple[str, ChildProcess]:
     folder, port = own_folder("mongodb"), free_port()
     data_dir = (data_dir or folder / "data").absolute()
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     where = ["--bind_ip", "127.0.0.1", "--port", str(port), "--dbpath", str(data_dir)]
     command: list[str | Path] = [doctor.require("mongod"), *where, "--nounixsocket", "--quiet"]
-    return f"mongodb://127.0.0.1:{port}", keep(command, log=folder / "log", remove=folder)
+    return f"mongodb://127.0.0.1:{port}", start_child(command, log=folder / "log", remove=folder)
 
 
 def _look_at_stand_in(url: str) -> str:

@@ -17,7 +17,7 @@ from nochat.lab.folders import own_folder
 from nochat.lab.passwords import new_password
 from nochat.lab.servers.server import Server, named, private
 from nochat.local import doctor
-from nochat.local.processes import free_port, keep, listens
+from nochat.local.processes import free_port, listens, start_child
 from nochat.stores import privileges
 
 NAME, VARIABLE = "RabbitMQ", "NOCHAT_BUS_URL"
@@ -83,11 +83,13 @@ def _start(management: bool, quiet: bool) -> Server:
         _write_settings(folder, config, "[rabbitmq_management]." if management else "[].")
         env = _environment(folder, f"nochat-{secrets.token_hex(6)}@localhost")
         # No grace: its data go too.
-        kept = keep([script], env=env, cwd=folder, log=folder / "log", remove=folder, grace=0)
+        child = start_child(
+            [script], env=env, cwd=folder, log=folder / "log", remove=folder, grace=0
+        )
         return private(
             NAME,
             f"amqp://nochat:{password}@127.0.0.1:{port}/nochat",
-            kept,
+            child,
             lambda url: _look_at_both(url, management_port) if management else look(url),
             management_url=f"http://127.0.0.1:{management_port}" if management else None,
         )

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from nochat.lab.errors import NotAnswering
 from nochat.lab.waiting import until_ready
-from nochat.local.processes import Kept
+from nochat.local.processes import ChildProcess
 
 # Asks the server at a URL for its version.
 Look = Callable[[str], str]
@@ -40,7 +40,7 @@ class Server:
     origin: str = "private"
     management_url: str | None = None
     variable: str | None = None
-    kept: Kept | None = field(default=None, kw_only=True)
+    child: ChildProcess | None = field(default=None, kw_only=True)
     look: Look = field(kw_only=True)
 
     @property
@@ -63,16 +63,16 @@ class Server:
             RuntimeError: it is not a private one.
             NotReady: it does not start.
         """
-        kept = self._ours()
-        kept.restart()
-        until_ready(self._answers, START_SECONDS, self.name, kept)
+        child = self._ours()
+        child.restart()
+        until_ready(self._answers, START_SECONDS, self.name, child)
 
     def stop(self) -> None:
         """End a private server and remove its folder; leave one that a URL names alone."""
         if self.variable and os.environ.get(self.variable) == self.url:
             del os.environ[self.variable]
-        if self.kept:
-            self.kept.stop()
+        if self.child:
+            self.child.stop()
 
     def __enter__(self) -> Self:
         return self
@@ -87,10 +87,10 @@ class Server:
         name, rest = html.escape(self.name), html.escape(f"{self.version} ({self.origin})")
         return f"<b>{name}</b> {rest} at <code>{html.escape(self.shown_url)}</code>"
 
-    def _ours(self) -> Kept:
-        if self.kept is None:
+    def _ours(self) -> ChildProcess:
+        if self.child is None:
             raise RuntimeError(f"{self.name} is {self.origin}: only a private server can be killed")
-        return self.kept
+        return self.child
 
     def _answers(self) -> bool:
         try:
@@ -123,7 +123,7 @@ def named(name: str, variable: str, schemes: tuple[str, ...], look: Look) -> Ser
 def private(
     name: str,
     url: str,
-    kept: Kept,
+    child: ChildProcess,
     look: Look,
     *,
     management_url: str | None = None,
@@ -135,15 +135,15 @@ def private(
         NotReady: it ended or does not answer; it is stopped then.
     """
     server = Server(
-        name, url, "", management_url=management_url, variable=variable, kept=kept, look=look
+        name, url, "", management_url=management_url, variable=variable, child=child, look=look
     )
     _started.append(server)
     try:
         # What `progress` says is enough.
-        until_ready(server._answers, START_SECONDS, name, kept, quiet=True)
+        until_ready(server._answers, START_SECONDS, name, child, quiet=True)
         server.version = look(url)
     except BaseException:
-        kept.stop()
+        child.stop()
         raise
     if variable:
         os.environ[variable] = url

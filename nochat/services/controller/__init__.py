@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from nochat.bus import Queue
 from nochat.bus.routing import route
+from nochat.domain import decisions
 from nochat.domain.room import Room
 from nochat.protocol import reasons
 from nochat.protocol.commands import (
@@ -63,20 +64,20 @@ from nochat.protocol.requests import (
     MessageKey,
     OpenSession,
     RegisterUser,
+    RememberedMessage,
     RemoveAccount,
     RemoveToken,
     RevokeToken,
-    Said,
     SetAccount,
     SetPassword,
 )
 from nochat.service import Context, Service
-from nochat.services.controller.failed_log_ins import Refused
+from nochat.services.controller.failed_log_ins import FailedLogIns
 
 MOST_ROOMS = 10_000  # rooms that a controller remembers, of each queue
 MOST_ASKED = 500  # messages that the log is asked for at once
 
-service = Service["Known"]("controller")
+service = Service["ControllerState"]("controller")
 
 
 # The rooms that a controller knows, by id, for each queue of commands: one queue's consumer may
@@ -84,22 +85,24 @@ service = Service["Known"]("controller")
 Rooms = dict[str, dict[str, Room]]
 
 
-class Known(NamedTuple):
-    """What a controller remembers: the rooms, and how often log-ins were refused."""
+class ControllerState(NamedTuple):
+    """The memory of a controller: the rooms, and how often log-ins were refused."""
 
     rooms: Rooms
-    refused: Refused
+    failed_log_ins: FailedLogIns
 
 
 @service.resource
 @asynccontextmanager
-async def known(context: Context) -> AsyncIterator[Known]:
+async def known(context: Context) -> AsyncIterator[ControllerState]:
     """Know no room at first."""
-    yield Known({queue.name: {} for queue in service.queues(context.settings)}, Refused())
+    yield ControllerState(
+        {queue.name: {} for queue in service.queues(context.settings)}, FailedLogIns()
+    )
 
 
-@service.fresh
-def forget(known: Known, queue: Queue) -> None:
+@service.on_reconnect
+def forget(known: ControllerState, queue: Queue) -> None:
     """Forget the rooms of a queue: another controller may have decided meanwhile."""
     known.rooms[queue.name].clear()
 
@@ -118,9 +121,9 @@ def forget(known: Known, queue: Queue) -> None:
     DeleteMessage,
     React,
     MarkRead,
-    many=True,
+    batch=True,
 )
-async def decide(commands: list[Command], context: Context[Known]) -> list[Event]:
+async def decide(commands: list[Command], context: Context[ControllerState]) -> list[Event]:
     """Decide in the order of the queue, and publish what happened in that order."""
     rooms = context.resource.rooms[route(commands[0], context.settings.shards).key]
     await _learn(rooms, {command.room for command in commands}, context)
@@ -128,14 +131,16 @@ async def decide(commands: list[Command], context: Context[Known]) -> list[Event
     happened: list[Event] = []
     for command in commands:
         room = rooms[command.room]
-        if position := room.unknown(command):
+        if position := decisions.unknown(room, command):
             room.learn(await _said(room.id, position, context))
         with caused_by(command.correlation_id):
-            happened += room.decide(command)
+            happened += decisions.execute(room, command)
     return happened
 
 
-async def _learn(rooms: dict[str, Room], wanted: set[str], context: Context[Known]) -> None:
+async def _learn(
+    rooms: dict[str, Room], wanted: set[str], context: Context[ControllerState]
+) -> None:
     if len(rooms) + len(wanted) > MOST_ROOMS:
         rooms.clear()
     for room in wanted - rooms.keys():
@@ -143,12 +148,14 @@ async def _learn(rooms: dict[str, Room], wanted: set[str], context: Context[Know
         rooms[room] = Room.of(state)
 
 
-async def _recall(rooms: dict[str, Room], commands: list[Command], context: Context[Known]) -> None:
+async def _recall(
+    rooms: dict[str, Room], commands: list[Command], context: Context[ControllerState]
+) -> None:
     """Ask the log for messages that may have been sent long ago, and now once more."""
     doubtful = [
         MessageKey(each.room, each.sender, each.client_id)
         for each in commands
-        if isinstance(each, SendMessage) and rooms[each.room].may_be_old(each)
+        if isinstance(each, SendMessage) and decisions.may_be_old(rooms[each.room], each)
     ]
     for start in range(0, len(doubtful), MOST_ASKED):
         asked = FindMessages(wanted=doubtful[start : start + MOST_ASKED])
@@ -157,19 +164,21 @@ async def _recall(rooms: dict[str, Room], commands: list[Command], context: Cont
             rooms[room].recall(sender, client_id)
 
 
-async def _said(room: str, position: int, context: Context[Known]) -> Said:
-    """Who wrote an old message; no sender where there is none at that position."""
+async def _said(room: str, position: int, context: Context[ControllerState]) -> RememberedMessage:
+    """Look an old message up; it has no sender where there is none at that position."""
     asked = GetHistory(user=None, room=room, after=position - 1, limit=1)
     found = await context.bus.request(asked)
     match found.entries:
         case [MessageSent() as it] if it.position == position:
-            return Said(position, it.sender, it.client_id, it.deleted, it.at, it.reactions)
+            return RememberedMessage(
+                position, it.sender, it.client_id, it.deleted, it.at, it.reactions
+            )
         case _:
-            return Said(position, "", "")
+            return RememberedMessage(position, "", "")
 
 
 @service.on(RegisterUser)
-async def register(request: RegisterUser, context: Context[Known]) -> list[Envelope]:
+async def register(request: RegisterUser, context: Context[ControllerState]) -> list[Envelope]:
     """Make the account and open its first session."""
     asked = CreateUser(user=request.user, password=request.password, browser=request.browser)
     session = await context.bus.request(asked)
@@ -177,19 +186,19 @@ async def register(request: RegisterUser, context: Context[Known]) -> list[Envel
 
 
 @service.on(LogIn)
-async def log_in(request: LogIn, context: Context[Known]) -> list[Envelope]:
+async def log_in(request: LogIn, context: Context[ControllerState]) -> list[Envelope]:
     """Open a session, or say in the log that somebody could not."""
     asked = OpenSession(user=request.user, password=request.password, browser=request.browser)
     session = await context.bus.request(asked)
     if not session.user:
-        unsaid = context.resource.refused.note(session.account)
+        unsaid = context.resource.failed_log_ins.note(session.account)
         refused = [] if unsaid is None else [LogInFailed(user=session.account, unsaid=unsaid)]
         return [*refused, session]
     return [UserLoggedIn(user=session.user), session]
 
 
 @service.on(LogOut)
-async def log_out(request: LogOut, context: Context[Known]) -> list[Envelope]:
+async def log_out(request: LogOut, context: Context[ControllerState]) -> list[Envelope]:
     """Close a session."""
     session = await context.bus.request(CloseSession(token=request.token))
     if not session.user:
@@ -202,7 +211,7 @@ async def log_out(request: LogOut, context: Context[Known]) -> list[Envelope]:
 
 
 @service.on(EndSessions)
-async def end_sessions(request: EndSessions, context: Context[Known]) -> list[Envelope]:
+async def end_sessions(request: EndSessions, context: Context[ControllerState]) -> list[Envelope]:
     """End other sessions of a user, or one."""
     asked = CloseSessions(token=request.token, session=request.session)
     session = await context.bus.request(asked)
@@ -212,7 +221,7 @@ async def end_sessions(request: EndSessions, context: Context[Known]) -> list[En
 
 
 @service.on(MakeToken)
-async def make_token(request: MakeToken, context: Context[Known]) -> list[Envelope]:
+async def make_token(request: MakeToken, context: Context[ControllerState]) -> list[Envelope]:
     """Make a token for a user's own program."""
     asked = CreateToken(
         token=request.token, password=request.password, name=request.name, days=request.days
@@ -222,7 +231,7 @@ async def make_token(request: MakeToken, context: Context[Known]) -> list[Envelo
 
 
 @service.on(RevokeToken)
-async def revoke_token(request: RevokeToken, context: Context[Known]) -> list[Envelope]:
+async def revoke_token(request: RevokeToken, context: Context[ControllerState]) -> list[Envelope]:
     """End a token."""
     asked = RemoveToken(token=request.token, which=request.which)
     tokens = await context.bus.request(asked)
@@ -230,7 +239,9 @@ async def revoke_token(request: RevokeToken, context: Context[Known]) -> list[En
 
 
 @service.on(DeleteAccount)
-async def delete_account(request: DeleteAccount, context: Context[Known]) -> list[Envelope]:
+async def delete_account(
+    request: DeleteAccount, context: Context[ControllerState]
+) -> list[Envelope]:
     """Remove the account: whose it was is out at once, and nothing of the name shall be left."""
     asked = RemoveAccount(token=request.token, password=request.password)
     removal = await context.bus.request(asked)
@@ -239,7 +250,9 @@ async def delete_account(request: DeleteAccount, context: Context[Known]) -> lis
 
 
 @service.on(ChangePassword)
-async def change_password(request: ChangePassword, context: Context[Known]) -> list[Envelope]:
+async def change_password(
+    request: ChangePassword, context: Context[ControllerState]
+) -> list[Envelope]:
     """Store another password, and end the user's other sessions."""
     asked = SetPassword(
         token=request.token, password=request.password, new_password=request.new_password
@@ -250,8 +263,10 @@ async def change_password(request: ChangePassword, context: Context[Known]) -> l
 
 
 @service.on(ChangeAccount)
-async def change_account(request: ChangeAccount, context: Context[Known]) -> list[Envelope]:
-    """Store another role or a ban; who is banned is out at once."""
+async def change_account(
+    request: ChangeAccount, context: Context[ControllerState]
+) -> list[Envelope]:
+    """Store another role or a ban; banned users are disconnected at once."""
     asked = SetAccount(user=request.user, role=request.role, banned=request.banned)
     accounts = await context.bus.request(asked)
     (account,) = accounts.accounts

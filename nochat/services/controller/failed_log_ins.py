@@ -1,4 +1,4 @@
-"""Which refused log-ins are told to the log: nobody fills it by trying without end."""
+"""A limit on logged failures: nobody fills the log by trying passwords without end."""
 
 import time
 from collections import Counter
@@ -10,8 +10,8 @@ OF_ACCOUNT = 1 / 60, 600.0  # ten at once, then one a minute
 TOGETHER = 1 / 10, 1000.0  # a hundred at once, then one in ten seconds
 
 
-class Refused:
-    """Counts refused log-ins, in the memory of one controller.
+class FailedLogIns:
+    """Counts of refused log-ins, in the memory of one controller.
 
     Args:
         now: the clock, in seconds.

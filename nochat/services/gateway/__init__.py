@@ -25,41 +25,33 @@ from nochat.service import Context, Service
 if TYPE_CHECKING:
     from nochat.services.gateway.sockets import Sockets
 
-service = Service["Sockets"]("gateway", everywhere=True)
+service = Service["Sockets"]("gateway", broadcast=True)
 
 
 @service.resource
 @asynccontextmanager
 async def open_sockets(context: Context) -> AsyncIterator["Sockets"]:
-    """Open this gateway's sockets; their `app` is what the HTTP server serves."""
+    """Open this gateway's sockets; the HTTP server serves their `app`."""
     # Here, not above: the other services read this module too, but only for its queues.
     from nochat.services.gateway.sockets import Sockets
 
     sockets = Sockets(context.bus, context.settings)
-    context.bus.tally.gauges["nochat_sockets"] = sockets.count
-    async with sockets.reporting():
+    context.bus.tally.gauges["nochat_sockets"] = lambda: len(sockets.connections)
+    async with sockets.running():
         yield sockets
 
 
-@service.fresh
+@service.on_reconnect
 def resync(sockets: "Sockets", _: Queue) -> None:
-    """The bus was away: let the clients ask for what they may have missed."""
-    sockets.resync()
+    """Let the clients ask for what they may have missed while the bus was away."""
+    sockets.verification.resync()
 
 
-service.on(*get_args(LogEntry), many=True).method(lambda sockets: sockets.spread)
-
-
-@service.on(RoomRead, UserNotified, CommandRejected, many=True)
-async def tell(
-    events: list[RoomRead | UserNotified | CommandRejected], context: Context["Sockets"]
-) -> None:
-    """Tell one user, on all of their sockets."""
-    for event in events:
-        await context.resource.tell(event.user, event)
-
-
-service.on(TypingStarted).method(lambda sockets: sockets.show_typing)
-service.on(PresenceReported).method(lambda sockets: sockets.presence_reported)
-service.on(SessionsEnded).method(lambda sockets: sockets.end_sessions)
-service.on(AccountChanged).method(lambda sockets: sockets.account_changed)
+service.on(*get_args(LogEntry), batch=True).method(lambda sockets: sockets.fan_out.spread)
+service.on(RoomRead, UserNotified, CommandRejected, batch=True).method(
+    lambda sockets: sockets.fan_out.tell
+)
+service.on(TypingStarted).method(lambda sockets: sockets.fan_out.show_typing)
+service.on(SessionsEnded).method(lambda sockets: sockets.fan_out.end_sessions)
+service.on(AccountChanged).method(lambda sockets: sockets.fan_out.account_changed)
+service.on(PresenceReported).method(lambda sockets: sockets.presence.reported)

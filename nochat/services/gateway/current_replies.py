@@ -1,4 +1,4 @@
-"""What a gateway asks of other services, with answers that are not older than what it was told.
+"""Requests of a gateway whose answers are never older than the events it has heard.
 
 An answer takes its own way: what was spread while it was under way (a ban, a role, the end of a
 session) may not be in it. The gateway would go by the answer, and for good.
@@ -34,22 +34,22 @@ Moves = dict[str, int]  # rooms that a user came into or is out of, by the entry
 
 @dataclass(eq=False)
 class Changes:
-    """What became of accounts and their sessions while an answer was under way."""
+    """Changes to accounts and their sessions while an answer was under way."""
 
     ended: set[str] = field(default_factory=set)
     banned: set[str] = field(default_factory=set)
     roles: dict[str, Role] = field(default_factory=dict)
 
     def applied(self, session: Session) -> Session:
-        """The session as it is by now; nobody's, if it is over."""
+        """Return the session as it is by now; without a user, if it is over."""
         if session.digest in self.ended or session.user in self.banned:
             return Session()
         role = self.roles.get(session.user, session.role)
         return msgspec.structs.replace(session, role=role)
 
 
-class Questions:
-    """The questions of one gateway, which tells what is spread to it.
+class CurrentReplies:
+    """The requests of one gateway, which reports the events it has spread.
 
     Attributes:
         latest: position of the last entry that was spread, by room.
@@ -93,13 +93,13 @@ class Questions:
     # ---- what is asked --------------------------------------------------------------------------
 
     async def who_is(self, token: str) -> Session:
-        """Whose session a token is; nobody's, if it is over by now."""
+        """Return the session of a token; without a user, if it is over by now."""
         with self._changing() as changes:
             session = await self._bus.request(WhoIs(token=token))
             return changes.applied(session)
 
     async def rooms(self, user: str, room: str = "") -> list[RoomSummary]:
-        """The rooms that a user may see, or one of them.
+        """Return the rooms that a user may see, or one of them.
 
         A room is asked for again where its answer is older than what was spread before it was
         asked for, or than the user's own coming and going since.
@@ -124,7 +124,7 @@ class Questions:
                     break
             left = [each for each in found if is_old(each)]
         if left:
-            log.warning("%s is not let into %s: the store is behind what was spread", user, left)
+            log.warning("%s can't enter %s yet: the store is behind the events", user, left)
         return [it for name, it in found.items() if name not in left]
 
     async def _ask(self, user: str, room: str) -> dict[str, RoomSummary]:
@@ -154,7 +154,7 @@ class Questions:
 
 
 def gone(entry: RoomEvent) -> str:
-    """Who is in the room no longer by this entry, if anybody."""
+    """Return who left the room by this entry, if anybody."""
     match entry:
         case RoomLeft() | UserErased():
             return entry.user
@@ -165,7 +165,7 @@ def gone(entry: RoomEvent) -> str:
 
 
 def packets(entries: Iterable[RoomEvent]) -> Iterator[list[RoomEvent]]:
-    """The entries in parts, each of which ends where somebody is in the room no longer."""
+    """Split the entries into packets, each of which ends where somebody leaves the room."""
     packet: list[RoomEvent] = []
     for entry in entries:
         packet.append(entry)

@@ -18,7 +18,16 @@ from socketio.packet import ACK, CONNECT, DISCONNECT, EVENT
 
 from nochat.protocol import reasons
 from nochat.runtime.background import Background
-from nochat.runtime.rate_limits import App, Crowd, Limit, Receive, Scope, Seldom, address, refuse
+from nochat.runtime.rate_limits import (
+    App,
+    ConcurrencyLimit,
+    Limit,
+    Receive,
+    Scope,
+    ThrottledLog,
+    address,
+    refuse,
+)
 
 log = logging.getLogger(__name__)
 
@@ -56,11 +65,11 @@ def _length(packet: Any) -> int:
 
 
 class Socket(AsyncSocket):  # type: ignore[misc]
-    """One client: it is put out for a packet that no client of the chat sends, or for too many.
+    """One client, disconnected for packets that clients of the chat never send, or too many.
 
     Attributes:
         payer: whose packets these are: an address, and once it has logged in, a user.
-        session: the cookie of who opened it; "": nobody's, which does not get in.
+        session: the cookie of the user who opened it; "": none, which is refused.
         entered: whether it has sent socket.io's CONNECT, which it may do once.
     """
 
@@ -71,27 +80,27 @@ class Socket(AsyncSocket):  # type: ignore[misc]
     _late: Callable[[], None] = staticmethod(lambda: None)
 
     def expect(self, seconds: float | None) -> None:
-        """Put it out after some seconds, unless this is called again; None: it is as it should."""
+        """Disconnect the client after some seconds, unless called again; None: never."""
         self._late()
         if seconds is not None:
             loop = asyncio.get_running_loop()
-            self._late = loop.call_later(seconds, self.server.put_out_later, self).cancel
+            self._late = loop.call_later(seconds, self.server.evict_later, self).cancel
 
     async def receive(self, pkt: Packet) -> None:
-        """Called for each packet."""
+        """Take a packet."""
         if self.closed:
             raise SocketIsClosedError
         if self.server.packets.wait(self.payer):
-            await self.server.put_out(self, "too many packets")
+            await self.server.evict(self, "too many packets")
         elif pkt.binary or pkt.packet_type not in (CLOSE, MESSAGE, PONG):
-            await self.server.put_out(self, "a packet that the chat has no use for")
+            await self.server.evict(self, "a packet that the chat has no use for")
         else:
             await super().receive(pkt)
         if self.closed:
             raise SocketIsClosedError
 
     async def handle_post_request(self, environ: dict[str, Any]) -> None:
-        """Called for a request of long polling: some packets."""
+        """Take the packets of a long-polling request."""
         length = int(environ.get("CONTENT_LENGTH", "0"))
         if length > self.server.max_http_buffer_size:
             raise ContentTooLongError
@@ -100,7 +109,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
             for each in body.decode().split(SEPARATOR) if body else ():
                 await self.receive(Packet(encoded_packet=each))
         except (ValueError, RecursionError):
-            await self.server.put_out(self, "a packet that can't be read")
+            await self.server.evict(self, "a packet that can't be read")
             raise EngineIOError from None
 
     async def _upgrade_websocket(self, environ: dict[str, Any]) -> Any:
@@ -121,18 +130,18 @@ class Socket(AsyncSocket):  # type: ignore[misc]
             await super()._websocket_handler(ws)
         except Exception:
             if self.upgraded:
-                await self.server.put_out(self, "a packet that can't be read")
+                await self.server.evict(self, "a packet that can't be read")
             raise
         finally:
             self.upgrading = False
 
 
 class Engine(engineio.AsyncServer):  # type: ignore[misc]
-    """Drops a client when more waits for it than `MOST_BACKLOG`.
+    """An Engine.IO server that drops a client with a backlog of more than `MOST_BACKLOG`.
 
     Args:
         packets: how many a client may send.
-        crowd: how many sockets an address may have open.
+        concurrency: how many sockets an address may have open.
         session: gives the session's cookie of a request, or "".
     """
 
@@ -140,22 +149,22 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         self,
         *args: Any,
         packets: Limit,
-        crowd: Crowd,
+        concurrency: ConcurrencyLimit,
         session: Callable[[Scope], str],
         **options: Any,
     ) -> None:
         super().__init__(*args, **options)
-        self.packets, self._crowd, self._session = packets, crowd, session
-        self._seldom = Seldom()
+        self.packets, self._concurrency, self._session = packets, concurrency, session
+        self._throttled_log = ThrottledLog()
         self._dropping: set[str] = set()
         self._background = Background(SocketIsClosedError)  # it went while we had a ping for it
 
     def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
-        """Called by Engine.IO and Socket.IO, which look after none of their tasks."""
+        """Start and own a task: Engine.IO and Socket.IO look after none of theirs."""
         return self._background.start(target(*args, **kwargs), f"socket.io: {target.__name__}")
 
     def create_queue(self, *_: Any, **__: Any) -> Backlog:
-        """Called by Engine.IO for each client."""
+        """Make a client's queue, for Engine.IO."""
         return Backlog()
 
     async def send_packet(self, sid: str, pkt: Any) -> None:
@@ -164,23 +173,23 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         if sid in self._dropping:
             return
         if socket and socket.queue.length > MOST_BACKLOG:
-            # In the background: whoever sends to many must not wait for this one's end.
+            # In the background: the fan-out must not wait for this client's end.
             self._dropping.add(sid)
             self._background.start(self._drop(sid, socket))
             return
         await super().send_packet(sid, pkt)
 
-    async def put_out(self, socket: Socket, reason: str) -> None:
+    async def evict(self, socket: Socket, reason: str) -> None:
         """Close a client's connection at once, whatever still waits for it."""
         if not socket.closed:
-            self._seldom.say(f"a socket is closed: {reason}", socket.payer)
+            self._throttled_log.say(f"a socket is closed: {reason}", socket.payer)
             socket.queue.empty_out()
             socket.queue.put_nowait(None)  # ends the task that writes
             await socket.close(wait=False, abort=True, reason=reason)
 
-    def put_out_later(self, socket: Socket) -> None:
-        """The same, called by a clock."""
-        self._background.start(self.put_out(socket, "it has not logged in"))
+    def evict_later(self, socket: Socket) -> None:
+        """Close a client's connection in the background, as a timer's callback."""
+        self._background.start(self.evict(socket, "it has not logged in"))
 
     async def _trigger_event(self, event: str, *args: Any, **options: Any) -> Any:
         if event == "connect" and not self._enter(*args):
@@ -188,13 +197,13 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         if event == "disconnect":
             socket = self.sockets[args[0]]
             socket.expect(None)
-            self._crowd.leave(socket.host)
+            self._concurrency.leave(socket.host)
         return await super()._trigger_event(event, *args, **options)
 
     def _enter(self, sid: str, environ: dict[str, Any]) -> bool:
         host = address(environ["asgi.scope"])
-        if not self._crowd.enter(host):
-            self._seldom.say("an address has as many sockets as it may", host)
+        if not self._concurrency.enter(host):
+            self._throttled_log.say("an address has reached its limit of sockets", host)
             return False
         socket = self.sockets[sid]
         socket.__class__ = Socket  # Engine.IO makes its own kind, and has no option for another
@@ -222,7 +231,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         return {**super()._bad_request(answer), "headers": [("Content-Type", "application/json")]}
 
     async def disconnect(self, sid: str | None = None) -> None:
-        """Called by Engine.IO for a client that broke the protocol."""
+        """Disconnect a client that broke the protocol, for Engine.IO."""
         # Engine.IO's own waits until the client has taken all that waits for it: for ever, if it
         # does not.
         if sid and (socket := self.sockets.get(sid)):
@@ -230,22 +239,22 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             self.sockets.pop(sid, None)
 
     async def _drop(self, sid: str, socket: Any) -> None:
-        log.warning("a client is dropped that does not read: %d wait", socket.queue.length)
+        log.warning("a slow client is disconnected: %d characters wait for it", socket.queue.length)
         try:
-            await self.put_out(socket, "it did not read")
+            await self.evict(socket, "it did not read")
         finally:
             self.sockets.pop(sid, None)
             self._dropping.discard(sid)
 
 
 class Application:
-    """The ASGI application: what a client sends that can't be read costs a line in the log."""
+    """The ASGI application; unreadable packets of clients cost a line in the log."""
 
     def __init__(self, server: "Server") -> None:
         self._engine, self._app = server.eio, socketio.ASGIApp(server)
 
     async def __call__(self, scope: Scope, receive: Receive, send: App) -> None:
-        """ASGI."""
+        """Serve a request, for ASGI."""
         query = parse_qs(scope["query_string"].decode("latin1"), keep_blank_values=True)
         reason = None
         if "j" in query:
@@ -259,13 +268,13 @@ class Application:
         try:
             await self._app(scope, receive, send)
         except Exception as error:
-            log.warning("a connection ends as it can't be read: %r", error)
+            log.warning("a connection is closed, as its data can't be read: %r", error)
             with suppress(RuntimeError):  # it is closed, or answered, already
                 await refuse(scope, send, 500, reasons.failed(), code=1007)
 
 
 class Server(socketio.AsyncServer):  # type: ignore[misc]
-    """socket.io on that engine: of its packets, those that clients of the chat send."""
+    """A Socket.IO server on that engine: it takes only packets that the chat's clients send."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -296,7 +305,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         try:
             packet = self.packet_class(encoded_packet=data)
         except Exception:  # its parser has many
-            await self.eio.put_out(socket, "a packet that can't be read")
+            await self.eio.evict(socket, "a packet that can't be read")
             return
         its_own = not packet.attachment_count and packet.namespace in (None, "/")
         match packet.packet_type if its_own else None:
@@ -308,7 +317,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             case type_ if type_ == EVENT and self._is_known(packet.data):
                 await self._handle_event(eio_sid, "/", packet.id, packet.data)
             case _:
-                await self.eio.put_out(socket, "a packet that the chat has no use for")
+                await self.eio.evict(socket, "a packet that the chat has no use for")
 
     async def _enter(self, eio_sid: str, socket: Socket, auth: Any) -> None:
         socket.entered = True

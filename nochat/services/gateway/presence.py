@@ -1,4 +1,4 @@
-"""Who is here: each gateway reports its users, everyone adds the reports up. Never stored."""
+"""Presence: each gateway reports its users, everyone adds the reports up. Never stored."""
 
 import time
 from collections import Counter
@@ -10,7 +10,7 @@ FORGET_AFTER = 3 * REPORT_EVERY  # a gateway that was killed reports no more
 
 @dataclass
 class Presence:
-    """The users on this gateway, and what the others reported."""
+    """The users on this gateway, and those that the others reported."""
 
     gateway: str
     here: Counter[str] = field(default_factory=Counter)
@@ -18,12 +18,12 @@ class Presence:
     _shown: frozenset[str] = frozenset()
 
     def came(self, user: str) -> bool:
-        """A socket was opened; whether it is the user's first here."""
+        """Count an opened socket; return whether it is the user's first here."""
         self.here[user] += 1
         return self.here[user] == 1
 
     def went(self, user: str) -> bool:
-        """A socket was closed; whether it was the user's last here."""
+        """Count a closed socket; return whether it was the user's last here."""
         self.here[user] -= 1
         if self.here[user] > 0:
             return False
@@ -31,7 +31,7 @@ class Presence:
         return True
 
     def reported(self, gateway: str, users: list[str]) -> None:
-        """A gateway said who is connected to it; nobody, when it stops."""
+        """Note who is connected to a gateway; nobody, when it stops."""
         self._reports[gateway] = (time.monotonic(), frozenset(users))
 
     @property
@@ -43,7 +43,7 @@ class Presence:
         return frozenset(self.here).union(*(users for _, users in self._reports.values()))
 
     def changes(self) -> tuple[list[str], list[str]]:
-        """Who came and who went since the last call."""
+        """Return who came and who went since the last call."""
         now, before = self.users, self._shown
         self._shown = now
         return sorted(now - before), sorted(before - now)

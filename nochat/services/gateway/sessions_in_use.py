@@ -1,4 +1,4 @@
-"""What keeps the sessions of open sockets from ending as idle."""
+"""Sessions in use: those of open sockets do not end as idle."""
 
 import time
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ MOST = 500  # sessions in one request
 
 
 class SessionsInUse:
-    """Tells `users`, now and then, which sessions have an open socket here."""
+    """The sessions with an open socket here; `users` is told of them now and then."""
 
     def __init__(self, bus: Bus, settings: Settings) -> None:
         self._bus = bus

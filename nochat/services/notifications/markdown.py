@@ -1,4 +1,4 @@
-"""What is code in a message. The page draws the rest: `static/markdown.js` reads the same marks.
+"""Code in a message. The page draws the rest: `static/markdown.js` reads the same marks.
 
 Names in code are no mentions, neither on the page nor here.
 """
@@ -13,7 +13,7 @@ RUN = re.compile(r"`+")
 
 
 def without_code(text: str) -> str:
-    """The text with blanks in the place of its code."""
+    """Blank the code in a text."""
     return "\n".join(_blanked(text.split("\n"), 0))
 
 
@@ -41,7 +41,7 @@ def _quote(lines: list[str], at: int, depth: int) -> list[str]:
 
 
 def _fence_end(lines: list[str], at: int) -> int:
-    """The line after a fenced block that begins at a line; 0: none does, or it has no end."""
+    """Return the line after a fenced block that begins at a line; 0 without a whole block."""
     opened = FENCE.match(lines[at])
     for end in range(at + 1, len(lines) if opened else 0):
         closed = FENCE_END.match(lines[end])
@@ -51,7 +51,7 @@ def _fence_end(lines: list[str], at: int) -> int:
 
 
 def _without_spans(line: str) -> str:
-    """A line without what is between two runs of as many backticks."""
+    """Remove the code spans from a line: the text between two equal runs of backticks."""
     runs = list(RUN.finditer(line))
     closing: dict[int, int] = {}  # where a run begins -> where the next of its length ends
     following: dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""Whom a message names: `@` and a name, in any script; not addresses, links and packages.
+"""Mentions in a message: `@` and a name, in any script; not addresses, links and packages.
 
 The page reads mentions by the same rules (`static/text.js`).
 """
@@ -26,12 +26,12 @@ _UNSPACED = re.compile(f"[{UNSPACED}]")
 
 
 def may_mention(text: str) -> bool:
-    """Whether a text names anybody at all."""
+    """Tell whether a text can mention anybody at all."""
     return any(_runs(text))
 
 
 def mentioned(text: str, names: Iterable[str]) -> set[str]:
-    """Those of the names that a text mentions.
+    """List those of the names that a text mentions.
 
     What follows an @ may be more than a name: `@fred.See`, `@李雷さん`. The longest beginning that
     is somebody's name counts. A full stop or dash at its end may as well belong to the sentence:
@@ -45,7 +45,7 @@ def mentioned(text: str, names: Iterable[str]) -> set[str]:
 
 
 def _runs(text: str) -> Iterator[str]:
-    """What follows each @, as far as it may be a name."""
+    """Yield the text after each @, as far as it may be a name."""
     return (found[1] for found in _AT.finditer(curbed(text)) if found[1])
 
 
@@ -61,7 +61,7 @@ def _named(run: str, known: dict[str, str]) -> Iterator[str]:
 
 
 def _may_end(run: str, end: int) -> bool:
-    """Whether a name may end there: between words, or within a script that has no spaces."""
+    """Tell whether a name may end there: between words, or in a script that has no spaces."""
     following = run[end : end + 1]
     if not following or following in ".-":
         return True

@@ -48,7 +48,7 @@ service = Service["Users"]("users")
 
 
 def database(settings: Settings) -> str:
-    """SQLAlchemy's URL of the database."""
+    """Return SQLAlchemy's URL of the database."""
     return settings.users_url or f"sqlite:///{settings.data_path / 'users.db'}"
 
 
@@ -63,7 +63,7 @@ class Users(NamedTuple):
 @service.resource
 @asynccontextmanager
 async def users(context: Context) -> AsyncIterator[Users]:
-    """The database, brought up to date first."""
+    """Open the database, migrated to the newest schema."""
     # Here, not above: the other services read this module too, but only for its queues.
     from nochat.stores.tokens import Tokens as TokenStore
     from nochat.stores.users import UserStore
@@ -126,7 +126,7 @@ async def remove(request: RemoveAccount, context: Context[Users]) -> Removal:
 
 @service.on(AccountDeleted)
 async def erase(event: AccountDeleted, context: Context[Users]) -> list[EraseUser]:
-    """Have the name taken out of each room that has it."""
+    """Remove the name from each room that has it."""
     found = await context.bus.request(GetTraces(user=event.user))
     return [EraseUser(room, event.user, event.deleted_as) for room in found.rooms]
 
@@ -148,7 +148,7 @@ async def create_token(request: CreateToken, context: Context[Users]) -> Tokens:
 
 @service.on(RemoveToken)
 async def remove_token(request: RemoveToken, context: Context[Users]) -> Tokens:
-    """Remove a token; says whose it was, and what they called it."""
+    """Remove a token; returns its user and its name."""
     user, name = await to_thread(context.resource.tokens.revoke, request.token, request.which)
     gone = TokenInfo(token=request.which, name=name, created=0.0, expires=0.0)
     return Tokens(user=user, tokens=[gone])

@@ -45,4 +45,4 @@ async def _carry_on(deletion: "Deletion", store: "UserStore", bus: Bus) -> None:
         await bus.publish(AccountDeleted(user=deletion.name, deleted_as=deletion.deleted_as))
     if is_quiet and not found.rooms:
         await to_thread(store.finish, deletion)
-        log.info("an account is deleted: nothing of its name is left")
+        log.info("an account is deleted, and its name removed everywhere")

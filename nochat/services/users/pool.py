@@ -1,4 +1,4 @@
-"""Work that costs much memory or time, in few threads; whoever would wait long is told so."""
+"""Costly work in few threads; callers who would wait long are told so."""
 
 import asyncio
 import time
@@ -50,7 +50,7 @@ class BoundedPool:
             self._room += 1
 
     def close(self) -> None:
-        """End the threads, after what they do now."""
+        """End the threads, after their present work."""
         self._threads.shutdown(cancel_futures=True)
 
     def _busy(self) -> Busy:

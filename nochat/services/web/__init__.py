@@ -44,10 +44,10 @@ from nochat.services.web.passwords import is_weak
 from nochat.services.web.rest import (
     Call,
     Caller,
+    Empty,
     Limits,
     NotAllowed,
-    Nothing,
-    Shared,
+    Tools,
     refusal,
     reply,
     routes,
@@ -58,7 +58,7 @@ from nochat.settings import Settings
 REMEMBERED = 60.0  # seconds that trends are shown, until they are counted again
 MOST_REMEMBERED = 100
 
-service = Service["Web"]("web", everywhere=True)
+service = Service["Web"]("web", broadcast=True)
 
 Answer = Callable[[HttpRequest], Awaitable[Response]]
 
@@ -71,7 +71,7 @@ class NewAccount(Incoming, frozen=True):
 
 
 class Credentials(Incoming, frozen=True):
-    """What a user logs in with."""
+    """A user's name and password, to log in with."""
 
     user: AskedName
     password: Annotated[str, Meta(max_length=256)]
@@ -84,14 +84,14 @@ class Passwords(msgspec.Struct, frozen=True):
     new: Password
 
 
-class Name(msgspec.Struct, frozen=True):
-    """Whose session it is now."""
+class SessionUser(msgspec.Struct, frozen=True):
+    """The name of the session's user."""
 
     user: str
 
 
-class Me(msgspec.Struct, frozen=True):
-    """Who calls ("" is nobody), where the gateway is ("" is here), and who may register."""
+class Identity(msgspec.Struct, frozen=True):
+    """The caller ("" is nobody), the gateway's address ("" is here), if registration is open."""
 
     user: str
     role: Role
@@ -99,8 +99,8 @@ class Me(msgspec.Struct, frozen=True):
     registration: Registration
 
 
-class Beginning(Incoming, frozen=True):
-    """How names begin."""
+class NamesQuery(Incoming, frozen=True):
+    """The beginning of names to look for."""
 
     prefix: AskedName = ""
 
@@ -111,8 +111,8 @@ class Names(msgspec.Struct, frozen=True):
     users: list[str]
 
 
-class Since(msgspec.Struct, frozen=True):
-    """From when on (seconds since 1970), and how many of each."""
+class TrendsQuery(msgspec.Struct, frozen=True):
+    """The start of a period (seconds since 1970), and how many results of each."""
 
     since: Moment = 0.0
     limit: Annotated[int, Meta(ge=1, le=100)] = 10
@@ -145,7 +145,7 @@ class Web:
     """
 
     def __init__(self, bus: Bus, settings: Settings) -> None:
-        self.shared = Shared(bus, settings)
+        self.shared = Tools(bus, settings)
         self._settings = settings
         self._origins, self._gateway = further_origins(settings), gateway_origin(settings)
         self._pages = Pages()
@@ -172,21 +172,23 @@ class Web:
 
     def _calls(self) -> list[Call]:
         return [
-            Call("GET", "/api/me", _me, gives=Me, needs="anybody"),
+            Call("GET", "/api/me", _me, gives=Identity, needs="anybody"),
             Call(
                 "POST",
                 "/api/register",
                 self._register,
                 NewAccount,
-                Name,
+                SessionUser,
                 "anybody",
                 (403, 409, 429),
             ),
-            Call("POST", "/api/login", self._log_in, Credentials, Name, "anybody", (401, 429)),
+            Call(
+                "POST", "/api/login", self._log_in, Credentials, SessionUser, "anybody", (401, 429)
+            ),
             Call("POST", "/api/logout", _log_out, needs="anybody"),
             Call("POST", "/api/password", self._change_password, Passwords, refuses=(409, 429)),
-            Call("GET", "/api/users", _users, Beginning, Names, cost=2),
-            Call("GET", "/api/trends", self._trends, Since, Trends, "manager", cost=4),
+            Call("GET", "/api/users", _users, NamesQuery, Names, cost=2),
+            Call("GET", "/api/trends", self._trends, TrendsQuery, Trends, "manager", cost=4),
         ]
 
     async def _health(self, _: HttpRequest) -> Response:
@@ -196,7 +198,7 @@ class Web:
         root = request.scope.get("root_path", "")  # that the chat is mounted under
         return reply(self.openapi | ({"servers": [{"url": root}]} if root else {}))
 
-    async def _register(self, caller: Caller, sent: NewAccount) -> Name:
+    async def _register(self, caller: Caller, sent: NewAccount) -> SessionUser:
         """Make an account, and open its first session."""
         if self._settings.registration == "closed":
             raise NotAllowed(403, reasons.registration_closed())
@@ -207,7 +209,7 @@ class Web:
         asked = RegisterUser(user=sent.user, password=sent.password, browser=caller.browser)
         return await _enter(caller, await caller.bus.request(asked))
 
-    async def _log_in(self, caller: Caller, sent: Credentials) -> Name:
+    async def _log_in(self, caller: Caller, sent: Credentials) -> SessionUser:
         """Open a session."""
         self._attempts.check(caller, sent.user)
         asked = LogIn(user=sent.user, password=sent.password, browser=caller.browser)
@@ -216,19 +218,19 @@ class Web:
             raise NotAllowed(401, Reason.of(session))
         return await _enter(caller, session)
 
-    async def _change_password(self, caller: Caller, sent: Passwords) -> Nothing:
+    async def _change_password(self, caller: Caller, sent: Passwords) -> Empty:
         """Change one's own password; other sessions end."""
         self._attempts.check(caller, caller.session.user)
         await _check(sent.new, caller.session.user)
         asked = ChangePassword(token=caller.token, password=sent.old, new_password=sent.new)
         await caller.bus.request(asked)
-        return Nothing()
+        return Empty()
 
-    async def _trends(self, caller: Caller, sent: Since) -> Trends:
+    async def _trends(self, caller: Caller, sent: TrendsQuery) -> Trends:
         """Say what people do in public rooms, as of a minute ago at the most."""
         since = sent.since - sent.since % REMEMBERED
         asked = since, sent.limit
-        async with self._counting:  # one at a time; whoever asks the same meanwhile shares it
+        async with self._counting:  # one at a time; equal calls share its result
             found = self._counted.get(asked)
             if found is None:
                 found = await caller.bus.request(GetTrends(since=since, limit=sent.limit))
@@ -248,7 +250,7 @@ class Web:
         return response
 
     def _is_from_elsewhere(self, request: HttpRequest) -> bool:
-        """By what browsers add and a page can't change; whoever sends neither is no browser."""
+        """Tell whether another site's page sent it, by headers that pages can't set."""
         if page := request.headers.get("origin"):
             return not origin.may_act(page, request.scope, self._origins)
         return request.headers.get("sec-fetch-site", "same-origin") != "same-origin"
@@ -273,19 +275,19 @@ class Web:
 @service.resource
 @asynccontextmanager
 async def web(context: Context) -> AsyncIterator[Web]:
-    """The application."""
+    """Make the application."""
     yield Web(context.bus, context.settings)
 
 
 @service.on(ServiceReported)
 async def watch(event: ServiceReported, context: Context[Web]) -> None:
-    """Keep what the services say of themselves, for the management."""
+    """Keep the services' reports, for the management."""
     context.resource.shared.watch.heard(event)
 
 
 @service.on(CommandRejected)
 async def refuse(event: CommandRejected, context: Context[Web]) -> None:
-    """Tell whoever waits for it that a message was refused."""
+    """Tell the waiting call that its message was refused."""
     context.resource.rooms.rejected(event)
 
 
@@ -299,29 +301,29 @@ async def _check(password: str, user: str) -> None:
         raise NotAllowed(422, reasons.password_weak())
 
 
-async def _enter(caller: Caller, session: Session) -> Name:
-    """The new session takes the old one's place."""
+async def _enter(caller: Caller, session: Session) -> SessionUser:
+    """Replace the old session by the new one."""
     if caller.token:
         await caller.bus.request(LogOut(token=caller.token))
     caller.cookie = session.token
-    return Name(session.user)
+    return SessionUser(session.user)
 
 
-async def _me(caller: Caller, _: Nothing) -> Me:
+async def _me(caller: Caller, _: Empty) -> Identity:
     """Say who calls, where the gateway is, and who may register."""
     session, settings = caller.session, caller.shared.settings
-    return Me(session.user, session.role, settings.gateway_url, settings.registration)
+    return Identity(session.user, session.role, settings.gateway_url, settings.registration)
 
 
-async def _log_out(caller: Caller, _: Nothing) -> Nothing:
+async def _log_out(caller: Caller, _: Empty) -> Empty:
     """End the session."""
     if caller.token:
         await caller.bus.request(LogOut(token=caller.token))
     caller.cookie = ""
-    return Nothing()
+    return Empty()
 
 
-async def _users(caller: Caller, sent: Beginning) -> Names:
+async def _users(caller: Caller, sent: NamesQuery) -> Names:
     """List users to invite or to write to."""
     found: Accounts = await caller.bus.request(GetAccounts(prefix=sent.prefix))
     return Names([each.name for each in found.accounts if not each.banned])
@@ -332,12 +334,12 @@ async def _refuse(_: HttpRequest, error: Any) -> Response:
 
 
 def _sources(gateway: Origin | None, here: Origin | None) -> str:
-    """The gateway in the words of a Content-Security-Policy, which has none for IPv6's addresses.
+    """Name the gateway for a Content-Security-Policy, which has no words for IPv6's addresses.
 
     `'self'` is there beside it: that is enough for a gateway here in all but old browsers.
     """
-    place = gateway.place if gateway else None
-    if place and place.host.startswith("["):
-        place = None if gateway == here else place._replace(host="*")
-    schemes = ("http", "https", "ws", "wss") if place else ()
-    return "".join(f" {scheme}://{place}" for scheme in schemes)
+    host_port = gateway.host_port if gateway else None
+    if host_port and host_port.host.startswith("["):
+        host_port = None if gateway == here else host_port._replace(host="*")
+    schemes = ("http", "https", "ws", "wss") if host_port else ()
+    return "".join(f" {scheme}://{host_port}" for scheme in schemes)

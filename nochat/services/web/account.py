@@ -10,9 +10,9 @@ from starlette.responses import StreamingResponse
 from nochat.errors import RequestFailed
 from nochat.protocol import reasons
 from nochat.protocol.requests import DeleteAccount, EndSessions, GetSessions, SessionInfo
-from nochat.runtime.rate_limits import Crowd, Limit
+from nochat.runtime.rate_limits import ConcurrencyLimit, Limit
 from nochat.services.web import export
-from nochat.services.web.rest import Call, Caller, Limits, NotAllowed, Nothing
+from nochat.services.web.rest import Call, Caller, Empty, Limits, NotAllowed
 from nochat.settings import Settings
 
 EXPORTS = 1 / 120  # a second, of one user …
@@ -42,7 +42,7 @@ class OwnAccount:
     def __init__(self, settings: Settings, attempts: Limits) -> None:
         self._attempts = attempts
         self._limit = Limit(EXPORTS if settings.user_rate else 0, AT_ONCE)
-        self._exporting = Crowd(1)
+        self._exporting = ConcurrencyLimit(1)
         self.calls = [
             Call("GET", "/api/sessions", _sessions, gives=SessionList),
             Call("POST", "/api/sessions/end-others", _end_others),
@@ -51,14 +51,14 @@ class OwnAccount:
             Call("GET", "/api/account/export", self._export, gives=export.Export, refuses=(429,)),
         ]
 
-    async def _delete(self, caller: Caller, sent: Confirmation) -> Nothing:
+    async def _delete(self, caller: Caller, sent: Confirmation) -> Empty:
         """Delete one's own account; its messages stay, under no name."""
         self._attempts.check(caller, caller.session.user)
         await caller.bus.request(DeleteAccount(token=caller.token, password=sent.password))
         caller.cookie = ""
-        return Nothing()
+        return Empty()
 
-    async def _export(self, caller: Caller, _: Nothing) -> StreamingResponse:
+    async def _export(self, caller: Caller, _: Empty) -> StreamingResponse:
         """Give all that is stored of oneself, as one JSON document."""
         pieces = self._alone(caller)
         first = await anext(pieces)  # what is refused is refused before the answer has begun
@@ -67,7 +67,7 @@ class OwnAccount:
         return StreamingResponse(body, headers=headers, media_type="application/json")
 
     async def _alone(self, caller: Caller) -> AsyncIterator[bytes]:
-        """An export, while the user has no other."""
+        """Export a user's data, while the user has no other export."""
         user = caller.session.user
         if not self._exporting.enter(user):
             raise NotAllowed(429, reasons.export_running(5), 5)
@@ -86,23 +86,23 @@ async def _continued(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[
         yield piece
 
 
-async def _sessions(caller: Caller, _: Nothing) -> SessionList:
+async def _sessions(caller: Caller, _: Empty) -> SessionList:
     """List one's own sessions."""
     found = await caller.bus.request(GetSessions(token=caller.token))
     return SessionList(found.sessions)
 
 
-async def _end(caller: Caller, _: Nothing) -> Nothing:
-    """End one of one's own sessions: log out there."""
+async def _end(caller: Caller, _: Empty) -> Empty:
+    """End one of one's own sessions."""
     asked = EndSessions(token=caller.token, session=caller.path["session"])
     try:
         await caller.bus.request(asked)
     except RequestFailed as error:
         raise NotAllowed(404, error.reason) from None
-    return Nothing()
+    return Empty()
 
 
-async def _end_others(caller: Caller, _: Nothing) -> Nothing:
-    """End all of one's own sessions but this one: log out everywhere else."""
+async def _end_others(caller: Caller, _: Empty) -> Empty:
+    """End all of one's own sessions but this one."""
     await caller.bus.request(EndSessions(token=caller.token))
-    return Nothing()
+    return Empty()

@@ -1,4 +1,4 @@
-"""What to call the browser of a session, so that its user knows it again.
+"""Names of browsers in lists of sessions, so that users know their own.
 
 Only these names are ever stored: no version, no model, nothing that a visitor could write there.
 """
@@ -27,7 +27,7 @@ MOST = 512  # characters that are looked at
 
 
 def described(user_agent: str) -> str:
-    """A browser and its system, `Firefox on Linux`; what is not known is left out."""
+    """Describe a browser and its system, `Firefox on Linux`; unknown parts are left out."""
     looked_at = user_agent[:MOST]
     found = (_first(names, looked_at) for names in (BROWSERS, SYSTEMS))
     return " on ".join(name for name in found if name)

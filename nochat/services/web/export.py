@@ -1,4 +1,4 @@
-"""What the chat stores of one user, as one JSON document that is made while it is sent.
+"""The export of all that the chat stores of one user: a JSON document, made while it is sent.
 
 Only what is the user's own is in it: not what others wrote, nor who else is in a room.
 """
@@ -29,7 +29,7 @@ PAGE = 500  # records that are asked for at once
 
 
 class OwnRoom(msgspec.Struct, frozen=True):
-    """A room, and what the user is in it."""
+    """A room, and the user's part in it."""
 
     room: str
     title: str
@@ -61,7 +61,7 @@ class OwnRead(msgspec.Struct, frozen=True):
 
 
 class OwnMention(msgspec.Struct, frozen=True):
-    """Where a message concerned the user: it named them, or was written to them."""
+    """A mention: a message named the user, or was written to them."""
 
     room: str
     position: int
@@ -78,7 +78,7 @@ class OwnConnection(msgspec.Struct, frozen=True):
 
 
 class OwnAccountEvent(msgspec.Struct, frozen=True):
-    """What became of the account: a log-in, say, or another role."""
+    """An event of the account: a log-in, say, or another role."""
 
     type: str
     at: float
@@ -104,7 +104,7 @@ class Export(msgspec.Struct, frozen=True):
 
 
 async def pieces(user: str, token: str, bus: Bus) -> AsyncIterator[bytes]:
-    """The document, piece by piece: never more of it in memory than a page."""
+    """Yield the document piece by piece: never more of it in memory than a page."""
     accounts = await bus.request(FindUser(user=user))
     sessions = await bus.request(GetSessions(token=token))
     tokens = await bus.request(GetTokens(token=token))
@@ -130,7 +130,7 @@ _OTHERS: tuple[RecordKind, ...] = ("reads", "mentions", "connections", "account_
 
 
 async def _list(requests: Iterable[GetRecords], bus: Bus) -> AsyncIterator[bytes]:
-    """The items of a list, with commas between."""
+    """Yield the items of a list, with commas between."""
     comma = b""
     for request in requests:
         async for records in _pages(request, bus):
@@ -150,7 +150,7 @@ async def _pages(request: GetRecords, bus: Bus) -> AsyncIterator[list[dict[str, 
 
 
 def _own(room: RoomSummary, user: str) -> OwnRoom | None:
-    """Say what the user is in a room; None: nothing."""
+    """Describe the user's part in a room; None: none."""
     own = OwnRoom(
         room.room,
         room.title,

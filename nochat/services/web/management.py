@@ -25,13 +25,13 @@ from nochat.protocol.requests import (
 )
 from nochat.runtime import registry
 from nochat.runtime.instances import Watch
-from nochat.services.web.rest import Call, Caller, NotAllowed, Nothing, name_in, room_in
+from nochat.services.web.rest import Call, Caller, Empty, NotAllowed, name_in, room_in
 from nochat.settings import Settings
 
 MOST_LETTERS = 50
 
 
-class Which(Incoming, frozen=True):
+class AccountQuery(Incoming, frozen=True):
     """Accounts whose names begin so, after a name."""
 
     prefix: AskedName = ""
@@ -46,14 +46,14 @@ class AccountList(msgspec.Struct, frozen=True):
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """What an account is to be; what is left out stays as it is."""
+    """Changes to an account; what is left out stays as it is."""
 
     role: Role | None = None
     banned: bool | None = None
 
 
 class Room(msgspec.Struct, frozen=True):
-    """A room, without what is said in it."""
+    """A room, without its messages."""
 
     room: RoomId
     title: str
@@ -65,7 +65,7 @@ class Room(msgspec.Struct, frozen=True):
     position: Position
 
 
-class WhichRooms(Incoming, frozen=True):
+class RoomQuery(Incoming, frozen=True):
     """Rooms with a text in their titles, after an id."""
 
     text: Sought = ""
@@ -80,7 +80,7 @@ class RoomList(msgspec.Struct, frozen=True):
 
 
 class Moderation(msgspec.Struct, frozen=True):
-    """What to do with a member."""
+    """A decision about a member."""
 
     action: Action
 
@@ -109,7 +109,7 @@ class ServiceView(msgspec.Struct, frozen=True):
 
 
 class EventCount(msgspec.Struct, frozen=True):
-    """How many of a type were published."""
+    """The number of published events of a type."""
 
     type: str
     count: Count
@@ -135,8 +135,8 @@ class LetterList(msgspec.Struct, frozen=True):
     more: bool
 
 
-class Fate(msgspec.Struct, frozen=True):
-    """Whether a dead letter goes to its queue once more, or away."""
+class LetterDecision(msgspec.Struct, frozen=True):
+    """A decision about a dead letter: back to its queue, or discarded."""
 
     action: Literal["replay", "discard"]
 
@@ -155,8 +155,8 @@ AccountEventType = Literal[
 ]
 
 
-class WhichEvents(Incoming, frozen=True):
-    """What became of one account, of one type, before a mark; "" is any."""
+class AccountEventQuery(Incoming, frozen=True):
+    """A query: the events of one account, of one type, before a mark; "" is any."""
 
     user: AskedName = ""
     event: AccountEventType = ""
@@ -164,7 +164,7 @@ class WhichEvents(Incoming, frozen=True):
 
 
 class AccountLog(msgspec.Struct, frozen=True):
-    """What became of accounts, the newest first; `more` says that there is more.
+    """Entries of the log of accounts, the newest first; `more` says that there is more.
 
     It is kept for so many `days`; 0: for good.
     """
@@ -174,8 +174,8 @@ class AccountLog(msgspec.Struct, frozen=True):
     days: Count
 
 
-async def _account_log(caller: Caller, sent: WhichEvents) -> AccountLog:
-    """Tell what became of accounts: who came, was refused and went, whose role changed."""
+async def _account_log(caller: Caller, sent: AccountEventQuery) -> AccountLog:
+    """Show the log of accounts: log-ins, refusals, log-outs, changed roles."""
     user = sent.user
     if user:
         found = await caller.bus.request(FindUser(user=user))
@@ -185,24 +185,24 @@ async def _account_log(caller: Caller, sent: WhichEvents) -> AccountLog:
     return AccountLog(log.entries, log.more, caller.shared.settings.log_days)
 
 
-async def _users(caller: Caller, sent: Which) -> AccountList:
+async def _users(caller: Caller, sent: AccountQuery) -> AccountList:
     """List accounts."""
     asked = GetAccounts(prefix=sent.prefix, after=sent.after, limit=50)
     found = await caller.bus.request(asked)
     return AccountList(found.accounts, found.more)
 
 
-async def _change_user(caller: Caller, sent: Changes) -> Nothing:
+async def _change_user(caller: Caller, sent: Changes) -> Empty:
     """Ban an account, let it in again, or give it another role."""
     name = name_in(caller)
     if identity(name) == identity(caller.session.user):
         raise NotAllowed(409, reasons.account_own())
     by = caller.session.user
     await caller.bus.request(ChangeAccount(user=name, by=by, role=sent.role, banned=sent.banned))
-    return Nothing()
+    return Empty()
 
 
-async def _rooms(caller: Caller, sent: WhichRooms) -> RoomList:
+async def _rooms(caller: Caller, sent: RoomQuery) -> RoomList:
     """List rooms."""
     asked = GetAllRooms(text=sent.text, after=sent.after, limit=50)
     found = await caller.bus.request(asked)
@@ -210,25 +210,25 @@ async def _rooms(caller: Caller, sent: WhichRooms) -> RoomList:
     return RoomList(rooms, found.more)
 
 
-async def _delete_room(caller: Caller, _: Nothing) -> Nothing:
+async def _delete_room(caller: Caller, _: Empty) -> Empty:
     """Delete a room with all that was said in it."""
     room = room_in(caller)
     if room == LOBBY:
         raise NotAllowed(409, reasons.room_lobby())
     await caller.bus.publish(DeleteRoom(room, caller.session.user, manager=True))
-    return Nothing()
+    return Empty()
 
 
-async def _moderate(caller: Caller, sent: Moderation) -> Nothing:
+async def _moderate(caller: Caller, sent: Moderation) -> Empty:
     """Mute, kick or ban a member of a room."""
     room, who = room_in(caller), caller.session.user
     member = await account(name_in(caller), caller.bus)
     await caller.bus.publish(ModerateMember(room, who, member, sent.action, manager=True))
-    return Nothing()
+    return Empty()
 
 
-async def _services(caller: Caller, _: Nothing) -> Services:
-    """Say what the services and their queues do."""
+async def _services(caller: Caller, _: Empty) -> Services:
+    """Show the state of the services and their queues."""
     watch, ours = caller.shared.watch, registry.names(caller.shared.settings)
     alive = watch.services()
     silent = {*ours, *watch.names()} - {each["name"] for each in alive}
@@ -244,30 +244,30 @@ async def _services(caller: Caller, _: Nothing) -> Services:
 
 
 def _queues(watch: Watch, settings: Settings) -> list[Queue]:
-    """Those of the chat's services, of others that were heard of, and the dead letters."""
+    """List the queues: the chat's, those of other known services, and the dead letters."""
     others = sorted(watch.names().difference(registry.names(settings)))
     return [*registry.queues(settings), *map(Queue, others), DEAD_LETTERS]
 
 
-async def _letters(caller: Caller, _: Nothing) -> LetterList:
+async def _letters(caller: Caller, _: Empty) -> LetterList:
     """List dead letters."""
     async with caller.bus.dead_letters() as letters:
         return LetterList(letters.all[:MOST_LETTERS], len(letters.all) > MOST_LETTERS)
 
 
-async def _decide_letter(caller: Caller, sent: Fate) -> Nothing:
+async def _decide_letter(caller: Caller, sent: LetterDecision) -> Empty:
     """Replay a dead letter, or discard it."""
     async with caller.bus.dead_letters() as letters:
         if not await letters.take(caller.path["id"], replay=sent.action == "replay"):
             raise NotAllowed(404, reasons.letter_unknown())
-    return Nothing()
+    return Empty()
 
 
 CALLS = [
-    Call("GET", "/api/manage/users", _users, Which, AccountList, "manager", cost=2),
-    Call("POST", "/api/manage/users/{name}", _change_user, Changes, Nothing, "manager", (404, 409)),
-    Call("GET", "/api/manage/log", _account_log, WhichEvents, AccountLog, "manager", cost=2),
-    Call("GET", "/api/manage/rooms", _rooms, WhichRooms, RoomList, "manager", cost=4),
+    Call("GET", "/api/manage/users", _users, AccountQuery, AccountList, "manager", cost=2),
+    Call("POST", "/api/manage/users/{name}", _change_user, Changes, Empty, "manager", (404, 409)),
+    Call("GET", "/api/manage/log", _account_log, AccountEventQuery, AccountLog, "manager", cost=2),
+    Call("GET", "/api/manage/rooms", _rooms, RoomQuery, RoomList, "manager", cost=4),
     Call(
         "POST", "/api/manage/rooms/{room}/delete", _delete_room, needs="manager", refuses=(404, 409)
     ),
@@ -276,13 +276,20 @@ CALLS = [
         "/api/manage/rooms/{room}/members/{name}",
         _moderate,
         Moderation,
-        Nothing,
+        Empty,
         "manager",
         (404, 409),
     ),
-    Call("GET", "/api/manage/services", _services, Nothing, Services, "manager"),
-    Call("GET", "/api/manage/dead-letters", _letters, Nothing, LetterList, "manager", cost=4),
+    Call("GET", "/api/manage/services", _services, Empty, Services, "manager"),
+    Call("GET", "/api/manage/dead-letters", _letters, Empty, LetterList, "manager", cost=4),
     Call(
-        "POST", "/api/manage/dead-letters/{id}", _decide_letter, Fate, Nothing, "manager", (404,), 4
+        "POST",
+        "/api/manage/dead-letters/{id}",
+        _decide_letter,
+        LetterDecision,
+        Empty,
+        "manager",
+        (404,),
+        4,
     ),
 ]

@@ -25,7 +25,7 @@ REFERENCES = "#/components/schemas/{name}"
 
 
 def document(calls: Sequence[Call]) -> dict[str, Any]:
-    """The document, ready for JSON."""
+    """Build the document, ready for JSON."""
     shapes = [Error, *(shape for call in calls for shape in (call.takes, call.gives))]
     _, components = msgspec.json.schema_components(shapes, ref_template=REFERENCES)
     paths: dict[str, dict[str, Any]] = {}

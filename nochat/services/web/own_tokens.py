@@ -9,7 +9,7 @@ from nochat.errors import RequestFailed
 from nochat.protocol import incoming
 from nochat.protocol.incoming import Incoming
 from nochat.protocol.requests import GetTokens, MakeToken, RevokeToken, TokenDays, TokenInfo
-from nochat.services.web.rest import Call, Caller, Limits, NotAllowed, Nothing
+from nochat.services.web.rest import Call, Caller, Empty, Limits, NotAllowed
 
 
 class TokenList(msgspec.Struct, frozen=True):
@@ -19,15 +19,15 @@ class TokenList(msgspec.Struct, frozen=True):
 
 
 class NewToken(Incoming, frozen=True):
-    """What to call a token, the days until it ends, and the present password."""
+    """A token to make: its name, the days until it ends, and the present password."""
 
     name: incoming.Title
     password: Annotated[str, Meta(max_length=256)]
     days: TokenDays = 90
 
 
-class Made(msgspec.Struct, frozen=True):
-    """A token, which is shown this once, and what it is listed as."""
+class MadeToken(msgspec.Struct, frozen=True):
+    """A new token, shown this once, and its entry in the list."""
 
     secret: str
     listed: TokenInfo
@@ -44,30 +44,30 @@ class OwnTokens:
         self._attempts = attempts
         self.calls = [
             Call("GET", "/api/tokens", _tokens, gives=TokenList),
-            Call("POST", "/api/tokens", self._make, NewToken, Made, refuses=(409, 429)),
+            Call("POST", "/api/tokens", self._make, NewToken, MadeToken, refuses=(409, 429)),
             Call("POST", "/api/tokens/{token}/revoke", _revoke, refuses=(404,)),
         ]
 
-    async def _make(self, caller: Caller, sent: NewToken) -> Made:
+    async def _make(self, caller: Caller, sent: NewToken) -> MadeToken:
         """Make a token for a program of one's own; it is shown this once."""
         self._attempts.check(caller, caller.session.user)
         asked = MakeToken(
             token=caller.token, password=sent.password, name=sent.name, days=sent.days
         )
         made = await caller.bus.request(asked)
-        return Made(made.token, made.tokens[0])
+        return MadeToken(made.token, made.tokens[0])
 
 
-async def _tokens(caller: Caller, _: Nothing) -> TokenList:
+async def _tokens(caller: Caller, _: Empty) -> TokenList:
     """List one's own tokens."""
     found = await caller.bus.request(GetTokens(token=caller.token))
     return TokenList(found.tokens)
 
 
-async def _revoke(caller: Caller, _: Nothing) -> Nothing:
-    """End one of one's own tokens: nobody comes in with it any more."""
+async def _revoke(caller: Caller, _: Empty) -> Empty:
+    """Revoke one of one's own tokens: it gives no access any more."""
     try:
         await caller.bus.request(RevokeToken(token=caller.token, which=caller.path["token"]))
     except RequestFailed as error:
         raise NotAllowed(404, error.reason) from None
-    return Nothing()
+    return Empty()

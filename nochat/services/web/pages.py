@@ -19,7 +19,7 @@ COMPRESSED = [Middleware(GZipMiddleware)]
 
 
 class Pages:
-    """The pages `index.html` and `manage.html`, and what they load.
+    """The pages `index.html` and `manage.html`, with their files.
 
     A page names its files below `static/v-<version>/`, and modules name each other from there: what
     a browser has of a version is right for good. Below `static/` are the same files, to be asked
@@ -43,7 +43,7 @@ class Pages:
         ]
 
     def caching(self, path: str) -> str:
-        """The Cache-Control of a path.
+        """Return the Cache-Control of a path.
 
         Another version's files may come from here, as another server gave the page: they are ours.
         """
@@ -64,7 +64,7 @@ class Pages:
 
 
 def _version() -> str:
-    """The same wherever all files are the same."""
+    """Digest all files into a version: the same wherever they are the same."""
     found = ((path, path.stat()) for path in sorted(STATIC.rglob("*.*")))
     return _digest(*((path, stat.st_mtime_ns, stat.st_size) for path, stat in found))
 

@@ -1,4 +1,4 @@
-"""Which passwords are too easy to guess: common ones, with or without a year behind, and names.
+"""Passwords that are too easy to guess: common ones, also with a year behind, and names.
 
 Of zxcvbn only its list is used, of 30,000 passwords that many people have. Its estimate of the
 guesses that a password takes would be a way to attack the chat: there are passwords of 72

@@ -31,12 +31,12 @@ MOST_BYTES = 8192  # of a request's body
 BURST = 5.0  # seconds worth of calls that a user may make at once
 
 
-class Nothing(msgspec.Struct, frozen=True):
+class Empty(msgspec.Struct, frozen=True):
     """No fields."""
 
 
 class Error(msgspec.Struct, frozen=True):
-    """Why a call was refused.
+    """The reason why a call was refused.
 
     `error` is for people who read English; programs go by `code`, and `params` are its parameters.
     """
@@ -47,8 +47,8 @@ class Error(msgspec.Struct, frozen=True):
 
 
 @dataclass
-class Shared:
-    """What all calls use."""
+class Tools:
+    """Tools that all calls use."""
 
     bus: Bus
     settings: Settings
@@ -61,7 +61,7 @@ class Shared:
 
 @dataclass
 class Caller:
-    """Who calls, and what for.
+    """The caller of a call, with its data.
 
     Attributes:
         session: whose it is; no user: nobody's.
@@ -71,7 +71,7 @@ class Caller:
         cookie: a new session's token to be set; "" ends the session; None leaves it.
     """
 
-    shared: Shared
+    shared: Tools
     session: Session
     token: str
     path: dict[str, str]
@@ -109,8 +109,8 @@ class Call:
     method: Literal["GET", "POST"]
     path: str
     act: Act
-    takes: type[Any] = Nothing
-    gives: type[Any] = Nothing
+    takes: type[Any] = Empty
+    gives: type[Any] = Empty
     needs: Literal["anybody", "user", "manager", "token"] = "user"
     refuses: tuple[int, ...] = ()
     cost: float = 1.0
@@ -126,7 +126,7 @@ class NotAllowed(Exception):
 
 
 class Limits:
-    """How often calls may be made that try passwords."""
+    """Limits on calls that try passwords."""
 
     def __init__(self, rate: float) -> None:
         self._by_address = Limit(rate, 60)
@@ -144,12 +144,12 @@ class Limits:
             raise NotAllowed(429, reasons.rate_attempts(wait), wait)
 
 
-def routes(calls: Sequence[Call], shared: Shared) -> list[Route]:
-    """The calls as Starlette's routes."""
+def routes(calls: Sequence[Call], shared: Tools) -> list[Route]:
+    """Turn the calls into Starlette's routes."""
     return [Route(it.path, _endpoint(it, shared), methods=[it.method]) for it in calls]
 
 
-def _endpoint(call: Call, shared: Shared) -> Callable[[HttpRequest], Awaitable[Response]]:
+def _endpoint(call: Call, shared: Tools) -> Callable[[HttpRequest], Awaitable[Response]]:
     async def endpoint(request: HttpRequest) -> Response:
         try:
             # First the body: a client takes its time over it, and may be nobody at its end.
@@ -165,7 +165,7 @@ def _endpoint(call: Call, shared: Shared) -> Callable[[HttpRequest], Awaitable[R
     return endpoint
 
 
-async def _caller(call: Call, request: HttpRequest, shared: Shared) -> Caller:
+async def _caller(call: Call, request: HttpRequest, shared: Tools) -> Caller:
     path = {name: str(value) for name, value in request.path_params.items()}
     if call.needs == "token":
         session = await _session_of_token(request, shared)
@@ -184,8 +184,8 @@ async def _caller(call: Call, request: HttpRequest, shared: Shared) -> Caller:
     return Caller(shared, session, token, path, address(request.scope), browser)
 
 
-async def _session_of_token(request: HttpRequest, shared: Shared) -> Session:
-    """Whose token it is; what it may cost is counted as over sockets, by the call itself."""
+async def _session_of_token(request: HttpRequest, shared: Tools) -> Session:
+    """Return a token's session; the call itself counts its cost, as over sockets."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     session = Session()
     if scheme.lower() == "bearer" and 0 < len(token.strip()) <= MOST_TOKEN:
@@ -232,7 +232,7 @@ def _set_cookie(response: Response, caller: Caller, request: HttpRequest) -> Non
 
 
 def name_in(caller: Caller) -> str:
-    """The user's name in the path.
+    """Read the user's name in the path.
 
     Raises:
         NotAllowed: nobody has such a name.
@@ -241,7 +241,7 @@ def name_in(caller: Caller) -> str:
 
 
 def room_in(caller: Caller) -> str:
-    """The room's id in the path.
+    """Read the room's id in the path.
 
     Raises:
         NotAllowed: no room has such an id.
@@ -257,13 +257,13 @@ def _in_path(caller: Caller, name: str, kind: Any, reason: Reason) -> str:
 
 
 def reply(content: Any, status: int = 200, **headers: str) -> Response:
-    """A JSON answer."""
+    """Make a JSON answer."""
     encoded = msgspec.json.encode(content)
     return Response(encoded, status, headers, media_type="application/json")
 
 
 def refusal(error: Exception) -> Response:
-    """The answer to a call that failed."""
+    """Make the answer to a call that failed."""
 
     def refused(reason: Reason, status: int, **headers: str) -> Response:
         return reply(Error(**reason.answer), status, **headers)

@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from nochat.errors import BusError, RequestFailed, Unavailable
 from nochat.protocol import incoming, payloads, reasons
-from nochat.protocol.actions import ACTIONS, Who
+from nochat.protocol.actions import ACTIONS, Actor
 from nochat.protocol.commands import SendMessage
 from nochat.protocol.envelope import caused_by
 from nochat.protocol.events import CommandRejected, LogEntry
@@ -21,8 +21,8 @@ from nochat.protocol.fields import Count, Kind, Position, RoomId
 from nochat.protocol.incoming import Incoming
 from nochat.protocol.reasons import Reason
 from nochat.protocol.requests import FindMessages, GetRooms, MessageKey
-from nochat.runtime.action_limits import Prices
-from nochat.services.web.rest import Call, Caller, NotAllowed, Nothing, room_in
+from nochat.runtime.action_limits import ActionLimits
+from nochat.services.web.rest import Call, Caller, Empty, NotAllowed, room_in
 from nochat.settings import Settings
 
 DECIDED = 10.0  # seconds that a message may take until it is kept
@@ -75,8 +75,8 @@ class NewMessage(Incoming, frozen=True):
     reply_to: Position = 0
 
 
-class Kept(msgspec.Struct, frozen=True):
-    """A message that is kept: whoever reads the room finds it."""
+class StoredMessage(msgspec.Struct, frozen=True):
+    """A message in the room's log."""
 
     client_id: str
 
@@ -89,13 +89,22 @@ class RoomCalls:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._prices = Prices(settings)
+        self._action_limits = ActionLimits(settings)
         self._waiting: dict[str, asyncio.Future[Reason]] = {}
         path = "/api/rooms/{room}/messages"
         self.calls = [
-            Call("GET", "/api/rooms", self._rooms, Nothing, JoinedRooms, "token"),
+            Call("GET", "/api/rooms", self._rooms, Empty, JoinedRooms, "token"),
             Call("GET", path, self._read, Page, Entries, "token", (403, 404)),
-            Call("POST", path, self._send, NewMessage, Kept, "token", (404,), most=MOST_BYTES),
+            Call(
+                "POST",
+                path,
+                self._send,
+                NewMessage,
+                StoredMessage,
+                "token",
+                (404,),
+                most=MOST_BYTES,
+            ),
         ]
 
     def rejected(self, event: CommandRejected) -> None:
@@ -103,7 +112,7 @@ class RoomCalls:
         if (waiting := self._waiting.get(event.command_id)) and not waiting.done():
             waiting.set_result(Reason.of(event))
 
-    async def _rooms(self, caller: Caller, _: Nothing) -> JoinedRooms:
+    async def _rooms(self, caller: Caller, _: Empty) -> JoinedRooms:
         """List the rooms that one is in."""
         self._charge(caller, "rooms")
         user = caller.session.user
@@ -114,22 +123,22 @@ class RoomCalls:
         )
 
     async def _read(self, caller: Caller, sent: Page) -> dict[str, Any]:
-        """Read a room's log: what was said in it, and who came and went."""
+        """Read a room's log: its messages, joins and departures."""
         self._charge(caller, "history")
         asked = payloads.Page(room_in(caller), sent.after, sent.before, sent.limit)
-        who = Who(caller.session.user)
+        actor = Actor(caller.session.user)
         try:
-            return await ACTIONS["history"].act(who, asked, caller.bus, caller.bus.publish)
+            return await ACTIONS["history"].act(actor, asked, caller.bus, caller.bus.publish)
         except RequestFailed as error:
             raise NotAllowed(403, error.reason) from None
 
-    async def _send(self, caller: Caller, sent: NewMessage) -> Kept:
+    async def _send(self, caller: Caller, sent: NewMessage) -> StoredMessage:
         """Say something in a room; answered when it is kept."""
         self._charge(caller, "message", sent.text)
         with caused_by(sent.client_id):
             content = room_in(caller), caller.session.user, sent.client_id, sent.text, sent.reply_to
             await self._say(caller, SendMessage(*content))
-        return Kept(sent.client_id)
+        return StoredMessage(sent.client_id)
 
     async def _say(self, caller: Caller, message: SendMessage) -> None:
         refused = asyncio.get_running_loop().create_future()
@@ -171,7 +180,7 @@ class RoomCalls:
             NotAllowed: the user, or their address, has done too much.
         """
         payer = caller.session.user, caller.address
-        if refusal := self._prices.refusal(ACTIONS[action], *payer, {"text": text}):
+        if refusal := self._action_limits.refusal(ACTIONS[action], *payer, {"text": text}):
             raise NotAllowed(429, refusal.reason, refusal.wait)
 
 

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from nochat.lab.azure.stand_in.groups import Groups
-from nochat.lab.azure.stand_in.kinds import Behind, NoMachines
+from nochat.lab.azure.stand_in.kinds import MachineBackend, NoMachines
 from nochat.lab.azure.stand_in.login import Login
 from nochat.lab.azure.stand_in.prices import prices
 from nochat.lab.azure.stand_in.refusal import Failure, Refusal
@@ -29,8 +29,8 @@ SPELLINGS = tuple(
 )
 
 
-def build(store: Store, login: Login, behind: Behind) -> Starlette:
-    """All that it answers."""
+def build(store: Store, login: Login, behind: MachineBackend) -> Starlette:
+    """Build the application."""
     resources = Resources(store, behind)
     groups = Groups(store, resources)
 
@@ -133,7 +133,7 @@ def _fail_next(store: Store) -> Handler:
 
 
 class Closing:
-    """Answers each request on a connection of its own, and knows all spellings of a path."""
+    """A server that closes each connection after a request, and knows all spellings of a path."""
 
     def __init__(self, app: Starlette) -> None:
         self.app = app
@@ -147,11 +147,11 @@ class Closing:
 
 
 def main(file: str) -> None:
-    """Serve what a file says, until told to end."""
+    """Serve by a file of settings, until told to end."""
     told = json.loads(Path(file).read_text(encoding="utf-8"))
     store = Store(told["subscription"], told["cores"])
     login = Login(told["tenant"], told["client"], told["secret"])
-    behind: Behind = NoMachines()
+    behind: MachineBackend = NoMachines()
     if told["machines"]:
         from nochat.lab.azure.stand_in.machines import Machines
 

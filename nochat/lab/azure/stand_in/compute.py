@@ -177,7 +177,7 @@ def check_delete(_: Store, resource: Resource) -> None:
 
 
 def delete_machine(store: Store, machine: Resource) -> None:
-    """Delete a machine, with what is to go with it."""
+    """Delete a machine, with the resources that go with it."""
     store.resources.pop(machine["id"].lower(), None)
     os_disk = machine["properties"]["storageProfile"]["osDisk"]
     identifier = os_disk["managedDisk"]["id"].lower()

@@ -18,7 +18,7 @@ TAG_VALUE = re.compile(r"tagValue eq '([^']*)'", re.I)
 
 
 class Groups:
-    """Does what is asked of the subscription and of its groups."""
+    """The requests to the subscription and its groups."""
 
     def __init__(self, store: Store, resources: Resources) -> None:
         self.store, self.resources = store, resources

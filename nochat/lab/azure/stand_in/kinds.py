@@ -11,7 +11,7 @@ from nochat.lab.azure.stand_in.store import Resource, Store
 SCHEDULE = "Microsoft.DevTestLab/schedules"
 
 
-class Behind(Protocol):
+class MachineBackend(Protocol):
     """The real machines behind those of the stand-in, or nothing."""
 
     async def make(self, machine: Resource) -> None:
@@ -24,11 +24,11 @@ class Behind(Protocol):
         """Switch it on or off."""
 
     async def enforce(self) -> None:
-        """Let in what the rules let in now."""
+        """Enforce the present rules of the firewall."""
 
 
 class NoMachines:
-    """There is nothing behind the machines."""
+    """Virtual machines with no real ones behind them."""
 
     async def make(self, machine: Resource) -> None:
         """Make nothing."""

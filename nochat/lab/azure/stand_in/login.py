@@ -53,7 +53,7 @@ class Login:
         )
 
     async def give_token(self, request: Request) -> Response:
-        """Give a token to who knows the secret."""
+        """Give a token for the right secret."""
         tenant = request.path_params["tenant"]
         form = dict(parse_qsl((await request.body()).decode()))
         if tenant != self.tenant:

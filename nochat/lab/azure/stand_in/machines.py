@@ -21,7 +21,7 @@ ANYWHERE = {"*", "internet", "any", "0.0.0.0/0"}
 class Machines:
     """Machines of the Vagrantfile, with notes of Vagrant's that are their own.
 
-    Who started the stand-in destroys them when it is gone.
+    The process that started the stand-in destroys them when it is gone.
     """
 
     def __init__(self, store: Store) -> None:
@@ -53,7 +53,7 @@ class Machines:
             await asyncio.to_thread(self._switch, machine, on)
 
     async def enforce(self) -> None:
-        """Let in what the rules let in now."""
+        """Enforce the present rules of the firewall."""
         async with self.turn:
             await asyncio.to_thread(self._enforce_all)
 
@@ -90,7 +90,7 @@ class Machines:
         _run("docker", "exec", self.farm.container(name), *command)
 
     def _show_address(self, machine: Resource, address: str) -> None:
-        """Have its public address be one that this computer reaches."""
+        """Give a machine a public address that this computer reaches."""
         for card in self._cards(machine):
             for config in card["properties"]["ipConfigurations"]:
                 if public := config["properties"].get("publicIPAddress"):
@@ -107,7 +107,7 @@ class Machines:
                 self._enforce(machine)
 
     def _enforce(self, machine: Resource) -> None:
-        """Let in what the rules of its card let in, and what comes from its own network."""
+        """Admit traffic by the rules of its card, and from its own network."""
         assert self.farm
         name = _name(machine)
         process = _run(

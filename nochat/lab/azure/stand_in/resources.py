@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from nochat.lab.azure.stand_in import compute, network, users
-from nochat.lab.azure.stand_in.kinds import KINDS, Behind, Kind
+from nochat.lab.azure.stand_in.kinds import KINDS, Kind, MachineBackend
 from nochat.lab.azure.stand_in.refusal import Refusal
 from nochat.lab.azure.stand_in.store import LOCATIONS, PROVIDERS, Operation, Resource, Store, etag
 
@@ -16,9 +16,9 @@ ALWAYS = {"id", "name", "type", "location", "tags", "properties"}
 
 
 class Resources:
-    """Does what is asked of resources."""
+    """The requests to resources."""
 
-    def __init__(self, store: Store, behind: Behind) -> None:
+    def __init__(self, store: Store, behind: MachineBackend) -> None:
         self.store, self.behind = store, behind
 
     async def one(self, request: Request) -> Response:
@@ -96,7 +96,7 @@ class Resources:
         made["properties"]["provisioningState"] = "Updating"
 
         async def work() -> None:
-            """Behind it there is nothing."""
+            """Do nothing: there is nothing behind it."""
 
         operation = self.store.begin(
             work,
@@ -279,6 +279,6 @@ def _kind(request: Request) -> Kind:
 
 
 def listed(resources: Iterator[Resource]) -> list[Resource]:
-    """Resources, as the list of all of them shows each."""
+    """Show resources as the list of all of them does."""
     keys = ("id", "name", "type", "location", "tags", "sku", "managedBy")
     return [{key: it[key] for key in keys if key in it} for it in resources]

@@ -25,7 +25,7 @@ from nochat.lab.shell import script
 from nochat.lab.surroundings import MACHINES
 from nochat.lab.waiting import until_ready
 from nochat.local import doctor
-from nochat.local.processes import Kept, free_port, keep, listens
+from nochat.local.processes import ChildProcess, free_port, listens, start_child
 
 NAME = "Stand-in for Azure"
 START_SECONDS = 60.0
@@ -44,7 +44,7 @@ class AzureStandIn:
         secret: its password: not for the screen.
         subscription: what the application may use.
         bundle: file of the authorities to trust: this computer's, and the stand-in's own.
-        kept: its process.
+        child: its process.
     """
 
     url: str
@@ -53,7 +53,7 @@ class AzureStandIn:
     secret: str = field(repr=False)
     subscription: str
     bundle: Path = field(repr=False)
-    kept: Kept = field(repr=False)
+    child: ChildProcess = field(repr=False)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -73,7 +73,7 @@ class AzureStandIn:
     def fail(
         self, kind: str, code: str, *, method: str = "PUT", later: bool = False, times: int = 1
     ) -> None:
-        """Have the next request for a type of resource fail.
+        """Make the next request for a type of resource fail.
 
         Args:
             kind: the type, as `virtualMachines`; or `resourceGroups`.
@@ -86,7 +86,7 @@ class AzureStandIn:
         self._tell(order)
 
     def unregister(self, namespace: str) -> None:
-        """Have the subscription lack a resource provider, as new ones do."""
+        """Take a resource provider from the subscription, as new ones lack it."""
         self._tell({"unregister": namespace})
 
     def stop(self) -> None:
@@ -97,7 +97,7 @@ class AzureStandIn:
         for name, value in self.environment.items():
             if os.environ.get(name) == value:
                 del os.environ[name]
-        self.kept.stop()
+        self.child.stop()
 
     def _tell(self, order: dict[str, object]) -> None:
         from azure.core import PipelineClient
@@ -158,7 +158,7 @@ def azure_stand_in(*, cores: int = 10, machines: bool = False, quiet: bool = Fal
         notes, file = folder / "made", folder / "told"
         file.touch(mode=0o600)
         file.write_text(json.dumps(told), encoding="utf-8")
-        kept = keep(
+        child = start_child(
             [sys.executable, "-m", "nochat.lab.azure.stand_in", file],
             env={**os.environ, "VAGRANT_DOTFILE_PATH": str(notes), **PROVIDER},
             log=folder / "log",
@@ -166,9 +166,9 @@ def azure_stand_in(*, cores: int = 10, machines: bool = False, quiet: bool = Fal
             after=script(GONE, notes=notes, root=find_root()) if machines else "",
         )
         try:
-            until_ready(lambda: listens(port), START_SECONDS, NAME, kept, quiet=True)
+            until_ready(lambda: listens(port), START_SECONDS, NAME, child, quiet=True)
         except BaseException:
-            kept.stop()
+            child.stop()
             raise
         names = {it: str(told[it]) for it in ("tenant", "client", "secret", "subscription")}
-        return AzureStandIn(f"https://127.0.0.1:{port}", **names, bundle=bundle, kept=kept)
+        return AzureStandIn(f"https://127.0.0.1:{port}", **names, bundle=bundle, child=child)

@@ -201,5 +201,5 @@ def etag() -> str:
 
 
 def mac_address() -> str:
-    """One of those that Azure gives."""
+    """Make an address of the range that Azure uses."""
     return "00-0D-3A-" + "-".join(f"{byte:02X}" for byte in secrets.token_bytes(3))

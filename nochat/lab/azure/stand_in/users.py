@@ -101,7 +101,7 @@ def check_delete(store: Store, resource: Resource) -> None:
 
 
 def configs(store: Store) -> Iterator[tuple[Resource, Resource]]:
-    """All configurations of addresses, each with its card."""
+    """Yield all configurations of addresses, each with its network card."""
     for card in store.of(CARD):
         for config in card["properties"]["ipConfigurations"]:
             yield card, config

@@ -44,7 +44,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Older versions work with these columns as well."""
+    """Leave the columns: older versions work with them as well."""
 
 
 def _set_aside(row: Any, owner: Any) -> None:

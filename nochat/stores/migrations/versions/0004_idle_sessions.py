@@ -1,4 +1,4 @@
-"""When a session was last used."""
+"""The time at which a session was last used."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""What a session is called, since when and in which browser; and accounts that were deleted."""
+"""Names, starts and browsers of sessions; and accounts that were deleted."""
 
 import secrets
 from typing import Any
@@ -15,7 +15,7 @@ sessions = sa.table("sessions", sa.column("token"), sa.column("public"))
 
 
 def upgrade() -> None:
-    """MariaDB keeps what was changed before an interruption: what is there already is let be."""
+    """Add what is missing: MariaDB keeps what was changed before an interruption."""
     here = sa.inspect(op.get_bind())
     there = {column["name"] for column in here.get_columns("sessions")}
     with op.batch_alter_table("sessions") as table:

@@ -96,7 +96,7 @@ export default {
   user: "Name",
   roleLabel: "Role",
   createdLabel: "Created",
-  whatToDo: "What to do",
+  letterActions: "Actions",
   roles: { user: "user", manager: "manager" },
   isBanned: "banned",
   promote: "Make manager",

@@ -96,7 +96,7 @@ export default {
   user: "Nombre",
   roleLabel: "Papel",
   createdLabel: "Creada",
-  whatToDo: "Qué hacer",
+  letterActions: "Acciones",
   roles: { user: "usuario", manager: "admin" },
   isBanned: "expulsada",
   promote: "Hacer admin",
