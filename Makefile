@@ -87,6 +87,16 @@ test-mongodb: $(READY)  ## what stores in MongoDB, on the one that NOCHAT_TEST_M
 	@: $${NOCHAT_TEST_MONGODB_URL:?is not set; it names a MongoDB, as in CONTRIBUTING.md}
 	@$(PYTHON) -m pytest -m "" tests/stores/test_activity.py tests/stores/test_second.py tests/cli/test_restore.py
 
+test-lowest: build/lowest/.ready  ## the tests for all day, on the lowest versions in pyproject.toml: minutes
+	@PATH=$(CURDIR)/build/lowest/bin:$$PATH build/lowest/bin/python -m pytest -W default -m "not slow" $(BY_TWO)
+
+# Of each package the lowest version that there is for this Python; what it says is deprecated is.
+build/lowest/.ready: pyproject.toml | $(READY)
+	@$(VENV)/bin/uv venv --quiet --clear build/lowest
+	@$(VENV)/bin/uv pip install --quiet --python build/lowest/bin/python --resolution lowest-direct \
+	  --only-binary :all: --no-binary nochat --editable '.[azure,lab,docs,dev]'
+	@touch $@
+
 lint: $(READY)  ## style, types, spelling, secrets, stripped notebooks
 	@tools/lint
 
@@ -148,4 +158,4 @@ endif
 $(READY): pyproject.toml requirements.lock package-lock.json tools/environment
 	@tools/environment
 
-.PHONY: help lab chat check test test-machines azure-collection test-azure-collection test-cluster test-libvirt test-mongodb test-openstack base-image image up down box lint course docs bench bench-containers dist lock clean remake
+.PHONY: help lab chat check test test-machines azure-collection test-azure-collection test-cluster test-libvirt test-lowest test-mongodb test-openstack base-image image up down box lint course docs bench bench-containers dist lock clean remake

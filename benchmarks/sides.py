@@ -18,7 +18,7 @@ from benchmarks.load import Load, LoadError
 from nochat.lab import chat, servers
 from nochat.local import doctor
 from nochat.local.processes import start_child, wait_until
-from nochat.stores import users as store
+from nochat.stores import users_schema as schema
 
 HERE = Path(__file__).parent
 READY = 30.0  # seconds that a server may take to start
@@ -163,12 +163,12 @@ def _accounts(database: Path, users: Sequence[str]) -> dict[str, str]:
     with engine.begin() as connection:
         for number, (user, token) in enumerate(tokens.items(), 1):
             row = {"id": number, "name": user, "folded": user, "password": "", "created": 0.0}
-            connection.execute(sqlalchemy.insert(store.users).values(row))
+            connection.execute(sqlalchemy.insert(schema.users).values(row))
             digest = hashlib.sha256(token.encode()).hexdigest()
             now = time.time()
             session = {"token": digest, "public": digest[:32], "user_id": number, "used": now}
             session |= {"expires": now + 3600}
-            connection.execute(sqlalchemy.insert(store.sessions).values(session))
+            connection.execute(sqlalchemy.insert(schema.sessions).values(session))
     engine.dispose()
     return tokens
 

@@ -13,7 +13,8 @@ from nochat.errors import NochatError
 from nochat.local.disk import sync_folder
 from nochat.services.users import database
 from nochat.settings import Settings
-from nochat.stores.users import UserStore, sqlite_file
+from nochat.stores.users import UserStore
+from nochat.stores.users_database import sqlite_file
 
 BESIDE = ("", "-wal", "-shm", "-journal")  # SQLite's files, by what their names end with
 

@@ -8,7 +8,8 @@ from nochat.errors import NochatError, RequestFailed
 from nochat.protocol.fields import Role
 from nochat.services.users import database
 from nochat.settings import Settings
-from nochat.stores.users import UserStore, sqlite_file
+from nochat.stores.users import UserStore
+from nochat.stores.users_database import sqlite_file
 
 
 def promote(settings: Settings, name: str, role: Role = "manager") -> str:

@@ -12,7 +12,8 @@ from sqlalchemy import Row, and_, delete, func, insert, select, update
 from nochat.errors import RequestFailed
 from nochat.protocol import reasons
 from nochat.protocol.requests import Session, TokenInfo
-from nochat.stores.users import UserStore, _digest, _verified, tokens, users
+from nochat.stores.users import UserStore, _digest, _verified
+from nochat.stores.users_schema import tokens, users
 
 PREFIX = "nochat_"  # tells people, and what looks for secrets in files, what it is
 MOST = 20  # of one user

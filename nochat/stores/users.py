@@ -1,4 +1,4 @@
-"""Accounts and sessions, through SQLAlchemy; the schema is alembic's.
+"""Accounts and sessions, in the users' database.
 
 Passwords are kept as argon2id hashes (argon2-cffi's defaults: RFC 9106's low-memory profile),
 session tokens as SHA-256: who reads the database can use neither.
@@ -6,132 +6,41 @@ session tokens as SHA-256: who reads the database can use neither.
 
 import hashlib
 import logging
-import os
 import secrets
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from importlib.resources import files
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import alembic.command
-import alembic.config
-from alembic.util import CommandError
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from sqlalchemy import (
-    URL,
-    Boolean,
-    Column,
     ColumnElement,
     Connection,
-    Double,
-    ForeignKey,
-    Integer,
-    MetaData,
     Row,
-    String,
-    Table,
     Update,
     and_,
-    create_engine,
     delete,
-    event,
     exists,
     insert,
     literal,
-    make_url,
     select,
     update,
 )
-from sqlalchemy.dialects.mysql import VARCHAR
-from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
 from nochat.domain import text
-from nochat.errors import NochatError, RequestFailed, Unavailable
-from nochat.local.disk import make_private
+from nochat.errors import RequestFailed, Unavailable
 from nochat.protocol import reasons
 from nochat.protocol.fields import Role
 from nochat.protocol.reasons import Reason
 from nochat.protocol.requests import Account, Removal, Session, SessionInfo
-from nochat.stores import ANSWER_SECONDS, refusals
+from nochat.stores.users_database import Database
+from nochat.stores.users_schema import NOBODY, deletions, sessions, tokens, users
 
 log = logging.getLogger(__name__)
 
 
-metadata = MetaData()
-
-
-def exact(length: int) -> String:
-    """Return a type of text that each database compares exactly, and that takes any character."""
-    mariadb = VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
-    return String(length).with_variant(mariadb, "mysql", "mariadb")
-
-
-# From 11.6.2 on, MariaDB refuses a write (error 1020) where another was committed since this
-# transaction has read; before, and for MySQL, it goes by what is committed. Ours count on that.
-WRITE_BY_WHAT_IS_COMMITTED = (
-    "SET @nothing = 0 /*M!110602 , SESSION innodb_snapshot_isolation = OFF */"
-)
-
 NOTED_EVERY = 300.0  # seconds: a session in use costs a write no more often
-
-# How the `folded` of an account begins whose name has come to mean another's (migration 0003): no
-# name folds to it, as it has capitals.
-NOBODY = "ID "
-
-users = Table(
-    "users",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("name", exact(text.LONGEST_NAME), nullable=False),
-    # `text.identity` of the name: Ana, ANA and ana are one.
-    Column("folded", exact(text.LONGEST_IDENTITY), nullable=False, unique=True),
-    Column("password", String(255), nullable=False),
-    Column("created", Double, nullable=False),
-    Column("role", String(16), nullable=False, default="user"),
-    Column("banned", Boolean, nullable=False, default=False),
-)
-
-sessions = Table(
-    "sessions",
-    metadata,
-    Column("token", String(64), primary_key=True),
-    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
-    Column("expires", Double, nullable=False, index=True),
-    # When somebody was last there, give or take `NOTED_EVERY`.
-    Column("used", Double, nullable=False, index=True),
-    # What its user calls it by: no part of the token, nor made from it.
-    Column("public", String(32), nullable=False, index=True, unique=True),
-    Column("browser", String(40), nullable=False, default=""),
-    Column("created", Double, nullable=False, default=0.0),
-)
-
-# What users' own programs come with: see `nochat.stores.tokens`.
-tokens = Table(
-    "tokens",
-    metadata,
-    Column("token", String(64), primary_key=True),
-    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
-    Column("public", String(32), nullable=False, unique=True),
-    Column("name", exact(text.LONGEST_TITLE), nullable=False),
-    Column("created", Double, nullable=False),
-    Column("expires", Double, nullable=False, index=True),
-    Column("used", Double, nullable=False),
-)
-
-# Accounts that their users deleted. The digest of who it was stays for good: nobody else may come
-# as them. The name stays only until nothing of it is left elsewhere.
-deletions = Table(
-    "deletions",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("identity", String(64), nullable=False, unique=True),
-    Column("name", exact(text.LONGEST_NAME), nullable=True),
-    Column("deleted_as", String(32), nullable=False),
-    Column("at", Double, nullable=False),
-)
 
 
 class Deletion(NamedTuple):
@@ -147,10 +56,12 @@ class UserStore:
     """Accounts and sessions; its methods block, and may be called from several threads.
 
     Args:
-        url: SQLAlchemy's URL of the database: `sqlite:///…`, `mysql+pymysql://…`. It may say how
-            many seconds an answer may take: `…?read_timeout=60`.
+        url: of the database: see `Database`.
         session_hours: hours until a session ends.
         idle_hours: hours until one ends that nobody uses; 0: none does.
+
+    Attributes:
+        database: what it stores in.
 
     Raises:
         NochatError: the URL can't be used.
@@ -158,46 +69,17 @@ class UserStore:
     """
 
     def __init__(self, url: str, session_hours: float = 24.0, idle_hours: float = 0.0) -> None:
-        try:
-            parsed = make_url(url)
-            self._address = parsed.render_as_string(hide_password=True)
-            self._engine = create_engine(
-                parsed,
-                pool_pre_ping=True,
-                connect_args=_options(parsed),
-                hide_parameters=True,  # names and digests are for no log
-            )
-        except (ArgumentError, NoSuchModuleError) as error:
-            raise NochatError(
-                "NOCHAT_USERS_URL can't be used; write sqlite:///file or "
-                f"mysql+pymysql://user:password@host/database ({error})"
-            ) from None
+        self.database = Database(url)
+        self._transaction = self.database.transaction
         self._seconds = session_hours * 3600
         self._idle_seconds = (idle_hours or session_hours) * 3600
         self._noted_every = min(NOTED_EVERY, self._idle_seconds / 10)
         self._hasher = PasswordHasher()
         self._nobody = self._hasher.hash(secrets.token_hex())
-        if self._engine.dialect.name == "sqlite":
-            _make_private(parsed)
-            event.listen(self._engine, "connect", _enforce_foreign_keys)
-        try:
-            with self._transaction() as connection:
-                _migrate(connection)
-        except BaseException:
-            self.close()
-            raise
-
-    @property
-    def product(self) -> str:
-        """The database's own name for itself."""
-        dialect = self._engine.dialect
-        if dialect.name == "sqlite":
-            return "SQLite"
-        return "MariaDB" if getattr(dialect, "is_mariadb", False) else "MySQL"
 
     def close(self) -> None:
         """Close the connections."""
-        self._engine.dispose()
+        self.database.close()
 
     # ---- accounts -------------------------------------------------------------------------------
 
@@ -497,16 +379,6 @@ class UserStore:
         except (VerifyMismatchError, InvalidHashError):
             return False
 
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except IntegrityError:
-            raise
-        except (SQLAlchemyError, UnicodeEncodeError) as error:
-            raise refusals.of(error, self._address) from None
-
 
 def _refused(reason: Reason, row: Row[Any] | None) -> Session:
     """Make a refused session, which has no user."""
@@ -535,53 +407,3 @@ def _session_info(row: Row[Any], present: str) -> SessionInfo:
 
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _options(url: URL) -> dict[str, Any]:
-    """Return options for pymysql where the URL has none: timeouts, and the writes' isolation."""
-    if url.get_driver_name() != "pymysql":
-        return {}
-    limits = dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), ANSWER_SECONDS)
-    options = {**limits, "init_command": WRITE_BY_WHAT_IS_COMMITTED}
-    return {name: value for name, value in options.items() if name not in url.query}
-
-
-def sqlite_file(url: str | URL) -> Path | None:
-    """Return the file that a URL names; None where it names no SQLite, or no file.
-
-    Raises:
-        ArgumentError: it is no URL.
-    """
-    parsed = make_url(url)
-    in_memory = parsed.database in (None, "", ":memory:")
-    if parsed.get_backend_name() != "sqlite" or in_memory or parsed.query.get("uri"):
-        return None
-    return Path(str(parsed.database))
-
-
-def _make_private(parsed: URL) -> None:
-    """Let nobody else read SQLite's file, new or old; what SQLite puts beside it is as it is."""
-    if not (file := sqlite_file(parsed)):
-        return
-    with suppress(OSError):  # SQLite says what is wrong
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    make_private(file.with_name(file.name + end) for end in ("", "-wal", "-shm", "-journal"))
-
-
-def _enforce_foreign_keys(connection: object, _: object) -> None:
-    connection.execute("PRAGMA foreign_keys=ON")  # type: ignore[attr-defined]
-    connection.execute("PRAGMA journal_mode=WAL")  # type: ignore[attr-defined]
-
-
-def _migrate(connection: Connection, revision: str = "head") -> None:
-    config = alembic.config.Config()
-    config.set_main_option("script_location", str(files("nochat.stores") / "migrations"))
-    config.attributes["connection"] = connection
-    try:
-        alembic.command.upgrade(config, revision)
-    except CommandError as error:  # it knows no such revision
-        parsed = connection.engine.url.render_as_string(hide_password=True)
-        raise NochatError(
-            f"the users' database at {parsed} was made by a newer version of NoChat ({error}); "
-            "install that version again, or restore a backup from before the upgrade"
-        ) from None

@@ -21,7 +21,8 @@ from nochat.runtime import bootstrap, registry
 from nochat.service import Service
 from nochat.services.users import database
 from nochat.settings import Settings
-from nochat.stores.users import UserStore, users
+from nochat.stores.users import UserStore
+from nochat.stores.users_schema import users
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 

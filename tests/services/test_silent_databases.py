@@ -45,7 +45,7 @@ async def test_activity_keeps_what_it_could_not_store(mongodb_server, monkeypatc
 
 
 async def test_users_says_try_again(mariadb_server, monkeypatch):
-    monkeypatch.setattr("nochat.stores.users.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("nochat.stores.users_database.ANSWER_SECONDS", 0.5)
     real = make_url(mariadb_server.url)
     with proxy(real.port) as way:
         url = real.set(port=way.port).render_as_string(hide_password=False)

@@ -16,7 +16,8 @@ from nochat.domain import text as text_of
 from nochat.errors import NochatError, RequestFailed, Unavailable
 from nochat.protocol.envelope import new_id
 from nochat.stores.tokens import MOST, Tokens
-from nochat.stores.users import UserStore, _migrate
+from nochat.stores.users import UserStore
+from nochat.stores.users_database import migrate
 from tests.proxies import proxy
 
 pytestmark = pytest.mark.usefixtures("_quick_passwords")
@@ -58,7 +59,7 @@ def test_two_who_come_at_once_both_come_in(mariadb_server):
         if statement.startswith("INSERT INTO sessions"):
             both_there.wait(timeout=10)
 
-    event.listen(store._engine, "before_cursor_execute", wait)
+    event.listen(store.database.engine, "before_cursor_execute", wait)
     names = ["Eva" + new_id()[:12], "Eli" + new_id()[:12]]
     with ThreadPoolExecutor(2) as pool:
         made = pool.map(lambda name: store.create(name, "a good password"), names)
@@ -221,7 +222,7 @@ def test_accounts_are_listed_by_their_beginning_page_by_page(store, name):
 def test_a_server_that_says_nothing_is_waited_for_no_longer_than_the_limit(
     mariadb_server, monkeypatch, name
 ):
-    monkeypatch.setattr("nochat.stores.users.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("nochat.stores.users_database.ANSWER_SECONDS", 0.5)
     real = make_url(mariadb_server.url)
     with proxy(real.port) as way:
         url = real.set(port=way.port).render_as_string(hide_password=False)
@@ -239,7 +240,7 @@ def test_a_server_that_says_nothing_is_waited_for_no_longer_than_the_limit(
 
 
 def test_the_url_may_set_the_limit(mariadb_server, monkeypatch):
-    monkeypatch.setattr("nochat.stores.users.ANSWER_SECONDS", 30)
+    monkeypatch.setattr("nochat.stores.users_database.ANSWER_SECONDS", 30)
     real = make_url(mariadb_server.url)
     with proxy(real.port) as way:
         way.silent = True
@@ -314,7 +315,7 @@ def test_a_session_opened_while_a_ban_is_written_ends_with_it_by_name(store, url
         if statement.startswith("UPDATE users") and not opened:
             opened.append(other.open_session(name, "a good password"))
 
-    event.listen(store._engine, "before_cursor_execute", log_in)
+    event.listen(store.database.engine, "before_cursor_execute", log_in)
     _, ended = store.change(name, banned=True)
     assert opened[0].digest in ended
     assert store.session(opened[0].token).user == ""
@@ -404,7 +405,7 @@ def test_use_is_noted_now_and_then_not_each_time(url, name, later):
     session = store.create(name, "a good password")
     written = []
     event.listen(
-        store._engine,
+        store.database.engine,
         "before_cursor_execute",
         lambda _, __, statement, *___: statement.startswith("UPDATE") and written.append(statement),
     )
@@ -424,7 +425,7 @@ def test_a_database_that_can_only_be_read_knows_who_is_who(tmp_path, name, later
     def read_only(connection, *_) -> None:
         connection.exec_driver_sql("PRAGMA query_only = ON")
 
-    event.listen(store._engine, "begin", read_only)
+    event.listen(store.database.engine, "begin", read_only)
     assert store.session(session.token).user == name
     assert "can only be read" in caplog.text
     store.close()
@@ -505,7 +506,7 @@ def old_url(request, tmp_path):
     with engine.begin() as connection:
         for table in ("tokens", "sessions", "users", "alembic_version"):
             connection.execute(text(f"DROP TABLE IF EXISTS {table}"))
-        _migrate(connection, "0002")
+        migrate(connection, "0002")
         if request.param == "mariadb":  # as those had it: 11.8 takes wide letters for others
             collation = "CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"
             connection.execute(text(f"ALTER TABLE users CONVERT TO {collation}"))
@@ -615,7 +616,7 @@ def sqlite(tmp_path):
 )
 def test_errors_of_sqlite_are_explained(tmp_path, pragma, said):
     store = UserStore(sqlite(tmp_path))
-    event.listen(store._engine, "begin", lambda it: it.exec_driver_sql(f"PRAGMA {pragma}"))
+    event.listen(store.database.engine, "begin", lambda it: it.exec_driver_sql(f"PRAGMA {pragma}"))
     with pytest.raises(Unavailable, match=said):
         fill(store)
     store.close()
@@ -770,7 +771,7 @@ def test_two_deletions_of_an_account_at_once_delete_it_once(store, name, monkeyp
 
 
 def test_no_value_is_in_what_an_error_of_the_database_says(store, name):
-    with pytest.raises(SQLAlchemyError) as caught, store._engine.begin() as connection:
+    with pytest.raises(SQLAlchemyError) as caught, store.database.engine.begin() as connection:
         connection.execute(text("INSERT INTO nowhere VALUES (:name)"), {"name": name})
     assert name not in str(caught.value)
     assert "hide" in str(caught.value)
@@ -820,7 +821,7 @@ def test_a_token_is_its_user_s_until_it_is_revoked_and_what_is_kept_is_none(
     assert tokens.whose(token).user == name
     assert tokens.whose(info.token).user == tokens.whose(token[:-1]).user == ""
     assert store.session(token).user == tokens.whose(session).user == ""
-    with store._engine.connect() as connection:
+    with store.database.engine.connect() as connection:
         kept = repr(connection.execute(text("SELECT * FROM tokens")).all())
     assert token not in kept
     (listed,) = tokens.all(session)

@@ -71,7 +71,7 @@ async def users(context: Context) -> AsyncIterator[Users]:
     settings = context.settings
     lives = settings.session_hours, settings.idle_hours
     store = await to_thread(UserStore, database(settings), *lives)
-    context.bus.tally.store = store.product
+    context.bus.tally.store = store.database.product
     with closing(store), closing(BoundedPool(log_in_busy())) as hashing:
         background = Background()
         background.start(deletions.carry_on(store, context.bus))

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from nochat.stores.users import metadata
+from nochat.stores.users_schema import metadata
 
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from nochat.stores.users import NOBODY, exact
+from nochat.stores.users_schema import NOBODY, exact
 from nochat.domain.text import identity
 
 revision = "0003"

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from nochat.stores.users import exact
+from nochat.stores.users_schema import exact
 
 revision = "0005"
 down_revision = "0004"

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from nochat.stores.users import exact
+from nochat.stores.users_schema import exact
 
 revision = "0006"
 down_revision = "0005"
