@@ -548,9 +548,9 @@ def test_only_a_manager_deletes_a_room_and_its_id_is_never_used_again():
         ModerateMember("r", "boss", "ana", "ban", manager=True),
     ):
         assert "no such room" in reason(room.decide(command))
-    assert "there already" in reason(room.decide(CreateRoom("r", "eve", "Mine")))
+    assert "already exists" in reason(room.decide(CreateRoom("r", "eve", "Mine")))
     again = Room.of(RoomState(room=RoomInfo(room="r", title="Ana's", position=4, deleted=True)))
-    assert "there already" in reason(again.decide(CreateRoom("r", "eve", "Mine")))
+    assert "already exists" in reason(again.decide(CreateRoom("r", "eve", "Mine")))
     assert "no such room" in reason(again.decide(JoinRoom("r", "eve")))
 
 
@@ -558,7 +558,11 @@ def test_the_lobby_and_rooms_of_two_are_not_deleted():
     lobby, pair = Room(LOBBY), Room(direct_room("ana", "bob"))
     lobby.decide(JoinRoom(LOBBY, "ana"))
     pair.decide(OpenDirect(pair.id, "ana", "bob"))
-    for room, said in ((lobby, "lobby stays"), (pair, "no such room"), (Room("x"), "no such room")):
+    for room, said in (
+        (lobby, "lobby can't be deleted"),
+        (pair, "no such room"),
+        (Room("x"), "no such room"),
+    ):
         assert said in reason(room.decide(DeleteRoom(room.id, "boss", manager=True)))
         assert not room.deleted
 
