@@ -13,6 +13,7 @@ from msgspec import Meta
 from platformdirs import user_data_path
 
 from nochat.domain import text
+from nochat.protocol.fields import Registration
 
 PREFIX, FILE = "NOCHAT_", "_FILE"
 PASSWORD = re.compile(r"(?<=://)[^\s'\"]*(?=@)")  # with the user's name, in a URL
@@ -96,6 +97,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             one account; 0: any.
         proxies: addresses and networks, comma-separated, whose X-Forwarded-For, -Proto and -Host
             are believed; `*`: all.
+        registration: who may make an account over the page and REST: `open`, anybody; `closed`,
+            nobody, and accounts are made by `nochat register`.
         reserved: names, comma-separated, beside the bot's, that nobody may register over the page.
         max_frame: bytes a client may send in one websocket frame or long-polling request.
         patience: seconds that a service waits, when it starts, for a server that does not answer.
@@ -133,6 +136,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     address_connections: Bound = 500
     login_rate: Rate = 1.0
     proxies: str = "127.0.0.1,::1"
+    registration: Registration = "open"
     reserved: str = "nochat,system"
     max_frame: Annotated[int, Meta(ge=8192, le=2**27)] = 65536
     patience: Annotated[float, Meta(ge=0, le=A_DAY)] = 10.0

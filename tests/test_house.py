@@ -132,8 +132,11 @@ def test_wiring_is_in_one_place():
     def importers(module: str, name: str = "") -> set[str]:
         return {each.importer for each in CHAT if (each.module, each.name) == (module, name)}
 
-    assert importers("nochat.bus", "connect") == {"nochat.runtime.bootstrap"}
-    assert importers("nochat.runtime.bootstrap") == {"nochat.cli"}
+    assert importers("nochat.bus", "connect") == {
+        "nochat.runtime.bootstrap",
+        "nochat.testing",  # which wires a chat without servers
+    }
+    assert importers("nochat.runtime.bootstrap") == {"nochat.cli", "nochat.runtime.asgi"}
     assert importers("nochat.runtime.http_server", "serving") == {"nochat.runtime.bootstrap"}
 
 

@@ -3,7 +3,9 @@
 Nor do they need the checkout: their own programs are checked and run in an environment without it.
 """
 
+import json
 import shutil
+import socket
 import subprocess
 import sys
 import venv
@@ -11,10 +13,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
-from nochat.lab.people import Person
+from nochat.lab.people import Person, Refused
 from nochat.local import doctor
-from tests.test_own_services import running
+from tests.test_own_services import CLEAN, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -60,7 +63,10 @@ def python(wheel, tmp_path_factory) -> Path:
 @pytest.fixture
 def programs(tmp_path) -> Path:
     """A user's own programs, in a folder of theirs."""
-    return shutil.copytree(ROOT / "tests" / "programs", tmp_path / "mine")
+    folder = shutil.copytree(ROOT / "tests" / "programs", tmp_path / "mine")
+    hashes = {name: PasswordHasher().hash(f"{name} from elsewhere") for name in ("ana", "bob")}
+    (folder / "people.json").write_text(json.dumps(hashes))
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +123,63 @@ async def test_a_users_programs_run(python, programs):
             await ana.says("+tea")
             await ana.says("@greeter are you there")
             await ana.until(lambda: {"tea: 1", "Yes, ana?"} <= set(ana.texts()))
+
+
+def test_a_users_tests_of_a_service_pass_without_servers(python, programs):
+    command = [python, "-m", "unittest", "--verbose", "check_greeter"]
+    ran = subprocess.run(command, cwd=programs, env=CLEAN, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert "Ran 2 tests" in ran.stderr
+
+
+async def test_people_log_in_as_a_users_service_says(python, programs):
+    settings = {"python": str(python), "registration": "closed"}
+    with running(programs, "up", str(programs / "own_login.py"), **settings) as (line, _):
+        url = line.split(": ")[1]
+        async with (
+            Person("ana", url, password="ana from elsewhere") as ana,
+            Person("bob", url, password="bob from elsewhere", transports=("polling",)) as bob,
+        ):
+            await ana.says("hello @bob")
+            await bob.until(lambda: "notified" in [event for event, _ in bob.told])
+            room = await ana.call("direct", {"user": "bob"})
+            await bob.until(lambda: room["room"] in bob.heard)
+            assert (await ana.asks("/api/users?prefix=b"))["users"] == ["bob"]
+        for name, password in (("ana", "bob from elsewhere"), ("eve", "ana from elsewhere")):
+            with pytest.raises(Refused, match="wrong name or password"):
+                await Person(name, url, password=password).arrive()
+
+
+@pytest.fixture
+def site(python, programs):
+    """A user's site, which has the chat under /chat; gives its address."""
+    settings = {"NOCHAT_DATA_DIR": str(programs / "data")}
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        descriptor = listening.fileno()
+        command = [python, "-m", "uvicorn", "mounted:app", "--fd", str(descriptor)]
+        with subprocess.Popen(
+            command, cwd=programs, env=CLEAN | settings, pass_fds=[descriptor]
+        ) as serving:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+            serving.terminate()
+            serving.wait(timeout=40)
+
+
+async def test_a_users_bot_joins_rooms_that_were_there_before_it(python, programs):
+    with running(programs, "up", python=str(python)) as (line, _):
+        async with Person("ana", line.split(": ")[1], password="of ana's alone") as ana:
+            await ana.call("create", {"room": "garden", "title": "The garden"})
+            await ana.join("garden")
+    with running(programs, "up", str(programs / "librarian.py"), python=str(python)) as (line, _):
+        async with Person("ana", line.split(": ")[1], password="of ana's alone") as ana:
+            await ana.says("@librarian?", "garden")
+            await ana.until(lambda: "Quiet, please." in ana.texts("garden"))
+
+
+async def test_a_users_site_has_the_chat_under_a_path(site):
+    async with Person("ana", f"{site}/chat") as ana:
+        await ana.says("hello")
+        await ana.until(lambda: "hello" in ana.texts())
 
 
 def test_nothing_else_is_in_it(names):

@@ -1,4 +1,4 @@
-"""The command `nochat`: `up`, `run SERVICE`, `restore`, `grant`, `load`, `doctor`, `asyncapi`."""
+"""The command `nochat`: `up`, `run SERVICE`, `backup`, `restore`, `grant`, `load` and others."""
 
 import argparse
 import asyncio
@@ -6,6 +6,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -63,15 +64,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(command=lambda options: _run_named(options.service))
 
-    restore = commands.add_parser("restore", help="fill an empty activity store from the replica")
-    restore.add_argument(
+    backup = commands.add_parser("backup", help="copy the accounts to a file, while the chat runs")
+    backup.add_argument("file", type=Path, help="a new file, which its owner alone may read")
+    backup.set_defaults(command=lambda options: _backup(options.file))
+
+    restore = commands.add_parser(
+        "restore", help="fill an empty activity store from the replica, or accounts from a backup"
+    )
+    sources = restore.add_mutually_exclusive_group()
+    sources.add_argument(
+        "--accounts", type=Path, metavar="FILE", help="a file of `nochat backup`, for accounts"
+    )
+    sources.add_argument(
         "--from",
         dest="source",
         default="",
         metavar="URL",
         help="where the replica is, in the form of NOCHAT_REPLICA_URL, which is the default",
     )
-    restore.set_defaults(command=lambda options: _restore(options.source))
+    restore.set_defaults(command=lambda options: _restore(options.source, options.accounts))
 
     promote = commands.add_parser(
         "grant", help="make an account a manager, with the management page"
@@ -79,6 +90,12 @@ def _parser() -> argparse.ArgumentParser:
     promote.add_argument("user", help="name of the account")
     promote.add_argument("--revoke", action="store_true", help="make it a user again")
     promote.set_defaults(command=lambda options: _promote(options.user, options.revoke))
+
+    register = commands.add_parser(
+        "register", help="make an account; the password is asked for, or read from a pipe"
+    )
+    register.add_argument("user", help="name of the account")
+    register.set_defaults(command=lambda options: _register(options.user))
 
     load_ = commands.add_parser("load", help="people who write, and how long their words take")
     load_.add_argument("url", help="the chat's page")
@@ -127,11 +144,7 @@ def _run_named(names: list[str]) -> None:
 
 def _all(files: list[str]) -> list[Service[object]]:
     """Return the chat's services and the user's."""
-    services = [
-        *registry.services(registry.names(load_settings())),
-        *map(registry.own_service, files),
-    ]
-    return list({service.name: service for service in services}.values())
+    return registry.with_own(load_settings(), map(registry.own_service, files))
 
 
 def _document(files: list[str]) -> dict[str, Any]:
@@ -140,11 +153,20 @@ def _document(files: list[str]) -> dict[str, Any]:
     return document(load_settings().shards, catalogue().values() if files else None)
 
 
-def _restore(source: str) -> None:
-    from nochat.cli.restore import restore  # here, as the other commands need no database
+def _backup(file: Path) -> None:
+    from nochat.cli.backup import backup  # here, as the other commands need no database
+
+    print(f"accounts copied to {file}: {backup(load_settings(), file)}")
+
+
+def _restore(source: str, accounts: Path | None) -> None:
+    from nochat.cli import backup  # here, as the other commands need no database
+    from nochat.cli.restore import restore
 
     settings = load_settings()
     logs.configure(settings.log_level)
+    if accounts:
+        return print(f"accounts restored: {backup.restore(settings, accounts)}")
     asyncio.run(restore(settings, source, print))
 
 
@@ -153,6 +175,12 @@ def _promote(user: str, revoke: bool) -> None:
 
     name = promote(load_settings(), user, "user" if revoke else "manager")
     print(f"{name} is a {'user' if revoke else 'manager'} now")
+
+
+def _register(user: str) -> None:
+    from nochat.cli.register import ask_password, register  # here, as others need no database
+
+    print(f"{register(load_settings(), user, ask_password())} can log in now")
 
 
 def _load(options: argparse.Namespace) -> int:

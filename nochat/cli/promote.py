@@ -1,16 +1,14 @@
 """The first manager of a chat: the page lets only managers make others."""
 
 import contextlib
-from pathlib import Path
 
-from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from nochat.errors import NochatError, RequestFailed
 from nochat.protocol.fields import Role
 from nochat.services.users import database
 from nochat.settings import Settings
-from nochat.stores.users import UserStore
+from nochat.stores.users import UserStore, sqlite_file
 
 
 def promote(settings: Settings, name: str, role: Role = "manager") -> str:
@@ -35,9 +33,8 @@ def promote(settings: Settings, name: str, role: Role = "manager") -> str:
 def _check_file(url: str) -> None:
     """See that the file exists: SQLite would make a new, empty database."""
     with contextlib.suppress(ArgumentError):  # `UserStore` says what is wrong with the URL
-        parsed = make_url(url)
-        file = Path(parsed.database or "")
-        if parsed.get_backend_name() == "sqlite" and not file.is_file():
+        file = sqlite_file(url)
+        if file and not file.is_file():
             raise NochatError(
                 f"there is no users' database at {file}; start the chat and create the account "
                 "first, or set NOCHAT_DATA_DIR or NOCHAT_USERS_URL as the chat has it"

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import aiohttp
 import socketio
@@ -116,7 +117,7 @@ class Person:
         account = {"user": self.name, "password": self.password}
         async with self._patience(f"{self.name} to log in", COMING_IN):
             status, answer = await self._ask("POST", "/api/register", account)
-            if answer.get("code") == "name.taken":
+            if answer.get("code") in ("name.taken", "registration.closed"):
                 status, answer = await self._ask("POST", "/api/login", account)
         if status != 200:
             reason = answer.get("error", "")
@@ -142,6 +143,7 @@ class Person:
             async with self._patience(f"{self.name}'s socket"):
                 await self._socket.connect(
                     url,
+                    socketio_path=f"{urlsplit(url).path}/socket.io",
                     auth={"positions": positions},
                     transports=self.transports,
                     wait_timeout=None,

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nochat.errors import NochatError
 from nochat.local.components import COMPONENTS, Component
 from nochat.local.tables import as_text
 
 GIB = 2**30
 
 
-class Missing(RuntimeError):
+class Missing(NochatError):
     """A component that is needed is not on this machine; the message says how to install it."""
 
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
 
+from nochat.errors import NochatError
 from nochat.local import supervisor
 
 # Losing the last reference to a child must not stop a server that a notebook still talks to.
@@ -26,7 +27,7 @@ _children: "set[ChildProcess]" = set()
 Answer = TypeVar("Answer")
 
 
-class NotReady(RuntimeError):
+class NotReady(NochatError):
     """A command did not start, ended too early, or took too long to answer."""
 
 

@@ -26,6 +26,7 @@ Password = Annotated[str, Meta(min_length=8, max_length=256)]
 Emoji = Annotated[str, Meta(pattern=rf"^[^{BLANKS}]{{1,16}}(?![\s\S])")]
 Kind = Literal["public", "private", "direct"]
 Role = Literal["user", "manager"]
+Registration = Literal["open", "closed"]
 Action = Literal["mute", "unmute", "kick", "ban", "unban"]
 
 MOST_TOKEN = 128  # characters of a session's token: a longer one is nobody's

@@ -154,6 +154,9 @@ unspecified = PlainReason(UNSPECIFIED, "the chat refuses this without a reason")
 
 user_unknown = PlainReason("user.unknown", "there is no such user")
 name_taken = PlainReason("name.taken", "this name is taken; choose another")
+registration_closed = PlainReason(
+    "registration.closed", "nobody makes an account here; ask whoever runs this chat for one"
+)
 name_length = BoundReason("name.length", "a name has 2 to {most} characters")
 name_too_long = BoundReason("name.too-long", "a name has at most {most} characters")
 name_form = PlainReason(

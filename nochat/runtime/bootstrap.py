@@ -16,9 +16,10 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 from nochat.bus import Bus, connect
 from nochat.errors import Unavailable
 from nochat.runtime import descriptors, registry
-from nochat.runtime.http_server import App, serving
+from nochat.runtime.http_server import App, guarded, serving
 from nochat.runtime.instances import reporting
 from nochat.runtime.listening import ListenAddress, listen, url_of
+from nochat.runtime.origin import path_below
 from nochat.runtime.rate_limits import ConcurrencyLimit, Limit, RateLimitMiddleware
 from nochat.service import Context, Service
 from nochat.settings import Settings
@@ -50,6 +51,20 @@ async def started(wanted: Sequence[Service[object]], settings: Settings) -> Asyn
         listening = _listen_for(wanted, settings)
         if listening:
             stack.enter_context(listening)
+        app = await stack.enter_async_context(running(wanted, settings))
+        if listening:
+            await stack.enter_async_context(serving(app, listening, settings))
+        yield url_of(listening) if listening else ""
+
+
+@asynccontextmanager
+async def running(wanted: Sequence[Service[object]], settings: Settings) -> AsyncIterator[App]:
+    """Run services until the block ends; gives the ASGI application of what they serve.
+
+    Raises:
+        NochatError: the bus or a store can't be used; says which, and what to do.
+    """
+    async with AsyncExitStack() as stack:
         buses: dict[str, Bus | None] = dict.fromkeys(service.name for service in wanted)
         await stack.enter_async_context(_operated(buses, settings))
         errors: list[BaseException] = []
@@ -67,15 +82,13 @@ async def started(wanted: Sequence[Service[object]], settings: Settings) -> Asyn
         await start(service for service in wanted if service.name not in SERVED)
         stack.push_async_callback(_drain, buses, errors)
         await start(service for service in wanted if service.name in SERVED)
-        if listening:
-            found = {name: contexts[name].resource for name in SERVED if name in contexts}
-            apps = {name: it.app for name, it in found.items() if isinstance(it, Served)}
-            limit = Limit(settings.address_rate, 10)
-            concurrency = ConcurrencyLimit(descriptors.share(settings.address_connections))
-            app = RateLimitMiddleware(_by_path(apps), limit, concurrency, settings.max_frame)
-            await stack.enter_async_context(serving(app, listening, settings))
+        found = {name: contexts[name].resource for name in SERVED if name in contexts}
+        apps = {name: it.app for name, it in found.items() if isinstance(it, Served)}
+        limit = Limit(settings.address_rate, 10)
+        concurrency = ConcurrencyLimit(descriptors.share(settings.address_connections))
+        app = RateLimitMiddleware(_by_path(apps), limit, concurrency, settings.max_frame)
         try:
-            yield url_of(listening) if listening else ""
+            yield guarded(app, settings)
         except asyncio.CancelledError:
             _allow_time_limits()
             raise
@@ -203,7 +216,7 @@ async def _operated(buses: dict[str, Bus | None], settings: Settings) -> AsyncIt
         ListenAddress(settings.operation_host, settings.operation_port, *names)
     ) as listening:
         log.info("metrics and health at %s", url_of(listening))
-        async with serving(application(buses), listening, settings):
+        async with serving(guarded(application(buses), settings), listening, settings):
             yield
 
 
@@ -223,8 +236,11 @@ def _by_path(apps: dict[str, App]) -> App:
     """Route /socket.io/ to the gateway, everything else to the page."""
 
     async def app(scope: dict[str, Any], receive: App, send: App) -> None:
-        to_gateway = scope["path"].startswith("/socket.io") and "gateway" in apps
-        chosen = apps["gateway"] if to_gateway else apps.get("web", apps.get("gateway"))
-        await chosen(scope, receive, send)  # type: ignore[misc]
+        path = path_below(scope)
+        if "web" not in apps or ("gateway" in apps and path.startswith("/socket.io")):
+            # Engine.IO knows nothing of a path that the chat is mounted under.
+            await apps["gateway"](scope | {"path": path}, receive, send)
+        else:
+            await apps["web"](scope, receive, send)
 
     return app

@@ -77,11 +77,19 @@ class Server(uvicorn.Server):
         yield
 
 
+def guarded(app: App, settings: Settings) -> App:
+    """Let an application see only requests for our hosts, as browsers made them.
+
+    Its answers have the headers that all of ours have.
+    """
+    return HeadersMiddleware(HostMiddleware(ProxyMiddleware(app, settings.proxies), settings))
+
+
 @asynccontextmanager
 async def serving(app: App, listening: socket.socket, settings: Settings) -> AsyncIterator[None]:
     """Serve an application until the block ends."""
     config = Config(
-        HeadersMiddleware(HostMiddleware(ProxyMiddleware(app, settings.proxies), settings)),
+        app,
         proxy_headers=False,
         server_header=False,
         log_config=None,

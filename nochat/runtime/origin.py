@@ -84,6 +84,12 @@ def own(scope: Scope) -> Origin | None:
     return Origin.read(f"{scheme}://{host.decode('latin1')}")
 
 
+def path_below(scope: Scope) -> str:
+    """Return a request's path below the one that the chat is mounted under."""
+    path, root = str(scope["path"]), str(scope.get("root_path", ""))
+    return path.removeprefix(root) if path.startswith(f"{root}/") else path
+
+
 def further_origins(settings: Settings) -> frozenset[Origin]:
     """Return the origins whose pages may act here beside our own.
 

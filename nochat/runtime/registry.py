@@ -40,6 +40,12 @@ def services(names: Iterable[str] = NAMES) -> list[Service[object]]:
     return [importlib.import_module(f"nochat.services.{name}").service for name in names]
 
 
+def with_own(settings: Settings, own: Iterable[Service[object]]) -> list[Service[object]]:
+    """Return the chat's services and a user's, which replace the chat's of the same name."""
+    wanted = [*services(names(settings)), *own]
+    return list({service.name: service for service in wanted}.values())
+
+
 def own_module(file: str) -> ModuleType:
     """Import a user's file as Python does: by its name, with its folder on the path.
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import alembic.command
 import alembic.config
+from alembic.util import CommandError
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from sqlalchemy import (
@@ -545,11 +546,23 @@ def _options(url: URL) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in url.query}
 
 
+def sqlite_file(url: str | URL) -> Path | None:
+    """Return the file that a URL names; None where it names no SQLite, or no file.
+
+    Raises:
+        ArgumentError: it is no URL.
+    """
+    parsed = make_url(url)
+    in_memory = parsed.database in (None, "", ":memory:")
+    if parsed.get_backend_name() != "sqlite" or in_memory or parsed.query.get("uri"):
+        return None
+    return Path(str(parsed.database))
+
+
 def _make_private(parsed: URL) -> None:
     """Let nobody else read SQLite's file, new or old; what SQLite puts beside it is as it is."""
-    if not parsed.database or parsed.database == ":memory:" or parsed.query.get("uri"):
+    if not (file := sqlite_file(parsed)):
         return
-    file = Path(parsed.database)
     with suppress(OSError):  # SQLite says what is wrong
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     make_private(file.with_name(file.name + end) for end in ("", "-wal", "-shm", "-journal"))
@@ -564,4 +577,11 @@ def _migrate(connection: Connection, revision: str = "head") -> None:
     config = alembic.config.Config()
     config.set_main_option("script_location", str(files("nochat.stores") / "migrations"))
     config.attributes["connection"] = connection
-    alembic.command.upgrade(config, revision)
+    try:
+        alembic.command.upgrade(config, revision)
+    except CommandError as error:  # it knows no such revision
+        parsed = connection.engine.url.render_as_string(hide_password=True)
+        raise NochatError(
+            f"the users' database at {parsed} was made by a newer version of NoChat ({error}); "
+            "install that version again, or restore a backup from before the upgrade"
+        ) from None

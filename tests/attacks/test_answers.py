@@ -11,11 +11,12 @@ import socketio
 
 from nochat.lab.chat import RATES
 from nochat.lab.people import Person
+from nochat.protocol import payloads
 from nochat.protocol.actions import ACTIONS
 from nochat.protocol.envelope import new_id
 from nochat.runtime import bootstrap, registry
 from nochat.services import web
-from nochat.services.gateway import sockets
+from nochat.services.gateway import arrivals, presence_reports, sockets
 from nochat.services.web import rest
 from nochat.settings import Settings
 
@@ -157,7 +158,7 @@ async def test_an_answer_that_can_not_be_sent_is_an_error(ana, broken):
 
 async def test_a_handshake_that_throws_is_refused_at_once(ana, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(sockets.payloads, "believed", lambda *_: 1 / 0)
+        patch.setattr(payloads, "believed", lambda *_: 1 / 0)
         async with asyncio.timeout(SOON):
             with pytest.raises(RuntimeError, match="unavailable"):
                 await ana.connect()
@@ -169,7 +170,7 @@ async def test_a_welcome_that_throws_closes_the_socket(chat, ana, monkeypatch):
     await ana.until(lambda: "welcome" in dict(ana.told))
     socket = socketio.AsyncClient(http_session=ana._http, reconnection=False)
     with monkeypatch.context() as patch:
-        patch.setattr(sockets.payloads, "welcome", lambda *_: 1 / 0)
+        patch.setattr(payloads, "welcome", lambda *_: 1 / 0)
         await socket.connect(chat, wait_timeout=None)
         # The client calls no handler of "disconnect" where that comes while it still connects.
         await asyncio.wait_for(socket.eio.wait(), SOON)
@@ -184,13 +185,13 @@ async def test_a_disconnect_counts_even_if_announcing_it_fails(chat, ana, monkey
         return any(event == "presence" and name in data["went"] for event, data in ana.told)
 
     async with Person(name, chat):
-        monkeypatch.setattr(sockets, "UserDisconnected", lambda *_: 1 / 0)
+        monkeypatch.setattr(arrivals, "UserDisconnected", lambda *_: 1 / 0)
     await ana.until(is_gone, SOON)
 
 
 async def test_presence_is_reported_again_after_an_error(chat, ana, monkeypatch):
     monkeypatch.setattr(sockets, "REPORT_EVERY", 0.01)
-    reports, one = asyncio.Event(), sockets.PresenceReported
+    reports, one = asyncio.Event(), presence_reports.PresenceReported
     fail = iter([True, True])
 
     def report(*given):
@@ -199,7 +200,7 @@ async def test_presence_is_reported_again_after_an_error(chat, ana, monkeypatch)
         reports.set()
         return one(*given)
 
-    monkeypatch.setattr(sockets, "PresenceReported", report)
+    monkeypatch.setattr(presence_reports, "PresenceReported", report)
     await asyncio.wait_for(reports.wait(), 2 * sockets.REPORT_EVERY + 5)
 
 

@@ -126,6 +126,46 @@ def test_wrong_arguments_and_settings_give_one_line(nochat, arguments, settings,
     assert expected in said
 
 
+# What Python runs at its start, where it is in PYTHONPATH: the embedded server is not installed.
+WITHOUT_THE_SERVER = """
+import sys
+from importlib.machinery import PathFinder
+
+
+class Hiding(PathFinder):
+    @classmethod
+    def find_spec(cls, name, *given):
+        return None if name == "nx_27017" else super().find_spec(name, *given)
+
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = Hiding
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "expected"),
+    [
+        ("sitecustomize.py", WITHOUT_THE_SERVER, "mongod is not on this machine; it stores the"),
+        ("nx_27017.py", "", "the embedded MongoDB server ended before it was ready"),
+    ],
+    ids=["not installed", "does not start"],
+)
+def test_what_is_missing_or_does_not_start_is_said_in_a_sentence(tmp_path, file, content, expected):
+    (tmp_path / file).write_text(content)
+    done = subprocess.run(
+        [sys.executable, "-m", "nochat", "up"],
+        env=CLEAN | {"PYTHONPATH": str(tmp_path), "NOCHAT_DATA_DIR": str(tmp_path / "data")},
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+    assert done.returncode == 2
+    said = [line for line in done.stderr.splitlines() if line.startswith("nochat: ")]
+    assert len(said) == 1
+    assert expected in said[0]
+    assert "Traceback" not in done.stderr
+
+
 def test_a_broker_that_is_not_there_is_waited_for_then_said(nochat, unused_tcp_port):
     url = f"amqp://nochat:hunter2@127.0.0.1:{unused_tcp_port}/nochat"
     status, _, said = nochat("up", bus_url=url, patience="0.3")

@@ -38,7 +38,8 @@ from nochat.protocol.requests import (
 from nochat.runtime import bootstrap, registry
 from nochat.service import Service
 from nochat.services import gateway
-from nochat.services.gateway import sockets
+from nochat.services.gateway import sockets, verification
+from nochat.services.gateway.connections import Connection
 from nochat.settings import Settings
 
 NEVER = 2e9  # when sessions end
@@ -117,7 +118,7 @@ class Around:
     async def hears(self, *events):
         """Let the gateway spread what happened in a room, all at once."""
         self.log += [each for each in events if isinstance(each, MessageSent)]
-        await self.gateway.spread(events)
+        await self.gateway.fan_out.spread(events)
 
     def services(self):
         users, controller = Service("users"), Service("controller")
@@ -201,8 +202,8 @@ async def hears_nothing_more(around, bob):
     assert "only members" in answer["error"]
     assert "only members" in (await bob.socket.call("typing", {"room": "r"}))["error"]
     # And nothing is remembered for longer than an answer takes.
-    assert not around.gateway._replies._moves
-    assert not around.gateway._replies._changes
+    assert not around.gateway.questions._moves
+    assert not around.gateway.questions._changes
 
 
 @pytest.mark.parametrize("how", OUT)
@@ -310,7 +311,7 @@ async def test_a_role_that_ends_while_it_is_asked_for_is_over(around):
     bob = Client("bob")
     connecting = asyncio.create_task(bob.connect(around.url))
     await around.asked.wait()
-    await around.gateway.account_changed(AccountChanged("bob", "ana", "user", False))
+    await around.gateway.fan_out.account_changed(AccountChanged("bob", "ana", "user", False))
     around.released.set()
     await connecting
     await bob.until(lambda heard: "welcome" in heard)
@@ -336,9 +337,9 @@ async def test_a_session_that_ends_while_it_is_asked_for_opens_no_socket(around,
     connecting = asyncio.create_task(bob.connect(around.url))
     await around.asked.wait()
     if isinstance(end, SessionsEnded):
-        await around.gateway.end_sessions(end)
+        await around.gateway.fan_out.end_sessions(end)
     else:
-        await around.gateway.account_changed(end)
+        await around.gateway.fan_out.account_changed(end)
     around.released.set()
     with pytest.raises(socketio.exceptions.ConnectionError):
         await connecting
@@ -350,7 +351,7 @@ async def test_a_role_that_ends_before_the_welcome_is_not_in_it(around):
     around.roles["bob"], around.late = "manager", GetRooms
     async with around.client("bob") as bob:
         await around.asked.wait()
-        await around.gateway.account_changed(AccountChanged("bob", "ana", "user", False))
+        await around.gateway.fan_out.account_changed(AccountChanged("bob", "ana", "user", False))
         around.released.set()
         await bob.until(lambda heard: "welcome" in heard)
         assert bob.told("welcome")[0]["role"] == "user"
@@ -370,7 +371,7 @@ async def test_after_the_bus_was_away_nobody_hears_a_room_before_it_is_known_tha
         around.roles["bob"] = "user"
         around.over.add("eve")
         around.late = WhoIs
-        around.gateway.resync()
+        around.gateway.verification.resync()
         await around.hears(said(5, "too early"))
         around.released.set()
         await eve.until(lambda heard: "signed-out" in heard)
@@ -383,8 +384,8 @@ async def test_after_the_bus_was_away_nobody_hears_a_room_before_it_is_known_tha
         assert bob.told("role") == [{"role": "user"}]
 
 
-async def test_unverified_sockets_receive_nothing_until_the_store_is_back(around, monkeypatch):
-    monkeypatch.setattr(sockets, "ASK_AGAIN", 0.0)
+async def test_who_can_not_be_verified_hears_nothing_until_the_store_is_back(around, monkeypatch):
+    monkeypatch.setattr(verification, "ASK_AGAIN", 0.0)
     async with around.client("bob") as bob:
         await bob.until(lambda heard: "welcome" in heard)
         failures, in_r = (
@@ -392,15 +393,15 @@ async def test_unverified_sockets_receive_nothing_until_the_store_is_back(around
             room("r", 4, "ana", "bob"),
         )
 
-        async def rooms(user, room="", ask=around.gateway._replies.rooms):
+        async def rooms(user, room="", ask=around.gateway.questions.rooms):
             if error := next(failures):
                 around.rooms["r"] = in_r
                 await around.hears(said(4, "too early"))
                 raise error
             return await ask(user, room)
 
-        monkeypatch.setattr(around.gateway._replies, "rooms", rooms)
-        around.gateway.resync()
+        monkeypatch.setattr(around.gateway.questions, "rooms", rooms)
+        around.gateway.verification.resync()
         await bob.until(lambda heard: "resync" in heard)
         await around.hears(said(5, "hello"))
         await bob.until(lambda heard: "hello" in heard)
@@ -411,7 +412,7 @@ async def test_typing_is_shown_to_members_alone(around):
     async with around.client("ana") as ana, around.client("eve") as eve:
         for each in (ana, eve):
             await each.until(lambda heard: "welcome" in heard)
-        await around.gateway.show_typing(TypingStarted("r", "ana"))
+        await around.gateway.fan_out.show_typing(TypingStarted("r", "ana"))
         await around.hears(said(4, "a mark", "lobby"))
         await eve.until(lambda heard: "a mark" in heard)
         await ana.until(lambda heard: "typing" in heard)
@@ -419,5 +420,5 @@ async def test_typing_is_shown_to_members_alone(around):
 
 
 def test_a_token_is_not_shown():
-    connection = sockets.Connection("bob", token="secret")
+    connection = Connection("bob", token="secret")
     assert "secret" not in repr(connection)

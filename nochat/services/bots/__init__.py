@@ -19,18 +19,16 @@ def run(settings: Settings) -> NoReturn:
     """Become the bot: this process goes on as Node.js.
 
     Raises:
-        NochatError: there is no RabbitMQ to meet the others at, or no Node.js or amqplib.
+        NochatError: there is no RabbitMQ to meet the others at.
+        Missing: there is no Node.js or amqplib.
     """
     if settings.is_bus_local:
         raise NochatError(
             "the bot is not written in Python, so that the bus of one process can't reach it; "
             "set NOCHAT_BUS_URL=amqp://… (RabbitMQ)"
         )
-    try:
-        doctor.require("amqplib")
-        node = doctor.require("node")
-    except doctor.Missing as error:
-        raise NochatError(str(error)) from None
+    doctor.require("amqplib")
+    node = doctor.require("node")
     values = {f"NOCHAT_{name.upper()}": getattr(settings, name) for name in ITS_SETTINGS}
     given = {name: str(value) for name, value in values.items() if value is not None}
     os.execve(node, [str(node), str(PROGRAM)], os.environ | given)  # noqa: S606

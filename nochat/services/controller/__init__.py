@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from nochat.bus import Queue
 from nochat.bus.routing import route
+from nochat.domain import decisions
 from nochat.domain.room import Room
 from nochat.protocol import reasons
 from nochat.protocol.commands import (
@@ -130,10 +131,10 @@ async def decide(commands: list[Command], context: Context[ControllerState]) -> 
     happened: list[Event] = []
     for command in commands:
         room = rooms[command.room]
-        if position := room.unknown(command):
+        if position := decisions.unknown(room, command):
             room.learn(await _said(room.id, position, context))
         with caused_by(command.correlation_id):
-            happened += room.decide(command)
+            happened += decisions.execute(room, command)
     return happened
 
 
@@ -154,7 +155,7 @@ async def _recall(
     doubtful = [
         MessageKey(each.room, each.sender, each.client_id)
         for each in commands
-        if isinstance(each, SendMessage) and rooms[each.room].may_be_old(each)
+        if isinstance(each, SendMessage) and decisions.may_be_old(rooms[each.room], each)
     ]
     for start in range(0, len(doubtful), MOST_ASKED):
         asked = FindMessages(wanted=doubtful[start : start + MOST_ASKED])

@@ -36,30 +36,22 @@ async def open_sockets(context: Context) -> AsyncIterator["Sockets"]:
     from nochat.services.gateway.sockets import Sockets
 
     sockets = Sockets(context.bus, context.settings)
-    context.bus.tally.gauges["nochat_sockets"] = sockets.count
-    async with sockets.reporting():
+    context.bus.tally.gauges["nochat_sockets"] = lambda: len(sockets.connections)
+    async with sockets.running():
         yield sockets
 
 
 @service.on_reconnect
 def resync(sockets: "Sockets", _: Queue) -> None:
-    """Let the clients ask for events that they may have missed while the bus was away."""
-    sockets.resync()
+    """Let the clients ask for what they may have missed while the bus was away."""
+    sockets.verification.resync()
 
 
-service.on(*get_args(LogEntry), batch=True).method(lambda sockets: sockets.spread)
-
-
-@service.on(RoomRead, UserNotified, CommandRejected, batch=True)
-async def tell(
-    events: list[RoomRead | UserNotified | CommandRejected], context: Context["Sockets"]
-) -> None:
-    """Tell one user, on all of their sockets."""
-    for event in events:
-        await context.resource.tell(event.user, event)
-
-
-service.on(TypingStarted).method(lambda sockets: sockets.show_typing)
-service.on(PresenceReported).method(lambda sockets: sockets.presence_reported)
-service.on(SessionsEnded).method(lambda sockets: sockets.end_sessions)
-service.on(AccountChanged).method(lambda sockets: sockets.account_changed)
+service.on(*get_args(LogEntry), batch=True).method(lambda sockets: sockets.fan_out.spread)
+service.on(RoomRead, UserNotified, CommandRejected, batch=True).method(
+    lambda sockets: sockets.fan_out.tell
+)
+service.on(TypingStarted).method(lambda sockets: sockets.fan_out.show_typing)
+service.on(SessionsEnded).method(lambda sockets: sockets.fan_out.end_sessions)
+service.on(AccountChanged).method(lambda sockets: sockets.fan_out.account_changed)
+service.on(PresenceReported).method(lambda sockets: sockets.presence.reported)

@@ -1,4 +1,4 @@
-"""Whom a message names: `@` and a name, in any script; not addresses, links and packages.
+"""Mentions in a message: `@` and a name, in any script; not addresses, links and packages.
 
 The page reads mentions by the same rules (`static/text.js`).
 """

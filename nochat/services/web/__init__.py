@@ -20,7 +20,7 @@ from nochat.bus import Bus
 from nochat.domain.text import identity
 from nochat.protocol import reasons
 from nochat.protocol.events import CommandRejected, ServiceReported
-from nochat.protocol.fields import Count, Moment, Password, Role
+from nochat.protocol.fields import Count, Moment, Password, Registration, Role
 from nochat.protocol.incoming import AskedName, Incoming, NewName
 from nochat.protocol.reasons import Reason
 from nochat.protocol.requests import (
@@ -91,11 +91,12 @@ class SessionUser(msgspec.Struct, frozen=True):
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """The caller ("" is nobody), and the gateway's address ("" is here)."""
+    """The caller ("" is nobody), the gateway's address ("" is here), if registration is open."""
 
     user: str
     role: Role
     gateway: str
+    registration: Registration
 
 
 class NamesQuery(Incoming, frozen=True):
@@ -179,7 +180,7 @@ class Web:
                 NewAccount,
                 SessionUser,
                 "anybody",
-                (409, 429),
+                (403, 409, 429),
             ),
             Call(
                 "POST", "/api/login", self._log_in, Credentials, SessionUser, "anybody", (401, 429)
@@ -193,11 +194,14 @@ class Web:
     async def _health(self, _: HttpRequest) -> Response:
         return reply({"status": "ok"})
 
-    async def _document(self, _: HttpRequest) -> Response:
-        return reply(self.openapi)
+    async def _document(self, request: HttpRequest) -> Response:
+        root = request.scope.get("root_path", "")  # that the chat is mounted under
+        return reply(self.openapi | ({"servers": [{"url": root}]} if root else {}))
 
     async def _register(self, caller: Caller, sent: NewAccount) -> SessionUser:
         """Make an account, and open its first session."""
+        if self._settings.registration == "closed":
+            raise NotAllowed(403, reasons.registration_closed())
         self._attempts.check(caller, sent.user)
         if identity(sent.user) in self._reserved:
             raise NotAllowed(409, reasons.name_taken())
@@ -234,14 +238,15 @@ class Web:
         return msgspec.convert(found, Trends, from_attributes=True)
 
     async def _guard(self, request: HttpRequest, answer: Answer) -> Response:
-        """Refuse a POST from another site's page; set the headers of every response."""
+        """No POST from another site's page; the page's policy on everything."""
+        headers = self._headers(request)  # before the routes note in it where they led
         try:
             if request.method == "POST" and self._is_from_elsewhere(request):
                 raise NotAllowed(403, reasons.request_foreign())
             response = await answer(request)
         except Exception as error:
             response = refusal(error)
-        response.headers.update(self._headers(request))
+        response.headers.update(headers)
         return response
 
     def _is_from_elsewhere(self, request: HttpRequest) -> bool:
@@ -251,7 +256,7 @@ class Web:
         return request.headers.get("sec-fetch-site", "same-origin") != "same-origin"
 
     def _headers(self, request: HttpRequest) -> dict[str, str]:
-        here = origin.own(request.scope)
+        here, path = origin.own(request.scope), origin.path_below(request.scope)
         headers = {
             "Content-Security-Policy": (
                 "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -259,9 +264,9 @@ class Web:
                 "form-action 'self'; object-src 'none'; base-uri 'none'; "
                 f"frame-ancestors {self._settings.frame_ancestors}"
             ),
-            "Cache-Control": self._pages.caching(request.url.path),
+            "Cache-Control": self._pages.caching(path),
         }
-        if request.url.path in self._pages.paths:
+        if path in self._pages.paths:
             # A notebook's frame looks whether a page is there, and pages are everybody's alike.
             headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         return headers
@@ -305,9 +310,9 @@ async def _enter(caller: Caller, session: Session) -> SessionUser:
 
 
 async def _me(caller: Caller, _: Empty) -> Identity:
-    """Say who calls, and where the gateway is."""
-    session = caller.session
-    return Identity(session.user, session.role, caller.shared.settings.gateway_url)
+    """Say who calls, where the gateway is, and who may register."""
+    session, settings = caller.session, caller.shared.settings
+    return Identity(session.user, session.role, settings.gateway_url, settings.registration)
 
 
 async def _log_out(caller: Caller, _: Empty) -> Empty:

@@ -2,7 +2,7 @@
 
 import { reason, words } from "./words.js";
 
-/** The user of this session ("" if nobody) and their role, and where the gateway is ("" for here). */
+/** The user of this session ("" if nobody) and their role, where the gateway is ("" for here), and who may register. */
 export const me = () => call("api/me");
 export const register = (user, password) => call("api/register", { user, password });
 export const logIn = (user, password) => call("api/login", { user, password });

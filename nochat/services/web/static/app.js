@@ -129,7 +129,8 @@ async function comeIn(message) {
 
 /** Show the chat to who is logged in, the door, with a message, to everybody else. */
 async function enter(message = "") {
-  const { user, role, gateway } = await api.me();
+  const { user, role, gateway, registration } = await api.me();
+  door.offer(registration);
   connection?.close();
   if (!user) return door.show(isKept() ? message : words.noCookies);
   door.hide();

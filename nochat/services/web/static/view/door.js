@@ -19,6 +19,12 @@ export class Door {
     });
   }
 
+  /** @param {"open"|"closed"} registration whether somebody new can make an account here. */
+  offer(registration) {
+    $("register").hidden = $("open-hint").hidden = registration === "closed";
+    $("closed-hint").hidden = registration !== "closed";
+  }
+
   show(message = "") {
     $("door").hidden = false;
     this.#complain(message);

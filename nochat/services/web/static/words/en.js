@@ -11,6 +11,7 @@ export default {
 
   // ---- the door ----
   doorHint: "Log in, or choose a name and a password and create an account.",
+  closedHint: "Log in. Whoever runs this chat makes the accounts: ask them for yours.",
   userName: "Name",
   passLabel: "Password",
   logIn: "Log in",

@@ -11,6 +11,7 @@ export default {
 
   // ---- the door ----
   doorHint: "Entra, o elige un nombre y una contraseña y crea una cuenta.",
+  closedHint: "Entra. Las cuentas las crea quien lleva este chat: pídele la tuya.",
   userName: "Nombre",
   passLabel: "Contraseña",
   logIn: "Entrar",

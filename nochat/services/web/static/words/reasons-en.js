@@ -6,6 +6,7 @@ export default {
   // ---- accounts ----
   "user.unknown": "there is no such user",
   "name.taken": "this name is taken; choose another",
+  "registration.closed": "nobody makes an account here; ask whoever runs this chat for one",
   "name.length": "a name has 2 to {most} characters",
   "name.too-long": "a name has at most {most} characters",
   "name.form": "a name begins with a letter or digit; then letters, digits and . _ - follow",

@@ -6,6 +6,7 @@ export default {
   // ---- accounts ----
   "user.unknown": "no existe esa persona",
   "name.taken": "ese nombre está ocupado; elige otro",
+  "registration.closed": "aquí nadie crea una cuenta; pídesela a quien lleva este chat",
   "name.length": "un nombre tiene de 2 a {most} caracteres",
   "name.too-long": "un nombre tiene {most} caracteres como mucho",
   "name.form": "un nombre empieza por una letra o cifra; siguen letras, cifras y . _ -",

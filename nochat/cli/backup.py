@@ -1,0 +1,113 @@
+"""`nochat backup` and `nochat restore --accounts`: the accounts in SQLite, as a file that is whole.
+
+A copy made by `cp` may lack what is still in SQLite's log beside the file, or hold half of a write.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from nochat.errors import NochatError
+from nochat.local.disk import sync_folder
+from nochat.services.users import database
+from nochat.settings import Settings
+from nochat.stores.users import UserStore, sqlite_file
+
+BESIDE = ("", "-wal", "-shm", "-journal")  # SQLite's files, by what their names end with
+
+
+def backup(settings: Settings, file: Path) -> int:
+    """Copy the accounts to a new file that its owner alone may read; the chat may run meanwhile.
+
+    Returns:
+        How many accounts there are.
+
+    Raises:
+        NochatError: there are no accounts, they are in no SQLite, or the file can't be made.
+    """
+    source = _accounts_file(settings)
+    if not source.is_file():
+        raise NochatError(
+            f"there is no users' database at {source}; set NOCHAT_DATA_DIR or NOCHAT_USERS_URL as "
+            "the chat has it"
+        )
+    with _new_file(file) as unfinished:
+        return _copy(source, unfinished)
+
+
+def restore(settings: Settings, file: Path) -> int:
+    """Put a backup's accounts where there are none; all users have to log in again.
+
+    Returns:
+        How many accounts there are.
+
+    Raises:
+        NochatError: there are accounts, the file is no backup of a version that this one knows, or
+            the accounts can't be written.
+    """
+    target = _accounts_file(settings)
+    if there := [path for path in _with_others(target) if path.exists()]:
+        raise NochatError(
+            f"there are accounts already ({', '.join(map(str, there))}); stop the chat, and move "
+            "these files away"
+        )
+    if not file.is_file():
+        raise NochatError(f"there is no file {file}")
+    with _new_file(target) as unfinished:
+        count = _copy(file, unfinished)
+        with closing(sqlite3.connect(unfinished)) as copy, copy:
+            # Those that were ended since then must not be good again.
+            copy.execute("DELETE FROM sessions")
+        UserStore(f"sqlite:///{unfinished}").close()  # brings it up to date
+        return count
+
+
+def _accounts_file(settings: Settings) -> Path:
+    if file := sqlite_file(database(settings)):
+        return file.absolute()
+    raise NochatError(
+        "the accounts are in no file of SQLite: back them up with the server's own tools, as "
+        "`mariadb-dump --single-transaction` or `mysqldump --single-transaction`"
+    )
+
+
+def _with_others(file: Path) -> list[Path]:
+    return [file.with_name(file.name + end) for end in BESIDE]
+
+
+@contextmanager
+def _new_file(file: Path) -> Iterator[Path]:
+    """Give the name of a private file beside it; it gets its own name when the block ends well."""
+    unfinished = file.with_name(f"{file.name}.unfinished-{os.getpid()}")
+    try:
+        os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        try:
+            yield unfinished
+            with unfinished.open("rb") as written:
+                os.fsync(written.fileno())
+            os.link(unfinished, file)  # unlike a renaming, this replaces nothing
+            sync_folder(file.parent)
+        finally:
+            for path in _with_others(unfinished):
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise NochatError(f"{file} can't be written: {error.strerror}") from None
+
+
+def _copy(source: Path, target: Path) -> int:
+    """Copy a database by SQLite's own backup; returns how many accounts are in it."""
+    uri = f"{source.absolute().as_uri()}?mode=rw"
+    try:
+        with (
+            closing(sqlite3.connect(uri, uri=True)) as found,
+            closing(sqlite3.connect(target)) as copy,
+        ):
+            found.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")  # all of it is in the one file
+            if (said := copy.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
+                raise NochatError(f"the accounts in {source} are damaged ({said})")
+            return int(copy.execute("SELECT count(*) FROM users").fetchone()[0])
+    except sqlite3.Error as error:
+        raise NochatError(f"{source} is no database of accounts ({error})") from None

@@ -1,0 +1,53 @@
+"""The whole chat as an ASGI application, to be mounted under a path of another one.
+
+chat = Chat()
+app = Starlette(routes=[Mount("/chat", chat)], lifespan=chat.lifespan)
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from nochat.protocol.reasons import unavailable
+from nochat.runtime import bootstrap, registry
+from nochat.runtime.rate_limits import App, Receive, Scope, refuse
+from nochat.service import Service
+from nochat.settings import Settings, load
+
+
+class Chat:
+    """All services of the chat in this process, and the page, REST and sockets that they serve.
+
+    The other application's server listens: `NOCHAT_HOST` and `NOCHAT_PORT` are for nothing here.
+
+    Args:
+        settings: of the chat; by default, what the `NOCHAT_*` variables say.
+        own: services of your own, which take the place of the chat's of the same name.
+    """
+
+    def __init__(self, settings: Settings | None = None, own: Sequence[Service[Any]] = ()) -> None:
+        self._settings = settings or load()
+        self._services = registry.with_own(self._settings, own)
+        self._app: App | None = None
+
+    @asynccontextmanager
+    async def lifespan(self, _: object = None) -> AsyncIterator[None]:
+        """Run the services until the block ends: the lifespan of the other application, or in it.
+
+        Raises:
+            NochatError: the bus or a store can't be used; says which, and what to do.
+        """
+        async with bootstrap.running(self._services, self._settings) as self._app:
+            try:
+                yield
+            finally:
+                self._app = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: App) -> None:
+        """ASGI."""
+        if scope["type"] == "lifespan":
+            raise RuntimeError("mount the chat, and give the application its `lifespan`")
+        if self._app:
+            await self._app(scope, receive, send)
+        else:
+            await refuse(scope, send, 503, unavailable("chat"), code=1013)

@@ -1,0 +1,126 @@
+"""Sockets come and go: one that comes is welcomed with its rooms and what it missed."""
+
+import logging
+import time
+from typing import Any
+
+import msgspec
+import socketio
+
+from nochat.bus import Bus
+from nochat.errors import NochatError, RequestFailed
+from nochat.protocol import payloads, reasons
+from nochat.protocol.events import UserConnected, UserDisconnected
+from nochat.protocol.requests import GetHistory, Session
+from nochat.runtime.background import Background
+from nochat.runtime.rate_limits import address
+from nochat.services.gateway.confirmed import publish_confirmed
+from nochat.services.gateway.connections import Connection, Connections
+from nochat.services.gateway.current_replies import CurrentReplies
+from nochat.services.gateway.handshake import Cookies, Handshake, no_entry
+from nochat.services.gateway.presence_reports import PresenceReports
+
+log = logging.getLogger(__name__)
+
+MISSED = 200  # entries of a room that a client is sent when it comes back; more it asks for
+
+
+class Arrivals:
+    """Takes new sockets in, and sees off those that end."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        connections: Connections,
+        questions: CurrentReplies,
+        presence: PresenceReports,
+        cookies: Cookies,
+        handshake: Handshake,
+        background: Background,
+    ) -> None:
+        self._bus, self._connections, self._replies = bus, connections, questions
+        self._presence, self._cookies, self._handshake = presence, cookies, handshake
+        self._background = background
+
+    async def connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
+        """Let a socket in, or refuse it; called by Socket.IO."""
+        try:
+            await self._let_in(sid, environ, auth)
+        except socketio.exceptions.ConnectionRefusedError:
+            raise
+        except Exception:
+            log.exception("a connection is refused")
+            self._connections.pop(sid)
+            raise no_entry(reasons.socket_unavailable()) from None
+
+    async def _let_in(self, sid: str, environ: dict[str, Any], auth: Any) -> None:
+        scope = environ["asgi.scope"]
+        token = self._cookies.token(scope)
+        session = await self._handshake.session(token, payloads.believed(auth))
+        # Nothing is awaited since the answer: what is spread from here on finds the connection.
+        connection = Connection(
+            session.user,
+            session.role,
+            session=session.digest,
+            token=token,
+            address=address(scope),
+            expires=session.expires,
+        )
+        self._connections.add(sid, connection)
+        self._presence.came(session.user)
+        self._background.start(self._receive(sid, session, payloads.positions(auth)))
+
+    async def disconnect(self, sid: str, reason: str = "") -> None:
+        """See a socket off that has ended; called by Socket.IO."""
+        if connection := self._connections.pop(sid):
+            await self._gone(sid, connection, reason)
+
+    async def end_all(self, reason: str) -> None:
+        """See every socket off, as the gateway stops."""
+        for sid, _ in self._connections.all():
+            await self.disconnect(sid, reason)
+
+    async def _gone(self, sid: str, connection: Connection, reason: str) -> None:
+        seconds = round(time.monotonic() - connection.since, 3)
+        gateway = self._presence.gateway
+        try:
+            end = UserDisconnected(connection.user, sid, gateway, seconds, reason)
+            await publish_confirmed(self._bus, end)
+        except Exception as error:
+            log.warning("nobody is told that a socket is gone: %r", error)
+        await self._presence.went(connection.user)
+
+    async def _receive(self, sid: str, session: Session, positions: dict[str, int]) -> None:
+        """Welcome a new socket; where that fails, close it, as its client then tries again."""
+        try:
+            start = UserConnected(session.user, sid, self._presence.gateway)
+            await publish_confirmed(self._bus, start)
+            await self._welcome(sid, session, positions)
+        except Exception as error:
+            unexpected = None if isinstance(error, NochatError | TimeoutError) else error
+            log.warning("a socket is closed: no welcome: %s", error, exc_info=unexpected)
+            await self._connections.disconnect(sid)
+
+    async def _welcome(self, sid: str, session: Session, positions: dict[str, int]) -> None:
+        """Let a socket see its rooms, then send it what it missed."""
+        rooms = await self._replies.rooms(session.user)
+        own = self._connections.admit(sid, rooms)
+        if connection := self._connections.get(sid):  # the role may have changed since
+            session = msgspec.structs.replace(session, role=connection.role)
+        welcome = payloads.welcome(session, rooms, self._presence.online)
+        await self._connections.to_socket(sid, "welcome", welcome)
+        for room in own:
+            # What was spread since the list of rooms was made, this socket has not seen either.
+            last = max(room.position, self._replies.latest.get(room.room, 0))
+            seen = positions.get(room.room, room.position)
+            if seen < last and self._connections.sees(sid, room.room):
+                await self._catch_up(sid, session.user, room.room, seen)
+
+    async def _catch_up(self, sid: str, user: str, room: str, seen: int) -> None:
+        page = GetHistory(user=user, room=room, after=seen, limit=MISSED)
+        try:
+            missed = await self._bus.request(page)
+        except RequestFailed:  # the user is a member no longer
+            return
+        if self._connections.sees(sid, room):
+            await self._connections.to_socket(sid, "entries", payloads.history(missed))

@@ -1,0 +1,138 @@
+"""The open sockets of a gateway: whose each is, which rooms it sees, and what reaches it."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from nochat.protocol.actions import Actor
+from nochat.protocol.reasons import Reason
+from nochat.protocol.requests import RoomSummary
+from nochat.services.gateway.engine import Server
+
+
+@dataclass
+class Connection(Actor):
+    """One socket: whose it is, in which session, from where, since when, and what it sees."""
+
+    session: str = ""
+    address: str = ""
+    token: str = field(default="", repr=False)
+    expires: float = 0.0
+    since: float = field(default_factory=time.monotonic)
+
+
+class Connections:
+    """The connections of one gateway by their socket's id, and the one place that sends to many.
+
+    Socket.IO's own rooms are named `user:…` for the sockets of a user, and `room:…` for those that
+    see a room.
+    """
+
+    def __init__(self, io: Server) -> None:
+        self._io = io
+        self._open: dict[str, Connection] = {}
+
+    def __len__(self) -> int:
+        """Count the open sockets."""
+        return len(self._open)
+
+    def all(self) -> list[tuple[str, Connection]]:
+        """List the open sockets."""
+        return list(self._open.items())
+
+    def of(self, user: str) -> list[tuple[str, Connection]]:
+        """List a user's open sockets."""
+        sids = [sid for sid, _ in self._io.manager.get_participants("/", f"user:{user}")]
+        return [(sid, self._open[sid]) for sid in sids if sid in self._open]
+
+    def get(self, sid: str) -> Connection | None:
+        """Return an open socket's connection."""
+        return self._open.get(sid)
+
+    def add(self, sid: str, connection: Connection) -> None:
+        """Take a socket that has logged in."""
+        self._open[sid] = connection
+        self._io.charge(sid, connection.user)
+        self._io.manager.basic_enter_room(sid, "/", f"user:{connection.user}")
+
+    def pop(self, sid: str) -> Connection | None:
+        """Forget a socket; return its connection, if it was open."""
+        return self._open.pop(sid, None)
+
+    # ---- what each of them sees -----------------------------------------------------------------
+
+    def sees(self, sid: str, room: str) -> bool:
+        """Tell whether a socket sees a room."""
+        connection = self._open.get(sid)
+        return connection is not None and room in connection.rooms
+
+    def admit(self, sid: str, rooms: Iterable[RoomSummary]) -> list[RoomSummary]:
+        """Let a socket see those of the rooms that its user is in; return them."""
+        if not (connection := self._open.get(sid)):
+            return []
+        own = [room for room in rooms if connection.user in room.members]
+        for room in own:
+            self.note_muted(connection.user, room)
+            self.enter(sid, room.room)
+        return own
+
+    def enter(self, sid: str, room: str) -> None:
+        """Let a socket see a room."""
+        if connection := self._open.get(sid):
+            connection.rooms.add(room)
+            self._io.manager.basic_enter_room(sid, "/", f"room:{room}")
+
+    def leave(self, sid: str, room: str) -> None:
+        """Let a socket see a room no longer."""
+        if connection := self._open.get(sid):
+            connection.rooms.discard(room)
+        self._io.manager.basic_leave_room(sid, "/", f"room:{room}")
+
+    def leave_all(self, sid: str) -> None:
+        """Let a socket see no room at all."""
+        if connection := self._open.get(sid):
+            for room in list(connection.rooms):
+                self.leave(sid, room)
+
+    def close(self, room: str) -> None:
+        """Let nobody see a room that is gone."""
+        for sid, connection in self._open.items():
+            if room in connection.rooms:
+                self.leave(sid, room)
+
+    def note_muted(self, user: str, room: RoomSummary) -> None:
+        """Note from a room's summary whether a user is muted in it."""
+        self.mute(user, room.room, user in room.muted)
+
+    def mute(self, user: str, room: str, on: bool) -> None:
+        """Note that a user is muted in a room, or is not: leaving it changes nothing about that."""
+        for _, connection in self.of(user):
+            (connection.muted.add if on else connection.muted.discard)(room)
+
+    # ---- sending --------------------------------------------------------------------------------
+
+    async def to_socket(self, sid: str, event: str, data: Any) -> None:
+        """Send something to one socket."""
+        await self._io.emit(event, data, to=sid)
+
+    async def to_user(self, user: str, event: str, data: Any) -> None:
+        """Send something to a user's sockets."""
+        await self._io.emit(event, data, room=f"user:{user}")
+
+    async def to_room(self, room: str, event: str, data: Any) -> None:
+        """Send something to the sockets that see a room."""
+        await self._io.emit(event, data, room=f"room:{room}")
+
+    async def to_all(self, event: str, data: Any) -> None:
+        """Send something to every socket."""
+        await self._io.emit(event, data)
+
+    async def sign_out(self, sid: str, reason: Reason) -> None:
+        """Close a socket, and say why."""
+        await self.to_socket(sid, "signed-out", reason.fields)
+        await self.disconnect(sid)
+
+    async def disconnect(self, sid: str) -> None:
+        """Close a socket."""
+        await self._io.disconnect(sid)

@@ -1,0 +1,119 @@
+"""Events from the bus, sent to the sockets that they concern."""
+
+import itertools
+from collections.abc import Iterable
+from contextlib import suppress
+
+from nochat.errors import NochatError
+from nochat.protocol import payloads, reasons
+from nochat.protocol.events import (
+    AccountChanged,
+    CommandRejected,
+    MemberModerated,
+    RoomCreated,
+    RoomDeleted,
+    RoomEvent,
+    RoomJoined,
+    RoomRead,
+    SessionsEnded,
+    TypingStarted,
+    UserInvited,
+    UserNotified,
+)
+from nochat.protocol.reasons import Reason
+from nochat.runtime.background import Background
+from nochat.runtime.rate_limits import Limit
+from nochat.services.gateway.connections import Connections
+from nochat.services.gateway.current_replies import CurrentReplies, gone, packets
+
+SHOWN = 5.0  # new public rooms a second that everybody is shown at once; others they find
+
+TOLD = {UserNotified: "notified", RoomRead: "read", CommandRejected: "rejected"}
+
+
+class FanOut:
+    """Sends events to sockets, and lets those see that may from then on."""
+
+    def __init__(
+        self, connections: Connections, questions: CurrentReplies, background: Background
+    ) -> None:
+        self._connections, self._replies = connections, questions
+        self._background = background
+        self._shown = Limit(SHOWN, 1.0)
+
+    async def spread(self, events: Iterable[RoomEvent]) -> None:
+        """Send each room's members what happened in it: one packet for what arrived together.
+
+        Somebody's end in the room is the last entry of a packet: the next is not for them.
+        """
+        for room, group in itertools.groupby(events, lambda event: event.room):
+            for packet in packets(group):
+                self._replies.spread(packet)
+                await self._spread(room, packet)
+
+    async def _spread(self, room: str, entries: list[RoomEvent]) -> None:
+        for entry in entries:
+            await self._prepare(room, entry)
+        try:
+            await self._connections.to_room(room, "entries", payloads.entries(room, entries))
+        finally:
+            if user := gone(entries[-1]):
+                for sid, _ in self._connections.of(user):
+                    self._connections.leave(sid, room)
+            elif isinstance(entries[-1], RoomDeleted):  # nothing follows in a room
+                self._connections.close(room)
+
+    async def _prepare(self, room: str, entry: RoomEvent) -> None:
+        """Do what comes before an entry is sent to those who see its room."""
+        match entry:
+            case RoomJoined():
+                self._show_room(entry.user, room)
+            case RoomCreated(kind="public"):
+                if not self._shown.wait("created"):
+                    await self._connections.to_all("created", payloads.view(entry))
+            case RoomDeleted(kind="public"):
+                await self._connections.to_all("deleted", {"room": room})
+            case MemberModerated(action="mute" | "unmute"):
+                self._connections.mute(entry.member, room, entry.action == "mute")
+            case UserInvited():
+                await self._connections.to_user(entry.invitee, "invited", payloads.view(entry))
+
+    def _show_room(self, user: str, room: str) -> None:
+        sockets = self._connections.of(user)
+        for sid, _ in sockets:
+            self._connections.enter(sid, room)
+        if sockets:  # who comes in must hear who is in it, but nobody waits for that
+            self._background.start(self._introduce(user, room))
+
+    async def _introduce(self, user: str, room: str) -> None:
+        """Tell a user what there is to know of a room; the next welcome does it too."""
+        with suppress(NochatError):
+            for summary in await self._replies.rooms(user, room):
+                self._connections.note_muted(user, summary)
+                await self._connections.to_user(user, "room", payloads.summary(summary))
+
+    async def tell(self, events: Iterable[UserNotified | RoomRead | CommandRejected]) -> None:
+        """Send users what is for them alone, on all of their sockets."""
+        for event in events:
+            await self._connections.to_user(event.user, TOLD[type(event)], payloads.view(event))
+
+    async def show_typing(self, event: TypingStarted) -> None:
+        """Show a room that somebody is writing."""
+        shown = {"room": event.room, "user": event.user}
+        await self._connections.to_room(event.room, "typing", shown)
+
+    async def end_sessions(self, event: SessionsEnded) -> None:
+        """Close the sockets of sessions that are over, and say why."""
+        self._replies.sessions_ended(event)
+        for sid, connection in self._connections.of(event.user):
+            if connection.session in event.sessions:
+                await self._connections.sign_out(sid, Reason.of(event))
+
+    async def account_changed(self, event: AccountChanged) -> None:
+        """Apply a role at once, and a ban."""
+        self._replies.account_changed(event)
+        for sid, connection in self._connections.of(event.user):
+            connection.role = event.role
+            if event.banned:
+                await self._connections.sign_out(sid, reasons.account_banned())
+        await self._connections.to_user(event.user, "role", {"role": event.role})

@@ -1,0 +1,91 @@
+"""The handshake of a socket: from which pages it may come, and in whose session."""
+
+import logging
+from collections.abc import Callable, Collection
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+import socketio
+
+from nochat.errors import NochatError
+from nochat.protocol import reasons
+from nochat.protocol.fields import MOST_TOKEN
+from nochat.protocol.reasons import Reason
+from nochat.protocol.requests import Session
+from nochat.runtime.origin import Origin, cookie_names, may_act
+from nochat.runtime.rate_limits import Scope, ThrottledLog
+from nochat.services.gateway.current_replies import CurrentReplies
+
+log = logging.getLogger(__name__)
+
+
+class Cookies:
+    """The cookies of requests to this gateway, and the origins that may send them.
+
+    Args:
+        origins: where the page may come from beside the gateway's own address.
+    """
+
+    def __init__(self, origins: Collection[Origin]) -> None:
+        self._origins = origins
+
+    def may_connect(self, origin: str | None, environ: dict[str, Any]) -> bool:
+        """Tell whether a page of an origin may open a socket here; called by Socket.IO."""
+        return not origin or may_act(origin, environ["asgi.scope"], self._origins)
+
+    def token(self, scope: Scope) -> str:
+        """Return the session's token that a request brings, or ""."""
+        sent = b"; ".join(value for name, value in scope["headers"] if name == b"cookie")
+        try:
+            cookies = SimpleCookie(sent.decode("latin1"))
+        except CookieError:
+            return ""
+        names = cookie_names(scope, self._origins)
+        return next((cookies[name].value[:MOST_TOKEN] for name in names if name in cookies), "")
+
+
+class Handshake:
+    """Finds out whose a new socket is.
+
+    Args:
+        questions: to ask whose session a token is.
+        open_here: counts a user's open sockets.
+        most: how many a user may have; 0: any number.
+    """
+
+    def __init__(
+        self, questions: CurrentReplies, open_here: Callable[[str], int], most: int
+    ) -> None:
+        self._replies, self._open_here, self._most = questions, open_here, most
+        self._throttled_log = ThrottledLog()
+
+    async def session(self, token: str, believed: str) -> Session:
+        """Return the session of a token.
+
+        Args:
+            token: what the socket's cookie says.
+            believed: whose the page believes the session to be, or "".
+
+        Raises:
+            ConnectionRefusedError: of Socket.IO: the socket does not get in.
+        """
+        try:
+            session = await self._replies.who_is(token)
+        except NochatError as error:
+            log.warning("a connection was refused: %s", error)
+            raise no_entry(reasons.socket_unavailable()) from None
+        if not (user := session.user):
+            raise no_entry(reasons.log_in_needed())
+        if believed not in ("", user):
+            # Another tab logged somebody else in: what this one has to send is not theirs.
+            raise no_entry(reasons.socket_other_user())
+        if self._most and self._open_here(user) >= self._most:
+            self._throttled_log.say("a user has as many sockets as they may", user)
+            raise no_entry(reasons.socket_too_many())
+        return session
+
+
+def no_entry(reason: Reason) -> socketio.exceptions.ConnectionRefusedError:
+    """Make the error by which socket.io refuses a connection."""
+    told = {"code": reason.code, "params": reason.params}
+    return socketio.exceptions.ConnectionRefusedError(str(reason), told)

@@ -1,0 +1,72 @@
+"""Checks of what open sockets may still see: after the bus was away, and when sessions end."""
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+
+from nochat.errors import NochatError
+from nochat.protocol import reasons
+from nochat.runtime.background import Background
+from nochat.services.gateway.connections import Connection, Connections
+from nochat.services.gateway.current_replies import CurrentReplies
+from nochat.services.gateway.sessions_in_use import SessionsInUse
+
+log = logging.getLogger(__name__)
+
+ASK_AGAIN = 1.0  # seconds until a socket is verified again that could not be
+MOST_VERIFIED = 20  # sockets at once
+
+
+class Verification:
+    """Asks again what the sockets of one gateway may see."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        questions: CurrentReplies,
+        in_use: SessionsInUse,
+        background: Background,
+    ) -> None:
+        self._connections, self._replies, self._in_use = connections, questions, in_use
+        self._background = background
+        self._verifying = asyncio.Semaphore(MOST_VERIFIED)
+
+    def resync(self) -> None:
+        """Let every client ask for what it may have missed, once it may see its rooms again.
+
+        The end of a session, a role or a membership may be among what was missed: nobody sees a
+        room until that was asked.
+        """
+        for sid, connection in self._connections.all():
+            self._connections.leave_all(sid)
+            self._background.start(self._verify(sid, connection))
+
+    async def _verify(self, sid: str, connection: Connection) -> None:
+        while self._connections.get(sid) is connection:
+            try:
+                async with self._verifying:
+                    return await self._let_in_again(sid, connection)
+            except NochatError as error:
+                log.warning("a socket sees nothing until it is known what it may see: %s", error)
+                await asyncio.sleep(ASK_AGAIN)
+
+    async def _let_in_again(self, sid: str, connection: Connection) -> None:
+        session = await self._replies.who_is(connection.token)
+        if not session.user:
+            return await self._connections.sign_out(sid, reasons.session_over())
+        if connection.role != session.role:
+            connection.role = session.role
+            await self._connections.to_socket(sid, "role", {"role": session.role})
+        self._connections.admit(sid, await self._replies.rooms(connection.user))
+        await self._connections.to_socket(sid, "resync", {})
+
+    async def expire(self) -> None:
+        """End the sockets of sessions that are over; keep other sessions from being idle."""
+        connections, over = self._connections.all(), set[str]()
+        with suppress(NochatError):  # the next time says it all again
+            over = await self._in_use.over(connection.session for _, connection in connections)
+        now = time.time()
+        for sid, connection in self._connections.all():
+            if connection.expires < now or connection.session in over:
+                await self._connections.sign_out(sid, reasons.session_over())
