@@ -25,7 +25,7 @@ from tests.conftest import ROOT
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^( *)```(\S+).*?\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 CHECKED = {"python", "sh", "yaml", "js"}
-OF_THE_SITE = {"mermaid", "{mermaid}", "{toctree}", "{include}"}
+OF_THE_SITE = {"mermaid", "{mermaid}", "{toctree}", "{include}", "{literalinclude}"}
 MAKEFILE = (ROOT / "Makefile").read_text()
 # What a page has from before its blocks: the text says where it comes from.
 GIVEN = {"deployment.md": "images: dict[str, str] = {}\n"}
