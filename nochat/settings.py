@@ -46,9 +46,10 @@ class SettingsError(ValueError):
 def _own_folder() -> str:
     """Return the user's own data folder; empty for a user without a home, as in some containers."""
     try:
-        return str(user_data_path("nochat"))
+        folder = str(user_data_path("nochat"))
     except RuntimeError:
         return ""
+    return "" if folder.startswith("~") else folder  # as older versions of platformdirs leave it
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -67,6 +67,15 @@ def test_every_block_is_of_a_language_that_is_checked():
     assert fences == 2 * len(BLOCKS)
 
 
+def test_every_program_on_a_page_is_run_by_a_test():
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    shown = re.findall(r"```\{literalinclude\} (\S+)", "".join(page.read_text() for page in PAGES))
+    assert shown
+    for name in shown:
+        assert (ROOT / "docs" / name).is_file()
+        assert re.search(rf"\b{Path(name).stem}\b", tests), name
+
+
 # ---- Python -------------------------------------------------------------------------------------
 
 

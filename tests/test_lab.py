@@ -6,13 +6,14 @@ import os
 import re
 import signal
 import subprocess
-import time
 import urllib.request
 from pathlib import Path
 
 import psutil
 import pytest
 from websockets.sync.client import connect
+
+from nochat.local.processes import until
 
 ROOT = Path(__file__).parent.parent
 
@@ -131,7 +132,4 @@ def test_it_says_where_it_is_and_ctrl_c_leaves_nothing(lab):
     lab.wait(timeout=20)
     assert "The course is closed" in rest
     assert "Traceback" not in rest
-    until = time.monotonic() + 5
-    while any(process.is_running() for process in processes) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not [process for process in processes if process.is_running()]
+    assert until(lambda: not any(process.is_running() for process in processes), 5)

@@ -9,18 +9,16 @@ from typing import Any
 
 import msgspec
 from pymongo import ASCENDING
-from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 
 from nochat.protocol.requests import AccountEntries, AccountEntry, GetAccountEvents
 from nochat.stores.documents import ACCOUNT_EVENTS, mark
+from nochat.stores.mongodb import Database
 
 EVERY = 3600.0  # seconds between two looks for what is too old
 A_DAY = 86_400.0
 
 log = logging.getLogger(__name__)
-
-Database = AsyncDatabase[dict[str, Any]]
 
 
 async def index(database: Database) -> None:

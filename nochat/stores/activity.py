@@ -7,21 +7,20 @@ gone.
 """
 
 import asyncio
-import logging
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Self
 
 import msgspec
-from pymongo import ASCENDING, InsertOne
-from pymongo.errors import BulkWriteError, InvalidURI, PyMongoError
+from pymongo import ASCENDING
+from pymongo.errors import InvalidURI, PyMongoError
 
 from nochat.domain.room import REMEMBERED
 from nochat.domain.search_terms import searchable
-from nochat.errors import Fatal, NochatError, RequestFailed
+from nochat.errors import NochatError, RequestFailed
 from nochat.protocol import reasons
-from nochat.protocol.events import Event, UserErased
+from nochat.protocol.events import Event
 from nochat.protocol.requests import (
     AccountEntries,
     AllRooms,
@@ -41,15 +40,19 @@ from nochat.protocol.requests import (
     SearchMessages,
     Trends,
 )
-from nochat.stores import account_events, analytics, documents, records, reindex
-from nochat.stores.erasures import erase
-from nochat.stores.mongodb import DUPLICATE_KEY, answering, client
+from nochat.stores import (
+    account_events,
+    analytics,
+    documents,
+    messages,
+    recording,
+    records,
+    reindex,
+)
+from nochat.stores.mongodb import answering, client
 from nochat.stores.portions import OutOfTime, portions
 
-log = logging.getLogger(__name__)
-
 MOST_COUNTED = 100  # unread messages; beyond that, the exact number does not matter
-NEAR = 20  # positions that are read together rather than each by itself
 DATABASE = "nochat"
 RESTORING = "restoring"  # a collection that is there while a restore is unfinished
 
@@ -144,64 +147,8 @@ class ActivityStore:
             Fatal: another event has the place of one of these in its room.
             NochatError: the store takes a message for another that it has.
         """
-        writes: dict[str, list[Any]] = {}
-        erasures = []
-        for event in events:
-            for collection, write in documents.writes(event):
-                writes.setdefault(collection, []).append(write)
-            if isinstance(event, UserErased):
-                erasures.append(event)
         async with answering():
-            # The log first: a room's position must never be ahead of it.
-            await self._write("log", writes.pop("log", []))
-            for erasure in erasures:  # last: what was changed meanwhile may have the name
-                await erase(self._db["log"], erasure)
-            for collection, of_it in writes.items():
-                await self._write(collection, of_it)
-
-    async def _write(self, collection: str, writes: list[Any]) -> None:
-        """Insert new documents first, as later changes may be to them; existing ones stay."""
-        inserts = [each for each in writes if isinstance(each, InsertOne)]
-        changes = [each for each in writes if not isinstance(each, InsertOne)]
-        try:
-            if inserts:
-                await self._db[collection].bulk_write(inserts, ordered=False)
-        except BulkWriteError as error:
-            failures = (error.details or {})["writeErrors"]
-            if any(each["code"] != DUPLICATE_KEY for each in failures):
-                raise
-            if collection == "log":
-                await self._check_same([inserts[each["index"]]._doc for each in failures])
-        if changes:
-            await self._db[collection].bulk_write(changes, ordered=True)
-
-    async def _check_same(self, documents: list[dict[str, Any]]) -> None:
-        """Check that existing events are the same, and not another chat's.
-
-        Raises:
-            Fatal: it is not.
-            NochatError: it is another message, with an id that the store can't tell from this.
-        """
-        by_place = {(each["room"], each["position"]): each for each in documents}
-        for room in {room for room, _ in by_place}:
-            positions = sorted(position for name, position in by_place if name == room)
-            for first, last in _runs(positions):
-                query = {"room": {"$eq": room}, "position": {"$gte": first, "$lte": last}}
-                async for found in self._db["log"].find(query, {"room": 1, "position": 1, "id": 1}):
-                    ours = by_place.pop((room, found["position"]), found)
-                    if ours["id"] != found["id"]:
-                        raise Fatal(
-                            f"room {room!r} has two entries at position {found['position']}: two "
-                            "chats write to one activity store. Stop one of them, or give it a "
-                            "store of its own (NOCHAT_ACTIVITY_URL)"
-                        )
-        for (room, position), ours in by_place.items():
-            if not await self.find([MessageKey(room, ours["sender"], ours["client_id"])]):
-                raise NochatError(
-                    f"the activity store takes entry {position} of room {room!r} for another: it "
-                    f"can't tell the message's id, {ours['client_id']!r}, from one that it has"
-                )
-            log.error("entry %d of room %r is a duplicate of another message", position, room)
+            await recording.record(self._db, events)
 
     # ---- reading --------------------------------------------------------------------------------
 
@@ -234,19 +181,8 @@ class ActivityStore:
 
     async def find(self, wanted: Iterable[MessageKey]) -> list[MessageKey]:
         """Find messages that the log has, by their room, sender and the sender's own id."""
-        theirs: dict[tuple[str, str], dict[str, MessageKey]] = {}
-        for key in wanted:
-            theirs.setdefault((key.room, key.sender), {})[key.client_id] = key
-        found = []
         async with answering():
-            for (room, sender), keys in theirs.items():
-                whose = {"room": {"$eq": room}, "sender": {"$eq": sender}}
-                query = whose | {"client_id": {"$in": [*keys]}}
-                async for there in self._db["log"].find(query, {"client_id": 1}):
-                    # Compared once more: of some texts a server reads a part.
-                    if known := keys.get(there["client_id"]):
-                        found.append(known)
-        return found
+            return await messages.find(self._db, wanted)
 
     async def all_rooms(self, text: str = "", after: str = "", limit: int = 50) -> AllRooms:
         """List the rooms that are not direct, as managers see them, in order of their ids."""
@@ -375,25 +311,12 @@ class ActivityStore:
             cursor = self._db["log"].find(query).sort("position", direction).limit(limit + 1)
             found = await cursor.to_list()
             more, found = len(found) > limit, found[:limit]
-            texts = await self._texts(room, found)
+            texts = await messages.texts(self._db, room, found)
         entries = [
             documents.entry(each, texts.get(each.get("target", 0), ""))
             for each in (found if after is not None else reversed(found))
         ]
         return History(room=room, entries=entries, more=more)
-
-    async def _texts(self, room: str, found: list[dict[str, Any]]) -> dict[int, str]:
-        """Return the present texts of edited messages, by their positions."""
-        edited = {each["target"] for each in found if each["type"] == documents.EDIT}
-        texts = {
-            each["position"]: each["text"] for each in found if each["type"] == documents.MESSAGE
-        }
-        for first, last in _runs(sorted(edited - texts.keys())):
-            # By ranges: of `$in` and `$or`, the embedded server makes a reading of the whole room.
-            query = {"room": {"$eq": room}, "position": {"$gte": first, "$lte": last}}
-            async for each in self._db["log"].find(query, {"position": 1, "text": 1}):
-                texts[each["position"]] = each.get("text", "")
-        return texts
 
     async def search(self, asked: SearchMessages) -> Found:
         """Search a user's messages for all these words, the newest first.
@@ -443,12 +366,3 @@ class ActivityStore:
         """Count what people do in public rooms since a time (seconds since 1970)."""
         async with answering():
             return await analytics.trends(self._db, since, limit)
-
-
-def _runs(positions: list[int]) -> Iterator[tuple[int, int]]:
-    """Yield the first and the last of each group of positions that are near each other."""
-    start = 0
-    for end in range(1, len(positions) + 1):
-        if end == len(positions) or positions[end] - positions[end - 1] > NEAR:
-            yield positions[start], positions[end - 1]
-            start = end

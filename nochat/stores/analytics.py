@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ExecutionTimeout
 
 from nochat.domain.search_terms import SearchTerm, parse_search
@@ -19,6 +18,7 @@ from nochat.protocol.events import MessageSent, UserConnected
 from nochat.protocol.reasons import search_slow_everywhere
 from nochat.protocol.requests import Found, SearchMessages, Trends
 from nochat.stores import documents
+from nochat.stores.mongodb import Database
 from nochat.stores.portions import MOST_SECONDS, OutOfTime, portions
 
 MOST_ENTRIES = 5000  # of the log, that the trends count: the newest
@@ -26,7 +26,6 @@ MANY = 500  # read at once
 MOST_CONDITIONS = 3  # on words, for the store: each is a look at all of a message's terms
 LAST = "\U0010ffff"  # it follows all that words are made of
 
-Database = AsyncDatabase[dict[str, Any]]
 Document = dict[str, Any]
 
 

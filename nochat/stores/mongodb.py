@@ -5,10 +5,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from pymongo import AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure, PyMongoError
 
 from nochat.errors import Unavailable
 from nochat.stores import ANSWER_SECONDS
+
+Database = AsyncDatabase[dict[str, Any]]
 
 DUPLICATE_KEY = 11000
 # What a server refuses a document or a question for, whenever it comes: bad values and types, too

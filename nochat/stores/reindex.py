@@ -12,12 +12,12 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from pymongo import UpdateOne
-from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import OperationFailure, PyMongoError
 
 from nochat.domain.emoji import one_spelling
 from nochat.domain.search_terms import MOST_TERMS, searchable
 from nochat.stores import documents
+from nochat.stores.mongodb import Database
 from nochat.stores.portions import portions
 
 MIGRATIONS = "migrations"
@@ -37,7 +37,6 @@ PAUSE = 5.0  # seconds until it tries again, where the server was away
 
 log = logging.getLogger(__name__)
 
-Database = AsyncDatabase[dict[str, Any]]
 Message = dict[str, Any]
 
 

@@ -9,7 +9,7 @@ metadata = MetaData()
 
 
 def exact(length: int) -> String:
-    """Text that each database compares as it is, and in which every character has a place."""
+    """Return a type of text that each database compares exactly, and that takes any character."""
     mariadb = VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
     return String(length).with_variant(mariadb, "mysql", "mariadb")
 

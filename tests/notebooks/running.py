@@ -3,7 +3,6 @@
 import os
 import re
 import threading
-import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from jupyter_core.utils import ensure_event_loop
 
 from nochat.lab.course.execution import Result, explain, is_good, run
+from nochat.local.processes import until
 
 MARK = "COURSE_TEST"  # a variable that all inherit which is started during a test
 PASSWORD = re.compile(r"\w+://[^\s/:@\"'\\]+:(?!\*|…|\\u2026)[^\s/:@\"'\\]+@")
@@ -40,10 +40,8 @@ def _mark_of(process: psutil.Process) -> str | None:
 
 def left(mark: str, seconds: float = SECONDS_TO_GO) -> list[str]:
     """What has not ended by itself in some seconds."""
-    deadline = time.monotonic() + seconds
-    while (running := started(mark)) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return [" ".join(process.cmdline()) for process in running if process.is_running()]
+    until(lambda: not started(mark), seconds)
+    return [" ".join(process.cmdline()) for process in started(mark) if process.is_running()]
 
 
 def judge(result: Result) -> None:

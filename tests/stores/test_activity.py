@@ -45,7 +45,15 @@ from nochat.protocol.requests import (
     RememberedMessage,
     SearchMessages,
 )
-from nochat.stores import account_events, activity, analytics, documents, portions, reindex
+from nochat.stores import (
+    account_events,
+    analytics,
+    documents,
+    messages,
+    portions,
+    recording,
+    reindex,
+)
 from nochat.stores.activity import ActivityStore
 from nochat.stores.mongodb import answering
 from tests.databases import by_port
@@ -89,7 +97,7 @@ async def test_entries_are_shown_once_the_members_of_their_time_are_stored(store
     """The log is written first: an end of membership, and what follows it, may be in it alone."""
     await store.record([*BEGINNING, message(4, "a word")])
     ahead = documents.writes(message(6, "a word"))
-    await store._write("log", [write for where, write in ahead if where == "log"])
+    await recording.write(store._db, "log", [write for where, write in ahead if where == "log"])
     assert (await positions(store, user="bob"))[0] == [1, 2, 3, 4]
     found = await store.search(SearchMessages(user="bob", text="word"))
     assert [each.position for each in found.entries] == [4]
@@ -331,8 +339,8 @@ async def test_an_edit_of_a_message_that_was_deleted_keeps_its_place_and_no_text
 
 
 async def test_edits_that_are_far_apart_are_read_by_few_questions():
-    assert [*activity._runs([])] == []
-    assert [*activity._runs([4, 5, 20, 100, 200, 201])] == [(4, 20), (100, 100), (200, 201)]
+    assert [*messages.runs([])] == []
+    assert [*messages.runs([4, 5, 20, 100, 200, 201])] == [(4, 20), (100, 100), (200, 201)]
 
 
 async def test_edit_histories_of_older_versions_are_hidden_and_removed(store, monkeypatch):

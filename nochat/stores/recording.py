@@ -1,0 +1,85 @@
+"""Writing what happened: each event once, whatever is delivered again."""
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from pymongo import InsertOne
+from pymongo.errors import BulkWriteError
+
+from nochat.errors import Fatal, NochatError
+from nochat.protocol.events import Event, UserErased
+from nochat.protocol.requests import MessageKey
+from nochat.stores import documents, messages
+from nochat.stores.erasures import erase
+from nochat.stores.mongodb import DUPLICATE_KEY, Database
+
+log = logging.getLogger(__name__)
+
+
+async def record(db: Database, events: Iterable[Event]) -> None:
+    """Store events, in order; those that are there already are passed over.
+
+    Raises:
+        Fatal: another event has the place of one of these in its room.
+        NochatError: the store takes a message for another that it has.
+    """
+    writes: dict[str, list[Any]] = {}
+    erasures = []
+    for event in events:
+        for collection, operation in documents.writes(event):
+            writes.setdefault(collection, []).append(operation)
+        if isinstance(event, UserErased):
+            erasures.append(event)
+    # The log first: a room's position must never be ahead of it.
+    await write(db, "log", writes.pop("log", []))
+    for erasure in erasures:  # last: what was changed meanwhile may have the name
+        await erase(db["log"], erasure)
+    for collection, of_it in writes.items():
+        await write(db, collection, of_it)
+
+
+async def write(db: Database, collection: str, writes: list[Any]) -> None:
+    """Insert new documents first, as later changes may be to them; existing ones stay."""
+    inserts = [each for each in writes if isinstance(each, InsertOne)]
+    changes = [each for each in writes if not isinstance(each, InsertOne)]
+    try:
+        if inserts:
+            await db[collection].bulk_write(inserts, ordered=False)
+    except BulkWriteError as error:
+        failures = (error.details or {})["writeErrors"]
+        if any(each["code"] != DUPLICATE_KEY for each in failures):
+            raise
+        if collection == "log":
+            await _check_same(db, [inserts[each["index"]]._doc for each in failures])
+    if changes:
+        await db[collection].bulk_write(changes, ordered=True)
+
+
+async def _check_same(db: Database, documents: list[dict[str, Any]]) -> None:
+    """Check that existing events are the same, and not another chat's.
+
+    Raises:
+        Fatal: it is not.
+        NochatError: it is another message, with an id that the store can't tell from this.
+    """
+    by_place = {(each["room"], each["position"]): each for each in documents}
+    for room in {room for room, _ in by_place}:
+        positions = sorted(position for name, position in by_place if name == room)
+        for first, last in messages.runs(positions):
+            query = {"room": {"$eq": room}, "position": {"$gte": first, "$lte": last}}
+            async for found in db["log"].find(query, {"room": 1, "position": 1, "id": 1}):
+                ours = by_place.pop((room, found["position"]), found)
+                if ours["id"] != found["id"]:
+                    raise Fatal(
+                        f"room {room!r} has two entries at position {found['position']}: two "
+                        "chats write to one activity store. Stop one of them, or give it a "
+                        "store of its own (NOCHAT_ACTIVITY_URL)"
+                    )
+    for (room, position), ours in by_place.items():
+        if not await messages.find(db, [MessageKey(room, ours["sender"], ours["client_id"])]):
+            raise NochatError(
+                f"the activity store takes entry {position} of room {room!r} for another: it "
+                f"can't tell the message's id, {ours['client_id']!r}, from one that it has"
+            )
+        log.error("entry %d of room %r is a duplicate of another message", position, room)
