@@ -94,11 +94,7 @@ class Database:
 
 
 def _options(url: URL) -> dict[str, Any]:
-<<<<<<< HEAD
     """Return how long pymysql waits, and what a write goes by, if the URL does not say."""
-=======
-    """Return options for pymysql where the URL has none: timeouts, and the writes' isolation."""
->>>>>>> repairs
     if url.get_driver_name() != "pymysql":
         return {}
     limits = dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), ANSWER_SECONDS)
@@ -145,14 +141,8 @@ def migrate(connection: Connection, revision: str = "head") -> None:
     try:
         alembic.command.upgrade(config, revision)
     except CommandError as error:  # it knows no such revision
-<<<<<<< HEAD
         address = connection.engine.url.render_as_string(hide_password=True)
         raise NochatError(
             f"the users' database at {address} was made by a newer version of NoChat ({error}); "
-=======
-        parsed = connection.engine.url.render_as_string(hide_password=True)
-        raise NochatError(
-            f"the users' database at {parsed} was made by a newer version of NoChat ({error}); "
->>>>>>> repairs
             "install that version again, or restore a backup from before the upgrade"
         ) from None
