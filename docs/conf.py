@@ -43,7 +43,11 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 # Other projects' names have no page here, and looking them up would need the network.
-nitpick_ignore_regex = [("py:.*", r"(?!nochat\.).*"), ("py:.*", r"nochat\..*\._.*")]
+nitpick_ignore_regex = [
+    ("py:.*", r"(?!nochat\.).*"),
+    ("py:.*", r"nochat\..*\._.*"),
+    ("py:.*", r"nochat\..*\.(Answer|E|R|T|Taken)"),  # type variables
+]
 
 html_theme = "sphinx_book_theme"
 html_title = "NoChat"

@@ -38,7 +38,7 @@ def parrot(loops=False):
     return service
 
 
-async def test_what_a_service_says_is_there_when_say_returns():
+async def test_replies_of_a_service_are_there_when_say_returns():
     async with Chat(parrot()) as chat:
         await chat.person("ana").say("hello")
         room = chat.room()

@@ -17,7 +17,7 @@ try:
     from nochat.lab.azure.clients import Clients
     from nochat.lab.azure.explanations import explain
     from nochat.lab.azure.settings import Settings
-    from nochat.lab.errors import SettingsError
+    from nochat.lab.errors import AzureSettingsError
     from nochat.local.processes import until
 except ModuleNotFoundError as error:
     problem = f"{error.name} is missing. To do: make lab"
@@ -223,7 +223,7 @@ def act(order: Order, action: str) -> Machine:
         settings = Settings(**order.settings)
         with Clients(settings) as clients:
             machine: Machine = getattr(Cloud(order, settings, clients), action)()
-    except SettingsError as error:
+    except AzureSettingsError as error:
         raise Refused(str(error)) from None
     except (AzureError, ValueError, OSError) as error:
         raise Refused(explain(error)) from None

@@ -78,7 +78,19 @@ def described(handler: Handler, service: Service[object]) -> Callable:
     """What the handler's docstring is in: itself, or the method of the resource that it names."""
     if inspect.getdoc(handler.function):
         return handler.function
-    return handler.function(resource_class(service))
+    return handler.function(ByType(resource_class(service)))
+
+
+class ByType:
+    """An object of which only the types are known: its methods, and those of its parts."""
+
+    def __init__(self, kind: type) -> None:
+        self.kind = kind
+
+    def __getattr__(self, name: str) -> object:
+        if name in typing.get_type_hints(self.kind):
+            return ByType(typing.get_type_hints(self.kind)[name])
+        return getattr(self.kind, name)
 
 
 def resource_class(service: Service[object]) -> type:

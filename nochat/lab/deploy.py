@@ -179,7 +179,7 @@ def deploy(
         quiet: print nothing.
 
     Raises:
-        provision.Failed: a task failed, or a machine can't be reached; run it again.
+        provision.RunFailed: a task failed, or a machine can't be reached; run it again.
         FileNotFoundError: there is no backup in that folder.
     """
     address = farm.reach(CHAT)

@@ -34,7 +34,7 @@ class CloudError(LabError, RuntimeError):
     """This machine can't hold a cloud."""
 
 
-class SettingsError(LabError, ValueError):
+class AzureSettingsError(LabError, ValueError):
     """A setting of Azure is missing or wrong; the message says which."""
 
 

@@ -148,7 +148,7 @@ class DetailReason(Declared):
         return self._reason(detail=detail)
 
 
-unspecified = PlainReason(UNSPECIFIED, "the chat refuses this and does not say why")
+unspecified = PlainReason(UNSPECIFIED, "the chat refuses this without a reason")
 
 # ---- accounts -----------------------------------------------------------------------------------
 
@@ -174,7 +174,7 @@ account_deleted = PlainReason("account.deleted", "this account was deleted")
 account_last_manager = PlainReason(
     "account.last-manager", "you are the only manager; make somebody else one first"
 )
-account_own = PlainReason("account.own", "nobody changes their own role, or bans themselves")
+account_own = PlainReason("account.own", "you can't change your own role or ban yourself")
 manager_needed = PlainReason("manager.needed", "only managers may do this")
 session_unknown = PlainReason("session.unknown", "there is no such session")
 session_over = PlainReason("session.over", "the session is over")
@@ -189,7 +189,7 @@ export_too_many = WaitReason("export.too-many", "too many exports; wait {wait} s
 # ---- rooms --------------------------------------------------------------------------------------
 
 room_unknown = PlainReason("room.unknown", "there is no such room")
-room_taken = PlainReason("room.taken", "a room of that name is there already")
+room_taken = PlainReason("room.taken", "a room with this name already exists")
 room_id = PlainReason(
     "room.id", "the id of a room has 1 to 40 of a to z, 0 to 9, and - after the first"
 )
@@ -202,30 +202,30 @@ room_members_only = PlainReason("room.members-only", "only members of the room m
 room_moderators_only = PlainReason(
     "room.moderators-only", "only the room's owner or a manager may do this"
 )
-room_owner = PlainReason("room.owner", "nobody moderates the room's owner")
+room_owner = PlainReason("room.owner", "the room's owner can't be moderated")
 room_user_banned = PlainReason("room.user-banned", "this user is banned from the room")
 room_user_absent = PlainReason("room.user-absent", "this user is not in the room")
-room_lobby = PlainReason("room.lobby", "the lobby stays")
+room_lobby = PlainReason("room.lobby", "the lobby can't be deleted")
 direct_other_pair = PlainReason("direct.other-pair", "this is another pair's room")
-direct_leave = PlainReason("direct.leave", "a room of two can't be left")
-direct_full = PlainReason("direct.full", "a room of two takes no third")
-title_empty = PlainReason("title.empty", "a title needs something that can be seen")
+direct_leave = PlainReason("direct.leave", "a direct room can't be left")
+direct_full = PlainReason("direct.full", "a direct room can't have a third member")
+title_empty = PlainReason("title.empty", "a title needs a visible character")
 title_control = PlainReason(
-    "title.control", "a title has no control characters, nor any that turn the text around it"
+    "title.control", "a title can't have characters that control text or its direction"
 )
 title_too_long = BoundReason("title.too-long", "a title has at most {most} characters")
 
 # ---- messages -----------------------------------------------------------------------------------
 
 message_unknown = PlainReason("message.unknown", "there is no such message")
-message_empty = PlainReason("message.empty", "a message needs something that can be seen")
+message_empty = PlainReason("message.empty", "a message needs a visible character")
 message_too_long = BoundReason("message.too-long", "a message has at most {most} characters")
 message_edit = PlainReason("message.edit", "only its sender may change a message")
 message_delete = PlainReason(
     "message.delete", "only its sender, the room's owner or a manager may delete a message"
 )
 message_future = PlainReason(
-    "message.future", "the message's id is of a time to come; take the time from the chat"
+    "message.future", "the message's id has a time in the future; take the time from the chat"
 )
 message_client_id = PlainReason(
     "message.client-id", "`client_id` has 1 to 64 characters, all of them printable ASCII"
@@ -264,7 +264,7 @@ rate_invitations = LongWaitReason(
 
 # ---- requests and connections -------------------------------------------------------------------
 
-request_shape = DetailReason("request.shape", "this is not what the chat takes: {detail}")
+request_shape = DetailReason("request.shape", "the data do not have the right shape: {detail}")
 request_json = DetailReason("request.json", "this is not JSON: {detail}")
 request_type = PlainReason("request.type", "send JSON, as application/json")
 request_incomplete = PlainReason("request.incomplete", "the request is incomplete")
@@ -272,19 +272,19 @@ request_too_large = BoundReason("request.too-large", "the request is over {most}
 request_foreign = PlainReason("request.foreign", "this page may not post here")
 request_host = PlainReason(
     "request.host",
-    "the chat does not know itself by this host: open it by its address or as localhost, or name "
+    "the chat does not serve this host: open it by its address or as localhost, or name "
     "the host in NOCHAT_HOSTS",
 )
 request_address = DetailReason("request.address", "nothing answers this: {detail}")
 request_dropped = DetailReason("request.dropped", "this can't be answered: {detail}")
-letter_unknown = PlainReason("letter.unknown", "there is no such dead letter any more")
-letter_queue = PlainReason("letter.queue", "its queue is no more; discard it")
+letter_unknown = PlainReason("letter.unknown", "this dead letter no longer exists")
+letter_queue = PlainReason("letter.queue", "its queue no longer exists; discard it")
 socket_closed = PlainReason("socket.closed", "not connected")
 socket_unavailable = PlainReason("socket.unavailable", "unavailable")
 socket_other_user = PlainReason("socket.other-user", "another user")
 socket_too_many = PlainReason("socket.too-many", "too many windows")
 socket_address = PlainReason("socket.address", "too many sockets of one address")
-socket_protocol = DetailReason("socket.protocol", "this is no connection to the chat: {detail}")
+socket_protocol = DetailReason("socket.protocol", "this is not a connection to the chat: {detail}")
 socket_jsonp = PlainReason("socket.jsonp", "the chat does not speak JSONP")
 socket_stolen = PlainReason("socket.stolen", "this connection is another session's")
 

@@ -94,7 +94,7 @@ class Database:
 
 
 def _options(url: URL) -> dict[str, Any]:
-    """Return options for pymysql where the URL has none: timeouts, and the writes' isolation."""
+    """Return how long pymysql waits, and what a write goes by, if the URL does not say."""
     if url.get_driver_name() != "pymysql":
         return {}
     limits = dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), ANSWER_SECONDS)
@@ -130,15 +130,19 @@ def _enforce_foreign_keys(connection: object, _: object) -> None:
 
 
 def migrate(connection: Connection, revision: str = "head") -> None:
-    """Bring the tables to a revision of the schema."""
+    """Bring the tables to a revision of the schema.
+
+    Raises:
+        NochatError: the tables are those of a newer version.
+    """
     config = alembic.config.Config()
     config.set_main_option("script_location", str(files("nochat.stores") / "migrations"))
     config.attributes["connection"] = connection
     try:
         alembic.command.upgrade(config, revision)
     except CommandError as error:  # it knows no such revision
-        parsed = connection.engine.url.render_as_string(hide_password=True)
+        address = connection.engine.url.render_as_string(hide_password=True)
         raise NochatError(
-            f"the users' database at {parsed} was made by a newer version of NoChat ({error}); "
+            f"the users' database at {address} was made by a newer version of NoChat ({error}); "
             "install that version again, or restore a backup from before the upgrade"
         ) from None

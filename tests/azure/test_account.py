@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from nochat.lab.azure.account import AzureAccount
-from nochat.lab.errors import CheckFailed, SettingsError
+from nochat.lab.errors import AzureSettingsError, CheckFailed
 
 pytestmark = pytest.mark.slow
 
@@ -32,5 +32,5 @@ def test_a_preflight_says_all_that_is_missing(student):
 
 
 def test_the_variables_that_are_missing_are_named():
-    with pytest.raises(SettingsError, match="not set: AZURE_TENANT_ID, AZURE_CLIENT_ID"):
+    with pytest.raises(AzureSettingsError, match="not set: AZURE_TENANT_ID, AZURE_CLIENT_ID"):
         AzureAccount.from_environment({"AZURE_CLIENT_SECRET": "x"})

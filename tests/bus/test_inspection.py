@@ -171,7 +171,7 @@ async def test_a_letter_whose_queue_is_gone_stays(connected):
     async with connected() as bus:
         await set_aside(bus, of(1, queue_of(MessageSent)))
         (letter,) = await letters(bus)
-        with pytest.raises(RequestFailed, match="its queue is no more; discard it"):
+        with pytest.raises(RequestFailed, match="its queue no longer exists; discard it"):
             await decide(bus, letter.id, replay=True)
         assert await letters(bus) == [letter]
 

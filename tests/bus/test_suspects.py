@@ -32,7 +32,7 @@ async def take(batch):
 
 async def main():
     async with connect(url) as bus:
-        await bus.subscribe(queue_of(MessageSent, name=name, single=True), take)
+        await bus.subscribe(queue_of(MessageSent, name=name, single_active_consumer=True), take)
         await asyncio.Event().wait()
 
 asyncio.run(main())

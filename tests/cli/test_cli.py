@@ -150,7 +150,7 @@ sys.meta_path[sys.meta_path.index(PathFinder)] = Hiding
     ],
     ids=["not installed", "does not start"],
 )
-def test_what_is_missing_or_does_not_start_is_said_in_a_sentence(tmp_path, file, content, expected):
+def test_a_missing_or_failing_component_is_told_in_a_sentence(tmp_path, file, content, expected):
     (tmp_path / file).write_text(content)
     done = subprocess.run(
         [sys.executable, "-m", "nochat", "up"],

@@ -48,7 +48,7 @@ def test_each_name_is_there(module):
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name != "nochat"])
-def test_what_a_module_says_it_exports_is_public(module):
+def test_the_exports_of_a_module_are_public(module):
     exported = getattr(importlib.import_module(module), "__all__", ())
     assert set(exported) <= public_names(module)
 
@@ -71,7 +71,7 @@ def used():
                 yield from ((where, module, alias.name) for alias in node.names)
 
 
-def test_what_the_documentation_imports_is_public():
+def test_imports_of_the_documentation_are_public():
     found = [*used()]
     assert len(found) > 20
     assert [

@@ -45,7 +45,7 @@ def test_somebody_has_an_account_and_can_log_in(register, tmp_path):
         (".bob", "a good password", "a name begins with a letter or digit"),
     ],
 )
-def test_what_can_not_be_is_said(register, name, password, why):
+def test_refused_registrations_are_explained(register, name, password, why):
     register("Ana", "a good password\n")
     status, _, said = register(name, password)
     assert status == 2

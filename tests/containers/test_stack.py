@@ -336,7 +336,7 @@ def test_a_port_that_is_taken_is_said_with_what_to_do(stack, monkeypatch):
 
 def test_of_a_service_that_does_not_come_up_the_log_is_shown(stack, monkeypatch):
     monkeypatch.setenv("NOCHAT_LOG_LEVEL", "loud")
-    monkeypatch.setattr(containers, "_project", lambda: "nochat-ill")
+    monkeypatch.setattr("nochat.lab.containers.stack._project", lambda: "nochat-ill")
     with pytest.raises(containers.ContainersError, match=r"NOCHAT_LOG_LEVEL=loud can't be used"):
         containers.up(quiet=True)
     assert traces("nochat-ill") == []

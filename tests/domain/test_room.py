@@ -552,9 +552,9 @@ def test_only_a_manager_deletes_a_room_and_its_id_is_never_used_again():
         ModerateMember("r", "boss", "ana", "ban", manager=True),
     ):
         assert "no such room" in reason(execute(room, command))
-    assert "there already" in reason(execute(room, CreateRoom("r", "eve", "Mine")))
+    assert "already exists" in reason(execute(room, CreateRoom("r", "eve", "Mine")))
     again = Room.of(RoomState(room=RoomInfo(room="r", title="Ana's", position=4, deleted=True)))
-    assert "there already" in reason(execute(again, CreateRoom("r", "eve", "Mine")))
+    assert "already exists" in reason(execute(again, CreateRoom("r", "eve", "Mine")))
     assert "no such room" in reason(execute(again, JoinRoom("r", "eve")))
 
 
@@ -562,7 +562,11 @@ def test_the_lobby_and_rooms_of_two_are_not_deleted():
     lobby, pair = Room(LOBBY), Room(direct_room("ana", "bob"))
     execute(lobby, JoinRoom(LOBBY, "ana"))
     execute(pair, OpenDirect(pair.id, "ana", "bob"))
-    for room, said in ((lobby, "lobby stays"), (pair, "no such room"), (Room("x"), "no such room")):
+    for room, said in (
+        (lobby, "lobby can't be deleted"),
+        (pair, "no such room"),
+        (Room("x"), "no such room"),
+    ):
         assert said in reason(execute(room, DeleteRoom(room.id, "boss", manager=True)))
         assert not room.deleted
 

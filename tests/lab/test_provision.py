@@ -93,7 +93,7 @@ def test_a_run_tells_each_task_its_time_and_what_it_changed(folder, capsys):
 
 
 def test_a_failure_names_host_task_and_message(folder):
-    with pytest.raises(provision.Failed) as caught:
+    with pytest.raises(provision.RunFailed) as caught:
         provision.ansible(playbook(folder, FAILING), folder / "hosts")
     assert (caught.value.host, caught.value.task) == ("here", "Look for the impossible")
     for text in ("here", "Look for the impossible", "/impossible", "No such file"):
@@ -105,7 +105,7 @@ def test_a_secret_task_that_fails_keeps_its_secret(folder, capsys):
     text = FAILING.replace("ls /impossible", "ls /s3cr3t").replace(
         "changed_when: false", "no_log: true"
     )
-    with pytest.raises(provision.Failed, match="hidden") as caught:
+    with pytest.raises(provision.RunFailed, match="hidden") as caught:
         provision.ansible(playbook(folder, text), folder / "hosts")
     assert "s3cr3t" not in str(caught.value) + capsys.readouterr().out
 
@@ -113,7 +113,7 @@ def test_a_secret_task_that_fails_keeps_its_secret(folder, capsys):
 def test_a_host_that_does_not_answer_is_no_wrong_key(folder):
     (folder / "hosts").write_text(f"away ansible_host=127.0.0.1 ansible_port={free_port()}\n")
     with pytest.raises(
-        provision.Failed, match=r"away can't be reached.*(?s:.*)Connection refused"
+        provision.RunFailed, match=r"away can't be reached.*(?s:.*)Connection refused"
     ) as caught:
         provision.ansible(playbook(folder, FAILING), folder / "hosts", quiet=True)
     assert "nothing answers there" in str(caught.value)
@@ -127,7 +127,7 @@ def test_a_host_that_does_not_answer_is_no_wrong_key(folder):
     ],
 )
 def test_a_run_that_fails_says_why(folder, text, limit, message):
-    with pytest.raises(provision.Failed, match=message) as caught:
+    with pytest.raises(provision.RunFailed, match=message) as caught:
         provision.ansible(playbook(folder, text), folder / "hosts", limit=limit, quiet=True)
     assert "\x1b" not in str(caught.value)
 

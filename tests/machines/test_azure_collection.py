@@ -75,7 +75,7 @@ def by_hand(folder: Path, *command: str) -> str:
 
 def test_a_wrong_secret_is_named_and_not_shown(play, azure) -> None:
     wrong = "not-the-secret-of-anybody"
-    with pytest.raises(provision.Failed) as failed:
+    with pytest.raises(provision.RunFailed) as failed:
         play(azure_secret=wrong)
     said = str(failed.value) + repr(failed.value.run)
     assert "AADSTS7000215" in said
@@ -84,7 +84,7 @@ def test_a_wrong_secret_is_named_and_not_shown(play, azure) -> None:
 
 
 def test_missing_parts_are_named(play) -> None:
-    with pytest.raises(provision.Failed, match=r"Not set: AZURE_CLIENT_SECRET\."):
+    with pytest.raises(provision.RunFailed, match=r"Not set: AZURE_CLIENT_SECRET\."):
         play(azure_secret="")
 
 
@@ -92,7 +92,7 @@ def test_a_group_that_others_made_is_left_alone(play, clients) -> None:
     body = {"location": "westeurope", "tags": {"nochat": "course"}}
     clients.resources.resource_groups.create_or_update("others", body)
     for state in ("present", "absent"):
-        with pytest.raises(provision.Failed, match="did not make"):
+        with pytest.raises(provision.RunFailed, match="did not make"):
             play(azure_resource_group="others", azure_state=state)
     assert clients.resources.resource_groups.get("others").tags == {"nochat": "course"}
     clients.resources.resource_groups.begin_delete("others").result()

@@ -83,6 +83,9 @@ class Course:
         self.folder, self.program = folder, folder / "vagrant" / "cloud_openstack.py"
         shutil.copy(ROOT / "Vagrantfile", folder)
         shutil.copytree(ROOT / "vagrant", folder / "vagrant")
+        (folder / "nochat" / "lab" / "azure").mkdir(parents=True)
+        for name in ("groups.json", "azure/defaults.json"):
+            shutil.copy(ROOT / "nochat" / "lab" / name, folder / "nochat" / "lab" / name)
         self.program.write_text(PROGRAM)
         (folder / "home").mkdir()
         (folder / "home" / "Vagrantfile").write_text(HOME)

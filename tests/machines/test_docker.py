@@ -111,7 +111,7 @@ def test_a_log_in_with_another_key_is_explained(docker_farm, tmp_path):
     # Another user as well: connections of this one stay open, and ask for no key.
     text = text.replace(ours["identityfile"], str(key)).replace("user=vagrant", "user=root")
     hosts.write_text(text)
-    with pytest.raises(provision.Failed, match="refuses the key or user") as refused:
+    with pytest.raises(provision.RunFailed, match="refuses the key or user") as refused:
         provision.ansible("database.yml", hosts, quiet=True)
     assert refused.value.host == "database-host"
 

@@ -261,7 +261,7 @@ async def test_a_new_version_sends_events_to_logz_io_and_what_was_said_stays(
 
 def test_an_image_that_is_nowhere_is_named_and_the_chat_runs_on(site, farm, images, registry):
     wrong = {**images, "CHAT_IMAGE": f"{registry.address}/{registry.user}/nothing:0"}
-    with pytest.raises(provision.Failed, match="nothing:0") as failed:
+    with pytest.raises(provision.RunFailed, match="nothing:0") as failed:
         deploy.deploy(farm, wrong, registry, quiet=True)
     assert failed.value.host == "containers-host"
     assert registry.password not in str(failed.value)
@@ -306,7 +306,7 @@ async def test_a_backup_comes_back_whole_however_often_it_is_interrupted(
     # As an interrupt leaves it, of which the playbook is told nothing.
     half = f"{FOLDER} && echo torn >replica.tar && docker volume create nochat_replica"
     farm.ssh("containers-host", f"sudo sh -c '{half}'")
-    with pytest.raises(provision.Failed, match="only by half: name it again"):
+    with pytest.raises(provision.RunFailed, match="only by half: name it again"):
         deploy.deploy(farm, images, registry, playbook="stack.yml", quiet=True)
     deploy_with_interrupts(registry, BROUGHT_BACK, kept)
     async with Person("vera", site.url, trust=site.trust) as vera:  # with her old password

@@ -140,7 +140,7 @@ def wanted(tmp_path: Path) -> dict[str, object]:
 
 
 def refused(match: str, **variables: object) -> None:
-    with pytest.raises(provision.Failed, match=match) as raised:
+    with pytest.raises(provision.RunFailed, match=match) as raised:
         provision.ansible("openstack.yml", variables=variables, quiet=True)
     assert 'assword"' not in str(raised.value)
 

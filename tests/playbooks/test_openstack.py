@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 def test_without_a_cloud_it_says_what_to_do(state, tmp_path, monkeypatch):
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
     monkeypatch.setenv("OS_CLOUD", "mine")
-    with pytest.raises(provision.Failed, match=r"Cloud mine was not found") as raised:
+    with pytest.raises(provision.RunFailed, match=r"Cloud mine was not found") as raised:
         provision.ansible("openstack.yml", variables={"state": state}, quiet=True)
     assert "To do: name your cloud in OS_CLOUD" in str(raised.value)
 
@@ -23,11 +23,11 @@ def test_a_cloud_that_is_not_there_is_named_without_the_password(tmp_path, monke
         "password: hunter2, project_name: nochat, user_domain_name: Default}}}"
     )
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds))
-    with pytest.raises(provision.Failed, match=r"127\.0\.0\.1") as raised:
+    with pytest.raises(provision.RunFailed, match=r"127\.0\.0\.1") as raised:
         provision.ansible("openstack.yml", variables={"openstack_cloud": "mine"}, quiet=True)
     assert "hunter2" not in str(raised.value)
 
 
 def test_a_state_that_is_none(tmp_path):
-    with pytest.raises(provision.Failed, match="must be one of: present, absent"):
+    with pytest.raises(provision.RunFailed, match="must be one of: present, absent"):
         provision.ansible("openstack.yml", variables={"state": "there"}, quiet=True)

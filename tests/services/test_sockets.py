@@ -384,7 +384,7 @@ async def test_after_the_bus_was_away_nobody_hears_a_room_before_it_is_known_tha
         assert bob.told("role") == [{"role": "user"}]
 
 
-async def test_who_can_not_be_verified_hears_nothing_until_the_store_is_back(around, monkeypatch):
+async def test_unverified_sockets_receive_nothing_until_the_store_is_back(around, monkeypatch):
     monkeypatch.setattr(verification, "ASK_AGAIN", 0.0)
     async with around.client("bob") as bob:
         await bob.until(lambda heard: "welcome" in heard)

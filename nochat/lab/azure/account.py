@@ -14,7 +14,7 @@ from nochat.lab.azure.explanations import advice, explain
 from nochat.lab.azure.plan import Plan
 from nochat.lab.azure.settings import MACHINES, Settings
 from nochat.lab.checks import Condition, Report, check, that
-from nochat.lab.errors import SettingsError
+from nochat.lab.errors import AzureSettingsError
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class AzureAccount:
         """Read the Vagrantfile's settings: the variables `AZURE_…`.
 
         Raises:
-            SettingsError: one that has no default is not set.
+            AzureSettingsError: one that has no default is not set.
         """
         return cls(tuple(Settings.from_environment(name, environment) for name in MACHINES))
 
@@ -80,7 +80,7 @@ class AzureAccount:
         try:
             for it in self.machines:
                 it.check()
-        except SettingsError as error:
+        except AzureSettingsError as error:
             return that(what, False, otherwise=str(error))
         return that(what, True)
 
@@ -214,7 +214,7 @@ def _asked(what: str, ask: Callable[[], str | None]) -> Condition:
     """Ask Azure for a condition."""
     try:
         return that(what, True, ask())
-    except (_Unmet, SettingsError) as error:
+    except (_Unmet, AzureSettingsError) as error:
         return that(what, False, str(error), advice(str(error)))
     except (AzureError, ValueError, LookupError, OSError) as error:
         said, _, helps = explain(error).partition("\nTo do: ")

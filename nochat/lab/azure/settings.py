@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from nochat.lab.errors import SettingsError
+from nochat.lab.errors import AzureSettingsError
 from nochat.lab.inventory import CONTAINERS_HOST
 
 PUBLIC = "https://management.azure.com"
@@ -89,11 +89,13 @@ class Settings:
         """Read the variables that the Vagrantfile reads, as it does.
 
         Raises:
-            SettingsError: one that has no default is not set.
+            AzureSettingsError: one that has no default is not set.
         """
         given = {name: value for name, value in environment.items() if value}
         if missing := [name for name in NEEDED if name not in given]:
-            raise SettingsError(f"not set: {', '.join(missing)}. docs/machines.md says whence.")
+            raise AzureSettingsError(
+                f"not set: {', '.join(missing)}. docs/machines.md says whence."
+            )
         values = {key: given[name] for name, key in {**NEEDED, **OTHERS}.items() if name in given}
         values.setdefault("vm_image_urn", _image(given.get("NOCHAT_DEBIAN", RELEASE)))
         values["vm_name"] = "-".join(filter(None, [given.get("AZURE_VM_NAME"), machine]))
@@ -113,12 +115,12 @@ class Settings:
         """The ports that are open to all.
 
         Raises:
-            SettingsError: there is another one than a port.
+            AzureSettingsError: there is another one than a port.
         """
         try:
             return [int(it) for it in self.tcp_endpoints.split(",") if it.strip()]
         except ValueError:
-            raise SettingsError(
+            raise AzureSettingsError(
                 f"AZURE_TCP_ENDPOINTS is {self.tcp_endpoints!r}; expected ports, as 80,443."
             ) from None
 
@@ -127,11 +129,11 @@ class Settings:
         """The image that the machine boots, as Azure wants it.
 
         Raises:
-            SettingsError: it is no name of an image.
+            AzureSettingsError: it is no name of an image.
         """
         parts = self.vm_image_urn.split(":")
         if len(parts) != 4:
-            raise SettingsError(
+            raise AzureSettingsError(
                 f"AZURE_VM_IMAGE_URN is {self.vm_image_urn!r}; expected four parts, as "
                 f"{Settings.vm_image_urn}."
             )
@@ -141,10 +143,10 @@ class Settings:
         """Look for what Azure would take, and a student would regret, or refuse only at the end.
 
         Raises:
-            SettingsError: a setting is missing or wrong.
+            AzureSettingsError: a setting is missing or wrong.
         """
         if not self.ssh_from:
-            raise SettingsError(
+            raise AzureSettingsError(
                 "AZURE_SSH_FROM is not set: from which address do you log in? Find out how the "
                 "internet sees yours (curl https://ifconfig.me), and set it with /32 at its end: "
                 "export AZURE_SSH_FROM=203.0.113.7/32"
@@ -152,11 +154,15 @@ class Settings:
         try:
             ipaddress.ip_network("0.0.0.0/0" if self.ssh_from == "*" else self.ssh_from)
         except ValueError as error:
-            raise SettingsError(
+            raise AzureSettingsError(
                 f"AZURE_SSH_FROM is {self.ssh_from!r} ({error}); expected as 203.0.113.7/32."
             ) from None
         if self.shutdown and not re.fullmatch(r"([01]\d|2[0-3])[0-5]\d", self.shutdown):
-            raise SettingsError(f"AZURE_SHUTDOWN is {self.shutdown!r}; expected as 2200, in UTC.")
+            raise AzureSettingsError(
+                f"AZURE_SHUTDOWN is {self.shutdown!r}; expected as 2200, in UTC."
+            )
         if self.ports and 22 in self.ports:
-            raise SettingsError("AZURE_TCP_ENDPOINTS has 22: AZURE_SSH_FROM says who may log in.")
+            raise AzureSettingsError(
+                "AZURE_TCP_ENDPOINTS has 22: AZURE_SSH_FROM says who may log in."
+            )
         _ = self.image

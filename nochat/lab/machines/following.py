@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nochat.lab.board import Board
-from nochat.lab.machines.runs import Failed, Run, Task, count_lines
+from nochat.lab.machines.runs import Run, RunFailed, Task, count_lines
 from nochat.lab.machines.vagrant import ANSI
 
 RESULTS = {
@@ -101,15 +101,15 @@ def checked(run: Run, following: Following) -> Run:
     """Return the run where all went well.
 
     Raises:
-        Failed: it did not.
+        RunFailed: it did not.
     """
     bad = [task for task in run.tasks if task.result in BAD]
     if bad:
         others = "".join(f"\n{_reason(task)}" for task in bad[1:])
-        raise Failed(_reason(bad[0]) + others, run, bad[0])
+        raise RunFailed(_reason(bad[0]) + others, run, bad[0])
     if not following.ended or not run.tasks:
         said = "\n".join(line for line in following.said if line.strip())
-        raise Failed(f"{run.what} did not run: {said or 'no host of the inventory fits'}", run)
+        raise RunFailed(f"{run.what} did not run: {said or 'no host of the inventory fits'}", run)
     return run
 
 

@@ -22,12 +22,12 @@ from nochat.lab.board import Board
 from nochat.lab.folders import own_folder
 from nochat.lab.machines import Farm, find_root
 from nochat.lab.machines.following import Following, checked
-from nochat.lab.machines.runs import Comparison, Failed, Run, Task, compare, count_lines
+from nochat.lab.machines.runs import Comparison, Run, RunFailed, Task, compare, count_lines
 from nochat.lab.surroundings import PLAIN_ANSIBLE
 from nochat.local import doctor
 from nochat.local.processes import ChildProcess, start_child
 
-__all__ = ["Comparison", "Failed", "Run", "Task", "ansible", "compare", "rex"]
+__all__ = ["Comparison", "Run", "RunFailed", "Task", "ansible", "compare", "rex"]
 
 
 def ansible(
@@ -48,7 +48,7 @@ def ansible(
         quiet: print nothing.
 
     Raises:
-        Failed: a task failed, or a host can't be reached.
+        RunFailed: a task failed, or a host can't be reached.
     """
     playbook = _find(Path(playbook))
     folder = own_folder("provision")
@@ -94,7 +94,7 @@ def rex(task: str, farm: Farm, machine: str, *, quiet: bool = False) -> Run:
 
     Raises:
         Missing: Rex is not installed.
-        Failed: it ended with an error.
+        RunFailed: it ended with an error.
     """
     program, rexfile = doctor.require("rex"), find_root() / "playbooks" / "Rexfile"
     folder = own_folder("provision")
@@ -120,7 +120,7 @@ def rex(task: str, farm: Farm, machine: str, *, quiet: bool = False) -> Run:
                 board.say(machine, info[1])
         run = Run("Rex", task, time.monotonic() - began, count_lines(rexfile), _told(machine, said))
         if said[-1] != "status 0":
-            raise Failed(f"{machine} failed at “{task}”:\n" + "\n".join(said[-12:-1]), run)
+            raise RunFailed(f"{machine} failed at “{task}”:\n" + "\n".join(said[-12:-1]), run)
         board.say(machine, f"{len(run.changed)} changed by {task}")
     return run
 

@@ -80,7 +80,7 @@ class Run:
         return f"{self.tool}, {self.what}: {self.seconds:.1f} s; {found or 'nothing changed'}"
 
 
-class Failed(LabError, RuntimeError):
+class RunFailed(LabError, RuntimeError):
     """Provisioning stopped; the message names host and task and says why.
 
     Attributes:

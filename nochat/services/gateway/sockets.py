@@ -50,6 +50,9 @@ class Sockets:
         verification: asks again what they may see.
     """
 
+    fan_out: FanOut
+    presence: PresenceReports
+
     def __init__(self, bus: Bus, settings: Settings) -> None:
         cookies = Cookies(further_origins(settings))
         self._io = Server(

@@ -42,7 +42,7 @@ export default {
   "room.owner": "quien dirige la sala no se modera",
   "room.user-banned": "esa persona tiene prohibida la entrada en la sala",
   "room.user-absent": "esa persona no está en la sala",
-  "room.lobby": "el vestíbulo se queda",
+  "room.lobby": "el vestíbulo no se puede borrar",
   "direct.other-pair": "esta sala es de otra pareja",
   "direct.leave": "de una sala de dos no se puede salir",
   "direct.full": "en una sala de dos no cabe nadie más",
