@@ -10,6 +10,7 @@ import asyncio, sys
 from nochat.local.processes import start_child
 from nochat.lab import chat, checks, hints, people, program, visitors, waiting, wire
 hints.on()
+program.on()
 running = chat.start()
 """
 SERVER = """%%file server.py
