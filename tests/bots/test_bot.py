@@ -28,11 +28,11 @@ from nochat.lab import checks
 from nochat.lab.people import Person
 from nochat.lab.visitors import NotConnected
 from nochat.local import components, doctor
+from nochat.local.processes import until
 from nochat.protocol.envelope import new_id
 from nochat.protocol.events import UserNotified
 from nochat.services import bots
 from nochat.settings import Settings
-from tests.waiting import wait_for
 
 HERE = Path(__file__).parent
 WIRE = bots.PROGRAM.with_name("wire.mjs")
@@ -113,14 +113,14 @@ def test_it_says_whether_it_is_ready_as_the_others_do(broker, unused_tcp_port_fa
         return 0
 
     with run_bot(bus_url=f"amqp://127.0.0.1:{nobody}", operation_port=str(port)) as process:
-        assert wait_for(lambda: health("/healthz") == 200, 20)
+        assert until(lambda: health("/healthz") == 200, 20)
         assert (health("/readyz"), health("/")) == (503, 404)
         with run_bot(bus_url=broker.url, operation_port=str(port)) as second:
             assert "NOCHAT_OPERATION_PORT" in second.communicate(timeout=20)[1]
         assert second.returncode == 2
         process.terminate()
     with run_bot(bus_url=broker.url, operation_port=str(port)) as process:
-        assert wait_for(lambda: health("/healthz") == 200, 20)
+        assert until(lambda: health("/healthz") == 200, 20)
         assert health("/readyz") == 503  # There is no controller that lets it in.
         process.terminate()
 

@@ -15,9 +15,8 @@ import pytest
 from nochat.lab import servers
 from nochat.lab.servers import NotAnswering, Registry, Server
 from nochat.lab.servers.docker_engine import settings_folder
-from nochat.local.processes import free_port, listens
+from nochat.local.processes import free_port, listens, until
 from tests.images import small_image
-from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -175,6 +174,6 @@ def test_after_kill_9_nothing_is_left(docker_engine):
     )
     address, folder = ran.stdout.split()
     told = settings_folder(docker_engine.url) / "certs.d" / address
-    assert wait_for(lambda: not Path(folder).exists(), 20)
+    assert until(lambda: not Path(folder).exists(), 20)
     assert not told.exists()
     assert not listens(port_of(address))

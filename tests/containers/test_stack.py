@@ -23,12 +23,12 @@ from nochat.lab import containers, verify
 from nochat.lab.containers import commands, lxc
 from nochat.lab.errors import LxcError
 from nochat.lab.people import Person
+from nochat.local.processes import until
 from tests.cgroups import mount_controllers
 from tests.clients.conftest import ARGUMENTS
 from tests.clients.visitor import Visitor
 from tests.conftest import CHROMIUM, ROOT
 from tests.machines.conftest import needs_root
-from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -232,7 +232,7 @@ async def test_a_container_that_is_killed_comes_back_and_nothing_is_lost(stack, 
         state = container.attrs
         return state["RestartCount"] > before and state["State"]["Health"]["Status"] == "healthy"
 
-    assert await asyncio.to_thread(wait_for, is_back, 60)
+    assert await asyncio.to_thread(until, is_back, 60)
     async with Person(f"reader-{victim}", stack.url) as reader:
         page = await reader.call("history", {"room": "lobby"})
         texts = [entry.get("text") for entry in page["entries"]]
@@ -297,7 +297,7 @@ async def test_the_bot_comes_when_it_is_asked_for(stack):
 def test_people_who_write_tell_how_long_it_takes(stack):
     stack.up("load")
     wanted = "2 people: 20 messages, 40 of 40 delivered"
-    assert wait_for(lambda: wanted in stack.logs("load"), 30), stack.logs("load")
+    assert until(lambda: wanted in stack.logs("load"), 30), stack.logs("load")
 
 
 def test_prometheus_hears_of_every_service(stack):
@@ -311,7 +311,7 @@ def test_prometheus_hears_of_every_service(stack):
             return set()
         return {it["metric"]["service"] for it in found if it["value"][1] == "1"}
 
-    assert wait_for(lambda: heard() == OURS, 60), heard()
+    assert until(lambda: heard() == OURS, 60), heard()
 
 
 async def test_stored_messages_survive_down_and_up(stack):
@@ -377,7 +377,7 @@ def test_after_it_nothing_is_left_not_even_after_a_kill(stack):
         assert traces(project)
         process.kill()
         assert folders() - before
-    assert wait_for(lambda: traces(project) == [] and folders() == before, 60), traces(project)
+    assert until(lambda: traces(project) == [] and folders() == before, 60), traces(project)
 
 
 def folders() -> set[str]:

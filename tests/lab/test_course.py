@@ -17,7 +17,7 @@ from nochat.lab.course.execution import is_stale, run
 from nochat.lab.course.notebook import heading
 from nochat.lab.errors import CourseError
 from nochat.local import doctor
-from tests.waiting import wait_for
+from nochat.local.processes import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -230,7 +230,7 @@ def test_no_kernel_outlives_the_command_nor_its_files(make, there, tmp_path, num
     command = subprocess.Popen(
         [sys.executable, "-m", "nochat.lab.course"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    assert wait_for(begun.exists, 50)
+    assert until(begun.exists, 50)
     [kernel] = filter(is_kernel, psutil.Process(command.pid).children())
     children = psutil.Process(command.pid).children()
     command.send_signal(number)

@@ -15,8 +15,7 @@ import pytest
 from nochat.lab.board import Board
 from nochat.lab.machines import provision
 from nochat.lab.machines.following import Following
-from nochat.local.processes import free_port
-from tests.waiting import wait_for
+from nochat.local.processes import free_port, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -194,10 +193,10 @@ def test_nothing_goes_on_after_an_interrupt_or_kill_9(folder, number):
     )
     with process:
         assert any("Wait for longer" in line for line in process.stdout)
-        assert wait_for(lambda: of_folder(folder), 15)
+        assert until(lambda: of_folder(folder), 15)
         os.kill(process.pid, number)
         process.wait(20)
-    assert wait_for(lambda: not of_folder(folder), 15)
+    assert until(lambda: not of_folder(folder), 15)
 
 
 def of_folder(folder: Path) -> list[psutil.Process]:

@@ -24,9 +24,8 @@ from sqlalchemy import text
 from nochat.lab import servers
 from nochat.lab.servers.server import without_password
 from nochat.local import doctor
-from nochat.local.processes import free_port, listens
+from nochat.local.processes import free_port, listens, until
 from nochat.stores import privileges
-from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -113,11 +112,11 @@ def test_a_confirmed_message_survives_kill_9(broker):
         # RabbitMQ answers up to two seconds before its Mnesia has noted that this is decided. A
         # kill until then takes the queue with all that is in it.
         (noted,) = broker.child.log.parent.glob("mnesia/*/LATEST.LOG")
-        assert wait_for(lambda: b"committed" in noted.read_bytes().rpartition(b"kept")[2], 20)
+        assert until(lambda: b"committed" in noted.read_bytes().rpartition(b"kept")[2], 20)
         channel.basic_publish("", "kept", b"still here", persistent)
     broker.kill()
     # All its threads are told to end; the last of them takes the port along.
-    assert wait_for(lambda: not listens(urlsplit(broker.url).port), 20)
+    assert until(lambda: not listens(urlsplit(broker.url).port), 20)
     broker.restart()
     with pika.BlockingConnection(pika.URLParameters(broker.url)) as connection:
         channel = connection.channel()
@@ -329,9 +328,9 @@ def test_as_a_normal_user_they_survive_interrupt_and_nothing_survives_kill_9(stu
     assert all(map(listens, ports))
 
     student.kill()
-    assert wait_for(lambda: not any(map(lives, descendants)), 5)
+    assert until(lambda: not any(map(lives, descendants)), 5)
     assert not any(map(listens, ports))
-    assert wait_for(lambda: not list(home.glob("nochat-*")), 1)
+    assert until(lambda: not list(home.glob("nochat-*")), 1)
     # And what is no descendant: Erlang's port mapper daemonises where it is started.
     assert not [it for it in psutil.process_iter(["environ"]) if of_home(it, home)]
 

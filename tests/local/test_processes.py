@@ -18,9 +18,9 @@ from nochat.local.processes import (
     free_port,
     listens,
     start_child,
+    until,
     wait_until,
 )
-from tests.waiting import wait_for
 
 # A command with a child that daemonised: in a session of its own, its parent gone.
 WITH_DAEMON = ["/bin/sh", "-c", "(setsid sleep 600 &); exec sleep 600"]
@@ -41,7 +41,7 @@ def below(pid: int) -> set[int]:
 def tree(child: ChildProcess, size: int = 2) -> set[int]:
     """The command and all that came of it, once there are so many."""
     keeper = psutil.Process(child.pid).ppid()
-    assert wait_for(lambda: len(below(keeper)) >= size, 5)
+    assert until(lambda: len(below(keeper)) >= size, 5)
     return below(keeper)
 
 
@@ -89,13 +89,13 @@ def test_the_command_is_killed_and_started_again_in_the_same_folder(own):
         child.restart()
         assert child.alive
         assert child.pid != first
-        assert wait_for(lambda: child.tail() == "up\nup", 5)
+        assert until(lambda: child.tail() == "up\nup", 5)
 
 
 def test_killing_the_keeper_takes_the_command_down_and_stop_still_cleans_up(own):
     child = start_child(["sleep", "600"], log=own / "log", remove=own)
     psutil.Process(child.pid).parent().kill()
-    assert wait_for(lambda: not lives(child.pid), 5)
+    assert until(lambda: not lives(child.pid), 5)
     assert not child.alive
     with pytest.raises(NotReady, match="supervisor is gone"):
         child.restart()
@@ -106,7 +106,7 @@ def test_sigterm_to_the_keeper_ends_all(own):
     child = start_child(WITH_DAEMON, log=own / "log", remove=own)
     pids = tree(child)
     psutil.Process(child.pid).parent().terminate()
-    assert wait_for(lambda: not any(map(lives, pids)) and not own.exists(), 5)
+    assert until(lambda: not any(map(lives, pids)) and not own.exists(), 5)
     child.stop()
 
 
@@ -140,10 +140,10 @@ def test_interrupt_leaves_it_alone_and_kill_9_of_its_parent_ends_it(own):
         os.killpg(parent.pid, signal.SIGINT)
         assert parent.stdout.readline() == "interrupted\n"
         assert lives(pid)
-        assert wait_for(lambda: len(below(parent.pid)) >= 4, 5)
+        assert until(lambda: len(below(parent.pid)) >= 4, 5)
         pids = below(parent.pid) - {worker}
         parent.kill()
-        assert wait_for(lambda: not any(map(lives, pids)) and not own.exists(), 5)
+        assert until(lambda: not any(map(lives, pids)) and not own.exists(), 5)
     finally:
         os.kill(worker, signal.SIGKILL)
         parent.kill()
@@ -199,7 +199,7 @@ def test_environment_and_folder_are_the_command_s(tmp_path):
         cwd=tmp_path,
         log=tmp_path / "log",
     ) as child:
-        assert wait_for(lambda: child.tail() == f"hello in {tmp_path}", 5)
+        assert until(lambda: child.tail() == f"hello in {tmp_path}", 5)
 
 
 def test_nothing_of_it_holds_our_output(tmp_path):
@@ -234,10 +234,10 @@ def test_the_cleanup_runs_when_the_command_has_ended(own, tmp_path, how):
         os.kill(os.getpid(), 9)
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], timeout=10, check=False)
-    assert wait_for(lambda: not own.exists(), 5)
+    assert until(lambda: not own.exists(), 5)
     assert note.read_text() == "log\n"  # the folder was still there
     named = lambda: [it for it in psutil.process_iter(["cmdline"]) if str(own) in str(it.info)]  # noqa: E731
-    assert wait_for(lambda: not named(), 5)
+    assert until(lambda: not named(), 5)
 
 
 def test_waiting_says_how_the_log_ends(tmp_path):

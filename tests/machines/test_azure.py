@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.waiting import wait_for
+from nochat.local.processes import until
 
 from .both import line_with, noted, process
 from .conftest import containers, needs_root
@@ -33,7 +33,7 @@ def test_a_killed_kernel_leaves_nothing(before, tmp_path) -> None:
     with process(STUDENT, VAGRANT_DOTFILE_PATH=str(notes), TMPDIR=str(tmp_path)) as student:
         assert line_with("reached", student).split() == ["reached", "database-host"]
         assert containers() > here
-    assert wait_for(lambda: containers() == here, 120)
-    assert wait_for(lambda: not list(notes.glob("machines/*/azure/id")), 120)
-    assert wait_for(lambda: not list(tmp_path.glob("nochat-*")), 60)
+    assert until(lambda: containers() == here, 120)
+    assert until(lambda: not list(notes.glob("machines/*/azure/id")), 120)
+    assert until(lambda: not list(tmp_path.glob("nochat-*")), 60)
     assert noted() != notes

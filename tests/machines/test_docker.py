@@ -22,9 +22,9 @@ from nochat.lab.containers import contexts
 from nochat.lab.containers.remote import Remote
 from nochat.lab.errors import CheckFailed, ContextError
 from nochat.lab.machines import Farm, MachinesError, provision
+from nochat.local.processes import until
 from tests.images import small_image
 from tests.notebooks.running import ENGINE_SECONDS, Paused, judge, left
-from tests.waiting import wait_for
 
 from .both import (
     NAMES,
@@ -145,8 +145,8 @@ def test_another_checkout_is_interrupted_and_completes_and_killed_and_gone(docke
         assert theirs.name != ours.name
         assert not theirs.networks & ours.networks
         assert address not in docker_farm.addresses.values()
-    assert wait_for(lambda: theirs.traces() == set(), 60)
-    assert wait_for(lambda: not list(tmp_path.glob("nochat-machines-*")), 30)
+    assert until(lambda: theirs.traces() == set(), 60)
+    assert until(lambda: not list(tmp_path.glob("nochat-machines-*")), 30)
     assert keys(folder) == []
     assert docker_farm.status() == dict.fromkeys(NAMES, "running")
 
@@ -266,7 +266,7 @@ def test_a_context_of_one_s_own_outlives_who_made_it(docker_farm, far, own_ssh):
         contexts.create(**where | {"user": "nobody"})
     # As it was: once its ssh lets us in again, which it does for nobody for some seconds after
     # log-ins that failed (PerSourcePenalties of OpenSSH 9.8).
-    assert wait_for(lambda: answers("attic"), 60)
+    assert until(lambda: answers("attic"), 60)
 
     contexts.remove("attic")
     contexts.remove("attic")

@@ -12,8 +12,7 @@ import psutil
 import pytest
 
 from nochat.lab import servers
-from nochat.local.processes import free_port
-from tests.waiting import wait_for
+from nochat.local.processes import free_port, until
 
 from .conftest import needs_root
 
@@ -84,7 +83,7 @@ def test_a_private_engine_works_beside_another_and_leaves_nothing(
         docker("network", "create", "private")
         docker("run", "--detach", "--publish", f"127.0.0.1:{port}:8000", image, *server.split())
         name = docker("run", "--detach", "--network=private", image, *server.split())
-        assert wait_for(lambda: answers(port), 20)
+        assert until(lambda: answers(port), 20)
         # Networks of their own are there, with names.
         ask = f"import urllib.request as r; print(r.urlopen('http://{name[:12]}:8000').status)"
         assert docker("run", "--rm", "--network=private", image, "python3", "-c", ask) == "200"
@@ -95,7 +94,7 @@ def test_a_private_engine_works_beside_another_and_leaves_nothing(
         assert len(traces(marks)) > 5
         child.stdin.write("\n")
         child.stdin.close()
-    assert wait_for(lambda: traces(marks) == [], 60), traces(marks)
+    assert until(lambda: traces(marks) == [], 60), traces(marks)
     assert [*here.rglob("*")] == [here / "a folder"]
 
 
@@ -142,7 +141,7 @@ def test_a_private_bridge_is_gone_with_the_process():
     )
     name = ran.stdout.strip()
     assert BRIDGE.fullmatch(name)
-    assert wait_for(lambda: traces([name]) == [], 20), traces([name])
+    assert until(lambda: traces([name]) == [], 20), traces([name])
 
 
 def test_a_stopped_bridge_is_not_named_any_more():

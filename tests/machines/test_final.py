@@ -24,11 +24,11 @@ from nochat.lab.deploy import Site
 from nochat.lab.machines import Farm, provision
 from nochat.lab.people import Person
 from nochat.lab.servers import Registry
+from nochat.local.processes import until
 from nochat.stores.archive import contents
 from tests.conftest import box
 from tests.notebooks.running import ENGINE_SECONDS, Paused, judge, left
 from tests.services.logz import Listener
-from tests.waiting import wait_for
 
 from .both import NAMES, answers, line_with, process
 from .conftest import USER, needs_root, notebook
@@ -102,7 +102,7 @@ def test_from_outside_only_the_rules_ports_are_open_and_between_machines_all(far
     for name, address in farm.addresses.items():
         assert farm.reach(name) == address
         own = [port for port in listening if port in ports[name]]
-        assert wait_for(lambda at=address, own=own: all(answers(at, it) for it in own), 20)
+        assert until(lambda at=address, own=own: all(answers(at, it) for it in own), 20)
         tried = (22, *listening, 8000)
         with ThreadPoolExecutor() as pool:
             answered = zip(tried, pool.map(partial(answers, address), tried), strict=True)
@@ -251,7 +251,7 @@ async def test_a_new_version_sends_events_to_logz_io_and_what_was_said_stays(
         history = (await vera.call("history", {"room": "lobby"}))["entries"]
         await vera.says("after it")
     assert "before the new version" in [entry.get("text") for entry in history]
-    assert wait_for(lambda: "after it" in [it.get("text") for it in logz.lines], 30), logz.asked
+    assert until(lambda: "after it" in [it.get("text") for it in logz.lines], 30), logz.asked
     assert {*logz.asked} == {200}
     logs = "sudo docker logs $(sudo docker ps -qf name=log_shipper) 2>&1"
     said = farm.ssh("containers-host", logs)
@@ -297,7 +297,7 @@ async def test_a_backup_comes_back_whole_however_often_it_is_interrupted(
     async with Person("vera", site.url, trust=site.trust) as vera:
         await vera.says("before all is lost")
     # The second copy is written after the message is acknowledged, maybe a moment later.
-    assert wait_for(lambda: "before all is lost" in copied(deploy.backup(farm, kept)[1]), 30)
+    assert until(lambda: "before all is lost" in copied(deploy.backup(farm, kept)[1]), 30)
     farm.ssh(
         "containers-host",
         f"sudo sh -c '{FOLDER} && ./compose down --volumes --remove-orphans'",

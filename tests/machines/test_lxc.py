@@ -12,10 +12,10 @@ import pytest
 
 from nochat.lab import machines, servers
 from nochat.lab.machines import Farm
+from nochat.local.processes import until
 from tests.cgroups import mount_controllers
 from tests.conftest import ROOT, box
 from tests.notebooks.running import ENGINE_SECONDS, Paused, judge, left
-from tests.waiting import wait_for
 
 from .both import (
     NAMES,
@@ -64,7 +64,7 @@ def test_rex_brings_node_js_and_all_that_the_bot_needs(lxc_farm):
     unit = "nochat@bot.service"
     lxc_farm.ssh("database-host", f"sudo systemctl start {unit}")
     said = f"sudo journalctl --unit {unit}"
-    running = wait_for(lambda: "bot: running" in lxc_farm.ssh("database-host", said), 60)
+    running = until(lambda: "bot: running" in lxc_farm.ssh("database-host", said), 60)
     assert running, lxc_farm.ssh("database-host", said)
     lxc_farm.ssh("database-host", f"sudo systemctl stop {unit}")
 
@@ -86,7 +86,7 @@ def test_ansible_killed_in_the_middle_completes_when_it_runs_again(lxc_farm):
         line_with("Install mariadb-server", killed)
         # In the middle of it.
         installs = "pgrep --full 'apt-get|dpkg' || true"
-        assert wait_for(lambda: lxc_farm.ssh("database-host", installs) != "", 30)
+        assert until(lambda: lxc_farm.ssh("database-host", installs) != "", 30)
     assert play(lxc_farm, "database.yml") != []
     asked = "sudo mariadb --skip-column-names --execute 'SHOW DATABASES'"
     assert "nochat" in lxc_farm.ssh("database-host", asked).split()

@@ -8,6 +8,7 @@ import pytest
 from nochat.domain.room import direct_room
 from nochat.domain.text import DELETED, is_deleted
 from nochat.lab.people import Person
+from nochat.local.processes import until
 from nochat.protocol.envelope import new_id
 from nochat.protocol.payloads import COOKIE
 from nochat.protocol.reasons import name_taken
@@ -16,7 +17,6 @@ from nochat.services.users import database
 from nochat.settings import Settings
 from nochat.stores.users import UserStore
 from tests.services.conftest import a_name
-from tests.waiting import wait_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -208,7 +208,7 @@ async def test_a_deletion_that_a_crash_interrupted_goes_on_until_no_name_is_left
     store = UserStore(database(settings))
     store.remove(token, password(ana)["password"])
     async with bootstrap.started(services, settings) as url, Person("bob", url) as bob:
-        assert await asyncio.to_thread(wait_for, lambda: not store.unfinished(), 20)
+        assert await asyncio.to_thread(until, lambda: not store.unfinished(), 20)
         page = await bob.call("history", {"room": "lobby"})
         assert [is_deleted(it["sender"]) for it in page["entries"] if "sender" in it] == [True]
         assert "'ana'" not in repr(page)
