@@ -3,89 +3,23 @@
 import ast
 import re
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
 from graphlib import TopologicalSorter
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.imports import INSIDE, MODULES, ROOT, around, is_package, python_files
+
 BESIDES = {"__init__", "__main__", "cli", "py.typed"}
 QUESTION = re.compile(r"(What|Who|Whose|How|Whether|That|Why|Where|When|Which)\b")
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-
-
-@dataclass(frozen=True)
-class Import:
-    """An import: of `name` from a module, or of a module itself where `name` is empty."""
-
-    importer: str
-    module: str
-    name: str = ""
-
-    @property
-    def private(self) -> str:
-        """The package that a name with an underscore belongs to; none: it is public."""
-        parts = [*self.module.split("."), self.name]
-        first = next((i for i, part in enumerate(parts) if is_private(part)), 0)
-        owner = ".".join(parts[:first])
-        return owner if not owner or is_package(owner) else owner.rpartition(".")[0]
-
-
-def is_private(name: str) -> bool:
-    return name.startswith("_") and not name.startswith("__")
 
 
 def within(module: str, package: str) -> bool:
     return f"{module}.".startswith(f"{package}.")
 
 
-def is_package(module: str) -> bool:
-    return (ROOT / module.replace(".", "/")).is_dir()
-
-
-def name_of(path: Path) -> str:
-    """A file's dotted name; a package's is that of its folder."""
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-
-
-def is_for_types(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-
-
-def nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """Every node of a module, those left out that only type checkers read."""
-    for child in ast.iter_child_nodes(tree):
-        if not is_for_types(child):
-            yield child
-            yield from nodes(child)
-
-
-def imports(path: Path) -> Iterator[Import]:
-    """What a file imports of the package, wherever it does."""
-    for node in nodes(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name.startswith("nochat"):
-                    yield Import(name_of(path), alias.name)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("nochat"):
-            for alias in node.names:
-                module = f"{node.module}.{alias.name}"
-                if module in MODULES:
-                    yield Import(name_of(path), module)
-                else:
-                    yield Import(name_of(path), node.module, alias.name)
-
-
-def python_files(folder: str) -> list[Path]:
-    found = (ROOT / folder).rglob("*.py")
-    return sorted(path for path in found if "node_modules" not in path.parts)
-
-
-MODULES = {name_of(path): path for path in python_files("nochat")}
-OURS = [each for path in MODULES.values() for each in imports(path)]
-CHAT = [each for each in OURS if not within(each.importer, "nochat.lab")]
+RUN = [each for each in INSIDE if not each.for_types]
+CHAT = [each for each in RUN if not within(each.importer, "nochat.lab")]
 PACKAGES = sorted(name for name in MODULES if is_package(name))
 
 
@@ -99,27 +33,21 @@ def test_the_top_has_a_dozen_entries_at_the_most():
 
 def test_underscored_names_are_imported_by_their_own_package_alone():
     """The tests of a package, in the folder of its name, may look inside."""
-    others = ("tests", "benchmarks", "docs", "tools", "vagrant")
-    found = [each for folder in others for path in python_files(folder) for each in imports(path)]
     foreign = [
         each
-        for each in [*OURS, *found]
-        if each.private
-        and not is_at_home(each.importer.replace("tests", "nochat", 1), each.private)
+        for each in [*INSIDE, *around()]
+        if each.private and package_of(each.importer.replace("tests", "nochat", 1)) != each.private
     ]
     assert foreign == []
 
 
-def is_at_home(importer: str, package: str) -> bool:
-    """Whether a module is of a package; of the whole, only those at its top are."""
-    if package == "nochat":
-        return importer.count(".") == 1
-    return within(importer, package)
+def package_of(module: str) -> str:
+    return module if is_package(module) else module.rpartition(".")[0]
 
 
 def test_no_module_imports_itself_by_a_detour():
     graph = {name: set() for name in MODULES}
-    for each in OURS:
+    for each in RUN:
         graph[each.importer].add(each.module)
     TopologicalSorter(graph).prepare()
 

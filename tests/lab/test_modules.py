@@ -1,19 +1,13 @@
-"""The lab's modules: who may import whom, and that to import them changes nothing."""
+"""The lab's modules: importing them changes nothing, and all imports of them name one."""
 
-import ast
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
 import pytest
-from IPython.core.inputtransformer2 import TransformerManager
 
-from tests.conftest import ROOT
-
-CODE = ("nochat", "tests", "benchmarks", "tools", "vagrant", "playbooks", "docs")
+from tests.imports import INSIDE, MODULES, around
 
 IMPORT_ALL = """
 import asyncio, builtins, importlib, logging, os, pkgutil, signal, subprocess, sys, threading
@@ -85,69 +79,10 @@ def test_servers_are_imported_without_the_rest_of_the_lab(alone):
     assert not heavy & {*loaded.split()}
 
 
-def sources() -> Iterator[tuple[Path, str]]:
-    """All code that has to do with the lab: files, and notebooks' cells."""
-    for path in (path for folder in CODE for path in (ROOT / folder).rglob("*.py")):
-        if "nochat.lab" in (code := path.read_text(encoding="utf-8")):
-            yield path, code
-    for path in (ROOT / "notebooks").glob("*.ipynb"):
-        for cell in nbformat.read(path, as_version=4).cells:
-            if cell.cell_type == "code":
-                yield path, TransformerManager().transform_cell(cell.source)
-
-
-def imported(code: str) -> Iterator[str]:
-    """The full names of what it imports, modules or parts of them."""
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Import):
-            yield from (it.name for it in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{it.name}" for it in node.names)
-
-
-def is_private(name: str) -> bool:
-    """Whether a dotted name goes through a module of the lab with an underscore."""
-    parts = name.split(".")
-    return any(
-        part.startswith("_")
-        and not part.startswith("__")
-        and ROOT.joinpath(*parts[:at], f"{part}.py").exists()
-        for at, part in enumerate(parts)
-    )
-
-
-def test_modules_with_an_underscore_are_imported_by_their_own_package_alone():
-    foreign = [
-        f"{path.relative_to(ROOT)}: {name}"
-        for path, code in sources()
-        for name in imported(code)
-        if name.startswith("nochat.lab.") and is_private(name) and not is_own(path, name)
-    ]
-    assert foreign == []
-
-
-def is_own(path: Path, name: str) -> bool:
-    """Whether a file is in the package of the private module that it imports."""
-    parts = name.split(".")
-    at = next(at for at, part in enumerate(parts) if part.startswith("_"))
-    return path.parent == ROOT.joinpath(*parts[:at])
-
-
 def test_every_import_of_the_lab_names_something_that_is_there():
     missing = [
-        f"{path.relative_to(ROOT)}: {name}"
-        for path, code in sources()
-        for name in imported(code)
-        if name.startswith("nochat.lab") and not exists(name)
+        each
+        for each in [*INSIDE, *around()]
+        if each.module.startswith("nochat.lab") and each.module not in MODULES
     ]
     assert missing == []
-
-
-def exists(name: str) -> bool:
-    """Whether a dotted name is a module, or the last part may be a name within one."""
-    parts = name.split(".")
-    return any(
-        ROOT.joinpath(*parts[: len(parts) - short], "__init__.py").exists()
-        or ROOT.joinpath(*parts[: len(parts) - short]).with_suffix(".py").exists()
-        for short in (0, 1)
-    )
