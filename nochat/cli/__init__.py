@@ -160,14 +160,16 @@ def _backup(file: Path) -> None:
 
 
 def _restore(source: str, accounts: Path | None) -> None:
-    from nochat.cli import backup  # here, as the other commands need no database
-    from nochat.cli.restore import restore
-
     settings = load_settings()
     logs.configure(settings.log_level)
     if accounts:
-        return print(f"accounts restored: {backup.restore(settings, accounts)}")
-    asyncio.run(restore(settings, source, print))
+        from nochat.cli import backup  # here, as the other commands need no database
+
+        print(f"accounts restored: {backup.restore(settings, accounts)}")
+    else:
+        from nochat.cli.restore import restore
+
+        asyncio.run(restore(settings, source, print))
 
 
 def _promote(user: str, revoke: bool) -> None:

@@ -14,9 +14,7 @@ from nochat.local.disk import sync_folder
 from nochat.services.users import database
 from nochat.settings import Settings
 from nochat.stores.users import UserStore
-from nochat.stores.users_database import sqlite_file
-
-BESIDE = ("", "-wal", "-shm", "-journal")  # SQLite's files, by what their names end with
+from nochat.stores.users_database import sqlite_file, with_files_beside
 
 
 def backup(settings: Settings, file: Path) -> int:
@@ -49,7 +47,7 @@ def restore(settings: Settings, file: Path) -> int:
             the accounts can't be written.
     """
     target = _accounts_file(settings)
-    if there := [path for path in _with_others(target) if path.exists()]:
+    if there := [path for path in with_files_beside(target) if path.exists()]:
         raise NochatError(
             f"there are accounts already ({', '.join(map(str, there))}); stop the chat, and move "
             "these files away"
@@ -74,10 +72,6 @@ def _accounts_file(settings: Settings) -> Path:
     )
 
 
-def _with_others(file: Path) -> list[Path]:
-    return [file.with_name(file.name + end) for end in BESIDE]
-
-
 @contextmanager
 def _new_file(file: Path) -> Iterator[Path]:
     """Give the name of a private file beside it; it gets its own name when the block ends well."""
@@ -91,7 +85,7 @@ def _new_file(file: Path) -> Iterator[Path]:
             os.link(unfinished, file)  # unlike a renaming, this replaces nothing
             sync_folder(file.parent)
         finally:
-            for path in _with_others(unfinished):
+            for path in with_files_beside(unfinished):
                 path.unlink(missing_ok=True)
     except OSError as error:
         raise NochatError(f"{file} can't be written: {error.strerror}") from None

@@ -115,13 +115,18 @@ def sqlite_file(url: str | URL) -> Path | None:
     return Path(str(parsed.database))
 
 
+def with_files_beside(file: Path) -> list[Path]:
+    """Return SQLite's file with those that SQLite may put beside it."""
+    return [file.with_name(file.name + end) for end in ("", "-wal", "-shm", "-journal")]
+
+
 def _make_private(parsed: URL) -> None:
     """Let nobody else read SQLite's file, new or old; what SQLite puts beside it is as it is."""
     if not (file := sqlite_file(parsed)):
         return
     with suppress(OSError):  # SQLite says what is wrong
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    make_private(file.with_name(file.name + end) for end in ("", "-wal", "-shm", "-journal"))
+    make_private(with_files_beside(file))
 
 
 def _enforce_foreign_keys(connection: object, _: object) -> None:
