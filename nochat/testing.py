@@ -32,7 +32,6 @@ from nochat.protocol.requests import (
     GetHistory,
     GetRoomState,
     History,
-    RoomInfo,
     RoomListing,
     RoomState,
 )
@@ -141,20 +140,7 @@ class Chat:
         self.happened += events
 
     async def _room_state(self, asked: GetRoomState) -> RoomState:
-        it = self.state(asked.room)
-        info = RoomInfo(
-            room=it.id,
-            title=it.title,
-            kind=it.kind,
-            owner=it.owner,
-            deleted=it.deleted,
-            position=it.position,
-            members=sorted(it.members),
-            invited=sorted(it.invited),
-            muted=sorted(it.muted),
-            banned=sorted(it.banned),
-        )
-        return RoomState(room=info)
+        return RoomState(room=self.state(asked.room).info)
 
     async def _history(self, asked: GetHistory) -> History:
         entries = [

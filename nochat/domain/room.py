@@ -21,7 +21,7 @@ from nochat.protocol.events import (
     UserInvited,
 )
 from nochat.protocol.fields import LOBBY, Kind
-from nochat.protocol.requests import RememberedMessage, RoomState
+from nochat.protocol.requests import RememberedMessage, RoomInfo, RoomState
 
 # Messages that a room recognises when they are sent again; of older ones the log is asked.
 REMEMBERED = 1000
@@ -81,6 +81,22 @@ class Room:
         if len(state.recent) >= REMEMBERED:
             room.since = state.recent[0].at
         return room
+
+    @property
+    def info(self) -> RoomInfo:
+        """The room as the log has it, without its messages."""
+        return RoomInfo(
+            room=self.id,
+            title=self.title,
+            kind=self.kind,
+            owner=self.owner,
+            members=sorted(self.members),
+            invited=sorted(self.invited),
+            muted=sorted(self.muted),
+            banned=sorted(self.banned),
+            position=self.position,
+            deleted=self.deleted,
+        )
 
     def recall(self, sender: str, client_id: str) -> None:
         """Recognise an old message: the log has it."""

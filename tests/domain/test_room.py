@@ -153,19 +153,7 @@ def test_a_successor_decides_as_the_predecessor_would(before, after):
     room = Room("r")
     for command in before:
         execute(room, command)
-    info = RoomInfo(
-        room="r",
-        title=room.title,
-        kind=room.kind,
-        owner=room.owner,
-        members=sorted(room.members),
-        invited=sorted(room.invited),
-        muted=sorted(room.muted),
-        banned=sorted(room.banned),
-        position=room.position,
-        deleted=room.deleted,
-    )
-    successor = Room.of(RoomState(room=info, recent=list(room.messages.values())))
+    successor = Room.of(RoomState(room=room.info, recent=list(room.messages.values())))
     for command in after:
         ours, theirs = execute(room, command), execute(successor, command)
         assert kinds(ours) == kinds(theirs)
