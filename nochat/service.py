@@ -170,11 +170,8 @@ class Service(Generic[R]):
     def __init__(
         self, name: str, *, single_active_consumer: bool = False, broadcast: bool = False
     ) -> None:
-        self.name, self.single_active_consumer, self.broadcast = (
-            name,
-            single_active_consumer,
-            broadcast,
-        )
+        self.name = name
+        self.single_active_consumer, self.broadcast = single_active_consumer, broadcast
         self.handlers: dict[type[Envelope], Handler] = {}
         self._resource: Callable[[Context], AbstractAsyncContextManager[R]] | None = None
         self._on_reconnect: Callable[[R, Queue], None] | None = None

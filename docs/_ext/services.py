@@ -75,7 +75,7 @@ def incoming(service: Service[object]) -> list[list[str]]:
 
 
 def described(handler: Handler, service: Service[object]) -> Callable:
-    """What the handler's docstring is in: itself, or the method of the resource that it names."""
+    """The function with the docstring: the handler, or the method of the resource that it names."""
     if inspect.getdoc(handler.function):
         return handler.function
     return handler.function(ByType(resource_class(service)))

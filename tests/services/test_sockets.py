@@ -202,8 +202,8 @@ async def hears_nothing_more(around, bob):
     assert "only members" in answer["error"]
     assert "only members" in (await bob.socket.call("typing", {"room": "r"}))["error"]
     # And nothing is remembered for longer than an answer takes.
-    assert not around.gateway.questions._moves
-    assert not around.gateway.questions._changes
+    assert not around.gateway.replies._moves
+    assert not around.gateway.replies._changes
 
 
 @pytest.mark.parametrize("how", OUT)
@@ -393,14 +393,14 @@ async def test_unverified_sockets_receive_nothing_until_the_store_is_back(around
             room("r", 4, "ana", "bob"),
         )
 
-        async def rooms(user, room="", ask=around.gateway.questions.rooms):
+        async def rooms(user, room="", ask=around.gateway.replies.rooms):
             if error := next(failures):
                 around.rooms["r"] = in_r
                 await around.hears(said(4, "too early"))
                 raise error
             return await ask(user, room)
 
-        monkeypatch.setattr(around.gateway.questions, "rooms", rooms)
+        monkeypatch.setattr(around.gateway.replies, "rooms", rooms)
         around.gateway.verification.resync()
         await bob.until(lambda heard: "resync" in heard)
         await around.hears(said(5, "hello"))

@@ -32,13 +32,13 @@ class Arrivals:
         self,
         bus: Bus,
         connections: Connections,
-        questions: CurrentReplies,
+        replies: CurrentReplies,
         presence: PresenceReports,
         cookies: Cookies,
         handshake: Handshake,
         background: Background,
     ) -> None:
-        self._bus, self._connections, self._replies = bus, connections, questions
+        self._bus, self._connections, self._replies = bus, connections, replies
         self._presence, self._cookies, self._handshake = presence, cookies, handshake
         self._background = background
 

@@ -35,9 +35,9 @@ class FanOut:
     """Sends events to sockets, and lets those see that may from then on."""
 
     def __init__(
-        self, connections: Connections, questions: CurrentReplies, background: Background
+        self, connections: Connections, replies: CurrentReplies, background: Background
     ) -> None:
-        self._connections, self._replies = connections, questions
+        self._connections, self._replies = connections, replies
         self._background = background
         self._shown = Limit(SHOWN, 1.0)
 

@@ -48,15 +48,13 @@ class Handshake:
     """Finds out whose a new socket is.
 
     Args:
-        questions: to ask whose session a token is.
+        replies: to ask whose session a token is.
         open_here: counts a user's open sockets.
         most: how many a user may have; 0: any number.
     """
 
-    def __init__(
-        self, questions: CurrentReplies, open_here: Callable[[str], int], most: int
-    ) -> None:
-        self._replies, self._open_here, self._most = questions, open_here, most
+    def __init__(self, replies: CurrentReplies, open_here: Callable[[str], int], most: int) -> None:
+        self._replies, self._open_here, self._most = replies, open_here, most
         self._throttled_log = ThrottledLog()
 
     async def session(self, token: str, believed: str) -> Session:

@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 class Receiver:
     """Takes what the clients of one gateway send."""
 
-    def __init__(self, bus: Bus, connections: Connections, prices: ActionLimits) -> None:
-        self._bus, self._connections, self._action_limits = bus, connections, prices
+    def __init__(self, bus: Bus, connections: Connections, limits: ActionLimits) -> None:
+        self._bus, self._connections, self._action_limits = bus, connections, limits
         self._publish = partial(publish_confirmed, bus)
 
     def handler(self, action: Action) -> Callable[..., Awaitable[dict[str, Any]]]:

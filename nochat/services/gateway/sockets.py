@@ -44,7 +44,7 @@ class Sockets:
     Attributes:
         app: the ASGI application.
         connections: those that are open.
-        questions: what the gateway asks of other services.
+        replies: answers of other services, never older than the events.
         fan_out: sends them what the bus says.
         presence: who is here, and on other gateways.
         verification: asks again what they may see.
@@ -67,16 +67,16 @@ class Sockets:
         )
         self.app = Application(self._io)
         self._background = background = Background()
-        self.questions = questions = CurrentReplies(bus)
+        self.replies = replies = CurrentReplies(bus)
         self.connections = connections = Connections(self._io)
-        self.fan_out = FanOut(connections, questions, background)
+        self.fan_out = FanOut(connections, replies, background)
         name = f"gateway-{new_id()[:8]}"
         self.presence = presence = PresenceReports(name, bus, connections, background)
         in_use = SessionsInUse(bus, settings)
-        self.verification = Verification(connections, questions, in_use, background)
-        handshake = Handshake(questions, presence.open_here, settings.user_sockets)
+        self.verification = Verification(connections, replies, in_use, background)
+        handshake = Handshake(replies, presence.open_here, settings.user_sockets)
         self._arrivals = Arrivals(
-            bus, connections, questions, presence, cookies, handshake, background
+            bus, connections, replies, presence, cookies, handshake, background
         )
         self._io.on("connect", self._arrivals.connect)
         self._io.on("disconnect", self._arrivals.disconnect)

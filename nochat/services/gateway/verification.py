@@ -24,11 +24,11 @@ class Verification:
     def __init__(
         self,
         connections: Connections,
-        questions: CurrentReplies,
+        replies: CurrentReplies,
         in_use: SessionsInUse,
         background: Background,
     ) -> None:
-        self._connections, self._replies, self._in_use = connections, questions, in_use
+        self._connections, self._replies, self._in_use = connections, replies, in_use
         self._background = background
         self._verifying = asyncio.Semaphore(MOST_VERIFIED)
 
