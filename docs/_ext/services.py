@@ -5,6 +5,7 @@ import importlib
 import inspect
 import typing
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -93,6 +94,7 @@ class ByType:
         return getattr(self.kind, name)
 
 
+@cache
 def resource_class(service: Service[object]) -> type:
     """The class in `Service["Store"]("name")`, which the service imports when it opens it."""
     module = importlib.import_module(f"nochat.services.{service.name}")

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from nochat.domain import text as text_of
 from nochat.errors import NochatError, RequestFailed, Unavailable
+from nochat.local.processes import until
 from nochat.protocol.envelope import new_id
 from nochat.stores.tokens import MOST, Tokens
 from nochat.stores.users import UserStore
@@ -114,10 +115,7 @@ def test_a_session_ends_by_itself(url, name):
     store = UserStore(url, session_hours=0.000001)
     store.create(name, "a good password")
     token = store.open_session(name, "a good password").token
-    until = time.monotonic() + 5
-    while store.session(token).user and time.monotonic() < until:
-        time.sleep(0.001)
-    assert store.session(token).user == ""
+    assert until(lambda: not store.session(token).user, 5, pause=0.001)
     store.close()
 
 
