@@ -64,7 +64,7 @@ STACK = f"{FOLDER} && ./compose exec -T"
 
 
 @pytest.fixture(scope="module")
-def deployment(azure, place, images_of_debian, tmp_path_factory) -> Iterator[Paused]:
+def deployment(azure, place, registry, tmp_path_factory) -> Iterator[Paused]:
     box("python")
     key = tmp_path_factory.mktemp("keys") / "key"
     place.setenv("AZURE_PRIVATE_KEY_PATH", str(key))
@@ -319,5 +319,6 @@ def test_the_notebook_ends_well_and_leaves_nothing_in_the_cloud(deployment, farm
     account = AzureAccount.from_environment()
     assert len(account.left()) == len(account.plan().resources)
     judge(deployment.go_on())
+    farm.destroy()  # ours ends, which has made none
     assert left(deployment.mark, ENGINE_SECONDS) == []
     assert account.left() == []
