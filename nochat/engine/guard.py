@@ -1,0 +1,92 @@
+"""What a server may refuse: an application's own rules, in one place."""
+
+import json
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nochat.engine.session import Session
+
+Scope = dict[str, Any]  # of ASGI
+Send = Callable[..., Any]
+log = logging.getLogger(__name__)
+
+
+class Refused(Exception):  # noqa: N818: an answer, not a fault
+    """A request is refused.
+
+    Attributes:
+        status: of the answer, in HTTP.
+        code: of the error, as Engine.IO numbers them.
+    """
+
+    def __init__(self, message: str, code: int = 3, status: int = 400) -> None:
+        super().__init__(message)
+        self.code, self.status = code, status
+
+
+class Guard:
+    """Rules of Engine.IO's documents alone; pages of other origins may not connect.
+
+    Override what your application is stricter about.
+    """
+
+    def allows_origin(self, origin: str, scope: Scope) -> bool:
+        """Tell whether a page of an origin may connect."""
+        host = dict(scope["headers"]).get(b"host", b"").decode("latin1")
+        return origin.partition("://")[2] == host
+
+    def admit(self, session: "Session", scope: Scope) -> None:
+        """Let a new session in.
+
+        Raises:
+            Refused: it does not get in.
+        """
+
+    def owns(self, session: "Session", scope: Scope) -> bool:
+        """Tell whether a request for a session comes from the client that opened it."""
+        return True
+
+    def packet(self, session: "Session", packet: bytes, binary: bool) -> None:
+        """Look at each packet of Engine.IO that a client sends.
+
+        Raises:
+            ValueError: it ends the session.
+        """
+
+    def control(self, session: "Session") -> None:
+        """Look at each frame of a websocket that is no packet: pings, pongs, continuations.
+
+        Raises:
+            ValueError: it ends the session.
+        """
+
+    def unknown(self, session: "Session", what: str) -> None:
+        """Decide what becomes of a client that sends what nobody handles: nothing.
+
+        Raises:
+            ValueError: it ends the session.
+        """
+
+    def left(self, session: "Session") -> None:
+        """Note that an admitted session is over."""
+
+    def evicted(self, session: "Session", why: str) -> None:
+        """Note that a session was ended for what its client did."""
+        log.info("a session is closed: %s", why)
+
+    def slow(self, session: "Session", waiting: int) -> None:
+        """Note that a client is dropped because it does not read."""
+        log.warning("a slow client is disconnected: %d bytes wait for it", waiting)
+
+    async def answer(self, refused: Refused, scope: Scope, send: Send) -> None:
+        """Answer a request that was refused."""
+        body = json.dumps({"code": refused.code, "message": str(refused)}).encode()
+        kind = "websocket.http.response" if scope["type"] == "websocket" else "http.response"
+        if kind not in ("http.response", *scope.get("extensions", {})):
+            return await send({"type": "websocket.close", "code": 1008})
+        headers = [(b"content-type", b"application/json")]
+        start = {"type": f"{kind}.start", "status": refused.status, "headers": headers}
+        await send(start)
+        await send({"type": f"{kind}.body", "body": body})

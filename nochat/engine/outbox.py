@@ -1,0 +1,83 @@
+"""What is due in one turn of the event loop goes out together: one write for each client."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from nochat.engine.packets import Outgoing
+
+if TYPE_CHECKING:
+    from nochat.engine.session import Session
+
+
+class Outbox:
+    """The sessions for which packets wait until this turn of the event loop ends."""
+
+    def __init__(self) -> None:
+        self._due: list[Session] = []
+
+    def put(self, sessions: Iterable["Session"], packets: list[Outgoing]) -> None:
+        """Send packets to sessions, in the order of the calls."""
+        due = self._due
+        if not due:
+            asyncio.get_running_loop().call_soon(self._flush)
+        for session in sessions:
+            if not session.pending:
+                due.append(session)
+            session.pending += packets
+
+    def _flush(self) -> None:
+        due, self._due = self._due, []
+        for session in due:
+            if session.pending:
+                session.flush()
+
+
+class Heartbeat:
+    """Pings for all sessions from one timer; a session without an answer in time is closed.
+
+    Args:
+        interval: seconds from a session's last answer to its next ping.
+        timeout: seconds for the answer.
+    """
+
+    _PING = Outgoing(b"2")
+
+    def __init__(self, interval: float, timeout: float) -> None:
+        self.interval, self.timeout = interval, timeout
+        # Sessions wait for the same time, so who came first is due first.
+        self._pings: deque[tuple[float, Session]] = deque()
+        self._pongs: deque[tuple[float, Session]] = deque()
+        self._tick = min(1.0, interval / 4, timeout / 4)
+        self._timer: asyncio.TimerHandle | None = None
+
+    def expect(self, session: "Session") -> None:
+        """Ping a session when its time comes: it has just opened, or answered."""
+        loop = asyncio.get_running_loop()
+        session.answered = True
+        self._pings.append((loop.time() + self.interval, session))
+        if self._timer is None:
+            self._timer = loop.call_later(self._tick, self._beat, loop)
+
+    def stop(self) -> None:
+        """Ping nobody any more."""
+        if self._timer:
+            self._timer.cancel()
+        self._pings.clear()
+        self._pongs.clear()
+
+    def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        while self._pongs and self._pongs[0][0] <= now:
+            session = self._pongs.popleft()[1]
+            if not session.answered:
+                session.close("ping timeout")
+        while self._pings and self._pings[0][0] <= now:
+            session = self._pings.popleft()[1]
+            if not session.closed:
+                session.answered = False
+                session.send([self._PING])
+                self._pongs.append((now + self.timeout, session))
+        waits = self._pings or self._pongs
+        self._timer = loop.call_later(self._tick, self._beat, loop) if waits else None

@@ -1,0 +1,210 @@
+"""A client's Engine.IO session: it goes on when long polling changes to a websocket."""
+
+import asyncio
+import base64
+import secrets
+from typing import TYPE_CHECKING, Any, Protocol
+
+from nochat.engine.packets import SEPARATOR, Outgoing
+
+if TYPE_CHECKING:
+    from nochat.engine.engine import Engine
+    from nochat.engine.server import Socket
+
+CLOSE, NOOP, PROBED = (Outgoing(packet) for packet in (b"1", b"6", b"3probe"))
+
+
+class Channel(Protocol):
+    """A websocket, as a session uses it."""
+
+    def write(self, packets: list[Outgoing]) -> int:
+        """Write packets; return how many bytes wait for the client."""
+
+    def close(self, *, at_once: bool) -> None:
+        """Close the websocket; at once: whatever still waits in it."""
+
+    def pause(self, on: bool) -> None:
+        """Stop reading from the client, or go on."""
+
+
+class Session:
+    """One client of Engine.IO.
+
+    Attributes:
+        id: what its requests name it by.
+        scope: the request that opened it, as ASGI has it.
+        info: what the guard keeps of it.
+        sockets: those of Socket.IO on it, by namespace.
+        partial: a packet whose attachments have not all come.
+        pending: packets for the client, in order.
+        answered: whether the last ping was.
+        closed: whether the session is over.
+        channel: the websocket; while there is none, or it is `probing`, the client polls.
+    """
+
+    __slots__ = (
+        "_busy", "_deadline", "_engine", "_free", "_poll", "answered", "channel", "closed", "id", "info",
+        "partial", "pending", "probing", "scope", "sockets",
+    )  # fmt: skip
+
+    def __init__(self, engine: "Engine", scope: Any) -> None:
+        self._engine, self.scope = engine, scope
+        self.id = secrets.token_urlsafe(15)
+        self.info: Any = None
+        self.sockets: dict[str, Socket] = {}
+        self.partial: Any = None
+        self.pending: list[Outgoing] = []
+        self.answered, self.closed, self.probing = True, False, False
+        self.channel: Channel | None = None
+        self._busy = 0
+        self._free: asyncio.Future[None] | None = None
+        self._poll: asyncio.Future[None] | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def expect(self, seconds: float | None, why: str = "") -> None:
+        """End the session after some seconds, unless called again; None: never."""
+        if self._deadline:
+            self._deadline.cancel()
+        soon = asyncio.get_running_loop().call_later
+        self._deadline = None if seconds is None else soon(seconds, self.evict, why)
+
+    # ---- to the client --------------------------------------------------------------------------
+
+    def send(self, packets: list[Outgoing]) -> None:
+        """Send packets at the end of this turn of the event loop."""
+        self._engine.outbox.put((self,), packets)
+
+    def flush(self) -> None:
+        """Write what is pending, or let the poll have it that waits."""
+        if self.channel and not self.probing:
+            packets, self.pending = self.pending, []
+            waiting = self.channel.write(packets)
+        else:
+            self._release()
+            waiting = sum(len(packet.data) for packet in self.pending)
+        if waiting > self._engine.most_backlog and not self.closed:
+            self._engine.guard.slow(self, waiting)
+            self.evict()
+
+    def _release(self) -> None:
+        if self._poll and not self._poll.done():
+            self._poll.set_result(None)
+
+    async def poll(self) -> bytes:
+        """Wait for packets; return the body of an answer that has them.
+
+        Raises:
+            ValueError: another poll waits already; it ends the session.
+        """
+        if self._poll:
+            self.close("transport error")
+            raise ValueError("two polls at once")
+        if not (self.pending or self.probing or self.closed):
+            self._poll = asyncio.get_running_loop().create_future()
+            try:
+                await self._poll
+            finally:
+                self._poll = None
+        packets: list[Outgoing] = []
+        if not self.probing:
+            packets, self.pending = self.pending, packets
+        packets += [CLOSE] if self.closed else [] if packets else [NOOP]
+        return SEPARATOR.join([packet.data for packet in packets])
+
+    # ---- from the client ------------------------------------------------------------------------
+
+    async def take(self, packets: list[bytes]) -> None:
+        """Take the packets of a request of long polling.
+
+        Raises:
+            ValueError: one can't be read; it ends the session.
+        """
+        for packet in packets:
+            if self._busy >= self._engine.most_at_once:
+                self._free = asyncio.get_running_loop().create_future()
+                await self._free
+            binary = packet[:1] == b"b"
+            if not self.receive(base64.b64decode(packet[1:]) if binary else packet, binary=binary):
+                raise ValueError("a packet that can't be read")
+
+    def receive(self, packet: bytes, *, binary: bool = False) -> bool:
+        """Take a packet; return False for one that can't be read, which ends the session."""
+        if self.closed:
+            return True
+        engine = self._engine
+        try:
+            engine.guard.packet(self, packet, binary)
+            if binary:
+                engine.on_message(self, packet, True)
+            elif packet[:1] == b"4":
+                engine.on_message(self, packet[1:], False)
+            elif packet == b"3":
+                if not self.answered:
+                    engine.heartbeat.expect(self)
+            elif packet == b"1":
+                self.close("transport close")
+            else:
+                raise ValueError("a packet of a kind that clients do not send")
+        except (ValueError, RecursionError) as error:
+            self.evict(str(error))
+            return False
+        return True
+
+    def upgrade(self, channel: Channel, packet: bytes) -> None:
+        """Take a packet of a websocket that is to replace polling.
+
+        Raises:
+            ValueError: no upgrade has such a packet.
+        """
+        if packet == b"2probe" and not self.channel and not self.closed:
+            self.probing, self.channel = True, channel
+            channel.write([PROBED])
+            self._release()
+        elif packet == b"5" and channel is self.channel and self.probing:
+            self.probing = False
+            self.flush()
+        else:
+            raise ValueError("not a packet of an upgrade")
+
+    def lost(self, channel: Channel) -> None:
+        """Note that a websocket has ended: with it the session, unless it was to be upgraded."""
+        if channel is self.channel:
+            self.channel = None
+            if not self.probing:
+                self.close("transport close")
+            self.probing = False
+
+    def count(self, by: int) -> None:
+        """Count the events of the client that are being handled: of too many, it waits."""
+        most, before, self._busy = self._engine.most_at_once, self._busy, self._busy + by
+        if self.channel and (before < most) != (self._busy < most):
+            self.channel.pause(self._busy >= most)
+        if self._free and self._busy < most:
+            self._free.set_result(None)
+            self._free = None
+
+    # ---- the end --------------------------------------------------------------------------------
+
+    def evict(self, why: str = "") -> None:
+        """End the session at once, whatever waits for the client."""
+        if not self.closed:
+            if why:
+                self._engine.guard.evicted(self, why)
+            self.pending.clear()
+            self.close("transport error", at_once=True)
+
+    def close(self, reason: str, *, at_once: bool = False) -> None:
+        """End the session; what is pending goes out before."""
+        if self.closed:
+            return
+        if self.channel and not self.probing and self.pending:
+            self.flush()
+        if self.closed:
+            return
+        self.closed = True
+        self.expect(None)
+        self._engine.forget(self, reason)
+        self._release()
+        channel, self.channel = self.channel, None
+        if channel:
+            channel.close(at_once=at_once)
