@@ -1,12 +1,12 @@
 """A Socket.IO server for one process, quick at sending to many; docs/engine.md is its manual.
 
-    server = Server()
+server = Server()
 
-    @server.on("say")
-    async def say(sid, text):
-        await server.emit("said", text, room="lobby")
+@server.on("say")
+async def say(sid, text):
+    await server.emit("said", text, room="lobby")
 
-    uvicorn.run(server, ws=TakeOver, lifespan="off")
+uvicorn.run(server, ws=TakeOver, lifespan="off")
 """
 
 from nochat.engine.guard import Guard, Refused

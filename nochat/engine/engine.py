@@ -108,12 +108,12 @@ class Engine:
                 raise Refused("not an accepted origin", 3)
             session = self._named(scope, query)
             if scope["type"] == "websocket":
-                return await serve_websocket(self, session, scope, receive, send)
+                return await serve_websocket(self, session, scope, receive)
             method = scope["method"]
             if session and method == "GET":
                 body = await self._polled(session, receive)
             elif session and method == "POST":
-                body = await self._posted(session, headers, receive)
+                body = await self._posted(session, receive)
             elif method == "GET":
                 session = self.open(scope, ["websocket"])
                 body = await session.poll()
@@ -138,6 +138,8 @@ class Engine:
         transport = query.get("transport")
         if scope.get("method") == "OPTIONS":
             return None
+        if "j" in query:
+            raise Refused("JSONP is not served")
         if query.get("EIO") != "4":
             raise Refused("unsupported protocol version", 5)
         if transport != ("websocket" if scope["type"] == "websocket" else "polling"):
@@ -165,7 +167,7 @@ class Engine:
         except ValueError as error:
             raise Refused(str(error)) from None
 
-    async def _posted(self, session: Session, headers: dict[bytes, bytes], receive: Receive) -> bytes:
+    async def _posted(self, session: Session, receive: Receive) -> bytes:
         body, more = b"", True
         while more:
             message = await receive()

@@ -1,4 +1,4 @@
-"""What a server may refuse: an application's own rules, in one place."""
+"""The rules of an application: which clients and packets its server refuses."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ Send = Callable[..., Any]
 log = logging.getLogger(__name__)
 
 
-class Refused(Exception):  # noqa: N818: an answer, not a fault
+class Refused(Exception):
     """A request is refused.
 
     Attributes:
@@ -34,8 +34,8 @@ class Guard:
 
     def allows_origin(self, origin: str, scope: Scope) -> bool:
         """Tell whether a page of an origin may connect."""
-        host = dict(scope["headers"]).get(b"host", b"").decode("latin1")
-        return origin.partition("://")[2] == host
+        host: bytes = dict(scope["headers"]).get(b"host", b"")
+        return origin.partition("://")[2].encode("latin1") == host
 
     def admit(self, session: "Session", scope: Scope) -> None:
         """Let a new session in.
@@ -69,6 +69,10 @@ class Guard:
             ValueError: it ends the session.
         """
 
+    def failed(self, error: Exception) -> Any:
+        """Return what an event is acknowledged with whose handler failed; None: nothing."""
+        return None
+
     def left(self, session: "Session") -> None:
         """Note that an admitted session is over."""
 
@@ -85,7 +89,8 @@ class Guard:
         body = json.dumps({"code": refused.code, "message": str(refused)}).encode()
         kind = "websocket.http.response" if scope["type"] == "websocket" else "http.response"
         if kind not in ("http.response", *scope.get("extensions", {})):
-            return await send({"type": "websocket.close", "code": 1008})
+            await send({"type": "websocket.close", "code": 1008})
+            return
         headers = [(b"content-type", b"application/json")]
         start = {"type": f"{kind}.start", "status": refused.status, "headers": headers}
         await send(start)

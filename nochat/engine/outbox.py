@@ -1,4 +1,4 @@
-"""What is due in one turn of the event loop goes out together: one write for each client."""
+"""Packets of one turn of the event loop go out together: one write for each client."""
 
 import asyncio
 from collections import deque
@@ -23,15 +23,16 @@ class Outbox:
         if not due:
             asyncio.get_running_loop().call_soon(self._flush)
         for session in sessions:
-            if not session.pending:
+            if not session.due:
+                session.due = True
                 due.append(session)
             session.pending += packets
 
     def _flush(self) -> None:
         due, self._due = self._due, []
         for session in due:
-            if session.pending:
-                session.flush()
+            session.due = False
+            session.flush()
 
 
 class Heartbeat:

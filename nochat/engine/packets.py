@@ -19,7 +19,7 @@ class Outgoing:
 
     Attributes:
         data: the packet, as the body of a poll has it.
-        frame: the same as a frame of a websocket. A server's frames are not masked: all get the same.
+        frame: the same as a frame of a websocket; a server's are not masked, so all get the same.
     """
 
     __slots__ = ("data", "frame")
@@ -72,8 +72,15 @@ def encode(type_: int, namespace: str, data: Any = None, id: int | None = None) 
 def _json(data: Any, attach: Any) -> bytes:
     try:
         return orjson.dumps(data, default=attach)
-    except orjson.JSONEncodeError:  # integers of more than 64 bits, keys that are no strings
-        return json.dumps(data, default=attach, separators=(",", ":"), ensure_ascii=False).encode()
+    except orjson.JSONEncodeError:  # large integers, keys that are no strings, half an emoji
+        return json.dumps(data, default=attach, separators=(",", ":")).encode()
+
+
+def _read(text: bytes) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:  # half an emoji
+        return json.loads(text, parse_int=_number)
 
 
 def decode(text: bytes) -> tuple[Packet, int]:
@@ -99,12 +106,12 @@ def decode(text: bytes) -> tuple[Packet, int]:
         at += 1
     if at > begin:
         id_ = _number(text[begin:at])
-    packet = Packet(type_, namespace, id_, orjson.loads(text[at:]) if text[at:] else None)
+    packet = Packet(type_, namespace, id_, _read(text[at:]) if text[at:] else None)
     _check(packet)
     return packet, attachments
 
 
-def _number(digits: bytes) -> int:
+def _number(digits: bytes | str) -> int:
     if len(digits) > 15:
         raise ValueError("a number is too long")
     return int(digits)

@@ -23,19 +23,22 @@ Handler = Callable[..., Any]
 RESERVED = frozenset({"connect", "disconnect", "connect_error"})
 
 
-class ConnectionRefusedError(Exception):  # noqa: N818, A001: python-socketio's name
+class ConnectionRefusedError(Exception):
     """Raised by a handler of `connect`: a message for the client, and data for it."""
 
 
 class Socket:
     """A client in one namespace."""
 
-    __slots__ = ("acks", "connected", "data", "last_ack", "namespace", "rooms", "session", "sid")
+    __slots__ = (
+        "acks", "connected", "data", "early", "last_ack", "namespace", "rooms", "session", "sid",
+    )  # fmt: skip
 
     def __init__(self, session: Session, namespace: str) -> None:
         self.session, self.namespace = session, namespace
         self.sid = secrets.token_urlsafe(15)
         self.connected = False
+        self.early: list[Packet] = []  # events that came while the handler of `connect` ran
         self.rooms: set[str] = set()
         self.acks: dict[int, Handler] | None = None
         self.last_ack = 0
@@ -152,7 +155,11 @@ class Server(Engine):
             TimeoutError: the client does not answer in time.
         """
         answer = asyncio.get_running_loop().create_future()
-        done = lambda *data: answer.done() or answer.set_result(data)  # noqa: E731
+
+        def done(*data: Any) -> None:
+            if not answer.done():
+                answer.set_result(data)
+
         await self.emit(event, data, to=to, namespace=namespace, callback=done)
         data = await asyncio.wait_for(answer, timeout)
         return data[0] if len(data) == 1 else data or None
@@ -197,9 +204,9 @@ class Server(Engine):
 
     async def shutdown(self) -> None:
         """Close every session, and end what handlers still do."""
-        await super().shutdown()
         for task in list(self._tasks):
             task.cancel()
+        await super().shutdown()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # ---- for the engine -------------------------------------------------------------------------
@@ -214,7 +221,8 @@ class Server(Engine):
             if len(parts) < count:
                 return
             session.partial = None
-            packet = packet._replace(type=packet.type - 3, data=packets.assemble(packet.data, parts))
+            whole = packets.assemble(packet.data, parts)
+            packet = packet._replace(type=packet.type - 3, data=whole)
         else:
             packet, count = packets.decode(data)
             if count:
@@ -233,9 +241,13 @@ class Server(Engine):
         elif packet.type == packets.EVENT:
             if socket.connected:
                 self._event(socket, packet)
+            else:
+                socket.early.append(packet)
         elif packet.type == packets.ACK:
             if handler := (socket.acks or {}).pop(packet.id or 0, None):
                 self._run(socket, handler, packet.data)
+            else:
+                self.guard.unknown(session, "an acknowledgement")
         elif packet.type == packets.DISCONNECT:
             self._leave(socket, "client disconnect")
         else:
@@ -252,8 +264,9 @@ class Server(Engine):
             environ = {"asgi.scope": session.scope}
             wanted = len(inspect.signature(handler).parameters)
             arguments = [socket.sid, environ, packet.data][:wanted]
-            result = self._call(handler, arguments)
+            result = _call(handler, arguments)
             if inspect.iscoroutine(result):
+                session.count(+self.most_at_once)  # nothing more is read meanwhile
                 self._start(self._entering(socket, result))
                 return
             self._entered(socket, result)
@@ -262,16 +275,9 @@ class Server(Engine):
 
     async def _entering(self, socket: Socket, handler: Coroutine[Any, Any, Any]) -> None:
         try:
-            result = await handler
-        except Exception as error:
-            result = error
-        self._entered(socket, result)
-
-    def _call(self, handler: Handler, arguments: list[Any]) -> Any:
-        try:
-            return handler(*arguments)
-        except Exception as error:
-            return error
+            self._entered(socket, await _outcome(handler))
+        finally:
+            socket.session.count(-self.most_at_once)
 
     def _entered(self, socket: Socket, result: Any) -> None:
         session = socket.session
@@ -288,6 +294,9 @@ class Server(Engine):
             return self._refuse(session, socket.namespace, told)
         socket.connected = True
         session.send(packets.encode(packets.CONNECT, socket.namespace, {"sid": socket.sid}))
+        early, socket.early = socket.early, []
+        for packet in early:
+            self._event(socket, packet)
 
     def _refuse(self, session: Session, namespace: str, told: dict[str, Any]) -> None:
         session.send(packets.encode(packets.CONNECT_ERROR, namespace, told))
@@ -307,24 +316,31 @@ class Server(Engine):
     def _run(
         self, socket: Socket, handler: Handler, arguments: list[Any], id: int | None = None
     ) -> None:
-        result = self._call(handler, arguments)
+        result = _call(handler, arguments)
         if inspect.iscoroutine(result):
             socket.session.count(+1)
             self._start(self._finish(socket, result, id))
-        elif isinstance(result, Exception):
-            log.error("a handler failed", exc_info=result)
-        elif id is not None:
-            self._acknowledge(socket, id, result)
+        else:
+            self._answer(socket, id, result)
 
-    async def _finish(self, socket: Socket, handler: Coroutine[Any, Any, Any], id: int | None) -> None:
+    async def _finish(
+        self, socket: Socket, handler: Coroutine[Any, Any, Any], id: int | None
+    ) -> None:
         try:
-            result = await handler
-            if id is not None:
-                self._acknowledge(socket, id, result)
-        except Exception:
-            log.exception("a handler failed")
+            self._answer(socket, id, await _outcome(handler))
         finally:
             socket.session.count(-1)
+
+    def _answer(self, socket: Socket, id: int | None, result: Any) -> None:
+        try:
+            if isinstance(result, Exception):
+                raise result
+            if id is not None:
+                self._acknowledge(socket, id, result)
+        except Exception as error:
+            log.exception("a handler failed")
+            if id is not None and (told := self.guard.failed(error)) is not None:
+                self._acknowledge(socket, id, told)
 
     def _acknowledge(self, socket: Socket, id: int, result: Any) -> None:
         if not socket.session.closed:
@@ -355,6 +371,20 @@ class Server(Engine):
     def _drop(self, socket: Socket) -> None:
         del socket.session.sockets[socket.namespace]
         self.namespaces[socket.namespace].remove(socket)
+
+
+def _call(handler: Handler, arguments: list[Any]) -> Any:
+    try:
+        return handler(*arguments)
+    except Exception as error:
+        return error
+
+
+async def _outcome(handler: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        return await handler
+    except Exception as error:
+        return error
 
 
 def _arguments(data: Any) -> list[Any]:

@@ -3,28 +3,17 @@
 import asyncio
 import base64
 import secrets
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from nochat.engine.packets import SEPARATOR, Outgoing
 
 if TYPE_CHECKING:
     from nochat.engine.engine import Engine
     from nochat.engine.server import Socket
+    from nochat.engine.websocket import WebSocket
 
+COST = 100  # bytes that a packet counts for beside its own
 CLOSE, NOOP, PROBED = (Outgoing(packet) for packet in (b"1", b"6", b"3probe"))
-
-
-class Channel(Protocol):
-    """A websocket, as a session uses it."""
-
-    def write(self, packets: list[Outgoing]) -> int:
-        """Write packets; return how many bytes wait for the client."""
-
-    def close(self, *, at_once: bool) -> None:
-        """Close the websocket; at once: whatever still waits in it."""
-
-    def pause(self, on: bool) -> None:
-        """Stop reading from the client, or go on."""
 
 
 class Session:
@@ -36,15 +25,18 @@ class Session:
         info: what the guard keeps of it.
         sockets: those of Socket.IO on it, by namespace.
         partial: a packet whose attachments have not all come.
-        pending: packets for the client, in order.
+        pending: packets for the client, in order, until this turn of the event loop ends.
+        due: whether the outbox knows of them.
         answered: whether the last ping was.
         closed: whether the session is over.
         channel: the websocket; while there is none, or it is `probing`, the client polls.
+        paused: whether polls get nothing, as the client is about to change to the websocket.
     """
 
     __slots__ = (
-        "_busy", "_deadline", "_engine", "_free", "_poll", "answered", "channel", "closed", "id", "info",
-        "partial", "pending", "probing", "scope", "sockets",
+        "_busy", "_deadline", "_engine", "_free", "_poll", "_queue", "_waiting", "answered",
+        "channel", "closed", "due", "id", "info", "partial", "paused", "pending", "probing",
+        "scope", "sockets",
     )  # fmt: skip
 
     def __init__(self, engine: "Engine", scope: Any) -> None:
@@ -54,8 +46,11 @@ class Session:
         self.sockets: dict[str, Socket] = {}
         self.partial: Any = None
         self.pending: list[Outgoing] = []
-        self.answered, self.closed, self.probing = True, False, False
-        self.channel: Channel | None = None
+        self._queue: list[Outgoing] = []  # for the next poll
+        self._waiting = 0  # bytes in it
+        self.answered, self.closed, self.due = True, False, False
+        self.probing, self.paused = False, False
+        self.channel: WebSocket | None = None
         self._busy = 0
         self._free: asyncio.Future[None] | None = None
         self._poll: asyncio.Future[None] | None = None
@@ -76,14 +71,17 @@ class Session:
 
     def flush(self) -> None:
         """Write what is pending, or let the poll have it that waits."""
+        packets, self.pending = self.pending, []
+        if not packets or self.closed:
+            return
         if self.channel and not self.probing:
-            packets, self.pending = self.pending, []
-            waiting = self.channel.write(packets)
+            self._waiting = self.channel.write(packets)
         else:
+            self._queue += packets
+            self._waiting += sum(COST + len(packet.data) for packet in packets)
             self._release()
-            waiting = sum(len(packet.data) for packet in self.pending)
-        if waiting > self._engine.most_backlog and not self.closed:
-            self._engine.guard.slow(self, waiting)
+        if self._waiting > self._engine.most_backlog:
+            self._engine.guard.slow(self, self._waiting)
             self.evict()
 
     def _release(self) -> None:
@@ -99,17 +97,20 @@ class Session:
         if self._poll:
             self.close("transport error")
             raise ValueError("two polls at once")
-        if not (self.pending or self.probing or self.closed):
+        self.flush()
+        if not (self._queue or self.paused or self.closed):
             self._poll = asyncio.get_running_loop().create_future()
             try:
                 await self._poll
             finally:
                 self._poll = None
-        packets: list[Outgoing] = []
-        if not self.probing:
-            packets, self.pending = self.pending, packets
+        packets = [NOOP] if self.paused else self._take_queue()
         packets += [CLOSE] if self.closed else [] if packets else [NOOP]
         return SEPARATOR.join([packet.data for packet in packets])
+
+    def _take_queue(self) -> list[Outgoing]:
+        packets, self._queue, self._waiting = self._queue, [], 0
+        return packets
 
     # ---- from the client ------------------------------------------------------------------------
 
@@ -150,29 +151,30 @@ class Session:
             return False
         return True
 
-    def upgrade(self, channel: Channel, packet: bytes) -> None:
+    def upgrade(self, packet: bytes) -> None:
         """Take a packet of a websocket that is to replace polling.
 
         Raises:
             ValueError: no upgrade has such a packet.
         """
-        if packet == b"2probe" and not self.channel and not self.closed:
-            self.probing, self.channel = True, channel
-            channel.write([PROBED])
+        if packet == b"2probe" and self.channel and not self.paused:
+            self.paused = True
+            self.channel.write([PROBED])
             self._release()
-        elif packet == b"5" and channel is self.channel and self.probing:
-            self.probing = False
+        elif packet == b"5" and self.paused:
+            self.probing = self.paused = False
+            self.pending[:0] = self._take_queue()
             self.flush()
         else:
             raise ValueError("not a packet of an upgrade")
 
-    def lost(self, channel: Channel) -> None:
+    def lost(self, channel: "WebSocket") -> None:
         """Note that a websocket has ended: with it the session, unless it was to be upgraded."""
         if channel is self.channel:
             self.channel = None
             if not self.probing:
                 self.close("transport close")
-            self.probing = False
+            self.probing = self.paused = False
 
     def count(self, by: int) -> None:
         """Count the events of the client that are being handled: of too many, it waits."""
@@ -191,16 +193,15 @@ class Session:
             if why:
                 self._engine.guard.evicted(self, why)
             self.pending.clear()
+            self._take_queue()
             self.close("transport error", at_once=True)
 
     def close(self, reason: str, *, at_once: bool = False) -> None:
         """End the session; what is pending goes out before."""
         if self.closed:
             return
-        if self.channel and not self.probing and self.pending:
+        if not at_once:
             self.flush()
-        if self.closed:
-            return
         self.closed = True
         self.expect(None)
         self._engine.forget(self, reason)

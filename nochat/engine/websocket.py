@@ -1,18 +1,17 @@
-"""Websockets of sessions: by picows on the connection itself, or on any server by ASGI.
+"""Websockets of sessions, by picows on a connection that uvicorn hands over.
 
-picows parses a frame in C in the callback that reads it: there is no task for a client, and no queue.
+picows parses frames in C, in the callback that reads them: there is no task for a client, no queue.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from picows import WSAutoPingStrategy, WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
-from picows.picows import WSProtocol
+from picows.picows import WSProtocol  # type: ignore[attr-defined]
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from nochat.engine.guard import Refused, Scope, Send
+from nochat.engine.guard import Refused, Scope
 from nochat.engine.packets import Outgoing
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from nochat.engine.session import Session
 
 TEXT, BINARY, PING, CLOSE = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.CLOSE
+MOST_UNREAD = 2**14  # bytes that may wait for a client before it has a limit of time to read them
 TAKE_OVER = "nochat.take_over"  # the extension of ASGI that `TakeOver` offers
 UPGRADE = (
     "GET / HTTP/1.1\r\nHost: -\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -31,7 +31,7 @@ quiet.logger.setLevel(logging.CRITICAL)
 
 
 async def serve_websocket(
-    engine: "Engine", session: "Session | None", scope: Scope, receive: Any, send: Send
+    engine: "Engine", session: "Session | None", scope: Scope, receive: Any
 ) -> None:
     """Serve the websocket of a session that polls, or open a session on it.
 
@@ -39,54 +39,17 @@ async def serve_websocket(
         Refused: the session does not get in.
     """
     await receive()
+    if not (take_over := scope.get("extensions", {}).pop(TAKE_OVER, None)):
+        raise Refused("this server hands no websocket over: start it with ws=TakeOver")
     new = session is None
-    session = session or engine.open(scope, [])
-    take_over = scope.get("extensions", {}).pop(TAKE_OVER, None)
-    if take_over:
-        take_over(DirectChannel(engine, session, new), engine.max_payload)
-        return
-    await send({"type": "websocket.accept"})
-    await AsgiChannel(engine, session, new).run(receive, send)
+    take_over(WebSocket(engine, session or engine.open(scope, []), new), engine.max_payload)
 
 
-class _Reader:
-    """The way from a websocket to its session."""
+class WebSocket(WSListener):
+    """A session's websocket, on a connection that was taken over from the server."""
 
     def __init__(self, engine: "Engine", session: "Session", new: bool) -> None:
         self._engine, self._session, self._new = engine, session, new
-
-    def begin(self, channel: Any) -> None:
-        """Begin, when packets can be written."""
-        if self._new:
-            self._session.channel = channel
-            self._session.flush()
-        else:
-            asyncio.get_running_loop().call_later(
-                self._engine.connect_timeout, self._end_unless_upgraded, channel
-            )
-
-    def read(self, channel: Any, data: bytes, binary: bool) -> None:
-        """Take a packet."""
-        session = self._session
-        if session.channel is channel and not session.probing:
-            session.receive(data, binary=binary)
-            return
-        try:
-            session.upgrade(channel, data)
-        except ValueError:
-            channel.close(at_once=False)
-
-    def _end_unless_upgraded(self, channel: Any) -> None:
-        if self._session.channel is not channel or self._session.probing:
-            channel.close(at_once=False)
-
-
-class DirectChannel(WSListener):  # type: ignore[misc]
-    """A websocket that was taken over from the server."""
-
-    def __init__(self, engine: "Engine", session: "Session", new: bool) -> None:
-        self._reader = _Reader(engine, session, new)
-        self._engine, self._session = engine, session
         self._ws: Any = None
         self._tcp: Any = None
         self._parts: list[bytes] = []
@@ -97,9 +60,7 @@ class DirectChannel(WSListener):  # type: ignore[misc]
 
     def write(self, packets: list[Outgoing]) -> int:
         """Write packets; return how many bytes wait for the client."""
-        self._tcp.write(
-            packets[0].frame if len(packets) == 1 else b"".join([it.frame for it in packets])
-        )
+        self._tcp.write(b"".join([packet.frame for packet in packets]))
         return self._tcp.get_write_buffer_size() if self._stalled else 0
 
     def close(self, *, at_once: bool) -> None:
@@ -119,13 +80,33 @@ class DirectChannel(WSListener):  # type: ignore[misc]
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Begin."""
         self._ws, self._tcp = transport, transport.underlying_transport
-        self._reader.begin(self)
+        self._tcp.set_write_buffer_limits(high=MOST_UNREAD)
+        session = self._session
+        session.channel, session.probing = self, not self._new
+        if self._new:
+            session.flush()
+        else:
+            soon = asyncio.get_running_loop().call_later
+            soon(self._engine.connect_timeout, self._end_unless_upgraded)
+
+    def _end_unless_upgraded(self) -> None:
+        if self._session.channel is self and self._session.probing:
+            self.close(at_once=False)
+
+    def _read(self, packet: bytes, binary: bool) -> None:
+        if not self._session.probing:
+            self._session.receive(packet, binary=binary)
+            return
+        try:
+            self._session.upgrade(packet)
+        except ValueError:
+            self.close(at_once=False)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Take a frame."""
         kind = frame.msg_type
         if (kind is TEXT or kind is BINARY) and frame.fin and not self._parts:
-            self._reader.read(self, frame.get_payload_as_bytes(), kind is BINARY)
+            self._read(frame.get_payload_as_bytes(), kind is BINARY)
         elif kind is CLOSE:
             transport.send_close(frame.get_close_code())
             transport.disconnect()
@@ -153,7 +134,7 @@ class DirectChannel(WSListener):  # type: ignore[misc]
             raise ValueError("a message that is too long")
         if frame.fin:
             whole, self._parts = b"".join(self._parts), []
-            self._reader.read(self, whole, self._binary)
+            self._read(whole, self._binary)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """End."""
@@ -176,62 +157,6 @@ class DirectChannel(WSListener):  # type: ignore[misc]
         self._tcp.abort()
 
 
-class AsgiChannel:
-    """A websocket by ASGI, for servers that can't hand it over."""
-
-    def __init__(self, engine: "Engine", session: "Session", new: bool) -> None:
-        self._reader = _Reader(engine, session, new)
-        self._engine, self._session = engine, session
-        self._queue: list[Outgoing] = []
-        self._wake, self._read = asyncio.Event(), asyncio.Event()
-        self._read.set()
-        self._closed = False
-
-    def write(self, packets: list[Outgoing]) -> int:
-        """Write packets; return how many bytes wait for the client."""
-        self._queue += packets
-        self._wake.set()
-        return sum(len(packet.data) for packet in self._queue)
-
-    def close(self, *, at_once: bool) -> None:
-        """Close the websocket."""
-        self._closed = True
-        self._wake.set()
-
-    def pause(self, on: bool) -> None:
-        """Stop reading from the client, or go on."""
-        (self._read.clear if on else self._read.set)()
-
-    async def run(self, receive: Any, send: Send) -> None:
-        """Serve the websocket until it ends."""
-        writer = asyncio.ensure_future(self._write_all(send))
-        reader = asyncio.ensure_future(self._read_all(receive))
-        self._reader.begin(self)
-        try:
-            await asyncio.wait((writer, reader), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (writer, reader):
-                task.cancel()
-            await asyncio.gather(writer, reader, return_exceptions=True)
-            self._session.lost(self)
-
-    async def _read_all(self, receive: Any) -> None:
-        while (message := await receive())["type"] == "websocket.receive":
-            await self._read.wait()
-            binary = message.get("bytes")
-            self._reader.read(self, binary or (message.get("text") or "").encode(), bool(binary))
-
-    async def _write_all(self, send: Send) -> None:
-        while self._queue or not self._closed:
-            await self._wake.wait()
-            self._wake.clear()
-            packets, self._queue = self._queue, []
-            for packet in packets:
-                async with asyncio.timeout(self._engine.stall_timeout):
-                    await send({"type": "websocket.send", **packet.message})
-        await send({"type": "websocket.close"})
-
-
 class _Taken:
     """The connection of a protocol from which it was taken."""
 
@@ -249,7 +174,8 @@ class TakeOver(WebSocketsSansIOProtocol):
         """Offer the connection to the application."""
         super().handle_connect(event)
         if hasattr(self, "scope"):
-            self.scope["extensions"][TAKE_OVER] = self._take_over
+            extensions: dict[Any, Any] = self.scope["extensions"]
+            extensions[TAKE_OVER] = self._take_over
 
     def _take_over(self, listener: WSListener, most: int) -> None:
         key = self.request.headers["Sec-WebSocket-Key"]
@@ -258,7 +184,8 @@ class TakeOver(WebSocketsSansIOProtocol):
             None, None, False, lambda _: listener, quiet, True, None,
             False, 20, 20, WSAutoPingStrategy.PING_WHEN_IDLE, False, most, None, 2048,
         )  # fmt: skip
-        tcp, self.transport = self.transport, _Taken()
+        tcp: asyncio.Transport = self.transport
+        self.transport = _Taken()  # type: ignore[assignment]
         self.handshake_complete = True
         self.connections.discard(self)
         tcp.pause_reading()
@@ -269,5 +196,3 @@ class TakeOver(WebSocketsSansIOProtocol):
         protocol.buffer_updated(len(request))
         if not tcp.is_closing():
             tcp.resume_reading()
-
-

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from nochat.lab import checks
 from nochat.lab.people import Person
 from nochat.runtime import connections
-from nochat.services.gateway import engine
+from nochat.services.gateway import bounds
 
 pytestmark = pytest.mark.slow
 
@@ -156,7 +156,7 @@ async def test_a_burst_of_messages_is_no_flood(attacked):
 
 
 async def test_a_socket_without_a_log_in_is_closed_in_time(attacked, monkeypatch):
-    monkeypatch.setattr(engine, "ENTERING", 1.0)
+    monkeypatch.setattr(bounds, "ENTERING", 1.0)
     async with (
         attacked(login_rate=0) as url,
         Person("eve", url) as eve,

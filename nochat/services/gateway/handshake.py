@@ -5,8 +5,7 @@ from collections.abc import Callable, Collection
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
-import socketio
-
+from nochat.engine import ConnectionRefusedError
 from nochat.errors import NochatError
 from nochat.protocol import reasons
 from nochat.protocol.fields import MOST_TOKEN
@@ -83,7 +82,7 @@ class Handshake:
         return session
 
 
-def no_entry(reason: Reason) -> socketio.exceptions.ConnectionRefusedError:
+def no_entry(reason: Reason) -> ConnectionRefusedError:
     """Make the error by which socket.io refuses a connection."""
     told = {"code": reason.code, "params": reason.params}
-    return socketio.exceptions.ConnectionRefusedError(str(reason), told)
+    return ConnectionRefusedError(str(reason), told)
