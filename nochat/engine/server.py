@@ -307,8 +307,10 @@ class Server(Engine):
             return
         if result is False or isinstance(result, Exception):
             self._drop(socket)
-            args = result.args if isinstance(result, ConnectionRefusedError) else ()
-            if isinstance(result, Exception) and not args:
+            args: tuple[Any, ...] = ()
+            if isinstance(result, ConnectionRefusedError):
+                args = result.args
+            elif result:
                 log.error("a handler of connect failed", exc_info=result)
             told: dict[str, Any] = {"message": args[0] if args else "Connection refused"}
             if len(args) > 1:

@@ -18,7 +18,6 @@ from tests.engine.peers import (
     Echo,
     ended,
     receive,
-    sid_of,
 )
 
 QUICK = {"ping_interval": 0.3, "ping_timeout": 0.2}  # those of the suite
