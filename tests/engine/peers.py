@@ -84,12 +84,14 @@ class Peer:
     Attributes:
         server: that it is a client of.
         guard: of the server.
+        path: that the server is at.
     """
 
     http: aiohttp.ClientSession
     server: Engine
     guard: Watching
     url: str
+    path: str = "/engine.io/"
 
     def address(self, transport="polling", **query):
         """The address of a request."""
@@ -98,7 +100,7 @@ class Peer:
 
     async def request(self, method, body=None, headers=None, **query):
         """Make a request."""
-        url = f"{self.url}/engine.io/?{self.address(**query)}"
+        url = f"{self.url}{self.path}?{self.address(**query)}"
         async with self.http.request(method, url, data=body, headers=headers) as answer:
             return Answer(answer.status, await answer.text())
 
@@ -125,11 +127,18 @@ class Peer:
         finally:
             poll.cancel()
 
-    def websocket(self, **query):
+    def websocket(self, headers=None, **query):
         """A websocket, to be entered."""
         address = self.address(**{"transport": "websocket"} | query)
-        url = f"{self.url.replace('http', 'ws')}/engine.io/?{address}"
-        return websockets.connect(url, compression=None, ping_interval=None, max_size=None)
+        url = f"{self.url.replace('http', 'ws')}{self.path}?{address}"
+        return websockets.connect(
+            url,
+            additional_headers=headers,
+            compression=None,
+            ping_interval=None,
+            max_size=None,
+            proxy=None,
+        )
 
     @asynccontextmanager
     async def session(self):
@@ -154,7 +163,7 @@ class Peer:
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
         key = base64.b64encode(os.urandom(16)).decode()
         writer.write(
-            f"GET /engine.io/?{rest} HTTP/1.1\r\nHost: {parts.netloc}\r\nUpgrade: websocket\r\n"
+            f"GET {self.path}?{rest} HTTP/1.1\r\nHost: {parts.netloc}\r\nUpgrade: websocket\r\n"
             f"Connection: {connection}\r\nSec-WebSocket-Key: {key}\r\n"
             "Sec-WebSocket-Version: 13\r\n\r\n".encode()
         )

@@ -599,13 +599,13 @@ async def test_rooms(three):
 
 async def test_who_is_gone_is_in_no_room(three):
     server, clients = three
-    a, b, c = clients
-    ended_ = asyncio.Event()
-    server.on("disconnect", lambda sid: ended_.set())
+    a, b, _ = clients
+    gone = asyncio.Event()
+    server.on("disconnect", lambda sid: gone.set())
     for sid in a, b:
         await server.enter_room(sid, "r")
     await clients.pop(a).close()
-    await ended_.wait()
+    await gone.wait()
     await server.emit("r", room="r")
     await server.emit("gone", to=a)
     assert await heard(server, clients) == [["r"], []]
