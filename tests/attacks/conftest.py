@@ -1,6 +1,7 @@
 """A chat to attack, with its limits as they are by default, on addresses of its own."""
 
 import asyncio
+import os
 from contextlib import asynccontextmanager
 
 import pytest
@@ -15,13 +16,20 @@ from nochat.settings import Settings
 
 
 @pytest.fixture
-def attacked(tmp_path, _quick_passwords):
+def engine():
+    """What serves the sockets: what the environment says; `test_costs.py` tries each in turn."""
+    return os.environ.get("NOCHAT_ENGINE", "nochat")
+
+
+@pytest.fixture
+def attacked(tmp_path, engine, _quick_passwords):
     """A chat in this process: `async with attacked(user_rate=5) as url`."""
 
     @asynccontextmanager
     async def running(**given):
         bus = f"memory://{new_id()}"
-        settings = Settings(bus_url=bus, data_dir=str(tmp_path), port=0, replica_url="off", **given)
+        options = {"data_dir": str(tmp_path), "port": 0, "replica_url": "off", "engine": engine}
+        settings = Settings(bus_url=bus, **options | given)
         services = registry.services(registry.names(settings))
         async with bootstrap.started(services, settings) as url:
             yield url

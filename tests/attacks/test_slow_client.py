@@ -13,7 +13,10 @@ from nochat.lab.people import Person
 from nochat.runtime import connections
 from nochat.services.gateway import bounds
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.parametrize("engine", ["nochat", "python-socketio"]),
+]
 
 
 async def deaf(person):
