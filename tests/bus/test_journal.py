@@ -75,11 +75,11 @@ class Crashes(RuleBasedStateMachine):
 
     @invariant()
     def holds_what_was_written(self):
-        found = self.journal.contents
+        contents = self.journal.contents
         for name in QUEUES:
-            there = sorted(n for n, kept in found.messages.items() if name in kept.queues)
+            there = sorted(n for n, kept in contents.messages.items() if name in kept.queues)
             assert there == self.model[name]
-        assert found.queues.keys() == set(QUEUES)
+        assert contents.queues.keys() == set(QUEUES)
 
     @invariant()
     def is_bounded(self):
