@@ -219,7 +219,7 @@ async def test_a_store_that_was_stalled_does_not_work_off_what_nobody_waits_for(
     assert not {"1", "2", "3", "4"} & {*searched}
 
 
-async def test_nobody_waits_behind_those_who_log_in(settings):
+async def test_nobody_waits_behind_log_ins(settings):
     """Neither who has a session, nor, among those who come, one behind another."""
     service, come, go_on = Service("users"), [], asyncio.Event()
 

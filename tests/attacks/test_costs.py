@@ -360,7 +360,7 @@ async def test_no_answer_is_a_script(attacked):
             await http.ws_connect(f"{url}{WEBSOCKET}&j=0")
 
 
-async def test_a_line_in_the_log_says_who_is_put_out_and_not_a_thousand(attacked, caplog):
+async def test_one_line_in_the_log_names_a_disconnected_user(attacked, caplog):
     async with attacked() as url, Person("eve", url) as eve:
         for _ in range(5):
             async with a_websocket(url, cookie(eve)) as ws:

@@ -120,7 +120,7 @@ async def flood(person, seconds):
 
 
 @pytest.mark.slow
-async def test_one_who_floods_is_bounded_and_put_out_and_others_are_served(attacked):
+async def test_a_flooding_user_is_limited_and_disconnected_and_others_are_served(attacked):
     async with (
         attacked() as url,
         Person("eve", url) as eve,

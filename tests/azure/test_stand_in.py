@@ -118,7 +118,7 @@ def test_real_machines_need_root(monkeypatch):
         ("?api-version=2025-04-01", True, 404, "ResourceGroupNotFound"),
     ],
 )
-def test_a_request_is_complete_and_from_who_may_ask(student, query, token, status, said):
+def test_wrong_requests_are_refused_as_azure_refuses_them(student, query, token, status, said):
     from azure.core import PipelineClient
 
     path = f"/subscriptions/{student.azure.subscription}/resourcegroups/nochat"

@@ -73,7 +73,7 @@ async def test_a_dead_letter_that_can_not_be_read_hides_no_other(connected):
             assert await decide(bus, letter.id, replay=False)
 
 
-async def test_depths_of_queues_with_what_waits_and_who_consumes(connected):
+async def test_depths_of_queues_count_messages_and_consumers(connected):
     full, eaten, missing = queue_of(MessageSent), queue_of(MessageSent), queue_of(MessageSent)
     async with connected() as bus:
         await bus.declare(full, eaten)
@@ -189,7 +189,7 @@ async def test_one_message_that_two_queues_gave_up_is_two_letters(connected):
         assert await letters(bus) == [first]
 
 
-async def test_two_who_look_at_once_both_see_all(connected):
+async def test_two_readers_at_once_both_see_all(connected):
     async with connected() as bus:
         await set_aside(bus, of(1, queue_of(MessageSent)))
         one, two = await asyncio.gather(letters(bus), letters(bus))

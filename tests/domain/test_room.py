@@ -601,7 +601,7 @@ def test_nothing_that_a_deleted_user_had_sent_before_counts_after():
     assert (room.members, room.invited, room.banned) == ({"bob"}, set(), set())
 
 
-def test_a_room_of_two_stays_for_the_other_who_writes_to_nobody():
+def test_a_room_of_two_stays_and_refuses_messages_to_a_deleted_account():
     room = Room(direct_room("ana", "bob"))
     execute(room, OpenDirect(room.id, "ana", "bob"))
     execute(room, SendMessage(room.id, "ana", "a", "between us"))

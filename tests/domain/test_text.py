@@ -145,7 +145,7 @@ def test_a_rule_refuses_in_a_sentence_or_takes_what_travels(rule, given):
 
 
 @given(st.text(PARTS, max_size=60), st.lists(st.text(PARTS, min_size=2, max_size=6), max_size=5))
-def test_only_those_are_named_who_are_there(message, names):
+def test_only_members_are_mentioned(message, names):
     assert mentioned(message, names) <= set(names)
     if mentioned(message, names):
         assert may_mention(message)

@@ -138,7 +138,7 @@ def test_each_kind_of_weak_cipher_is_seen(encrypted_page, weak):
     assert "weak" in bad
 
 
-async def test_a_person_believes_only_whom_he_knows(encrypted_page):
+async def test_a_person_trusts_only_known_authorities(encrypted_page):
     url, _ = encrypted_page(ssl.TLSVersion.TLSv1_2, "")
     with pytest.raises(RuntimeError, match="a certificate of nobody known"):
         await Person("ada", url).arrive()

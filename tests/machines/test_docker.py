@@ -246,7 +246,7 @@ def own_ssh(tmp_path, monkeypatch) -> Path:
     return folder
 
 
-def test_a_context_of_one_s_own_outlives_who_made_it(docker_farm, far, own_ssh):
+def test_a_context_of_one_s_own_outlives_its_maker(docker_farm, far, own_ssh):
     far.over_ssh()  # whoever logs in may use Docker
     of = docker_farm.hosts["containers-host"]
     where = {

@@ -212,7 +212,7 @@ def test_nobody_has_an_account_that_others_know(site, farm):
     assert [line.split("\t")[0] for line in users.splitlines()[1:]] == ["nochat"]
 
 
-def test_no_secret_can_be_read_by_who_only_logs_in(site, farm):
+def test_a_login_alone_reads_no_secret(site, farm):
     stolen = "cat /opt/nochat-stack/.secrets/* /opt/nochat-stack/.env 2>/dev/null; id -un"
     assert farm.ssh("containers-host", stolen) == f"{USER}\n"
     url = farm.ssh("containers-host", "sudo cat /opt/nochat-stack/.secrets/bus_url")

@@ -34,7 +34,7 @@ def deployed(*arguments, **more) -> dict:
     return stack.deployed(secrets(), FILES, *arguments, **more)
 
 
-def test_without_the_database_who_needs_it_gets_a_way_out_and_nobody_else():
+def test_without_the_database_only_its_services_get_a_way_out():
     services = deployed(["mariadb"])["services"]
     assert "mariadb" not in services
     assert {name for name, service in services.items() if "out" in service["networks"]} == {"users"}

@@ -82,7 +82,7 @@ async def test_nobody_edits_or_deletes_anothers_message(ana, bob):
     assert entry["text"] == "mine"
 
 
-async def test_a_deleted_message_is_gone_for_who_looks_later(ana, bob, url):
+async def test_a_deleted_message_is_gone_for_later_readers(ana, bob, url):
     word = f"w{new_id()[:10]}"
     at = await says(ana, word)
     assert await finds(bob, text=word) == [word]
@@ -133,7 +133,7 @@ async def test_an_answer_to_nothing_is_refused(ana, bob):
             await ana.call("message", answer | {"reply_to": wrong})
 
 
-async def test_reactions_count_who_gave_them(ana, bob):
+async def test_a_reaction_that_is_taken_back_counts_no_more(ana, bob):
     at = await says(ana, "cake?")
     for person in (ana, bob):
         await person.call("react", {"room": LOBBY, "position": at, "emoji": "🎂"})
@@ -165,7 +165,7 @@ async def test_no_text_means_something_to_the_store(ana, bob, text):
     assert f"before {text}" in [entry.get("text") for entry in page["entries"]]
 
 
-async def test_a_private_room_is_seen_by_who_is_invited(ana, bob, eve, url):
+async def test_a_private_room_is_seen_by_invited_users(ana, bob, eve, url):
     room = await a_room(ana, private=True)
     await eve.call("join", {"room": room})
     await rejected(eve, "there is no such room")

@@ -80,7 +80,7 @@ async def test_invisible_texts_are_refused(ana):
         ("jose\u0301", "@{}!"),
     ],
 )
-async def test_a_mention_reaches_who_is_named(url, ana, begin, text):
+async def test_a_mention_reaches_the_named_user(url, ana, begin, text):
     async with Person(begin + new_id()[:8], url) as person:
         await says(ana, text.format(person.name.upper()))
         await person.until(lambda: told(person, "notified"))

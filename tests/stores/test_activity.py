@@ -408,7 +408,7 @@ async def test_a_user_sees_their_own_rooms_and_those_they_are_invited_to(store):
     assert (room.invited, room.members) == (False, ["eve", "bob"])
 
 
-async def test_one_room_can_be_asked_for_by_who_may_see_it(store):
+async def test_one_room_is_listed_for_users_that_may_see_it(store):
     den = [RoomCreated("den", 1, "eve", "Den", "private"), RoomJoined("den", 2, "eve")]
     await store.record([*BEGINNING, *den])
     assert [room.room for room in (await store.rooms("eve", "den")).rooms] == ["den"]

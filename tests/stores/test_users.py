@@ -51,7 +51,7 @@ def test_names_log_in_whatever_their_case(store, name):
     assert store.session(session.token).user == name
 
 
-def test_two_who_come_at_once_both_come_in(mariadb_server):
+def test_two_users_register_at_once(mariadb_server):
     """Neither has written its session before the other is about to."""
     store = UserStore(mariadb_server.url)
     both_there = threading.Barrier(2)
@@ -92,7 +92,7 @@ def test_a_wrong_password_opens_nothing(store, name, password):
     assert (session.user, session.token) == ("", "")
 
 
-def test_nobody_can_log_in_who_is_not_there(store):
+def test_an_unknown_user_can_not_log_in(store):
     assert store.open_session("nobody", "whatever it is").token == ""
 
 
@@ -177,7 +177,7 @@ def test_a_role_comes_with_the_session(store, name):
     assert store.session(session.token).role == "manager"
 
 
-def test_nobody_is_changed_who_is_not_there(store):
+def test_an_unknown_user_can_not_be_changed(store):
     with pytest.raises(RequestFailed, match="no such user"):
         store.change("nobody", role="manager")
 
@@ -196,7 +196,7 @@ def test_another_password_ends_the_other_sessions(store, name):
 
 
 @pytest.mark.parametrize("password", ["a wrong one", ""])
-def test_a_password_is_changed_by_who_knows_it(store, name, password):
+def test_a_new_password_takes_the_present_one(store, name, password):
     store.create(name, "a good password")
     session = store.open_session(name, "a good password")
     with pytest.raises(RequestFailed, match="present password"):
@@ -328,7 +328,7 @@ def test_a_session_of_a_banned_account_is_none(store, url, name):
     assert store.keep([session.digest]) == [session.digest]
 
 
-def test_of_two_who_register_a_name_at_once_one_is_told(store, name, monkeypatch):
+def test_of_two_registrations_of_a_name_at_once_one_is_refused(store, name, monkeypatch):
     store.create(name, "a good password")
     monkeypatch.setattr(store, "find", lambda _: None)  # it is not there yet when one looks
     with pytest.raises(RequestFailed, match="taken"):
@@ -415,7 +415,7 @@ def test_use_is_noted_now_and_then_not_each_time(url, name, later):
     store.close()
 
 
-def test_a_database_that_can_only_be_read_knows_who_is_who(tmp_path, name, later, caplog):
+def test_a_read_only_database_knows_its_sessions(tmp_path, name, later, caplog):
     store = UserStore(f"sqlite:///{tmp_path / 'users.db'}")
     session = store.create(name, "a good password")
     later(HOUR)
