@@ -134,7 +134,7 @@ class AmqpTransport:
 
     async def depths(self, queues: Iterable[Queue]) -> list[QueueState]:
         """Count the messages in queues; queues that do not exist are left out."""
-        found = []
+        states = []
         async with AsyncExitStack() as stack:
             link: AmqpLink | None = None
             for queue in queues:
@@ -148,8 +148,8 @@ class AmqpTransport:
                     link = None
                     continue
                 method = frame.method
-                found.append(QueueState(queue.name, method.message_count, method.consumer_count))
-        return found
+                states.append(QueueState(queue.name, method.message_count, method.consumer_count))
+        return states
 
     @asynccontextmanager
     async def held(self, queue: Queue, most: int) -> AsyncIterator[tuple[list[Held], Holding]]:

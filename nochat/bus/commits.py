@@ -106,15 +106,15 @@ class Commits:
         while self._waiting or self._acked > MOST_ACKS:
             waiting, self._waiting = self._waiting, []
             acks = self._take_acks()
-            records = [each.record for each in waiting if each.record]
+            records = [queued.record for queued in waiting if queued.record]
             try:
                 if records or acks:
                     await self._call(self._journal.write, [*records, *acks])
             except Exception as error:
                 self._refuse(waiting, acks, error)
             else:
-                for each in waiting:
-                    each.done()
+                for pending in waiting:
+                    pending.done()
         self._task = None
 
     def _take_acks(self) -> list[Acknowledged]:
@@ -129,11 +129,11 @@ class Commits:
         reason = getattr(error, "strerror", None) or repr(error)
         log.error("the bus can't write to %s: %s", self._journal.folder, reason)
         refused = BusError(f"the bus can't write to its disk ({reason}); make room, and it goes on")
-        for each in waiting:
-            if each.record:
-                each.failed(refused)
+        for pending in waiting:
+            if pending.record:
+                pending.failed(refused)
             else:
-                each.done()
+                pending.done()
 
     async def _call(self, function: Callable[..., None], *arguments: object) -> None:
         loop = asyncio.get_running_loop()

@@ -200,8 +200,8 @@ def _positive(kind: type[T]) -> Callable[[str], T]:
     """Parse a positive number, for argparse."""
 
     def number(text: str) -> T:
-        if 0 < (found := kind(text)) < math.inf:
-            return found
+        if 0 < (value := kind(text)) < math.inf:
+            return value
         raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
 
     return number

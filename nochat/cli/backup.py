@@ -96,10 +96,10 @@ def _copy(source: Path, target: Path) -> int:
     uri = f"{source.absolute().as_uri()}?mode=rw"
     try:
         with (
-            closing(sqlite3.connect(uri, uri=True)) as found,
+            closing(sqlite3.connect(uri, uri=True)) as original,
             closing(sqlite3.connect(target)) as copy,
         ):
-            found.backup(copy)
+            original.backup(copy)
             copy.execute("PRAGMA journal_mode=DELETE")  # all of it is in the one file
             if (said := copy.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
                 raise NochatError(f"the accounts in {source} are damaged ({said})")

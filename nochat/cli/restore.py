@@ -113,12 +113,12 @@ async def _from_files(source: Storage, names: list[str], store: ActivityStore, t
     """Record the events of all files, in their order."""
     count = 0
     for number, name in enumerate(names, 1):
-        found = contents(await asyncio.to_thread(source.read, name))
-        for reason in found.unread:
+        archived = contents(await asyncio.to_thread(source.read, name))
+        for reason in archived.unread:
             tell(f"{name}: not read: {reason}")
-        for start in range(0, len(found.events), MANY):
-            await store.record(found.events[start : start + MANY])
-        count += len(found.events)
+        for start in range(0, len(archived.events), MANY):
+            await store.record(archived.events[start : start + MANY])
+        count += len(archived.events)
         tell(f"{count:,} events of {number} of {len(names)} files")
 
 
@@ -129,7 +129,10 @@ async def _from_database(source: Database, target: Database, tell: Tell) -> None
     for name in names:
         count, cursor = 0, source[name].find()
         while documents := await cursor.to_list(MANY):
-            writes = [ReplaceOne({"_id": each["_id"]}, each, upsert=True) for each in documents]
+            writes = [
+                ReplaceOne({"_id": document["_id"]}, document, upsert=True)
+                for document in documents
+            ]
             await target[name].bulk_write(writes, ordered=False)
             count += len(documents)
             tell(f"{count:,} documents of {name!r}")

@@ -34,8 +34,8 @@ class Program:
     def find(self) -> Path | None:
         """Return where it is, if it is."""
         if self.path:
-            found = sorted(Path("/").glob(self.path.lstrip("/")))
-            return found[-1] if found else None
+            paths = sorted(Path("/").glob(self.path.lstrip("/")))
+            return paths[-1] if paths else None
         path = os.pathsep.join([os.environ.get("PATH", os.defpath), *FURTHER])
         which = shutil.which(self.name, path=path)
         return Path(which) if which else None
@@ -118,8 +118,8 @@ class Component:
 
     def find(self) -> tuple[Way, Path] | None:
         """Return the best shape in which it is here, and where."""
-        found = ((way, way.find()) for way in self.ways)
-        return next(((way, path) for way, path in found if path), None)
+        paths = ((way, way.find()) for way in self.ways)
+        return next(((way, path) for way, path in paths if path), None)
 
 
 USUAL_PLUGINS = "/usr/local/li*/docker/cli-plugins"

@@ -83,7 +83,11 @@ class Declared:
     def params(self) -> dict[str, type]:
         """Return the parameters' types, by name."""
         signature = inspect.signature(type(self).__call__)
-        return {it.name: it.annotation for it in signature.parameters.values() if it.name != "self"}
+        return {
+            parameter.name: parameter.annotation
+            for parameter in signature.parameters.values()
+            if parameter.name != "self"
+        }
 
     def _reason(self, **params: Param) -> Reason:
         return Reason(self.code, params, self.sentence.format(**params))
@@ -311,7 +315,7 @@ def schema() -> dict[str, Any]:
         "title": "Code",
         "type": "string",
         "description": "Why the chat says no, for programs; `params` has what the braces name.",
-        "oneOf": [_entry(each) for each in CATALOGUE.values()],
+        "oneOf": [_entry(reason) for reason in CATALOGUE.values()],
     }
 
 

@@ -63,12 +63,12 @@ def _resolve(where: ListenAddress) -> tuple[socket.AddressFamily, Any]:
     if not (host := where.host.strip("[]")):
         raise NochatError(f"{setting} is empty; {ADDRESSES}")
     try:
-        found = socket.getaddrinfo(host, where.port, type=socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(host, where.port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         raise NochatError(f"{setting} can't be used: {error.strerror}; {ADDRESSES}") from None
     except UnicodeError:
         raise NochatError(f"{setting} is no host's name; {ADDRESSES}") from None
-    family, _, _, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
+    family, _, _, _, address = min(addresses, key=lambda candidate: candidate[0] != socket.AF_INET)
     return family, address
 
 

@@ -35,9 +35,9 @@ def application(services: Services) -> Starlette:
         return JSONResponse({"alive": True})
 
     async def readyz(_: Request) -> Response:
-        found = {name: readiness(bus) for name, bus in services.items()}
-        ready = all(each["ready"] for each in found.values())
-        content = {"ready": ready, "services": found}
+        states = {name: readiness(bus) for name, bus in services.items()}
+        ready = all(state["ready"] for state in states.values())
+        content = {"ready": ready, "services": states}
         return JSONResponse(content, 200 if ready else 503)
 
     return Starlette(
@@ -53,7 +53,7 @@ def readiness(bus: Bus | None) -> dict[str, Any]:
     """Tell whether a service is ready: started, connected to the broker, consuming its queues."""
     if bus is None:
         return {"ready": False, "bus": False, "queues": {}}
-    queues = {each.queue: each.alive for each in bus.subscriptions}
+    queues = {subscription.queue: subscription.alive for subscription in bus.subscriptions}
     ready = bus.connected and all(queues.values())
     return {"ready": ready, "bus": bus.connected, "queues": queues}
 

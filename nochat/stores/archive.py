@@ -254,22 +254,22 @@ class Contents:
 
 def contents(data: bytes) -> Contents:
     """Read a file's bytes back; a torn end is skipped."""
-    found, decode = Contents(), Decoder()
+    archived, decode = Contents(), Decoder()
     members, torn = _members(data)
     for member in members:
         decoded = decode(join(member.splitlines()))
-        found.events += [each for each in decoded.envelopes if isinstance(each, Event)]
-        found.unread += [reason for _, reason in decoded.malformed]
+        archived.events += [event for event in decoded.envelopes if isinstance(event, Event)]
+        archived.unread += [reason for _, reason in decoded.malformed]
     if torn:
-        found.unread.append(
+        archived.unread.append(
             f"{torn} bytes at the end, damaged or torn by a crash (a later file has its events)"
         )
-    return found
+    return archived
 
 
 def _members(data: bytes) -> tuple[list[bytes], int]:
     """Uncompress the whole gzip members; return them, and how many bytes follow."""
-    found: list[bytes] = []
+    members: list[bytes] = []
     view, at = memoryview(data), 0
     with suppress(zlib.error):
         while at < len(data):
@@ -279,6 +279,6 @@ def _members(data: bytes) -> tuple[list[bytes], int]:
                 end = min(end + CHUNK, len(data))
             if not inflate.eof:
                 break
-            found.append(b"".join(parts))
+            members.append(b"".join(parts))
             at = end - len(inflate.unused_data)
-    return found, len(data) - at
+    return members, len(data) - at

@@ -110,9 +110,11 @@ async def confirming(page: Page, button: str):
 async def faults(page: Page) -> list[tuple[str, list[str]]]:
     """What axe-core finds serious, and where."""
     await page.evaluate(AXE.read_text())
-    found = await page.evaluate("axe.run().then(found => found.violations)")
-    grave = [each for each in found if each["impact"] in ("serious", "critical")]
-    return [(each["id"], [node["html"] for node in each["nodes"]]) for each in grave]
+    violations = await page.evaluate("axe.run().then(found => found.violations)")
+    grave = [
+        violation for violation in violations if violation["impact"] in ("serious", "critical")
+    ]
+    return [(violation["id"], [node["html"] for node in violation["nodes"]]) for violation in grave]
 
 
 def row(page: Page, table: str, name: str):
@@ -383,7 +385,9 @@ async def test_a_member_is_muted_and_removed(manage, people):
         await expect(asked).to_contain_text("Remove bob from The club?")
     await expect(room).to_contain_text("1 member")
     await expect(page.locator("#rooms-told")).to_have_text("bob is removed from The club.")
-    await bob.until(lambda: any(it.get("action") == "kick" for it in bob.heard["club"].values()))
+    await bob.until(
+        lambda: any(entry.get("action") == "kick" for entry in bob.heard["club"].values())
+    )
 
 
 async def test_a_ban_from_a_room_is_lifted(manage, people):

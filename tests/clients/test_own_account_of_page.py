@@ -54,7 +54,10 @@ async def test_a_session_elsewhere_is_ended_and_one_s_data_are_taken_along(visit
     async with page.expect_download() as download:
         await dialog.get_by_role("button", name="Download my data").click()
     given = json.loads(Path(await (await download.value).path()).read_text())
-    assert {each["text"] for each in given["messages"]} == {"mine to take along", "still here"}
+    assert {message["text"] for message in given["messages"]} == {
+        "mine to take along",
+        "still here",
+    }
     for _ in ("the dialog", "the drawer"):
         await page.keyboard.press("Escape")
     await ana.says("logged in as before")

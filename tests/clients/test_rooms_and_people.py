@@ -11,7 +11,7 @@ from nochat.lab.people import Person
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 
-async def test_a_private_room_is_for_who_is_invited(visit):
+async def test_a_private_room_is_for_invited_users(visit):
     """One accepts, another declines; nobody else sees the room."""
     pia, ole, una = [await (await visit(name)).arrive() for name in ("pia", "ole", "una")]
     await pia.create("Secret garden", private=True)

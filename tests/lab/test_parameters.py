@@ -54,8 +54,8 @@ def notebook(tmp_path):
     ],
 )
 def test_a_text_becomes_what_the_notebook_expects(notebook, pair, expected):
-    [found] = parameters.read(notebook, parameters.split([pair])).values()
-    assert (found, type(found)) == (expected, type(expected))
+    [value] = parameters.read(notebook, parameters.split([pair])).values()
+    assert (value, type(value)) == (expected, type(expected))
 
 
 @pytest.mark.parametrize(

@@ -91,8 +91,8 @@ def code(error: AzureError) -> str:
     """Return Azure's code of the error; empty where it has none."""
     if isinstance(error, HttpResponseError) and error.error:
         return str(error.error.code or "")
-    found = re.search(r"AADSTS\d+", str(error))
-    return found[0] if found else ""
+    match = re.search(r"AADSTS\d+", str(error))
+    return match[0] if match else ""
 
 
 def explain(error: Exception) -> str:

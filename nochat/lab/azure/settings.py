@@ -118,7 +118,7 @@ class Settings:
             AzureSettingsError: there is another one than a port.
         """
         try:
-            return [int(it) for it in self.tcp_endpoints.split(",") if it.strip()]
+            return [int(endpoint) for endpoint in self.tcp_endpoints.split(",") if endpoint.strip()]
         except ValueError:
             raise AzureSettingsError(
                 f"AZURE_TCP_ENDPOINTS is {self.tcp_endpoints!r}; expected ports, as 80,443."

@@ -105,8 +105,8 @@ class Socket(AsyncSocket):  # type: ignore[misc]
             raise ContentTooLongError
         body = await environ["wsgi.input"].read(length)
         try:
-            for each in body.decode().split(SEPARATOR) if body else ():
-                await self.receive(Packet(encoded_packet=each))
+            for encoded in body.decode().split(SEPARATOR) if body else ():
+                await self.receive(Packet(encoded_packet=encoded))
         except (ValueError, RecursionError):
             await self.server.evict(self, "a packet that can't be read")
             raise EngineIOError from None
