@@ -101,7 +101,8 @@ class Server(Engine):
         """Register the handler of an event, also as a decorator; `"*"` takes those without one."""
 
         def register(handler: Handler) -> Handler:
-            self.namespaces.setdefault(namespace, Namespace()).handlers[event] = handler
+            known = self.namespaces.setdefault(namespace, Namespace()).handlers
+            known[event] = _bounded(handler) if event in RESERVED else handler
             return handler
 
         return register(handler) if handler else register
@@ -262,9 +263,7 @@ class Server(Engine):
         namespace.sockets[socket.sid] = socket
         if handler := namespace.handlers.get("connect"):
             environ = {"asgi.scope": session.scope}
-            wanted = len(inspect.signature(handler).parameters)
-            arguments = [socket.sid, environ, packet.data][:wanted]
-            result = _call(handler, arguments)
+            result = _call(handler, [socket.sid, environ, packet.data])
             if inspect.iscoroutine(result):
                 session.count(+self.most_at_once)  # nothing more is read meanwhile
                 self._start(self._entering(socket, result))
@@ -293,6 +292,8 @@ class Server(Engine):
                 told["data"] = args[1]
             return self._refuse(session, socket.namespace, told)
         socket.connected = True
+        if len(session.sockets) == len(self.namespaces):
+            session.scope = None  # nothing asks for the request any more
         session.send(packets.encode(packets.CONNECT, socket.namespace, {"sid": socket.sid}))
         early, socket.early = socket.early, []
         for packet in early:
@@ -363,14 +364,20 @@ class Server(Engine):
         self._drop(socket)
         handler = self.namespaces[socket.namespace].handlers.get("disconnect")
         if handler and socket.connected:
-            wanted = len(inspect.signature(handler).parameters)
-            self._run(socket, handler, [socket.sid, reason][:wanted])
+            self._run(socket, handler, [socket.sid, reason])
         if not socket.session.closed and not socket.session.sockets:
             socket.session.expect(self.connect_timeout, "it did not close the connection")
 
     def _drop(self, socket: Socket) -> None:
         del socket.session.sockets[socket.namespace]
         self.namespaces[socket.namespace].remove(socket)
+
+
+def _bounded(handler: Handler) -> Handler:
+    """Let a handler take fewer arguments than it is given."""
+    kinds = [parameter.kind for parameter in inspect.signature(handler).parameters.values()]
+    wanted = None if inspect.Parameter.VAR_POSITIONAL in kinds else len(kinds)
+    return lambda *arguments: handler(*arguments[:wanted])
 
 
 def _call(handler: Handler, arguments: list[Any]) -> Any:

@@ -88,7 +88,7 @@ class Arrivals:
             await publish_confirmed(self._bus, end)
         except Exception as error:
             log.warning("nobody is told that a socket is gone: %r", error)
-        await self._presence.went(connection.user)
+        self._presence.went(connection.user)
 
     async def _receive(self, sid: str, session: Session, positions: dict[str, int]) -> None:
         """Welcome a new socket; where that fails, close it, as its client then tries again."""

@@ -34,6 +34,11 @@ class Cookies:
 
     def token(self, scope: Scope) -> str:
         """Return the session's token that a request brings, or ""."""
+        if (token := scope.get("nochat.token")) is None:
+            token = scope["nochat.token"] = self._token(scope)
+        return str(token)
+
+    def _token(self, scope: Scope) -> str:
         sent = b"; ".join(value for name, value in scope["headers"] if name == b"cookie")
         try:
             cookies = SimpleCookie(sent.decode("latin1"))
