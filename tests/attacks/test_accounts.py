@@ -54,7 +54,7 @@ async def test_a_crowd_at_the_door_is_served_or_told_to_wait_and_others_notice_n
     served = [each for each in answers if each[0] == 200]
     told = [each for each in answers if each[0] != 200]
     assert served
-    assert set(told) <= {(503, "many people log in at this moment; try again", "1")}
+    assert set(told) <= {(503, "many people are logging in at this moment; try again", "1")}
     assert max(waited) < SOON
     assert most_memory(pid) - before < MEMORY
 
