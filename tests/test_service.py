@@ -154,7 +154,7 @@ async def test_a_request_is_answered_with_what_the_handler_returns(settings):
     [
         (RequestFailed(name_taken()), RequestFailed, "name is taken"),
         (Unavailable("the database is away"), Unavailable, "the database is away"),
-        (Busy(log_in_busy(), 2.0), Busy, "many people log in"),
+        (Busy(log_in_busy(), 2.0), Busy, "many people are logging in"),
         (ZeroDivisionError("1/0 in line 7"), RequestFailed, "users failed; its log says why"),
         (NochatError("mysql://its-place"), RequestFailed, "users failed; its log says why"),
     ],

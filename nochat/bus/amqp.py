@@ -205,7 +205,7 @@ class AmqpTransport:
         except NoFreeChannels:
             most = self._connection.params.channel_max
             raise BrokerDown(
-                f"RabbitMQ at {self.address} allows {most} channels a connection; "
+                f"RabbitMQ at {self.address} allows {most} channels per connection; "
                 "raise channel_max in its configuration"
             ) from None
         except TimeoutError:
@@ -358,7 +358,7 @@ class AmqpTransport:
             except (BusError, AMQPError) as error:
                 log.info("still reconnecting: %s", error)
             except Exception:  # nobody else would try again
-                log.exception("reconnecting failed; it goes on")
+                log.exception("reconnecting failed; the bus tries again")
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 

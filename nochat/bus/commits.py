@@ -46,7 +46,7 @@ class Commits:
         except OSError as error:
             raise NochatError(
                 f"the bus can't keep its journal in {self._journal.folder} ({error.strerror}); "
-                "make room, or set NOCHAT_DATA_DIR to a folder that can be written"
+                "make room, or set NOCHAT_DATA_DIR to a writable folder"
             ) from None
         return self._journal.contents
 
@@ -128,7 +128,9 @@ class Commits:
             self._acks.setdefault(ack.queue, [])[:0] = ack.numbers
         reason = getattr(error, "strerror", None) or repr(error)
         log.error("the bus can't write to %s: %s", self._journal.folder, reason)
-        refused = BusError(f"the bus can't write to its disk ({reason}); make room, and it goes on")
+        refused = BusError(
+            f"the bus can't write to its disk ({reason}); make room, and the bus continues"
+        )
         for pending in waiting:
             if pending.record:
                 pending.failed(refused)

@@ -53,7 +53,9 @@ async def restore(settings: Settings, source: str, tell: Tell) -> None:
                 await _from_files(open_storage(source), files, store, tell)
     except PyMongoError as error:
         first = str(error).partition(",")[0]
-        raise NochatError(f"the restore stopped ({first}); mend that, and run it again") from None
+        raise NochatError(
+            f"the restore stopped ({first}); repair the cause, and run it again"
+        ) from None
 
 
 # ---- where it goes ------------------------------------------------------------------------------
@@ -85,7 +87,7 @@ async def _check_empty(database: Database) -> None:
     if full := await _full(database):
         raise NochatError(
             f"the activity store is not empty ({', '.join(full)}); only an empty one can be "
-            "restored: set NOCHAT_ACTIVITY_URL to a new database, or take the old one away"
+            "restored: set NOCHAT_ACTIVITY_URL to a new database, or move the old one away"
         )
 
 

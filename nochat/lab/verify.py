@@ -75,7 +75,7 @@ async def _talk(url: str, trust: Path | None) -> list[Condition]:
             await first.says(text)
             await first.until(lambda: text in first.texts())
             done.append(that(step, True, text))
-        step = "somebody who comes later reads it"
+        step = "a user who joins later reads it"
         async with Person(bob, url, trust=trust) as second:
             stored = await until(lambda: _has_stored(second, text))
             done.append(that(step, stored, bob, advice))
@@ -131,7 +131,7 @@ async def only(address: str, ports: Iterable[int], among: Iterable[int]) -> Repo
     return check(
         f"What the world reaches of {address}: {len(tried):,} ports tried",
         that(
-            f"what is to be open is open: {_list(wanted)}",
+            f"the expected ports are open: {_list(wanted)}",
             wanted <= reached,
             _list(reached),
             advice,
@@ -177,7 +177,7 @@ def encrypted(url: str, *, trust: Path | None = None) -> Report:
             for version in NEW
         ),
         that("ciphers that are known to be weak are refused", not weak, weak or None, advice),
-        that("browsers come back encrypted (HSTS)", int(age) >= HALF_A_YEAR, hsts, advice),
+        that("browsers return only encrypted (HSTS)", int(age) >= HALF_A_YEAR, hsts, advice),
     )
 
 

@@ -208,7 +208,7 @@ def _go_on(notice: Notice, work: "_Work", what: str, child: ChildProcess, second
         raise NotReady(f"{passed}: it runs, but does nothing. {_last_words(child)}")
     if notice.seconds > max(LONGEST, seconds):
         raise NotReady(
-            f"{passed}, though it is at work. Close what else keeps this machine busy, and run "
+            f"{passed}, although it is working. Close what else keeps this machine busy, and run "
             f"the cell again. {_last_words(child)}"
         )
     return notice.seconds + seconds / 3

@@ -200,7 +200,7 @@ COMPONENTS = (
     ),
     Component(
         name="vagrant",
-        why="makes the machines, on whatever this computer has for it",
+        why="makes the machines, with a provider that this computer has",
         part="the two machines",
         install="sudo apt-get install vagrant",
         ways=(Program("vagrant"),),
@@ -236,20 +236,20 @@ COMPONENTS = (
     Component(
         name="docker-registry",
         why="keeps images for other machines",
-        part="a registry of one's own",
+        part="your own registry",
         install="sudo apt-get install docker-registry",
         ways=(Program("docker-registry"),),
     ),
     Component(
         name="htpasswd",
         why="makes the hash of the registry's password",
-        part="a registry of one's own",
+        part="your own registry",
         install="sudo apt-get install apache2-utils",
         ways=(Program("htpasswd"),),
     ),
     Component(
         name="iptables",
-        why="lets what is on a private bridge reach the network",
+        why="connects a private bridge to the network",
         part="private bridges for containers and LXC machines",
         install="sudo apt-get install iptables",
         ways=(Program("iptables"),),

@@ -117,7 +117,7 @@ async def _drain(buses: Mapping[str, Bus | None], errors: Sequence[BaseException
     if bus.lasting:
         log.warning("%d messages wait for the next start: %s", number, where)
     else:
-        log.error("%d messages are lost, as this bus has no journal: %s", number, where)
+        log.error("%d messages are lost, because this bus has no journal: %s", number, where)
 
 
 @asynccontextmanager

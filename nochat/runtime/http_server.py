@@ -64,7 +64,7 @@ def _check_proxies(proxies: str) -> None:
         except ValueError as error:
             raise SettingsError(
                 f"NOCHAT_PROXIES={proxies} can't be used: {error}; give addresses or networks, "
-                "as 10.0.0.7,10.1.0.0/16, or * for all"
+                "such as 10.0.0.7,10.1.0.0/16, or * for all"
             ) from None
 
 

@@ -113,7 +113,7 @@ def _needed(setting: str, text: str) -> Origin:
     if origin := Origin.read(text.strip().removesuffix("/")):
         return origin
     raise SettingsError(
-        f"{setting}: {text!r} is no address as https://chat.example or http://127.0.0.1:8000"
+        f"{setting}: {text!r} is not an address such as https://chat.example or http://127.0.0.1:8000"
     )
 
 

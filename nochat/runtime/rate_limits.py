@@ -109,7 +109,7 @@ class ThrottledLog:
         if now - when < QUIET:
             self._said[line] = when, unsaid + 1
             return
-        more = f"; {unsaid} times more since it was last said" if unsaid else ""
+        more = f"; {unsaid} times more since the last such line" if unsaid else ""
         log.warning("%s%s%s", line, f" ({about})" if about else "", more)
         self._said[line] = now, 0
 

@@ -97,9 +97,9 @@ def _of_buses(buses: dict[str, Bus]) -> Iterable[Metric]:
     handled = {name: bus.tally.handled for name, bus in buses.items()}
     published = {name: bus.tally.published for name, bus in buses.items()}
     failed = {name: bus.tally.failed for name, bus in buses.items()}
-    yield _by_type("nochat_events_handled", "Messages that handlers are done with.", handled)
+    yield _by_type("nochat_events_handled", "Messages that handlers have finished.", handled)
     yield _by_type("nochat_events_published", "Messages that were published.", published)
-    yield _by_type("nochat_events_failed", "Messages that were given up.", failed)
+    yield _by_type("nochat_events_failed", "Messages that the service gave up on.", failed)
 
 
 def _by_type(name: str, meaning: str, counts: dict[str, dict[str, int]]) -> Metric:

@@ -97,7 +97,9 @@ async def listener(context: Context) -> AsyncIterator[Listener]:
     if not settings.logz_token:
         raise NochatError("log_shipper needs a shipping token of logz.io in NOCHAT_LOGZ_TOKEN")
     if not settings.logz_url.startswith("https://"):
-        raise NochatError("NOCHAT_LOGZ_URL must start with https://, as the token travels with it")
+        raise NochatError(
+            "NOCHAT_LOGZ_URL must start with https://, because requests contain the token"
+        )
     context.bus.tally.store = "logz.io"
     # The system's certificates, or those of SSL_CERT_FILE.
     trusted = ssl.create_default_context()

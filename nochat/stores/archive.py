@@ -63,7 +63,7 @@ def open_storage(url: str) -> Storage:
         return Blobs(url)
     shown = url.partition("?")[0].rpartition("@")[2]
     raise NochatError(
-        f"{shown!r} is no storage; write file:///folder, mongodb://host:port/database "
+        f"{shown!r} is not a storage; write file:///folder, mongodb://host:port/database "
         "or https://ACCOUNT.blob.core.windows.net/CONTAINER?SAS"
     )
 
@@ -122,7 +122,7 @@ class Folder:
         except OSError as error:
             raise Unavailable(
                 f"the replica's folder {self.path} can't be used ({error.strerror}); make room or "
-                "mend its permissions, or set NOCHAT_REPLICA_URL to another storage"
+                "correct its permissions, or set NOCHAT_REPLICA_URL to another storage"
             ) from None
 
 
@@ -262,7 +262,8 @@ def contents(data: bytes) -> Contents:
         archived.unread += [reason for _, reason in decoded.malformed]
     if torn:
         archived.unread.append(
-            f"{torn} bytes at the end, damaged or torn by a crash (a later file has its events)"
+            f"{torn} bytes at the end, damaged or incomplete after a crash "
+            "(a later file has its events)"
         )
     return archived
 

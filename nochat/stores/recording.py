@@ -73,8 +73,8 @@ async def _check_same(db: Database, documents: list[dict[str, Any]]) -> None:
                 if ours["id"] != entry["id"]:
                     raise Fatal(
                         f"room {room!r} has two entries at position {entry['position']}: two "
-                        "chats write to one activity store. Stop one of them, or give it a "
-                        "store of its own (NOCHAT_ACTIVITY_URL)"
+                        "chats write to one activity store. Stop one of them, or give it "
+                        "its own store (NOCHAT_ACTIVITY_URL)"
                     )
     for (room, position), ours in by_place.items():
         if not await messages.find(db, [MessageKey(room, ours["sender"], ours["client_id"])]):

@@ -54,7 +54,7 @@ async def test_a_crowd_at_the_door_is_served_or_told_to_wait_and_others_notice_n
     served = [answer for answer in answers if answer[0] == 200]
     told = [answer for answer in answers if answer[0] != 200]
     assert served
-    assert set(told) <= {(503, "many people log in at this moment; try again", "1")}
+    assert set(told) <= {(503, "many people are logging in at this moment; try again", "1")}
     assert max(waited) < SOON
     assert most_memory(pid) - before < MEMORY
 

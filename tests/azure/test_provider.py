@@ -81,7 +81,7 @@ WRONG = [
     ({"tenant_id": "nowhere"}, "nowhere", "az account show --query tenantId"),
     ({"subscription_id": "none"}, "SubscriptionNotFound", "az account list"),
     ({"vm_size": "Standard_D2s_v3"}, "SkuNotAvailable", "another AZURE_VM_SIZE"),
-    ({"vm_size": "Standard_Z9"}, "Standard_Z9", "AZURE_VM_SIZE is no size"),
+    ({"vm_size": "Standard_Z9"}, "Standard_Z9", "AZURE_VM_SIZE is not a size"),
     ({"vm_image_urn": "Debian:debian-9:9:latest"}, "PlatformImageNotFound", "az vm image list"),
     ({"vm_image_urn": "Debian"}, "four parts", "debian-13"),
     ({"location": "atlantis"}, "LocationNotAvailable", "az account list-locations"),

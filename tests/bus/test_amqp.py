@@ -238,7 +238,7 @@ async def test_too_few_channels_for_one_connection_are_said(broker):
     try:
         async with connect(broker.url) as bus:
             with pytest.raises(
-                BrokerDown, match=r"allows 1 channels a connection; raise channel_max"
+                BrokerDown, match=r"allows 1 channels per connection; raise channel_max"
             ):
                 await bus.subscribe(queue_of(MessageSent), Seen())
     finally:

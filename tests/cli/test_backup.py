@@ -115,7 +115,7 @@ def test_a_file_that_is_no_backup_is_refused(nochat, database, tmp_path, content
     file.write_bytes(content)
     status, _, said = nochat("restore", "--accounts", file)
     assert status == 2
-    assert f"{file} is no database of accounts" in said
+    assert f"{file} is not a database of accounts" in said
     assert not database.exists()
 
 

@@ -274,7 +274,7 @@ async def test_an_address_that_leads_nowhere_says_so(visit, chat):
         await wes.is_in("Street")
         for position in (1, 999):
             await wes.page.evaluate(f"location.hash = '#/room/street/{position}'")
-            await expect(notices.last).to_contain_text("This message is not there.")
+            await expect(notices.last).to_contain_text("This message does not exist.")
             await expect(wes.page).to_have_url(f"{wes.url}/#/room/street")
             await wes.page.get_by_role("button", name="Close").last.click()
         await wes.page.goto("about:blank")

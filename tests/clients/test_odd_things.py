@@ -113,7 +113,7 @@ async def test_a_browser_that_refuses_notifications_leaves_the_notice(visit, cha
     await kit.page.evaluate("window.__hidden = false")
     await kit.page.locator("#settings-button").click()
     await expect(kit.page.get_by_label("Notify me of mentions")).to_be_disabled()
-    told = kit.page.get_by_text("This browser shows no notifications of a page")
+    told = kit.page.get_by_text("This browser does not show notifications")
     await expect(told).to_be_visible()
 
 

@@ -153,7 +153,7 @@ async def test_a_refused_message_is_shown_and_can_be_sent_again(visit):
     line = await kim.writes("let me in")
     await expect(line).to_contain_text("Not sent: only members of the room may do this")
     await kim.leave()  # it would be forgotten with the session
-    ask = kim.page.get_by_role("dialog", name="Log out with a message unsent?")
+    ask = kim.page.get_by_role("dialog", name="Log out with an unsent message?")
     await ask.get_by_role("button", name="Cancel").click()
     await kim.page.keyboard.press("Escape")
     await second.join("Club")

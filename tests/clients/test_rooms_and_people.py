@@ -112,7 +112,7 @@ async def test_many_other_rooms_can_be_filtered(visit, chat):
         await field.fill("hut 7")
         await expect(shown).to_have_count(1)
         await field.fill("no such hut")
-        await expect(guest.page.get_by_text("No room of that name.")).to_be_visible()
+        await expect(guest.page.get_by_text("No room has this name.")).to_be_visible()
         await field.fill("hut 7")
         await guest.join("Hut 7")
 

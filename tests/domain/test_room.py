@@ -477,7 +477,7 @@ def test_one_user_puts_a_bounded_number_of_reactions_to_a_message():
     execute(room, SendMessage("r", "ana", "c1", "hi"))
     told = [reasons(execute(room, React("r", "bob", 1, f"+{n}"))) for n in range(400)]
     assert told.count([]) == MOST_REACTIONS_OF_ONE
-    assert "take one away first" in told[-1][0]
+    assert "remove one first" in told[-1][0]
     [taken] = execute(room, React("r", "bob", 1, "+1", on=False))
     assert isinstance(taken, ReactionChanged)
     assert reasons(execute(room, React("r", "bob", 1, "+400"))) == []

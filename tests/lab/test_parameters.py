@@ -70,7 +70,7 @@ def test_a_text_becomes_what_the_notebook_expects(notebook, pair, expected):
         ("turns=2.5", "turns is a whole number, not '2.5'"),
         ("turns=many", "turns is a whole number, not 'many'"),
         ("seconds=inf", "seconds is a number, not 'inf'"),
-        ("rooms=1", "rooms is a list, as [1, 2], not '1'"),
+        ("rooms=1", "rooms is a list, such as [1, 2], not '1'"),
         ("labels=[]", "labels is an object"),
         ("practise=False", "no parameter practise; it has: practice, turns"),
         ("=x", "no parameter"),

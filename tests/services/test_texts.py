@@ -113,7 +113,7 @@ async def test_reactions_that_look_alike_are_one_and_there_are_not_too_many(ana)
         await ana.call("react", {"room": room, "position": at, "emoji": emoji})
     for number in range(40):
         await ana.call("react", {"room": room, "position": at, "emoji": f"+{number}"})
-    await rejected(ana, "take one away first")
+    await rejected(ana, "remove one first")
     await says(ana, "all decided", room)
     page = await ana.call("history", {"room": room, "after": at - 1, "limit": 1})
     reactions = page["entries"][0]["reactions"]

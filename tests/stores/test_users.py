@@ -425,7 +425,7 @@ def test_a_read_only_database_knows_its_sessions(tmp_path, name, later, caplog):
 
     event.listen(store.database.engine, "begin", read_only)
     assert store.session(session.token).user == name
-    assert "can only be read" in caplog.text
+    assert "is read-only now" in caplog.text
     store.close()
 
 
@@ -570,12 +570,12 @@ def test_a_migration_that_was_interrupted_ends_at_the_next_start(old_url):
         (1040, Unavailable, "is busy"),
         (1021, Unavailable, "no space left"),
         (1114, Unavailable, "no space left"),
-        (1290, Unavailable, "only be read"),
+        (1290, Unavailable, "read-only now"),
         (1053, Unavailable, "does not answer"),
         (1142, NochatError, "refuses the account"),
         (1406, RequestFailed, "too long"),
         (1366, RequestFailed, "odd characters"),
-        (1146, NochatError, "refuses what was asked"),
+        (1146, NochatError, "refuses the request"),
     ],
 )
 def test_errors_of_mariadb_are_explained(mariadb_server, number, kind, said):
@@ -610,7 +610,7 @@ def sqlite(tmp_path):
 
 @pytest.mark.parametrize(
     ("pragma", "said"),
-    [("query_only = ON", "only be read"), ("max_page_count = 1", "no space left")],
+    [("query_only = ON", "read-only now"), ("max_page_count = 1", "no space left")],
 )
 def test_errors_of_sqlite_are_explained(tmp_path, pragma, said):
     store = UserStore(sqlite(tmp_path))
@@ -643,7 +643,7 @@ def test_a_locked_file_is_busy(tmp_path):
 
 def test_a_file_that_is_none(tmp_path):
     (tmp_path / "users.db").write_bytes(b"not a database" * 100)
-    with pytest.raises(NochatError, match="damaged, or no database"):
+    with pytest.raises(NochatError, match="damaged, or not a database"):
         UserStore(sqlite(tmp_path))
     with pytest.raises(NochatError, match="can't be opened"):
         UserStore(f"sqlite:///{tmp_path / 'nowhere' / 'users.db'}")

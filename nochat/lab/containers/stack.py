@@ -169,7 +169,7 @@ class Stack:
         with Board(self._quiet) as board:
             board.say(self.project, "stops")
             run([*compose(), *DOWN, *(["--volumes"] if volumes else [])], self._env | ALL)
-            board.say(self.project, "is gone" if volumes else "is gone, but for its volumes")
+            board.say(self.project, "is gone" if volumes else "is removed, except its volumes")
         if volumes:
             self._guard.stop()
 

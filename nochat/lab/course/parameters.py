@@ -24,7 +24,7 @@ EXPECTED = {
     "int": "a whole number",
     "float": "a number",
     "str": "text",
-    "list": "a list, as [1, 2]",
+    "list": "a list, such as [1, 2]",
     "dict": 'an object, as {"a": 1}',
 }
 

@@ -87,7 +87,7 @@ class Arrivals:
             end = UserDisconnected(connection.user, sid, gateway, seconds, reason)
             await publish_confirmed(self._bus, end)
         except Exception as error:
-            log.warning("nobody is told that a socket is gone: %r", error)
+            log.warning("the end of a socket can't be reported: %r", error)
         self._presence.went(connection.user)
 
     async def _receive(self, sid: str, session: Session, positions: dict[str, int]) -> None:
