@@ -154,40 +154,44 @@ class Engine:
         return session
 
     async def _polled(self, session: Session, receive: Receive) -> bytes:
-        # A client that goes away while it waits takes no packets with it.
-        gone = asyncio.ensure_future(_until_gone(receive))
-        poll = asyncio.ensure_future(session.poll())
-        await asyncio.wait((gone, poll), return_when=asyncio.FIRST_COMPLETED)
-        gone.cancel()
-        if not poll.done():
-            poll.cancel()
-            return b""
+        watch = asyncio.ensure_future(_close_when_gone(session, receive))
         try:
-            return poll.result()
+            return await session.poll()
         except ValueError as error:
             raise Refused(str(error)) from None
+        finally:
+            watch.cancel()
 
     async def _posted(self, session: Session, receive: Receive) -> bytes:
+        try:
+            if session.posting:
+                raise ValueError("two POSTs at once")
+            session.posting = True
+            await session.take((await self._body(session, receive)).split(SEPARATOR))
+        except ValueError as error:
+            session.evict(str(error))
+            raise Refused(str(error)) from None
+        finally:
+            session.posting = False
+        return b"ok"
+
+    async def _body(self, session: Session, receive: Receive) -> bytes:
         body, more = b"", True
         while more:
             message = await receive()
             body, more = body + message.get("body", b""), message.get("more_body", False)
             if message["type"] == "http.disconnect":
-                raise Refused("the request was cut off")
+                raise ValueError("a POST was cut off")
             if len(body) > self.max_payload:
                 session.close("transport error")
                 raise Refused("payload too large", 3, 413)
-        try:
-            await session.take(body.split(SEPARATOR))
-        except ValueError as error:
-            session.evict(str(error))
-            raise Refused(str(error)) from None
-        return b"ok"
+        return body
 
 
-async def _until_gone(receive: Receive) -> None:
+async def _close_when_gone(session: Session, receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+    session.close("transport close")
 
 
 def _cors(headers: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:

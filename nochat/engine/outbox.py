@@ -50,16 +50,16 @@ class Heartbeat:
         # Sessions wait for the same time, so who came first is due first.
         self._pings: deque[tuple[float, Session]] = deque()
         self._pongs: deque[tuple[float, Session]] = deque()
-        self._tick = min(1.0, interval / 4, timeout / 4)
+        self._tick = timeout / 200  # so late may it be, that it wakes less often
         self._timer: asyncio.TimerHandle | None = None
 
     def expect(self, session: "Session") -> None:
         """Ping a session when its time comes: it has just opened, or answered."""
         loop = asyncio.get_running_loop()
-        session.answered = True
+        session.overdue = 0.0
         self._pings.append((loop.time() + self.interval, session))
         if self._timer is None:
-            self._timer = loop.call_later(self._tick, self._beat, loop)
+            self._timer = loop.call_later(self.interval, self._beat, loop)
 
     def stop(self) -> None:
         """Ping nobody any more."""
@@ -71,14 +71,16 @@ class Heartbeat:
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
         while self._pongs and self._pongs[0][0] <= now:
-            session = self._pongs.popleft()[1]
-            if not session.answered:
+            due, session = self._pongs.popleft()
+            if session.overdue == due:
                 session.close("ping timeout")
         while self._pings and self._pings[0][0] <= now:
             session = self._pings.popleft()[1]
             if not session.closed:
-                session.answered = False
+                session.overdue = now + self.timeout
                 session.send([self._PING])
-                self._pongs.append((now + self.timeout, session))
-        waits = self._pings or self._pongs
-        self._timer = loop.call_later(self._tick, self._beat, loop) if waits else None
+                self._pongs.append((session.overdue, session))
+        # Who answers from now on is due after the interval, and nobody earlier.
+        firsts = [queue[0][0] for queue in (self._pings, self._pongs) if queue]
+        again = max(min(*firsts, now + self.interval), now + self._tick) if firsts else 0.0
+        self._timer = loop.call_at(again, self._beat, loop) if firsts else None

@@ -59,7 +59,11 @@ def encode(type_: int, namespace: str, data: Any = None, id: int | None = None) 
         attachments.append(bytes(value))
         return {"_placeholder": True, "num": len(attachments) - 1}
 
-    body = b"" if data is None else _json(data, attach)
+    try:
+        body = b"" if data is None else orjson.dumps(data, default=attach)
+    except orjson.JSONEncodeError:  # large integers, keys that are no strings, half an emoji
+        attachments.clear()
+        body = json.dumps(data, default=attach, separators=(",", ":")).encode()
     if attachments:
         type_ += BINARY_EVENT - EVENT
     head = f"4{type_}"
@@ -69,18 +73,11 @@ def encode(type_: int, namespace: str, data: Any = None, id: int | None = None) 
     return [Outgoing(head.encode() + body), *(Outgoing(it, binary=True) for it in attachments)]
 
 
-def _json(data: Any, attach: Any) -> bytes:
-    try:
-        return orjson.dumps(data, default=attach)
-    except orjson.JSONEncodeError:  # large integers, keys that are no strings, half an emoji
-        return json.dumps(data, default=attach, separators=(",", ":")).encode()
-
-
 def _read(text: bytes) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:  # half an emoji
-        return json.loads(text, parse_int=_number)
+        return json.loads(text, parse_int=_number, parse_constant=_number)
 
 
 def decode(text: bytes) -> tuple[Packet, int]:
@@ -121,8 +118,8 @@ def _check(packet: Packet) -> None:
     match packet.type, packet.data:
         case (0, None | dict()) | (1, None):
             fine = True
-        case (2 | 5, [str() | int(), *_]):
-            fine = True
+        case (2 | 5, [str() | int() as name, *_]):
+            fine = not isinstance(name, bool)
         case (3 | 6, list()):
             fine = packet.id is not None
         case _:

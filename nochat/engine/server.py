@@ -14,7 +14,7 @@ from typing import Any
 from nochat.engine import packets
 from nochat.engine.engine import Engine
 from nochat.engine.guard import Guard
-from nochat.engine.packets import Packet
+from nochat.engine.packets import Outgoing, Packet
 from nochat.engine.session import Session
 
 log = logging.getLogger(__name__)
@@ -28,38 +28,61 @@ class ConnectionRefusedError(Exception):
 
 
 class Socket:
-    """A client in one namespace."""
+    """A client in one namespace.
+
+    Attributes:
+        way: where packets for it go: its session. Until it is connected the socket itself stands
+            there and keeps them, since its CONNECT goes first; it is `due`, so nobody flushes it.
+        early: events that came while the handler of `connect` ran.
+    """
 
     __slots__ = (
-        "acks", "connected", "data", "early", "last_ack", "namespace", "rooms", "session", "sid",
+        "acks", "connected", "data", "due", "early", "last_ack", "namespace", "pending", "rooms",
+        "session", "sid", "way",
     )  # fmt: skip
 
     def __init__(self, session: Session, namespace: str) -> None:
         self.session, self.namespace = session, namespace
         self.sid = secrets.token_urlsafe(15)
-        self.connected = False
-        self.early: list[Packet] = []  # events that came while the handler of `connect` ran
-        self.rooms: set[str] = set()
-        self.acks: dict[int, Handler] | None = None
+        self.connected, self.due = False, True
+        self.way: Any = self
+        self.pending: list[Outgoing] = []
+        self.early: list[Packet] = []
+        self.rooms: set[str | None] = set()
+        self.acks: dict[int, Handler] = {}
         self.last_ack = 0
         self.data: dict[str, Any] | None = None
 
 
 class Namespace:
-    """The sockets of a namespace, its rooms, and who handles its events."""
+    """The sockets of a namespace, its rooms (all are in `None`), and who handles its events."""
 
     def __init__(self) -> None:
         self.handlers: dict[str, Handler] = {}
         self.sockets: dict[str, Socket] = {}
-        self.rooms: dict[str, dict[str, Session]] = {}
+        self.rooms: dict[str | None, dict[str, Session]] = {}
 
-    def enter(self, sid: str, room: str) -> None:
+    def add(self, socket: Socket) -> None:
+        """Take a new socket, which is not connected yet."""
+        self.sockets[socket.sid] = socket
+        self.enter(socket.sid, None)
+
+    def connect(self, socket: Socket) -> None:
+        """Tell a socket that it is connected, then what was sent to it before."""
+        socket.connected, socket.way = True, socket.session
+        for room in socket.rooms:
+            self.rooms[room][socket.sid] = socket.session
+        told = packets.encode(packets.CONNECT, socket.namespace, {"sid": socket.sid})
+        socket.session.send(told + socket.pending)
+        socket.pending.clear()
+
+    def enter(self, sid: str, room: str | None) -> None:
         """Put a socket into a room."""
         if socket := self.sockets.get(sid):
             socket.rooms.add(room)
-            self.rooms.setdefault(room, {})[sid] = socket.session
+            self.rooms.setdefault(room, {})[sid] = socket.way
 
-    def leave(self, sid: str, room: str) -> None:
+    def leave(self, sid: str, room: str | None) -> None:
         """Take a socket out of a room."""
         members = self.rooms.get(room, {})
         members.pop(sid, None)
@@ -76,10 +99,8 @@ class Namespace:
 
     def sessions(self, room: str | None, skip: Iterable[str] = ()) -> Iterable[Session]:
         """Return the sessions in a room, that of a socket by its id, or all."""
-        if room is None:
-            members = {sid: socket.session for sid, socket in self.sockets.items()}
-        elif socket := self.sockets.get(room):
-            members = {room: socket.session}
+        if room in self.sockets:
+            members = {room: self.sockets[room].way}
         else:
             members = self.rooms.get(room, {})
         if skip:
@@ -143,9 +164,10 @@ class Server(Engine):
         if not (socket := self.namespaces[namespace].sockets.get(to or "")):
             raise ValueError("a callback needs the id of one socket")
         socket.last_ack += 1
-        socket.acks = (socket.acks or {}) | {socket.last_ack: callback}
+        socket.acks[socket.last_ack] = callback
         sent = [event, *_arguments(data)]
-        socket.session.send(packets.encode(packets.EVENT, namespace, sent, socket.last_ack))
+        encoded = packets.encode(packets.EVENT, namespace, sent, socket.last_ack)
+        self.outbox.put((socket.way,), encoded)
 
     async def call(
         self, event: str, data: Any = None, to: str = "", namespace: str = "/", timeout: float = 60
@@ -180,7 +202,7 @@ class Server(Engine):
 
     def rooms(self, sid: str, namespace: str = "/") -> list[str]:
         """List the rooms of a socket; its own id is the first."""
-        return [sid, *self.namespaces[namespace].sockets[sid].rooms]
+        return [sid, *filter(None, self.namespaces[namespace].sockets[sid].rooms)]
 
     async def get_session(self, sid: str, namespace: str = "/") -> dict[str, Any]:
         """Return what was saved for a socket."""
@@ -245,7 +267,7 @@ class Server(Engine):
             else:
                 socket.early.append(packet)
         elif packet.type == packets.ACK:
-            if handler := (socket.acks or {}).pop(packet.id or 0, None):
+            if handler := socket.acks.pop(packet.id or 0, None):
                 self._run(socket, handler, packet.data)
             else:
                 self.guard.unknown(session, "an acknowledgement")
@@ -260,7 +282,7 @@ class Server(Engine):
             return self._refuse(session, packet.namespace, {"message": "Invalid namespace"})
         session.expect(None)
         socket = session.sockets[packet.namespace] = Socket(session, packet.namespace)
-        namespace.sockets[socket.sid] = socket
+        namespace.add(socket)
         if handler := namespace.handlers.get("connect"):
             environ = {"asgi.scope": session.scope}
             result = _call(handler, [socket.sid, environ, packet.data])
@@ -275,26 +297,29 @@ class Server(Engine):
     async def _entering(self, socket: Socket, handler: Coroutine[Any, Any, Any]) -> None:
         try:
             self._entered(socket, await _outcome(handler))
+        except ValueError as error:
+            socket.session.evict(str(error))
         finally:
             socket.session.count(-self.most_at_once)
 
     def _entered(self, socket: Socket, result: Any) -> None:
         session = socket.session
-        if session.closed or socket.namespace not in session.sockets:
+        if session.sockets.get(socket.namespace) is not socket:  # it has left meanwhile
             return
         if result is False or isinstance(result, Exception):
             self._drop(socket)
-            args = result.args if isinstance(result, ConnectionRefusedError) else ()
-            if isinstance(result, Exception) and not args:
+            args: tuple[Any, ...] = ()
+            if isinstance(result, ConnectionRefusedError):
+                args = result.args
+            elif result:
                 log.error("a handler of connect failed", exc_info=result)
             told: dict[str, Any] = {"message": args[0] if args else "Connection refused"}
             if len(args) > 1:
                 told["data"] = args[1]
             return self._refuse(session, socket.namespace, told)
-        socket.connected = True
         if len(session.sockets) == len(self.namespaces):
             session.scope = None  # nothing asks for the request any more
-        session.send(packets.encode(packets.CONNECT, socket.namespace, {"sid": socket.sid}))
+        self.namespaces[socket.namespace].connect(socket)
         early, socket.early = socket.early, []
         for packet in early:
             self._event(socket, packet)
@@ -311,7 +336,7 @@ class Server(Engine):
         if not handler:
             if not (handler := handlers.get("*")):
                 return self.guard.unknown(socket.session, "an event")
-            arguments = [name, *arguments]
+            return self._run(socket, handler, [name, socket.sid, *arguments], packet.id)
         self._run(socket, handler, [socket.sid, *arguments], packet.id)
 
     def _run(

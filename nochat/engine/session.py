@@ -27,16 +27,17 @@ class Session:
         partial: a packet whose attachments have not all come.
         pending: packets for the client, in order, until this turn of the event loop ends.
         due: whether the outbox knows of them.
-        answered: whether the last ping was.
+        overdue: when the last ping's answer is too late; 0: it was answered.
         closed: whether the session is over.
         channel: the websocket; while there is none, or it is `probing`, the client polls.
         paused: whether polls get nothing, as the client is about to change to the websocket.
+        posting: whether a request of the client with packets is under way.
     """
 
     __slots__ = (
-        "_busy", "_deadline", "_engine", "_free", "_poll", "_queue", "_waiting", "answered",
-        "channel", "closed", "due", "id", "info", "partial", "paused", "pending", "probing",
-        "scope", "sockets",
+        "_busy", "_deadline", "_engine", "_farewell", "_free", "_poll", "_queue", "_waiting",
+        "channel", "closed", "due", "id", "info", "overdue", "partial", "paused", "pending",
+        "posting", "probing", "scope", "sockets",
     )  # fmt: skip
 
     def __init__(self, engine: "Engine", scope: Any) -> None:
@@ -48,8 +49,9 @@ class Session:
         self.pending: list[Outgoing] = []
         self._queue: list[Outgoing] = []  # for the next poll
         self._waiting = 0  # bytes in it
-        self.answered, self.closed, self.due = True, False, False
-        self.probing, self.paused = False, False
+        self.overdue, self.closed, self.due = 0.0, False, False
+        self.probing, self.paused, self.posting = False, False, False
+        self._farewell = CLOSE
         self.channel: WebSocket | None = None
         self._busy = 0
         self._free: asyncio.Future[None] | None = None
@@ -105,7 +107,7 @@ class Session:
             finally:
                 self._poll = None
         packets = [NOOP] if self.paused else self._take_queue()
-        packets += [CLOSE] if self.closed else [] if packets else [NOOP]
+        packets += [self._farewell] if self.closed else [] if packets else [NOOP]
         return SEPARATOR.join([packet.data for packet in packets])
 
     def _take_queue(self) -> list[Outgoing]:
@@ -125,7 +127,8 @@ class Session:
                 self._free = asyncio.get_running_loop().create_future()
                 await self._free
             binary = packet[:1] == b"b"
-            if not self.receive(base64.b64decode(packet[1:]) if binary else packet, binary=binary):
+            data = base64.b64decode(packet[1:], validate=True) if binary else packet
+            if not self.receive(data, binary=binary):
                 raise ValueError("a packet that can't be read")
 
     def receive(self, packet: bytes, *, binary: bool = False) -> bool:
@@ -140,9 +143,10 @@ class Session:
             elif packet[:1] == b"4":
                 engine.on_message(self, packet[1:], False)
             elif packet == b"3":
-                if not self.answered:
+                if self.overdue:
                     engine.heartbeat.expect(self)
             elif packet == b"1":
+                self._farewell = NOOP  # it knows
                 self.close("transport close")
             else:
                 raise ValueError("a packet of a kind that clients do not send")

@@ -52,7 +52,7 @@ class WebSocket(WSListener):
         self._engine, self._session, self._new = engine, session, new
         self._ws: Any = None
         self._tcp: Any = None
-        self._parts: list[bytes] = []
+        self._parts: bytearray | None = None  # of a message that comes in fragments
         self._binary = False
         self._stalled: asyncio.TimerHandle | None = None
 
@@ -105,10 +105,10 @@ class WebSocket(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Take a frame."""
         kind = frame.msg_type
-        if (kind is TEXT or kind is BINARY) and frame.fin and not self._parts:
+        if (kind is TEXT or kind is BINARY) and frame.fin and self._parts is None:
             self._read(frame.get_payload_as_bytes(), kind is BINARY)
         elif kind is CLOSE:
-            transport.send_close(frame.get_close_code())
+            transport.send_close(frame.get_close_code() or WSCloseCode.OK)
             transport.disconnect()
         else:
             self._other(transport, kind, frame)
@@ -126,14 +126,15 @@ class WebSocket(WSListener):
             transport.disconnect()
 
     def _part(self, kind: WSMsgType, frame: WSFrame) -> None:
-        if (kind is WSMsgType.CONTINUATION) != bool(self._parts):
+        if (kind is WSMsgType.CONTINUATION) == (self._parts is None):
             raise ValueError("parts of a message in disorder")
-        self._binary = kind is BINARY or (self._binary and bool(self._parts))
-        self._parts.append(frame.get_payload_as_bytes() or b"")
-        if sum(map(len, self._parts)) > self._engine.max_payload:
+        if self._parts is None:
+            self._parts, self._binary = bytearray(), kind is BINARY
+        self._parts += frame.get_payload_as_bytes()
+        if len(self._parts) > self._engine.max_payload:
             raise ValueError("a message that is too long")
         if frame.fin:
-            whole, self._parts = b"".join(self._parts), []
+            whole, self._parts = bytes(self._parts), None
             self._read(whole, self._binary)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:

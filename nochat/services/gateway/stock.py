@@ -237,6 +237,14 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             await socket.close(wait=False, reason=self.reason.SERVER_DISCONNECT)
             self.sockets.pop(sid, None)
 
+    async def shutdown(self) -> None:
+        """Close every connection, which Engine.IO's own leaves to the web server."""
+        for socket in list(self.sockets.values()):
+            await socket.close(wait=False, reason=self.reason.SERVER_DISCONNECT)
+            socket.queue.put_nowait(None)  # ends the task that writes
+        if self.service_task_handle:
+            await super().shutdown()
+
     async def _drop(self, sid: str, socket: Any) -> None:
         log.warning("a slow client is disconnected: %d characters wait for it", socket.queue.length)
         try:
