@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TEXT, BINARY, PING, CLOSE = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.CLOSE
 MOST_UNREAD = 2**14  # bytes that may wait for a client before it has a limit of time to read them
+NOBODY = asyncio.Protocol()
 TAKE_OVER = "nochat.take_over"  # the extension of ASGI that `TakeOver` offers
 UPGRADE = (
     "GET / HTTP/1.1\r\nHost: -\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -190,6 +191,7 @@ class TakeOver(WebSocketsSansIOProtocol):
         self.handshake_complete = True
         self.connections.discard(self)
         tcp.pause_reading()
+        tcp.set_protocol(NOBODY)  # uvloop holds the last one that was no buffered protocol
         tcp.set_protocol(protocol)
         protocol.connection_made(tcp)
         buffer = protocol.get_buffer(len(request))
