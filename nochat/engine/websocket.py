@@ -5,6 +5,7 @@ picows parses frames in C, in the callback that reads them: there is no task for
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from picows import WSAutoPingStrategy, WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
@@ -74,7 +75,8 @@ class WebSocket(WSListener):
 
     def pause(self, on: bool) -> None:
         """Stop reading from the client, or go on."""
-        (self._tcp.pause_reading if on else self._tcp.resume_reading)()
+        with suppress(RuntimeError):  # it is closing
+            (self._tcp.pause_reading if on else self._tcp.resume_reading)()
 
     # ---- for picows -----------------------------------------------------------------------------
 
