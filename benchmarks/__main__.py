@@ -36,12 +36,12 @@ def main() -> int:
 
     began, size = time.monotonic(), QUICK if options.quick else Size()
     try:
-        found = _table(report.HEAD, cases.rows(size), report.line)
+        measured = _table(report.HEAD, cases.rows(size), report.line)
         seen = _table(report.PAGE_HEAD, page.rows(size), report.page_line)
     except (Missing, NotReady, LoadError, BrowserError) as error:
         print(f"not measured further: {error}", file=sys.stderr)
         return 1
-    report.write(found, seen, options.json)
+    report.write(measured, seen, options.json)
     notes = "", *report.NOTES, *report.PAGE_NOTES
     print(*notes, f"{time.monotonic() - began:.0f} s; {options.json}", sep="\n")
     return 0
@@ -50,11 +50,11 @@ def main() -> int:
 def _table(head: Iterable[str], rows: Iterator[R], line: Callable[[R], str]) -> list[R]:
     """Print each row as soon as it is measured; gives all of them."""
     print(*head, sep="\n")
-    found = []
+    kept = []
     while row := _next(rows):
-        found.append(row)
+        kept.append(row)
         print(line(row), flush=True)
-    return found
+    return kept
 
 
 def _next(rows: Iterator[R]) -> R | None:

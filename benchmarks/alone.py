@@ -53,8 +53,10 @@ async def rooms(request: GetRooms) -> Rooms:
 async def decide(commands: list[SendMessage]) -> list[MessageSent]:
     """Everybody may write."""
     return [
-        MessageSent(each.room, _next(each.room), each.sender, each.client_id, each.text)
-        for each in commands
+        MessageSent(
+            command.room, _next(command.room), command.sender, command.client_id, command.text
+        )
+        for command in commands
     ]
 
 

@@ -99,7 +99,7 @@ def _rooms_stored(size: Size, chat: Side, node: Side, flood: Flood) -> Iterator[
     with flood.on(chat) as ours, flood.on(node) as theirs:
         figures = alternate(size.rounds, ours, theirs)
         yield Row("rooms of 2, whole path", "messages/s", *figures)
-        both = (partial(each, until_stored=size.messages) for each in (ours, theirs))
+        both = (partial(side, until_stored=size.messages) for side in (ours, theirs))
         yield Row("rooms of 2, until stored", "messages/s", *alternate(size.rounds, *both))
 
 

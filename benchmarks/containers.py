@@ -54,13 +54,13 @@ def main() -> int:
     try:
         with servers.docker(alone=True):
             run([str(ROOT / "tools" / "box"), "python"], os.environ)
-            found = [dict(_measure(side)) for side in (_chat(), _voting())]
+            figures = [dict(_measure(side)) for side in (_chat(), _voting())]
     except (Missing, NotReady, servers.NotAnswering, ContainersError) as error:
         print(f"not measured: {error}", file=sys.stderr)
         return 1
     print(LINE.format("", "chat", "voting"))
-    for what in found[0]:
-        print(LINE.format(what, *(f"{it[what]:,.1f}".removesuffix(".0") for it in found)))
+    for what in figures[0]:
+        print(LINE.format(what, *(f"{figure[what]:,.1f}".removesuffix(".0") for figure in figures)))
     return 0
 
 
@@ -119,10 +119,10 @@ def _measure(side: Side) -> Iterator[tuple[str, float]]:
             file.write("\nSOMETHING_NEW = True\n")
         yield "build, a line of code changed, s", _timed(side.build, env)
         lowest = len(containers.layers(BASE))
-        layers = [it for image in side.images for it in containers.layers(image)[lowest:]]
+        layers = [layer for image in side.images for layer in containers.layers(image)[lowest:]]
         yield "images of its own", len(side.images)
         yield "layers that they put on the base", len(layers)
-        yield "these together, MB", sum(it.size for it in layers) / 1e6
+        yield "these together, MB", sum(layer.size for layer in layers) / 1e6
         _timed(side.servers, env)
         try:
             began = time.monotonic()
@@ -146,8 +146,8 @@ def _healthy(began: float) -> int:
     docker = containers.client()  # once: finding it asks the engine, which is busy
 
     def healthy() -> int:
-        states = [it.attrs["State"] for it in docker.containers.list(all=True)]
-        well = (it.get("Health", it)["Status"] in ("healthy", "running") for it in states)
+        states = [container.attrs["State"] for container in docker.containers.list(all=True)]
+        well = (state.get("Health", state)["Status"] in ("healthy", "running") for state in states)
         return len(states) if all(well) else 0
 
     if count := until(healthy, began + SECONDS - time.monotonic(), pause=0.2):

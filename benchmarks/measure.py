@@ -59,12 +59,12 @@ def figure(units: int, seconds: float, used: Used, generator: float = 0.0) -> Fi
 
 def middle(figures: Sequence[Figure]) -> Figure:
     """Return the median of each part."""
-    brokers = [each.broker_us for each in figures if each.broker_us is not None]
+    brokers = [measured.broker_us for measured in figures if measured.broker_us is not None]
     return Figure(
-        median(each.value for each in figures),
-        median(each.server_us for each in figures),
+        median(measured.value for measured in figures),
+        median(measured.server_us for measured in figures),
         median(brokers) if brokers else None,
-        max(each.generator for each in figures),
+        max(measured.generator for measured in figures),
     )
 
 
@@ -72,11 +72,11 @@ def alternate(
     rounds: int, chat: Callable[[], Figure], peer: Callable[[], Figure]
 ) -> tuple[Figure, Figure]:
     """Measure both in turns, never at once; who begins alternates, too."""
-    found: dict[Callable[[], Figure], list[Figure]] = {chat: [], peer: []}
+    figures: dict[Callable[[], Figure], list[Figure]] = {chat: [], peer: []}
     for number in range(rounds):
         for side in (chat, peer) if number % 2 == 0 else (peer, chat):
-            found[side].append(side())
-    return middle(found[chat]), middle(found[peer])
+            figures[side].append(side())
+    return middle(figures[chat]), middle(figures[peer])
 
 
 Round = Callable[..., Figure]

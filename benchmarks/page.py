@@ -93,13 +93,13 @@ Figures = dict[tuple[str, str], float]  # by case and unit
 def _measured(
     size: Size, measure: Callable[[Conditions], Figures], *lines: Conditions
 ) -> Iterator[PageRow]:
-    found = [_medians([measure(line) for _ in range(size.visits)]) for line in lines]
-    for case, unit in found[0]:
-        yield PageRow(case, unit, *(each[case, unit] for each in found))
+    medians = [_medians([measure(line) for _ in range(size.visits)]) for line in lines]
+    for case, unit in medians[0]:
+        yield PageRow(case, unit, *(figures[case, unit] for figures in medians))
 
 
-def _medians(found: Sequence[Figures]) -> Figures:
-    return {what: median(each[what] for each in found) for what in found[0]}
+def _medians(visits: Sequence[Figures]) -> Figures:
+    return {what: median(visit[what] for visit in visits) for what in visits[0]}
 
 
 @contextmanager
@@ -134,7 +134,7 @@ def _load(context: BrowserContext, url: str, line: Conditions) -> Figures:
         page.wait_for_load_state("networkidle")
     page.close()
     return {
-        ("first load", "requests"): len([each for each in lengths if each]),
+        ("first load", "requests"): len([length for length in lengths if length]),
         ("first load", "KiB"): sum(lengths) / 1024,
         ("form usable", "ms"): usable,
     }

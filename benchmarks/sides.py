@@ -48,7 +48,7 @@ class Side:
 
     def memory(self) -> int:
         """Resident bytes of its processes."""
-        return sum(each.memory_info().rss for each in _family(self.processes))
+        return sum(process.memory_info().rss for process in _family(self.processes))
 
     def stored(self, load: Load, room: str, patience: float = 60.0) -> None:
         """Wait until everything that was said is stored: history waits behind it in the queue.
@@ -93,9 +93,9 @@ def _family(processes: Sequence[int]) -> Iterator[psutil.Process]:
 
 def _seconds(processes: Sequence[int]) -> float:
     total = 0.0
-    for each in _family(processes):
+    for process in _family(processes):
         with suppress(psutil.NoSuchProcess):  # one of the broker's short helpers
-            times = each.cpu_times()
+            times = process.cpu_times()
             total += times.user + times.system
     return total
 

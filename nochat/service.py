@@ -227,24 +227,24 @@ class Service(Generic[R]):
         """List the queues that the service consumes, as the settings shape them."""
         events = [k for k in self.handlers if issubclass(k, Event)]
         bindings = [Binding(EVENTS, type_of(kind)) for kind in events]
-        found: list[Queue] = []
+        queues: list[Queue] = []
         if any(issubclass(kind, Command) for kind in self.handlers):
-            found += [shard_queue(shard) for shard in range(settings.shards)]
+            queues += [shard_queue(shard) for shard in range(settings.shards)]
         if any(issubclass(kind, Request) and kind.ordered for kind in self.handlers):
             bindings.append(Binding(REQUESTS, self.name))
         if bindings and self.broadcast:
             name = f"{self.name}.{instance}"
-            found.append(Queue(name, tuple(bindings), durable=False, exclusive=True))
+            queues.append(Queue(name, tuple(bindings), durable=False, exclusive=True))
         elif bindings:
-            found.append(
+            queues.append(
                 Queue(
                     self.name, tuple(bindings), single_active_consumer=self.single_active_consumer
                 )
             )
         requests = [k for k in self.handlers if issubclass(k, Request) and not k.ordered]
         for name in dict.fromkeys(f"{self.name}.{kind.lane}" for kind in requests):
-            found.append(Queue(name, (Binding(REQUESTS, name),), durable=False))
-        return found
+            queues.append(Queue(name, (Binding(REQUESTS, name),), durable=False))
+        return queues
 
     @asynccontextmanager
     async def running(
@@ -258,11 +258,13 @@ class Service(Generic[R]):
             ]
             subscriptions: list[Subscription] = []
             try:
-                for it in dispatchers:
-                    subscriptions.append(await bus.subscribe(it.queue, it, it.forget))
+                for dispatcher in dispatchers:
+                    subscriptions.append(
+                        await bus.subscribe(dispatcher.queue, dispatcher, dispatcher.forget)
+                    )
                 yield context
             finally:
-                await asyncio.gather(*(each.cancel() for each in subscriptions))
+                await asyncio.gather(*(subscription.cancel() for subscription in subscriptions))
 
     @asynccontextmanager
     async def _opened(self, context: Context) -> AsyncIterator[R]:
@@ -353,10 +355,10 @@ class Dispatcher:
     async def _answer_all(self, batch: Batch, requests: list[Request]) -> None:
         """Answer requests: all at once, or those that cost much one after the other."""
         if isinstance(requests[0], Analysis):  # in a lane of their own
-            for each in requests:
-                await self._answer(batch, each)
+            for request in requests:
+                await self._answer(batch, request)
         else:
-            await asyncio.gather(*(self._answer(batch, each) for each in requests))
+            await asyncio.gather(*(self._answer(batch, asked) for asked in requests))
 
     async def _answer(self, batch: Batch, request: Request) -> None:
         if batch.is_over(request):  # nobody waits for it; what it costs is others' time
@@ -384,9 +386,9 @@ class Dispatcher:
 
     async def _deliver(self, batch: Batch, request: Request, results: Iterable[Envelope]) -> None:
         """Publish the events among the results, then send the reply."""
-        events = [each for each in results if not isinstance(each, Reply)]
+        events = [result for result in results if not isinstance(result, Reply)]
         await batch.publish(*events)
-        replies = [answer_to(request, each) for each in results if isinstance(each, Reply)]
+        replies = [answer_to(request, result) for result in results if isinstance(result, Reply)]
         for reply in replies:
             batch.reply(request, reply)
         trace(self.service.name, published=[*events, *replies])

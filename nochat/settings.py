@@ -214,8 +214,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
             raise SettingsError(f"{name} and {name.removesuffix(FILE)} are both set: keep one")
         values[field] = _read(name, given[name])
     try:
-        found = msgspec.convert(values, Settings, strict=False)
-        return msgspec.structs.replace(found, bot_name=text.name(found.bot_name))
+        settings = msgspec.convert(values, Settings, strict=False)
+        return msgspec.structs.replace(settings, bot_name=text.name(settings.bot_name))
     except text.TextRefused as refused:
         raise SettingsError(f"NOCHAT_BOT_NAME can't be used: {refused}") from None
     except msgspec.ValidationError as error:

@@ -149,21 +149,23 @@ class Chat:
             if isinstance(event, LogEntry) and event.room == asked.room
         ]
         if asked.after is not None:
-            chosen = [each for each in entries if each.position > asked.after]
+            chosen = [entry for entry in entries if entry.position > asked.after]
             part, more = chosen[: asked.limit], len(chosen) > asked.limit
         else:
-            chosen = [each for each in entries if each.position < (asked.before or 2**53)]
+            chosen = [entry for entry in entries if entry.position < (asked.before or 2**53)]
             part, more = chosen[-asked.limit :], len(chosen) > asked.limit
         return History(asked.room, entries=part, more=more)
 
     async def _find_rooms(self, asked: FindRooms) -> FoundRooms:
         states = [room for rooms in self._known.rooms.values() for room in rooms.values()]
         listed = [
-            RoomListing(room=it.id, title=it.title, owner=it.owner, members=len(it.members))
-            for it in sorted(states, key=lambda room: room.id)
-            if it.title and it.kind == "public" and not it.deleted
-            if asked.only in ("", it.id) and asked.text.lower() in it.title.lower()
-            if it.id > asked.after
+            RoomListing(
+                room=state.id, title=state.title, owner=state.owner, members=len(state.members)
+            )
+            for state in sorted(states, key=lambda room: room.id)
+            if state.title and state.kind == "public" and not state.deleted
+            if asked.only in ("", state.id) and asked.text.lower() in state.title.lower()
+            if state.id > asked.after
         ]
         return FoundRooms(rooms=listed[: asked.limit], more=len(listed) > asked.limit)
 
@@ -234,7 +236,7 @@ class Room:
 
     def texts(self, by: str | None = None) -> list[str]:
         """Return the texts of its messages: all, or those by one user."""
-        return [each.text for each in self.messages if by in (None, each.sender)]
+        return [message.text for message in self.messages if by in (None, message.sender)]
 
 
 def _accounts() -> Service[None]:

@@ -38,12 +38,12 @@ def machines(ssh_config: str) -> Iterator[tuple[str, dict[str, str]]]:
         yield name, variables(options)
 
 
-def _of_machines(found: dict[str, dict[str, str]]) -> dict[str, Any]:
+def _of_machines(by_name: dict[str, dict[str, str]]) -> dict[str, Any]:
     members = {
-        group: {"hosts": [name for name in names if name in found]}
+        group: {"hosts": [name for name in names if name in by_name]}
         for group, names in GROUPS.items()
     }
-    return members | {"all": {"hosts": list(found)}, "_meta": {"hostvars": found}}
+    return members | {"all": {"hosts": list(by_name)}, "_meta": {"hostvars": by_name}}
 
 
 def _ssh_config() -> str:

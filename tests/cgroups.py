@@ -25,17 +25,24 @@ def mount_controllers() -> None:
 def _missing() -> list[str]:
     mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
     seen = {
-        it for _, _, kind, options, *_ in mounts if kind == "cgroup" for it in options.split(",")
+        option
+        for _, _, kind, options, *_ in mounts
+        if kind == "cgroup"
+        for option in options.split(",")
     }
     used = (line.split(":")[1] for line in Path("/proc/self/cgroup").read_text().splitlines())
-    return [it for it in used if it and "=" not in it and not seen.issuperset(it.split(","))]
+    return [
+        names
+        for names in used
+        if names and "=" not in names and not seen.issuperset(names.split(","))
+    ]
 
 
 def _mount(missing: list[str]) -> None:
     if missing:
         subprocess.run(["mount", "-o", "remount,rw", FOLDER], check=True)
-    for it in missing:
-        if (FOLDER / it).is_symlink():
-            (FOLDER / it).unlink()
-        (FOLDER / it).mkdir(exist_ok=True)
-        subprocess.run(["mount", "-t", "cgroup", "-o", it, "cgroup", FOLDER / it], check=True)
+    for name in missing:
+        if (FOLDER / name).is_symlink():
+            (FOLDER / name).unlink()
+        (FOLDER / name).mkdir(exist_ok=True)
+        subprocess.run(["mount", "-t", "cgroup", "-o", name, "cgroup", FOLDER / name], check=True)

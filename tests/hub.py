@@ -153,8 +153,10 @@ def _tokens(hub: Hub, issued: Issued) -> Iterator[None]:
             if user and hub.accounts.get(user) != password:
                 return self.answer(401, {"details": "incorrect username or password"})
             asked = parse_qs(urlsplit(self.path).query).get("scope", [])
-            access = [it for scope in asked if (it := _access(user, scope))]
-            hub.granted += [(user, f"{it['name']}:{','.join(it['actions'])}") for it in access]
+            access = [granted for scope in asked if (granted := _access(user, scope))]
+            hub.granted += [
+                (user, f"{grant['name']}:{','.join(grant['actions'])}") for grant in access
+            ]
             now = int(time.time())
             claims = {"iss": TOKENS, "sub": user, "aud": SERVICE, "jti": str(time.time_ns())}
             claims |= {"nbf": now - 10, "iat": now, "exp": now + 300, "access": access}

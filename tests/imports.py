@@ -50,8 +50,8 @@ def name_of(path: Path) -> str:
 
 
 def python_files(folder: str) -> list[Path]:
-    found = (ROOT / folder).rglob("*.py")
-    return sorted(path for path in found if "node_modules" not in path.parts)
+    paths = (ROOT / folder).rglob("*.py")
+    return sorted(path for path in paths if "node_modules" not in path.parts)
 
 
 MODULES = {name_of(path): path for path in python_files("nochat")}
@@ -99,4 +99,8 @@ def _around() -> Iterator[Import]:
                 yield from imports(code, name_of(path))
 
 
-INSIDE = [each for name, path in MODULES.items() for each in imports(path.read_text("utf-8"), name)]
+INSIDE = [
+    imported
+    for name, path in MODULES.items()
+    for imported in imports(path.read_text("utf-8"), name)
+]

@@ -60,12 +60,12 @@ class _Pass(socketserver.BaseRequestHandler):
 @contextlib.contextmanager
 def proxy(port: int, host: str = "127.0.0.1") -> Iterator[Proxy]:
     """One that serves until the block ends."""
-    with Proxy(port, host) as it:
-        thread = threading.Thread(target=it.serve_forever, args=(0.05,))
+    with Proxy(port, host) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:
-            yield it
+            yield server
         finally:
-            it.closing = True
-            it.shutdown()
+            server.closing = True
+            server.shutdown()
             thread.join()

@@ -54,7 +54,9 @@ async def talked(url: str, number: int, end, *, first=None) -> list[str]:
     people = [await Person(f"u{new_id()[:10]}", url).arrive() for _ in range(3)]
     # Several at once, so that there is always something on its way.
     talks = [
-        asyncio.create_task(talk(each, acknowledged, said)) for each in people for _ in range(10)
+        asyncio.create_task(talk(writer, acknowledged, said))
+        for writer in people
+        for _ in range(10)
     ]
 
     async def until(count: int) -> None:
@@ -71,27 +73,27 @@ async def talked(url: str, number: int, end, *, first=None) -> list[str]:
         await until(number)
         await asyncio.to_thread(end)
     finally:
-        for each in people:
-            await each.leave()
+        for person in people:
+            await person.leave()
         await asyncio.gather(*talks)
     return acknowledged
 
 
 async def stored(url: str) -> list[str]:
     """Everything that the lobby's log has."""
-    found, after = [], 0
+    entries, after = [], 0
     async with Person(f"u{new_id()[:10]}", url) as person:
         await person.says("the end")
         await person.until(lambda: "the end" in person.texts(), 60)
         while True:
             page = await person.call("history", {"room": LOBBY, "after": after, "limit": 200})
-            found += page["entries"]
+            entries += page["entries"]
             if not page["more"]:
                 break
-            after = found[-1]["position"]
-    positions = [entry["position"] for entry in found]
+            after = entries[-1]["position"]
+    positions = [entry["position"] for entry in entries]
     assert positions == sorted(set(positions))
-    return [entry["text"] for entry in found if entry["type"] == "message.sent"]
+    return [entry["text"] for entry in entries if entry["type"] == "message.sent"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])

@@ -28,14 +28,14 @@ def test_every_case_is_measured_on_both_sides(tmp_path):
     command = [sys.executable, "-m", "benchmarks", "--quick", "--json", tmp_path / "bench.json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=170)
     assert done.returncode == 0, done.stderr + done.stdout
-    found = json.loads((tmp_path / "bench.json").read_text())
-    rows = {row["case"]: row for row in found["rows"]}
+    report = json.loads((tmp_path / "bench.json").read_text())
+    rows = {row["case"]: row for row in report["rows"]}
     assert rows.keys() == {*BUS, *WHOLE, *GATEWAY}
     for case, row in rows.items():
         assert case in done.stdout
         assert min(row["chat"]["value"], row["peer"]["value"], row["ratio"]) > 0
         assert (row["chat"]["broker_us"] is not None) == (case in BUS + WHOLE)
-    page = {(row["case"], row["unit"]): row for row in found["page"]}
+    page = {(row["case"], row["unit"]): row for row in report["page"]}
     assert page.keys() == PAGE
     for (case, _), row in page.items():
         assert case in done.stdout

@@ -46,9 +46,9 @@ class Block:
 
 def blocks_of(page):
     text = page.read_text()
-    for found in FENCE.finditer(text):
-        line = text.count("\n", 0, found.start()) + 1
-        yield Block(page, line, found[2], textwrap.dedent(found[3]))
+    for fence in FENCE.finditer(text):
+        line = text.count("\n", 0, fence.start()) + 1
+        yield Block(page, line, fence[2], textwrap.dedent(fence[3]))
 
 
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
@@ -61,8 +61,8 @@ def of(language):
 
 
 def test_every_block_is_of_a_language_that_is_checked():
-    assert [str(it) for it in BLOCKS if it.language not in CHECKED | OF_THE_SITE] == []
-    assert {it.language for it in BLOCKS} >= CHECKED
+    assert [str(block) for block in BLOCKS if block.language not in CHECKED | OF_THE_SITE] == []
+    assert {block.language for block in BLOCKS} >= CHECKED
     fences = sum(len(re.findall(r"^ *```", page.read_text(), re.MULTILINE)) for page in PAGES)
     assert fences == 2 * len(BLOCKS)
 
@@ -111,7 +111,7 @@ def module(page):
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("page", PAGES, ids=lambda it: it.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_python_on_a_page_calls_is_there(complaints, page):
     assert [line for line in complaints if line.startswith(f"{module(page)}.py:")] == []
 
@@ -165,7 +165,7 @@ def test_shell_calls_commands_that_are_there(block):
                 assert [word for word in given if (folder / word).suffix in (".yml", "")]
                 playbooks = [word for word in given if re.fullmatch(r"[\w-]+\.yml", word)]
                 assert playbooks
-                assert all((folder / each).is_file() for each in playbooks)
+                assert all((folder / name).is_file() for name in playbooks)
             case [script, *_] if not is_program(script):
                 assert (ROOT / script).is_file()
         for word in words:

@@ -45,10 +45,10 @@ def test_every_row_names_a_test(page):
 
 
 def test_each_requirement_of_asvs_has_its_test_or_its_reason():
-    found = [[cell.strip() for cell in row.strip("| ").split(" | ")] for row in rows("asvs.md")]
-    ids = [each for row in found for each in row[0].split(", ")]
+    table = [[cell.strip() for cell in row.strip("| ").split(" | ")] for row in rows("asvs.md")]
+    ids = [requirement for row in table for requirement in row[0].split(", ")]
     assert (len(ids), len(set(ids))) == (REQUIREMENTS, REQUIREMENTS)
-    for row in found:
+    for row in table:
         number, _, state, why = row
         assert state in ("met", "in part", "not met", "not applicable"), number
         assert why, number

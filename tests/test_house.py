@@ -18,8 +18,8 @@ def within(module: str, package: str) -> bool:
     return f"{module}.".startswith(f"{package}.")
 
 
-RUN = [each for each in INSIDE if not each.for_types]
-CHAT = [each for each in RUN if not within(each.importer, "nochat.lab")]
+RUN = [imported for imported in INSIDE if not imported.for_types]
+CHAT = [imported for imported in RUN if not within(imported.importer, "nochat.lab")]
 PACKAGES = sorted(name for name in MODULES if is_package(name))
 
 
@@ -34,9 +34,10 @@ def test_the_top_has_a_dozen_entries_at_the_most():
 def test_underscored_names_are_imported_by_their_own_package_alone():
     """The tests of a package, in the folder of its name, may look inside."""
     foreign = [
-        each
-        for each in [*INSIDE, *around()]
-        if each.private and package_of(each.importer.replace("tests", "nochat", 1)) != each.private
+        imported
+        for imported in [*INSIDE, *around()]
+        if imported.private
+        and package_of(imported.importer.replace("tests", "nochat", 1)) != imported.private
     ]
     assert foreign == []
 
@@ -47,18 +48,22 @@ def package_of(module: str) -> str:
 
 def test_no_module_imports_itself_by_a_detour():
     graph = {name: set() for name in MODULES}
-    for each in RUN:
-        graph[each.importer].add(each.module)
+    for imported in RUN:
+        graph[imported.importer].add(imported.module)
     TopologicalSorter(graph).prepare()
 
 
 def test_the_chat_never_imports_the_lab():
-    assert [each for each in CHAT if within(each.module, "nochat.lab")] == []
+    assert [imported for imported in CHAT if within(imported.module, "nochat.lab")] == []
 
 
 def test_wiring_is_in_one_place():
     def importers(module: str, name: str = "") -> set[str]:
-        return {each.importer for each in CHAT if (each.module, each.name) == (module, name)}
+        return {
+            imported.importer
+            for imported in CHAT
+            if (imported.module, imported.name) == (module, name)
+        }
 
     assert importers("nochat.bus", "connect") == {
         "nochat.runtime.bootstrap",
@@ -69,10 +74,16 @@ def test_wiring_is_in_one_place():
 
 
 def test_a_services_folder_is_for_that_service_alone():
-    inside = [each for each in CHAT if each.module.count(".") > 2 and "services" in each.module]
+    inside = [
+        imported
+        for imported in CHAT
+        if imported.module.count(".") > 2 and "services" in imported.module
+    ]
     assert inside
     foreign = [
-        each for each in inside if not within(each.importer, ".".join(each.module.split(".")[:3]))
+        imported
+        for imported in inside
+        if not within(imported.importer, ".".join(imported.module.split(".")[:3]))
     ]
     assert foreign == []
 

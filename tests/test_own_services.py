@@ -44,15 +44,15 @@ def running(folder: Path, *arguments: str, python: str = sys.executable, **setti
         log.open("w") as errors,
         subprocess.Popen(
             command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=errors, text=True
-        ) as it,
+        ) as process,
     ):
         try:
-            line = it.stdout.readline().strip()
+            line = process.stdout.readline().strip()
             assert line, log.read_text()
             yield line, log
         finally:
-            it.terminate()
-            it.wait(timeout=40)
+            process.terminate()
+            process.wait(timeout=40)
 
 
 async def test_up_runs_it_with_the_chat_in_one_process(folder):
@@ -62,7 +62,7 @@ async def test_up_runs_it_with_the_chat_in_one_process(folder):
         async with Person("ana", url) as ana:
             await ana.says("+tea")
             await ana.until(lambda: "tea: 1" in ana.texts())
-    votes = [json.loads(each) for each in log.read_text().splitlines() if "a vote" in each]
+    votes = [json.loads(written) for written in log.read_text().splitlines() if "a vote" in written]
     assert [(vote["logger"], vote["service"], vote["choice"]) for vote in votes] == [
         ("polls", "polls", "tea")
     ]

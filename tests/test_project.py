@@ -95,9 +95,9 @@ def test_every_package_is_locked_with_hashes():
 @pytest.mark.parametrize(
     "version",
     [
-        found[1]
-        for it in PROJECT["classifiers"]
-        if (found := re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", it))
+        match[1]
+        for classifier in PROJECT["classifiers"]
+        if (match := re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", classifier))
     ],
 )
 def test_there_is_a_wheel_of_everything_for_each_python(version, tmp_path):
@@ -134,7 +134,7 @@ def test_the_image_has_the_versions_of_the_environment():
             r"^([\w-]+)(==)", (ROOT / "docker/chat.lock").read_text(), flags=re.M
         )
     }
-    assert {re.match(r"[\w-]+", it)[0] for it in PROJECT["dependencies"]} <= chat
+    assert {re.match(r"[\w-]+", requirement)[0] for requirement in PROJECT["dependencies"]} <= chat
 
 
 @a_notebook

@@ -40,15 +40,15 @@ def a_name() -> str:
 
 async def stored(chat_broker, room: str = LOBBY) -> list[MessageSent]:
     """The messages of a room as the store has them, from the services themselves."""
-    found, after = [], 0
+    entries, after = [], 0
     async with connect(chat_broker.url, "test") as bus:
         while True:
             ask = GetHistory(user=None, room=room, after=after, limit=500)
             page = await bus.request(ask, timeout=30)
-            found += page.entries
+            entries += page.entries
             if not page.more:
-                return [entry for entry in found if isinstance(entry, MessageSent)]
-            after = found[-1].position
+                return [entry for entry in entries if isinstance(entry, MessageSent)]
+            after = entries[-1].position
 
 
 async def a_room(person: Person) -> str:
@@ -81,9 +81,9 @@ async def test_killing_a_service_loses_nothing_and_repeats_nothing(chat, broker,
 
         async def write(person: Person) -> list[str]:
             ids = []
-            for each in range(number):
-                ids.append(await person.says(f"{person.name} {each}", room))
-                if person is ana and each == number // 4:
+            for turn in range(number):
+                ids.append(await person.says(f"{person.name} {turn}", room))
+                if person is ana and turn == number // 4:
                     await asyncio.to_thread(chat.kill, victim)
             return ids
 
@@ -92,11 +92,11 @@ async def test_killing_a_service_loses_nothing_and_repeats_nothing(chat, broker,
         for person in (ana, bob):
             await person.until(lambda p=person: len(p.texts(room)) == 2 * number, timeout=60)
         kept = await stored(broker, room)
-        assert sorted(each.client_id for each in kept) == sorted(hers + his)
-        assert [each.text for each in kept] == ana.texts(room) == bob.texts(room)
+        assert sorted(message.client_id for message in kept) == sorted(hers + his)
+        assert [message.text for message in kept] == ana.texts(room) == bob.texts(room)
         for person in (ana, bob):
             own = [text for text in ana.texts(room) if text.startswith(f"{person.name} ")]
-            assert own == [f"{person.name} {each}" for each in range(number)]
+            assert own == [f"{person.name} {turn}" for turn in range(number)]
 
 
 async def test_a_retry_is_stored_once(chat, broker):
@@ -107,7 +107,7 @@ async def test_a_retry_is_stored_once(chat, broker):
         await ana.says("the end", room)
         await ana.until(lambda: "the end" in ana.texts(room))
         assert ana.texts(room) == ["once", "the end"]
-        assert [each.text for each in await stored(broker, room)] == ["once", "the end"]
+        assert [message.text for message in await stored(broker, room)] == ["once", "the end"]
 
 
 async def test_a_retry_after_a_takeover_is_stored_once(chat, broker):
@@ -131,18 +131,18 @@ async def test_returning_users_get_what_they_missed(chat):
         await ana.says("before", room)
         await bob.until(lambda: bob.texts(room) == ["before"])
         await bob.disconnect()
-        for each in range(5):
-            await ana.says(f"missed {each}", room)
+        for turn in range(5):
+            await ana.says(f"missed {turn}", room)
         await bob.connect()
         await bob.until(lambda: len(bob.texts(room)) == 6)
-        assert bob.texts(room) == ["before", *(f"missed {each}" for each in range(5))]
+        assert bob.texts(room) == ["before", *(f"missed {number}" for number in range(5))]
 
 
 async def test_killing_the_broker_loses_nothing_that_was_acknowledged(chat, broker):
     async with Person(a_name(), chat.url) as ana, Person(a_name(), chat.url) as bob:
         room = await a_room(ana)
         await bob.join(room)
-        acknowledged = [await ana.says(f"before {each}", room) for each in range(20)]
+        acknowledged = [await ana.says(f"before {number}", room) for number in range(20)]
         await asyncio.to_thread(broker.kill)
         while_away = asyncio.create_task(until_acknowledged(ana, "while it was away", room))
         await asyncio.to_thread(broker.restart)
@@ -153,8 +153,8 @@ async def test_killing_the_broker_loses_nothing_that_was_acknowledged(chat, brok
         await bob.connect()
         await bob.until(lambda: "after" in bob.texts(room), timeout=60)
         kept = await stored(broker, room)
-        assert [each.client_id for each in kept] == acknowledged
-        assert bob.texts(room) == [each.text for each in kept]
+        assert [message.client_id for message in kept] == acknowledged
+        assert bob.texts(room) == [message.text for message in kept]
 
 
 async def test_a_gateway_that_is_killed_comes_back_with_what_was_missed(chat):

@@ -53,7 +53,7 @@ async def running(service, settings):
 
 def dead_letters(settings):
     dead = brokers[settings.bus_url].queues["dead-letters"].messages
-    return [(each.body, each.headers["x-nochat-reason"]) for each in dead]
+    return [(letter.body, letter.headers["x-nochat-reason"]) for letter in dead]
 
 
 async def test_results_of_a_handler_are_published_in_its_correlation(settings):
@@ -154,7 +154,7 @@ async def test_a_request_is_answered_with_what_the_handler_returns(settings):
     [
         (RequestFailed(name_taken()), RequestFailed, "name is taken"),
         (Unavailable("the database is away"), Unavailable, "the database is away"),
-        (Busy(log_in_busy(), 2.0), Busy, "many people log in"),
+        (Busy(log_in_busy(), 2.0), Busy, "many people are logging in"),
         (ZeroDivisionError("1/0 in line 7"), RequestFailed, "users failed; its log says why"),
         (NochatError("mysql://its-place"), RequestFailed, "users failed; its log says why"),
     ],
@@ -219,7 +219,7 @@ async def test_a_store_that_was_stalled_does_not_work_off_what_nobody_waits_for(
     assert not {"1", "2", "3", "4"} & {*searched}
 
 
-async def test_nobody_waits_behind_those_who_log_in(settings):
+async def test_nobody_waits_behind_log_ins(settings):
     """Neither who has a session, nor, among those who come, one behind another."""
     service, come, go_on = Service("users"), [], asyncio.Event()
 
@@ -237,14 +237,14 @@ async def test_nobody_waits_behind_those_who_log_in(settings):
     async with running(service, settings) as bus:
         first = asyncio.create_task(bus.request(OpenSession(user="eve", password="")))
         assert await checks.until(lambda: come == ["eve"])
-        others = [asyncio.create_task(bus.request(each)) for each in crowd]
+        others = [asyncio.create_task(bus.request(request)) for request in crowd]
         assert (await bus.request(WhoIs(token="ida"))).user == "ida"
         go_on.set()
         go_on = asyncio.Event()
         assert (await first).user == "eve"
         assert await checks.until(lambda: come == ["eve", "ana", "bob"])
         go_on.set()
-        assert [(await each).user for each in others] == ["ana", "bob"]
+        assert [(await answer).user for answer in others] == ["ana", "bob"]
 
 
 async def test_a_resource_is_opened_before_and_closed_after(settings):

@@ -66,18 +66,20 @@ def values(kind: inspect.Type) -> st.SearchStrategy:
         case inspect.TupleType():
             return st.tuples(*map(values, kind.item_types)).map(list)
         case inspect.NamedTupleType():
-            return st.tuples(*(values(each.type) for each in kind.fields)).map(list)
+            return st.tuples(*(values(field.type) for field in kind.fields)).map(list)
         case inspect.DictType():
             return st.dictionaries(values(kind.key_type), values(kind.value_type), max_size=3)
         case inspect.StructType() if kind.array_like:
-            return st.tuples(*(values(each.type) for each in kind.fields)).map(list)
+            return st.tuples(*(values(field.type) for field in kind.fields)).map(list)
         case inspect.StructType():
             return st.fixed_dictionaries(
-                {each.encode_name: values(each.type) for each in kind.fields if each.required},
+                {field.encode_name: values(field.type) for field in kind.fields if field.required},
                 optional={
-                    each.encode_name: values(each.type) for each in kind.fields if not each.required
+                    field.encode_name: values(field.type)
+                    for field in kind.fields
+                    if not field.required
                 },
-            ).map(lambda it: it | ({kind.tag_field: kind.tag} if kind.tag_field else {}))
+            ).map(lambda fields: fields | ({kind.tag_field: kind.tag} if kind.tag_field else {}))
         case _:
             return st.none()
 
@@ -89,13 +91,13 @@ def shape_of(kind: type) -> st.SearchStrategy:
 def pairs(value):
     """A value without its maps' keys as names of fields: no store has people's text there."""
     if isinstance(value, dict):
-        return [[key, pairs(each)] for key, each in value.items()]
-    return [pairs(each) for each in value] if isinstance(value, list | tuple) else value
+        return [[key, pairs(inner)] for key, inner in value.items()]
+    return [pairs(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def check_travels(envelope):
-    found = decode(join([encode(envelope)]))
-    assert (found.envelopes, found.malformed) == ([envelope], [])
+    decoded = decode(join([encode(envelope)]))
+    assert (decoded.envelopes, decoded.malformed) == ([envelope], [])
     document = {"it": pairs(msgspec.to_builtins(envelope))}
     assert bson.decode(bson.encode(document)) == document
     if isinstance(envelope, (*get_args(LogEntry), UserNotified)):
@@ -163,7 +165,7 @@ def test_accepted_rest_calls_survive_the_bus(name):
 
     def read(data):
         if call.method == "GET":
-            query = {key: str(each) for key, each in data.items()}
+            query = {key: str(value) for key, value in data.items()}
             return msgspec.convert(query, call.takes, strict=False)
         return msgspec.json.decode(json.dumps(data), type=call.takes)
 
@@ -185,7 +187,7 @@ def test_accepted_rest_calls_survive_the_bus(name):
     taken()
 
 
-@pytest.mark.parametrize("kind", catalogue().values(), ids=lambda it: it.__name__)
+@pytest.mark.parametrize("kind", catalogue().values(), ids=lambda struct: struct.__name__)
 def test_accepted_structs_survive_the_bus(kind):
     @given(shape_of(kind))
     @settings(often, max_examples=40)
@@ -206,16 +208,16 @@ def numbers(kind: inspect.Type, path: str, seen: frozenset = frozenset()):
         case inspect.IntType() | inspect.FloatType():
             yield path, kind
         case inspect.StructType() if kind.cls not in seen:
-            for each in kind.fields:
-                yield from numbers(each.type, f"{path}.{each.name}", seen | {kind.cls})
+            for field in kind.fields:
+                yield from numbers(field.type, f"{path}.{field.name}", seen | {kind.cls})
         case inspect.NamedTupleType():
-            for each in kind.fields:
-                yield from numbers(each.type, f"{path}.{each.name}", seen)
+            for field in kind.fields:
+                yield from numbers(field.type, f"{path}.{field.name}", seen)
         case _:
             inner = [getattr(kind, name, None) for name in ("type", "item_type", "value_type")]
             inner += [*getattr(kind, "types", ()), *getattr(kind, "item_types", ())]
-            for each in filter(None, inner):
-                yield from numbers(each, path, seen)
+            for part in filter(None, inner):
+                yield from numbers(part, path, seen)
 
 
 def test_every_number_has_bounds_that_all_can_carry():

@@ -83,8 +83,8 @@ async def test_everything_is_handled_exactly_once_across_a_stop(process, rabbitm
         await bus.declare(queue_of(MessageSent, name=process.name))
 
         async def publish():
-            for each in range(number):
-                await bus.publish(message(each))
+            for position in range(number):
+                await bus.publish(message(position))
 
         publishing = asyncio.create_task(publish())
         with process.start() as first:
@@ -106,7 +106,7 @@ async def test_a_service_waiting_for_its_store_stops_at_once_and_loses_nothing(
     away.touch()
     async with connect(rabbitmq_server.url, "test") as bus:
         await bus.declare(queue_of(MessageSent, name=process.name))
-        await bus.publish(*(message(each) for each in range(10)))
+        await bus.publish(*(message(position) for position in range(10)))
         with process.start() as first:
             # From the seventh attempt on it waits for seconds.
             assert await checks.until(lambda: len(process.noted("begin")) > 6, timeout=30)

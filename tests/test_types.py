@@ -82,7 +82,7 @@ service = Service["Store"]("mine")
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
+def complaints(tmp_path_factory):
     """What `mypy --strict` says of all programs, in a folder of their own: lines by program."""
     folder = tmp_path_factory.mktemp("programs")
     for path in PROGRAMS.glob("*.py"):
@@ -110,19 +110,19 @@ PAGE = [name for name, _ in test_add_a_microservice.files()]
 
 
 @pytest.mark.parametrize("program", ["polls.py", "poll_events.py", "greeter.py", "frame.py", *PAGE])
-def test_a_users_program_has_no_errors(found, program):
-    assert found[program] == []
+def test_a_users_program_has_no_errors(complaints, program):
+    assert complaints[program] == []
 
 
-def test_the_types_of_replies_and_of_the_resource_are_known(found):
-    known = [re.search(r'Revealed type is "(.+)"', line)[1] for line in found["right.py"]]
+def test_the_types_of_replies_and_of_the_resource_are_known(complaints):
+    known = [re.search(r'Revealed type is "(.+)"', line)[1] for line in complaints["right.py"]]
     assert known == re.findall(r"reveal_type\(.*  # (.+)", RIGHT)
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_type_errors_are_found(found, wrong):
+def test_type_errors_are_found(complaints, wrong):
     code = "attr-defined" if "field" in wrong else "arg-type"
-    assert any(line.endswith(f"[{code}]") for line in found[f"{module(wrong)}.py"])
+    assert any(line.endswith(f"[{code}]") for line in complaints[f"{module(wrong)}.py"])
 
 
 MODULES = [events, requests, service]
@@ -131,7 +131,7 @@ FILES = [Path(module.__file__) for module in MODULES] + sorted(
 )
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda it: it.name)
+@pytest.mark.parametrize("file", FILES, ids=lambda path: path.name)
 def test_no_public_signature_is_untyped(file):
     assert list(untyped(ast.parse(file.read_text()).body)) == []
 

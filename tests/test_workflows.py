@@ -25,27 +25,27 @@ JOBS = [
     for path in WORKFLOWS
     for name, job in yaml.safe_load(path.read_text())["jobs"].items()
 ]
-IN_A_CONTAINER = [it for it in JOBS if "container" in it.values[2]]
+IN_A_CONTAINER = [job for job in JOBS if "container" in job.values[2]]
 
 
 def listed() -> dict[str, list[str]]:
     """The steps of each job, as .ci/steps has them."""
-    found: dict[str, list[str]] = {}
+    steps: dict[str, list[str]] = {}
     for line in (ROOT / ".ci/steps").read_text().splitlines():
         if line and not line.startswith("#"):
             job, _, step = line.partition(": ")
-            found.setdefault(job, []).append(step)
-    return found
+            steps.setdefault(job, []).append(step)
+    return steps
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda it: it.stem)
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_actions_are_pinned_to_commits(path):
     uses = [line.strip(" -") for line in path.read_text().splitlines() if "uses:" in line]
     assert uses
     assert [line for line in uses if not PINNED.search(line)] == []
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda it: it.stem)
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_a_workflow_may_only_read(path):
     assert yaml.safe_load(path.read_text())["permissions"] == {"contents": "read"}
 
@@ -62,8 +62,8 @@ def test_a_job_ends(workflow, name, job):
 
 def test_jobs_in_containers_are_listed():
     run = {
-        it.values[1]: [step["run"] for step in it.values[2]["steps"] if "run" in step]
-        for it in IN_A_CONTAINER
+        job.values[1]: [step["run"] for step in job.values[2]["steps"] if "run" in step]
+        for job in IN_A_CONTAINER
     }
     assert run == listed()
 
@@ -74,7 +74,7 @@ def test_a_container_has_what_its_job_needs(workflow, name, job):
     assert job["env"]["HOME"] == "/root"  # GitHub's own belongs to another user
     if name != "build":
         assert job["container"]["options"].split() == ["--privileged", "--init"]
-        assert [it.partition(":")[2] for it in job["container"]["volumes"]] == ["/tmp"]
+        assert [volume.partition(":")[2] for volume in job["container"]["volumes"]] == ["/tmp"]
 
 
 def test_the_weekly_run_has_every_test_that_is_in_no_other():

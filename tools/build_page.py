@@ -39,5 +39,7 @@ class BuildPage(BuildHookInterface):
 def with_dependencies(modules: Path, name: str) -> set[str]:
     """List a package and all its dependencies, by name."""
     description = json.loads((modules / name / "package.json").read_text(encoding="utf-8"))
-    needed = (with_dependencies(modules, each) for each in description.get("dependencies", {}))
+    needed = (
+        with_dependencies(modules, dependency) for dependency in description.get("dependencies", {})
+    )
     return {name}.union(*needed)

@@ -29,7 +29,9 @@ async def talking(url: str) -> AsyncIterator[None]:
         await ana.says(wanted, "field-trip")
         await zoe.says("The tent 🏕️, and the map: https://example.org/map_(north)", "field-trip")
         await ana.until(lambda: len(ana.texts("field-trip")) == 2)
-        first = min(p for p, it in ana.heard["field-trip"].items() if it["type"] == "message.sent")
+        first = min(
+            p for p, entry in ana.heard["field-trip"].items() if entry["type"] == "message.sent"
+        )
         stove = {"room": "field-trip", "client_id": "1", "reply_to": first}
         await jose.call("message", stove | {"text": "I have a stove. @Ana, coffee or tea?"})
         for person, emoji in ((ana, "❤️"), (jose, "❤️"), (ana, "🎉")):

@@ -42,8 +42,10 @@ class Cloud(Subscription):
         if provisioning != "Succeeded":
             return Machine(provisioning.lower())
         view = self.clients.compute.virtual_machines.instance_view(self.group, machine["name"])
-        codes = [it["code"] for it in view.get("statuses", [])]
-        power = next((it.partition("/")[2] for it in codes if it.startswith("PowerState/")), "")
+        codes = [status["code"] for status in view.get("statuses", [])]
+        power = next(
+            (code.partition("/")[2] for code in codes if code.startswith("PowerState/")), ""
+        )
         address = next(self.ours(parts.ADDRESS), None)
         host = address["properties"].get("ipAddress", "") if address else ""
         if not host:
@@ -103,7 +105,7 @@ class Cloud(Subscription):
     def known(self) -> Any:
         """Return the machine as an earlier try left it; None where it has to be made."""
         name = self.settings.vm_name
-        machines = {it["name"]: it for it in self.listed(parts.MACHINE)}
+        machines = {resource["name"]: resource for resource in self.listed(parts.MACHINE)}
         if name not in machines:
             return None
         machine = machines[name]
@@ -116,7 +118,7 @@ class Cloud(Subscription):
         if machine is None:
             return None
         linux = machine["properties"]["osProfile"]["linuxConfiguration"]
-        keys = [it["keyData"].split()[:2] for it in linux["ssh"]["publicKeys"]]
+        keys = [key["keyData"].split()[:2] for key in linux["ssh"]["publicKeys"]]
         failed = machine["properties"]["provisioningState"] == "Failed"
         if not failed and self.order.public_key.split()[:2] in keys:
             return machine
@@ -166,25 +168,25 @@ class Cloud(Subscription):
             self.settled(machine)
         self.unschedule()
         for part_type in DELETED:
-            for it in list(self.ours(part_type)):
-                self.delete(part_type, it["name"])
+            for part in list(self.ours(part_type)):
+                self.delete(part_type, part["name"])
                 if part_type == parts.MACHINE:
                     # It has no tag yet where we were interrupted.
-                    disk = it["properties"]["storageProfile"]["osDisk"]["name"]
+                    disk = part["properties"]["storageProfile"]["osDisk"]["name"]
                     self.delete(parts.DISK, disk)
         self.unshare()
 
     def unschedule(self) -> None:
         """Delete the daily shutdown, also that of a machine which is gone already."""
-        names = {self.settings.vm_name, *(it["name"] for it in self.ours(parts.MACHINE))}
+        names = {self.settings.vm_name, *(machine["name"] for machine in self.ours(parts.MACHINE))}
         schedules = self.clients.resources.resources
         for name in names:
             at = parts.identifier(self.settings, parts.SCHEDULE, parts.schedule_name(name))
             try:
-                found = schedules.get_by_id(at, **VERSION)
+                schedule = schedules.get_by_id(at, **VERSION)
             except ResourceNotFoundError:
                 continue
-            if tag(found) == self.order.token:
+            if tag(schedule) == self.order.token:
                 progress(f"schedules {parts.schedule_name(name)} is being deleted.")
                 unless(GONE, lambda at=at: schedules.begin_delete_by_id(at, **VERSION).result())
 
@@ -195,19 +197,23 @@ class Cloud(Subscription):
         """
         for network in self.listed(parts.NETWORKS):
             if tag(network) == parts.COURSE:
-                unless(IN_USE, lambda it=network: self.delete(parts.NETWORKS, it["name"]))
+                unless(IN_USE, lambda member=network: self.delete(parts.NETWORKS, member["name"]))
         groups = self.clients.resources
         try:
             group = groups.resource_groups.get(self.group)
         except ResourceNotFoundError:
             return
-        own = {it.lower() for it in (*DELETED, parts.NETWORKS, parts.SCHEDULE)}
+        own = {kind.lower() for kind in (*DELETED, parts.NETWORKS, parts.SCHEDULE)}
         others = (
-            it
-            for it in groups.resources.list_by_resource_group(self.group)
-            if (it.type or "").lower() not in own
+            resource
+            for resource in groups.resources.list_by_resource_group(self.group)
+            if (resource.type or "").lower() not in own
         )
-        ours = (it for part_type in (*DELETED, parts.NETWORKS) for it in self.listed(part_type))
+        ours = (
+            resource
+            for part_type in (*DELETED, parts.NETWORKS)
+            for resource in self.listed(part_type)
+        )
         if tag(group) == parts.COURSE and next(ours, None) is None and next(others, None) is None:
             progress(f"Resource group {self.group} is being deleted.")
             unless(GONE, lambda: groups.resource_groups.begin_delete(self.group).result())

@@ -49,7 +49,9 @@ class Cloud:
     def servers(self) -> Iterator[Any]:
         """Return the machine's server; several only where two `up` ran at the same time."""
         token = self.order.token
-        return (it for it in self.compute.servers() if it.metadata.get("nochat") == token)
+        return (
+            server for server in self.compute.servers() if server.metadata.get("nochat") == token
+        )
 
     def addresses(self) -> Iterator[Any]:
         """Return the floating address that the machine got."""
@@ -109,7 +111,9 @@ class Cloud:
         wanted["networks"] = "auto"  # the only one that there is
         if networks := self.settings.get("networks"):
             known = list(self.network.networks())
-            wanted["networks"] = [{"uuid": identifier("network", it, known)} for it in networks]
+            wanted["networks"] = [
+                {"uuid": identifier("network", network, known)} for network in networks
+            ]
         return self.compute.create_server(**wanted)
 
     def float(self, server: Any) -> None:
@@ -142,10 +146,10 @@ def identifier(what: str, name: str, known: Sequence[Any]) -> str:
     Raises:
         Refused: nothing has it.
     """
-    for it in known:
-        if name in (it.name, it.id):
-            return str(it.id)
-    names = ", ".join(sorted(it.name for it in known)) or "nothing at all"
+    for candidate in known:
+        if name in (candidate.name, candidate.id):
+            return str(candidate.id)
+    names = ", ".join(sorted(resource.name for resource in known)) or "nothing at all"
     raise Refused(f"This OpenStack has no {what} {name}; it has: {names}.")
 
 

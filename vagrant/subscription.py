@@ -55,7 +55,7 @@ class Subscription:
 
     def ours(self, part_type: str) -> Iterator[Any]:
         """Return the machine's own resources of a type."""
-        return (it for it in self.listed(part_type) if tag(it) == self.order.token)
+        return (part for part in self.listed(part_type) if tag(part) == self.order.token)
 
     def put(self, part: parts.Part) -> Any:
         """Ask for a part, and wait for it."""

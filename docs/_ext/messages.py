@@ -59,7 +59,7 @@ def row(api: dict, name: str) -> list[str]:
 
 def codes(api: dict) -> list[list[str]]:
     entries = api["components"]["schemas"]["Code"]["oneOf"]
-    return [[f"`{it['const']}`", it["description"]] for it in entries]
+    return [[f"`{entry['const']}`", entry["description"]] for entry in entries]
 
 
 def fields(api: dict, name: str) -> str:
@@ -70,7 +70,7 @@ def fields(api: dict, name: str) -> str:
         if field not in {"id", "correlation_id", "at"}
     ]
     reply = api["operations"][name].get("reply", {}).get("messages", [])
-    names = " or ".join(f"`{it['$ref'].rpartition('/')[2]}`" for it in reply)
+    names = " or ".join(f"`{reference['$ref'].rpartition('/')[2]}`" for reference in reply)
     answer = f"The reply is {names}.\n\n" if names else ""
     return f"### {name}\n\n{answer}{table(['field', 'kind', 'optional'], rows)}\n"
 

@@ -32,8 +32,8 @@ def write_pages(app: Sphinx) -> None:
 
 def public_modules() -> list[str]:
     """The services have pages of their own; what starts with `_` is nobody's business."""
-    found = (info.name for info in pkgutil.walk_packages(nochat.__path__, "nochat."))
-    names = (name for name in found if not name.startswith(HIDDEN) and "._" not in name)
+    modules = (info.name for info in pkgutil.walk_packages(nochat.__path__, "nochat."))
+    names = (name for name in modules if not name.startswith(HIDDEN) and "._" not in name)
     return [name for name in names if name not in SERVICES]
 
 

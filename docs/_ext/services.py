@@ -103,8 +103,8 @@ def resource_class(service: Service[object]) -> type:
         if isinstance(statement, ast.If):  # TYPE_CHECKING
             exec(compile(ast.Module(statement.body, []), module.__file__, "exec"), names)
     (reference,) = typing.get_args(service.__orig_class__)
-    found = eval(reference.__forward_arg__, names)
-    return typing.get_args(found)[0] if typing.get_args(found) else found
+    resource = eval(reference.__forward_arg__, names)
+    return typing.get_args(resource)[0] if typing.get_args(resource) else resource
 
 
 def outgoing(service: Service[object]) -> list[list[str]]:

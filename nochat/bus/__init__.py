@@ -139,7 +139,9 @@ class Bus:
             BusError: the broker refused.
         """
         trace(self.name, published=envelopes)
-        confirms = {self._outbox.put(each, route(each, self._shards)) for each in envelopes}
+        confirms = {
+            self._outbox.put(envelope, route(envelope, self._shards)) for envelope in envelopes
+        }
         for confirm in confirms:
             await asyncio.shield(confirm)
         self.tally.note_published(envelopes)
@@ -242,11 +244,11 @@ class Bus:
                 asked.set_exception(error)
 
     def _on_reply(self, body: bytes) -> None:
-        found = self._decode(body)
-        for reply in found.envelopes:
+        decoded = self._decode(body)
+        for reply in decoded.envelopes:
             if isinstance(reply, Reply) and (asked := self._asked.get(reply.in_reply_to)):
                 _resolve(asked, reply)
-        for malformed, reason in found.malformed:
+        for malformed, reason in decoded.malformed:
             if asked := self._asked.get(head(malformed).in_reply_to):
                 log.error("a reply to %s is malformed: %s", self.name, reason)
                 _resolve(asked, Failed(**reasons.answer_unread().fields))

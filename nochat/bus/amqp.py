@@ -134,7 +134,7 @@ class AmqpTransport:
 
     async def depths(self, queues: Iterable[Queue]) -> list[QueueState]:
         """Count the messages in queues; queues that do not exist are left out."""
-        found = []
+        states = []
         async with AsyncExitStack() as stack:
             link: AmqpLink | None = None
             for queue in queues:
@@ -148,8 +148,8 @@ class AmqpTransport:
                     link = None
                     continue
                 method = frame.method
-                found.append(QueueState(queue.name, method.message_count, method.consumer_count))
-        return found
+                states.append(QueueState(queue.name, method.message_count, method.consumer_count))
+        return states
 
     @asynccontextmanager
     async def held(self, queue: Queue, most: int) -> AsyncIterator[tuple[list[Held], Holding]]:
@@ -205,7 +205,7 @@ class AmqpTransport:
         except NoFreeChannels:
             most = self._connection.params.channel_max
             raise BrokerDown(
-                f"RabbitMQ at {self.address} allows {most} channels a connection; "
+                f"RabbitMQ at {self.address} allows {most} channels per connection; "
                 "raise channel_max in its configuration"
             ) from None
         except TimeoutError:
@@ -358,7 +358,7 @@ class AmqpTransport:
             except (BusError, AMQPError) as error:
                 log.info("still reconnecting: %s", error)
             except Exception:  # nobody else would try again
-                log.exception("reconnecting failed; it goes on")
+                log.exception("reconnecting failed; the bus tries again")
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 

@@ -100,8 +100,8 @@ def broker_said(error: Exception) -> str:
     """Return the broker's reply code and text."""
     if isinstance(error, ConnectionClosedByBroker):
         return f"{error.reply_code} {error.reply_text}"
-    if found := CLOSED.fullmatch(str(next(iter(error.args), ""))):
-        return f"{found[1]} {literal_eval(found[2])}"
+    if closed := CLOSED.fullmatch(str(next(iter(error.args), ""))):
+        return f"{closed[1]} {literal_eval(closed[2])}"
     return str(error)
 
 

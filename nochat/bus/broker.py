@@ -54,7 +54,7 @@ class Channel:
 
     def ack(self, tag: int) -> None:
         """Acknowledge this delivery and all before it."""
-        done = [self.unacked.pop(each) for each in list(self.unacked) if each <= tag]
+        done = [self.unacked.pop(earlier) for earlier in list(self.unacked) if earlier <= tag]
         self.broker.acknowledged(self.queue.shape, done)
         self.queue.deliver()
 
@@ -162,32 +162,32 @@ class Broker:
         await self._stack.enter_async_context(owned(folder))
         try:
             commits = Commits(Journal(folder))
-            found = await commits.open()
+            saved = await commits.open()
         except BaseException:
             await self._stack.aclose()
             raise
-        self.queues = {name: MemoryQueue(queue, self) for name, queue in found.queues.items()}
-        self.attempts = dict(found.attempts)
-        for number, kept in sorted(found.messages.items()):
+        self.queues = {name: MemoryQueue(queue, self) for name, queue in saved.queues.items()}
+        self.attempts = dict(saved.attempts)
+        for number, kept in sorted(saved.messages.items()):
             message = Message(
                 kept.body, kept.id, headers=kept.headers, number=number, crashes=kept.crashes
             )
             for name in kept.queues:
                 self.queues[name].messages.append(replace(message))
-        self._last = max(found.messages, default=0)
+        self._last = max(saved.messages, default=0)
         self._commits = commits
 
     def declare(self, queue: Queue) -> MemoryQueue:
         """Return the queue of that name, made if it is not there."""
-        found = self.queues.get(queue.name)
-        if found is None:
-            found = self.queues[queue.name] = MemoryQueue(queue, self)
-        elif found.shape == queue:
-            return found
-        found.shape = queue
+        memory_queue = self.queues.get(queue.name)
+        if memory_queue is None:
+            memory_queue = self.queues[queue.name] = MemoryQueue(queue, self)
+        elif memory_queue.shape == queue:
+            return memory_queue
+        memory_queue.shape = queue
         if self._commits and queue.durable:
             self._commits.put(Declared(queue), lambda: None)
-        return found
+        return memory_queue
 
     def route(self, parcel: Parcel, reply_to: str = "") -> None:
         """Put a message into the queues that take it, and confirm."""
@@ -283,8 +283,8 @@ class Holding:
         count = min(most, len(queue.messages))
         self._messages = {tag: queue.messages.popleft() for tag in range(count)}
         self.held = [
-            Held(tag, each.id, each.body, dict(each.headers))
-            for tag, each in self._messages.items()
+            Held(tag, message.id, message.body, dict(message.headers))
+            for tag, message in self._messages.items()
         ]
 
     def ack(self, tag: int) -> None:

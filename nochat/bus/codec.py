@@ -48,13 +48,13 @@ class Decoder:
             items = [bytes(item) for item in self._raw.decode(body)]
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             return Decoded(malformed=[(body, f"not a JSON array of events: {error}")])
-        found = Decoded()
+        decoded = Decoded()
         for item in items:
             try:
-                found.envelopes.append(self._one.decode(item))
+                decoded.envelopes.append(self._one.decode(item))
             except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-                found.malformed.append((join([item]), f"malformed event: {error}"))
-        return found
+                decoded.malformed.append((join([item]), f"malformed event: {error}"))
+        return decoded
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -71,7 +71,7 @@ _heads = msgspec.json.Decoder(list[Head])
 def head(body: bytes) -> Head:
     """Return the head of the only envelope in a body that could not be read."""
     try:
-        (found,) = _heads.decode(body)
+        (only,) = _heads.decode(body)
     except (ValueError, RecursionError):  # msgspec's own errors are of the former
         return Head()
-    return found
+    return only

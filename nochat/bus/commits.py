@@ -46,7 +46,7 @@ class Commits:
         except OSError as error:
             raise NochatError(
                 f"the bus can't keep its journal in {self._journal.folder} ({error.strerror}); "
-                "make room, or set NOCHAT_DATA_DIR to a folder that can be written"
+                "make room, or set NOCHAT_DATA_DIR to a writable folder"
             ) from None
         return self._journal.contents
 
@@ -106,15 +106,15 @@ class Commits:
         while self._waiting or self._acked > MOST_ACKS:
             waiting, self._waiting = self._waiting, []
             acks = self._take_acks()
-            records = [each.record for each in waiting if each.record]
+            records = [queued.record for queued in waiting if queued.record]
             try:
                 if records or acks:
                     await self._call(self._journal.write, [*records, *acks])
             except Exception as error:
                 self._refuse(waiting, acks, error)
             else:
-                for each in waiting:
-                    each.done()
+                for pending in waiting:
+                    pending.done()
         self._task = None
 
     def _take_acks(self) -> list[Acknowledged]:
@@ -128,12 +128,14 @@ class Commits:
             self._acks.setdefault(ack.queue, [])[:0] = ack.numbers
         reason = getattr(error, "strerror", None) or repr(error)
         log.error("the bus can't write to %s: %s", self._journal.folder, reason)
-        refused = BusError(f"the bus can't write to its disk ({reason}); make room, and it goes on")
-        for each in waiting:
-            if each.record:
-                each.failed(refused)
+        refused = BusError(
+            f"the bus can't write to its disk ({reason}); make room, and the bus continues"
+        )
+        for pending in waiting:
+            if pending.record:
+                pending.failed(refused)
             else:
-                each.done()
+                pending.done()
 
     async def _call(self, function: Callable[..., None], *arguments: object) -> None:
         loop = asyncio.get_running_loop()

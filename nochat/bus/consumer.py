@@ -218,7 +218,7 @@ class Consumer:
 
     async def _take(self, deliveries: list[Delivery], link: ConsumerLink) -> None:
         """Handle the deliveries: suspects alone, the others as a batch."""
-        for suspect, group in itertools.groupby(deliveries, lambda it: it.returned > SUSPECT):
+        for suspect, group in itertools.groupby(deliveries, lambda taken: taken.returned > SUSPECT):
             if suspect:
                 for delivery in group:
                     await self._take_suspect(delivery, link)
@@ -272,13 +272,13 @@ class Consumer:
     async def _turn(self, deliveries: list[Delivery], link: ConsumerLink) -> None:
         batch = Batch([], deliveries[-1].tag, {}, {}, self, link)
         for delivery in deliveries:
-            found = self._decode(delivery.body)
-            events = [each for each in found.envelopes if not _is_over(each, delivery.since)]
+            decoded = self._decode(delivery.body)
+            events = [event for event in decoded.envelopes if not _is_over(event, delivery.since)]
             batch.events += events
             batch._since |= {e.id: delivery.since for e in events if isinstance(e, Request)}
             if delivery.reply_to:
                 batch._reply_to |= {e.id: delivery.reply_to for e in events}
-            for body, reason in found.malformed:
+            for body, reason in decoded.malformed:
                 await self._refuse(delivery, body, reason, MALFORMED)
         await self._handler(batch)
 
@@ -287,13 +287,13 @@ class Consumer:
 
         A request is useless later, and may hold a password.
         """
-        found, asker = head(body), delivery.reply_to
+        message, asker = head(body), delivery.reply_to
         if asker:
             failed = Failed(
-                **reasons.request_dropped(reason).fields, in_reply_to=found.id or delivery.id
+                **reasons.request_dropped(reason).fields, in_reply_to=message.id or delivery.id
             )
             self.outbox.put(failed, Route(DEFAULT, asker, durable=False))
-        if found.type in catalogue(Command) or not (asker or found.type in catalogue(Request)):
+        if message.type in catalogue(Command) or not (asker or message.type in catalogue(Request)):
             return await self.set_aside(body, reason, name)
         log.warning("%s refuses a malformed request: %s", self.queue.name, reason)
         self.tally.note_failed(name)

@@ -63,7 +63,7 @@ class DeadLetters:
         self, held: list[Held], holder: Holder, publish: Callable[[Parcel], Awaitable[None]]
     ) -> None:
         self._held, self._holder, self._publish = held, holder, publish
-        self.all = [_letter(each) for each in held]
+        self.all = [_letter(message) for message in held]
 
     async def take(self, id: str, *, replay: bool) -> bool:
         """Remove a letter, after it was put into its queue once more if `replay`.
@@ -113,11 +113,11 @@ def _id(held: Held, queue: str) -> str:
 def _read(body: bytes) -> tuple[dict[str, object], str]:
     """Read the first event, and the whole as readable text, without secrets."""
     try:
-        found = _without_secrets(msgspec.json.decode(body))
-        text = msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
+        contents = _without_secrets(msgspec.json.decode(body))
+        text = msgspec.json.format(msgspec.json.encode(contents), indent=2).decode()
     except (ValueError, RecursionError):  # msgspec's own errors are of the former
         return {}, body.decode(errors="replace")
-    first = found[0] if isinstance(found, list) and found else found
+    first = contents[0] if isinstance(contents, list) and contents else contents
     return first if isinstance(first, dict) else {}, text
 
 
@@ -125,10 +125,10 @@ def _without_secrets(value: object) -> object:
     match value:
         case dict():
             return {
-                name: "…" if name in Envelope.secret else _without_secrets(each)
-                for name, each in value.items()
+                name: "…" if name in Envelope.secret else _without_secrets(inner)
+                for name, inner in value.items()
             }
         case list():
-            return [_without_secrets(each) for each in value]
+            return [_without_secrets(inner) for inner in value]
         case _:
             return value

@@ -263,12 +263,12 @@ class Journal:
     def _tidy(self) -> None:
         """Remove the oldest files as long as less than half of the journal is in use."""
         live = self.contents.messages
-        self._file_of = {each: file for each, file in self._file_of.items() if each in live}
+        self._file_of = {number: file for number, file in self._file_of.items() if number in live}
         while sum(self._sizes.values()) > 2 * (self.contents.size + FILE_SIZE):
             oldest = next(iter(self._sizes))
             if oldest == self._current:
                 return
-            self._append([live[each] for each, file in self._file_of.items() if file == oldest])
+            self._append([live[number] for number, file in self._file_of.items() if file == oldest])
             self._path(oldest).unlink()
             del self._sizes[oldest]
 

@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=lambda options: _run_named(options.service))
 
     backup = commands.add_parser("backup", help="copy the accounts to a file, while the chat runs")
-    backup.add_argument("file", type=Path, help="a new file, which its owner alone may read")
+    backup.add_argument("file", type=Path, help="a new file, which only its owner can read")
     backup.set_defaults(command=lambda options: _backup(options.file))
 
     restore = commands.add_parser(
@@ -92,21 +92,26 @@ def _parser() -> argparse.ArgumentParser:
     promote.set_defaults(command=lambda options: _promote(options.user, options.revoke))
 
     register = commands.add_parser(
-        "register", help="make an account; the password is asked for, or read from a pipe"
+        "register", help="make an account; asks for the password, or reads it from a pipe"
     )
     register.add_argument("user", help="name of the account")
     register.set_defaults(command=lambda options: _register(options.user))
 
-    load_ = commands.add_parser("load", help="people who write, and how long their words take")
+    load_ = commands.add_parser(
+        "load", help="simulate people who write, and measure the latency of their messages"
+    )
     load_.add_argument("url", help="the chat's page")
     load_.add_argument("--people", type=_positive(int), default=10)
     load_.add_argument(
-        "--rate", type=_positive(float), default=5.0, help="messages a second, of all of them"
+        "--rate",
+        type=_positive(float),
+        default=5.0,
+        help="messages per second, of all people together",
     )
     load_.add_argument("--seconds", type=_positive(float), default=30.0)
     load_.set_defaults(command=_load)
 
-    check = commands.add_parser("doctor", help="what this machine has, and what is missing")
+    check = commands.add_parser("doctor", help="list what this machine has, and what is missing")
     check.set_defaults(command=lambda _: print(doctor.report(doctor.examine())))
 
     events = commands.add_parser("asyncapi", help="the events, as an AsyncAPI document (JSON)")
@@ -200,8 +205,8 @@ def _positive(kind: type[T]) -> Callable[[str], T]:
     """Parse a positive number, for argparse."""
 
     def number(text: str) -> T:
-        if 0 < (found := kind(text)) < math.inf:
-            return found
+        if 0 < (value := kind(text)) < math.inf:
+            return value
         raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
 
     return number

@@ -134,7 +134,11 @@ def _channel(
 
 def _reply_channel(struct: type[Reply], structs: Iterable[type[Envelope]]) -> dict[str, Any]:
     """Describe what may come in answer to the requests that have this reply."""
-    requests = [it for it in structs if issubclass(it, Request) and reply_of(it) is struct]
+    requests = [
+        request
+        for request in structs
+        if issubclass(request, Request) and reply_of(request) is struct
+    ]
     answered = ", ".join(f"`{type_of(request)}`" for request in requests)
     if struct is Failed:
         answered = "a request that can't be met, and what does not match its schema"

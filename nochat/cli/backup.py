@@ -67,8 +67,8 @@ def _accounts_file(settings: Settings) -> Path:
     if file := sqlite_file(database(settings)):
         return file.absolute()
     raise NochatError(
-        "the accounts are in no file of SQLite: back them up with the server's own tools, as "
-        "`mariadb-dump --single-transaction` or `mysqldump --single-transaction`"
+        "the accounts are not in a file of SQLite: back them up with the server's own tools, "
+        "such as `mariadb-dump --single-transaction` or `mysqldump --single-transaction`"
     )
 
 
@@ -96,13 +96,13 @@ def _copy(source: Path, target: Path) -> int:
     uri = f"{source.absolute().as_uri()}?mode=rw"
     try:
         with (
-            closing(sqlite3.connect(uri, uri=True)) as found,
+            closing(sqlite3.connect(uri, uri=True)) as original,
             closing(sqlite3.connect(target)) as copy,
         ):
-            found.backup(copy)
+            original.backup(copy)
             copy.execute("PRAGMA journal_mode=DELETE")  # all of it is in the one file
             if (said := copy.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
                 raise NochatError(f"the accounts in {source} are damaged ({said})")
             return int(copy.execute("SELECT count(*) FROM users").fetchone()[0])
     except sqlite3.Error as error:
-        raise NochatError(f"{source} is no database of accounts ({error})") from None
+        raise NochatError(f"{source} is not a database of accounts ({error})") from None

@@ -74,7 +74,7 @@ async def load(
     Args:
         url: the chat's page.
         people: how many; they arrive at the pace that the chat lets new accounts in.
-        rate: messages a second, of all of them together.
+        rate: messages per second, of all people together together.
         seconds: how long.
         say: is told how it goes.
 

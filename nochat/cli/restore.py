@@ -53,7 +53,9 @@ async def restore(settings: Settings, source: str, tell: Tell) -> None:
                 await _from_files(open_storage(source), files, store, tell)
     except PyMongoError as error:
         first = str(error).partition(",")[0]
-        raise NochatError(f"the restore stopped ({first}); mend that, and run it again") from None
+        raise NochatError(
+            f"the restore stopped ({first}); repair the cause, and run it again"
+        ) from None
 
 
 # ---- where it goes ------------------------------------------------------------------------------
@@ -85,7 +87,7 @@ async def _check_empty(database: Database) -> None:
     if full := await _full(database):
         raise NochatError(
             f"the activity store is not empty ({', '.join(full)}); only an empty one can be "
-            "restored: set NOCHAT_ACTIVITY_URL to a new database, or take the old one away"
+            "restored: set NOCHAT_ACTIVITY_URL to a new database, or move the old one away"
         )
 
 
@@ -113,12 +115,12 @@ async def _from_files(source: Storage, names: list[str], store: ActivityStore, t
     """Record the events of all files, in their order."""
     count = 0
     for number, name in enumerate(names, 1):
-        found = contents(await asyncio.to_thread(source.read, name))
-        for reason in found.unread:
+        archived = contents(await asyncio.to_thread(source.read, name))
+        for reason in archived.unread:
             tell(f"{name}: not read: {reason}")
-        for start in range(0, len(found.events), MANY):
-            await store.record(found.events[start : start + MANY])
-        count += len(found.events)
+        for start in range(0, len(archived.events), MANY):
+            await store.record(archived.events[start : start + MANY])
+        count += len(archived.events)
         tell(f"{count:,} events of {number} of {len(names)} files")
 
 
@@ -129,7 +131,10 @@ async def _from_database(source: Database, target: Database, tell: Tell) -> None
     for name in names:
         count, cursor = 0, source[name].find()
         while documents := await cursor.to_list(MANY):
-            writes = [ReplaceOne({"_id": each["_id"]}, each, upsert=True) for each in documents]
+            writes = [
+                ReplaceOne({"_id": document["_id"]}, document, upsert=True)
+                for document in documents
+            ]
             await target[name].bulk_write(writes, ordered=False)
             count += len(documents)
             tell(f"{count:,} documents of {name!r}")

@@ -214,7 +214,7 @@ def _erase(room: Room, command: EraseUser) -> list[Event]:
 
 def _title_without(title: str, user: str, name: str) -> str:
     """Return the title of a room of two, which is made of their names."""
-    return " & ".join(name if each == user else each for each in title.split(" & "))
+    return " & ".join(name if part == user else part for part in title.split(" & "))
 
 
 # ---- what is said in it -------------------------------------------------------------------------
@@ -294,7 +294,7 @@ def _check_not_erased(room: Room, command: Command) -> None:
     if not room.erased or isinstance(command, EraseUser):
         return
     fields = ("user", "sender", "invitee", "member", "peer")
-    if room.erased & {getattr(command, each, "") for each in fields}:
+    if room.erased & {getattr(command, field, "") for field in fields}:
         raise Refused(reasons.account_deleted())
 
 

@@ -38,4 +38,4 @@ _UNSEEN = re.compile(
 def one_spelling(reaction: str) -> str:
     """Spell a reaction so that those that look alike are equal: ❤ with U+FE0F and without."""
     seen = _UNSEEN.sub("", _SELECTORS.sub("", unicodedata.normalize("NFC", reaction)))
-    return _PICTURE.sub(lambda found: f"{found[0]}\ufe0f", seen.strip("\u200d"))
+    return _PICTURE.sub(lambda picture: f"{picture[0]}\ufe0f", seen.strip("\u200d"))

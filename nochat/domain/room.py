@@ -71,10 +71,12 @@ class Room:
     @classmethod
     def of(cls, state: RoomState) -> Self:
         """Make the room as the log has it."""
-        it = state.room
-        room = cls(it.room, it.title, it.kind, it.owner, it.deleted, position=it.position)
-        room.members, room.invited = set(it.members), set(it.invited)
-        room.muted, room.banned = set(it.muted), set(it.banned)
+        info = state.room
+        room = cls(
+            info.room, info.title, info.kind, info.owner, info.deleted, position=info.position
+        )
+        room.members, room.invited = set(info.members), set(info.invited)
+        room.muted, room.banned = set(info.muted), set(info.banned)
         for said in state.recent:
             room.recent[said.sender, said.client_id] = said.at
             room.messages[said.position] = said
@@ -142,8 +144,8 @@ class Room:
 
     def _clear(self) -> None:
         self.deleted = True
-        for each in (self.members, self.invited, self.muted, self.banned):
-            each.clear()
+        for users in (self.members, self.invited, self.muted, self.banned):
+            users.clear()
         self.recent.clear()
         self.messages.clear()
 
@@ -212,9 +214,12 @@ class Room:
 
 def _without(said: RememberedMessage, user: str, name: str) -> RememberedMessage:
     """Take a user out of a message: its sender gets another name, the reactions go."""
-    kept = {each: [it for it in who if it != user] for each, who in (said.reactions or {}).items()}
+    kept = {
+        emoji: [other for other in who if other != user]
+        for emoji, who in (said.reactions or {}).items()
+    }
     return msgspec.structs.replace(
         said,
         sender=name if said.sender == user else said.sender,
-        reactions=said.reactions and {each: who for each, who in kept.items() if who},
+        reactions=said.reactions and {emoji: who for emoji, who in kept.items() if who},
     )

@@ -60,22 +60,24 @@ def _terms(text: str) -> Iterator[str]:
 def parse_search(searched: str) -> list[SearchTerm]:
     """List the terms that a message must have; the last word may be a beginning."""
     words = list(_words(searchable(searched)))
-    found = dict[SearchTerm, None]()
+    parsed = dict[SearchTerm, None]()
     for number, (word, unspaced) in enumerate(words, 1):
         if not unspaced:
-            found[SearchTerm(word[:LONGEST_TERM], number == len(words))] = None
+            parsed[SearchTerm(word[:LONGEST_TERM], number == len(words))] = None
         elif len(pairs := list(_pairs(word))) == 1:
-            found[SearchTerm(word, True)] = None  # one character begins each pair that it is in
+            parsed[SearchTerm(word, True)] = None  # one character begins each pair that it is in
         else:
-            found |= dict.fromkeys(SearchTerm(pair, False) for pair in pairs[:-1])
-    return list(found)
+            parsed |= dict.fromkeys(SearchTerm(pair, False) for pair in pairs[:-1])
+    return list(parsed)
 
 
 def topics(text: str) -> list[str]:
     """List the longer words of a text, in lower case: its topics."""
     plain = unicodedata.normalize("NFC", _JOINERS.sub("", curbed(text))).lower()
     words = (word for word, unspaced in _words(plain) if not unspaced)
-    return _first((it for it in words if SHORTEST_TOPIC <= len(it) <= LONGEST_TERM), MOST_TOPICS)
+    return _first(
+        (word for word in words if SHORTEST_TOPIC <= len(word) <= LONGEST_TERM), MOST_TOPICS
+    )
 
 
 def searchable(text: str) -> str:
@@ -86,11 +88,11 @@ def searchable(text: str) -> str:
     return unicodedata.normalize("NFC", _ACCENTS.sub("", decomposed))
 
 
-def _first(found: Iterator[str], most: int) -> list[str]:
+def _first(texts: Iterator[str], most: int) -> list[str]:
     """Return the first different items, up to `most`."""
     different = dict[str, None]()
-    for each in found:
-        different[each] = None
+    for text in texts:
+        different[text] = None
         if len(different) == most:
             break
     return list(different)
@@ -98,10 +100,10 @@ def _first(found: Iterator[str], most: int) -> list[str]:
 
 def _words(text: str) -> Iterator[tuple[str, bool]]:
     """Split a text into words, each with whether its script has no spaces."""
-    return ((found[0], bool(found[1])) for found in _WORD.finditer(text))
+    return ((match[0], bool(match[1])) for match in _WORD.finditer(text))
 
 
 def _pairs(run: str) -> Iterator[str]:
     """Pair each character with the next; the last stays alone."""
-    characters = (found[0] for found in _CLUSTER.finditer(run))
+    characters = (match[0] for match in _CLUSTER.finditer(run))
     return (first + second for first, second in pairwise(chain(characters, [""])))

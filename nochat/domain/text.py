@@ -37,9 +37,15 @@ def _is_mark(character: str) -> bool:
 def _marks() -> str:
     """List the marks as ranges: beyond the first plane, a pattern tries them one by one."""
     ignored = re.compile(f"[{SELECTORS}]")
-    found = [it for it in range(0x300, 0x1F000) if _is_mark(chr(it)) and not ignored.match(chr(it))]
-    first = [it for it, before in zip(found, [0, *found[:-1]], strict=True) if it != before + 1]
-    last = [it for it, after in zip(found, [*found[1:], 0], strict=True) if it != after - 1]
+    marks = [
+        code
+        for code in range(0x300, 0x1F000)
+        if _is_mark(chr(code)) and not ignored.match(chr(code))
+    ]
+    first = [
+        code for code, before in zip(marks, [0, *marks[:-1]], strict=True) if code != before + 1
+    ]
+    last = [code for code, after in zip(marks, [*marks[1:], 0], strict=True) if code != after - 1]
     return "".join(f"{chr(one)}-{chr(other)}" for one, other in zip(first, last, strict=True))
 
 
@@ -82,8 +88,8 @@ def _growth() -> tuple[re.Pattern[str], dict[str, int]]:
 
     It takes a while, so it waits until there is a text to fold.
     """
-    made = (chr(it) for it in range(0x80, 0x1F300) if unicodedata.decomposition(chr(it)))
-    growth = {each: grown for each in made if (grown := len(fold(each)) - 1) > 1}
+    made = (chr(code) for code in range(0x80, 0x1F300) if unicodedata.decomposition(chr(code)))
+    growth = {character: grown for character in made if (grown := len(fold(character)) - 1) > 1}
     return re.compile(f"[{''.join(growth)}]"), growth
 
 
@@ -97,10 +103,10 @@ def curbed(text: str) -> str:
     growing, growth = _growth()
     left = MOST_GROWTH
 
-    def kept(found: re.Match[str]) -> str:
+    def kept(match: re.Match[str]) -> str:
         nonlocal left
-        left -= growth[found[0]]
-        return found[0] if left >= 0 else " "
+        left -= growth[match[0]]
+        return match[0] if left >= 0 else " "
 
     return growing.sub(kept, text)
 
@@ -151,12 +157,12 @@ def name(text: str) -> str:
     Raises:
         TextRefused: nobody may be called so.
     """
-    found = unicodedata.normalize("NFC", whole(text))
-    if not 2 <= len(found) <= LONGEST_NAME or len(identity(found)) > LONGEST_IDENTITY:
+    normal = unicodedata.normalize("NFC", whole(text))
+    if not 2 <= len(normal) <= LONGEST_NAME or len(identity(normal)) > LONGEST_IDENTITY:
         raise TextRefused(reasons.name_length(LONGEST_NAME))
-    if not _NAME.fullmatch(found) or _BLANK.search(found):
+    if not _NAME.fullmatch(normal) or _BLANK.search(normal):
         raise TextRefused(reasons.name_form())
-    return found
+    return normal
 
 
 def asked_name(text: str) -> str:
@@ -174,12 +180,12 @@ def title(text: str) -> str:
     Raises:
         TextRefused: nothing of it can be seen, it would turn the text around it, or it is too long.
     """
-    found = " ".join(unicodedata.normalize("NFC", whole(text)).split())
-    if not is_visible(found):
+    normal = " ".join(unicodedata.normalize("NFC", whole(text)).split())
+    if not is_visible(normal):
         raise TextRefused(reasons.title_empty())
-    if _CONTROL.search(found):
+    if _CONTROL.search(normal):
         raise TextRefused(reasons.title_control())
-    return _bounded(found, LONGEST_TITLE, reasons.title_too_long)
+    return _bounded(normal, LONGEST_TITLE, reasons.title_too_long)
 
 
 def message(text: str) -> str:
@@ -199,10 +205,10 @@ def reaction(text: str) -> str:
     Raises:
         TextRefused: nothing of it can be seen, it has blanks, or it is too long.
     """
-    found = one_spelling(whole(text))
-    if not is_visible(found) or re.search(r"\s", found) or _CONTROL.search(found):
+    normal = one_spelling(whole(text))
+    if not is_visible(normal) or re.search(r"\s", normal) or _CONTROL.search(normal):
         raise TextRefused(reasons.reaction_form())
-    return _bounded(found, LONGEST_REACTION, reasons.reaction_too_long)
+    return _bounded(normal, LONGEST_REACTION, reasons.reaction_too_long)
 
 
 def search(text: str) -> str:

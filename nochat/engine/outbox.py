@@ -1,6 +1,7 @@
 """Packets of one turn of the event loop go out together: one write for each client."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -9,6 +10,8 @@ from nochat.engine.packets import Outgoing
 
 if TYPE_CHECKING:
     from nochat.engine.session import Session
+
+log = logging.getLogger(__name__)
 
 
 class Outbox:
@@ -32,7 +35,11 @@ class Outbox:
         due, self._due = self._due, []
         for session in due:
             session.due = False
-            session.flush()
+            try:
+                session.flush()
+            except Exception:  # the others are due all the same
+                log.exception("a session could not be written to")
+                session.evict("it could not be written to")
 
 
 class Heartbeat:

@@ -122,7 +122,8 @@ class Server(Engine):
         """Register the handler of an event, also as a decorator; `"*"` takes those without one."""
 
         def register(handler: Handler) -> Handler:
-            self.namespaces.setdefault(namespace, Namespace()).handlers[event] = handler
+            known = self.namespaces.setdefault(namespace, Namespace()).handlers
+            known[event] = _bounded(handler) if event in RESERVED else handler
             return handler
 
         return register(handler) if handler else register
@@ -284,7 +285,7 @@ class Server(Engine):
         namespace.add(socket)
         if handler := namespace.handlers.get("connect"):
             environ = {"asgi.scope": session.scope}
-            result = _call(handler, _wanted(handler, socket.sid, environ, packet.data))
+            result = _call(handler, [socket.sid, environ, packet.data])
             if inspect.iscoroutine(result):
                 session.count(+self.most_at_once)  # nothing more is read meanwhile
                 self._start(self._entering(socket, result))
@@ -316,6 +317,8 @@ class Server(Engine):
             if len(args) > 1:
                 told["data"] = args[1]
             return self._refuse(session, socket.namespace, told)
+        if len(session.sockets) == len(self.namespaces):
+            session.scope = None  # nothing asks for the request any more
         self.namespaces[socket.namespace].connect(socket)
         early, socket.early = socket.early, []
         for packet in early:
@@ -386,7 +389,7 @@ class Server(Engine):
         self._drop(socket)
         handler = self.namespaces[socket.namespace].handlers.get("disconnect")
         if handler and socket.connected:
-            self._run(socket, handler, _wanted(handler, socket.sid, reason))
+            self._run(socket, handler, [socket.sid, reason])
         if not socket.session.closed and not socket.session.sockets:
             socket.session.expect(self.connect_timeout, "it did not close the connection")
 
@@ -395,10 +398,11 @@ class Server(Engine):
         self.namespaces[socket.namespace].remove(socket)
 
 
-def _wanted(handler: Handler, *arguments: Any) -> list[Any]:
-    """Return as many of the arguments as a handler takes."""
-    kinds = [each.kind for each in inspect.signature(handler).parameters.values()]
-    return list(arguments if inspect.Parameter.VAR_POSITIONAL in kinds else arguments[: len(kinds)])
+def _bounded(handler: Handler) -> Handler:
+    """Let a handler take fewer arguments than it is given."""
+    kinds = [parameter.kind for parameter in inspect.signature(handler).parameters.values()]
+    wanted = None if inspect.Parameter.VAR_POSITIONAL in kinds else len(kinds)
+    return lambda *arguments: handler(*arguments[:wanted])
 
 
 def _call(handler: Handler, arguments: list[Any]) -> Any:

@@ -5,6 +5,7 @@ picows parses frames in C, in the callback that reads them: there is no task for
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from picows import WSAutoPingStrategy, WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 TEXT, BINARY, PING, CLOSE = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.CLOSE
 MOST_UNREAD = 2**14  # bytes that may wait for a client before it has a limit of time to read them
+NOBODY = asyncio.Protocol()
 TAKE_OVER = "nochat.take_over"  # the extension of ASGI that `TakeOver` offers
 UPGRADE = (
     "GET / HTTP/1.1\r\nHost: -\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -73,7 +75,8 @@ class WebSocket(WSListener):
 
     def pause(self, on: bool) -> None:
         """Stop reading from the client, or go on."""
-        (self._tcp.pause_reading if on else self._tcp.resume_reading)()
+        with suppress(RuntimeError):  # it is closing
+            (self._tcp.pause_reading if on else self._tcp.resume_reading)()
 
     # ---- for picows -----------------------------------------------------------------------------
 
@@ -190,6 +193,7 @@ class TakeOver(WebSocketsSansIOProtocol):
         self.handshake_complete = True
         self.connections.discard(self)
         tcp.pause_reading()
+        tcp.set_protocol(NOBODY)  # uvloop holds the last one that was no buffered protocol
         tcp.set_protocol(protocol)
         protocol.connection_made(tcp)
         buffer = protocol.get_buffer(len(request))

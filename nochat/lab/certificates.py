@@ -109,7 +109,7 @@ class Authority:
             .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
             .add_extension(identity, critical=False)
         )
-        if reached := [_general_name(it) for it in dict.fromkeys(names)]:
+        if reached := [_general_name(host) for host in dict.fromkeys(names)]:
             built = built.add_extension(x509.SubjectAlternativeName(reached), critical=False)
         _write_key(issued.key, key)
         _write(issued.certificate, built.sign(self._key, hashes.SHA256()))

@@ -94,15 +94,15 @@ class Chat:
         Raises:
             NotReady: it ended, or does nothing; with what it said last.
         """
-        child, found = self.processes[name], None
+        child, line = self.processes[name], None
 
         def said() -> bool:
-            nonlocal found
-            found = READY_LINE.search(child.log.read_bytes()[since:].decode())
-            return found is not None
+            nonlocal line
+            line = READY_LINE.search(child.log.read_bytes()[since:].decode())
+            return line is not None
 
         until_ready(said, READY, name, child)
-        return found[1].replace("running", "") if found else ""
+        return line[1].replace("running", "") if line else ""
 
     def add(self, name: str, service: str) -> str:
         """Start one more process beside the others; returns the address that it serves, or ''.

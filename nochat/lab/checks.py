@@ -36,10 +36,10 @@ class Report:
     conditions: tuple[Condition, ...]
 
     def __repr__(self) -> str:
-        return "\n".join([self.step, *(f"  {each.line()}" for each in self.conditions)])
+        return "\n".join([self.step, *(f"  {condition.line()}" for condition in self.conditions)])
 
     def _repr_html_(self) -> str:
-        lines = "<br>".join(html.escape(each.line()) for each in self.conditions)
+        lines = "<br>".join(html.escape(condition.line()) for condition in self.conditions)
         return f"<b>{html.escape(self.step)}</b><br>{lines}"
 
 
@@ -85,9 +85,9 @@ async def until(
     deadline = time.monotonic() + timeout
     async with patience(what, None):
         while True:
-            found = probe()
-            if asyncio.iscoroutine(found):
-                found = await found
-            if found or time.monotonic() > deadline:
-                return found
+            answer = probe()
+            if asyncio.iscoroutine(answer):
+                answer = await answer
+            if answer or time.monotonic() > deadline:
+                return answer
             await asyncio.sleep(pause)

@@ -184,7 +184,7 @@ def deploy(
     """
     address = farm.reach(CHAT)
     url = f"https://{names[0]}" if names else farm.url(CHAT, 443, "https").removesuffix(":443")
-    known = [*names, *(farm.reach(it) for it in farm.hosts if it != DATABASE)]
+    known = [*names, *(farm.reach(host) for host in farm.hosts if host != DATABASE)]
     known += ["localhost", "127.0.0.1"] if farm.provider == "docker" else []
     given: dict[str, Any] = {"stack_images": dict(images), "stack_names": known}
     if _built():
@@ -254,7 +254,7 @@ def _by_digest(image: str, digests: Sequence[str]) -> str:
     leaves out the host of its own registry, Docker Hub.
     """
     name = image.removeprefix(f"{HUB}/")
-    return next(it for it in digests if it.rpartition("@")[0] == name)
+    return next(digest for digest in digests if digest.rpartition("@")[0] == name)
 
 
 def _certificate(names: Sequence[str]) -> Path:
@@ -267,7 +267,11 @@ def _certificate(names: Sequence[str]) -> Path:
 
 def _built() -> list[str]:
     """List the servers whose images are built here, as the environment's COMPOSE_FILE says."""
-    return [name for name, it in _services().items() if "build" in it and name not in NOT_THERE]
+    return [
+        name
+        for name, service in _services().items()
+        if "build" in service and name not in NOT_THERE
+    ]
 
 
 def _built_images() -> dict[str, str]:
@@ -276,17 +280,18 @@ def _built_images() -> dict[str, str]:
     public = yaml.safe_load((find_root() / "docker" / FILES[0]).read_text(encoding="utf-8"))[
         "services"
     ]
-    found = {}
+    images = {}
     for name in _built():
         if variable := VARIABLE.match(public[name]["image"]):
-            found[variable[1]] = str(services[name]["image"])
-    return found
+            images[variable[1]] = str(services[name]["image"])
+    return images
 
 
 def _services() -> dict[str, Any]:
     """Return the services of all files that COMPOSE_FILE names, each as the last one has it."""
     files = environment()["COMPOSE_FILE"].split(":")
     read = (
-        yaml.safe_load((find_root() / it).read_text(encoding="utf-8"))["services"] for it in files
+        yaml.safe_load((find_root() / file).read_text(encoding="utf-8"))["services"]
+        for file in files
     )
-    return {name: it for services in read for name, it in services.items()}
+    return {name: service for services in read for name, service in services.items()}

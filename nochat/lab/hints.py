@@ -17,7 +17,7 @@ from typing import Any
 from IPython.core.getipython import get_ipython
 
 HEADING = re.compile(r"^#+ +(.+?)\s*$", re.MULTILINE)
-INTERRUPTED = "this cell was interrupted; everything else goes on. Run it again when you like."
+INTERRUPTED = "this cell was interrupted; everything else continues. Run it again when you like."
 IN_ORDER = "Run the cells above this one, in order: Run > Run All Above Selected Cell."
 
 

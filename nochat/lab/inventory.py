@@ -34,7 +34,7 @@ def hosts(ssh_config: str) -> Iterator[tuple[str, dict[str, str]]]:
     for block in re.split(r"^Host ", ssh_config, flags=re.M)[1:]:
         name, *lines = block.strip().splitlines()
         options = (line.strip().partition(" ") for line in lines)
-        yield name, {option.lower(): shlex.split(it)[0] for option, _, it in options if it}
+        yield name, {option.lower(): shlex.split(value)[0] for option, _, value in options if value}
 
 
 def variables(options: Mapping[str, str]) -> dict[str, str]:

@@ -104,7 +104,9 @@ class Person:
         except aiohttp.ClientConnectorCertificateError as error:
             await self.leave()
             reason = error.certificate_error
-            raise RuntimeError(f"{self.url} has a certificate of nobody known: {reason}") from None
+            raise RuntimeError(
+                f"{self.url} has a certificate of an unknown authority: {reason}"
+            ) from None
         except aiohttp.ClientConnectorError:
             await self.leave()
             raise RuntimeError(f"no chat listens at {self.url}: start it (again) first") from None

@@ -135,7 +135,7 @@ def of_jupyter(folder: Path, environ: Mapping[str, str] = os.environ) -> dict[st
         "JUPYTER_CONFIG_DIR": folder / "config",
         "JUPYTER_RUNTIME_DIR": folder / "runtime",
         "IPYTHONDIR": folder / "ipython",
-        **{name: it if _can_write(it) else folder / it.name for name, it in kept.items()},
+        **{name: path if _can_write(path) else folder / path.name for name, path in kept.items()},
     }
     return {name: str(place) for name, place in places.items()}
 
@@ -187,22 +187,22 @@ def is_suitable(folder: str) -> bool:
 def _place(environ: Mapping[str, str]) -> dict[str, str]:
     named = (environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))  # in Python's order
     asked = next(filter(None, named), FOLDERS[0])
-    found = temporary(asked)
-    return {} if found == asked else {"TMPDIR": found}
+    folder = temporary(asked)
+    return {} if folder == asked else {"TMPDIR": folder}
 
 
 def _user(environ: Mapping[str, str]) -> dict[str, str]:
     """Return a name and a home for a user who has none, as in containers that run as any number."""
-    found = {}
+    variables = {}
     try:
         home = pwd.getpwuid(os.getuid()).pw_dir
     except KeyError:
         home = ""
         if not {"LOGNAME", "USER", "LNAME", "USERNAME"} & environ.keys():
-            found = dict.fromkeys(("LOGNAME", "USER"), f"user-{os.getuid()}")
+            variables = dict.fromkeys(("LOGNAME", "USER"), f"user-{os.getuid()}")
     if not Path(environ.get("HOME") or home or "/nowhere").is_dir():
-        return found | {"HOME": str(_home_of_our_own(environ))}
-    return found if environ.get("HOME") else found | {"HOME": home}
+        return variables | {"HOME": str(_home_of_our_own(environ))}
+    return variables if environ.get("HOME") else variables | {"HOME": home}
 
 
 def _home_of_our_own(environ: Mapping[str, str]) -> Path:
@@ -212,8 +212,8 @@ def _home_of_our_own(environ: Mapping[str, str]) -> Path:
     try:
         home.mkdir(mode=0o700)
     except FileExistsError:
-        found = home.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        status = home.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
             return Path(tempfile.mkdtemp(prefix="nochat-home-", dir=folder))
     return home
 
@@ -221,8 +221,8 @@ def _home_of_our_own(environ: Mapping[str, str]) -> Path:
 def _spare_other_containers(environ: MutableMapping[str, str]) -> None:
     """Forget a COMPOSE_FILE of another project, which we would stop, and how it is called."""
     files = environ.get("COMPOSE_FILE", "").split(environ.get("COMPOSE_PATH_SEPARATOR", ":"))
-    if not all((ROOT / it).resolve().is_relative_to(ROOT / "docker") for it in files if it):
-        for name in [it for it in environ if it.startswith("COMPOSE_")]:
+    if not all((ROOT / file).resolve().is_relative_to(ROOT / "docker") for file in files if file):
+        for name in [variable for variable in environ if variable.startswith("COMPOSE_")]:
             del environ[name]
 
 
@@ -237,7 +237,7 @@ def _name_what_is_made_here(environ: MutableMapping[str, str]) -> None:
 def _can_write(path: str | Path) -> bool:
     """Tell whether a folder can be written to, or made."""
     path = Path(path)
-    nearest = next((it for it in (path, *path.parents) if it.exists()), path)
+    nearest = next((folder for folder in (path, *path.parents) if folder.exists()), path)
     return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
 
 

@@ -75,7 +75,7 @@ async def _talk(url: str, trust: Path | None) -> list[Condition]:
             await first.says(text)
             await first.until(lambda: text in first.texts())
             done.append(that(step, True, text))
-        step = "somebody who comes later reads it"
+        step = "a user who joins later reads it"
         async with Person(bob, url, trust=trust) as second:
             stored = await until(lambda: _has_stored(second, text))
             done.append(that(step, stored, bob, advice))
@@ -124,14 +124,19 @@ async def only(address: str, ports: Iterable[int], among: Iterable[int]) -> Repo
         tries = (loop.run_in_executor(pool, _try_port, address, port) for port in tried)
         async with waiting_for(f"{len(tried):,} ports of {address} to answer", None):
             answers = await asyncio.gather(*tries)
-    found = {port for port, seen in zip(tried, answers, strict=True) if seen == "open"}
+    reached = {port for port, seen in zip(tried, answers, strict=True) if seen == "open"}
     advice = (
         "see the rules of the firewall (sudo nft list ruleset), and what listens (sudo ss -ltnp)"
     )
     return check(
         f"What the world reaches of {address}: {len(tried):,} ports tried",
-        that(f"what is to be open is open: {_list(wanted)}", wanted <= found, _list(found), advice),
-        that("nothing else is", found <= wanted, _list(found - wanted) or "nothing", advice),
+        that(
+            f"the expected ports are open: {_list(wanted)}",
+            wanted <= reached,
+            _list(reached),
+            advice,
+        ),
+        that("nothing else is", reached <= wanted, _list(reached - wanted) or "nothing", advice),
     )
 
 
@@ -158,15 +163,21 @@ def encrypted(url: str, *, trust: Path | None = None) -> Report:
         trusted, hsts = "yes", answer.headers.get("Strict-Transport-Security", "")
     except httpx.HTTPError as error:
         trusted, hsts = str(error), ""
-    age = dict(it.strip().partition("=")[::2] for it in hsts.split(";")).get("max-age", "0")
+    age = dict(part.strip().partition("=")[::2] for part in hsts.split(";")).get("max-age", "0")
     advice = "look at docker/haproxy-tls.cfg"
     return check(
         f"How {url} is encrypted",
         that("its certificate is good for this name", trusted == "yes", trusted, BELIEVE),
-        *(that(f"{it} is refused", not seen[it], seen[it] or None, advice) for it in OLD),
-        *(that(f"{it} is spoken", seen[it], seen[it] or "refused", advice) for it in NEW),
+        *(
+            that(f"{version} is refused", not seen[version], seen[version] or None, advice)
+            for version in OLD
+        ),
+        *(
+            that(f"{version} is spoken", seen[version], seen[version] or "refused", advice)
+            for version in NEW
+        ),
         that("ciphers that are known to be weak are refused", not weak, weak or None, advice),
-        that("browsers come back encrypted (HSTS)", int(age) >= HALF_A_YEAR, hsts, advice),
+        that("browsers return only encrypted (HSTS)", int(age) >= HALF_A_YEAR, hsts, advice),
     )
 
 

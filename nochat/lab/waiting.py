@@ -148,12 +148,12 @@ def until(
 
     try:
         with interruptible():
-            found = processes.until(answer, seconds, pause=pause)
+            answered = processes.until(answer, seconds, pause=pause)
     finally:
         notice.end()
-    if not found:
+    if not answered:
         raise GaveUp(_sentence(what, seconds, otherwise))
-    return found
+    return answered
 
 
 def until_ready(
@@ -208,7 +208,7 @@ def _go_on(notice: Notice, work: "_Work", what: str, child: ChildProcess, second
         raise NotReady(f"{passed}: it runs, but does nothing. {_last_words(child)}")
     if notice.seconds > max(LONGEST, seconds):
         raise NotReady(
-            f"{passed}, though it is at work. Close what else keeps this machine busy, and run "
+            f"{passed}, although it is working. Close what else keeps this machine busy, and run "
             f"the cell again. {_last_words(child)}"
         )
     return notice.seconds + seconds / 3
@@ -233,9 +233,9 @@ class _Work:
         used = 0.0
         with suppress(psutil.Error):
             first = psutil.Process(self._child.pid)
-            for each in (first, *first.children(recursive=True)):
+            for process in (first, *first.children(recursive=True)):
                 with suppress(psutil.Error):
-                    times = each.cpu_times()
+                    times = process.cpu_times()
                     used += times.user + times.system
         return used
 

@@ -34,8 +34,8 @@ class Program:
     def find(self) -> Path | None:
         """Return where it is, if it is."""
         if self.path:
-            found = sorted(Path("/").glob(self.path.lstrip("/")))
-            return found[-1] if found else None
+            paths = sorted(Path("/").glob(self.path.lstrip("/")))
+            return paths[-1] if paths else None
         path = os.pathsep.join([os.environ.get("PATH", os.defpath), *FURTHER])
         which = shutil.which(self.name, path=path)
         return Path(which) if which else None
@@ -118,8 +118,8 @@ class Component:
 
     def find(self) -> tuple[Way, Path] | None:
         """Return the best shape in which it is here, and where."""
-        found = ((way, way.find()) for way in self.ways)
-        return next(((way, path) for way, path in found if path), None)
+        paths = ((way, way.find()) for way in self.ways)
+        return next(((way, path) for way, path in paths if path), None)
 
 
 USUAL_PLUGINS = "/usr/local/li*/docker/cli-plugins"
@@ -200,7 +200,7 @@ COMPONENTS = (
     ),
     Component(
         name="vagrant",
-        why="makes the machines, on whatever this computer has for it",
+        why="makes the machines, with a provider that this computer has",
         part="the two machines",
         install="sudo apt-get install vagrant",
         ways=(Program("vagrant"),),
@@ -236,20 +236,20 @@ COMPONENTS = (
     Component(
         name="docker-registry",
         why="keeps images for other machines",
-        part="a registry of one's own",
+        part="your own registry",
         install="sudo apt-get install docker-registry",
         ways=(Program("docker-registry"),),
     ),
     Component(
         name="htpasswd",
         why="makes the hash of the registry's password",
-        part="a registry of one's own",
+        part="your own registry",
         install="sudo apt-get install apache2-utils",
         ways=(Program("htpasswd"),),
     ),
     Component(
         name="iptables",
-        why="lets what is on a private bridge reach the network",
+        why="connects a private bridge to the network",
         part="private bridges for containers and LXC machines",
         install="sudo apt-get install iptables",
         ways=(Program("iptables"),),

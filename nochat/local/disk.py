@@ -17,15 +17,15 @@ def make_private(paths: Iterable[Path]) -> None:
     New files are private by the process's umask; these may be older, or have been copied here.
     """
     for path in paths:
-        for each in [path, *path.rglob("*")]:
+        for entry in [path, *path.rglob("*")]:
             try:
-                mode = each.lstat().st_mode
+                mode = entry.lstat().st_mode
                 if mode & OTHERS and not stat.S_ISLNK(mode):
-                    each.chmod(stat.S_IMODE(mode) & ~OTHERS)
+                    entry.chmod(stat.S_IMODE(mode) & ~OTHERS)
             except FileNotFoundError:  # it is gone by now, or was never there
                 continue
             except OSError as error:
-                log.warning("others may be able to read %s: %s", each, error)
+                log.warning("others may be able to read %s: %s", entry, error)
 
 
 def sync_folder(folder: Path) -> None:

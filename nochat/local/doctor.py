@@ -44,8 +44,8 @@ def find(name: str) -> Path | None:
     Raises:
         KeyError: no component has that name.
     """
-    found = _component(name).find()
-    return found[1] if found else None
+    location = _component(name).find()
+    return location[1] if location else None
 
 
 def require(name: str) -> Path:
@@ -90,11 +90,11 @@ def _home() -> Path:
 
 
 def _examine_component(component: Component) -> Finding:
-    found = component.find()
-    if found is None:
+    location = component.find()
+    if location is None:
         advice = component.install
         return Finding(component.name, False, "missing", component.part, advice)
-    way, path = found
+    way, path = location
     name = (
         component.name if way.name == component.ways[0].name else f"{component.name} ({way.name})"
     )
@@ -129,7 +129,10 @@ def _examine_port(port: int) -> Finding:
 
 def report(findings: Sequence[Finding]) -> str:
     """Return the findings as a plain table for a terminal."""
-    rows = [(_mark(it), it.name, it.seen, f"for {it.part}", it.advice) for it in findings]
+    rows = [
+        (_mark(finding), finding.name, finding.seen, f"for {finding.part}", finding.advice)
+        for finding in findings
+    ]
     return as_text(rows)
 
 
@@ -152,9 +155,9 @@ class Examination:
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr>{_cell('✓' if it.ok else '✗')}{_cell(it.name)}{_cell(it.seen)}"
-            f"{_cell(it.part)}{_command(it.advice)}</tr>"
-            for it in self.findings
+            f"<tr>{_cell('✓' if finding.ok else '✗')}{_cell(finding.name)}{_cell(finding.seen)}"
+            f"{_cell(finding.part)}{_command(finding.advice)}</tr>"
+            for finding in self.findings
         )
         heads = "".join(f"<th>{head}</th>" for head in ("", "What", "Seen", "For", "To do"))
         return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"

@@ -34,7 +34,7 @@ async def owned(folder: Path, patience: float | None = None) -> AsyncIterator[in
         descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise NochatError(
-            f"{folder} can't be used ({error.strerror}); mend its permissions, or set "
+            f"{folder} can't be used ({error.strerror}); correct its permissions, or set "
             "NOCHAT_DATA_DIR to another folder"
         ) from None
     try:

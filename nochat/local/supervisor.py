@@ -71,14 +71,14 @@ def _descendants(spare: bool) -> set[int]:
     children: dict[int, list[int]] = {}
     for pid, parent in _parents():
         children.setdefault(parent, []).append(pid)
-    found: set[int] = set()
+    pids: set[int] = set()
     look_at = [os.getpid()]
     while look_at:
         new = children.get(look_at.pop(), [])
         new = [pid for pid in new if not (spare and _is_supervisor(pid))]
-        found.update(new)
+        pids.update(new)
         look_at += new
-    return found
+    return pids
 
 
 def _send(number: signal.Signals, pids: Iterable[int]) -> None:

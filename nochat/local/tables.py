@@ -20,4 +20,4 @@ def as_html(heads: Row, rows: Sequence[Row]) -> str:
 
 
 def _row(cells: Row, tag: str) -> str:
-    return "<tr>" + "".join(f"<{tag}>{html.escape(it)}</{tag}>" for it in cells) + "</tr>"
+    return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"

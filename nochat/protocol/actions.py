@@ -132,41 +132,64 @@ def _check_sees(actor: Actor, room: str) -> None:
 
 async def account(name: str, bus: Bus) -> str:
     """Return the name of an account, as its owner writes it: rooms know their members by it."""
-    found = await bus.request(FindUser(user=name))
-    if not found.accounts:
+    answer = await bus.request(FindUser(user=name))
+    if not answer.accounts:
         raise RequestFailed(reasons.user_unknown())
-    return found.accounts[0].name
+    return answer.accounts[0].name
 
 
 ACTIONS = {
     "message": Action(
         payloads.Message,
         _command(
-            lambda actor, it: SendMessage(it.room, actor.user, it.client_id, it.text, it.reply_to)
+            lambda actor, payload: SendMessage(
+                payload.room, actor.user, payload.client_id, payload.text, payload.reply_to
+            )
         ),
     ),
     "edit": Action(
         payloads.Edit,
-        _command(lambda actor, it: EditMessage(it.room, actor.user, it.position, it.text)),
+        _command(
+            lambda actor, payload: EditMessage(
+                payload.room, actor.user, payload.position, payload.text
+            )
+        ),
     ),
     "delete": Action(
         payloads.Target,
-        _command(lambda actor, it: DeleteMessage(it.room, actor.user, it.position, actor.manages)),
+        _command(
+            lambda actor, payload: DeleteMessage(
+                payload.room, actor.user, payload.position, actor.manages
+            )
+        ),
     ),
     "react": Action(
         payloads.Reaction,
-        _command(lambda actor, it: React(it.room, actor.user, it.position, it.emoji, it.on)),
+        _command(
+            lambda actor, payload: React(
+                payload.room, actor.user, payload.position, payload.emoji, payload.on
+            )
+        ),
     ),
     "read": Action(
-        payloads.Target, _command(lambda actor, it: MarkRead(it.room, actor.user, it.position))
+        payloads.Target,
+        _command(lambda actor, payload: MarkRead(payload.room, actor.user, payload.position)),
     ),
     "create": Action(
         payloads.NewRoom,
-        _command(lambda actor, it: CreateRoom(it.room, actor.user, it.title, it.private)),
+        _command(
+            lambda actor, payload: CreateRoom(
+                payload.room, actor.user, payload.title, payload.private
+            )
+        ),
         price="rooms",
     ),
-    "join": Action(payloads.Room, _command(lambda actor, it: JoinRoom(it.room, actor.user))),
-    "leave": Action(payloads.Room, _command(lambda actor, it: LeaveRoom(it.room, actor.user))),
+    "join": Action(
+        payloads.Room, _command(lambda actor, payload: JoinRoom(payload.room, actor.user))
+    ),
+    "leave": Action(
+        payloads.Room, _command(lambda actor, payload: LeaveRoom(payload.room, actor.user))
+    ),
     # These look an account up, those below read the activity.
     "moderate": Action(payloads.Moderation, _moderate, cost=2),
     "invite": Action(payloads.Invitation, _invite, cost=2, price="invitations"),

@@ -22,16 +22,16 @@ def catalogue(kind: type[Envelope] = Envelope) -> dict[str, type[Envelope]]:
         NochatError: two structs have the same type; one that is defined once more, as in a
             notebook's cell, takes the place of the first.
     """
-    found: dict[str, type[Envelope]] = {}
+    structs: dict[str, type[Envelope]] = {}
     for struct in _structs(kind):
-        other = found.get(name := type_of(struct))
+        other = structs.get(name := type_of(struct))
         if other and _path(other) != _path(struct):
             raise NochatError(
                 f"{_path(other)} and {_path(struct)} have the same type on the wire, {name!r}; "
                 f"give the second one of its own: class {struct.__name__}(…, tag='…')"
             )
-        found[name] = struct
-    return found
+        structs[name] = struct
+    return structs
 
 
 def _path(struct: type[Envelope]) -> str:

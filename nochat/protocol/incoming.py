@@ -25,7 +25,7 @@ def _taken(rule: Callable[[str], str], **schema: int) -> Meta:
 NewName = Annotated[str, _taken(text.name, minLength=2, maxLength=text.LONGEST_NAME)]
 AskedName = Annotated[str, _taken(text.asked_name, maxLength=text.ASKED_NAME)]
 RoomId = Annotated[str, _taken(text.room, minLength=1, maxLength=40)]
-RoomOrAny = Annotated[str, _taken(lambda it: it and text.room(it), maxLength=40)]
+RoomOrAny = Annotated[str, _taken(lambda room: room and text.room(room), maxLength=40)]
 ClientId = Annotated[str, _taken(text.client_id, minLength=1, maxLength=64)]
 Title = Annotated[str, _taken(text.title, minLength=1)]
 Message = Annotated[str, _taken(text.message, minLength=1, maxLength=text.LONGEST_MESSAGE)]
@@ -69,12 +69,12 @@ class Incoming(msgspec.Struct, frozen=True):
 @cache
 def _rules(shape: type[Incoming]) -> dict[str, Callable[[str], str]]:
     """Return the rule of each text among the fields; any text must be one that can be encoded."""
-    found: dict[str, Callable[[str], str]] = {}
+    rules: dict[str, Callable[[str], str]] = {}
     for field in inspect.type_info(shape).fields:  # type: ignore[attr-defined]
         kind: inspect.Type = field.type
         rule = text.whole
         if isinstance(kind, inspect.Metadata):
             rule, kind = (kind.extra or {}).get(RULE, rule), kind.type
         if isinstance(kind, inspect.StrType):
-            found[field.encode_name] = rule
-    return found
+            rules[field.encode_name] = rule
+    return rules

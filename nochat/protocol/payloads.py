@@ -162,22 +162,22 @@ def entries(room: str, events: Iterable[RoomEvent]) -> dict[str, Any]:
     return {"room": room, "entries": [view(event) for event in events]}
 
 
-def history(found: Any) -> dict[str, Any]:
+def history(answer: Any) -> dict[str, Any]:
     """Show a page of a room's log; `more` says that there is more of it."""
-    assert isinstance(found, History)
-    return entries(found.room, found.entries) | {"more": found.more}
+    assert isinstance(answer, History)
+    return entries(answer.room, answer.entries) | {"more": answer.more}
 
 
 def found(messages: Any) -> dict[str, Any]:
     """Show the results of a search, the newest first; `more` says that there are more."""
     assert isinstance(messages, Found)
-    return {"entries": [view(each) for each in messages.entries], "more": messages.more}
+    return {"entries": [view(message) for message in messages.entries], "more": messages.more}
 
 
 def listed(rooms: Any) -> dict[str, Any]:
     """Show public rooms in order of their ids; `more` says that there are more."""
     assert isinstance(rooms, FoundRooms)
-    return {"rooms": [msgspec.to_builtins(each) for each in rooms.rooms], "more": rooms.more}
+    return {"rooms": [msgspec.to_builtins(room) for room in rooms.rooms], "more": rooms.more}
 
 
 def welcome(session: Session, rooms: list[RoomSummary], online: list[str]) -> dict[str, Any]:

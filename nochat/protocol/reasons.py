@@ -83,7 +83,11 @@ class Declared:
     def params(self) -> dict[str, type]:
         """Return the parameters' types, by name."""
         signature = inspect.signature(type(self).__call__)
-        return {it.name: it.annotation for it in signature.parameters.values() if it.name != "self"}
+        return {
+            parameter.name: parameter.annotation
+            for parameter in signature.parameters.values()
+            if parameter.name != "self"
+        }
 
     def _reason(self, **params: Param) -> Reason:
         return Reason(self.code, params, self.sentence.format(**params))
@@ -155,7 +159,7 @@ unspecified = PlainReason(UNSPECIFIED, "the chat refuses this without a reason")
 user_unknown = PlainReason("user.unknown", "there is no such user")
 name_taken = PlainReason("name.taken", "this name is taken; choose another")
 registration_closed = PlainReason(
-    "registration.closed", "nobody makes an account here; ask whoever runs this chat for one"
+    "registration.closed", "registration is closed; ask whoever runs this chat for an account"
 )
 name_length = BoundReason("name.length", "a name has 2 to {most} characters")
 name_too_long = BoundReason("name.too-long", "a name has at most {most} characters")
@@ -163,12 +167,12 @@ name_form = PlainReason(
     "name.form", "a name begins with a letter or digit; then letters, digits and . _ - follow"
 )
 password_weak = PlainReason(
-    "password.weak", "this password is easy to guess; choose another: three or four words, say"
+    "password.weak", "this password is easy to guess; choose another, such as three or four words"
 )
 password_wrong = PlainReason("password.wrong", "this is not your present password")
 log_in_wrong = PlainReason("log-in.wrong", "wrong name or password")
 log_in_needed = PlainReason("log-in.needed", "log in first")
-log_in_busy = PlainReason("log-in.busy", "many people log in at this moment; try again")
+log_in_busy = PlainReason("log-in.busy", "many people are logging in at this moment; try again")
 account_banned = PlainReason("account.banned", "this account is banned")
 account_deleted = PlainReason("account.deleted", "this account was deleted")
 account_last_manager = PlainReason(
@@ -183,7 +187,7 @@ session_password_changed = PlainReason("session.password-changed", "the password
 token_needed = PlainReason("token.needed", "send a token of yours, as Authorization: Bearer TOKEN")
 token_unknown = PlainReason("token.unknown", "there is no such token")
 token_too_many = BoundReason("token.too-many", "you have {most} tokens; revoke one first")
-export_running = WaitReason("export.running", "an export is under way; wait {wait} s")
+export_running = WaitReason("export.running", "an export is already running; wait {wait} s")
 export_too_many = WaitReason("export.too-many", "too many exports; wait {wait} s")
 
 # ---- rooms --------------------------------------------------------------------------------------
@@ -191,7 +195,7 @@ export_too_many = WaitReason("export.too-many", "too many exports; wait {wait} s
 room_unknown = PlainReason("room.unknown", "there is no such room")
 room_taken = PlainReason("room.taken", "a room with this name already exists")
 room_id = PlainReason(
-    "room.id", "the id of a room has 1 to 40 of a to z, 0 to 9, and - after the first"
+    "room.id", "the id of a room has 1 to 40 characters: a to z, 0 to 9, and - after the first"
 )
 room_private_id = PlainReason(
     "room.private-id", "the id of a private room ends in - and 16 random hexadecimal digits"
@@ -233,7 +237,7 @@ message_client_id = PlainReason(
 reaction_form = PlainReason("reaction.form", "a reaction is an emoji, or a short word")
 reaction_too_long = BoundReason("reaction.too-long", "a reaction has at most {most} characters")
 reaction_own_too_many = PlainReason(
-    "reaction.own-too-many", "you have many reactions to this message; take one away first"
+    "reaction.own-too-many", "you have many reactions to this message; remove one first"
 )
 reaction_too_many = PlainReason(
     "reaction.too-many", "this message has many reactions; choose one of them"
@@ -244,7 +248,7 @@ search_slow = PlainReason("search.slow", "this search takes too long; use rarer 
 search_slow_everywhere = PlainReason(
     "search.slow-everywhere", "this search takes too long; use rarer words, or one room"
 )
-text_half = PlainReason("text.half", "this text holds half a character; write it again")
+text_half = PlainReason("text.half", "this text contains half a character; write it again")
 text_not_stored = PlainReason(
     "text.not-stored", "this can't be stored: it is too long, or has odd characters"
 )
@@ -264,7 +268,7 @@ rate_invitations = LongWaitReason(
 
 # ---- requests and connections -------------------------------------------------------------------
 
-request_shape = DetailReason("request.shape", "the data do not have the right shape: {detail}")
+request_shape = DetailReason("request.shape", "the data are malformed: {detail}")
 request_json = DetailReason("request.json", "this is not JSON: {detail}")
 request_type = PlainReason("request.type", "send JSON, as application/json")
 request_incomplete = PlainReason("request.incomplete", "the request is incomplete")
@@ -283,7 +287,7 @@ socket_closed = PlainReason("socket.closed", "not connected")
 socket_unavailable = PlainReason("socket.unavailable", "unavailable")
 socket_other_user = PlainReason("socket.other-user", "another user")
 socket_too_many = PlainReason("socket.too-many", "too many windows")
-socket_address = PlainReason("socket.address", "too many sockets of one address")
+socket_address = PlainReason("socket.address", "too many sockets from one address")
 socket_protocol = DetailReason("socket.protocol", "this is not a connection to the chat: {detail}")
 socket_jsonp = PlainReason("socket.jsonp", "the chat does not speak JSONP")
 socket_stolen = PlainReason("socket.stolen", "this connection is another session's")
@@ -311,7 +315,7 @@ def schema() -> dict[str, Any]:
         "title": "Code",
         "type": "string",
         "description": "Why the chat says no, for programs; `params` has what the braces name.",
-        "oneOf": [_entry(each) for each in CATALOGUE.values()],
+        "oneOf": [_entry(reason) for reason in CATALOGUE.values()],
     }
 
 

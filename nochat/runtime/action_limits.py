@@ -46,7 +46,7 @@ class ActionLimits:
             "rooms": (settings.room_rate / HOUR, HOUR),
             "invitations": (settings.invite_rate / HOUR, HOUR),
         }
-        self._of_users = {name: Limit(*each) for name, each in rates.items()}
+        self._of_users = {name: Limit(*rate) for name, rate in rates.items()}
         self._of_addresses = {
             name: Limit(PER_ADDRESS * rate, burst) for name, (rate, burst) in rates.items()
         }

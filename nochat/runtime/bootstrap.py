@@ -82,8 +82,12 @@ async def running(wanted: Sequence[Service[object]], settings: Settings) -> Asyn
         await start(service for service in wanted if service.name not in SERVED)
         stack.push_async_callback(_drain, buses, errors)
         await start(service for service in wanted if service.name in SERVED)
-        found = {name: contexts[name].resource for name in SERVED if name in contexts}
-        apps = {name: it.app for name, it in found.items() if isinstance(it, Served)}
+        resources = {name: contexts[name].resource for name in SERVED if name in contexts}
+        apps = {
+            name: resource.app
+            for name, resource in resources.items()
+            if isinstance(resource, Served)
+        }
         limit = Limit(settings.address_rate, 10)
         concurrency = ConcurrencyLimit(descriptors.share(settings.address_connections))
         app = RateLimitMiddleware(_by_path(apps), limit, concurrency, settings.max_frame)
@@ -113,7 +117,7 @@ async def _drain(buses: Mapping[str, Bus | None], errors: Sequence[BaseException
     if bus.lasting:
         log.warning("%d messages wait for the next start: %s", number, where)
     else:
-        log.error("%d messages are lost, as this bus has no journal: %s", number, where)
+        log.error("%d messages are lost, because this bus has no journal: %s", number, where)
 
 
 @asynccontextmanager

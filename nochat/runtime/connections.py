@@ -50,7 +50,7 @@ class IdleConnections:
         its = self._by_address.setdefault(host, {})
         its[connection] = None
         if self._per_address and len(its) > self._per_address:
-            self._make_room(next(iter(its)), "too many silent connections of one address")
+            self._make_room(next(iter(its)), "too many silent connections from one address")
         elif len(self._all) > self._most:
             self._make_room(next(iter(self._all)), "too many silent connections")
 

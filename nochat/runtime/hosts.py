@@ -30,7 +30,7 @@ class HostMiddleware:
         self._app = app
         said = {name.strip().lower() for name in settings.hosts.split(",")} - {""}
         self._any, self._only = ANY in said, bool(said)
-        host_ports = {each.host_port for each in further_origins(settings)}
+        host_ports = {origin.host_port for origin in further_origins(settings)}
         if gateway := gateway_origin(settings):
             host_ports.add(gateway.host_port)
         self._names = said | {host_port.host for host_port in host_ports}

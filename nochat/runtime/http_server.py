@@ -58,13 +58,13 @@ def _plain(client: Any) -> Any:
 
 
 def _check_proxies(proxies: str) -> None:
-    for each in proxies.split(",") if proxies.strip() not in ("", "*") else []:
+    for proxy in proxies.split(",") if proxies.strip() not in ("", "*") else []:
         try:
-            ipaddress.ip_network(each.strip())
+            ipaddress.ip_network(proxy.strip())
         except ValueError as error:
             raise SettingsError(
                 f"NOCHAT_PROXIES={proxies} can't be used: {error}; give addresses or networks, "
-                "as 10.0.0.7,10.1.0.0/16, or * for all"
+                "such as 10.0.0.7,10.1.0.0/16, or * for all"
             ) from None
 
 

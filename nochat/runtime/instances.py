@@ -99,17 +99,17 @@ class Watch:
     def services(self) -> list[dict[str, Any]]:
         """List each service with its instances, those gone silent left out, as JSON takes it."""
         latest = self._clock() - SILENCE
-        found: dict[str, list[ServiceReported]] = {}
+        by_service: dict[str, list[ServiceReported]] = {}
         for at, last in self._last.values():
             if at >= latest:
-                found.setdefault(last.service, []).append(last)
+                by_service.setdefault(last.service, []).append(last)
         return [
             {
                 "name": name,
                 "store": self.store(name),
-                "instances": [_view(each) for each in sorted(said, key=_age)],
+                "instances": [_view(instance) for instance in sorted(said, key=_age)],
             }
-            for name, said in sorted(found.items())
+            for name, said in sorted(by_service.items())
         ]
 
     def names(self) -> set[str]:

@@ -12,8 +12,8 @@ from nochat.runtime import origin
 
 SEND_BUFFER = 2**17  # bytes that the system may hold for a client (Linux takes it twice)
 ADDRESSES = (
-    "give an address of this machine: 127.0.0.1 or ::1 for its own programs alone, 0.0.0.0 or, "
-    "with IPv6, :: for all that reach it"
+    "give an address of this machine: 127.0.0.1 or ::1 for programs of this machine only, 0.0.0.0 "
+    "or, with IPv6, :: for all that reach it"
 )
 
 
@@ -63,12 +63,12 @@ def _resolve(where: ListenAddress) -> tuple[socket.AddressFamily, Any]:
     if not (host := where.host.strip("[]")):
         raise NochatError(f"{setting} is empty; {ADDRESSES}")
     try:
-        found = socket.getaddrinfo(host, where.port, type=socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(host, where.port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         raise NochatError(f"{setting} can't be used: {error.strerror}; {ADDRESSES}") from None
     except UnicodeError:
-        raise NochatError(f"{setting} is no host's name; {ADDRESSES}") from None
-    family, _, _, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
+        raise NochatError(f"{setting} is not a host name; {ADDRESSES}") from None
+    family, _, _, _, address = min(addresses, key=lambda candidate: candidate[0] != socket.AF_INET)
     return family, address
 
 
@@ -79,7 +79,7 @@ def _refused(where: ListenAddress, error: OSError) -> str:
             advice = f"this machine has no such address: set {where.host_setting}; {ADDRESSES}"
         case errno.EACCES:
             advice = (
-                f"ports below 1024 are not for everybody: set {where.port_setting} to a higher "
+                f"ports below 1024 need administrator rights: set {where.port_setting} to a higher "
                 "one, and put a proxy in front of it"
             )
         case _:

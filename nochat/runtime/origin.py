@@ -30,10 +30,10 @@ class HostPort(NamedTuple):
     @classmethod
     def read(cls, text: str) -> Self | None:
         """Read `HOST` or `HOST:PORT`; None if it is neither."""
-        found = _PLACE.fullmatch(text.strip().lower())
-        if not found:
+        match = _PLACE.fullmatch(text.strip().lower())
+        if not match:
             return None
-        host, port = found[1], int(found[2] or 0)
+        host, port = match[1], int(match[2] or 0)
         if host.startswith("["):
             try:
                 host = f"[{ipaddress.IPv6Address(host[1:-1])}]"
@@ -110,10 +110,10 @@ def gateway_origin(settings: Settings) -> Origin | None:
 
 
 def _needed(setting: str, text: str) -> Origin:
-    if found := Origin.read(text.strip().removesuffix("/")):
-        return found
+    if origin := Origin.read(text.strip().removesuffix("/")):
+        return origin
     raise SettingsError(
-        f"{setting}: {text!r} is no address as https://chat.example or http://127.0.0.1:8000"
+        f"{setting}: {text!r} is not an address such as https://chat.example or http://127.0.0.1:8000"
     )
 
 
@@ -153,7 +153,7 @@ def cookie_names(scope: Scope, further: Iterable[Origin] = ()) -> list[str]:
         further = {page}.intersection(further)
     pages = [here, *further]
     if here and here.scheme == "http":  # by a proxy that does not say that browsers use https
-        pages += [each._replace(scheme="http") for each in further]
+        pages += [origin._replace(scheme="http") for origin in further]
     return [*dict.fromkeys(map(cookie_name, pages))]
 
 

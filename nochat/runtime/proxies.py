@@ -19,7 +19,7 @@ def exempt(environ: MutableMapping[str, str], *hosts: str) -> None:
     """
     if not _named(environ):
         return
-    said = (it.strip() for name in NAMES for it in environ.get(name, "").split(","))
+    said = (host.strip() for name in NAMES for host in environ.get(name, "").split(","))
     exempted = dict.fromkeys([*filter(None, said), *LOOPBACK, *hosts])
     for name in NAMES:
         environ[name] = "*" if "*" in exempted else ",".join(exempted)
@@ -38,8 +38,8 @@ def for_url(url: str) -> str | None:
     host = parts.hostname or ""
     if is_loopback(host) or proxy_bypass(host):
         return None
-    found = getproxies()
-    proxy = found.get(parts.scheme) or found.get("all")
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
     if proxy and proxy.startswith("socks") and not importlib.util.find_spec("socksio"):
         raise NochatError(
             f"the way to {host} is a SOCKS proxy, by the environment's variables: install what "
@@ -50,8 +50,8 @@ def for_url(url: str) -> str | None:
 
 def outside(environ: Mapping[str, str]) -> list[str]:
     """Return the variables that name proxies which other computers can reach, too."""
-    found = [name for name, value in environ.items() if _is_proxy(name) and _is_far(value)]
-    return sorted([*found, *(name for name in NAMES if name in environ)]) if found else []
+    names = [name for name, value in environ.items() if _is_proxy(name) and _is_far(value)]
+    return sorted([*names, *(name for name in NAMES if name in environ)]) if names else []
 
 
 def is_loopback(host: str) -> bool:

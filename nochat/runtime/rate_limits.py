@@ -109,7 +109,7 @@ class ThrottledLog:
         if now - when < QUIET:
             self._said[line] = when, unsaid + 1
             return
-        more = f"; {unsaid} times more since it was last said" if unsaid else ""
+        more = f"; {unsaid} times more since the last such line" if unsaid else ""
         log.warning("%s%s%s", line, f" ({about})" if about else "", more)
         self._said[line] = now, 0
 
@@ -177,14 +177,14 @@ def address(scope: Scope) -> str:
     """
     host = str((scope.get("client") or [""])[0])[:64].partition("%")[0]
     try:
-        found = ipaddress.ip_address(host)
+        ip = ipaddress.ip_address(host)
     except ValueError:
         return host
-    if isinstance(found, ipaddress.IPv4Address):
-        return str(found)
-    if found.ipv4_mapped:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.ip_network((found, 64), strict=False))
+    if isinstance(ip, ipaddress.IPv4Address):
+        return str(ip)
+    if ip.ipv4_mapped:
+        return str(ip.ipv4_mapped)
+    return str(ipaddress.ip_network((ip, 64), strict=False))
 
 
 def retry_after(wait: float) -> str:

@@ -83,5 +83,5 @@ def own_service(file: str) -> Service[object]:
 def queues(settings: Settings) -> list[Queue]:
     """List the queues of the chat's services, those of one instance alone left out."""
     wanted = services(names(settings))
-    found = [queue for service in wanted for queue in service.queues(settings)]
-    return [queue for queue in found if not queue.exclusive]
+    declared = [queue for service in wanted for queue in service.queues(settings)]
+    return [queue for queue in declared if not queue.exclusive]

@@ -35,9 +35,9 @@ def application(services: Services) -> Starlette:
         return JSONResponse({"alive": True})
 
     async def readyz(_: Request) -> Response:
-        found = {name: readiness(bus) for name, bus in services.items()}
-        ready = all(each["ready"] for each in found.values())
-        content = {"ready": ready, "services": found}
+        states = {name: readiness(bus) for name, bus in services.items()}
+        ready = all(state["ready"] for state in states.values())
+        content = {"ready": ready, "services": states}
         return JSONResponse(content, 200 if ready else 503)
 
     return Starlette(
@@ -53,7 +53,7 @@ def readiness(bus: Bus | None) -> dict[str, Any]:
     """Tell whether a service is ready: started, connected to the broker, consuming its queues."""
     if bus is None:
         return {"ready": False, "bus": False, "queues": {}}
-    queues = {each.queue: each.alive for each in bus.subscriptions}
+    queues = {subscription.queue: subscription.alive for subscription in bus.subscriptions}
     ready = bus.connected and all(queues.values())
     return {"ready": ready, "bus": bus.connected, "queues": queues}
 
@@ -97,9 +97,9 @@ def _of_buses(buses: dict[str, Bus]) -> Iterable[Metric]:
     handled = {name: bus.tally.handled for name, bus in buses.items()}
     published = {name: bus.tally.published for name, bus in buses.items()}
     failed = {name: bus.tally.failed for name, bus in buses.items()}
-    yield _by_type("nochat_events_handled", "Messages that handlers are done with.", handled)
+    yield _by_type("nochat_events_handled", "Messages that handlers have finished.", handled)
     yield _by_type("nochat_events_published", "Messages that were published.", published)
-    yield _by_type("nochat_events_failed", "Messages that were given up.", failed)
+    yield _by_type("nochat_events_failed", "Messages that the service gave up on.", failed)
 
 
 def _by_type(name: str, meaning: str, counts: dict[str, dict[str, int]]) -> Metric:

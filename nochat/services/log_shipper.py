@@ -97,7 +97,9 @@ async def listener(context: Context) -> AsyncIterator[Listener]:
     if not settings.logz_token:
         raise NochatError("log_shipper needs a shipping token of logz.io in NOCHAT_LOGZ_TOKEN")
     if not settings.logz_url.startswith("https://"):
-        raise NochatError("NOCHAT_LOGZ_URL must start with https://, as the token travels with it")
+        raise NochatError(
+            "NOCHAT_LOGZ_URL must start with https://, because requests contain the token"
+        )
     context.bus.tally.store = "logz.io"
     # The system's certificates, or those of SSL_CERT_FILE.
     trusted = ssl.create_default_context()
@@ -132,13 +134,13 @@ def line(event: Event) -> bytes:
 def bodies(lines: Iterable[bytes]) -> Iterator[bytes]:
     """Join lines into as few bodies as the limits allow; a line that is too long is dropped."""
     body = b""
-    for each in lines:
-        if len(each) > MAX_LINE:
-            log.error("a line of %d bytes is too long and dropped: %r…", len(each), each[:200])
+    for raw in lines:
+        if len(raw) > MAX_LINE:
+            log.error("a line of %d bytes is too long and dropped: %r…", len(raw), raw[:200])
             continue
-        if len(body) + len(each) >= MAX_BODY:
+        if len(body) + len(raw) >= MAX_BODY:
             yield body
             body = b""
-        body += each + b"\n"
+        body += raw + b"\n"
     if body:
         yield body

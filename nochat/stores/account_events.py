@@ -37,9 +37,9 @@ async def find(database: Database, asked: GetAccountEvents) -> AccountEntries:
     if asked.before:
         query["mark"] = {"$lt": asked.before}
     cursor = database[ACCOUNT_EVENTS].find(query).sort("mark", -1)
-    found = await cursor.limit(asked.limit + 1).to_list()
-    entries = [_entry(each) for each in found[: asked.limit]]
-    return AccountEntries(entries=entries, more=len(found) > asked.limit)
+    documents = await cursor.limit(asked.limit + 1).to_list()
+    entries = [_entry(document) for document in documents[: asked.limit]]
+    return AccountEntries(entries=entries, more=len(documents) > asked.limit)
 
 
 def _entry(document: dict[str, Any]) -> AccountEntry:

@@ -155,8 +155,8 @@ class ActivityStore:
     async def room_state(self, room: str, recent: bool = True) -> RoomState:
         """Return the state of a room for its controller; with its last messages, or without."""
         async with answering():
-            found = await self._db["rooms"].find_one({"_id": room})
-            if not found:
+            document = await self._db["rooms"].find_one({"_id": room})
+            if not document:
                 return RoomState(room=RoomInfo(room=room))
             said = []
             if recent:
@@ -166,16 +166,16 @@ class ActivityStore:
                 )
                 said = await cursor.sort("position", -1).limit(REMEMBERED).to_list()
         return RoomState(
-            room=documents.room_info(found),
+            room=documents.room_info(document),
             recent=[
                 RememberedMessage(
-                    it["position"],
-                    it["sender"],
-                    it["client_id"],
-                    bool(it.get("deleted")),
-                    it["at"],
+                    message["position"],
+                    message["sender"],
+                    message["client_id"],
+                    bool(message.get("deleted")),
+                    message["at"],
                 )
-                for it in reversed(said)
+                for message in reversed(said)
             ],
         )
 
@@ -186,21 +186,21 @@ class ActivityStore:
 
     async def all_rooms(self, text: str = "", after: str = "", limit: int = 50) -> AllRooms:
         """List the rooms that are not direct, as managers see them, in order of their ids."""
-        found, more = await self._listed(
+        rooms, more = await self._listed(
             {"kind": {"$in": ["public", "private"]}}, text, after, limit
         )
-        return AllRooms(rooms=[documents.room_info(each) for each in found], more=more)
+        return AllRooms(rooms=[documents.room_info(room) for room in rooms], more=more)
 
     async def find_rooms(self, asked: FindRooms) -> FoundRooms:
         """List public rooms, in order of their ids."""
         if asked.only:
             public = {"_id": asked.only, "kind": "public", "deleted": {"$exists": False}}
             async with answering():
-                found, more = await self._db["rooms"].find(public).to_list(), False
+                rooms, more = await self._db["rooms"].find(public).to_list(), False
         else:
             public = {"kind": "public"}
-            found, more = await self._listed(public, asked.text, asked.after, asked.limit)
-        return FoundRooms(rooms=[documents.listing(each) for each in found], more=more)
+            rooms, more = await self._listed(public, asked.text, asked.after, asked.limit)
+        return FoundRooms(rooms=[documents.listing(room) for room in rooms], more=more)
 
     async def _listed(
         self, query: dict[str, Any], text: str, after: str, limit: int
@@ -214,19 +214,19 @@ class ActivityStore:
         if text:
             pattern = re.escape(searchable(text)).replace("\0", r"\x00")  # as it is, it is refused
             query["sought"] = {"$regex": pattern}
-        rooms, found = self._db["rooms"], list[dict[str, Any]]()
+        rooms, page = self._db["rooms"], list[dict[str, Any]]()
         try:
             async with answering():
                 async for portion in portions(rooms, "room", 1, after or None):
                     cursor = rooms.find(query | portion).sort("room", 1)
-                    found += await cursor.limit(limit + 1 - len(found)).to_list()
-                    if len(found) > limit:
+                    page += await cursor.limit(limit + 1 - len(page)).to_list()
+                    if len(page) > limit:
                         break
         except OutOfTime:
-            if not found:
+            if not page:
                 raise RequestFailed(reasons.search_slow()) from None
-            return found[:limit], True
-        return found[:limit], len(found) > limit
+            return page[:limit], True
+        return page[:limit], len(page) > limit
 
     async def rooms(self, user: str, room: str = "") -> Rooms:
         """Return the rooms that a user is in or invited to, or one, with the unread."""
@@ -235,37 +235,37 @@ class ActivityStore:
             theirs["_id"] = room
         async with answering():
             reads = {
-                each["room"]: each["position"]
-                async for each in self._db["reads"].find({"user": {"$eq": user}})
+                read["room"]: read["position"]
+                async for read in self._db["reads"].find({"user": {"$eq": user}})
             }
-            found = await self._db["rooms"].find(theirs).sort("_id", 1).to_list()
-            summaries = [await self._summary(each, user, reads) for each in found]
+            rooms = await self._db["rooms"].find(theirs).sort("_id", 1).to_list()
+            summaries = [await self._summary(document, user, reads) for document in rooms]
         return Rooms(rooms=summaries)
 
     async def _summary(self, room: dict[str, Any], user: str, reads: dict[str, int]) -> RoomSummary:
-        it, read = documents.room_info(room), reads.get(room["_id"], 0)
+        info, read = documents.room_info(room), reads.get(room["_id"], 0)
         unread = mentions = 0
-        if user in it.members and it.position > read:
-            newer = {"room": it.room, "position": {"$gt": read}}
+        if user in info.members and info.position > read:
+            newer = {"room": info.room, "position": {"$gt": read}}
             there = {"type": documents.MESSAGE, "deleted": {"$exists": False}}
             from_others = there | {"sender": {"$ne": user}}
             unread = await self._some("log", newer | from_others)
             named = {"user": user, "reason": {"$ne": "direct"}}
             mentions = await self._some("mentions", newer | named)
-        if user not in it.members:  # Invited users learn nothing about the members.
-            it = msgspec.structs.replace(
-                it, members=[], muted=[user] if user in it.muted else [], banned=[]
+        if user not in info.members:  # Invited users learn nothing about the members.
+            info = msgspec.structs.replace(
+                info, members=[], muted=[user] if user in info.muted else [], banned=[]
             )
         return RoomSummary(
-            room=it.room,
-            title=it.title,
-            kind=it.kind,
-            owner=it.owner,
-            members=it.members,
-            muted=it.muted,
-            banned=it.banned,
-            invited=user in it.invited,
-            position=it.position,
+            room=info.room,
+            title=info.title,
+            kind=info.kind,
+            owner=info.owner,
+            members=info.members,
+            muted=info.muted,
+            banned=info.banned,
+            invited=user in info.invited,
+            position=info.position,
             read=read,
             unread=unread,
             mentions=mentions,
@@ -273,8 +273,8 @@ class ActivityStore:
 
     async def _some(self, collection: str, query: dict[str, Any]) -> int:
         """Count matching documents up to `MOST_COUNTED`, by an index alone."""
-        found = self._db[collection].find(query, {"_id": 1}).limit(MOST_COUNTED)
-        return len(await found.to_list())
+        cursor = self._db[collection].find(query, {"_id": 1}).limit(MOST_COUNTED)
+        return len(await cursor.to_list())
 
     async def history(
         self,
@@ -309,12 +309,12 @@ class ActivityStore:
         direction = -1 if after is None else 1
         async with answering():
             cursor = self._db["log"].find(query).sort("position", direction).limit(limit + 1)
-            found = await cursor.to_list()
-            more, found = len(found) > limit, found[:limit]
-            texts = await messages.texts(self._db, room, found)
+            page = await cursor.to_list()
+            more, page = len(page) > limit, page[:limit]
+            texts = await messages.texts(self._db, room, page)
         entries = [
-            documents.entry(each, texts.get(each.get("target", 0), ""))
-            for each in (found if after is not None else reversed(found))
+            documents.entry(entry, texts.get(entry.get("target", 0), ""))
+            for entry in (page if after is not None else reversed(page))
         ]
         return History(room=room, entries=entries, more=more)
 
@@ -335,27 +335,27 @@ class ActivityStore:
         """
         query = {"members": user} | ({"_id": room} if room else {})
         async with answering():
-            found = await self._db["rooms"].find(query, {"position": 1}).to_list()
-        return {each["_id"]: each["position"] for each in found}
+            rooms = await self._db["rooms"].find(query, {"position": 1}).to_list()
+        return {document["_id"]: document["position"] for document in rooms}
 
     async def traces(self, user: str) -> list[str]:
         """List the rooms that hold anything of a user, who has come into each of them once."""
-        inside = [{each: user} for each in ("members", "invited", "muted", "banned", "owner")]
+        inside = [{field: user} for field in ("members", "invited", "muted", "banned", "owner")]
         async with answering():
             there = await self._db["rooms"].find({"$or": inside}, {"_id": 1}).to_list()
-            found = {each["_id"] for each in there}
+            names = {room["_id"] for room in there}
             for named in documents.NAMED:
-                found |= {*await self._db["log"].distinct("room", {named: {"$eq": user}})}
-        return sorted(found)
+                names |= {*await self._db["log"].distinct("room", {named: {"$eq": user}})}
+        return sorted(names)
 
     async def records(self, asked: GetRecords) -> Records:
         """Return a page of the stored records of one user, in the order of an index."""
         query, order, shown = records.of(asked)
         async with answering():
             cursor = self._db[records.COLLECTIONS[asked.kind]].find(query).sort(order, ASCENDING)
-            found = await cursor.limit(asked.limit).to_list()
-        last = found[-1][order] if len(found) == asked.limit else None
-        return Records(records=[shown(each) for each in found], after=last)
+            listed = await cursor.limit(asked.limit).to_list()
+        last = listed[-1][order] if len(listed) == asked.limit else None
+        return Records(records=[shown(record) for record in listed], after=last)
 
     async def account_events(self, asked: GetAccountEvents) -> AccountEntries:
         """Return entries of the log of accounts, the newest first."""

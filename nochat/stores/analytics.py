@@ -45,34 +45,36 @@ async def search(database: Database, asked: SearchMessages, rooms: dict[str, int
         return Found()
     some = _some(words)
     query: dict[str, Any] = {"room": {"$in": [*rooms]}, "terms": _holding(some)}
-    found: list[Document] = []
+    matches: list[Document] = []
     complete = True
     try:
         async for portion in portions(database["log"], "at", -1, asked.before, MOST_SECONDS):
             cursor = database["log"].find(query | portion).sort("at", -1)
             cursor = cursor.max_time_ms(int(1000 * MOST_SECONDS))
             if len(some) == len(words):
-                cursor = cursor.limit(asked.limit + 1 - len(found))
-            found += [each async for each in cursor if _has_all(each["terms"], words)]
-            if len(found) > asked.limit:
+                cursor = cursor.limit(asked.limit + 1 - len(matches))
+            matches += [document async for document in cursor if _has_all(document["terms"], words)]
+            if len(matches) > asked.limit:
                 break
     except (OutOfTime, ExecutionTimeout):
         complete = False
-    if not complete and not found:
+    if not complete and not matches:
         raise RequestFailed(search_slow_everywhere())
     entries = [
         e
-        for each in found[: asked.limit]
-        if each["position"] <= rooms[each["room"]]
-        if isinstance(e := documents.entry(each), MessageSent)
+        for document in matches[: asked.limit]
+        if document["position"] <= rooms[document["room"]]
+        if isinstance(e := documents.entry(document), MessageSent)
     ]
-    return Found(entries=entries, more=len(found) > asked.limit or not complete)
+    return Found(entries=entries, more=len(matches) > asked.limit or not complete)
 
 
 def _some(words: list[SearchTerm]) -> list[SearchTerm]:
     """Choose the terms that the store looks for, as each costs time: the longest are the rarest."""
-    begun = [it for it in words if it.begins][:1]
-    whole = sorted((it for it in words if not it.begins), key=lambda it: len(it.term), reverse=True)
+    begun = [word for word in words if word.begins][:1]
+    whole = sorted(
+        (word for word in words if not word.begins), key=lambda word: len(word.term), reverse=True
+    )
     return begun + whole[: MOST_CONDITIONS - len(begun)]
 
 
@@ -82,36 +84,38 @@ def _holding(words: list[SearchTerm]) -> dict[str, Any]:
     A beginning is a range, not a pattern: an index answers it, where there is one.
     """
     there: dict[str, Any] = {}
-    for it in words:
-        if it.begins:
-            there["$elemMatch"] = {"$gte": it.term, "$lt": it.term + LAST}
+    for word in words:
+        if word.begins:
+            there["$elemMatch"] = {"$gte": word.term, "$lt": word.term + LAST}
         else:
-            there.setdefault("$all", []).append(it.term)
+            there.setdefault("$all", []).append(word.term)
     return there
 
 
 def _has_all(terms: list[str], words: list[SearchTerm]) -> bool:
     held = {*terms}
     return all(
-        any(each.startswith(it.term) for each in terms) if it.begins else it.term in held
-        for it in words
+        any(term.startswith(word.term) for term in terms) if word.begins else word.term in held
+        for word in words
     )
 
 
 async def trends(database: Database, since: float, limit: int) -> Trends:
     """Count what people do in public rooms since a time, by the newest messages."""
     public = {
-        each["_id"]: each.get("title", "")
-        async for each in database["rooms"].find({"kind": "public"}, {"title": 1})
+        room["_id"]: room.get("title", "")
+        async for room in database["rooms"].find({"kind": "public"}, {"title": 1})
     }
     entries, complete = await _newest(database, since)
-    said = [it for it in entries if it["type"] == documents.MESSAGE and it["room"] in public]
-    rooms = _most((it["room"] for it in said), limit)
+    said = [
+        entry for entry in entries if entry["type"] == documents.MESSAGE and entry["room"] in public
+    ]
+    rooms = _most((message["room"] for message in said), limit)
     return Trends(
-        users=_most((it["sender"] for it in said), limit),
+        users=_most((message["sender"] for message in said), limit),
         rooms=rooms,
-        words=_most((word for it in said for word in it.get("words", ())), limit),
-        hours=_most((it["hour"] for it in said), 24),
+        words=_most((word for message in said for word in message.get("words", ())), limit),
+        hours=_most((message["hour"] for message in said), 24),
         messages=len(said),
         connections=await _connections(database, since),
         since=since if complete or not entries else entries[-1]["at"],
@@ -122,26 +126,27 @@ async def trends(database: Database, since: float, limit: int) -> Trends:
 async def _newest(database: Database, since: float) -> tuple[list[Document], bool]:
     """Find the newest entries since a time, and say whether those are all."""
     fields = dict.fromkeys(("id", "type", "room", "sender", "words", "hour", "at"), 1)
-    found: dict[str, Document] = {}
+    entries: dict[str, Document] = {}
     at: dict[str, float] = {"$gte": since}
     until = time.monotonic() + MOST_SECONDS
-    while len(found) < MOST_ENTRIES and time.monotonic() < until:
+    while len(entries) < MOST_ENTRIES and time.monotonic() < until:
         part = await database["log"].find({"at": at}, fields).sort("at", -1).limit(MANY).to_list()
-        known = len(found)
-        found |= {each["id"]: each for each in part}  # some may be of the part before: see `$lte`
-        if len(part) < MANY or len(found) == known:
-            return [*found.values()], True
+        known = len(entries)
+        # Some may be of the part before: see `$lte`.
+        entries |= {entry["id"]: entry for entry in part}
+        if len(part) < MANY or len(entries) == known:
+            return [*entries.values()], True
         at = {"$gte": since, "$lte": part[-1]["at"]}
-    return [*found.values()], False
+    return [*entries.values()], False
 
 
 async def _connections(database: Database, since: float) -> int:
     match = {"at": {"$gte": since}, "type": type_of(UserConnected)}
     count = [{"$match": match}, {"$group": {"_id": "$type", "count": {"$sum": 1}}}]
     cursor = await database["connections"].aggregate(count, maxTimeMS=int(1000 * MOST_SECONDS))
-    return sum([each["count"] async for each in cursor])
+    return sum([document["count"] async for document in cursor])
 
 
 def _most(values: Iterable[Any], limit: int) -> list[tuple[Any, int]]:
     """Count values; the most frequent first, and equally frequent ones in their order."""
-    return sorted(Counter(values).items(), key=lambda it: (-it[1], it[0]))[:limit]
+    return sorted(Counter(values).items(), key=lambda pair: (-pair[1], pair[0]))[:limit]

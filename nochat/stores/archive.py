@@ -63,7 +63,7 @@ def open_storage(url: str) -> Storage:
         return Blobs(url)
     shown = url.partition("?")[0].rpartition("@")[2]
     raise NochatError(
-        f"{shown!r} is no storage; write file:///folder, mongodb://host:port/database "
+        f"{shown!r} is not a storage; write file:///folder, mongodb://host:port/database "
         "or https://ACCOUNT.blob.core.windows.net/CONTAINER?SAS"
     )
 
@@ -122,7 +122,7 @@ class Folder:
         except OSError as error:
             raise Unavailable(
                 f"the replica's folder {self.path} can't be used ({error.strerror}); make room or "
-                "mend its permissions, or set NOCHAT_REPLICA_URL to another storage"
+                "correct its permissions, or set NOCHAT_REPLICA_URL to another storage"
             ) from None
 
 
@@ -254,22 +254,23 @@ class Contents:
 
 def contents(data: bytes) -> Contents:
     """Read a file's bytes back; a torn end is skipped."""
-    found, decode = Contents(), Decoder()
+    archived, decode = Contents(), Decoder()
     members, torn = _members(data)
     for member in members:
         decoded = decode(join(member.splitlines()))
-        found.events += [each for each in decoded.envelopes if isinstance(each, Event)]
-        found.unread += [reason for _, reason in decoded.malformed]
+        archived.events += [event for event in decoded.envelopes if isinstance(event, Event)]
+        archived.unread += [reason for _, reason in decoded.malformed]
     if torn:
-        found.unread.append(
-            f"{torn} bytes at the end, damaged or torn by a crash (a later file has its events)"
+        archived.unread.append(
+            f"{torn} bytes at the end, damaged or incomplete after a crash "
+            "(a later file has its events)"
         )
-    return found
+    return archived
 
 
 def _members(data: bytes) -> tuple[list[bytes], int]:
     """Uncompress the whole gzip members; return them, and how many bytes follow."""
-    found: list[bytes] = []
+    members: list[bytes] = []
     view, at = memoryview(data), 0
     with suppress(zlib.error):
         while at < len(data):
@@ -279,6 +280,6 @@ def _members(data: bytes) -> tuple[list[bytes], int]:
                 end = min(end + CHUNK, len(data))
             if not inflate.eof:
                 break
-            found.append(b"".join(parts))
+            members.append(b"".join(parts))
             at = end - len(inflate.unused_data)
-    return found, len(data) - at
+    return members, len(data) - at

@@ -139,7 +139,7 @@ def _changes(event: RoomEvent) -> list[UpdateOne]:
             text = {"text": event.text, "edited": event.at, **by_text(event.text)}
             new = {"$set": text | {"revision": event.position}}
             first, older = {"$exists": False}, {"$lt": event.position}
-            return [UpdateOne(there | {"revision": each}, new) for each in (first, older)]
+            return [UpdateOne(there | {"revision": revision}, new) for revision in (first, older)]
         case ReactionChanged():
             # Not by the reaction as a field's name: that is the user's own text.
             pair = {"reactions": {"emoji": one_spelling(event.emoji), "user": event.user}}
@@ -186,7 +186,9 @@ def _room_update(event: RoomEvent) -> UpdateOne:
         case MemberModerated():
             change |= _moderation(event.member, event.action)
         case RoomDeleted():
-            nobody: dict[str, Any] = {it: [] for it in ("members", "invited", "muted", "banned")}
+            nobody: dict[str, Any] = {
+                field: [] for field in ("members", "invited", "muted", "banned")
+            }
             change["$set"] = nobody | {"deleted": True}
     return UpdateOne({"_id": event.room}, change, upsert=True)
 
@@ -208,30 +210,28 @@ def _moderation(member: str, action: Action) -> dict[str, Any]:
     return changes[action]
 
 
-def room_info(found: dict[str, Any]) -> RoomInfo:
+def room_info(room: dict[str, Any]) -> RoomInfo:
     """Read a room from its document."""
-    deleted = bool(found.get("deleted"))  # not every server knows true from 1
-    return msgspec.convert({"room": found["_id"], **found, "deleted": deleted}, RoomInfo)
+    deleted = bool(room.get("deleted"))  # not every server knows true from 1
+    return msgspec.convert({"room": room["_id"], **room, "deleted": deleted}, RoomInfo)
 
 
-def listing(found: dict[str, Any]) -> RoomListing:
+def listing(room: dict[str, Any]) -> RoomListing:
     """Read a room from its document, as those see it who are not in it."""
-    members = len(found["members"])
-    return RoomListing(
-        room=found["_id"], title=found["title"], owner=found["owner"], members=members
-    )
+    members = len(room["members"])
+    return RoomListing(room=room["_id"], title=room["title"], owner=room["owner"], members=members)
 
 
 def entry(document: dict[str, Any], text: str = "") -> LogEntry:
     """Read an entry of a room's log from its document; of an edit, with its message's text."""
     # What older versions stored may have a reaction in two spellings.
     reactions: dict[str, dict[str, None]] = {}
-    for each in document.get("reactions", []):
-        reactions.setdefault(one_spelling(each["emoji"]), {})[each["user"]] = None
+    for reaction in document.get("reactions", []):
+        reactions.setdefault(one_spelling(reaction["emoji"]), {})[reaction["user"]] = None
     shown = document | {"reactions": {emoji: list(users) for emoji, users in reactions.items()}}
     if document["type"] == EDIT:
         shown["text"] = text  # whatever is stored: older versions kept what was edited away
     if emoji := document.get("emoji"):
         shown["emoji"] = one_spelling(emoji)
-    found: LogEntry = msgspec.convert(shown, LogEntry, strict=False)
-    return found
+    converted: LogEntry = msgspec.convert(shown, LogEntry, strict=False)
+    return converted

@@ -21,14 +21,14 @@ async def erase(log: AsyncCollection[dict[str, Any]], event: UserErased) -> None
     room, user, name = {"room": {"$eq": event.room}}, {"$eq": event.user}, event.deleted_as
     sent = room | {"sender": user, "client_id": {"$exists": True}}
     reactions = room | {"user": user, "type": {"$eq": type_of(ReactionChanged)}}
-    targets = {each["target"] async for each in log.find(reactions, {"target": 1})}
+    targets = {reaction["target"] async for reaction in log.find(reactions, {"target": 1})}
     writes: list[Write] = [UpdateMany(sent, {"$set": {"sender": name}})]
     for target in sorted(targets):
         message = room | {"position": {"$eq": target}}
         writes.append(UpdateOne(message, {"$pull": {"reactions": {"user": event.user}}}))
     writes.append(DeleteMany(reactions))
-    for each in NAMED:
-        writes.append(UpdateMany(room | {each: user}, {"$set": {each: name}}))
+    for field in NAMED:
+        writes.append(UpdateMany(room | {field: user}, {"$set": {field: name}}))
     if event.title:
         made = room | {"position": {"$eq": 1}, "type": {"$eq": type_of(RoomCreated)}}
         writes.append(UpdateOne(made, {"$set": {"title": event.title}}))

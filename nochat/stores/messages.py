@@ -15,28 +15,28 @@ async def find(db: Database, wanted: Iterable[MessageKey]) -> list[MessageKey]:
     theirs: dict[tuple[str, str], dict[str, MessageKey]] = {}
     for key in wanted:
         theirs.setdefault((key.room, key.sender), {})[key.client_id] = key
-    found = []
+    stored = []
     for (room, sender), keys in theirs.items():
         whose = {"room": {"$eq": room}, "sender": {"$eq": sender}}
         query = whose | {"client_id": {"$in": [*keys]}}
         async for there in db["log"].find(query, {"client_id": 1}):
             # Compared once more: of some texts a server reads a part.
             if known := keys.get(there["client_id"]):
-                found.append(known)
-    return found
+                stored.append(known)
+    return stored
 
 
-async def texts(db: Database, room: str, found: list[dict[str, Any]]) -> dict[int, str]:
+async def texts(db: Database, room: str, entries: list[dict[str, Any]]) -> dict[int, str]:
     """Return the present texts of edited messages, by their positions."""
-    edited = {each["target"] for each in found if each["type"] == documents.EDIT}
+    edited = {entry["target"] for entry in entries if entry["type"] == documents.EDIT}
     present = {
-        each["position"]: each["text"] for each in found if each["type"] == documents.MESSAGE
+        entry["position"]: entry["text"] for entry in entries if entry["type"] == documents.MESSAGE
     }
     for first, last in runs(sorted(edited - present.keys())):
         # By ranges: of `$in` and `$or`, the embedded server makes a reading of the whole room.
         query = {"room": {"$eq": room}, "position": {"$gte": first, "$lte": last}}
-        async for each in db["log"].find(query, {"position": 1, "text": 1}):
-            present[each["position"]] = each.get("text", "")
+        async for message in db["log"].find(query, {"position": 1, "text": 1}):
+            present[message["position"]] = message.get("text", "")
     return present
 
 

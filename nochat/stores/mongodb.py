@@ -61,8 +61,8 @@ def _causes(error: PyMongoError) -> Iterator[tuple[int | None, str]]:
     """Yield the codes and texts that an error is made of."""
     if isinstance(error, BulkWriteError):
         details = error.details or {}
-        for each in (*details.get("writeErrors", ()), *details.get("writeConcernErrors", ())):
-            yield each.get("code"), str(each.get("errmsg"))
+        for failure in (*details.get("writeErrors", ()), *details.get("writeConcernErrors", ())):
+            yield failure.get("code"), str(failure.get("errmsg"))
     elif isinstance(error, OperationFailure):
         yield error.code, str((error.details or {}).get("errmsg") or error)
     else:

@@ -44,10 +44,10 @@ async def portions(
         began = time.monotonic()
         rest = {} if past is None else {field: {beyond: past}}
         ordered = collection.find(rest, {field: 1}).sort(field, direction)
-        if not (found := await ordered.skip(size - 1).limit(1).to_list()):
+        if not (edge := await ordered.skip(size - 1).limit(1).to_list()):
             yield rest
             return
-        last = found[0][field]
+        last = edge[0][field]
         yield {field: rest.get(field, {}) | {until_there: last}}
         took, past = time.monotonic() - began, last
         if took < QUICK:

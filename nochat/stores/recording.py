@@ -41,17 +41,17 @@ async def record(db: Database, events: Iterable[Event]) -> None:
 
 async def write(db: Database, collection: str, writes: list[Any]) -> None:
     """Insert new documents first, as later changes may be to them; existing ones stay."""
-    inserts = [each for each in writes if isinstance(each, InsertOne)]
-    changes = [each for each in writes if not isinstance(each, InsertOne)]
+    inserts = [operation for operation in writes if isinstance(operation, InsertOne)]
+    changes = [operation for operation in writes if not isinstance(operation, InsertOne)]
     try:
         if inserts:
             await db[collection].bulk_write(inserts, ordered=False)
     except BulkWriteError as error:
         failures = (error.details or {})["writeErrors"]
-        if any(each["code"] != DUPLICATE_KEY for each in failures):
+        if any(failure["code"] != DUPLICATE_KEY for failure in failures):
             raise
         if collection == "log":
-            await _check_same(db, [inserts[each["index"]]._doc for each in failures])
+            await _check_same(db, [inserts[failure["index"]]._doc for failure in failures])
     if changes:
         await db[collection].bulk_write(changes, ordered=True)
 
@@ -63,18 +63,18 @@ async def _check_same(db: Database, documents: list[dict[str, Any]]) -> None:
         Fatal: it is not.
         NochatError: it is another message, with an id that the store can't tell from this.
     """
-    by_place = {(each["room"], each["position"]): each for each in documents}
+    by_place = {(document["room"], document["position"]): document for document in documents}
     for room in {room for room, _ in by_place}:
         positions = sorted(position for name, position in by_place if name == room)
         for first, last in messages.runs(positions):
             query = {"room": {"$eq": room}, "position": {"$gte": first, "$lte": last}}
-            async for found in db["log"].find(query, {"room": 1, "position": 1, "id": 1}):
-                ours = by_place.pop((room, found["position"]), found)
-                if ours["id"] != found["id"]:
+            async for entry in db["log"].find(query, {"room": 1, "position": 1, "id": 1}):
+                ours = by_place.pop((room, entry["position"]), entry)
+                if ours["id"] != entry["id"]:
                     raise Fatal(
-                        f"room {room!r} has two entries at position {found['position']}: two "
-                        "chats write to one activity store. Stop one of them, or give it a "
-                        "store of its own (NOCHAT_ACTIVITY_URL)"
+                        f"room {room!r} has two entries at position {entry['position']}: two "
+                        "chats write to one activity store. Stop one of them, or give it "
+                        "its own store (NOCHAT_ACTIVITY_URL)"
                     )
     for (room, position), ours in by_place.items():
         if not await messages.find(db, [MessageKey(room, ours["sender"], ours["client_id"])]):

@@ -50,18 +50,20 @@ def of(error: Exception, address: str) -> NochatError:
         case "full":
             return Unavailable(f"{subject} has no space left ({said}); make room on its disk")
         case "read-only":
-            return Unavailable(f"{subject} can only be read now ({said}); let it be written")
+            return Unavailable(f"{subject} is read-only now ({said}); make it writable")
         case "denied":
             return NochatError(
                 f"{subject} refuses the account ({said}); are the name, the password and the "
                 "database in NOCHAT_USERS_URL right, and its rights?"
             )
         case "closed":
-            return NochatError(f"{subject} can't be opened ({said}); may its file be written?")
+            return NochatError(f"{subject} can't be opened ({said}); is its file writable?")
         case "damaged":
-            return NochatError(f"{subject} is damaged, or no database ({said}); restore a backup")
+            return NochatError(
+                f"{subject} is damaged, or not a database ({said}); restore a backup"
+            )
         case _:
-            return NochatError(f"{subject} refuses what was asked ({said})")
+            return NochatError(f"{subject} refuses the request ({said})")
 
 
 def _kind(error: Exception) -> str:

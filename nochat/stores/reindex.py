@@ -93,8 +93,8 @@ async def forget_edits(database: Database) -> None:
     if await _is_done(database, EDITS):
         return
     texts = {"type": documents.EDIT, "text": {"$exists": True}}
-    while found := await database["log"].find(texts, {"_id": 1}).limit(MANY).to_list():
-        without = [UpdateOne({"_id": each["_id"]}, {"$unset": {"text": ""}}) for each in found]
+    while edits := await database["log"].find(texts, {"_id": 1}).limit(MANY).to_list():
+        without = [UpdateOne({"_id": edit["_id"]}, {"$unset": {"text": ""}}) for edit in edits]
         await database["log"].bulk_write(without, ordered=True)
     await _note(database, EDITS)
 
@@ -110,10 +110,10 @@ async def _note(database: Database, name: str) -> None:
 async def _complete_rooms(database: Database) -> None:
     """Give each room the fields of searches and lists."""
     rooms, old = database["rooms"], {"title": {"$exists": True}, "room": {"$exists": False}}
-    while found := await rooms.find(old, {"title": 1}).limit(MANY).to_list():
-        for each in found:
-            there = {"_id": each["_id"], "title": each["title"]}
-            by = {"room": each["_id"], "sought": searchable(each["title"])}
+    while part := await rooms.find(old, {"title": 1}).limit(MANY).to_list():
+        for room in part:
+            there = {"_id": room["_id"], "title": room["title"]}
+            by = {"room": room["_id"], "sought": searchable(room["title"])}
             await rooms.update_one(there, {"$set": by})
 
 

@@ -302,11 +302,11 @@ class UserStore:
         live = select(sessions.c.token, sessions.c.used).join(users)
         live = live.where(sessions.c.token.in_(digests), self._live(), ~users.c.banned)
         with self._transaction() as connection:
-            found = {row.token: row.used for row in connection.execute(live)}
+            last_use = {row.token: row.used for row in connection.execute(live)}
         noted_before = time.time() - self._noted_every
-        if old := [digest for digest, used in found.items() if used < noted_before]:
+        if old := [digest for digest, used in last_use.items() if used < noted_before]:
             self._note_use(old)
-        return [digest for digest in digests if digest not in found]
+        return [digest for digest in digests if digest not in last_use]
 
     def _note_use(self, digests: Sequence[str]) -> None:
         theirs = update(sessions).where(sessions.c.token.in_(digests))

@@ -51,28 +51,30 @@ def deployed(
         needs = service.get("depends_on", {})
         if needs.keys() & set(elsewhere):
             service["networks"] = [*service["networks"], "out"]
-        service["depends_on"] = {it: how for it, how in needs.items() if it in services}
+        service["depends_on"] = {need: how for need, how in needs.items() if need in services}
         if mark := _mark(service, made["secrets"], secrets):
             service["labels"] = {"nochat.files": mark}
     return {
         "services": services,
         "networks": made["networks"],
-        "volumes": {it: {} for it in made["volumes"] if it in services},
-        "secrets": {it: made["secrets"][it] for it in _used(services, "secrets")},
+        "volumes": {volume: {} for volume in made["volumes"] if volume in services},
+        "secrets": {secret: made["secrets"][secret] for secret in _used(services, "secrets")},
     }
 
 
 def mounted(compose: Document) -> Files:
     """Return the files of docker/ that the containers of a Compose file see."""
-    volumes = {it for service in compose["services"].values() for it in service.get("volumes", [])}
-    names = {it.split(":")[0][2:] for it in volumes if it.startswith("./")}
+    volumes = {
+        volume for service in compose["services"].values() for volume in service.get("volumes", [])
+    }
+    names = {volume.split(":")[0][2:] for volume in volumes if volume.startswith("./")}
     files = {name: DOCKER / name for name in sorted(names) if (DOCKER / name).exists()}
     return {
         name: {
-            "content": it.read_text(encoding="utf-8"),
-            "mode": f"{it.stat().st_mode & 0o777:04o}",
+            "content": file.read_text(encoding="utf-8"),
+            "mode": f"{file.stat().st_mode & 0o777:04o}",
         }
-        for name, it in files.items()
+        for name, file in files.items()
     }
 
 
@@ -81,7 +83,7 @@ def secret_files(compose: Document, secrets: Mapping[str, str]) -> Files:
 
     Containers read them by users of their own, and nobody else comes into the folder.
     """
-    names = sorted(Path(it["file"]).name for it in compose["secrets"].values())
+    names = sorted(Path(secret["file"]).name for secret in compose["secrets"].values())
     return {f".secrets/{name}": {"content": secrets[name], "mode": "0644"} for name in names}
 
 
@@ -106,7 +108,7 @@ def stack_secrets(passwords: Mapping[str, str], database: str, **more: str) -> d
         mongodb_root=passwords["mongodb_admin_password"],
         database=database,
     )
-    return {**made, **{name: it for name, it in more.items() if it}}
+    return {**made, **{name: value for name, value in more.items() if value}}
 
 
 def _lay(below: Document, above: Document) -> None:
@@ -131,18 +133,22 @@ def _without_builds(document: Document) -> Document:
 
 def _mark(service: Document, files: Mapping[str, Document], secrets: Mapping[str, str]) -> str:
     """Return a mark that changes with the files of a container: Compose then makes it anew."""
-    seen = [secrets[Path(files[it]["file"]).name] for it in _names(service.get("secrets", []))]
-    mounts = (DOCKER / it.split(":")[0] for it in service.get("volumes", []) if it[:2] == "./")
-    seen += [it.read_text(encoding="utf-8") for it in mounts if it.exists()]
+    seen = [
+        secrets[Path(files[secret]["file"]).name] for secret in _names(service.get("secrets", []))
+    ]
+    mounts = (
+        DOCKER / volume.split(":")[0] for volume in service.get("volumes", []) if volume[:2] == "./"
+    )
+    seen += [file.read_text(encoding="utf-8") for file in mounts if file.exists()]
     return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:16] if seen else ""
 
 
 def _used(services: Mapping[str, Document], what: str) -> list[str]:
-    return sorted({it for service in services.values() for it in _names(service.get(what, []))})
+    return sorted({name for service in services.values() for name in _names(service.get(what, []))})
 
 
 def _names(given: Sequence[Any]) -> list[str]:
-    return [it if isinstance(it, str) else it["source"] for it in given]
+    return [entry if isinstance(entry, str) else entry["source"] for entry in given]
 
 
 class FilterModule:

@@ -46,15 +46,15 @@ async def test_a_crowd_at_the_door_is_served_or_told_to_wait_and_others_notice_n
         before = most_memory(pid)
         crowd = [asyncio.create_task(log_in(http, chat.url, account)) for _ in range(CROWD)]
         waited = []
-        while not all(each.done() for each in crowd):
+        while not all(task.done() for task in crowd):
             began = time.monotonic()
             assert (await ana.asks("/api/me"))["user"] == "ana"
             waited.append(time.monotonic() - began)
-        answers = [await each for each in crowd]
-    served = [each for each in answers if each[0] == 200]
-    told = [each for each in answers if each[0] != 200]
+        answers = [await task for task in crowd]
+    served = [answer for answer in answers if answer[0] == 200]
+    told = [answer for answer in answers if answer[0] != 200]
     assert served
-    assert set(told) <= {(503, "many people log in at this moment; try again", "1")}
+    assert set(told) <= {(503, "many people are logging in at this moment; try again", "1")}
     assert max(waited) < SOON
     assert most_memory(pid) - before < MEMORY
 
@@ -63,9 +63,9 @@ async def test_a_delayed_log_in_succeeds_after_the_wait(chat):
     """As the page and programs do that heed `Retry-After`."""
     people = [Person(f"late{number}", chat.url) for number in range(20)]
     try:
-        await asyncio.gather(*(each.arrive() for each in people))
+        await asyncio.gather(*(person.arrive() for person in people))
     finally:
-        await asyncio.gather(*(each.leave() for each in people))
+        await asyncio.gather(*(person.leave() for person in people))
 
 
 GUESSED_FIRST = [
@@ -128,7 +128,7 @@ async def test_a_password_typed_as_a_name_does_not_leave_the_chat(attacked, tmp_
             wanted = "user.log-in-failed"
 
             def failed():
-                return [each["user"] for each in listener.lines if each["event"] == wanted]
+                return [line["user"] for line in listener.lines if line["event"] == wanted]
 
             assert await checks.until(lambda: len(failed()) == 2)
             assert failed() == ["", "ana"]
@@ -203,11 +203,11 @@ def test_nothing_that_the_chat_stores_can_be_read_by_others_on_the_machine(tmp_p
             asyncio.run(say_something(chat.url))
             data = chat.folder / "data"
             open_to_others = {
-                str(each.relative_to(data)): oct(each.stat().st_mode)
-                for each in data.rglob("*")
-                if each.stat().st_mode & 0o077
+                str(path.relative_to(data)): oct(path.stat().st_mode)
+                for path in data.rglob("*")
+                if path.stat().st_mode & 0o077
             }
-            there = {each.name for each in data.iterdir()}
+            there = {path.name for path in data.iterdir()}
     finally:
         os.umask(before)
     assert {"users.db", "bus", "activity", "replica"} <= there

@@ -74,9 +74,13 @@ async def chat(tmp_path_factory, _quick_passwords, broken):
         return acting
 
     def routes(calls, shared):
-        return rest.routes([replace(it, act=breakable(it.path, it.act)) for it in calls], shared)
+        return rest.routes(
+            [replace(call, act=breakable(call.path, call.act)) for call in calls], shared
+        )
 
-    own = {name: it._replace(act=breakable(name, it.act)) for name, it in ACTIONS.items()}
+    own = {
+        name: action._replace(act=breakable(name, action.act)) for name, action in ACTIONS.items()
+    }
     no_limits = dict.fromkeys(RATES, 0.0)
     folder, bus = str(tmp_path_factory.mktemp("data")), f"memory://{new_id()}"
     settings = Settings(bus_url=bus, data_dir=folder, port=0, replica_url="off", **no_limits)
@@ -206,7 +210,7 @@ async def test_presence_is_reported_again_after_an_error(chat, ana, monkeypatch)
 
 async def test_every_call_of_rest_that_throws_is_answered(chat, broken, monkeypatch):
     document = await asked(chat, "GET", "/openapi.json")
-    calls = [(m.upper(), path) for path, it in document[1]["paths"].items() for m in it]
+    calls = [(m.upper(), path) for path, methods in document[1]["paths"].items() for m in methods]
     assert len(calls) > 10
     monkeypatch.setattr(web.Pages, "_page", lambda *_: 1 / 0)
     manager = rest.Session(user="ana", role="manager")

@@ -132,7 +132,7 @@ async def test_an_owner_who_is_banned_has_no_power_left(attacked, tmp_path):
         await bob.says("still here", room)
         await bob.until(lambda: bob.texts(room) == ["mine", "still here"])
         page = await bob.call("history", {"room": room})
-        assert [each.get("text") for each in page["entries"] if "text" in each] == [
+        assert [entry.get("text") for entry in page["entries"] if "text" in entry] == [
             "mine",
             "still here",
         ]

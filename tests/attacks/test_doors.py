@@ -10,8 +10,8 @@ from nochat.lab.people import Person
 from nochat.protocol.envelope import new_id
 
 NUMBERS = ["nan", "-nan", "inf", "-inf", "Infinity", "1e400", "1e300", "-1", "-1e30", "9" * 400]
-QUERIES = [f"since={each}" for each in NUMBERS]
-QUERIES += [f"limit={each}" for each in [*NUMBERS, "0", "101", "1.5", str(2**63)]]
+QUERIES = [f"since={number}" for number in NUMBERS]
+QUERIES += [f"limit={number}" for number in [*NUMBERS, "0", "101", "1.5", str(2**63)]]
 HUGE = [10**30, -(10**30), 2**53, 2**63, 2**64, -1, 1.5, math.nan, math.inf, -math.inf, 1e300]
 
 
@@ -71,4 +71,6 @@ async def refused(person, action, data):
 
 
 def failures(caplog):
-    return [it.getMessage() for it in caplog.records if it.exc_info or it.levelno >= 40]
+    return [
+        record.getMessage() for record in caplog.records if record.exc_info or record.levelno >= 40
+    ]

@@ -24,7 +24,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=9), inner),
     max_leaves=15,
 )
-FIELDS = sorted({name for it in ACTIONS.values() for name in it.shape.__struct_fields__})
+FIELDS = sorted({name for action in ACTIONS.values() for name in action.shape.__struct_fields__})
 DATA = JSON | st.dictionaries(st.sampled_from(FIELDS), JSON | st.just("lobby"))
 EVENTS = st.builds(
     lambda ack, name, data: f"42{ack}" + json.dumps([name, *data]),
@@ -67,7 +67,7 @@ def _others_chat_on(chat):
     asyncio.run(talk())
     (process,) = chat.processes.values()
     said = [json.loads(line) for line in process.log.read_text().splitlines() if line[:1] == "{"]
-    assert [each["exception"][-700:] for each in said if "exception" in each] == []
+    assert [record["exception"][-700:] for record in said if "exception" in record] == []
 
 
 def is_alive(chat):
@@ -170,7 +170,10 @@ def server_of(chat):
     """The process that listens at the chat's address."""
     port = urlsplit(chat.url).port
     for process in psutil.Process().children(recursive=True):
-        if any(it.status == "LISTEN" and it.laddr.port == port for it in process.net_connections()):
+        if any(
+            connection.status == "LISTEN" and connection.laddr.port == port
+            for connection in process.net_connections()
+        ):
             return process
     raise AssertionError("nobody listens")
 

@@ -20,7 +20,7 @@ from nochat.stores.activity import ActivityStore
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
 
-CHINESE = [chr(it) for it in range(0x4E00, 0x9FFF)]
+CHINESE = [chr(code) for code in range(0x4E00, 0x9FFF)]
 GROWING = ["\ufdfa", "\u3316", "\U0001d160", "\ufdfa "]
 MESSAGES, ROOMS = 200, 25_000
 LONGEST_WAIT = 0.7  # seconds, of others, at the best of three times: a machine may be busy
@@ -42,7 +42,7 @@ def test_a_text_does_not_grow_much_in_folding(growing):
 def test_each_character_of_a_mention_is_folded_once(monkeypatch, filler):
     folded = []
     identity = mentions.identity
-    monkeypatch.setattr(mentions, "identity", lambda it: [folded.append(it), identity(it)][1])
+    monkeypatch.setattr(mentions, "identity", lambda name: [folded.append(name), identity(name)][1])
     text = f"@{filler * 96} " * 41
     assert mentions.mentioned(text, ["ana", "bob"]) == set()
     assert len("".join(map(identity, folded))) <= 2 * len(text)
@@ -60,7 +60,7 @@ async def test_long_texts_cost_their_writer_more_and_others_are_served(attacked)
                 for _ in range(60)
             )
         )
-        taken = [each for each in answers if "error" not in each]
+        taken = [answer for answer in answers if "error" not in answer]
         assert 5 <= len(taken) <= 20
         await ana.says("and I am heard")
         await mal.until(lambda: "and I am heard" in mal.texts(LOBBY))
@@ -74,14 +74,14 @@ async def test_a_long_text_takes_little_more_room_than_it_has(tmp_path):
             before = size(tmp_path)
             said = [chinese() for _ in range(100)]
             await store.record(messages(said))
-            written = sum(len(each.encode()) for each in said)
+            written = sum(len(text.encode()) for text in said)
             assert size(tmp_path) - before < 6 * written
     finally:
         await asyncio.to_thread(kept.stop)
 
 
 def size(folder: Path):
-    return sum(it.stat().st_size for it in folder.rglob("*") if it.is_file())
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def lobby():

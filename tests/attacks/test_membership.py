@@ -30,7 +30,9 @@ INTO = {
 
 
 async def test_every_action_on_a_room_is_tried():
-    on_rooms = {name for name, it in ACTIONS.items() if "room" in it.shape.__struct_fields__}
+    on_rooms = {
+        name for name, action in ACTIONS.items() if "room" in action.shape.__struct_fields__
+    }
     assert on_rooms == set(INTO)
 
 
@@ -182,8 +184,8 @@ async def invitation(guest, room):
     await guest.connect()
     await guest.until(lambda: "welcome" in [event for event, _ in guest.told])
     [welcome] = [data for event, data in guest.told if event == "welcome"]
-    [found] = [each for each in welcome["rooms"] if each["room"] == room]
-    return found
+    [listed] = [summary for summary in welcome["rooms"] if summary["room"] == room]
+    return listed
 
 
 async def test_muted_members_can_neither_show_typing_nor_invite(people, shared):

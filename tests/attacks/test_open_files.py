@@ -35,8 +35,8 @@ async def test_the_chat_goes_on_when_no_more_files_can_be_opened(tmp_path):
             for number in range(20):
                 await ana.says(f"meanwhile {number}")
             await ana.until(lambda: "meanwhile 19" in ana.texts())
-            for each in connections:
-                each.close()
+            for connection in connections:
+                connection.close()
             # Until then libuv resets who comes, and a browser tries again.
             assert await checks.until(lambda: chat.num_fds() < limit)
             async with Person(f"u{new_id()[:10]}", url) as bob:

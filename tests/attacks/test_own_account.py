@@ -21,7 +21,7 @@ def a_name():
 
 def wide(name):
     """The name in letters as wide as Chinese ones, which fold to the plain ones."""
-    return "".join(chr(ord(each) + 0xFEE0) for each in name)
+    return "".join(chr(ord(letter) + 0xFEE0) for letter in name)
 
 
 def password(person):
@@ -35,7 +35,9 @@ async def status(person, path, sent=None):
 
 async def test_nobody_sees_or_ends_the_sessions_of_others(shared):
     async with Person(a_name(), shared) as ana, Person(a_name(), shared) as eve:
-        ((hers,), (own,)) = [(await each.asks("/api/sessions"))["sessions"] for each in (ana, eve)]
+        ((hers,), (own,)) = [
+            (await person.asks("/api/sessions"))["sessions"] for person in (ana, eve)
+        ]
         assert own["session"] != hers["session"]
         for path in (hers["session"], "%25", "..", own["session"][:-1], "0" * 32):
             assert await status(eve, f"/api/sessions/{path}/end") in (404, 405)
@@ -49,8 +51,8 @@ async def test_a_session_alone_deletes_no_account_and_passwords_are_not_tried_fo
     async with attacked() as url, Person("ana", url) as ana:
         assert await status(ana, "/api/account/delete") == 422
         tried = [
-            await status(ana, "/api/account/delete", {"password": f"guess {each}"})
-            for each in range(15)
+            await status(ana, "/api/account/delete", {"password": f"guess {number}"})
+            for number in range(15)
         ]
         assert {*tried} == {409, 429}
         assert tried.count(409) <= 11
@@ -88,13 +90,15 @@ async def test_a_deleted_account_can_not_write_on_any_socket(attacked):
             await ana.until(lambda: any(event == "signed-out" for event, _ in ana.told))  # noqa: B023
         await asyncio.gather(*flood)
         erased = "user.erased"
-        await bob.until(lambda: any(it["type"] == erased for it in bob.heard["lobby"].values()))
+        await bob.until(
+            lambda: any(entry["type"] == erased for entry in bob.heard["lobby"].values())
+        )
         entries = bob.heard["lobby"]
-        at = next(position for position, it in entries.items() if it["type"] == erased)
-        after = [it for position, it in entries.items() if position > at]
-        assert [it for it in after if "ana" in (it.get("user"), it.get("sender"))] == []
+        at = next(position for position, entry in entries.items() if entry["type"] == erased)
+        after = [entry for position, entry in entries.items() if position > at]
+        assert [entry for entry in after if "ana" in (entry.get("user"), entry.get("sender"))] == []
         history = (await bob.call("history", {"room": "lobby", "limit": 200}))["entries"]
-        senders = {it["sender"] for it in history if it["type"] == "message.sent"}
+        senders = {entry["sender"] for entry in history if entry["type"] == "message.sent"}
         assert senders
         assert all(map(is_deleted, senders))
         for ana in anas:

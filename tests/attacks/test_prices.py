@@ -94,9 +94,9 @@ async def test_constant_searches_and_trends_delay_nobody(attacked, activity, tmp
                 for number in range(4):
                     seconds, _ = await welcome(url, f"guest{number}")
                     assert seconds < WELCOME
-                refused = [each for each in await searches if "error" in each]
+                refused = [result for result in await searches if "error" in result]
             assert refused, "searches were answered without end"
-            codes = {each["code"] for each in refused}
+            codes = {refusal["code"] for refusal in refused}
             assert codes <= {"rate.actions", "chat.unavailable", "chat.timed-out"}
 
 
@@ -157,5 +157,5 @@ async def test_a_list_of_rooms_names_no_private_one(attacked):
         await ana.says("a secret", DEN)
         await ana.until(lambda: ana.texts(DEN))
         for asked in ({"text": "", "only": DEN}, {"text": "Den"}, {"text": ""}):
-            found = (await eve.call("rooms", asked))["rooms"]
-            assert DEN not in [each["room"] for each in found]
+            rooms = (await eve.call("rooms", asked))["rooms"]
+            assert DEN not in [room["room"] for room in rooms]

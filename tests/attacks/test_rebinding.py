@@ -24,7 +24,7 @@ def rebound(url, more):
     return {"Host": f"{EVIL}:{port}", "Origin": f"http://{EVIL}:{port}"} | more
 
 
-@pytest.mark.parametrize("more", WAYS, ids=lambda it: " ".join(it) or "plain")
+@pytest.mark.parametrize("more", WAYS, ids=lambda way: " ".join(way) or "plain")
 async def test_it_reads_and_does_nothing(attacked, more):
     async with attacked() as url, aiohttp.ClientSession() as http:
         evil = rebound(url, more)

@@ -54,7 +54,7 @@ def test_no_secret_is_in_any_log():
         ) as chat,
     ):
         tokens = asyncio.run(live(chat.url, database.kill))
-        passwords = [urllib.parse.urlsplit(it.url).password for it in (broker, database)]
+        passwords = [urllib.parse.urlsplit(server.url).password for server in (broker, database)]
         secrets = [*tokens, *passwords, password_of("ana"), NEXT, WRONG, TYPED, "the-logz-token"]
         for name, process in chat.processes.items():
             said = process.log.read_text()

@@ -28,7 +28,7 @@ async def deaf(person):
     loop = asyncio.get_running_loop()
     await loop.sock_connect(raw, (place.hostname, place.port))
     cookies = person._http.cookie_jar.filter_cookies(URL(person.url))
-    cookie = "; ".join(f"{name}={each.value}" for name, each in cookies.items())
+    cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in cookies.items())
     request = (
         "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n"
         f"Host: {place.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -43,14 +43,16 @@ async def test_later_readers_do_not_get_the_text_before_an_edit(shared):
         for text in (SECRETS[0], "to be deleted"):
             await ana.says(text, room)
             await ana.until(lambda: text in ana.texts(room))  # noqa: B023
-        first, second = [at for at, it in sorted(ana.heard[room].items()) if "client_id" in it]
+        first, second = [
+            at for at, entry in sorted(ana.heard[room].items()) if "client_id" in entry
+        ]
         edits = [(first, SECRETS[1]), (second, SECRETS[1]), (first, "nothing")]
         for position, text in edits:
             await ana.call("edit", {"room": room, "position": position, "text": text})
         await ana.call("delete", {"room": room, "position": second})
-        types = [it["type"] for it in ana.heard[room].values()]
+        types = [entry["type"] for entry in ana.heard[room].values()]
         await ana.until(
-            lambda: [it["type"] for it in ana.heard[room].values()].count("message.deleted"),
+            lambda: [entry["type"] for entry in ana.heard[room].values()].count("message.deleted"),
             what=f"the deletion, after {types}",
         )
         await eve.join(room)
@@ -58,8 +60,12 @@ async def test_later_readers_do_not_get_the_text_before_an_edit(shared):
         entries = (await eve.call("history", {"room": room, "after": 0, "limit": 200}))["entries"]
         assert not [text for text in SECRETS if text in repr((newest, entries))]
         # Nor is anything missing: who was away hears of every change.
-        assert [it["position"] for it in entries] == [*range(1, len(entries) + 1)]
-        told = [(it["target"], it["text"]) for it in entries if it["type"] == "message.edited"]
+        assert [entry["position"] for entry in entries] == [*range(1, len(entries) + 1)]
+        told = [
+            (entry["target"], entry["text"])
+            for entry in entries
+            if entry["type"] == "message.edited"
+        ]
         assert told == [(first, "nothing"), (second, ""), (first, "nothing")]
 
 
@@ -88,7 +94,7 @@ async def test_every_message_that_is_heard_is_found_again_whatever_its_id(shared
         await ana.says("the last", room)
         await bob.until(lambda: "the last" in bob.texts(room))
         history = (await bob.call("history", {"room": room, "limit": 200}))["entries"]
-        assert [it["text"] for it in history if "text" in it] == bob.texts(room)
+        assert [entry["text"] for entry in history if "text" in entry] == bob.texts(room)
         assert bob.texts(room) == [*taken, "the last"]
         assert len(taken) == 16
         assert all("printable ASCII" in reason for reason in refused)
@@ -106,7 +112,7 @@ class Heard(monitoring.CommandListener):
     def started(self, event):
         name, command = event.command_name, event.command
         writes = command.get("updates", command.get("deletes", []))
-        queries = [each["q"] for each in writes]
+        queries = [write["q"] for write in writes]
         if name in ("find", "distinct"):
             queries.append(command.get("filter", command.get("query")))
         self.queries += [(command[name], query) for query in queries]
@@ -148,17 +154,17 @@ async def test_no_deletion_reads_a_log_however_long_it_is(mongodb_server, monkey
             if of in ("log", "mentions", "reads", "connections")
         ]
     assert len(plans) > 20
-    assert [each for each in plans if _reads_much(each[2])] == []
+    assert [plan for plan in plans if _reads_much(plan[2])] == []
 
 
 async def _plan(store, of, query):
     explained = await store._db.command("explain", {"find": of, "filter": query})
-    return [each["detail"] for each in explained["queryPlanner"]["winningPlan"]]
+    return [step["detail"] for step in explained["queryPlanner"]["winningPlan"]]
 
 
 def _reads_much(plan):
     """Whether it goes by no index, or by a room alone."""
-    return any("SCAN" in each or "room_position (<expr>=?)" in each for each in plan)
+    return any("SCAN" in step or "room_position (<expr>=?)" in step for step in plan)
 
 
 # ---- two who delete one account -----------------------------------------------------------------
@@ -182,4 +188,6 @@ async def test_an_account_that_is_deleted_several_times_at_once_is_deleted_once(
         statuses = sorted(status for status, _ in answers)
         assert statuses[0] == 200
         assert {*statuses[1:]} <= {401, 409}
-        assert not [it for it in caplog.records if it.exc_info or name in it.getMessage()]
+        assert not [
+            record for record in caplog.records if record.exc_info or name in record.getMessage()
+        ]

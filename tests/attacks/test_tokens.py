@@ -47,9 +47,9 @@ async def test_it_opens_no_room_of_others(shared, people):
     await ana.call("create", {"room": room, "title": "Ana's", "private": True})
     direct = (await ana.call("direct", {"user": "tokenana"}))["room"]
     await ana.until(lambda: direct in ana.heard and room in ana.heard)
-    for each in (room, direct, f"r-{new_id()[:16]}"):  # the last is not there: no answer tells
-        assert await read(shared, secret, each) == 403
-        assert await say(shared, secret, each) == 403
+    for room_id in (room, direct, f"r-{new_id()[:16]}"):  # the last is not there: no answer tells
+        assert await read(shared, secret, room_id) == 403
+        assert await say(shared, secret, room_id) == 403
     await ana.call("invite", {"room": room, "user": eve.name})
     await eve.until(lambda: any(event == "invited" for event, _ in eve.told))
     assert await read(shared, secret, room) == 403  # invited is not inside
@@ -64,7 +64,9 @@ async def test_tokens_of_muted_users_can_not_write_and_of_banned_not_read(shared
     assert await say(shared, secret, room) == 200
     for action, may_read in (("mute", 200), ("ban", 403)):
         await ana.call("moderate", {"room": room, "user": eve.name, "action": action})
-        await ana.until(lambda: any(it.get("action") == action for it in ana.heard[room].values()))  # noqa: B023
+        await ana.until(
+            lambda: any(entry.get("action") == action for entry in ana.heard[room].values())  # noqa: B023
+        )
         assert await say(shared, secret, room, "still") == 403
         assert await read(shared, secret, room) == may_read
     assert "still" not in ana.texts(room)
@@ -82,18 +84,24 @@ async def test_it_does_nothing_else(shared, people):
                 assert (await status(shared, secret, method, path, {}), path) == (401, path)
     assert tried > 15
     cookie = {"Cookie": f"nochat_session={secret}"}  # nor is it a session
-    async with aiohttp.ClientSession(shared) as http, http.get("/api/tokens", headers=cookie) as it:
-        assert it.status == 401
+    async with (
+        aiohttp.ClientSession(shared) as http,
+        http.get("/api/tokens", headers=cookie) as response,
+    ):
+        assert response.status == 401
 
 
 async def test_a_session_is_no_token_nor_are_guesses(shared, people):
     ana, _, secret = people
     session = next(iter(ana._http.cookie_jar)).value
-    for each in (session, "", secret[:-1], secret + "x", secret.swapcase(), "x" * 5000):
-        assert await status(shared, each, "GET", "/api/rooms") == 401
+    for guess in (session, "", secret[:-1], secret + "x", secret.swapcase(), "x" * 5000):
+        assert await status(shared, guess, "GET", "/api/rooms") == 401
     headers = {"Authorization": f"Basic {secret}"}
-    async with aiohttp.ClientSession(shared) as http, http.get("/api/rooms", headers=headers) as it:
-        assert (it.status, it.headers["WWW-Authenticate"]) == (401, "Bearer")
+    async with (
+        aiohttp.ClientSession(shared) as http,
+        http.get("/api/rooms", headers=headers) as response,
+    ):
+        assert (response.status, response.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert (await ana._ask("GET", "/api/rooms"))[0] == 401
 
 

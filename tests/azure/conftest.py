@@ -20,8 +20,8 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def azure() -> Iterator[AzureStandIn]:
-    with azure_stand_in(cores=4, quiet=True) as it:
-        yield it
+    with azure_stand_in(cores=4, quiet=True) as azure:
+        yield azure
 
 
 def environment(azure: AzureStandIn) -> dict[str, str]:
@@ -36,11 +36,11 @@ def student(azure, monkeypatch, capfd, caplog) -> Iterator[Student]:
     for name, value in environment(azure).items():
         monkeypatch.setenv(name, value)
     secrets: list[str] = []
-    it = Student(azure, secrets)
-    yield it
-    for name in sorted(it.made):
-        assert it.act("destroy", name) == GONE
-    assert it.account.left() == []
+    student = Student(azure, secrets)
+    yield student
+    for name in sorted(student.made):
+        assert student.act("destroy", name) == GONE
+    assert student.account.left() == []
     said = capfd.readouterr()
     for secret in secrets:
         assert secret not in said.out + said.err + caplog.text

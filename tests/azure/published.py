@@ -30,15 +30,19 @@ def _inside(models: Any, hint: Any, value: Any, path: str) -> Iterator[str]:
     options = typing.get_args(hint)
     match typing.get_origin(hint):
         case typing.Union | types.UnionType:
-            known = [it for it in options if isinstance(it, type) and issubclass(it, enum.Enum)]
-            if known and value not in {it.value for it in known[0]}:
+            known = [
+                choice
+                for choice in options
+                if isinstance(choice, type) and issubclass(choice, enum.Enum)
+            ]
+            if known and value not in {member.value for member in known[0]}:
                 yield f"{path} is {value}, which is unknown"
             for option in options:
                 if option is not type(None) and option is not str and option not in known:
                     yield from _inside(models, option, value, path)
         case builtins.list:
-            for at, each in enumerate(value):
-                yield from _inside(models, options[0], each, f"{path}[{at}]")
+            for at, item in enumerate(value):
+                yield from _inside(models, options[0], item, f"{path}[{at}]")
         case None if hasattr(hint, "_attr_to_rest_field") or hasattr(hint, "as_dict"):
             if isinstance(value, dict):
                 yield from problems(models, hint, value, path)

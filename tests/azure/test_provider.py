@@ -26,11 +26,11 @@ def test_a_plan_lists_what_is_made_and_nothing_of_it_is_left(student):
     names = ("containers-host", "database-host")
     with ThreadPoolExecutor() as side_by_side:
         made = list(side_by_side.map(lambda name: student.act("create", name), names))
-    assert [it.state for it in made] == ["active", "active"]
-    assert len({it.host for it in made}) == 2
+    assert [machine.state for machine in made] == ["active", "active"]
+    assert len({machine.host for machine in made}) == 2
     plan = student.account.plan()
-    planned = {(it.type, it.name) for it in plan.resources}
-    there = {tuple(it.split("/")[-2:]) for it in student.account.left()}
+    planned = {(resource.type, resource.name) for resource in plan.resources}
+    there = {tuple(identifier.split("/")[-2:]) for identifier in student.account.left()}
     assert there == {(kind.rpartition("/")[2], name) for kind, name in planned}
     with ThreadPoolExecutor() as side_by_side:
         gone = list(side_by_side.map(lambda name: student.act("destroy", name), names))
@@ -43,14 +43,14 @@ def test_only_ssh_from_one_address_and_the_ports_are_let_in(student):
     student.act("create", "database-host")
     with Clients(student.settings) as clients:
         rules = {
-            it["name"]: [
+            group["name"]: [
                 (
                     rule["properties"]["destinationPortRange"],
                     rule["properties"]["sourceAddressPrefix"],
                 )
-                for rule in it["properties"]["securityRules"]
+                for rule in group["properties"]["securityRules"]
             ]
-            for it in clients.network.network_security_groups.list("nochat")
+            for group in clients.network.network_security_groups.list("nochat")
         }
         machine = clients.compute.virtual_machines.get("nochat", "containers-host")
     assert rules == {
@@ -81,7 +81,7 @@ WRONG = [
     ({"tenant_id": "nowhere"}, "nowhere", "az account show --query tenantId"),
     ({"subscription_id": "none"}, "SubscriptionNotFound", "az account list"),
     ({"vm_size": "Standard_D2s_v3"}, "SkuNotAvailable", "another AZURE_VM_SIZE"),
-    ({"vm_size": "Standard_Z9"}, "Standard_Z9", "AZURE_VM_SIZE is no size"),
+    ({"vm_size": "Standard_Z9"}, "Standard_Z9", "AZURE_VM_SIZE is not a size"),
     ({"vm_image_urn": "Debian:debian-9:9:latest"}, "PlatformImageNotFound", "az vm image list"),
     ({"vm_image_urn": "Debian"}, "four parts", "debian-13"),
     ({"location": "atlantis"}, "LocationNotAvailable", "az account list-locations"),

@@ -56,18 +56,21 @@ def test_all_that_is_answered_is_as_published(student):
             ),
             (compute, "Disk", c.disks.get(group, f"{name}-disk")),
             *(
-                (compute, "ResourceSku", it)
-                for it in c.resource_skus.list(filter=f"location eq '{where}'")
+                (compute, "ResourceSku", sku)
+                for sku in c.resource_skus.list(filter=f"location eq '{where}'")
             ),
-            *((compute, "VirtualMachineSize", it) for it in c.virtual_machine_sizes.list(where)),
-            *((compute, "Usage", it) for it in c.usage.list(where)),
             *(
-                (compute, "VirtualMachineImageResource", it)
-                for it in c.virtual_machine_images.list(where, "Debian", "debian-13", "13-gen2")
+                (compute, "VirtualMachineSize", size)
+                for size in c.virtual_machine_sizes.list(where)
+            ),
+            *((compute, "Usage", usage) for usage in c.usage.list(where)),
+            *(
+                (compute, "VirtualMachineImageResource", image)
+                for image in c.virtual_machine_images.list(where, "Debian", "debian-13", "13-gen2")
             ),
             (network, "VirtualNetwork", n.virtual_networks.get(group, parts.NETWORK)),
             (network, "Subnet", n.subnets.get(group, parts.NETWORK, parts.SUBNET)),
-            *((network, "Subnet", it) for it in n.subnets.list(group, parts.NETWORK)),
+            *((network, "Subnet", part) for part in n.subnets.list(group, parts.NETWORK)),
             (network, "Subnet", subnet(student, "10.198.19.0/24")),
             (
                 network,
@@ -81,10 +84,10 @@ def test_all_that_is_answered_is_as_published(student):
                 "DnsNameAvailabilityResult",
                 n.check_dns_name_availability(where, domain_name_label="lia"),
             ),
-            *((network, "Usage", it) for it in n.usages.list(where)),
+            *((network, "Usage", usage) for usage in n.usages.list(where)),
             (resources, "ResourceGroup", r.resource_groups.get(group)),
             (resources, "Provider", r.providers.get("Microsoft.Compute")),
-            *((resources, "GenericResourceExpanded", it) for it in r.resources.list()),
+            *((resources, "GenericResourceExpanded", resource) for resource in r.resources.list()),
         ]
         for models, model, answer in answers:
             assert list(problems(models, getattr(models, model), answer.as_dict())) == [], model
@@ -93,8 +96,10 @@ def test_all_that_is_answered_is_as_published(student):
         fqdn = n.public_ip_addresses.get(group, f"{name}-address").dns_settings.fqdn
         assert fqdn == "lia.westeurope.cloudapp.azure.com"
     # It does find what is not.
-    found = problems(compute, compute.VirtualMachine, {"nonsense": 1, "properties": {"vmId": 1}})
-    assert "nonsense is unknown" in set(found)
+    complaints = problems(
+        compute, compute.VirtualMachine, {"nonsense": 1, "properties": {"vmId": 1}}
+    )
+    assert "nonsense is unknown" in set(complaints)
 
 
 def test_real_machines_need_root(monkeypatch):
@@ -113,7 +118,7 @@ def test_real_machines_need_root(monkeypatch):
         ("?api-version=2025-04-01", True, 404, "ResourceGroupNotFound"),
     ],
 )
-def test_a_request_is_complete_and_from_who_may_ask(student, query, token, status, said):
+def test_wrong_requests_are_refused_as_azure_refuses_them(student, query, token, status, said):
     from azure.core import PipelineClient
 
     path = f"/subscriptions/{student.azure.subscription}/resourcegroups/nochat"

@@ -60,8 +60,8 @@ def test_the_bot_answers():
 
 def test_it_finds_the_shard_of_every_room_as_the_others_do():
     rooms = ["lobby", "a", "dm-" + "0" * 30, *(new_id() for _ in range(200))]
-    found = from_wire("given.map((room) => wire.shardOf(room, 7))", rooms)
-    assert found == [f"controller.{shard_of(room, 7)}" for room in rooms]
+    shards = from_wire("given.map((room) => wire.shardOf(room, 7))", rooms)
+    assert shards == [f"controller.{shard_of(room, 7)}" for room in rooms]
 
 
 def test_its_queue_is_shaped_as_all_others():
@@ -181,7 +181,7 @@ def answers(person, room="lobby", of="bot"):
 
 def joined(user, person, room):
     entries = person.heard.get(room, {}).values()
-    return any((it["type"], it.get("user")) == ("room.joined", user) for it in entries)
+    return any((entry["type"], entry.get("user")) == ("room.joined", user) for entry in entries)
 
 
 slow = pytest.mark.slow
@@ -197,7 +197,7 @@ async def test_it_answers_once_in_the_correlation_of_the_question(chat, ana):
     await ana.until(lambda: len(answers(ana)) > before + 1)
     assert answers(ana)[before] == "pong"
     assert answers(ana)[before + 1].startswith(f"{ana.name} rolls 2d6: ")
-    steps = [(it.service, it.step, it.type) for it in chat.trace(asked)]
+    steps = [(step.service, step.step, step.type) for step in chat.trace(asked)]
     assert ("bot", "handled", "user.notified") in steps
     assert steps.index(("bot", "published", "message.send")) < steps.index(
         ("controller", "handled", "message.send"), steps.index(("bot", "handled", "user.notified"))
@@ -231,7 +231,8 @@ async def test_a_question_that_is_delivered_again_is_answered_once(broker, ana):
     before = len(answers(ana))
     await ana.says("@bot ping")
     await ana.until(lambda: len(answers(ana)) > before)
-    position = [n for n, it in ana.heard["lobby"].items() if it.get("text") == "@bot ping"][-1]
+    entries = ana.heard["lobby"].items()
+    position = [n for n, entry in entries if entry.get("text") == "@bot ping"][-1]
     fields = {"user": "bot", "room": "lobby", "position": position, "sender": ana.name}
     same = UserNotified(**fields, text="@bot ping", reason="mention")
     async with connect(broker.url, "test") as bus:
@@ -272,7 +273,7 @@ def overhearing(broker, bot):
             while (got := channel.basic_get(queue, auto_ack=True))[0]:
                 if got[1].app_id == bot:
                     sent.append(got)
-            return {it[1].type for it in sent} == KINDS
+            return {taken[1].type for taken in sent} == KINDS
 
         yield all_there
     api = document()

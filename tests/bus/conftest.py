@@ -60,15 +60,15 @@ def dead_letters(url: str) -> Callable[[], list[tuple[bytes, dict[str, str]]]]:
 
     def of_memory():
         messages = brokers[url].queues["dead-letters"].messages
-        return [(each.body, each.headers) for each in messages]
+        return [(message.body, message.headers) for message in messages]
 
     def of_rabbitmq():
-        found = []
+        letters = []
         with pika.BlockingConnection(pika.URLParameters(url)) as connection:
             channel = connection.channel()
             while (got := channel.basic_get("dead-letters", auto_ack=True))[0]:
-                found.append((got[2], got[1].headers))
-        return found
+                letters.append((got[2], got[1].headers))
+        return letters
 
     return of_rabbitmq if url.startswith("amqp") else of_memory
 
@@ -77,7 +77,7 @@ def queues_of_the_chat() -> set[str]:
     """The queues that any process of the chat declares when it starts."""
     settings = Settings()
     services = registry.services(registry.names(settings))
-    queues = (queue for each in services for queue in each.queues(settings))
+    queues = (queue for service in services for queue in service.queues(settings))
     return {queue.name for queue in queues if queue.durable}
 
 

@@ -46,8 +46,8 @@ async def test_killing_the_broker_loses_nothing_that_was_confirmed(broker):
         await consumer.subscribe(queue, seen)
 
         async def publish_slowly():
-            for each in range(number):
-                await producer.publish(message(each))
+            for position in range(number):
+                await producer.publish(message(position))
 
         publishing = asyncio.create_task(publish_slowly())
         await seen.count(50)
@@ -203,12 +203,12 @@ def limit_user(broker, limits: str) -> None:
 @pytest.mark.timeout(120)
 async def test_each_limit_of_the_broker_is_said_in_its_words(broker):
     """None of them is "no such virtual host", and for none the chat waits in vain."""
-    found = {}
+    refusals = {}
 
     async def told(limit, name, text):
         await asyncio.to_thread(limit, broker, text)
         async with asyncio.timeout(PATIENCE - 1):
-            found[name] = await refused(broker.url)
+            refusals[name] = await refused(broker.url)
 
     await told(limit_host, "connections", '{<<"max-connections">>,0}')
     await asyncio.to_thread(limit_host, broker, '{<<"max-queues">>,1}')
@@ -221,12 +221,14 @@ async def test_each_limit_of_the_broker_is_said_in_its_words(broker):
     await asyncio.to_thread(limit_user, broker, '<<"max-channels">> => -1')
     async with connect(broker.url):
         pass
-    assert "refused: 530 NOT_ALLOWED - access to vhost 'nochat' refused" in found["connections"]
-    assert "connection limit (0) is reached; `rabbitmqctl` set_vhost_limits" in found["connections"]
-    assert "530 NOT_ALLOWED" in found["user's connections"]
-    assert "user connection limit (0) is reached" in found["user's connections"]
-    assert "530 NOT_ALLOWED - number of channels opened for user 'nochat" in found["channels"]
-    assert "maximum allowed user limit of (0)" in found["channels"]
+    assert "refused: 530 NOT_ALLOWED - access to vhost 'nochat' refused" in refusals["connections"]
+    assert (
+        "connection limit (0) is reached; `rabbitmqctl` set_vhost_limits" in refusals["connections"]
+    )
+    assert "530 NOT_ALLOWED" in refusals["user's connections"]
+    assert "user connection limit (0) is reached" in refusals["user's connections"]
+    assert "530 NOT_ALLOWED - number of channels opened for user 'nochat" in refusals["channels"]
+    assert "maximum allowed user limit of (0)" in refusals["channels"]
 
 
 @pytest.mark.slow
@@ -236,7 +238,7 @@ async def test_too_few_channels_for_one_connection_are_said(broker):
     try:
         async with connect(broker.url) as bus:
             with pytest.raises(
-                BrokerDown, match=r"allows 1 channels a connection; raise channel_max"
+                BrokerDown, match=r"allows 1 channels per connection; raise channel_max"
             ):
                 await bus.subscribe(queue_of(MessageSent), Seen())
     finally:

@@ -67,7 +67,7 @@ async def test_order_is_kept_over_thousands(connected):
     async with connected() as bus:
         seen = Seen()
         await bus.subscribe(queue_of(MessageSent), seen)
-        await bus.publish(*(message(each) for each in range(number)))
+        await bus.publish(*(message(position) for position in range(number)))
         await seen.count(number)
     assert seen.positions == list(range(number))
 
@@ -252,7 +252,7 @@ UNREADABLE = [
 ]
 
 
-@pytest.mark.parametrize("asked", UNREADABLE, ids=lambda it: type(it).__name__)
+@pytest.mark.parametrize("asked", UNREADABLE, ids=lambda question: type(question).__name__)
 async def test_a_question_that_can_not_be_read_is_answered_and_not_kept(
     connected, dead_letters, asked
 ):
@@ -268,7 +268,7 @@ async def test_a_question_that_can_not_be_read_is_answered_and_not_kept(
         await bus._outbox.put_parcel(Parcel(Route(REQUESTS, "activity"), raw=body))
         await bus.publish(GetRoomState(room="lobby"))
         await seen.count(1)
-        assert [type(each) for each in seen.events] == [GetRoomState]
+        assert [type(event) for event in seen.events] == [GetRoomState]
         assert dead_letters() == []
 
 
@@ -313,18 +313,18 @@ async def test_questions_that_waited_too_long_for_a_stalled_handler_are_passed_o
     stalled, answered = asyncio.Event(), []
 
     async def answer(batch):
-        for each in batch.events:
+        for request in batch.events:
             await stalled.wait()
-            if not batch.is_over(each):
-                answered.append(each.token if kind is WhoIs else each.user)
-                batch.reply(each, Failed(reason="", in_reply_to=each.id))
+            if not batch.is_over(request):
+                answered.append(request.token if kind is WhoIs else request.user)
+                batch.reply(request, Failed(reason="", in_reply_to=request.id))
         batch.ack()
 
     async with connected() as bus:
         await bus.subscribe(queue, answer)
         late = (bus.request(asked(f"late{n}"), timeout=0.3) for n in range(5))
-        found = await asyncio.gather(*late, return_exceptions=True)
-        assert [type(each) for each in found] == [Unavailable] * 5
+        outcomes = await asyncio.gather(*late, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [Unavailable] * 5
         with pytest.raises(Unavailable):  # later than any of those
             await bus.request(asked("later"), timeout=0.3)
         stalled.set()

@@ -32,7 +32,7 @@ OF_QUORUM_QUEUES = {
 def every_queue() -> list[Queue]:
     settings = Settings()
     services = registry.services(registry.names(settings))
-    queues = [queue for each in services for queue in each.queues(settings, "1")]
+    queues = [queue for service in services for queue in service.queues(settings, "1")]
     return [DEAD_LETTERS, *queues]
 
 

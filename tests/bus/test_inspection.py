@@ -32,17 +32,17 @@ async def set_aside(bus: Bus, *parcels: Parcel) -> None:
 
 
 async def letters(bus: Bus, most: int = 100) -> list:
-    async with bus.dead_letters(most) as found:
-        return found.all
+    async with bus.dead_letters(most) as dead:
+        return dead.all
 
 
 async def decide(bus: Bus, id: str, *, replay: bool) -> bool:
-    async with bus.dead_letters() as found:
-        return await found.take(id, replay=replay)
+    async with bus.dead_letters() as dead:
+        return await dead.take(id, replay=replay)
 
 
 def positions(letters: list) -> list[int]:
-    return [msgspec.json.decode(each.content)[0]["position"] for each in letters]
+    return [msgspec.json.decode(letter.content)[0]["position"] for letter in letters]
 
 
 async def depth(bus: Bus, queue: Queue) -> int:
@@ -65,13 +65,15 @@ async def test_a_dead_letter_that_can_not_be_read_hides_no_other(connected):
         headers = {"x-nochat-queue": queue.name}
         broken = [Parcel(Route(DEAD, ""), raw=body, headers=headers) for body in BROKEN.values()]
         await set_aside(bus, *broken, of(1, queue))
-        mine = [each for each in await letters(bus) if each.queue == queue.name]
+        mine = [
+            dead_letter for dead_letter in await letters(bus) if dead_letter.queue == queue.name
+        ]
         assert len(mine) == len(BROKEN) + 1
-        for each in mine:
-            assert await decide(bus, each.id, replay=False)
+        for letter in mine:
+            assert await decide(bus, letter.id, replay=False)
 
 
-async def test_depths_of_queues_with_what_waits_and_who_consumes(connected):
+async def test_depths_of_queues_count_messages_and_consumers(connected):
     full, eaten, missing = queue_of(MessageSent), queue_of(MessageSent), queue_of(MessageSent)
     async with connected() as bus:
         await bus.declare(full, eaten)
@@ -81,8 +83,8 @@ async def test_depths_of_queues_with_what_waits_and_who_consumes(connected):
         await seen.count(1)
 
         async def told():
-            found = await bus.depths([missing, full, missing, eaten])
-            return [(each.name, each.messages, each.consumers) for each in found]
+            states = await bus.depths([missing, full, missing, eaten])
+            return [(state.name, state.messages, state.consumers) for state in states]
 
         assert await told() == [(full.name, 1, 0), (eaten.name, 0, 1)]
         await bus.publish(message(2))  # the questions have broken nothing
@@ -187,7 +189,7 @@ async def test_one_message_that_two_queues_gave_up_is_two_letters(connected):
         assert await letters(bus) == [first]
 
 
-async def test_two_who_look_at_once_both_see_all(connected):
+async def test_two_readers_at_once_both_see_all(connected):
     async with connected() as bus:
         await set_aside(bus, of(1, queue_of(MessageSent)))
         one, two = await asyncio.gather(letters(bus), letters(bus))
@@ -210,9 +212,9 @@ async def test_no_secret_is_shown(connected):
     bodies = join([encode(sent)]), msgspec.json.encode([nested, 3])
     async with connected() as bus:
         await set_aside(bus, *(Parcel(Route(DEAD, ""), raw=body) for body in bodies))
-        found = await letters(bus)
-    shown = str(found)
-    assert '"user": "ana"' in found[0].content
+        listed = await letters(bus)
+    shown = str(listed)
+    assert '"user": "ana"' in listed[0].content
     for secret in ("correct horse", "t0k", "battery staple"):
         assert secret not in shown
 

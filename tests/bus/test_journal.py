@@ -75,11 +75,11 @@ class Crashes(RuleBasedStateMachine):
 
     @invariant()
     def holds_what_was_written(self):
-        found = self.journal.contents
+        contents = self.journal.contents
         for name in QUEUES:
-            there = sorted(n for n, kept in found.messages.items() if name in kept.queues)
+            there = sorted(n for n, kept in contents.messages.items() if name in kept.queues)
             assert there == self.model[name]
-        assert found.queues.keys() == set(QUEUES)
+        assert contents.queues.keys() == set(QUEUES)
 
     @invariant()
     def is_bounded(self):
@@ -142,7 +142,7 @@ def files_no_larger_than(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-async def test_a_full_disk_is_an_error_for_who_publishes_and_goes_on_afterwards(tmp_path):
+async def test_a_full_disk_fails_a_publish_and_the_next_one_succeeds(tmp_path):
     url, queue, seen = f"journal://{tmp_path}/bus", queue_of(MessageSent), Seen()
     async with connect(url) as bus:
         await bus.declare(queue)

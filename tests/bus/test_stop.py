@@ -57,8 +57,8 @@ async def test_prefetched_messages_go_to_a_stand_by_in_order(connected, single_a
         subscription = await bus.subscribe(queue, held)
         await bus.publish(message(0))
         await held.begun.wait()
-        for each in range(1, number):
-            await bus.publish(message(each))
+        for position in range(1, number):
+            await bus.publish(message(position))
         if single_active_consumer:  # otherwise it would share the work from now on
             await other.subscribe(queue, standby)
         await ended(subscription, held)

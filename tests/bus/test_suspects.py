@@ -66,7 +66,7 @@ async def test_only_the_message_that_kills_a_service_is_set_aside(lasting_url, t
         dead = [letter for letter in letters.all if letter.queue == queue.name]
     assert ["poison" in letter.content for letter in dead] == [True]
     assert "crashed 3 times while it handled this alone" in dead[0].reason
-    assert {int(each) for each in notes.read_text().split()} == {*range(10), *range(11, 21)}
+    assert {int(note) for note in notes.read_text().split()} == {*range(10), *range(11, 21)}
 
 
 async def test_stops_while_a_store_is_away_are_held_against_nothing(connected):

@@ -65,7 +65,7 @@ def test_a_backup_of_a_running_chat_is_whole_and_private(nochat, store, database
     assert nochat("backup", file) == (0, f"accounts copied to {file}: 1\n", "")
     assert names(file) == ["Ana"]
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert [each.name for each in tmp_path.glob("accounts*")] == ["accounts.db"]
+    assert [path.name for path in tmp_path.glob("accounts*")] == ["accounts.db"]
 
 
 def test_restored_accounts_log_in_again_and_their_old_sessions_are_over(
@@ -115,7 +115,7 @@ def test_a_file_that_is_no_backup_is_refused(nochat, database, tmp_path, content
     file.write_bytes(content)
     status, _, said = nochat("restore", "--accounts", file)
     assert status == 2
-    assert f"{file} is no database of accounts" in said
+    assert f"{file} is not a database of accounts" in said
     assert not database.exists()
 
 
@@ -157,7 +157,7 @@ def test_a_newer_backup_is_not_restored(nochat, store, database, tmp_path):
     status, _, said = nochat("restore", "--accounts", file)
     assert status == 2
     assert "was made by a newer version of NoChat" in said
-    assert [each.name for each in tmp_path.iterdir()] == ["accounts.db"]
+    assert [path.name for path in tmp_path.iterdir()] == ["accounts.db"]
 
 
 def commands_of_the_page(heading):

@@ -35,16 +35,18 @@ def public_names(module: str) -> set[str]:
     """The names that the page lists of a module; for `all`, those without an underscore."""
     if MODULES[module] != "all":
         return set(NAMES.findall(MODULES[module]))
-    found = vars(importlib.import_module(module)).items()
-    return {name for name, it in found if not name.startswith("_") and not inspect.ismodule(it)}
+    members = vars(importlib.import_module(module)).items()
+    return {
+        name for name, value in members if not name.startswith("_") and not inspect.ismodule(value)
+    }
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_each_name_is_there(module):
     names = public_names(module)
     assert names
-    found = importlib.import_module(module)
-    assert [name for name in sorted(names) if not hasattr(found, name)] == []
+    imported = importlib.import_module(module)
+    assert [name for name in sorted(names) if not hasattr(imported, name)] == []
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name != "nochat"])
@@ -72,26 +74,28 @@ def used():
 
 
 def test_imports_of_the_documentation_are_public():
-    found = [*used()]
-    assert len(found) > 20
+    uses = [*used()]
+    assert len(uses) > 20
     assert [
         (where, module, name)
-        for where, module, name in found
+        for where, module, name in uses
         if module not in MODULES or name not in public_names(module)
     ] == []
 
 
 def options(parser: argparse.ArgumentParser) -> set[str]:
     """The options of a command, but for `--help`."""
-    found = [name for action in parser._actions for name in action.option_strings]
-    return {name for name in found if name.startswith("--")} - {"--help"}
+    listed = [name for action in parser._actions for name in action.option_strings]
+    return {name for name in listed if name.startswith("--")} - {"--help"}
 
 
 def test_every_command_and_option_is_listed():
     parser = _parser()
-    [commands] = [it for it in parser._actions if isinstance(it, argparse._SubParsersAction)]
+    [commands] = [
+        action for action in parser._actions if isinstance(action, argparse._SubParsersAction)
+    ]
     there = {"nochat": options(parser)}
-    there |= {f"nochat {name}": options(each) for name, each in commands.choices.items()}
+    there |= {f"nochat {name}": options(command) for name, command in commands.choices.items()}
     listed = {name.strip("`"): set(NAMES.findall(cell)) for name, cell in rows("Commands")}
     assert listed == there
 

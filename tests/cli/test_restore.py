@@ -247,7 +247,7 @@ async def sees(person, room):
     """What a person sees of a room: its history, members and what is unread."""
     history = await person.call("history", {"room": room})
     [welcome] = [data for event, data in person.told if event == "welcome"][-1:]
-    [summary] = [each for each in welcome["rooms"] if each["room"] == room]
+    [summary] = [listed for listed in welcome["rooms"] if listed["room"] == room]
     keep = ("title", "members", "position", "read", "unread", "mentions")
     return history["entries"], {name: summary[name] for name in keep}
 
@@ -277,7 +277,7 @@ async def test_a_chat_that_lost_its_store_goes_on_as_it_was(replica, tmp_path):
                 for number in range(10):
                     await ana.says(f"@bob, message {number}", "garden")
                 await ana.until(lambda: len(ana.texts("garden")) == 10)
-                sixth = [n for n, it in ana.heard["garden"].items() if "text" in it][5]
+                sixth = [n for n, entry in ana.heard["garden"].items() if "text" in entry][5]
                 await bob.call("read", {"room": "garden", "position": sixth})
                 await bob.until(lambda: heard(bob)["read"] and heard(bob)["notified"] == 10)
                 await bob.disconnect()

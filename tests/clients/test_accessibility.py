@@ -36,7 +36,7 @@ class Inspector:
         await self.page.evaluate(STILL)
         if not await self.page.evaluate("typeof axe === 'object'"):
             await self.page.evaluate(AXE.read_text())  # the policy lets no script in
-        self.findings += [(view, *found) for found in await self.page.evaluate(RUN)]
+        self.findings += [(view, *finding) for finding in await self.page.evaluate(RUN)]
         self.views += 1
 
     @asynccontextmanager

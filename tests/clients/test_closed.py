@@ -25,7 +25,7 @@ async def chat(users):
 async def test_the_page_offers_no_account(visit, chat, users):
     ana = await visit("ana")
     await ana.page.goto(ana.url)
-    await expect(ana.page.get_by_text("ask them for yours")).to_be_visible()
+    await expect(ana.page.get_by_text("To get an account")).to_be_visible()
     await expect(ana.page.get_by_role("button", name="Log in")).to_be_visible()
     await expect(ana.page.get_by_role("button", name="Create account")).to_be_hidden()
     register(Settings(users_url=users), "ana", "a good password")

@@ -97,7 +97,9 @@ async def test_an_answer_quotes_what_it_answers_as_that_is_now(visit):
     await oda.page.get_by_role("toolbar").get_by_role("button", name="Reply", exact=True).click()
     await oda.says("it is")
     await expect(strip).to_be_hidden()
-    quotes = [each.line("it is").get_by_role("button", name="In reply to") for each in (ned, oda)]
+    quotes = [
+        person.line("it is").get_by_role("button", name="In reply to") for person in (ned, oda)
+    ]
     for quote in quotes:
         await expect(quote).to_have_accessible_name("In reply to ned is water wet?")
     await question.hover()
@@ -272,7 +274,7 @@ async def test_an_address_that_leads_nowhere_says_so(visit, chat):
         await wes.is_in("Street")
         for position in (1, 999):
             await wes.page.evaluate(f"location.hash = '#/room/street/{position}'")
-            await expect(notices.last).to_contain_text("This message is not there.")
+            await expect(notices.last).to_contain_text("This message does not exist.")
             await expect(wes.page).to_have_url(f"{wes.url}/#/room/street")
             await wes.page.get_by_role("button", name="Close").last.click()
         await wes.page.goto("about:blank")

@@ -110,9 +110,11 @@ async def confirming(page: Page, button: str):
 async def faults(page: Page) -> list[tuple[str, list[str]]]:
     """What axe-core finds serious, and where."""
     await page.evaluate(AXE.read_text())
-    found = await page.evaluate("axe.run().then(found => found.violations)")
-    grave = [each for each in found if each["impact"] in ("serious", "critical")]
-    return [(each["id"], [node["html"] for node in each["nodes"]]) for each in grave]
+    violations = await page.evaluate("axe.run().then(found => found.violations)")
+    grave = [
+        violation for violation in violations if violation["impact"] in ("serious", "critical")
+    ]
+    return [(violation["id"], [node["html"] for node in violation["nodes"]]) for violation in grave]
 
 
 def row(page: Page, table: str, name: str):
@@ -168,7 +170,7 @@ async def test_to_pause_holds_all_of_it(manage, people):
     await expect(page.locator("#moment")).to_contain_text("paused at")
     asked = []
     page.on("request", lambda sent: asked.append(sent.url))
-    go_on = page.get_by_role("button", name="Go on")
+    go_on = page.get_by_role("button", name="Resume")
     await expect(go_on).to_have_attribute("aria-pressed", "true")
     moving = "e => getComputedStyle(e).animationPlayState"
     assert await page.locator(".dots").first.evaluate(moving) == "paused"
@@ -184,7 +186,7 @@ async def test_trouble_is_said_while_it_goes_on_asking(manage):
     services = "**/api/manage/services"
     await page.route(services, lambda route: route.abort())
     banner = page.locator("#banner")
-    await expect(banner).to_contain_text("The chat gives no news (the chat does not answer)")
+    await expect(banner).to_contain_text("The chat sends no data (the chat does not answer)")
     await page.unroute(services)
     away = unavailable("activity").answer
     await page.route(services, lambda route: route.fulfill(status=503, json=away))
@@ -269,7 +271,7 @@ async def test_a_dead_letter_is_discarded_and_only_that_one(manage, people, hous
     await expect(letters).to_have_count(2)
     await second.get_by_role("button", name="Discard").click()
     async with confirming(page, "Discard") as asked:
-        await expect(asked).to_contain_text("It is gone for good.")
+        await expect(asked).to_contain_text("You can't get it back.")
     await expect(letters).to_have_count(1)
     await expect(page.locator("#letters-told")).to_have_text("It is discarded.")
     await first.get_by_role("button", name="Discard").click()
@@ -300,7 +302,7 @@ async def test_banned_users_are_logged_out_at_once_and_can_be_let_in_again(manag
     await of_bert.get_by_role("button", name="Let in again").click()
     async with confirming(page, "Let in again"):
         pass
-    await expect(page.locator("#users-told")).to_have_text("bert may come in again.")
+    await expect(page.locator("#users-told")).to_have_text("bert can log in again.")
     assert await log_in(bert.page, house.url, "bert") == 200
 
 
@@ -351,7 +353,7 @@ async def test_the_log_of_accounts_is_looked_through(manage, people, house):
     assert (await page.request.post(f"{house.url}/api/login", data=wrong)).status == 401
     rows = page.locator("#log-rows tr")
     await page.get_by_label("Name", exact=True).fill("Lola")
-    await expect(rows.filter(has_text="Account made")).to_have_count(1)
+    await expect(rows.filter(has_text="Account created")).to_have_count(1)
     await page.get_by_label("What happened").select_option("Log-in refused")
     await expect(rows).to_have_count(1)
     await expect(rows).to_contain_text("lola")
@@ -383,7 +385,9 @@ async def test_a_member_is_muted_and_removed(manage, people):
         await expect(asked).to_contain_text("Remove bob from The club?")
     await expect(room).to_contain_text("1 member")
     await expect(page.locator("#rooms-told")).to_have_text("bob is removed from The club.")
-    await bob.until(lambda: any(it.get("action") == "kick" for it in bob.heard["club"].values()))
+    await bob.until(
+        lambda: any(entry.get("action") == "kick" for entry in bob.heard["club"].values())
+    )
 
 
 async def test_a_ban_from_a_room_is_lifted(manage, people):
@@ -400,7 +404,7 @@ async def test_a_ban_from_a_room_is_lifted(manage, people):
         pass
     await expect(room.get_by_role("heading", name="Banned")).to_be_visible()
     await room.get_by_role("button", name="Lift the ban: bob").click()
-    await expect(page.locator("#rooms-told")).to_have_text("bob may come into Attic again.")
+    await expect(page.locator("#rooms-told")).to_have_text("bob may join Attic again.")
     await expect(room.get_by_role("heading", name="Banned")).to_be_hidden()
     await bob.join("attic")
 

@@ -303,7 +303,7 @@ async def test_unsent_messages_survive_a_reload(visit):
     await lose_connection()
     await vera.writes("forgotten")
     await vera.leave()
-    ask = vera.page.get_by_role("dialog", name="Log out with a message unsent?")
+    ask = vera.page.get_by_role("dialog", name="Log out with an unsent message?")
     await ask.get_by_role("button", name="Log out").click()
     away.clear()
     await vera.sign("Log in")

@@ -51,7 +51,7 @@ async def test_a_reaction_may_be_called_like_anything(visit, chat):
         await oddo.until(lambda: "odd" in oddo.heard)
         await oddo.says("react to me", room="odd")
         await oddo.until(lambda: "react to me" in oddo.texts("odd"))
-        (position,) = (at for at, it in oddo.heard["odd"].items() if it.get("text"))
+        (position,) = (at for at, entry in oddo.heard["odd"].items() if entry.get("text"))
         eva = await visit("eva")
         await exchanging(eva, ODD)
         await eva.arrive("?transports=websocket")
@@ -65,8 +65,8 @@ async def test_a_reaction_may_be_called_like_anything(visit, chat):
         for _ in range(2):
             await expect(chips).to_have_count(4)
             for label in labels:
-                found = eva.line("react to me").get_by_role("button", name=label, exact=True)
-                await expect(found).to_be_visible()
+                button = eva.line("react to me").get_by_role("button", name=label, exact=True)
+                await expect(button).to_be_visible()
             await oddo.says("and on it goes", room="odd")
             await expect(eva.line("and on it goes").last).to_be_visible()
             await eva.page.reload()
@@ -81,7 +81,7 @@ async def test_many_reactions_are_shown_in_part(visit, chat):
         await second.join("fair")
         await first.says("all of them", room="fair")
         await second.until(lambda: "all of them" in second.texts("fair"))
-        (position,) = (at for at, it in second.heard["fair"].items() if it.get("text"))
+        (position,) = (at for at, entry in second.heard["fair"].items() if entry.get("text"))
         for number in range(26):
             target = {"room": "fair", "position": position, "on": True}
             person = second if number % 2 else first
@@ -113,7 +113,7 @@ async def test_a_browser_that_refuses_notifications_leaves_the_notice(visit, cha
     await kit.page.evaluate("window.__hidden = false")
     await kit.page.locator("#settings-button").click()
     await expect(kit.page.get_by_label("Notify me of mentions")).to_be_disabled()
-    told = kit.page.get_by_text("This browser shows no notifications of a page")
+    told = kit.page.get_by_text("This browser does not show notifications")
     await expect(told).to_be_visible()
 
 

@@ -54,7 +54,10 @@ async def test_a_session_elsewhere_is_ended_and_one_s_data_are_taken_along(visit
     async with page.expect_download() as download:
         await dialog.get_by_role("button", name="Download my data").click()
     given = json.loads(Path(await (await download.value).path()).read_text())
-    assert {each["text"] for each in given["messages"]} == {"mine to take along", "still here"}
+    assert {message["text"] for message in given["messages"]} == {
+        "mine to take along",
+        "still here",
+    }
     for _ in ("the dialog", "the drawer"):
         await page.keyboard.press("Escape")
     await ana.says("logged in as before")
@@ -71,12 +74,12 @@ async def test_a_token_is_made_shown_once_and_revoked(visit):
     password = ask.get_by_label("Present password")
     await password.fill("a good password")
     await page.keyboard.press("Enter")
-    await expect(password).to_have_accessible_description("Write what it is for.")
+    await expect(password).to_have_accessible_description("Say what it is for.")
     await ask.get_by_label("What is it for?").fill("the <b>station</b>")
     await ask.get_by_label("It ends after").select_option("a week")
     await page.keyboard.press("Enter")
     secret = settings.get_by_label("Your new token")
-    await expect(settings.get_by_text("Copy it now: it is shown this once.")).to_be_visible()
+    await expect(settings.get_by_text("Copy it now: it is shown only once.")).to_be_visible()
     token = await secret.input_value()
     asked = f"{page.url.partition('#')[0]}api/rooms"
     said = await page.request.get(asked, headers={"Authorization": f"Bearer {token}"})
@@ -132,7 +135,7 @@ async def test_a_deleted_account_has_no_name_on_the_page(visit):
     await expect(password).to_be_focused()
     await expect(ask).to_have_accessible_description(re.compile("second copy"))
     await page.keyboard.press("Enter")
-    await expect(password).to_have_accessible_description("Write your password.")
+    await expect(password).to_have_accessible_description("Enter your password.")
     await password.fill("not my password")
     await page.keyboard.press("Enter")
     await expect(password).to_have_accessible_description("this is not your present password")

@@ -20,7 +20,7 @@ async def test_a_walk_through_the_chat(visit, chat):
 
         async def hears(**given):
             entries = guide.heard["lobby"].values
-            await guide.until(lambda: any(given.items() <= each.items() for each in entries()))
+            await guide.until(lambda: any(given.items() <= entry.items() for entry in entries()))
 
         await guide.says("this way, @walker")
         await ana.does("React with 👍", "this way, @walker")
@@ -153,7 +153,7 @@ async def test_a_refused_message_is_shown_and_can_be_sent_again(visit):
     line = await kim.writes("let me in")
     await expect(line).to_contain_text("Not sent: only members of the room may do this")
     await kim.leave()  # it would be forgotten with the session
-    ask = kim.page.get_by_role("dialog", name="Log out with a message unsent?")
+    ask = kim.page.get_by_role("dialog", name="Log out with an unsent message?")
     await ask.get_by_role("button", name="Cancel").click()
     await kim.page.keyboard.press("Escape")
     await second.join("Club")
@@ -244,7 +244,9 @@ async def test_the_chat_restarts_and_nothing_is_lost(visit):
             await expect(line.get_by_label("Sent")).to_be_visible(timeout=15_000)
         await expect(ana.line("of bob")).to_be_visible()
         await expect(bob.line("of ana")).to_be_visible()
-        texts = [await each.page.locator("#lines .text").all_text_contents() for each in (ana, bob)]
+        texts = [
+            await person.page.locator("#lines .text").all_text_contents() for person in (ana, bob)
+        ]
         assert texts[0] == texts[1]
         assert sorted(texts[0]) == ["first", "of ana", "of bob"]
 

@@ -58,7 +58,7 @@ async def test_refusals_of_the_controller_are_shown_in_spanish(inés, chat):
         await bob.join(room)
         await bob.call("moderate", {"room": room, "user": name, "action": "ban"})
         await bob.until(
-            lambda: any(it["type"] == "member.moderated" for it in bob.heard[room].values())
+            lambda: any(entry["type"] == "member.moderated" for entry in bob.heard[room].values())
         )
     await inés.page.goto(f"{inés.url}/#/room/{room}")
     await inés.page.get_by_role("dialog").get_by_role("button", name="Entrar").click()

@@ -11,7 +11,7 @@ from nochat.lab.people import Person
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 
-async def test_a_private_room_is_for_who_is_invited(visit):
+async def test_a_private_room_is_for_invited_users(visit):
     """One accepts, another declines; nobody else sees the room."""
     pia, ole, una = [await (await visit(name)).arrive() for name in ("pia", "ole", "una")]
     await pia.create("Secret garden", private=True)
@@ -112,7 +112,7 @@ async def test_many_other_rooms_can_be_filtered(visit, chat):
         await field.fill("hut 7")
         await expect(shown).to_have_count(1)
         await field.fill("no such hut")
-        await expect(guest.page.get_by_text("No room of that name.")).to_be_visible()
+        await expect(guest.page.get_by_text("No room has this name.")).to_be_visible()
         await field.fill("hut 7")
         await guest.join("Hut 7")
 

@@ -98,8 +98,10 @@ async def test_unsent_messages_are_never_sent_by_another_user(visit, chat, told)
         await ana.sign("Log in")
         await expect(ana.line(secret).get_by_label("Sent")).to_be_visible()
         await witness.until(lambda: secret in witness.texts())
-        said = [each for each in witness.heard["lobby"].values() if each.get("text") == secret]
-        assert [each["sender"] for each in said] == [name]
+        said = [
+            message for message in witness.heard["lobby"].values() if message.get("text") == secret
+        ]
+        assert [message["sender"] for message in said] == [name]
 
 
 async def test_a_log_in_by_one_tab_is_seen_in_the_others(visit):

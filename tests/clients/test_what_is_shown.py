@@ -45,16 +45,16 @@ async def test_joins_are_grouped_into_one_line_that_opens(visit, chat):
         said = "guest-7, guest-6, guest-5, and 6 others joined · guest-0 left"
         await expect(notes.last).to_contain_text(said)
         assert await notes.count() <= 2
-        each = notes.last.get_by_role("listitem")
-        await expect(each.first).to_be_hidden()
+        items = notes.last.get_by_role("listitem")
+        await expect(items.first).to_be_hidden()
         await ada.page.get_by_role("log").focus()
         await ada.page.keyboard.press("ArrowUp")
         await expect(notes.last.locator("summary")).to_be_focused()
         await ada.page.keyboard.press("Enter")
-        await expect(each).to_have_count(10)
-        await expect(each.last).to_contain_text("guest-0 left")
+        await expect(items).to_have_count(10)
+        await expect(items.last).to_contain_text("guest-0 left")
         await guests[0].join("party")  # and it stays open
-        await expect(each).to_have_count(11)
+        await expect(items).to_have_count(11)
         await guests[1].says("hello all", room="party")
         await ada.sees("hello all")
         await guests[2].call("leave", {"room": "party"})
@@ -93,8 +93,8 @@ async def test_days_follow_the_order_of_the_log_also_where_a_clock_went_back(vis
         def pass_on(data):
             packets = str(data)
             for entry in re.findall(r"\{[^{}]*(?:\{\}[^{}]*)?\}", packets):
-                if (found := back.search(entry)) and '"at":' in entry:
-                    dated = re.sub(r'"at":[\d.]+', f'"at":{days[found[1]]}', entry)
+                if (match := back.search(entry)) and '"at":' in entry:
+                    dated = re.sub(r'"at":[\d.]+', f'"at":{days[match[1]]}', entry)
                     packets = packets.replace(entry, dated)
             route.send(packets)
 

@@ -157,7 +157,7 @@ async def test_attacks_on_marks_and_links_are_text(visit, chat):
             await marco.says(payload, room=room)
         await marco.until(lambda: list(MARKED)[-1] in marco.texts(room))
         entries = list(marco.heard[room].values())
-        for entry in [each for each in entries if "text" in each]:
+        for entry in [message for message in entries if "text" in message]:
             answer = {"client_id": f"to-{entry['position']}", "text": "so?"}
             await marco.call("message", {"room": room, "reply_to": entry["position"]} | answer)
         await mia.page.get_by_role("button", name="Rooms").click()
@@ -182,8 +182,8 @@ async def test_no_module_makes_elements_from_text():
         r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment"
     )
     forbidden = re.compile(rf"{ways}|\beval\(|new Function|setAttribute\(.style|javascript:")
-    scripts = [each for each in STATIC.rglob("*.js") if "vendor" not in each.parts]
+    scripts = [script for script in STATIC.rglob("*.js") if "vendor" not in script.parts]
     assert len(scripts) > 20
-    assert [each.name for each in scripts if forbidden.search(each.read_text())] == []
+    assert [script.name for script in scripts if forbidden.search(script.read_text())] == []
     for page in STATIC.glob("*.html"):
         assert not re.search(r"<script(?![^>]*src=)|\sstyle=|\son\w+=|<style", page.read_text())

@@ -36,6 +36,6 @@ test("counts and lists are those of the language", () => {
 test("a reason is said by its code, with its parameters", () => {
   assert.equal(reason({ code: "room.banned" }), "you are banned from this room");
   assert.equal(reason({ code: "token.too-many", params: { most: 7 } }), "you have 7 tokens; revoke one first");
-  assert.equal(reason({ code: "request.shape", params: { detail: "$& {most}" } }), "the data do not have the right shape: $& {most}");
+  assert.equal(reason({ code: "request.shape", params: { detail: "$& {most}" } }), "the data are malformed: $& {most}");
   for (const code of ["none.such", "toString", undefined]) assert.equal(reason({ code }), words.unknownReason(code));
 });

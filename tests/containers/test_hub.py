@@ -106,7 +106,7 @@ def test_they_come_to_a_machine_by_the_playbook_and_run(there, pushed, tmp_path)
     folder = tmp_path / "stack"
     folder.mkdir()
     (folder / "compose.yaml").write_text(COMPOSE)
-    (folder / ".env").write_text("".join(f"{name}={it}\n" for name, it in pushed.items()))
+    (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in pushed.items()))
     (folder / "compose").symlink_to(ROLES / "stack" / "files" / "compose")
     (tmp_path / "roles").symlink_to(ROLES)
     (tmp_path / "fetch.yml").write_text(FETCH)

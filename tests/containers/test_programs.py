@@ -36,7 +36,7 @@ def secrets(tmp_path) -> Path:
 
 
 def contents(folder: Path) -> dict[str, str]:
-    return {it.name: it.read_text() for it in folder.iterdir()}
+    return {path.name: path.read_text() for path in folder.iterdir()}
 
 
 def test_secrets_are_made_once_for_their_owner_alone(secrets):
@@ -44,7 +44,7 @@ def test_secrets_are_made_once_for_their_owner_alone(secrets):
     made = contents(folder)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     # Containers read them, each with a user of its own.
-    assert {stat.S_IMODE(it.stat().st_mode) for it in folder.iterdir()} == {0o644}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o644}
     [account] = json.loads(made["rabbitmq_definitions"])["users"]
     assert made["bus_url"] == f"amqp://nochat:{account['password']}@rabbitmq/nochat"
     assert Path(run(secrets).stdout.strip()) == folder
@@ -55,7 +55,7 @@ def test_secrets_made_at_the_same_time_are_the_same(secrets):
     with ThreadPoolExecutor() as pool:
         said = {ran.stdout for ran in pool.map(lambda _: run(secrets), range(4))}
     assert said == {f"{secrets.parent / '.secrets'}\n"}
-    assert [it.name for it in secrets.parent.glob(".secrets*")] == [".secrets"]
+    assert [path.name for path in secrets.parent.glob(".secrets*")] == [".secrets"]
 
 
 def test_every_secret_of_compose_is_made(secrets):

@@ -104,17 +104,17 @@ def cookies(connection):
         return {}
     finally:
         connection.close()
-    found = [each.split("; ") for each in answer.headers.get_all("Set-Cookie", [])]
-    return {name.partition("=")[0]: set(attributes) for name, *attributes in found}
+    parsed = [header.split("; ") for header in answer.headers.get_all("Set-Cookie", [])]
+    return {name.partition("=")[0]: set(attributes) for name, *attributes in parsed}
 
 
 async def test_the_cookie_of_the_gateway_is_for_tls_alone_where_there_is_tls(proxy):
     plain, encrypted = proxy
     trusting = ssl._create_unverified_context()
     there = HTTPSConnection("127.0.0.1", encrypted, context=trusting, timeout=5)
-    found = await checks.until(lambda: cookies(there))
-    assert found["gateway_8000"] >= {"HttpOnly", "SameSite=Lax", "Secure"}
-    assert "Secure" not in found["nochat_session"]  # that one is the chat's own to set
+    received = await checks.until(lambda: cookies(there))
+    assert received["gateway_8000"] >= {"HttpOnly", "SameSite=Lax", "Secure"}
+    assert "Secure" not in received["nochat_session"]  # that one is the chat's own to set
     here = await checks.until(lambda: cookies(HTTPConnection("127.0.0.1", plain, timeout=5)))
     assert here["gateway_8000"] >= {"HttpOnly", "SameSite=Lax"}
     assert "Secure" not in here["gateway_8000"]  # it would not come back, and long polling needs it
@@ -153,10 +153,10 @@ def test_each_installation_has_a_key_of_its_own(tmp_path):
 
 def test_an_installation_of_before_gets_a_key_too(tmp_path):
     made = secrets(tmp_path)
-    before = {it.name: it.read_text() for it in made.iterdir()}
+    before = {path.name: path.read_text() for path in made.iterdir()}
     (made / "cookie_key").unlink()
     secrets(tmp_path)
-    after = {it.name: it.read_text() for it in made.iterdir()}
+    after = {path.name: path.read_text() for path in made.iterdir()}
     assert after.keys() == before.keys()
     assert {name for name in after if after[name] != before[name]} == {"cookie_key"}
 

@@ -56,8 +56,10 @@ def run(container, *command: str) -> str:
 
 def secrets() -> list[str]:
     """What must be seen nowhere: every password, whichever file it is in."""
-    files = [it for it in (ROOT / "docker" / ".secrets").iterdir() if "stand_in" not in it.name]
-    text = "\n".join(it.read_text() for it in files)
+    files = [
+        path for path in (ROOT / "docker" / ".secrets").iterdir() if "stand_in" not in path.name
+    ]
+    text = "\n".join(path.read_text() for path in files)
     return re.findall(r"(?<![\w-])[\w-]{32}(?![\w-])", text)
 
 
@@ -168,18 +170,18 @@ def test_nobody_is_root_or_may_become_it(stack):
 def test_no_password_is_where_the_engine_shows_it(stack):
     engine, hidden = containers.client(), secrets()
     assert len(set(hidden)) == 5
-    shown = json.dumps([it.attrs for it in stack.containers()])
-    images = {it.image.id for it in stack.containers()}
-    shown += json.dumps([engine.images.get(it).history() for it in images])
+    shown = json.dumps([container.attrs for container in stack.containers()])
+    images = {container.image.id for container in stack.containers()}
+    shown += json.dumps([engine.images.get(image).history() for image in images])
     shown += "".join(stack.logs(name, 1000) for name in OURS | SERVERS)
-    assert [it for it in hidden if it in shown] == []
+    assert [secret for secret in hidden if secret in shown] == []
 
 
 def test_the_servers_are_reached_from_the_chat_alone(stack):
     published = {
-        service(it): it.attrs["HostConfig"]["PortBindings"]
-        for it in stack.containers()
-        if it.attrs["HostConfig"]["PortBindings"]
+        service(container): container.attrs["HostConfig"]["PortBindings"]
+        for container in stack.containers()
+        if container.attrs["HostConfig"]["PortBindings"]
     }
     assert set(published) == {"proxy"}
     assert {place["HostIp"] for ports in published.values() for [place] in ports.values()} == {
@@ -200,10 +202,9 @@ async def test_messages_cross_three_gateways(stack):
     try:
         for person in people:
             await person.arrive()
-        sockets = [
-            float(re.search(r"nochat_sockets{[^}]*} ([\d.]+)", run(it, "python3", "-c", count))[1])
-            for it in stack.containers("gateway")
-        ]
+        gateways = stack.containers("gateway")
+        metrics = [run(gateway, "python3", "-c", count) for gateway in gateways]
+        sockets = [float(re.search(r"nochat_sockets{[^}]*} ([\d.]+)", text)[1]) for text in metrics]
         assert len(sockets) == 3
         assert min(sockets) > 0
         texts = {f"from {person.name}" for person in people}
@@ -306,10 +307,10 @@ def test_prometheus_hears_of_every_service(stack):
 
     def heard() -> set[str]:
         try:
-            found = httpx.get(query).json()["data"]["result"]
+            series = httpx.get(query).json()["data"]["result"]
         except httpx.TransportError:  # Docker listens before Prometheus does
             return set()
-        return {it["metric"]["service"] for it in found if it["value"][1] == "1"}
+        return {sample["metric"]["service"] for sample in series if sample["value"][1] == "1"}
 
     assert until(lambda: heard() == OURS, 60), heard()
 
@@ -381,7 +382,7 @@ def test_after_it_nothing_is_left_not_even_after_a_kill(stack):
 
 
 def folders() -> set[str]:
-    return {it.name for it in Path(tempfile.gettempdir()).glob("nochat-stack-*")}
+    return {path.name for path in Path(tempfile.gettempdir()).glob("nochat-stack-*")}
 
 
 def traces(project: str) -> list[str]:
@@ -389,9 +390,9 @@ def traces(project: str) -> list[str]:
     filters = {"label": f"com.docker.compose.project={project}"}
     try:
         return [
-            *(it.name for it in engine.containers.list(all=True, filters=filters)),
-            *(it.name for it in engine.networks.list(filters=filters)),
-            *(it.name for it in engine.volumes.list(filters=filters)),
+            *(container.name for container in engine.containers.list(all=True, filters=filters)),
+            *(network.name for network in engine.networks.list(filters=filters)),
+            *(volume.name for volume in engine.volumes.list(filters=filters)),
         ]
     except docker.errors.NotFound:  # It went while we looked.
         return ["something"]

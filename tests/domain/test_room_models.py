@@ -51,7 +51,10 @@ effective = st.one_of(
     st.builds(JoinRoom, st.just("r"), users),
     st.builds(React, st.just("r"), users, st.integers(3, 6), st.sampled_from("+-"), st.booleans()),
 )
-some = st.lists(st.booleans().flatmap(lambda it: effective if it else any_command), min_size=15)
+some = st.lists(
+    st.booleans().flatmap(lambda takes_effect: effective if takes_effect else any_command),
+    min_size=15,
+)
 
 
 @st.composite
@@ -60,7 +63,7 @@ def histories(draw):
     room = draw(st.sampled_from(list(BEGINNINGS)))
     written = [SendMessage(room, "ana", "a", "one"), SendMessage(room, "bob", "b", "two")]
     then = draw(some) + draw(st.lists(erasures, max_size=1)) + draw(some)
-    return [*BEGINNINGS[room], *written, *(replace(each, room=room) for each in then)]
+    return [*BEGINNINGS[room], *written, *(replace(command, room=room) for command in then)]
 
 
 SOME = settings(
@@ -77,7 +80,10 @@ def happened(commands) -> tuple[Room, list[RoomEvent]]:
 
 def messages_of(room: Room) -> dict:
     """By position: the sender, whether it is deleted, the reactions."""
-    return {at: (it.sender, it.deleted, it.reactions) for at, it in room.messages.items()}
+    return {
+        at: (message.sender, message.deleted, message.reactions)
+        for at, message in room.messages.items()
+    }
 
 
 def people_of(state) -> list[set[str]]:
@@ -123,9 +129,9 @@ async def test_the_documents_of_the_store_agree_with_the_room(store, commands):
     assert set(state.invited) == room.invited
     history = await store.history(room.id, None, None, 500)
     stored = [entry for entry in history.entries if isinstance(entry, MessageSent)]
-    assert {it.position: (it.sender, it.deleted, it.reactions) for it in stored} == messages_of(
-        room
-    )
+    assert {
+        message.position: (message.sender, message.deleted, message.reactions) for message in stored
+    } == messages_of(room)
 
 
 @pytest.fixture(scope="module")
@@ -157,5 +163,6 @@ def test_the_page_agrees_with_the_room(page, commands):
     assert set(state["muted"]) == room.muted
     assert set(state["banned"]) == room.banned
     assert {
-        it["position"]: (it["sender"], it["deleted"], it["reactions"]) for it in state["messages"]
+        message["position"]: (message["sender"], message["deleted"], message["reactions"])
+        for message in state["messages"]
     } == messages_of(room)

@@ -76,7 +76,7 @@ def test_which_names_are_one_person_s():
 
 def test_reactions_that_look_alike_are_one():
     for alike in CASES["reactions"]["one"]:
-        assert len({text.reaction(each) for each in alike}) == 1
+        assert len({text.reaction(spelling) for spelling in alike}) == 1
     for spelled in CASES["reactions"]["spelled"]:
         assert text.reaction(spelled) == spelled
     for unfit in CASES["reactions"]["refused"]:
@@ -97,8 +97,8 @@ def is_found(message, searched):
     """As the store compares them."""
     held = terms(message)
     return bool(parse_search(searched)) and all(
-        any(term.startswith(it.term) if it.begins else term == it.term for term in held)
-        for it in parse_search(searched)
+        any(term.startswith(sought.term) if sought.begins else term == sought.term for term in held)
+        for sought in parse_search(searched)
     )
 
 
@@ -145,7 +145,7 @@ def test_a_rule_refuses_in_a_sentence_or_takes_what_travels(rule, given):
 
 
 @given(st.text(PARTS, max_size=60), st.lists(st.text(PARTS, min_size=2, max_size=6), max_size=5))
-def test_only_those_are_named_who_are_there(message, names):
+def test_only_members_are_mentioned(message, names):
     assert mentioned(message, names) <= set(names)
     if mentioned(message, names):
         assert may_mention(message)

@@ -63,7 +63,7 @@ def test_stop_leaves_no_process_and_no_folder_and_can_be_called_twice(monkeypatc
     chat.stop()
     started.stop()
     psutil.wait_procs(everything, timeout=1)
-    assert not any(each.is_running() for each in everything)
+    assert not any(child.is_running() for child in everything)
     assert not started.folder.exists()
     assert repr(started) == f"<Chat at {started.url}: stopped>"
 

@@ -95,8 +95,8 @@ def test_an_unknown_provider_names_the_known_ones():
 def test_missing_programs_are_named_with_the_command_that_installs_them(
     monkeypatch, need, provider
 ):
-    kept = tuple(it for it in doctor.COMPONENTS if it.name != need)
-    [component] = (it for it in doctor.COMPONENTS if it.name == need)
+    kept = tuple(candidate for candidate in doctor.COMPONENTS if candidate.name != need)
+    [component] = (candidate for candidate in doctor.COMPONENTS if candidate.name == need)
     absent = replace(component, ways=())
     monkeypatch.setattr(doctor, "COMPONENTS", (*kept, absent))
     with pytest.raises(doctor.Missing, match=f"{need} is not on this machine.*apt-get install"):

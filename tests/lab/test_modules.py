@@ -81,8 +81,8 @@ def test_servers_are_imported_without_the_rest_of_the_lab(alone):
 
 def test_every_import_of_the_lab_names_something_that_is_there():
     missing = [
-        each
-        for each in [*INSIDE, *around()]
-        if each.module.startswith("nochat.lab") and each.module not in MODULES
+        imported
+        for imported in [*INSIDE, *around()]
+        if imported.module.startswith("nochat.lab") and imported.module not in MODULES
     ]
     assert missing == []

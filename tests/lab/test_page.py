@@ -128,7 +128,7 @@ async def test_the_management_is_pictured_for_a_manager(course, running):
 
 
 async def test_without_chromium_the_link_and_a_word_on_it(course, monkeypatch):
-    absent = [replace(it, ways=()) for it in doctor.COMPONENTS]
+    absent = [replace(component, ways=()) for component in doctor.COMPONENTS]
     monkeypatch.setattr(doctor, "COMPONENTS", absent)
     await page.show(URL)
     link, note = course

@@ -54,8 +54,8 @@ def notebook(tmp_path):
     ],
 )
 def test_a_text_becomes_what_the_notebook_expects(notebook, pair, expected):
-    [found] = parameters.read(notebook, parameters.split([pair])).values()
-    assert (found, type(found)) == (expected, type(expected))
+    [value] = parameters.read(notebook, parameters.split([pair])).values()
+    assert (value, type(value)) == (expected, type(expected))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_text_becomes_what_the_notebook_expects(notebook, pair, expected):
         ("turns=2.5", "turns is a whole number, not '2.5'"),
         ("turns=many", "turns is a whole number, not 'many'"),
         ("seconds=inf", "seconds is a number, not 'inf'"),
-        ("rooms=1", "rooms is a list, as [1, 2], not '1'"),
+        ("rooms=1", "rooms is a list, such as [1, 2], not '1'"),
         ("labels=[]", "labels is an object"),
         ("practise=False", "no parameter practise; it has: practice, turns"),
         ("=x", "no parameter"),

@@ -122,8 +122,8 @@ def test_an_error_of_the_program_is_told_and_nothing_stays():
 async def test_a_visitor_hears_and_remembers():
     server = program.start(COMMAND)
     ana, bob = await visitors.new("ana"), await visitors.new("bob")
-    for each in (ana, bob):
-        await each.connect(server.url)
+    for person in (ana, bob):
+        await person.connect(server.url)
     assert await ana.call("message", "hello") == 5
     await bob.until("message", {"text": "hello"})
     assert bob.texts == ["hello"]

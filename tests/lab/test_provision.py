@@ -201,4 +201,8 @@ def test_nothing_goes_on_after_an_interrupt_or_kill_9(folder, number):
 
 def of_folder(folder: Path) -> list[psutil.Process]:
     """What works for a run of this folder's playbook."""
-    return [it for it in psutil.process_iter(["cmdline"]) if str(folder) in str(it.info["cmdline"])]
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if str(folder) in str(process.info["cmdline"])
+    ]

@@ -156,7 +156,7 @@ def test_documents_stay_in_a_folder_of_one_s_own(tmp_path, capsys):
 
 
 def test_a_missing_server_is_named_with_its_command(monkeypatch):
-    absent = [replace(it, ways=()) for it in doctor.COMPONENTS]
+    absent = [replace(component, ways=()) for component in doctor.COMPONENTS]
     monkeypatch.setattr(doctor, "COMPONENTS", absent)
     for start in (servers.rabbitmq, servers.mariadb, servers.mongodb):
         with pytest.raises(doctor.Missing, match=r"To do: (sudo apt-get|pip) install"):
@@ -332,7 +332,7 @@ def test_as_a_normal_user_they_survive_interrupt_and_nothing_survives_kill_9(stu
     assert not any(map(listens, ports))
     assert until(lambda: not list(home.glob("nochat-*")), 1)
     # And what is no descendant: Erlang's port mapper daemonises where it is started.
-    assert not [it for it in psutil.process_iter(["environ"]) if of_home(it, home)]
+    assert not [process for process in psutil.process_iter(["environ"]) if of_home(process, home)]
 
 
 def read_page(port: int) -> bytes:

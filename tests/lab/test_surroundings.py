@@ -140,7 +140,7 @@ def test_shell_scripts_and_make_take_the_same(tmp_path):
     command = f'eval "$(python3 -I {shlex.quote(str(script))})"; env'
     shown = subprocess.run(["bash", "-c", command], env=given, capture_output=True, text=True)
     seen = dict(line.partition("=")[::2] for line in shown.stdout.splitlines())
-    seen = {it: value for it, value in seen.items() if it not in ("PWD", "SHLVL", "_")}
+    seen = {name: value for name, value in seen.items() if name not in ("PWD", "SHLVL", "_")}
     assert seen == surroundings.settled(given)
     # make itself starts Python: nothing of the shell's may be in the way of that.
     made = subprocess.run(
@@ -303,10 +303,10 @@ def test_every_client_reaches_this_computer_past_the_proxies(page):
 
 
 def test_outside_addresses_still_go_by_the_proxy(monkeypatch):
-    found = surroundings.settled({"HOME": "/", "NO_PROXY": "intranet", **PROXIES})
-    assert PROXIES.items() <= found.items()
-    assert found["no_proxy"] == found["NO_PROXY"]
-    assert NO_PROXY_FOR | {"intranet"} <= set(found["no_proxy"].split(","))
+    settled = surroundings.settled({"HOME": "/", "NO_PROXY": "intranet", **PROXIES})
+    assert PROXIES.items() <= settled.items()
+    assert settled["no_proxy"] == settled["NO_PROXY"]
+    assert NO_PROXY_FOR | {"intranet"} <= set(settled["no_proxy"].split(","))
     assert "no_proxy" not in surroundings.settled({"HOME": "/"})  # or macOS' own would not count
     for name, value in {**dict.fromkeys(proxies.NAMES, "intranet"), **PROXIES}.items():
         monkeypatch.setenv(name, value)
@@ -381,13 +381,13 @@ class FakeStat:
 def test_jupyter_takes_no_settings_of_the_user_s_but_their_look(tmp_path):
     places = surroundings.of_jupyter(tmp_path / "run", {"HOME": str(tmp_path)})
     ours = ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-    assert all(Path(places[it]).is_relative_to(tmp_path / "run") for it in ours)
+    assert all(Path(places[name]).is_relative_to(tmp_path / "run") for name in ours)
     assert places["JUPYTERLAB_SETTINGS_DIR"] == str(tmp_path / ".jupyter/lab/user-settings")
     (tmp_path / "file").touch()
     closed = {"HOME": str(tmp_path), "JUPYTER_DATA_DIR": str(tmp_path / "file/x")}
     closed["JUPYTER_CONFIG_DIR"] = str(tmp_path / "file")
     places = surroundings.of_jupyter(tmp_path / "run", closed)
-    assert all(Path(it).is_relative_to(tmp_path / "run") for it in places.values())
+    assert all(Path(path).is_relative_to(tmp_path / "run") for path in places.values())
 
 
 # ---- A user without name and home ---------------------------------------------------------------
@@ -485,7 +485,9 @@ def test_children_of_python_work_in_utf8():
 def without_encoding(tree: ast.AST):
     """Yield the calls that open a file as text and do not say in which encoding."""
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Call) or any(it.arg == "encoding" for it in node.keywords):
+        if not isinstance(node, ast.Call) or any(
+            keyword.arg == "encoding" for keyword in node.keywords
+        ):
             continue
         called = node.func
         name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
@@ -507,15 +509,15 @@ def test_every_text_file_is_opened_in_a_named_encoding():
     listed = subprocess.run(
         ["git", "ls-files", *folders], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()
-    found = []
+    places = []
     for file in map(ROOT.joinpath, listed):
         if file.suffix == ".ipynb" or not file.exists():
             continue
         text = file.read_text(encoding="utf-8", errors="replace")
         if file.suffix == ".py" or text.startswith("#!/usr/bin/env python3"):
             lines = without_encoding(ast.parse(text))
-            found += [f"{file.relative_to(ROOT)}:{it.lineno}" for it in lines]
-    assert found == []
+            places += [f"{file.relative_to(ROOT)}:{call.lineno}" for call in lines]
+    assert places == []
 
 
 # ---- What git makes of it -----------------------------------------------------------------------
@@ -558,7 +560,7 @@ def test_containers_can_read_their_settings_whatever_the_umask(clone):
         wanted = 0o555 if name == "calm" else 0o444
         assert (folder / "docker" / name).stat().st_mode & wanted == wanted, name
     secrets = [*(folder / "docker/.secrets").iterdir()]
-    assert all(it.stat().st_mode & 0o444 == 0o444 for it in secrets)
+    assert all(secret.stat().st_mode & 0o444 == 0o444 for secret in secrets)
     assert stat.S_IMODE((folder / "docker/.secrets").stat().st_mode) == 0o700
 
 

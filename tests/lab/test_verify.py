@@ -70,11 +70,11 @@ async def test_of_many_ports_just_those_that_are_to_be_open_are():
         socket.create_server(("127.0.0.1", 0)) as one,
         socket.create_server(("127.0.0.1", 0)) as two,
     ):
-        ports = [it.getsockname()[1] for it in (one, two)]
+        ports = [listener.getsockname()[1] for listener in (one, two)]
         await verify.only("127.0.0.1", ports, [*ports, free_port()])
         with pytest.raises(CheckFailed, match=rf"✗ nothing else is  \(seen: {ports[1]}\)"):
             await verify.only("127.0.0.1", ports[:1], ports)
-    with pytest.raises(CheckFailed, match="✗ what is to be open is open"):
+    with pytest.raises(CheckFailed, match="✗ the expected ports are open"):
         await verify.only("127.0.0.1", ports, ports)
 
 
@@ -125,7 +125,7 @@ def test_good_encryption_is_told_from_bad(encrypted_page):
         "✗ TLS 1.0 is refused",
         "✗ TLS 1.1 is refused",
         "✗ ciphers that are known to be weak are refused",
-        "✗ browsers come back encrypted (HSTS)",
+        "✗ browsers return only encrypted (HSTS)",
     ]
 
 
@@ -138,7 +138,7 @@ def test_each_kind_of_weak_cipher_is_seen(encrypted_page, weak):
     assert "weak" in bad
 
 
-async def test_a_person_believes_only_whom_he_knows(encrypted_page):
+async def test_a_person_trusts_only_known_authorities(encrypted_page):
     url, _ = encrypted_page(ssl.TLSVersion.TLSv1_2, "")
-    with pytest.raises(RuntimeError, match="a certificate of nobody known"):
+    with pytest.raises(RuntimeError, match="a certificate of an unknown authority"):
         await Person("ada", url).arrive()

@@ -98,7 +98,7 @@ def test_one_that_does_nothing_is_given_up_with_its_last_words(python):
 
 def test_one_that_works_for_ever_is_given_up_too(python, monkeypatch):
     monkeypatch.setattr(waiting, "LONGEST", 0.5)
-    with pytest.raises(NotReady, match=r"though it is at work\. Close what else keeps"):
+    with pytest.raises(NotReady, match=r"although it is working\. Close what else keeps"):
         until_ready(lambda: False, 0.5, "the oven", python(WORKS))
 
 

@@ -10,7 +10,7 @@ from nochat.stores.archive import Folder
 
 
 def modes(folder):
-    return {each.name: each.stat().st_mode & 0o777 for each in (folder, *folder.rglob("*"))}
+    return {path.name: path.stat().st_mode & 0o777 for path in (folder, *folder.rglob("*"))}
 
 
 @pytest.fixture
@@ -30,9 +30,9 @@ def old(tmp_path):
 
 def test_others_may_do_nothing_and_the_owner_what_was_possible_before(old):
     make_private([old, old / "not there"])
-    found = modes(old)
-    assert found.pop("link") == 0o644  # what a link leads to is not ours
-    assert found == {"data": 0o700, "inner": 0o700, "file": 0o600, "script": 0o700}
+    after = modes(old)
+    assert after.pop("link") == 0o644  # what a link leads to is not ours
+    assert after == {"data": 0o700, "inner": 0o700, "file": 0o600, "script": 0o700}
 
 
 @pytest.mark.parametrize(

@@ -33,13 +33,13 @@ def test_missing_components_are_named_with_the_reason_and_the_command(absent):
 
 def test_python_is_found_with_its_version():
     assert str(doctor.require("python")) == sys.executable
-    [python] = (it for it in doctor.examine() if it.name == "python")
+    [python] = (finding for finding in doctor.examine() if finding.name == "python")
     assert python.ok
     assert sys.version.startswith(python.seen)
 
 
 def test_mongodb_is_served_by_either_and_named():
-    [mongodb] = (it for it in doctor.examine() if it.name.startswith("mongod"))
+    [mongodb] = (finding for finding in doctor.examine() if finding.name.startswith("mongod"))
     assert mongodb.ok
     assert re.fullmatch(r"\d+(\.\d+)+", mongodb.seen)
 
@@ -54,9 +54,9 @@ def test_a_version_in_the_path_is_believed_and_a_mute_program_has_none(tmp_path)
     folder = tmp_path / "server-3.10.8"
     folder.mkdir()
     (folder / "run").touch()
-    found = Program("run", path=f"{tmp_path}/server-*/run")
-    assert found.find() == folder / "run"
-    assert found.version(folder / "run") == "3.10.8"
+    program = Program("run", path=f"{tmp_path}/server-*/run")
+    assert program.find() == folder / "run"
+    assert program.version(folder / "run") == "3.10.8"
     (tmp_path / "mute").touch()
     assert Program("mute").version(tmp_path / "mute") == "?"
 
@@ -71,7 +71,7 @@ def test_a_port_in_use_is_found():
 
 
 def test_the_machine_is_examined_too(tmp_path):
-    names = [it.name for it in doctor.examine(folder=tmp_path / "not" / "there")]
+    names = [finding.name for finding in doctor.examine(folder=tmp_path / "not" / "there")]
     assert names[-3:-1] == ["disk", "memory"]
 
 
@@ -79,7 +79,7 @@ def test_the_report_has_a_line_each_and_says_what_to_do(absent):
     examination = doctor.Examination()
     lines = repr(examination).splitlines()
     assert len(lines) == len(examination.findings)
-    [line] = (it for it in lines if absent.name in it)
+    [line] = (row for row in lines if absent.name in row)
     assert line.startswith("!!")
     assert line.endswith(absent.install)
 

@@ -236,7 +236,11 @@ def test_the_cleanup_runs_when_the_command_has_ended(own, tmp_path, how):
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], timeout=10, check=False)
     assert until(lambda: not own.exists(), 5)
     assert note.read_text() == "log\n"  # the folder was still there
-    named = lambda: [it for it in psutil.process_iter(["cmdline"]) if str(own) in str(it.info)]  # noqa: E731
+
+    def named():
+        processes = psutil.process_iter(["cmdline"])
+        return [process for process in processes if str(own) in str(process.info)]
+
     assert until(lambda: not named(), 5)
 
 

@@ -53,10 +53,10 @@ def containers() -> set[str]:
     """What Docker has: containers, and networks that are not its own."""
     asked = (["ps", "--all"], ["network", "ls", "--filter", "type=custom"])
     ran = [
-        subprocess.run(["docker", *it, "--quiet"], capture_output=True, text=True, check=True)
-        for it in asked
+        subprocess.run(["docker", *command, "--quiet"], capture_output=True, text=True, check=True)
+        for command in asked
     ]
-    return {line for it in ran for line in it.stdout.split()}
+    return {line for listing in ran for line in listing.stdout.split()}
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +66,9 @@ def before(image) -> set[str]:
 
 @pytest.fixture(scope="module")
 def azure(before, place) -> Iterator[AzureStandIn]:
-    with azure_stand_in(machines=True) as it:
-        for name, value in it.environment.items():
+    with azure_stand_in(machines=True) as azure:
+        for name, value in azure.environment.items():
             place.setenv(name, value)
         place.setenv("AZURE_SSH_USERNAME", USER)
-        yield it
+        yield azure
     assert containers() == before

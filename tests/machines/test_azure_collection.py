@@ -54,8 +54,8 @@ def play(azure, folder):
 
 @pytest.fixture
 def clients(azure) -> Iterator[Clients]:
-    with Clients(Settings.from_environment()) as it:
-        yield it
+    with Clients(Settings.from_environment()) as clients:
+        yield clients
 
 
 def by_hand(folder: Path, *command: str) -> str:
@@ -140,15 +140,15 @@ def test_it_is_made_as_vagrant_makes_it(clients) -> None:
     opened = {"containers-host": {"80": "*", "443": "*"}, "database-host": {}}
     for name in NAMES:
         rules = clients.network.network_security_groups.get(GROUP, f"{name}-rules")
-        found = {
-            it["properties"]["destinationPortRange"]: it["properties"]["sourceAddressPrefix"]
-            for it in rules.as_dict()["properties"]["securityRules"]
+        ports = {
+            rule["properties"]["destinationPortRange"]: rule["properties"]["sourceAddressPrefix"]
+            for rule in rules.as_dict()["properties"]["securityRules"]
         }
-        assert found == {"22": os.environ["AZURE_SSH_FROM"], **opened[name]}
+        assert ports == {"22": os.environ["AZURE_SSH_FROM"], **opened[name]}
         machine = clients.compute.virtual_machines.get(GROUP, name).as_dict()["properties"]
         linux = machine["osProfile"]["linuxConfiguration"]
         assert linux["disablePasswordAuthentication"] is True
-        assert [it["keyData"].split()[0] for it in linux["ssh"]["publicKeys"]] == ["ssh-ed25519"]
+        assert [key["keyData"].split()[0] for key in linux["ssh"]["publicKeys"]] == ["ssh-ed25519"]
         assert machine["hardwareProfile"]["vmSize"] == Settings.vm_size
         disk = machine["storageProfile"]["osDisk"]
         assert (disk["name"], disk["diskSizeGB"]) == (f"{name}-disk", 30)
@@ -162,13 +162,13 @@ def test_it_is_made_as_vagrant_makes_it(clients) -> None:
     plan = AzureAccount.from_environment().plan()
     left = AzureAccount.from_environment().left()
     assert len(left) == len(plan.resources)
-    tags = {it.id: it.tags for it in clients.resources.resources.list()}
-    assert {it["nochat"] for it in tags.values()} == {"playbook"}
+    tags = {resource.id: resource.tags for resource in clients.resources.resources.list()}
+    assert {labels["nochat"] for labels in tags.values()} == {"playbook"}
 
 
 def test_absent_leaves_nothing_and_twice_is_no_error(play, azure, folder, before) -> None:
     assert play(azure_state="absent")
     assert AzureAccount.from_environment().left() == []
     assert containers() == before
-    assert {it.name for it in folder.iterdir()} == {"private_key", "private_key.pub"}
+    assert {path.name for path in folder.iterdir()} == {"private_key", "private_key.pub"}
     assert play(state="absent") == []

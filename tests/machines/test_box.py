@@ -25,9 +25,9 @@ def course(tmp_path: Path) -> Path:
         shutil.copy(ROOT / "nochat" / module, lab.parent / module)
     (tmp_path / "bin").mkdir()
     for tool in TOOLS:
-        found = shutil.which(tool)
-        assert found
-        (tmp_path / "bin" / tool).symlink_to(found)
+        path = shutil.which(tool)
+        assert path
+        (tmp_path / "bin" / tool).symlink_to(path)
     return tmp_path
 
 
@@ -104,7 +104,7 @@ def test_an_interrupt_leaves_nothing_that_is_taken_for_whole(course: Path) -> No
     program(course, "mmdebstrap", 'echo half >"${!#}"; exit 1')
     assert box(course, "docker")[0] == 1
     boxes = course / "build" / "boxes"
-    assert [it.name for it in boxes.glob("base*")] == ["base-13.tar.part"]
+    assert [path.name for path in boxes.glob("base*")] == ["base-13.tar.part"]
     program(course, "mmdebstrap", 'echo whole >"${!#}"')
     assert box(course, "docker")[0] == 0
     assert (boxes / "base-13.tar").read_text() == "whole\n"

@@ -97,7 +97,7 @@ class Course:
         }
 
     def vagrant(self, *arguments: str) -> tuple[int, str]:
-        ours = {it for it in os.environ if it.startswith(("VAGRANT_", "OS_", "NOCHAT_"))}
+        ours = {name for name in os.environ if name.startswith(("VAGRANT_", "OS_", "NOCHAT_"))}
         inherited = {name: os.environ[name] for name in os.environ.keys() - ours}
         ran = subprocess.run(
             [doctor.require("vagrant"), *arguments],
@@ -175,7 +175,8 @@ def test_a_server_comes_up_and_goes_by_our_provider_whatever_is_installed(course
     before = len(course.told)
     status, output = course.vagrant(*up)
     assert status == 0, output
-    assert {it["action"] for it in course.told[before:]} == {"state"}  # It is there: no other.
+    # It is there: no other.
+    assert {entry["action"] for entry in course.told[before:]} == {"state"}
 
     status, output = course.vagrant("destroy", "-f", "database-host")
     assert status == 0, output

@@ -78,7 +78,9 @@ async def test_a_machine_dies_and_nothing_is_lost(
     assert again.run.changed == []
     # Each machine has but a part of the second copy.
     assert deploy.backup(farm, tmp_path / "grown") == [tmp_path / "grown" / deploy.DUMP]
-    first, second = (f"https://{farm.reach(it)}" for it in ("containers-host", "containers-host-2"))
+    first, second = (
+        f"https://{farm.reach(machine)}" for machine in ("containers-host", "containers-host-2")
+    )
     async with (
         asyncio.timeout(PATIENCE),
         Person("bob", first, trust=site.trust) as bob,
@@ -93,8 +95,8 @@ async def test_a_machine_dies_and_nothing_is_lost(
             await say(ana, text)
         await ana.until(lambda: MESSAGES[-1] in ana.texts(), PATIENCE)
         print(f"all said and heard {time.monotonic() - began:.1f} s after a machine died")
-        assert [it for it in ana.texts() if it in MESSAGES] == MESSAGES
+        assert [line for line in ana.texts() if line in MESSAGES] == MESSAGES
     async with Person("bob", second, trust=site.trust) as bob:
         history = (await bob.call("history", {"room": "lobby"}))["entries"]
     said = [BEFORE, *MESSAGES]
-    assert [it["text"] for it in history if it.get("text") in said] == said
+    assert [entry["text"] for entry in history if entry.get("text") in said] == said

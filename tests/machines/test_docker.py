@@ -246,7 +246,7 @@ def own_ssh(tmp_path, monkeypatch) -> Path:
     return folder
 
 
-def test_a_context_of_one_s_own_outlives_who_made_it(docker_farm, far, own_ssh):
+def test_a_context_of_one_s_own_outlives_its_maker(docker_farm, far, own_ssh):
     far.over_ssh()  # whoever logs in may use Docker
     of = docker_farm.hosts["containers-host"]
     where = {
@@ -289,14 +289,14 @@ def test_the_notebook_ends_well_and_leaves_nothing_in_docker(orchestration, dock
     """Provisioned again by it, nothing changed; then it destroys the machines."""
     containers = [Container(noted(), name) for name in NAMES]
     before, folder = known_hosts(), docker_farm.inventory.parent
-    assert all(it.volumes and it.networks for it in containers)
+    assert all(container.volumes and container.networks for container in containers)
     assert len(keys(noted())) == 2
     result = orchestration.go_on()
     judge(result)
     docker_farm.destroy()  # ours ends, which has made none
     assert {*re.findall(r"changed=(\d+)", result.copy.read_text())} == {"0"}
     assert left(orchestration.mark, ENGINE_SECONDS) == []
-    assert [it.traces() for it in containers] == [set(), set()]
+    assert [container.traces() for container in containers] == [set(), set()]
     assert keys(noted()) == []
     assert not folder.exists()
     assert known_hosts() == before

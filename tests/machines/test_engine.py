@@ -30,20 +30,22 @@ def rules() -> list[str]:
 
 def bridge_of(engine: str) -> str:
     """The bridge of an engine, which its folder names: others come and go beside it."""
-    lines = (" ".join(it.info["cmdline"] or ()) for it in psutil.process_iter(["cmdline"]))
+    lines = (
+        " ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])
+    )
     [bridge] = {name for line in lines if engine in line for name in USED.findall(line)}
     return bridge
 
 
 def traces(marks: list[str]) -> list[str]:
     """Where the marks of an engine or bridge are found: names, addresses, folders."""
-    left = [f"rule {it}" for it in rules()]
-    left += [f"interface {it.name}" for it in Path("/sys/class/net").iterdir()]
+    left = [f"rule {rule}" for rule in rules()]
+    left += [f"interface {path.name}" for path in Path("/sys/class/net").iterdir()]
     left += Path("/proc/mounts").read_text().splitlines()
-    left += [str(it) for it in Path("/sys/fs/cgroup").glob("*/nochat-*")]
-    left += [str(it) for it in Path("/tmp").glob("nochat-*")]
-    left += [f"process {it.info['cmdline']}" for it in psutil.process_iter(["cmdline"])]
-    return [it for it in left if any(mark in it for mark in marks)]
+    left += [str(path) for path in Path("/sys/fs/cgroup").glob("*/nochat-*")]
+    left += [str(path) for path in Path("/tmp").glob("nochat-*")]
+    left += [f"process {process.info['cmdline']}" for process in psutil.process_iter(["cmdline"])]
+    return [trace for trace in left if any(mark in trace for mark in marks)]
 
 
 ENGINE = """
@@ -165,9 +167,10 @@ def test_a_bridge_that_gives_no_addresses_is_not_used(tmp_path):
         with servers.lxc_bridge(quiet=True) as other:
             assert other.url != bridge.url
         [dnsmasq] = (
-            it.pid
-            for it in psutil.process_iter(["name", "cmdline"])
-            if it.info["name"] == "dnsmasq" and f"--interface={bridge.url}" in it.info["cmdline"]
+            process.pid
+            for process in psutil.process_iter(["name", "cmdline"])
+            if process.info["name"] == "dnsmasq"
+            and f"--interface={bridge.url}" in process.info["cmdline"]
         )
         noted.write_text(f"{dnsmasq}\n")
         assert servers.lxc_bridge(quiet=True).url == bridge.url

@@ -102,7 +102,7 @@ def test_from_outside_only_the_rules_ports_are_open_and_between_machines_all(far
     for name, address in farm.addresses.items():
         assert farm.reach(name) == address
         own = [port for port in listening if port in ports[name]]
-        assert until(lambda at=address, own=own: all(answers(at, it) for it in own), 20)
+        assert until(lambda at=address, own=own: all(answers(at, number) for number in own), 20)
         tried = (22, *listening, 8000)
         with ThreadPoolExecutor() as pool:
             answered = zip(tried, pool.map(partial(answers, address), tried), strict=True)
@@ -212,7 +212,7 @@ def test_nobody_has_an_account_that_others_know(site, farm):
     assert [line.split("\t")[0] for line in users.splitlines()[1:]] == ["nochat"]
 
 
-def test_no_secret_can_be_read_by_who_only_logs_in(site, farm):
+def test_a_login_alone_reads_no_secret(site, farm):
     stolen = "cat /opt/nochat-stack/.secrets/* /opt/nochat-stack/.env 2>/dev/null; id -un"
     assert farm.ssh("containers-host", stolen) == f"{USER}\n"
     url = farm.ssh("containers-host", "sudo cat /opt/nochat-stack/.secrets/bus_url")
@@ -251,7 +251,7 @@ async def test_a_new_version_sends_events_to_logz_io_and_what_was_said_stays(
         history = (await vera.call("history", {"room": "lobby"}))["entries"]
         await vera.says("after it")
     assert "before the new version" in [entry.get("text") for entry in history]
-    assert until(lambda: "after it" in [it.get("text") for it in logz.lines], 30), logz.asked
+    assert until(lambda: "after it" in [line.get("text") for line in logz.lines], 30), logz.asked
     assert {*logz.asked} == {200}
     logs = "sudo docker logs $(sudo docker ps -qf name=log_shipper) 2>&1"
     said = farm.ssh("containers-host", logs)
@@ -271,23 +271,23 @@ def test_an_image_that_is_nowhere_is_named_and_the_chat_runs_on(site, farm, imag
 
 async def test_a_backup_has_both_and_an_old_one_survives_a_failure(site, farm, tmp_path):
     files = deploy.backup(farm, tmp_path / "kept")
-    assert [it.name for it in files] == [deploy.DUMP, deploy.COPY]
-    before = [it.read_bytes() for it in files]
+    assert [file.name for file in files] == [deploy.DUMP, deploy.COPY]
+    before = [file.read_bytes() for file in files]
     farm.ssh("database-host", "sudo systemctl stop mariadb")
     try:
         with pytest.raises(machines.MachinesError, match="database-host"):
             deploy.backup(farm, tmp_path / "kept")
     finally:
         farm.ssh("database-host", "sudo systemctl start mariadb")
-    assert [it.read_bytes() for it in files] == before
-    assert all(it.stat().st_mode & 0o077 == 0 for it in files)
+    assert [file.read_bytes() for file in files] == before
+    assert all(file.stat().st_mode & 0o077 == 0 for file in files)
 
 
 def copied(file: Path) -> list[str]:
     """What was said, as the second copy in a backup has it."""
     with tarfile.open(file) as tar:
-        files = [tar.extractfile(it).read() for it in tar if it.name.endswith(".gz")]
-    return [getattr(event, "text", "") for it in files for event in contents(it).events]
+        files = [tar.extractfile(member).read() for member in tar if member.name.endswith(".gz")]
+    return [getattr(event, "text", "") for data in files for event in contents(data).events]
 
 
 async def test_a_backup_comes_back_whole_however_often_it_is_interrupted(
@@ -311,7 +311,7 @@ async def test_a_backup_comes_back_whole_however_often_it_is_interrupted(
     deploy_with_interrupts(registry, BROUGHT_BACK, kept)
     async with Person("vera", site.url, trust=site.trust) as vera:  # with her old password
         history = (await vera.call("history", {"room": "lobby"}))["entries"]
-    assert [it.get("text") for it in history].count("before all is lost") == 1
+    assert [entry.get("text") for entry in history].count("before all is lost") == 1
 
 
 def test_the_notebook_ends_well_and_leaves_nothing_in_the_cloud(deployment, farm):

@@ -105,11 +105,11 @@ def test_the_notebook_ends_well_and_leaves_nothing_in_lxc(provisioning, lxc_farm
     """It destroys the machines."""
     folder, before = Path("/var/lib/lxc"), known_hosts()
     ids = [(noted() / "machines" / name / "lxc" / "id").read_text() for name in NAMES]
-    assert all((folder / it).exists() for it in ids)
+    assert all((folder / identifier).exists() for identifier in ids)
     judge(provisioning.go_on())
     lxc_farm.destroy()  # ours ends, which has made none
     assert left(provisioning.mark, ENGINE_SECONDS) == []
-    assert not any((folder / it).exists() for it in ids)
-    assert not any(it in Path("/proc/mounts").read_text() for it in ids)
+    assert not any((folder / identifier).exists() for identifier in ids)
+    assert not any(identifier in Path("/proc/mounts").read_text() for identifier in ids)
     assert keys(noted()) == []
     assert known_hosts() == before

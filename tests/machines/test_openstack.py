@@ -72,8 +72,8 @@ def traces() -> set[str]:
     groups = (name for _, folders, _ in os.walk("/sys/fs/cgroup") for name in folders)
     mounts = Path("/proc/mounts").read_text().splitlines()
     seen = {*os.listdir("/var/tmp"), *groups, *mounts}
-    interfaces = (it for it in os.listdir("/sys/class/net") if it.startswith("cloud-"))
-    return {it for it in seen if "nochat-cloud-" in it} | {*interfaces}
+    interfaces = (name for name in os.listdir("/sys/class/net") if name.startswith("cloud-"))
+    return {trace for trace in seen if "nochat-cloud-" in trace} | {*interfaces}
 
 
 @pytest.fixture(scope="module")
@@ -84,11 +84,11 @@ def before() -> set[str]:
 @pytest.fixture(scope="module")
 def mine(before, place) -> Iterator[Cloud]:
     """A cloud, which the Vagrantfile finds."""
-    with timed("the cloud"), openstack_cloud() as it:
-        for name, value in it.environment.items():
+    with timed("the cloud"), openstack_cloud() as cloud:
+        for name, value in cloud.environment.items():
             place.setenv(name, value)
         place.setenv("ANSIBLE_ROLES_PATH", str(machines.find_root() / "playbooks" / "roles"))
-        yield it
+        yield cloud
     assert traces() == before
 
 
@@ -106,7 +106,7 @@ def test_a_server_boots_is_provisioned_and_goes(mine: Cloud, tmp_path: Path) -> 
     with farm:
         connection = mine.connect()
         (server,) = connection.compute.servers()
-        (address,) = (it["addr"] for its in server.addresses.values() for it in its)
+        (address,) = (entry["addr"] for entries in server.addresses.values() for entry in entries)
         assert server.status == "ACTIVE"
         assert farm.ssh(MACHINE, "hostname; systemctl is-system-running") == f"{MACHINE}\nrunning\n"
 
@@ -126,7 +126,7 @@ def test_a_server_boots_is_provisioned_and_goes(mine: Cloud, tmp_path: Path) -> 
             farm.destroy()
     assert list(connection.compute.servers()) == []
     assert list(connection.compute.keypairs()) == []
-    assert [it.device_owner for it in connection.network.ports()] in ([], ["network:dhcp"])
+    assert [port.device_owner for port in connection.network.ports()] in ([], ["network:dhcp"])
     connection.close()
 
 
@@ -165,8 +165,8 @@ def test_the_playbook_passes_on_what_the_cloud_says_of_a_quota(mine, wanted) -> 
             while True:
                 made.append(network.create_security_group(name="another"))
         refused("Quota exceeded for resources: .*security_group", **wanted)
-        for each in made:
-            network.delete_security_group(each)
+        for group in made:
+            network.delete_security_group(group)
     # Half made is no obstacle to going away.
     assert provision.ansible("openstack.yml", variables=wanted | {"state": "absent"}).changed
 
@@ -181,7 +181,7 @@ def test_the_playbook_makes_both_machines_and_removes_them(mine, wanted, tmp_pat
 
     def there() -> tuple[list[str], list[str]]:
         pairs, groups = compute.keypairs(), network.security_groups()
-        return sorted(it.name for it in pairs), sorted(it.name for it in groups)
+        return sorted(pair.name for pair in pairs), sorted(group.name for group in groups)
 
     assert there() == others
     with timed("openstack.yml"):
@@ -202,7 +202,7 @@ def test_the_playbook_makes_both_machines_and_removes_them(mine, wanted, tmp_pat
 
     # What is let in from outside, and from one machine to the other.
     (server,) = compute.servers(name="nochat-database-host")
-    (address,) = (it["addr"] for its in server.addresses.values() for it in its)
+    (address,) = (entry["addr"] for entries in server.addresses.values() for entry in entries)
     for port in (80, 443):
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((address, port), timeout=20)

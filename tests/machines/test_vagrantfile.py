@@ -89,13 +89,13 @@ class Block:
         }
         self.folders = [args for name, args, _, _ in vm["calls"] if name == "synced_folder"]
         self.triggers = [(name, *args) for name, args, _, _ in trigger["calls"]]
-        provisioned = [it for name, _, _, it in vm["calls"] if name == "provision"]
+        provisioned = [settings for name, _, _, settings in vm["calls"] if name == "provision"]
         self.extra_vars = provisioned[0][0]["set"]["extra_vars"] if provisioned else {}
 
     @property
     def addresses(self) -> dict[str, str]:
-        found: dict[str, str] = self.extra_vars.get("machine_addresses", {})
-        return found
+        addresses: dict[str, str] = self.extra_vars.get("machine_addresses", {})
+        return addresses
 
 
 class Recorded:
@@ -175,7 +175,7 @@ def test_docker_is_used_where_nobody_says_otherwise(plain: Recorded) -> None:
 def test_ansible_has_its_settings_from_the_project_and_a_language_that_is_there():
     theirs = {"ANSIBLE_STRATEGY": "none", "ANSIBLE_HOSTS": "/mine", "LC_ALL": "es_ES.UTF-8"}
     environment = Recorded(**theirs).environment
-    assert [it for it in environment if it.startswith("ANSIBLE_")] == ["ANSIBLE_HOSTS"]
+    assert [name for name in environment if name.startswith("ANSIBLE_")] == ["ANSIBLE_HOSTS"]
     assert environment["LC_ALL"] == "C.UTF-8"
 
 
@@ -316,11 +316,11 @@ def test_ports_of_this_computer_are_where_they_are_asked_for(
     for machine in HOSTS:
         ports = recorded.block(provider, machine).ports
         assert {*ports} == {22, *plain.block(provider, machine).ports}
-        chosen = [it["host"] for it in ports.values()]
+        chosen = [port["host"] for port in ports.values()]
         assert len({*chosen}) == len(chosen)
         assert {*chosen} <= {*range(30_000, 30_100)}
         assert ports[22]["id"] == "ssh"
-        assert {it["host_ip"] for it in ports.values()} == {"127.0.0.1"}
+        assert {port["host_ip"] for port in ports.values()} == {"127.0.0.1"}
     assert recorded.port_range == "30000..30099"
 
 
@@ -346,7 +346,9 @@ def test_virtualbox_is_named_after_the_checkout(plain: Recorded) -> None:
 def test_debian_12_on_demand() -> None:
     recorded = Recorded(NOCHAT_DEBIAN="12")
     assert recorded.block("docker").set["image"] == "nochat/machine:debian-bookworm"
-    assert {recorded.block(it).box for it in ("libvirt", "virtualbox")} == {"debian/bookworm64"}
+    assert {recorded.block(provider).box for provider in ("libvirt", "virtualbox")} == {
+        "debian/bookworm64"
+    }
     assert recorded.block("openstack").set["image"] == "debian-12"
     urn = "Debian:debian-12:12-gen2:latest"
     assert recorded.block("azure").set["vm_image_urn"] == urn
@@ -431,7 +433,7 @@ def test_azure_with_its_variables() -> None:
 
 @pytest.mark.parametrize("machine", HOSTS)
 def test_azure_is_what_an_account_plans(machine: str) -> None:
-    needed = {it: AZURE[it] for it in NEEDED}
+    needed = {name: AZURE[name] for name in NEEDED}
     for variables in (AZURE, needed):
         block = Recorded(**variables).block("azure", machine)
         given = {key: value for key, value in block.set.items() if value is not None}
@@ -450,7 +452,9 @@ def test_addresses_are_nobody_elses(plain: Recorded) -> None:
         ("libvirt", "198.18.0.0/15"),
         ("virtualbox", "192.168.56.0/21"),
     ):
-        first, second = (ip_address(it) for it in plain.block(provider).addresses.values())
+        first, second = (
+            ip_address(address) for address in plain.block(provider).addresses.values()
+        )
         assert first in ip_network(range_)
         assert first != second
         assert ip_network(f"{first}/28", strict=False) == ip_network(f"{second}/28", strict=False)
@@ -466,9 +470,11 @@ def test_two_checkouts_do_not_collide(tmp_path: Path, plain: Recorded) -> None:
     own_state = Recorded(VAGRANT_DOTFILE_PATH=".vagrant-of-lia")
     usual = Recorded(VAGRANT_DOTFILE_PATH=str(ROOT / ".vagrant"))
     # By paths that are known: with VirtualBox there is room for 128 checkouts, and two could meet.
-    known = [Recorded(VAGRANT_DOTFILE_PATH=f"/home/{it}/.vagrant") for it in ("lia", "max")]
+    known = [Recorded(VAGRANT_DOTFILE_PATH=f"/home/{name}/.vagrant") for name in ("lia", "max")]
     for provider in ("docker", "lxc", "libvirt", "virtualbox"):
-        assert len({it.block(provider).addresses["containers-host"] for it in known}) == 2
+        assert (
+            len({checkout.block(provider).addresses["containers-host"] for checkout in known}) == 2
+        )
         assert usual.block(provider).addresses == plain.block(provider).addresses
-    names = {it.block("docker").set["name"] for it in (plain, elsewhere, own_state)}
+    names = {checkout.block("docker").set["name"] for checkout in (plain, elsewhere, own_state)}
     assert len(names) == 3

@@ -96,7 +96,7 @@ def test_it_ends_the_wait_alone(code, kernel):
     answer = kernel.interrupt(code)
     assert answer.split(":")[0] in {"CancelledError", "KeyboardInterrupt"}
     if answer.startswith("CancelledError"):
-        assert "this cell was interrupted; everything else goes on" in answer
+        assert "this cell was interrupted; everything else continues" in answer
     assert kernel.manager.is_alive()
     assert kernel.run("assert await bob.emit('hello') is None and bob.connected") == "ok"
     assert kernel.run("await ana.says('I am here')") == "ok"

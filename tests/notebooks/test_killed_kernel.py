@@ -73,8 +73,10 @@ def test_nothing_is_left(codes, at_least, kernel, started, left, temporary):
     _, client = kernel
     for code in codes():
         execute(client, code)
-    [running] = [it for it in started() if "ipykernel_launcher" in " ".join(it.cmdline())]
-    others = [it for it in started() if it != running]
+    [running] = [
+        process for process in started() if "ipykernel_launcher" in " ".join(process.cmdline())
+    ]
+    others = [process for process in started() if process != running]
     assert len(others) >= at_least
 
     os.kill(running.pid, signal.SIGKILL)

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 @pytest.mark.parametrize(
     "path",
-    [it for it in NOTEBOOKS if it.stem < "04"],
+    [notebook for notebook in NOTEBOOKS if notebook.stem < "04"],
     ids=lambda path: path.stem,
 )
 def test_notebook(path, execute):

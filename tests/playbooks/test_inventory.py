@@ -48,10 +48,10 @@ def running(hosts, **environ) -> subprocess.CompletedProcess:
 @pytest.mark.slow
 def test_a_hosts_file_is_read_as_ansible_reads_it(tmp_path):
     (tmp_path / "hosts").write_text(HOSTS)
-    found = json.loads(running(tmp_path / "hosts").stdout)
-    assert found["servers"] == {"hosts": ["server"]}
-    assert found["app"] == {"children": ["servers"]}
-    assert found["_meta"]["hostvars"]["server"]["ansible_port"] == 2222
+    inventory = json.loads(running(tmp_path / "hosts").stdout)
+    assert inventory["servers"] == {"hosts": ["server"]}
+    assert inventory["app"] == {"children": ["servers"]}
+    assert inventory["_meta"]["hostvars"]["server"]["ansible_port"] == 2222
 
 
 def test_a_hosts_file_that_is_not_there_is_named(tmp_path):
@@ -61,14 +61,14 @@ def test_a_hosts_file_that_is_not_there_is_named(tmp_path):
 
 
 def test_without_vagrant_there_is_no_machine():
-    found = json.loads(running("", PATH="/nowhere").stdout)
-    assert found["all"]["hosts"] == []
+    inventory = json.loads(running("", PATH="/nowhere").stdout)
+    assert inventory["all"]["hosts"] == []
 
 
 def test_vagrants_machines_are_known_with_their_keys(script):
-    found = dict(script.machines(SSH_CONFIG))
-    assert list(found) == ["containers-host", "database-host"]
-    containers = found["containers-host"]
+    machines = dict(script.machines(SSH_CONFIG))
+    assert list(machines) == ["containers-host", "database-host"]
+    containers = machines["containers-host"]
     assert containers["ansible_port"] == "2200"
     assert containers["ansible_user"] == "vagrant"
     assert containers["ansible_ssh_private_key_file"] == "/home/a student/.vagrant/private_key"

@@ -34,12 +34,12 @@ def defaults(role) -> dict:
 
 
 def tasks() -> list[dict]:
-    found = []
+    collected = []
     for path in sorted(ROLES.glob("*/*/*.yml")):
         if path.parent.name in ("tasks", "handlers"):
             for task in yaml.safe_load(path.read_text()):
-                found += [task, *task.get("block", []), *task.get("rescue", [])]
-    return found
+                collected += [task, *task.get("block", []), *task.get("rescue", [])]
+    return collected
 
 
 def test_accounts_get_the_rights_that_the_chat_says_it_needs():
@@ -76,7 +76,7 @@ def test_every_service_of_the_chat_runs():
 
 @pytest.mark.parametrize(
     "path",
-    [it for role in OF_BOTH for it in sorted((ROLES / role).glob("templates/*"))],
+    [path for role in OF_BOTH for path in sorted((ROLES / role).glob("templates/*"))],
     ids=lambda path: path.name,
 )
 def test_both_tools_understand_the_templates(path):

@@ -50,7 +50,7 @@ def test_all_of_it_is_there_and_the_file_is_gone(sql, tmp_path):
     assert ran.returncode == 0, ran.stderr
     assert sql("SELECT name FROM nochat.users") == ["ana", "bob"]
     assert not file.exists()
-    assert [it for it in sql("SHOW DATABASES") if "nochat" in it] == ["nochat"]
+    assert [name for name in sql("SHOW DATABASES") if "nochat" in name] == ["nochat"]
     with pytest.raises(subprocess.CalledProcessError):  # who belongs to whom is still looked at
         sql("INSERT INTO nochat.sessions VALUES (1, 3)")
 

@@ -29,18 +29,18 @@ machine_addresses={{"containers-host": "198.18.0.1", "containers-host-2": "198.1
 """
 
 
-@pytest.mark.parametrize("role", ROLES, ids=lambda it: it.name)
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_each_default_of_a_role_is_a_described_argument(role):
     defaults = role / "defaults" / "main.yml"
     known = yaml.safe_load(defaults.read_text()) if defaults.exists() else {}
     spec = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())
     main = spec["argument_specs"]["main"]
-    required = {name for name, it in main["options"].items() if it.get("required")}
+    required = {name for name, option in main["options"].items() if option.get("required")}
     assert main["options"].keys() - required == known.keys()
-    assert all(it["description"] for it in main["options"].values())
+    assert all(option["description"] for option in main["options"].values())
 
 
-@pytest.mark.parametrize("role", ROLES, ids=lambda it: it.name)
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_each_role_has_a_line_to_read(role):
     spec = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())
     short = spec["argument_specs"]["main"]["short_description"]

@@ -34,10 +34,10 @@ def deployed(*arguments, **more) -> dict:
     return stack.deployed(secrets(), FILES, *arguments, **more)
 
 
-def test_without_the_database_who_needs_it_gets_a_way_out_and_nobody_else():
+def test_without_the_database_only_its_services_get_a_way_out():
     services = deployed(["mariadb"])["services"]
     assert "mariadb" not in services
-    assert {name for name, it in services.items() if "out" in it["networks"]} == {"users"}
+    assert {name for name, service in services.items() if "out" in service["networks"]} == {"users"}
     assert services["users"]["depends_on"].keys() == {"rabbitmq"}
     assert "192.0.2.7/nochat" in secrets()["users_url"]
 
@@ -48,10 +48,14 @@ def test_services_on_demand_are_off_by_default():
 
 
 def test_the_world_reaches_the_proxy_and_nothing_else():
-    ports = {name: it["ports"] for name, it in deployed()["services"].items() if "ports" in it}
+    ports = {
+        name: service["ports"]
+        for name, service in deployed()["services"].items()
+        if "ports" in service
+    }
     assert ports.keys() == {"proxy"}
-    own = [it for it in ports["proxy"] if not it.startswith("${CHAT_ADDRESS:-127.0.0.1}:")]
-    assert [it.rpartition(":")[2] for it in own] == ["8080", "8443"]
+    own = [port for port in ports["proxy"] if not port.startswith("${CHAT_ADDRESS:-127.0.0.1}:")]
+    assert [port.rpartition(":")[2] for port in own] == ["8080", "8443"]
 
 
 def test_every_file_that_containers_see_is_there():
@@ -61,14 +65,14 @@ def test_every_file_that_containers_see_is_there():
     files = stack.mounted(made)
     assert {"haproxy.cfg", "haproxy-tls.cfg", "rabbitmq.conf"} <= files.keys()
     docker = PLAYBOOKS.parent / "docker"
-    assert all(it["content"] == (docker / name).read_text() for name, it in files.items())
+    assert all(file["content"] == (docker / name).read_text() for name, file in files.items())
     assert files["calm"]["mode"] == "0755"
 
 
 def test_a_machine_builds_nothing_and_takes_what_the_variables_name():
     files = ["compose.yaml", "compose.offline.yaml", "compose.tls.yaml"]
     services = stack.deployed(secrets(), files)["services"]
-    assert not [it for it in services.values() if "build" in it]
+    assert not [service for service in services.values() if "build" in service]
     assert services["rabbitmq"]["image"].startswith("${RABBITMQ_IMAGE:-")
 
 

@@ -21,7 +21,7 @@ def folder(tmp_path) -> Path:
 
 def write(folder: Path, *arguments: str, **files: dict[str, str]) -> str:
     """What Ansible says when it writes these files; `_` in their names stands for a slash."""
-    named = {name.replace("_", "/"): it for name, it in files.items()}
+    named = {name.replace("_", "/"): file for name, file in files.items()}
     argv = [Path(sys.executable).with_name("ansible"), "localhost", "--module-name", "write_files"]
     argv += ["--args", json.dumps({"folder": str(folder), "files": named})]
     env = {**os.environ, "ANSIBLE_LIBRARY": str(LIBRARY), "ANSIBLE_LOCALHOST_WARNING": "0"}
@@ -45,7 +45,7 @@ def test_files_are_written_once_and_again_when_they_change(folder):
     assert "-ñ\n+n\n" in said
     assert (folder / "a").read_text() == "n\n"
     assert (folder / "b" / "run").stat().st_mode & 0o777 == 0o755
-    assert {it.name for it in folder.iterdir()} == {"a", "b"}
+    assert {path.name for path in folder.iterdir()} == {"a", "b"}
 
 
 def test_a_file_of_another_system_is_written_as_it_is_and_once(folder):

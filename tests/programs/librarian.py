@@ -21,9 +21,9 @@ async def join_all(context: Context) -> AsyncIterator[None]:
     await context.bus.declare(*service.queues(context.settings))
     last, more = "", True
     while more:
-        found = await context.bus.request(FindRooms(after=last))
-        await context.bus.publish(*(JoinRoom(each.room, NAME) for each in found.rooms))
-        last, more = found.rooms[-1].room if found.rooms else last, found.more
+        page = await context.bus.request(FindRooms(after=last))
+        await context.bus.publish(*(JoinRoom(room.room, NAME) for room in page.rooms))
+        last, more = page.rooms[-1].room if page.rooms else last, page.more
     yield
 
 

@@ -72,7 +72,9 @@ async def log_out(asked: CloseSession) -> Session:
 async def over(asked: KeepSessions) -> Over:
     """Say which of the sessions that have a socket are over."""
     now = time.time()
-    return Over([each for each in asked.sessions if sessions.get(each, Session()).expires < now])
+    return Over(
+        [session for session in asked.sessions if sessions.get(session, Session()).expires < now]
+    )
 
 
 @service.on(FindUser)

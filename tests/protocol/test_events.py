@@ -87,15 +87,15 @@ def test_every_name_that_registers_is_one_in_the_schema(user):
 @given(TEXTS)
 def test_any_text_survives_the_wire(text):
     sent = SendMessage("lobby", "ana", "c1", text)
-    found = Decoder()(join([encode(sent)]))
+    decoded = Decoder()(join([encode(sent)]))
     if text.encode("utf-8", "ignore").decode() == text:
-        assert found.envelopes == [sent]
+        assert decoded.envelopes == [sent]
 
 
 @given(st.binary(max_size=300))
 def test_no_bytes_crash_the_decoder(body):
-    found = Decoder()(body)
-    assert isinstance(found.envelopes, list)
+    decoded = Decoder()(body)
+    assert isinstance(decoded.envelopes, list)
 
 
 @given(
@@ -105,9 +105,9 @@ def test_no_bytes_crash_the_decoder(body):
 )
 def test_no_json_crashes_the_decoder(content):
     body = msgspec.json.encode(content)
-    found = Decoder()(body)
-    assert found.envelopes == []
-    assert found.malformed or content == []
+    decoded = Decoder()(body)
+    assert decoded.envelopes == []
+    assert decoded.malformed or content == []
 
 
 @pytest.mark.parametrize("room", ["", "Lobby", "a b", "../x", "x" * 41, "lobby\n", "-a"])
@@ -168,6 +168,6 @@ def test_the_asyncapi_document_holds_the_whole_catalogue():
     assert content["asyncapi"] == "3.0.0"
     text = msgspec.json.encode(content).decode()
     for reference in {part.split('"')[0] for part in text.split('"$ref":"#/')[1:]}:
-        found = content
+        value = content
         for step in reference.split("/"):
-            found = found[step]
+            value = value[step]

@@ -29,8 +29,8 @@ def test_payloads_of_a_wrong_shape_are_refused(data):
 
 @given(JSON | st.fixed_dictionaries({"positions": JSON}))
 def test_any_handshake_gives_positions(auth):
-    found = payloads.positions(auth)
-    assert all(isinstance(position, int) and position >= 0 for position in found.values())
+    positions = payloads.positions(auth)
+    assert all(isinstance(position, int) and position >= 0 for position in positions.values())
 
 
 def test_the_positions_of_a_handshake_are_taken():

@@ -28,7 +28,9 @@ from nochat.settings import Settings
 from tests.conftest import ROOT
 
 BIN = Path(sys.executable).parent
-NAMES = {name: it.code for name, it in vars(reasons).items() if isinstance(it, Declared)}
+NAMES = {
+    name: reason.code for name, reason in vars(reasons).items() if isinstance(reason, Declared)
+}
 LANGUAGES = ["en", "es"]
 
 
@@ -40,8 +42,8 @@ def holes(sentence):
 def sentences():
     """What the page says, by language and code."""
     code = "".join(
-        f"import {each} from './nochat/services/web/static/words/reasons-{each}.js';"
-        for each in LANGUAGES
+        f"import {language} from './nochat/services/web/static/words/reasons-{language}.js';"
+        for language in LANGUAGES
     )
     code += f"console.log(JSON.stringify({{{', '.join(LANGUAGES)}}}))"
     node = shutil.which("node", path=BIN) or "node"
@@ -62,7 +64,7 @@ def test_a_sentence_tells_each_parameter(sentences, language, code):
 
 
 def test_the_page_says_in_english_what_the_wire_says(sentences):
-    assert sentences["en"] == {code: it.sentence for code, it in CATALOGUE.items()}
+    assert sentences["en"] == {code: reason.sentence for code, reason in CATALOGUE.items()}
 
 
 @pytest.mark.parametrize("code", CATALOGUE)
@@ -82,7 +84,7 @@ def used(tree):
             if node.value.id == "reasons":
                 yield node.attr
         elif isinstance(node, ast.ImportFrom) and node.module == "nochat.protocol.reasons":
-            yield from (it.name for it in node.names)
+            yield from (alias.name for alias in node.names)
 
 
 def test_every_reason_is_given_somewhere():
@@ -101,12 +103,12 @@ OPENAPI = Web(None, Settings()).openapi
 @pytest.mark.parametrize("document", [asyncapi.document(), OPENAPI], ids=["asyncapi", "openapi"])
 def test_the_documents_list_the_codes_and_their_parameters(document):
     listed = document["components"]["schemas"]["Code"]["oneOf"]
-    assert {it["const"]: it["description"] for it in listed} == {
-        code: it.sentence for code, it in CATALOGUE.items()
+    assert {entry["const"]: entry["description"] for entry in listed} == {
+        code: reason.sentence for code, reason in CATALOGUE.items()
     }
-    params = {it["const"]: set(it.get("x-params", {})) for it in listed}
-    assert params == {code: holes(it.sentence) for code, it in CATALOGUE.items()}
-    kinds = {rule["type"] for it in listed for rule in it.get("x-params", {}).values()}
+    params = {entry["const"]: set(entry.get("x-params", {})) for entry in listed}
+    assert params == {code: holes(reason.sentence) for code, reason in CATALOGUE.items()}
+    kinds = {rule["type"] for entry in listed for rule in entry.get("x-params", {}).values()}
     assert kinds == {"integer", "string"}
 
 
@@ -128,15 +130,15 @@ def test_refusals_match_the_published_document():
 
 def test_every_call_refuses_with_a_code():
     answers = [
-        it
+        answer
         for path in OPENAPI["paths"].values()
         for call in path.values()
-        for it in call["responses"].items()
+        for answer in call["responses"].items()
     ]
     refused = [answer for status, answer in answers if status != "200"]
     assert len(refused) > 50
-    shown = [it["content"]["application/json"]["schema"]["$ref"] for it in refused]
-    assert {it.rpartition("/")[2] for it in shown} == {"Error"}
+    shown = [response["content"]["application/json"]["schema"]["$ref"] for response in refused]
+    assert {reference.rpartition("/")[2] for reference in shown} == {"Error"}
 
 
 # ---- the way of a reason ------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The chat under a path of another application, in that application's server."""
 
 import asyncio
+import importlib
 import re
 import socket
 import sys
@@ -42,22 +43,26 @@ async def served(app):
             await serving
 
 
-@asynccontextmanager
-async def example(settings, monkeypatch):
-    """The program of the documentation; gives the address of its chat."""
+@pytest.fixture(params=["mounted", "mounted_fastapi"])
+def app(request, settings, monkeypatch):
+    """The site of a program of the documentation."""
     for name in ("bus_url", "activity_url", "replica_url", "data_dir"):
         monkeypatch.setenv(f"NOCHAT_{name.upper()}", getattr(settings, name))
     monkeypatch.syspath_prepend(ROOT / "tests" / "programs")
-    monkeypatch.delitem(sys.modules, "mounted", raising=False)
-    import mounted
+    monkeypatch.delitem(sys.modules, request.param, raising=False)
+    return importlib.import_module(request.param).app
 
-    async with served(mounted.app) as url:
+
+@asynccontextmanager
+async def example(app):
+    """Serve the site; gives the address of its chat."""
+    async with served(app) as url:
         yield f"{url}/chat"
 
 
-async def test_two_people_talk(settings, monkeypatch):
+async def test_two_people_talk(app):
     async with (
-        example(settings, monkeypatch) as url,
+        example(app) as url,
         Person("ana", url) as ana,
         Person("bob", url, transports=("polling",)) as bob,
     ):
@@ -65,9 +70,9 @@ async def test_two_people_talk(settings, monkeypatch):
         await bob.until(lambda: "hello" in bob.texts())
 
 
-async def test_the_page_finds_its_files_and_browsers_keep_them(settings, monkeypatch):
+async def test_the_page_finds_its_files_and_browsers_keep_them(app):
     async with (
-        example(settings, monkeypatch) as url,
+        example(app) as url,
         httpx.AsyncClient(base_url=url.removesuffix("/chat"), follow_redirects=True) as client,
     ):
         home = await client.get("/")
@@ -88,8 +93,8 @@ async def test_the_page_finds_its_files_and_browsers_keep_them(settings, monkeyp
         assert manage.status_code == 200
 
 
-async def test_rest_answers_there_and_says_so(settings, monkeypatch):
-    async with example(settings, monkeypatch) as url, httpx.AsyncClient() as client:
+async def test_rest_answers_there_and_says_so(app):
+    async with example(app) as url, httpx.AsyncClient() as client:
         document = (await client.get(f"{url}/openapi.json")).json()
         assert document["servers"] == [{"url": "/chat"}]
         me = await client.get(f"{url}/api/me")

@@ -31,4 +31,4 @@ async def test_running_tasks_are_cancelled_silently(caplog):
     background.cancel()
     await asyncio.wait([task])
     assert task.cancelled()
-    assert not [it for it in caplog.records if it.levelno >= logging.WARNING]
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

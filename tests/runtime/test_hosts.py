@@ -26,7 +26,7 @@ async def status(arrived: str, *said: str, **given: str) -> int:
     async def send(message):
         answers.append(message)
 
-    headers = [(b"host", each.encode()) for each in said]
+    headers = [(b"host", host.encode()) for host in said]
     scope = {"type": "http", "scheme": "http", "server": (arrived, 8000), "headers": headers}
     await HostMiddleware(app, Settings(**given))(scope, None, send)
     return answers[0]["status"]
@@ -34,8 +34,8 @@ async def status(arrived: str, *said: str, **given: str) -> int:
 
 @pytest.mark.parametrize("arrived", LOOPBACK)
 async def test_at_an_address_of_this_machine_alone_hosts_are_known(arrived):
-    assert [each for each in ALWAYS if await status(arrived, each) != 200] == []
-    assert [each for each in OTHERS + NAMED if await status(arrived, each) != 421] == []
+    assert [host for host in ALWAYS if await status(arrived, host) != 200] == []
+    assert [host for host in OTHERS + NAMED if await status(arrived, host) != 421] == []
     assert await status(arrived, "localhost", "evil.example") == 421
     assert await status(arrived) == 200  # every browser says one
 
@@ -51,26 +51,26 @@ async def test_at_an_address_of_this_machine_alone_hosts_are_known(arrived):
     ],
 )
 async def test_names_come_from_the_settings(given):
-    for each in NAMED:
-        assert await status("127.0.0.1", each, **given) == 200
-    for each in OTHERS:
-        assert await status("127.0.0.1", each, **given) == 421
+    for host in NAMED:
+        assert await status("127.0.0.1", host, **given) == 200
+    for host in OTHERS:
+        assert await status("127.0.0.1", host, **given) == 421
 
 
 @pytest.mark.parametrize("arrived", NETWORK)
 async def test_an_open_chat_answers_to_any_host_unless_hosts_are_set(arrived):
-    for each in NAMED + OTHERS:
-        assert await status(arrived, each) == 200
-        assert await status(arrived, each, hosts="*") == 200
-        wanted = 200 if each in NAMED else 421
-        assert await status(arrived, each, hosts="chat.example") == wanted
-    for each in ALWAYS:
-        assert await status(arrived, each, hosts="chat.example") == 200
+    for host in NAMED + OTHERS:
+        assert await status(arrived, host) == 200
+        assert await status(arrived, host, hosts="*") == 200
+        wanted = 200 if host in NAMED else 421
+        assert await status(arrived, host, hosts="chat.example") == wanted
+    for host in ALWAYS:
+        assert await status(arrived, host, hosts="chat.example") == 200
 
 
 async def test_any_name_may_be_allowed():
-    for each in NAMED + OTHERS:
-        assert await status("127.0.0.1", each, hosts="*") == 200
+    for host in NAMED + OTHERS:
+        assert await status("127.0.0.1", host, hosts="*") == 200
 
 
 async def test_a_proxy_of_this_machine_says_the_host_in_x_forwarded_host(tmp_path, caplog):

@@ -55,12 +55,13 @@ def another(**changes) -> ServiceReported:
 
 def names(watch: Watch) -> list[tuple[str, list[str]]]:
     return [
-        (each["name"], [one["instance"] for one in each["instances"]]) for each in watch.services()
+        (service["name"], [one["instance"] for one in service["instances"]])
+        for service in watch.services()
     ]
 
 
 def counts(watch: Watch) -> dict[str, int]:
-    return {each["type"]: each["count"] for each in watch.events()}
+    return {event["type"]: event["count"] for event in watch.events()}
 
 
 def test_an_instance_is_shown_with_its_totals(watch):
@@ -123,7 +124,9 @@ def test_reports_are_not_counted_as_messages(watch):
     report = type_of(ServiceReported)
     watch.heard(another(handled={report: 30, "users.who-is": 1}, published={report: 90}))
     [service] = watch.services()
-    assert [(it["handled"], it["published"]) for it in service["instances"]] == [(1, 0)]
+    assert [(instance["handled"], instance["published"]) for instance in service["instances"]] == [
+        (1, 0)
+    ]
     assert watch.events() == []
 
 
@@ -155,4 +158,4 @@ async def test_a_running_service_reports_itself():
     assert said.since >= before - 1
     assert said.memory > 10_000_000
     assert said.cpu > 0
-    assert len({each.instance for each in seen.events}) == 1
+    assert len({event.instance for event in seen.events}) == 1

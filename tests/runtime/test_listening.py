@@ -77,8 +77,8 @@ def test_a_name_that_nobody_knows_is_said_in_the_resolvers_words(host):
     ("host", "expected"),
     [
         ("", "NOCHAT_HOST= is empty; give an address of this machine"),
-        ("a..b", "NOCHAT_HOST=a..b is no host's name; give an address"),
-        ("x" * 70, "is no host's name"),
+        ("a..b", "NOCHAT_HOST=a..b is not a host name; give an address"),
+        ("x" * 70, "is not a host name"),
         (
             "203.0.113.7",
             "can't listen on 203.0.113.7:0 (Cannot assign requested address); this machine has no "

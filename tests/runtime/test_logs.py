@@ -63,11 +63,11 @@ async def test_a_record_inside_a_handler_has_service_and_correlation_id(written)
         return Session()
 
     await handled(service, sent, request=asked)
-    found = {line["message"]: line for line in written()}
-    assert found["from a thread"]["service"] == "users"
-    assert found["from a thread"]["correlation_id"] == sent.correlation_id
-    assert found["asked"]["service"] == "users"
-    assert found["asked"]["correlation_id"] == asked.correlation_id
+    lines = {line["message"]: line for line in written()}
+    assert lines["from a thread"]["service"] == "users"
+    assert lines["from a thread"]["correlation_id"] == sent.correlation_id
+    assert lines["asked"]["service"] == "users"
+    assert lines["asked"]["correlation_id"] == asked.correlation_id
 
 
 async def test_log_lines_of_a_failing_handler_have_the_fields_too(written):

@@ -115,13 +115,13 @@ async def answers(http: aiohttp.ClientSession, url: str, headers: dict) -> tuple
 
 
 async def test_rest_and_sockets_agree_on_it(running):
-    found, expected = {}, {}
+    actual, expected = {}, {}
     # By whatever name it is asked for: that has a rule of its own, in `nochat/runtime/hosts.py`.
     async with running(origins=ELSEWHERE, hosts="*") as url, aiohttp.ClientSession() as http:
         for name, (page, says, may) in zip(IDS, CASES, strict=True):
-            found[name] = await answers(http, url, {"Origin": page, **says})
+            actual[name] = await answers(http, url, {"Origin": page, **says})
             expected[name] = (may,) * 3
-    assert found == expected
+    assert actual == expected
 
 
 async def test_only_trusted_proxies_set_our_own_address(running):
@@ -230,7 +230,10 @@ async def test_two_chats_on_one_host_do_not_log_each_other_out(running):
                 assert (await response.json())["user"] == name
             socket, welcome = socketio.AsyncClient(http_session=http), asyncio.Event()
             told = []
-            socket.on("welcome", lambda data, told=told, it=welcome: (told.append(data), it.set()))
+            socket.on(
+                "welcome",
+                lambda data, told=told, welcome=welcome: (told.append(data), welcome.set()),
+            )
             await socket.connect(url)
             await asyncio.wait_for(welcome.wait(), 5)
             assert told[0]["user"] == name

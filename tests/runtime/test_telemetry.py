@@ -74,14 +74,14 @@ async def test_metrics_count_what_was_handled_published_and_given_up(service, ad
             return ("nochat_events_failed_total", name, "message.sent") in await samples(client)
 
         assert await checks.until(counted)
-        found = await samples(client)
-    assert found["nochat_events_handled_total", name, "message.sent"] == 2
-    assert found["nochat_events_failed_total", name, "message.sent"] == 1
-    assert found["nochat_events_published_total", name, "service.reported"] >= 1
-    assert found["nochat_handler_seconds_total", name] > 0
-    assert found["nochat_up", name] == 1
-    assert found["nochat_bus_connected", name] == 1
-    assert found["process_resident_memory_bytes",] > 10_000_000
+        figures = await samples(client)
+    assert figures["nochat_events_handled_total", name, "message.sent"] == 2
+    assert figures["nochat_events_failed_total", name, "message.sent"] == 1
+    assert figures["nochat_events_published_total", name, "service.reported"] >= 1
+    assert figures["nochat_handler_seconds_total", name] > 0
+    assert figures["nochat_up", name] == 1
+    assert figures["nochat_bus_connected", name] == 1
+    assert figures["process_resident_memory_bytes",] > 10_000_000
 
 
 async def test_a_running_service_is_healthy_and_ready(service, address):
@@ -89,8 +89,8 @@ async def test_a_running_service_is_healthy_and_ready(service, address):
         assert (await client.get("/healthz")).status_code == 200
         answer = await client.get("/readyz")
         assert answer.status_code == 200
-        found = {"ready": True, "bus": True, "queues": {service.name: True}}
-        assert answer.json() == {"ready": True, "services": {service.name: found}}
+        state = {"ready": True, "bus": True, "queues": {service.name: True}}
+        assert answer.json() == {"ready": True, "services": {service.name: state}}
 
 
 async def test_a_service_without_its_broker_is_healthy_and_not_ready(
@@ -181,7 +181,7 @@ async def test_the_page_on_operation_names_what_there_is(service, address):
             names = {name for name, *_ in await samples(client) if name.startswith("nochat_")}
             return names if "nochat_events_failed_total" in names else None
 
-        found = await checks.until(exposed)
-    assert set(re.findall(r"`(nochat_\w+)`", page)) == found | {"nochat_sockets"}
+        shown = await checks.until(exposed)
+    assert set(re.findall(r"`(nochat_\w+)`", page)) == shown | {"nochat_sockets"}
     settings = {f"NOCHAT_{name.upper()}" for name in Settings.__struct_fields__}
     assert set(re.findall(r"NOCHAT_\w+", page)) <= settings

@@ -88,8 +88,8 @@ class Listener:
         if len(line) > MAX_LINE:
             return "oversizedLines"
         try:
-            found = json.loads(line)
+            fields = json.loads(line)
         except ValueError:
             return "malformedLines"
-        self.lines.append({"type": name} | found)
+        self.lines.append({"type": name} | fields)
         return "successfulLines"

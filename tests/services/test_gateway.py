@@ -124,7 +124,7 @@ async def test_typing_is_shown(ana, bob):
     await ana.until(lambda: ("typing", {"room": LOBBY, "user": bob.name}) in ana.told)
 
 
-async def test_a_mention_is_told_to_the_one_it_names(ana, bob):
+async def test_a_mention_is_told_to_the_named_user(ana, bob):
     await ana.says(f"over here, @{bob.name.upper()}.")
     await bob.until(lambda: any(event == "notified" for event, _ in bob.told))
     assert not any(event == "notified" for event, _ in ana.told)

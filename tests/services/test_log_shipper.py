@@ -97,7 +97,7 @@ async def test_events_arrive_as_lines(listener, settings):
     assert first["@timestamp"].endswith("Z")
     assert abs(datetime.fromisoformat(first["@timestamp"]).timestamp() - sent.at) < 0.002
     assert (second["message"], second["user"]) == ("user.logged-in", "ana")
-    assert {each["type"] for each in listener.lines} == {"nochat"}
+    assert {entry["type"] for entry in listener.lines} == {"nochat"}
 
 
 async def test_many_events_travel_in_few_requests(listener, settings):
@@ -105,7 +105,7 @@ async def test_many_events_travel_in_few_requests(listener, settings):
     async with running(settings) as (bus, _):
         await bus.publish(*(message(n) for n in range(500)))
         assert await checks.until(lambda: len(listener.lines) == 500)
-    assert [each["position"] for each in listener.lines] == list(range(500))
+    assert [entry["position"] for entry in listener.lines] == list(range(500))
     assert len(listener.asked) < 10
 
 
@@ -118,10 +118,10 @@ def test_every_event_of_the_chat_is_sent_except_what_repeats_itself():
 @given(st.lists(st.integers(min_value=1, max_value=MAX_LINE * 2), max_size=30))
 def test_bodies_hold_all_lines_in_order_within_the_limits(sizes):
     lines = [b"x" * size for size in sizes]
-    found = list(bodies(lines))
-    assert all(0 < len(body) <= MAX_BODY for body in found)
-    sent = [each for body in found for each in body.removesuffix(b"\n").split(b"\n")]
-    assert sent == [each for each in lines if len(each) <= MAX_LINE]
+    packed = list(bodies(lines))
+    assert all(0 < len(body) <= MAX_BODY for body in packed)
+    sent = [raw for body in packed for raw in body.removesuffix(b"\n").split(b"\n")]
+    assert sent == [raw for raw in lines if len(raw) <= MAX_LINE]
 
 
 @given(st.text(max_size=100))
@@ -144,7 +144,7 @@ async def test_lines_that_can_never_pass_are_let_go(listener, settings, caplog, 
         listener.broken = 0
         await bus.publish(message(2))
         assert await checks.until(lambda: listener.lines)
-    assert [each["position"] for each in listener.lines] == [2]
+    assert [entry["position"] for entry in listener.lines] == [2]
     assert f"the listener refused lines, which are dropped (HTTP {status}): not now" in caplog.text
 
 
@@ -265,8 +265,8 @@ async def test_nothing_is_lost_while_the_listener_is_down(rabbitmq_server, proce
         await bus.declare(*service.queues(Settings()))
 
         async def publish(first: int):
-            for each in range(first, first + number):
-                await bus.publish(*(message(each, room) for room in rooms))
+            for position in range(first, first + number):
+                await bus.publish(*(message(position, room) for room in rooms))
 
         await bus.publish(*(RoomCreated(room, 1, "ana", room) for room in rooms))
         await publish(0)
@@ -284,13 +284,13 @@ async def test_nothing_is_lost_while_the_listener_is_down(rabbitmq_server, proce
         with process.start():
             listener.start()
             wanted = (3 * number + 1) * len(rooms)
-            ids = lambda: {each["id"] for each in listener.lines}  # noqa: E731
+            ids = lambda: {entry["id"] for entry in listener.lines}  # noqa: E731
             assert await checks.until(lambda: len(ids()) == wanted, timeout=40)
     for room in rooms:
         positions = [
-            each["position"]
-            for each in listener.lines
-            if (each["room"], each["event"]) == (room, "message.sent")
+            entry["position"]
+            for entry in listener.lines
+            if (entry["room"], entry["event"]) == (room, "message.sent")
         ]
         assert list(dict.fromkeys(positions)) == list(range(3 * number))
     assert TOKEN not in process.log

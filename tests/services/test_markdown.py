@@ -47,7 +47,7 @@ console.log(JSON.stringify(JSON.parse(texts).map((text) => found(parse(text)).le
 
 
 def mentioning():
-    return [each for each in CASES if set(each.get("mentions", [])) & set(MEMBERS)]
+    return [case for case in CASES if set(case.get("mentions", [])) & set(MEMBERS)]
 
 
 @pytest.mark.parametrize("case", mentioning(), ids=lambda case: ascii(case["text"]))
@@ -57,7 +57,7 @@ async def test_mentions_in_code_notify_nobody(case):
 
     said = MessageSent("r", 1, "zoe", "c1", case["text"])
     told = await notify(said, SimpleNamespace(bus=SimpleNamespace(request=request)))
-    assert [each.user for each in told] == sorted(case["mentions"])
+    assert [notice.user for notice in told] == sorted(case["mentions"])
 
 
 def test_the_page_and_the_server_take_the_same_for_code():

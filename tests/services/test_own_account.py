@@ -63,19 +63,19 @@ async def test_sessions_are_listed_and_ended_one_by_one_or_all_but_this(ana):
         assert (await ana._ask("POST", f"/api/sessions/{newest['session']}/end", {}))[0] == 200
         async with other.get("/api/me") as answer:
             assert (await answer.json())["user"] == ""
-    assert [each["session"] for each in await sessions(ana)] == [first["session"]]
+    assert [session["session"] for session in await sessions(ana)] == [first["session"]]
     assert (await ana._ask("POST", f"/api/sessions/{newest['session']}/end", {}))[0] == 404
     async with Person(ana.name, ana.url) as again:
         assert len(await sessions(ana)) == 2
         assert (await ana._ask("POST", "/api/sessions/end-others", {}))[0] == 200
         await again.until(lambda: ended(again) == ["from another session"])
-    assert [each["current"] for each in await sessions(ana)] == [True]
+    assert [session["current"] for session in await sessions(ana)] == [True]
     await ana.says("still here")
 
 
 async def test_the_name_of_a_session_tells_nothing_of_its_token(ana):
     (session,) = await sessions(ana)
-    token = next(each.value for each in ana._http.cookie_jar if each.key.startswith(COOKIE))
+    token = next(morsel.value for morsel in ana._http.cookie_jar if morsel.key.startswith(COOKIE))
     assert session["session"] not in token
     browser = aiohttp.ClientSession(cookies={COOKIE: session["session"]})
     async with browser, browser.get(f"{ana.url}/api/sessions") as answer:
@@ -89,7 +89,9 @@ async def talk(ana, bob):
     await bob.says(f"welcome @{ana.name}")
     await bob.until(lambda: {f"hello @{bob.name}", f"welcome @{ana.name}"} <= {*bob.texts()})
     (at,) = [
-        at for at, it in bob.heard["lobby"].items() if it.get("text", "").startswith("welcome")
+        at
+        for at, entry in bob.heard["lobby"].items()
+        if entry.get("text", "").startswith("welcome")
     ]
     await ana.call("react", {"room": "lobby", "position": at, "emoji": "👍"})
     await ana.call("read", {"room": "lobby", "position": at})
@@ -124,12 +126,14 @@ async def test_a_deleted_account_is_gone_and_its_messages_stay(url, settings):
 
         for room in rooms:
             page = await bob.call("history", {"room": room})
-            senders = {it["sender"] for it in page["entries"] if it["type"] == "message.sent"}
+            senders = {
+                shown["sender"] for shown in page["entries"] if shown["type"] == "message.sent"
+            }
             assert name in senders
-            assert ana.name not in repr([it | {"text": ""} for it in page["entries"]])
-            assert not any(it.get("reactions") for it in page["entries"])
-        found = (await bob.call("search", {"text": "between us"}))["entries"]
-        assert [(it["sender"], it["text"]) for it in found] == [(name, "between us")]
+            assert ana.name not in repr([shown | {"text": ""} for shown in page["entries"]])
+            assert not any(shown.get("reactions") for shown in page["entries"])
+        entries = (await bob.call("search", {"text": "between us"}))["entries"]
+        assert [(shown["sender"], shown["text"]) for shown in entries] == [(name, "between us")]
 
         # Who was away hears of it without the name, which is nowhere any more.
         eve.heard["lobby"] = away
@@ -181,14 +185,14 @@ async def test_an_export_is_all_of_oneself_and_nothing_of_others(url, monkeypatc
             export = await answer.json()
         assert export["account"]["name"] == ana.name
         assert len(export["sessions"]) == 1
-        assert {each["room"] for each in export["rooms"]} == {*rooms}
-        assert [each["owner"] for each in export["rooms"] if each["title"] == "Ours"] == [True]
-        said = [each["text"] for each in export["messages"]]
+        assert {room["room"] for room in export["rooms"]} == {*rooms}
+        assert [room["owner"] for room in export["rooms"] if room["title"] == "Ours"] == [True]
+        said = [message["text"] for message in export["messages"]]
         more = [f"one more {number}" for number in range(7)]
         assert sorted(said) == sorted([f"hello @{bob.name}", "in private", "between us", *more])
-        assert [each["room"] for each in export["reads"]] == ["lobby"]
-        assert [each["reason"] for each in export["mentions"]] == ["mention"]
-        assert [each["type"] for each in export["connections"]] == ["user.connected"]
+        assert [read["room"] for read in export["reads"]] == ["lobby"]
+        assert [mention["reason"] for mention in export["mentions"]] == ["mention"]
+        assert [connection["type"] for connection in export["connections"]] == ["user.connected"]
         assert "secret" not in text
         assert "welcome" not in text
 
@@ -204,12 +208,16 @@ async def test_a_deletion_that_a_crash_interrupted_goes_on_until_no_name_is_left
     services = registry.services(registry.names(settings))
     async with bootstrap.started(services, settings) as url, Person("ana", url) as ana:
         await ana.says("hello")
-        token = next(each.value for each in ana._http.cookie_jar if each.key.startswith(COOKIE))
+        token = next(
+            morsel.value for morsel in ana._http.cookie_jar if morsel.key.startswith(COOKIE)
+        )
     store = UserStore(database(settings))
     store.remove(token, password(ana)["password"])
     async with bootstrap.started(services, settings) as url, Person("bob", url) as bob:
         assert await asyncio.to_thread(until, lambda: not store.unfinished(), 20)
         page = await bob.call("history", {"room": "lobby"})
-        assert [is_deleted(it["sender"]) for it in page["entries"] if "sender" in it] == [True]
+        assert [is_deleted(entry["sender"]) for entry in page["entries"] if "sender" in entry] == [
+            True
+        ]
         assert "'ana'" not in repr(page)
     store.close()

@@ -30,15 +30,15 @@ def loaded(html):
     return re.findall(r'(?:src|href)="(static/[^"]+)"', html)
 
 
-def imported(module, found):
+def imported(module, seen):
     """Every module that one imports, itself or through others."""
-    if module not in found:
-        found.add(module)
+    if module not in seen:
+        seen.add(module)
         for path in IMPORT.findall((STATIC / module).read_text()):
             imported(
-                str((STATIC / module).parent.joinpath(path).resolve().relative_to(STATIC)), found
+                str((STATIC / module).parent.joinpath(path).resolve().relative_to(STATIC)), seen
             )
-    return found
+    return seen
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from nochat.services.web.passwords import is_weak
 
-LONG_ENOUGH = [each for each in FREQUENCY_LISTS["passwords"] if len(each) >= 8]
+LONG_ENOUGH = [password for password in FREQUENCY_LISTS["passwords"] if len(password) >= 8]
 
 
 def test_all_that_are_common_are_refused():
     assert len(LONG_ENOUGH) >= 3000  # as OWASP's ASVS 6.2.4 asks
-    assert [each for each in LONG_ENOUGH if not is_weak(each.title(), "ana")] == []
+    assert [password for password in LONG_ENOUGH if not is_weak(password.title(), "ana")] == []
 
 
 @pytest.mark.parametrize(

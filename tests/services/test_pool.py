@@ -41,7 +41,7 @@ async def test_few_are_called_at_a_time_and_all_are_answered():
     assert work.most == 2
 
 
-async def test_for_whom_there_is_no_room_is_told_at_once_when_to_come_again():
+async def test_a_full_pool_says_at_once_when_to_come_again():
     with closing(BoundedPool(log_in_busy(), threads=1, most=1, patience=2)) as pool:
         work = Work()
         calls = [asyncio.create_task(pool.run(work, number)) for number in range(2)]

@@ -42,15 +42,17 @@ async def says(person, text, room=LOBBY):
 
 
 async def rejected(person, reason):
-    await person.until(lambda: any(reason in each["reason"] for each in told(person, "rejected")))
+    await person.until(
+        lambda: any(reason in refusal["reason"] for refusal in told(person, "rejected"))
+    )
 
 
 async def finds(person, number=1, **query):
     """Search until there is something: what was said is stored a moment after it was heard."""
     async with asyncio.timeout(30):
-        while len(found := (await person.call("search", query))["entries"]) != number:
+        while len(entries := (await person.call("search", query))["entries"]) != number:
             pass
-    return [entry["text"] for entry in found]
+    return [entry["text"] for entry in entries]
 
 
 async def a_room(person, private=False):
@@ -80,7 +82,7 @@ async def test_nobody_edits_or_deletes_anothers_message(ana, bob):
     assert entry["text"] == "mine"
 
 
-async def test_a_deleted_message_is_gone_for_who_looks_later(ana, bob, url):
+async def test_a_deleted_message_is_gone_for_later_readers(ana, bob, url):
     word = f"w{new_id()[:10]}"
     at = await says(ana, word)
     assert await finds(bob, text=word) == [word]
@@ -125,13 +127,13 @@ async def test_an_answer_to_nothing_is_refused(ana, bob):
     for nothing in (1, 999):
         await ana.call("message", answer | {"client_id": new_id(), "reply_to": nothing})
     await ana.until(lambda: len(told(ana, "rejected")) == 2)
-    assert {each["reason"] for each in told(ana, "rejected")} == {"there is no such message"}
+    assert {refusal["reason"] for refusal in told(ana, "rejected")} == {"there is no such message"}
     for wrong in (-1, "1", 1.5, None):
         with pytest.raises(RuntimeError):
             await ana.call("message", answer | {"reply_to": wrong})
 
 
-async def test_reactions_count_who_gave_them(ana, bob):
+async def test_a_reaction_that_is_taken_back_counts_no_more(ana, bob):
     at = await says(ana, "cake?")
     for person in (ana, bob):
         await person.call("react", {"room": LOBBY, "position": at, "emoji": "🎂"})
@@ -157,13 +159,13 @@ async def test_no_text_means_something_to_the_store(ana, bob, text):
     await says(ana, "the last", room)
     async with asyncio.timeout(30):
         while True:
-            found = await bob.call("history", {"room": room, "limit": 50})
-            if found["entries"][-1].get("text") == "the last":
+            page = await bob.call("history", {"room": room, "limit": 50})
+            if page["entries"][-1].get("text") == "the last":
                 break
-    assert f"before {text}" in [entry.get("text") for entry in found["entries"]]
+    assert f"before {text}" in [entry.get("text") for entry in page["entries"]]
 
 
-async def test_a_private_room_is_seen_by_who_is_invited(ana, bob, eve, url):
+async def test_a_private_room_is_seen_by_invited_users(ana, bob, eve, url):
     room = await a_room(ana, private=True)
     await eve.call("join", {"room": room})
     await rejected(eve, "there is no such room")
@@ -186,9 +188,9 @@ async def test_a_new_socket_is_told_who_is_online(ana, bob):
     room = await a_room(ana)
     await bob.join(room)
     await bob.until(lambda: any(data["room"] == room for data in told(bob, "room")))
-    [found] = [data for data in told(bob, "room") if data["room"] == room]
-    assert (found["title"], found["owner"]) == ("A room", ana.name)
-    assert found["members"] == [ana.name, bob.name]
+    [shown] = [data for data in told(bob, "room") if data["room"] == room]
+    assert (shown["title"], shown["owner"]) == ("A room", ana.name)
+    assert shown["members"] == [ana.name, bob.name]
 
 
 async def test_another_role_counts_at_once(ana, bob, users):
@@ -336,4 +338,4 @@ async def test_a_retry_after_a_thousand_messages_is_harmless(ana, bob, retried):
     assert sorted(bob.heard[room]) == [*range(min(bob.heard[room]), at + 1)]
     page = await bob.call("history", {"room": room, "after": at - 2})
     assert [entry["position"] for entry in page["entries"]] == [at - 1, at]
-    assert len([each for each in told(bob, "notified") if each["room"] == room]) == 1
+    assert len([notice for notice in told(bob, "notified") if notice["room"] == room]) == 1

@@ -39,8 +39,8 @@ async def test_activity_keeps_what_it_could_not_store(mongodb_server, monkeypatc
             await ours.publish(RoomJoined("lobby", 2, "ana"), SAID)
             assert await checks.until(lambda: "activity waits" in caplog.text)
             way.silent = False
-            found = await ours.request(GetHistory(user=None, room="lobby", after=2), timeout=20)
-            assert found.entries == [SAID]
+            history = await ours.request(GetHistory(user=None, room="lobby", after=2), timeout=20)
+            assert history.entries == [SAID]
     gc.collect()
 
 

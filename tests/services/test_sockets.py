@@ -99,17 +99,17 @@ class Around:
     async def list(self, request: GetRooms) -> Rooms:
         self.questions.append(request)
         visible = [
-            each
-            for each in self.rooms.values()
-            if request.room in ("", each.room)
-            and (each.kind == "public" or request.user in each.members)
+            known
+            for known in self.rooms.values()
+            if request.room in ("", known.room)
+            and (known.kind == "public" or request.user in known.members)
         ]
         return await self.answer(request, Rooms(rooms=visible))
 
     async def history(self, request: GetHistory) -> History:
         if request.user not in self.rooms[request.room].members:
             raise RequestFailed(room_members_only())
-        entries = [each for each in self.log if each.room == request.room]
+        entries = [message for message in self.log if message.room == request.room]
         return await self.answer(request, History(room=request.room, entries=entries))
 
     async def decide(self, command: ModerateMember) -> None:
@@ -117,7 +117,7 @@ class Around:
 
     async def hears(self, *events):
         """Let the gateway spread what happened in a room, all at once."""
-        self.log += [each for each in events if isinstance(each, MessageSent)]
+        self.log += [event for event in events if isinstance(event, MessageSent)]
         await self.gateway.fan_out.spread(events)
 
     def services(self):
@@ -215,7 +215,7 @@ async def test_a_list_of_rooms_that_is_older_than_their_end_opens_none(around, h
         await around.hears(OUT[how](4))
         around.released.set()
         await bob.until(lambda heard: "welcome" in heard)
-        assert [each["room"] for each in bob.told("welcome")[0]["rooms"]] == ["lobby"]
+        assert [summary["room"] for summary in bob.told("welcome")[0]["rooms"]] == ["lobby"]
         await hears_nothing_more(around, bob)
 
 
@@ -223,7 +223,7 @@ async def test_a_store_that_is_behind_what_was_spread_is_asked_again_and_not_for
     await around.hears(OUT["ban"](4))
     async with around.client("bob") as bob:
         await bob.until(lambda heard: "welcome" in heard)
-        assert [each["room"] for each in bob.told("welcome")[0]["rooms"]] == ["lobby"]
+        assert [summary["room"] for summary in bob.told("welcome")[0]["rooms"]] == ["lobby"]
         assert 2 < len(around.questions) < 10
         around.rooms["r"] = room("r", 4, "ana")
         await hears_nothing_more(around, bob)
@@ -237,7 +237,7 @@ async def test_a_user_who_rejoins_meanwhile_is_in(around):
         around.rooms["r"] = room("r", 5, "ana", "bob")
         around.released.set()
         await bob.until(lambda heard: "welcome" in heard)
-        assert {each["room"] for each in bob.told("welcome")[0]["rooms"]} == {"r", "lobby"}
+        assert {summary["room"] for summary in bob.told("welcome")[0]["rooms"]} == {"r", "lobby"}
         await around.hears(said(6, "hello again"))
         await bob.until(lambda heard: "hello again" in heard)
 
@@ -296,8 +296,8 @@ async def test_a_room_that_ends_before_what_was_missed_is_asked_for_costs_nothin
 @pytest.mark.parametrize("how", OUT)
 async def test_messages_that_follow_a_removal_are_not_sent_to_the_removed_user(around, how):
     async with around.client("ana") as ana, around.client("bob") as bob:
-        for each in (ana, bob):
-            await each.until(lambda heard: "welcome" in heard)
+        for person in (ana, bob):
+            await person.until(lambda heard: "welcome" in heard)
         around.rooms["r"] = room("r", 6, "ana")
         await around.hears(said(4, "still here"), OUT[how](5), said(6, "they are gone"))
         await ana.until(lambda heard: "they are gone" in heard)
@@ -365,8 +365,8 @@ async def test_after_the_bus_was_away_nobody_hears_a_room_before_it_is_known_tha
         around.client("bob") as bob,
         around.client("eve") as eve,
     ):
-        for each in (ana, bob, eve):
-            await each.until(lambda heard: "welcome" in heard)
+        for person in (ana, bob, eve):
+            await person.until(lambda heard: "welcome" in heard)
         around.rooms["r"] = room("r", 5, "ana")
         around.roles["bob"] = "user"
         around.over.add("eve")
@@ -375,8 +375,8 @@ async def test_after_the_bus_was_away_nobody_hears_a_room_before_it_is_known_tha
         await around.hears(said(5, "too early"))
         around.released.set()
         await eve.until(lambda heard: "signed-out" in heard)
-        for each in (ana, bob):
-            await each.until(lambda heard: "resync" in heard)
+        for person in (ana, bob):
+            await person.until(lambda heard: "resync" in heard)
         await around.hears(said(6, "among us"))
         await ana.until(lambda heard: "among us" in heard)
         await hears_nothing_more(around, bob)
@@ -410,8 +410,8 @@ async def test_unverified_sockets_receive_nothing_until_the_store_is_back(around
 
 async def test_typing_is_shown_to_members_alone(around):
     async with around.client("ana") as ana, around.client("eve") as eve:
-        for each in (ana, eve):
-            await each.until(lambda heard: "welcome" in heard)
+        for person in (ana, eve):
+            await person.until(lambda heard: "welcome" in heard)
         await around.gateway.fan_out.show_typing(TypingStarted("r", "ana"))
         await around.hears(said(4, "a mark", "lobby"))
         await eve.until(lambda heard: "a mark" in heard)

@@ -80,7 +80,7 @@ async def test_invisible_texts_are_refused(ana):
         ("jose\u0301", "@{}!"),
     ],
 )
-async def test_a_mention_reaches_who_is_named(url, ana, begin, text):
+async def test_a_mention_reaches_the_named_user(url, ana, begin, text):
     async with Person(begin + new_id()[:8], url) as person:
         await says(ana, text.format(person.name.upper()))
         await person.until(lambda: told(person, "notified"))
@@ -91,7 +91,7 @@ async def test_a_link_and_a_package_name_nobody(ana, bob):
     await says(ana, f"https://medium.example/@{bob.name}/x and npm i @{bob.name}/tools")
     await says(ana, f"me@{bob.name} but @{bob.name}")
     await bob.until(lambda: told(bob, "notified"))
-    assert [each["text"][:2] for each in told(bob, "notified")] == ["me"]
+    assert [notice["text"][:2] for notice in told(bob, "notified")] == ["me"]
 
 
 async def test_a_search_finds_words_of_any_script(ana):
@@ -99,11 +99,11 @@ async def test_a_search_finds_words_of_any_script(ana):
     for text in ("今天天气很好", "una canción", "हिन्दी", "हनद"):
         await says(ana, text, room)
     await ana.call("history", {"room": room})  # which waits until all is stored; a search does not
-    found = {}
+    hits = {}
     for text in ("天气", "cancion", "हिन्दी"):
         answer = await ana.call("search", {"text": text, "room": room})
-        found[text] = [each["text"] for each in answer["entries"]]
-    assert found == {"天气": ["今天天气很好"], "cancion": ["una canción"], "हिन्दी": ["हिन्दी"]}
+        hits[text] = [entry["text"] for entry in answer["entries"]]
+    assert hits == {"天气": ["今天天气很好"], "cancion": ["una canción"], "हिन्दी": ["हिन्दी"]}
 
 
 async def test_reactions_that_look_alike_are_one_and_there_are_not_too_many(ana):
@@ -113,7 +113,7 @@ async def test_reactions_that_look_alike_are_one_and_there_are_not_too_many(ana)
         await ana.call("react", {"room": room, "position": at, "emoji": emoji})
     for number in range(40):
         await ana.call("react", {"room": room, "position": at, "emoji": f"+{number}"})
-    await rejected(ana, "take one away first")
+    await rejected(ana, "remove one first")
     await says(ana, "all decided", room)
     page = await ana.call("history", {"room": room, "after": at - 1, "limit": 1})
     reactions = page["entries"][0]["reactions"]

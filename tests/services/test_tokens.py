@@ -41,15 +41,17 @@ async def test_a_program_reads_its_user_s_rooms_and_writes_in_them(ana, bob, url
         assert await post(http, "lobby", **sent) == (200, {"client_id": client_id})
         # It is kept by now: whoever reads the room finds it, who is there hears it.
         _, page = await get(http, "/api/rooms/lobby/messages?limit=10")
-        found = [entry for entry in page["entries"] if entry.get("text") == text]
-        assert [(it["sender"], it["client_id"]) for it in found] == [(ana.name, client_id)]
+        entries = [entry for entry in page["entries"] if entry.get("text") == text]
+        assert [(entry["sender"], entry["client_id"]) for entry in entries] == [
+            (ana.name, client_id)
+        ]
         await bob.until(lambda: text in bob.texts())
         # A retry is harmless, as its answer may have been lost.
         assert await post(http, "lobby", **sent) == (200, {"client_id": client_id})
         await bob.says("after it")
         await bob.until(lambda: "after it" in bob.texts())
         assert bob.texts().count(text) == 1
-        at = found[0]["position"]
+        at = entries[0]["position"]
         _, page = await get(http, f"/api/rooms/lobby/messages?after={at}")
         assert [entry["text"] for entry in page["entries"]] == ["after it"]
         longest = {"client_id": new_id(), "text": "\U0001f600" * 4000, "reply_to": at}
@@ -92,7 +94,7 @@ async def test_managers_see_what_became_of_accounts(url, settings):
         seen = []
         while len(seen) < 5:  # the store writes in its own time
             seen = await log()
-        assert [each["event"] for each in seen] == [
+        assert [entry["event"] for entry in seen] == [
             "user.account-changed",
             "user.log-in-failed",
             "user.token-made",
@@ -108,7 +110,7 @@ async def test_managers_see_what_became_of_accounts(url, settings):
         assert await log(f"&before={seen[2]['mark']}") == seen[3:]
         assert await log("&event=user.log-in-failed") == seen[1:2]
         given = await ana.asks("/api/account/export")
-        assert [each["type"] for each in given["account_events"]] == [
-            each["event"] for each in reversed(seen)
+        assert [event["type"] for event in given["account_events"]] == [
+            entry["event"] for entry in reversed(seen)
         ]
         assert boss.name not in str(given["account_events"])

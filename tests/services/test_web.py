@@ -128,9 +128,9 @@ async def test_trends_are_for_managers_and_counted_once_a_minute(http, settings,
 
     monkeypatch.setattr(ActivityStore, "trends", counting)
     asked = [answer(http.get(f"/api/trends?since={1_200_000_000 + n}")) for n in range(5)]
-    found = await asyncio.gather(*asked)
-    assert [status for status, _ in found] == [200] * 5
-    assert "words" in found[0][1]
+    answers = await asyncio.gather(*asked)
+    assert [status for status, _ in answers] == [200] * 5
+    assert "words" in answers[0][1]
     assert counted == [(1_200_000_000, 10)]
 
 

@@ -79,8 +79,8 @@ async def store(mongodb_url):
 
 async def positions(store, **page):
     page = {"after": None, "before": None, "limit": 500} | page
-    found = await store.history("lobby", **page)
-    return [entry.position for entry in found.entries], found.more
+    history = await store.history("lobby", **page)
+    return [entry.position for entry in history.entries], history.more
 
 
 async def test_history_is_for_members_alone(store):
@@ -99,8 +99,8 @@ async def test_entries_are_shown_once_the_members_of_their_time_are_stored(store
     ahead = documents.writes(message(6, "a word"))
     await recording.write(store._db, "log", [write for where, write in ahead if where == "log"])
     assert (await positions(store, user="bob"))[0] == [1, 2, 3, 4]
-    found = await store.search(SearchMessages(user="bob", text="word"))
-    assert [each.position for each in found.entries] == [4]
+    hits = await store.search(SearchMessages(user="bob", text="word"))
+    assert [entry.position for entry in hits.entries] == [4]
 
 
 async def test_events_recorded_twice_are_stored_once(store):
@@ -167,8 +167,8 @@ async def test_history_pages_both_ways(store):
 async def test_an_entry_comes_back_as_it_was(store):
     sent = message(4, text="“ñ” 🦙 <b> \n $where")
     await store.record([*BEGINNING, sent])
-    found = await store.history("lobby", 3, None, 5)
-    assert found.entries == [sent]
+    history = await store.history("lobby", 3, None, 5)
+    assert history.entries == [sent]
 
 
 async def test_a_controller_learns_all_that_it_must_know(store):
@@ -270,9 +270,9 @@ CHANGES = [
 async def test_a_message_shows_what_became_of_it(store):
     await store.record([*BEGINNING, message(4, "old words"), message(5), *CHANGES])
     await store.record(CHANGES)  # as after a crash before the acknowledgement
-    [it] = (await store.history("lobby", 3, None, 1)).entries
-    assert (it.text, it.edited, it.deleted) == ("fresh words", 2e9, False)
-    assert it.reactions == {"👍": ["ana"], "a.$b": ["ana"]}
+    [shown] = (await store.history("lobby", 3, None, 1)).entries
+    assert (shown.text, shown.edited, shown.deleted) == ("fresh words", 2e9, False)
+    assert shown.reactions == {"👍": ["ana"], "a.$b": ["ana"]}
 
 
 async def test_paging_back_leaves_changes_out_and_catching_up_has_them(store):
@@ -285,8 +285,8 @@ async def test_a_deleted_text_is_nowhere(store):
     await store.record([*BEGINNING, message(4, "a secret"), message(5), *CHANGES])
     await store.record([MessageDeleted("lobby", 11, "ana", 4)])
     await store.record([CHANGES[-1]])  # late, and once more
-    [it] = (await store.history("lobby", 3, None, 1)).entries
-    assert (it.text, it.deleted, it.reactions) == ("", True, {})
+    [shown] = (await store.history("lobby", 3, None, 1)).entries
+    assert (shown.text, shown.deleted, shown.reactions) == ("", True, {})
     for word in ("secret", "fresh"):
         assert not (await store.search(SearchMessages(user="ana", text=word))).entries
     for name in await store._db.list_collection_names():
@@ -298,11 +298,11 @@ async def test_a_deleted_text_is_nowhere(store):
 
 async def edits(store):
     entries = (await store.history("lobby", 0, None, 500)).entries
-    return [each.text for each in entries if isinstance(each, MessageEdited)]
+    return [entry.text for entry in entries if isinstance(entry, MessageEdited)]
 
 
 async def stored(store):
-    return str([each async for each in store._db["log"].find({}, {"_id": 0})])
+    return str([document async for document in store._db["log"].find({}, {"_id": 0})])
 
 
 TWICE = [
@@ -312,7 +312,7 @@ TWICE = [
 ]
 
 
-@pytest.mark.parametrize("batches", [[TWICE], [[each] for each in TWICE]])
+@pytest.mark.parametrize("batches", [[TWICE], [[event] for event in TWICE]])
 async def test_a_text_before_an_edit_is_nowhere_even_if_it_is_redelivered(store, batches):
     await store.record([*BEGINNING, message(4, "a draft"), message(5, "a draft")])
     for batch in batches:
@@ -322,11 +322,11 @@ async def test_a_text_before_an_edit_is_nowhere_even_if_it_is_redelivered(store,
         assert await edits(store) == ["the last", "another", "the last"]
         assert "secret" not in await stored(store)
         assert "draft" not in await stored(store)
-        assert await found(store, "secret") == ([], False)
-    assert await found(store, "last") == ([4], False)
+        assert await search(store, "secret") == ([], False)
+    assert await search(store, "last") == ([4], False)
     assert (await positions(store, after=5))[0] == [6, 7, 8]
     page = await store.history("lobby", 5, None, 1)  # of which the message is no part
-    assert [each.text for each in page.entries] == ["the last"]
+    assert [entry.text for entry in page.entries] == ["the last"]
 
 
 async def test_an_edit_of_a_message_that_was_deleted_keeps_its_place_and_no_text(store):
@@ -366,7 +366,7 @@ async def test_a_message_that_the_store_takes_for_another_is_not_lost_in_silence
         assert await positions(store) == ([1, 2, 3, 4, 5], False)
 
 
-async def found(store, text, user="ana", **asked):
+async def search(store, text, user="ana", **asked):
     answer = await store.search(SearchMessages(user=user, text=text, **asked))
     return [entry.position for entry in answer.entries], answer.more
 
@@ -374,12 +374,12 @@ async def found(store, text, user="ana", **asked):
 async def test_search_finds_all_the_words_the_last_one_by_its_beginning(store):
     texts = ["Grüße aus Málaga", "aus grüße", "the aus", "$where .* grüß"]
     await store.record([*BEGINNING, *(message(4 + n, text) for n, text in enumerate(texts))])
-    assert await found(store, "GRÜSSE aus") == ([5, 4], False)
-    assert await found(store, "aus grü") == ([5, 4], False)
-    assert await found(store, "aus", limit=2) == ([6, 5], True)
-    assert await found(store, "aus", before=1e9 + 6) == ([5, 4], False)
-    assert await found(store, ".*") == ([], False)
-    assert await found(store, "where") == ([7], False)
+    assert await search(store, "GRÜSSE aus") == ([5, 4], False)
+    assert await search(store, "aus grü") == ([5, 4], False)
+    assert await search(store, "aus", limit=2) == ([6, 5], True)
+    assert await search(store, "aus", before=1e9 + 6) == ([5, 4], False)
+    assert await search(store, ".*") == ([], False)
+    assert await search(store, "where") == ([7], False)
 
 
 async def test_search_sees_only_rooms_that_the_user_is_in(store):
@@ -389,9 +389,9 @@ async def test_search_sees_only_rooms_that_the_user_is_in(store):
         MessageSent("den", 3, "eve", "c", "treasure"),
     ]
     await store.record([*BEGINNING, message(4, "treasure"), *other])
-    assert await found(store, "treasure") == ([4], False)
-    assert await found(store, "treasure", room="den") == ([], False)
-    assert await found(store, "treasure", user="eve") == ([3], False)
+    assert await search(store, "treasure") == ([4], False)
+    assert await search(store, "treasure", room="den") == ([], False)
+    assert await search(store, "treasure", user="eve") == ([3], False)
 
 
 async def test_a_user_sees_their_own_rooms_and_those_they_are_invited_to(store):
@@ -408,7 +408,7 @@ async def test_a_user_sees_their_own_rooms_and_those_they_are_invited_to(store):
     assert (room.invited, room.members) == (False, ["eve", "bob"])
 
 
-async def test_one_room_can_be_asked_for_by_who_may_see_it(store):
+async def test_one_room_is_listed_for_users_that_may_see_it(store):
     den = [RoomCreated("den", 1, "eve", "Den", "private"), RoomJoined("den", 2, "eve")]
     await store.record([*BEGINNING, *den])
     assert [room.room for room in (await store.rooms("eve", "den")).rooms] == ["den"]
@@ -457,21 +457,21 @@ async def test_public_rooms_come_by_pages_and_by_their_titles(store):
     ]
     await store.record([*BEGINNING, *made])
 
-    async def found(text="", **page):
+    async def listed(text="", **page):
         answer = await store.find_rooms(FindRooms(text=text, **page))
-        return [it.room for it in answer.rooms], answer.more
+        return [room.room for room in answer.rooms], answer.more
 
-    assert await found() == (["ash", "birch", "cedar", "lobby"], False)
-    assert await found(limit=2) == (["ash", "birch"], True)
-    assert await found(limit=2, after="birch") == (["cedar", "lobby"], False)
-    assert await found(text="birch CAFE") == (["birch"], False)
-    assert await found(text="(old)") == (["cedar"], False)
-    assert await found(text=".*") == ([], False)
-    assert await found(only="cedar") == (["cedar"], False)
-    assert await found(only="den") == ([], False)
+    assert await listed() == (["ash", "birch", "cedar", "lobby"], False)
+    assert await listed(limit=2) == (["ash", "birch"], True)
+    assert await listed(limit=2, after="birch") == (["cedar", "lobby"], False)
+    assert await listed(text="birch CAFE") == (["birch"], False)
+    assert await listed(text="(old)") == (["cedar"], False)
+    assert await listed(text=".*") == ([], False)
+    assert await listed(only="cedar") == (["cedar"], False)
+    assert await listed(only="den") == ([], False)
     [ash, *_] = (await store.find_rooms(FindRooms())).rooms
     assert (ash.title, ash.owner, ash.members) == ("Ash", "eve", 1)
-    assert [it.room for it in (await store.all_rooms("e", "birch", 1)).rooms] == ["cedar"]
+    assert [room.room for room in (await store.all_rooms("e", "birch", 1)).rooms] == ["cedar"]
     assert (await store.all_rooms("e", "birch", 1)).more
 
 
@@ -481,11 +481,11 @@ async def test_nothing_is_left_of_a_deleted_room_but_its_id(store):
     deleted = RoomDeleted("lobby", 5, "boss", "Lobby")
     await store.record([RoomRead("lobby", "bob", 3), deleted])
     await store.record([deleted])  # delivered once more
-    assert [it.position for it in (await store.history("lobby", 0, None, 50)).entries] == [5]
+    assert [entry.position for entry in (await store.history("lobby", 0, None, 50)).entries] == [5]
     assert (await store.rooms("bob")).rooms == []
     assert (await store.all_rooms()).rooms == []
     assert (await store.find_rooms(FindRooms())).rooms == []
-    assert await found(store, "treasure") == ([], False)
+    assert await search(store, "treasure") == ([], False)
     state = await store.room_state("lobby")
     assert (state.room.deleted, state.room.title, state.room.position) == (True, "Lobby", 5)
     for name in ("mentions", "reads"):
@@ -511,7 +511,9 @@ async def test_any_text_may_be_looked_for_in_titles(store):
     await store.record([*BEGINNING, RoomCreated("odd", 1, "eve", "a (b] \\ $c")])
     assert (await store.find_rooms(FindRooms(text="lob\0by"))).rooms == []
     for text in ("(b]", "\\", "$C"):
-        assert [it.room for it in (await store.find_rooms(FindRooms(text=text))).rooms] == ["odd"]
+        assert [room.room for room in (await store.find_rooms(FindRooms(text=text))).rooms] == [
+            "odd"
+        ]
 
 
 # A check of the server that was under way when its client was closed leaves its socket open.
@@ -555,14 +557,14 @@ TEXTS = ["今天天气很好", "una canción", "हिन्दी में", "
 )
 async def test_search_finds_words_of_any_script(store, searched, places):
     await store.record([*BEGINNING, *(message(4 + n, text) for n, text in enumerate(TEXTS))])
-    assert await found(store, searched) == ([4 + place for place in places], False)
+    assert await search(store, searched) == ([4 + place for place in places], False)
 
 
 async def test_an_edited_message_is_found_by_its_new_text_alone(store):
     edit = MessageEdited("lobby", 5, "ana", 4, "otra canción")
     await store.record([*BEGINNING, message(4, "今天天气"), edit])
-    assert await found(store, "天气") == ([], False)
-    assert await found(store, "cancion") == ([4], False)
+    assert await search(store, "天气") == ([], False)
+    assert await search(store, "cancion") == ([4], False)
 
 
 async def as_before(store, count):
@@ -578,15 +580,15 @@ async def as_before(store, count):
 async def test_messages_of_older_versions_are_found_after_the_start(store, monkeypatch):
     monkeypatch.setattr(portions, "FIRST", 4)
     await as_before(store, 12)
-    assert await found(store, "cancion") == ([], False)
-    [it] = (await store.history("lobby", 3, None, 1)).entries
-    assert it.reactions == {"❤\ufe0f": ["bob"]}  # also before it is done
+    assert await search(store, "cancion") == ([], False)
+    [shown] = (await store.history("lobby", 3, None, 1)).entries
+    assert shown.reactions == {"❤\ufe0f": ["bob"]}  # also before it is done
     async with store.reindexing() as done:
         await done
-    assert await found(store, "cancion") == ([11, 5], False)
-    [it] = await store._db["log"].find({"position": 4}).to_list()
-    assert it["reactions"] == [{"emoji": "❤\ufe0f", "user": "bob"}]
-    assert it["words"] == []
+    assert await search(store, "cancion") == ([11, 5], False)
+    [document] = await store._db["log"].find({"position": 4}).to_list()
+    assert document["reactions"] == [{"emoji": "❤\ufe0f", "user": "bob"}]
+    assert document["words"] == []
     assert reindex.OLD_INDEX not in await store._db["log"].index_information()
 
 
@@ -605,7 +607,7 @@ async def test_a_reindex_that_was_interrupted_goes_on_and_is_done_once(store, mo
         with pytest.raises(ConnectionFailure):
             await reindex.reindex(store._db)
     assert 0 < await reindex.reindex(store._db) < 12  # the rest
-    assert await found(store, "cancion") == ([11, 5], False)
+    assert await search(store, "cancion") == ([11, 5], False)
     await store._db["log"].update_one({"position": 5}, {"$unset": {"terms": ""}})
     assert await reindex.reindex(store._db) == 0
 
@@ -622,7 +624,7 @@ async def test_changes_during_a_reindex_are_kept(store, monkeypatch):
         await reindex.reindex(store._db)
     assert not await store._db[reindex.MIGRATIONS].find_one()
     await reindex.reindex(store._db)
-    assert await found(store, "cancion") == ([5], False)
+    assert await search(store, "cancion") == ([5], False)
     assert await store._db[reindex.MIGRATIONS].find_one()
 
 
@@ -633,8 +635,8 @@ async def test_all_terms_of_a_text_and_rooms_without_their_id_are_of_older_versi
     await log.update_one({"position": 4}, every)
     await rooms.update_one({"_id": "lobby"}, {"$unset": {"room": "", "sought": ""}})
     assert await reindex.reindex(store._db) == 1
-    [it] = await log.find({"position": 4}).to_list()
-    assert it["terms"] == [f"w{n}" for n in range(MOST_TERMS)]
+    [document] = await log.find({"position": 4}).to_list()
+    assert document["terms"] == [f"w{n}" for n in range(MOST_TERMS)]
     [lobby] = (await store.find_rooms(FindRooms(text="LOB", after="a"))).rooms
     assert lobby.room == "lobby"
     assert await reindex.reindex(store._db) == 0
@@ -648,12 +650,12 @@ async def test_a_search_goes_through_portions_or_ends_in_time(store, monkeypatch
     monkeypatch.setattr(analytics, "MOST_SECONDS", seconds)
     if not seconds:
         with pytest.raises(RequestFailed, match="takes too long"):
-            await found(store, "one 7")
+            await search(store, "one 7")
         return
-    assert await found(store, "one 7") == ([11], False)
-    assert await found(store, "one two three four 五 六 1", limit=3) == ([23, 22, 21], True)
-    assert await found(store, "one two three four 七 五 19", limit=3) == ([23], False)
-    assert await found(store, "one two three five 1") == ([], False)
+    assert await search(store, "one 7") == ([11], False)
+    assert await search(store, "one two three four 五 六 1", limit=3) == ([23, 22, 21], True)
+    assert await search(store, "one two three four 七 五 19", limit=3) == ([23], False)
+    assert await search(store, "one two three five 1") == ([], False)
 
 
 # ---- accounts that are deleted ------------------------------------------------------------------
@@ -696,13 +698,13 @@ ERASURE = [
 
 
 async def documents_with(store, name):
-    found = []
+    traces = []
     for collection in ("log", "rooms", "reads", "mentions", "connections", "account_events"):
         async for document in store._db[collection].find():
             # What people wrote stays as they wrote it, and so the words by which it is found.
             shown = {key: document[key] for key in document.keys() - {"text", "terms", "words"}}
-            found += [(collection, shown)] * (name in repr(shown))
-    return found
+            traces += [(collection, shown)] * (name in repr(shown))
+    return traces
 
 
 @pytest.mark.parametrize("batches", ["one", "each", "twice"])
@@ -720,15 +722,15 @@ async def test_nothing_but_messages_is_left_of_an_account_and_no_name(store, bat
         await store.record(ERASURE)
     assert await documents_with(store, "ana") == []
     assert await store.traces("ana") == []
-    found = (await store.history("lobby", None, None, 500)).entries
-    said = {each.position: each for each in found if isinstance(each, MessageSent)}
+    entries = (await store.history("lobby", None, None, 500)).entries
+    said = {entry.position: entry for entry in entries if isinstance(entry, MessageSent)}
     assert (said[4].sender, said[4].text) == (GONE, "by ana, edited")
     assert said[5].reactions == {"👍": ["bob"]}
     after = (await store.history("lobby", 5, None, 500)).entries
-    assert {each.user for each in after if isinstance(each, ReactionChanged)} == {"bob"}
-    (erased,) = [each for each in after if isinstance(each, UserErased)]
+    assert {entry.user for entry in after if isinstance(entry, ReactionChanged)} == {"bob"}
+    (erased,) = [entry for entry in after if isinstance(entry, UserErased)]
     assert (erased.user, erased.deleted_as) == (GONE, GONE)
-    rooms = {each.room: each for each in (await store.rooms("bob")).rooms}
+    rooms = {room.room: room for room in (await store.rooms("bob")).rooms}
     assert (rooms["lobby"].members, rooms["lobby"].muted) == (["bob"], [])
     assert (rooms["hers"].owner, rooms["hers"].members) == ("", ["bob"])
     assert ({*rooms["dm-1"].members}, rooms["dm-1"].title) == ({GONE, "bob"}, f"{GONE} & bob")
@@ -762,7 +764,7 @@ async def test_the_log_of_accounts_comes_by_pages_and_forgets_what_is_old(store)
     await store.record([*events, *events])
     await store.record([UserConnected("ana", f"s{at}", "g", at=at * day) for at in (1, 4)])
     log = await account_log(store)
-    assert [(each.event, each.user, each.unsaid) for each in log] == [
+    assert [(entry.event, entry.user, entry.unsaid) for entry in log] == [
         ("user.log-in-failed", "ana", 0),
         ("user.log-in-failed", "", 7),
         ("user.logged-in", "ana", 0),
@@ -772,7 +774,7 @@ async def test_the_log_of_accounts_comes_by_pages_and_forgets_what_is_old(store)
     assert await account_log(store, user="ana", event="user.log-in-failed") == log[:1]
     await account_events.forget(store._db, days=2, now=4.5 * day)
     assert await account_log(store) == log[:2]
-    assert [each["at"] async for each in store._db["connections"].find()] == [4 * day]
+    assert [document["at"] async for document in store._db["connections"].find()] == [4 * day]
 
 
 async def test_of_a_deleted_account_the_log_has_the_end_alone_and_once(store):
@@ -781,7 +783,7 @@ async def test_of_a_deleted_account_the_log_has_the_end_alone_and_once(store):
     for _ in range(2):  # it is said again and again
         await store.record([AccountDeleted("ana", GONE, **gone)])
     log = await account_log(store)
-    assert [(each.event, each.user, each.by) for each in log] == [
+    assert [(entry.event, entry.user, entry.by) for entry in log] == [
         ("user.account-changed", "bob", GONE),
         ("user.account-deleted", GONE, ""),
     ]
@@ -791,16 +793,16 @@ async def test_the_records_of_one_user_come_page_by_page(store):
     await store.record([*OF_ANA, RoomRead("hers", "anabel", 1), UserConnected("anabel", "s", "g")])
 
     async def all_of(kind, room=""):
-        found, after = [], None
+        records, after = [], None
         while True:
             asked = GetRecords(user="ana", kind=kind, room=room, after=after, limit=1)
             page = await store.records(asked)
-            found += page.records
+            records += page.records
             if (after := page.after) is None:
-                return found
+                return records
 
     await store.record([MessageSent("lobby", 11, "ana", "c11", "more")])
-    assert [each["text"] for each in await all_of("messages", "lobby")] == [
+    assert [record["text"] for record in await all_of("messages", "lobby")] == [
         "more",
         "by ana, edited",
     ]
@@ -808,4 +810,4 @@ async def test_the_records_of_one_user_come_page_by_page(store):
     assert await all_of("reads") == [{"room": "lobby", "position": 5}]
     (mention,) = await all_of("mentions")
     assert (mention["position"], mention["reason"], len(mention)) == (5, "mention", 4)
-    assert [each["type"] for each in await all_of("connections")] == ["user.connected"]
+    assert [record["type"] for record in await all_of("connections")] == ["user.connected"]

@@ -50,23 +50,23 @@ def test_a_torn_end_costs_the_last_batch_alone(batches, part):
     written = [messages(*texts) for texts in batches]
     *whole, last = [member(batch) for batch in written]
     rest = last[: max(1, int(len(last) * part))]
-    found = contents(b"".join(whole) + rest)
-    assert found.events == [event for batch in written[:-1] for event in batch]
-    assert found.unread[0].startswith(f"{len(rest)} bytes at the end")
+    archived = contents(b"".join(whole) + rest)
+    assert archived.events == [event for batch in written[:-1] for event in batch]
+    assert archived.unread[0].startswith(f"{len(rest)} bytes at the end")
 
 
 @given(st.binary(max_size=200))
 def test_no_bytes_crash_the_reader(data):
-    found = contents(member(messages("kept")) + data)
-    assert [event.text for event in found.events] == ["kept"]
-    assert bool(found.unread) == bool(data)
+    archived = contents(member(messages("kept")) + data)
+    assert [event.text for event in archived.events] == ["kept"]
+    assert bool(archived.unread) == bool(data)
 
 
 def test_lines_that_are_no_event_are_named_and_their_neighbours_read():
     lines = b'{"type": "from.the.future", "id": "x"}\n' + archive.encode(messages("kept")[0])
-    found = contents(gzip.compress(lines))
-    assert [event.text for event in found.events] == ["kept"]
-    assert "from.the.future" in found.unread[0]
+    archived = contents(gzip.compress(lines))
+    assert [event.text for event in archived.events] == ["kept"]
+    assert "from.the.future" in archived.unread[0]
 
 
 async def test_a_journal_goes_on_in_one_file_and_begins_another_anew(folder):

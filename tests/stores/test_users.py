@@ -51,7 +51,7 @@ def test_names_log_in_whatever_their_case(store, name):
     assert store.session(session.token).user == name
 
 
-def test_two_who_come_at_once_both_come_in(mariadb_server):
+def test_two_users_register_at_once(mariadb_server):
     """Neither has written its session before the other is about to."""
     store = UserStore(mariadb_server.url)
     both_there = threading.Barrier(2)
@@ -92,7 +92,7 @@ def test_a_wrong_password_opens_nothing(store, name, password):
     assert (session.user, session.token) == ("", "")
 
 
-def test_nobody_can_log_in_who_is_not_there(store):
+def test_an_unknown_user_can_not_log_in(store):
     assert store.open_session("nobody", "whatever it is").token == ""
 
 
@@ -130,7 +130,7 @@ def test_stored_digests_can_not_be_used_to_log_in(mariadb_server, name):
         rows.execute("SELECT password FROM users WHERE name = %s", [name])
         ((digest,),) = rows.fetchall()
         rows.execute("SELECT token FROM sessions")
-        tokens = {each for (each,) in rows.fetchall()}
+        tokens = {stored for (stored,) in rows.fetchall()}
     assert digest.startswith("$argon2id$")
     assert token not in tokens
 
@@ -177,7 +177,7 @@ def test_a_role_comes_with_the_session(store, name):
     assert store.session(session.token).role == "manager"
 
 
-def test_nobody_is_changed_who_is_not_there(store):
+def test_an_unknown_user_can_not_be_changed(store):
     with pytest.raises(RequestFailed, match="no such user"):
         store.change("nobody", role="manager")
 
@@ -196,7 +196,7 @@ def test_another_password_ends_the_other_sessions(store, name):
 
 
 @pytest.mark.parametrize("password", ["a wrong one", ""])
-def test_a_password_is_changed_by_who_knows_it(store, name, password):
+def test_a_new_password_takes_the_present_one(store, name, password):
     store.create(name, "a good password")
     session = store.open_session(name, "a good password")
     with pytest.raises(RequestFailed, match="present password"):
@@ -208,12 +208,12 @@ def test_a_password_is_changed_by_who_knows_it(store, name, password):
 
 def test_accounts_are_listed_by_their_beginning_page_by_page(store, name):
     names = [f"{name}.{letter}" for letter in "abc"]
-    for each in names:
-        store.create(each, "a good password")
-    found, more = store.accounts(name.lower(), "", 2)
-    assert ([each.name for each in found], more) == (names[:2], True)
-    found, more = store.accounts(name, names[1], 2)
-    assert ([each.name for each in found], more) == (names[2:], False)
+    for user in names:
+        store.create(user, "a good password")
+    accounts, more = store.accounts(name.lower(), "", 2)
+    assert ([account.name for account in accounts], more) == (names[:2], True)
+    accounts, more = store.accounts(name, names[1], 2)
+    assert ([account.name for account in accounts], more) == (names[2:], False)
     assert store.accounts("%", "", 5) == ([], False)
 
 
@@ -259,10 +259,10 @@ def meanwhile(store, url, monkeypatch):
         matches, left = store._matches, [act]
 
         def checked(*given):
-            found = matches(*given)
+            outcome = matches(*given)
             while left:
                 left.pop()(other)
-            return found
+            return outcome
 
         monkeypatch.setattr(store, "_matches", checked)
 
@@ -328,7 +328,7 @@ def test_a_session_of_a_banned_account_is_none(store, url, name):
     assert store.keep([session.digest]) == [session.digest]
 
 
-def test_of_two_who_register_a_name_at_once_one_is_told(store, name, monkeypatch):
+def test_of_two_registrations_of_a_name_at_once_one_is_refused(store, name, monkeypatch):
     store.create(name, "a good password")
     monkeypatch.setattr(store, "find", lambda _: None)  # it is not there yet when one looks
     with pytest.raises(RequestFailed, match="taken"):
@@ -415,7 +415,7 @@ def test_use_is_noted_now_and_then_not_each_time(url, name, later):
     store.close()
 
 
-def test_a_database_that_can_only_be_read_knows_who_is_who(tmp_path, name, later, caplog):
+def test_a_read_only_database_knows_its_sessions(tmp_path, name, later, caplog):
     store = UserStore(f"sqlite:///{tmp_path / 'users.db'}")
     session = store.create(name, "a good password")
     later(HOUR)
@@ -425,7 +425,7 @@ def test_a_database_that_can_only_be_read_knows_who_is_who(tmp_path, name, later
 
     event.listen(store.database.engine, "begin", read_only)
     assert store.session(session.token).user == name
-    assert "can only be read" in caplog.text
+    assert "is read-only now" in caplog.text
     store.close()
 
 
@@ -444,7 +444,7 @@ def test_nobody_else_may_read_sqlites_file(tmp_path, there, name):
         store.create(name, "a good password")
         files = list(tmp_path.glob("users.db*"))
         assert len(files) == 3  # with what SQLite writes first, and its index
-        assert {each.stat().st_mode & 0o777 for each in files} == {0o600}
+        assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
         store.close()
     finally:
         os.umask(before)
@@ -454,8 +454,8 @@ def test_nobody_else_may_read_sqlites_file(tmp_path, there, name):
 
 
 def test_an_accent_makes_another_person(store, name):
-    for each in (f"josé{name}", f"jose{name}"):
-        store.create(each, f"the password of {each}")
+    for user in (f"josé{name}", f"jose{name}"):
+        store.create(user, f"the password of {user}")
     session = store.open_session(f"josé{name}", f"the password of josé{name}")
     assert session.user == f"josé{name}"
     assert store.open_session(f"josé{name}", f"the password of jose{name}").user == ""
@@ -469,8 +469,8 @@ def test_how_a_name_is_written_makes_no_other_person(store, name):
         assert store.open_session(written, "a good password").user == f"José{name}"
         with pytest.raises(RequestFailed, match="taken"):
             store.create(written, "a good password")
-        [found], _ = store.accounts(written, "", 5)
-        assert found.name == f"José{name}"
+        [account], _ = store.accounts(written, "", 5)
+        assert account.name == f"José{name}"
 
 
 @pytest.mark.parametrize("begin", ["हिन्दी", "தமிழ்", "محمّد", "Jose\u0301", "李雷", "ΐ" * 12])
@@ -531,31 +531,31 @@ def folded(url):
 
 def test_older_tables_get_the_identity_and_collisions_are_named(old_url, caplog):
     store = UserStore(old_url)
-    found = folded(old_url)
-    assert found["bot"] == ("bot", False)  # written plainly, though the other is older
-    assert found["ＢＯＴ"] == ("ID 1", True)
-    assert found["x²"] == ("x2", False)
-    assert [each.message for each in caplog.records if "'ＢＯＴ'" in each.message]
+    rows = folded(old_url)
+    assert rows["bot"] == ("bot", False)  # written plainly, though the other is older
+    assert rows["ＢＯＴ"] == ("ID 1", True)
+    assert rows["x²"] == ("x2", False)
+    assert [record.message for record in caplog.records if "'ＢＯＴ'" in record.message]
     assert "'bot'" in caplog.text
     assert store.find("ＢＯＴ").name == "bot"
     assert store.find("ID 1") is None
     assert store.find("ΜΑΪ\u0301ΟΥ").name == "Μαΐου"
-    names = [each.name for each in store.accounts("", "", 50)[0]]
+    names = [account.name for account in store.accounts("", "", 50)[0]]
     assert set(names) == OLD.keys() - {"ＢＯＴ"}
     store.create("jose", "a good password")
-    assert {store.find(each).name for each in ("JOSE", "JOSÉ")} == {"jose", "José"}
+    assert {store.find(spelling).name for spelling in ("JOSE", "JOSÉ")} == {"jose", "José"}
     store.close()
 
 
 def test_a_migration_that_was_interrupted_ends_at_the_next_start(old_url):
     UserStore(old_url).close()
-    found = folded(old_url)
+    before = folded(old_url)
     engine = create_engine(old_url)
     with engine.begin() as connection:  # MariaDB keeps what was changed of the tables before
         connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
     engine.dispose()
     UserStore(old_url).close()
-    assert folded(old_url) == found
+    assert folded(old_url) == before
 
 
 # ---- what a database says -----------------------------------------------------------------------
@@ -570,12 +570,12 @@ def test_a_migration_that_was_interrupted_ends_at_the_next_start(old_url):
         (1040, Unavailable, "is busy"),
         (1021, Unavailable, "no space left"),
         (1114, Unavailable, "no space left"),
-        (1290, Unavailable, "only be read"),
+        (1290, Unavailable, "read-only now"),
         (1053, Unavailable, "does not answer"),
         (1142, NochatError, "refuses the account"),
         (1406, RequestFailed, "too long"),
         (1366, RequestFailed, "odd characters"),
-        (1146, NochatError, "refuses what was asked"),
+        (1146, NochatError, "refuses the request"),
     ],
 )
 def test_errors_of_mariadb_are_explained(mariadb_server, number, kind, said):
@@ -610,11 +610,15 @@ def sqlite(tmp_path):
 
 @pytest.mark.parametrize(
     ("pragma", "said"),
-    [("query_only = ON", "only be read"), ("max_page_count = 1", "no space left")],
+    [("query_only = ON", "read-only now"), ("max_page_count = 1", "no space left")],
 )
 def test_errors_of_sqlite_are_explained(tmp_path, pragma, said):
     store = UserStore(sqlite(tmp_path))
-    event.listen(store.database.engine, "begin", lambda it: it.exec_driver_sql(f"PRAGMA {pragma}"))
+    event.listen(
+        store.database.engine,
+        "begin",
+        lambda connection: connection.exec_driver_sql(f"PRAGMA {pragma}"),
+    )
     with pytest.raises(Unavailable, match=said):
         fill(store)
     store.close()
@@ -639,7 +643,7 @@ def test_a_locked_file_is_busy(tmp_path):
 
 def test_a_file_that_is_none(tmp_path):
     (tmp_path / "users.db").write_bytes(b"not a database" * 100)
-    with pytest.raises(NochatError, match="damaged, or no database"):
+    with pytest.raises(NochatError, match="damaged, or not a database"):
         UserStore(sqlite(tmp_path))
     with pytest.raises(NochatError, match="can't be opened"):
         UserStore(f"sqlite:///{tmp_path / 'nowhere' / 'users.db'}")
@@ -668,8 +672,8 @@ def test_a_session_is_listed_and_ended_by_a_name_that_is_no_token(store, name):
     first = store.create(name, PASSWORD, "Firefox on Linux")
     second = store.open_session(name, PASSWORD, "Chrome on Android")
     listed = store.sessions(first.token)
-    browsers = {each.browser: each for each in listed}
-    assert {each.current: each.browser for each in listed} == {
+    browsers = {entry.browser: entry for entry in listed}
+    assert {entry.current: entry.browser for entry in listed} == {
         True: "Firefox on Linux",
         False: "Chrome on Android",
     }
@@ -689,7 +693,7 @@ def test_nobody_ends_or_lists_the_sessions_of_others(store, name):
     assert store.close_sessions(eve.token).ended == []
     assert store.close_sessions("no token at all").ended == []
     assert store.sessions("no token at all") == []
-    assert [each.session for each in store.sessions(eve.token)] != [hers.session]
+    assert [entry.session for entry in store.sessions(eve.token)] != [hers.session]
     assert store.session(ana.token).user == name
 
 
@@ -710,10 +714,10 @@ def test_an_account_is_removed_with_its_sessions_and_its_name_stays_taken(store,
     for taken in (name, name.upper()):
         with pytest.raises(RequestFailed, match="taken"):
             store.create(taken, PASSWORD)
-    (deletion,) = [each for each in store.unfinished() if each.name == name]
+    (deletion,) = [pending for pending in store.unfinished() if pending.name == name]
     assert deletion.deleted_as == removal.deleted_as
     store.finish(deletion)
-    assert not [each for each in store.unfinished() if each.name == name]
+    assert not [pending for pending in store.unfinished() if pending.name == name]
     with pytest.raises(RequestFailed, match="taken"):
         store.create(name, PASSWORD)
 
@@ -725,9 +729,9 @@ def test_nobody_is_called_as_deleted_accounts_are(store):
 
 def test_of_two_managers_who_leave_at_once_one_stays(tmp_path):
     store = UserStore(f"sqlite:///{tmp_path / 'managers.db'}")
-    tokens = [store.create(each, PASSWORD).token for each in ("one", "two")]
-    for each in ("one", "two"):
-        store.change(each, role="manager")
+    tokens = [store.create(person, PASSWORD).token for person in ("one", "two")]
+    for user in ("one", "two"):
+        store.change(user, role="manager")
 
     def leave(token):
         try:
@@ -737,7 +741,7 @@ def test_of_two_managers_who_leave_at_once_one_stays(tmp_path):
 
     with ThreadPoolExecutor(2) as pool:
         left = [*pool.map(leave, tokens)]
-    managers = [each for each in store.accounts("", "", 10)[0] if each.role == "manager"]
+    managers = [account for account in store.accounts("", "", 10)[0] if account.role == "manager"]
     assert len(managers) >= 1
     assert len({*left} & {"one", "two"}) == 2 - len(managers)
     store.close()
@@ -749,9 +753,9 @@ def test_two_deletions_of_an_account_at_once_delete_it_once(store, name, monkeyp
     proven = store._proven
 
     def together(*given):
-        found = proven(*given)
+        outcome = proven(*given)
         both.wait(10)
-        return found
+        return outcome
 
     monkeypatch.setattr(store, "_proven", together)
 
@@ -765,7 +769,7 @@ def test_two_deletions_of_an_account_at_once_delete_it_once(store, name, monkeyp
         left = {*pool.map(leave, range(2))}
     assert name in left
     assert left & {RequestFailed, Unavailable}
-    assert len([each for each in store.unfinished() if each.name == name]) == 1
+    assert len([pending for pending in store.unfinished() if pending.name == name]) == 1
 
 
 def test_no_value_is_in_what_an_error_of_the_database_says(store, name):
@@ -778,7 +782,7 @@ def test_no_value_is_in_what_an_error_of_the_database_says(store, name):
 def test_sessions_of_an_older_version_have_names_and_go_on(old_url):
     """They are upgraded where they are."""
     engine = create_engine(old_url)
-    digests = [hashlib.sha256(each.encode()).hexdigest() for each in ("s1", "s2")]
+    digests = [hashlib.sha256(token.encode()).hexdigest() for token in ("s1", "s2")]
     with engine.begin() as connection:
         (user,) = connection.execute(text("SELECT MAX(id) FROM users")).one()
         for digest in digests:
@@ -790,8 +794,8 @@ def test_sessions_of_an_older_version_have_names_and_go_on(old_url):
     engine.dispose()
     store = UserStore(old_url)
     listed = store.sessions("s1")
-    assert len({each.session for each in listed}) == 2
-    assert {(each.browser, each.created) for each in listed} == {("", 0.0)}
+    assert len({entry.session for entry in listed}) == 2
+    assert {(entry.browser, entry.created) for entry in listed} == {("", 0.0)}
     store.close()
 
 

@@ -66,20 +66,20 @@ class AzureAccount:
         Raises:
             AzureError: Azure says no, or nobody answers.
         """
-        found = []
+        ids = []
         ours = f"tagName eq '{parts.TAG}'"
         with Clients(self.settings) as clients:
             for group in clients.resources.resource_groups.list(filter=ours):
-                found.append(str(group.id))
-            for it in clients.resources.resources.list(filter=ours):
-                found.append(str(it.id))
-        return sorted(found)
+                ids.append(str(group.id))
+            for resource in clients.resources.resources.list(filter=ours):
+                ids.append(str(resource.id))
+        return sorted(ids)
 
     def _settings_are_right(self) -> Condition:
         what = "the variables are set as they should be"
         try:
-            for it in self.machines:
-                it.check()
+            for machine in self.machines:
+                machine.check()
         except AzureSettingsError as error:
             return that(what, False, otherwise=str(error))
         return that(what, True)
@@ -96,8 +96,8 @@ class _Preflight:
         if not subscription.holds:
             return [subscription]
         providers = [
-            _asked(f"{it} is registered", partial(self._provider, it))
-            for it in parts.namespaces(self.settings)
+            _asked(f"{namespace} is registered", partial(self._provider, namespace))
+            for namespace in parts.namespaces(self.settings)
         ]
         size = _asked(f"{self.settings.location} has {self.settings.vm_size}", self._size)
         return [
@@ -123,23 +123,25 @@ class _Preflight:
     @cached_property
     def _sizes(self) -> dict[str, Any]:
         where = f"location eq '{self.settings.location}'"
-        found = self.clients.compute.resource_skus.list(filter=where)
-        return {it["name"].lower(): it for it in found if it["resourceType"] == "virtualMachines"}
+        skus = self.clients.compute.resource_skus.list(filter=where)
+        return {
+            sku["name"].lower(): sku for sku in skus if sku["resourceType"] == "virtualMachines"
+        }
 
     def _size(self) -> str:
         size = self._sizes.get(self.settings.vm_size.lower())
         _need(size is not None, f"VM size {self.settings.vm_size} is not there")
         assert size is not None
-        reasons = {it["reasonCode"] for it in size.get("restrictions", [])}
+        reasons = {restriction["reasonCode"] for restriction in size.get("restrictions", [])}
         _need(not reasons, f"SkuNotAvailable: {', '.join(reasons)}")
-        able = {it["name"]: it["value"] for it in size["capabilities"]}
+        able = {capability["name"]: capability["value"] for capability in size["capabilities"]}
         return f"{able['vCPUs']} cores, {able['MemoryGB']} GB"
 
     def _quota(self) -> str:
         size = self._sizes[self.settings.vm_size.lower()]
-        able = {it["name"]: it["value"] for it in size["capabilities"]}
+        able = {capability["name"]: capability["value"] for capability in size["capabilities"]}
         there = self._there()
-        new = [it for it in self.account.machines if it.vm_name not in there]
+        new = [machine for machine in self.account.machines if machine.vm_name not in there]
         wanted = int(able["vCPUs"]) * len(new)
         seen = []
         for usage in self.clients.compute.usage.list(self.settings.location):
@@ -153,17 +155,19 @@ class _Preflight:
         """Return the names of the group's machines."""
         machines = self.clients.compute.virtual_machines
         try:
-            return {str(it.name) for it in machines.list(self.settings.resource_group_name)}
+            return {
+                str(machine.name) for machine in machines.list(self.settings.resource_group_name)
+            }
         except ResourceNotFoundError:
             return set()
 
     def _image(self) -> str:
         image = self.settings.image
         try:
-            found = self.clients.compute.virtual_machine_images.list(
+            offered = self.clients.compute.virtual_machine_images.list(
                 self.settings.location, image["publisher"], image["offer"], image["sku"]
             )
-            versions = [str(it["name"]) for it in found]
+            versions = [str(version["name"]) for version in offered]
         except ResourceNotFoundError:
             versions = []
         known = bool(versions) and image["version"] in ("latest", *versions)
@@ -192,12 +196,12 @@ class _Preflight:
     def _is_ours(self, label: str) -> bool:
         """Tell whether the name is that of the machine that is there already."""
         try:
-            found = self.clients.network.public_ip_addresses.get(
+            address = self.clients.network.public_ip_addresses.get(
                 self.settings.resource_group_name, f"{self.settings.vm_name}-address"
             )
         except ResourceNotFoundError:
             return False
-        names = found["properties"].get("dnsSettings") or {}
+        names = address["properties"].get("dnsSettings") or {}
         return bool(names.get("domainNameLabel") == label)
 
 

@@ -75,8 +75,8 @@ class Clients:
         request = HttpRequest("GET", url, params={"api-version": SUBSCRIPTION_VERSION})
         response = self.resources.send_request(request)
         response.raise_for_status()
-        found: dict[str, Any] = response.json()
-        return found
+        subscription: dict[str, Any] = response.json()
+        return subscription
 
     def close(self) -> None:
         """Close the connections."""

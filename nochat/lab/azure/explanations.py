@@ -14,11 +14,11 @@ ADVICE = (
     (r"AADSTS7000222", "the secret is too old: az ad app credential reset --id $AZURE_CLIENT_ID"),
     (
         r"AADSTS700016",
-        "AZURE_CLIENT_ID is no application of this tenant: az ad app list --show-mine",
+        "AZURE_CLIENT_ID is not an application of this tenant: az ad app list --show-mine",
     ),
     (
         r"AADSTS90002|AADSTS900023|Unable to get authority|Invalid tenant",
-        "AZURE_TENANT_ID is no tenant: az account show --query tenantId",
+        "AZURE_TENANT_ID is not a tenant: az account show --query tenantId",
     ),
     (r"AADSTS", "the four variables that log in come from: az ad sp create-for-rbac"),
     (
@@ -28,11 +28,11 @@ ADVICE = (
     ),
     (
         r"SubscriptionNotFound|InvalidSubscriptionId|InvalidAuthenticationTokenTenant",
-        "AZURE_SUBSCRIPTION_ID is no subscription that the application sees: az account list",
+        "AZURE_SUBSCRIPTION_ID is not a subscription that the application sees: az account list",
     ),
     (
         r"ReadOnlyDisabledSubscription|SubscriptionNotRegistered|DisabledSubscription",
-        "the subscription is switched off, maybe as its credit is used up: see the portal",
+        "the subscription is switched off, maybe because its credit is used up: see the portal",
     ),
     (
         r"MissingSubscriptionRegistration",
@@ -55,7 +55,8 @@ ADVICE = (
     (r"InvalidDomainNameLabel", "AZURE_DNS_NAME: small letters, digits and -, a letter first"),
     (
         r"LocationNotAvailable|NoRegisteredProviderFound",
-        "AZURE_LOCATION is no region, or none for you: az account list-locations --output table",
+        "AZURE_LOCATION is not a region, or not one for you: "
+        "az account list-locations --output table",
     ),
     (
         r"PlatformImageNotFound|ImageNotFound|imageReference",
@@ -64,7 +65,7 @@ ADVICE = (
     ),
     (
         r"vmSize|VM size",
-        "AZURE_VM_SIZE is no size of this region: az vm list-skus --location $AZURE_LOCATION",
+        "AZURE_VM_SIZE is not a size of this region: az vm list-skus --location $AZURE_LOCATION",
     ),
     (r"[aA]dmin ?[uU]sername", "Azure forbids this user: choose another AZURE_SSH_USERNAME"),
     (
@@ -77,22 +78,22 @@ ADVICE = (
         "AZURE_VM_SIZE may be allowed",
     ),
     (r"ScopeLocked", "a lock forbids to delete this: az lock list"),
-    (r"TooManyRequests|429", "Azure is asked too often: wait some minutes, then run it again"),
+    (r"TooManyRequests|429", "Azure got too many requests: wait some minutes, then run it again"),
     (
         r"ServiceRequestError|Connection refused|Failed to (establish|resolve)|TLS CA certificate",
         "nobody answers: is there a way to the internet? AZURE_MANAGEMENT_ENDPOINT is for others "
         "than the public Azure; a stand-in is gone with the process that started it",
     ),
 )
-OTHERWISE = "run the same again: it goes on. To give up: vagrant destroy"
+OTHERWISE = "run the same again: it continues. To give up: vagrant destroy"
 
 
 def code(error: AzureError) -> str:
     """Return Azure's code of the error; empty where it has none."""
     if isinstance(error, HttpResponseError) and error.error:
         return str(error.error.code or "")
-    found = re.search(r"AADSTS\d+", str(error))
-    return found[0] if found else ""
+    match = re.search(r"AADSTS\d+", str(error))
+    return match[0] if match else ""
 
 
 def explain(error: Exception) -> str:

@@ -55,12 +55,12 @@ class Plan:
     @property
     def price(self) -> Price | None:
         """The price of all of it; None where the prices can't be had."""
-        known = [it.price.hour for it in self.resources if it.price]
+        known = [resource.price.hour for resource in self.resources if resource.price]
         return Price(sum(known)) if known else None
 
     @property
     def _rows(self) -> list[tuple[str, ...]]:
-        rows = [it.cells for it in self.resources]
+        rows = [resource.cells for resource in self.resources]
         if self.price:
             total = Planned("all of it", "", "", "", "", self.price)
             rows.append(total.cells)
@@ -88,9 +88,9 @@ def make(machines: list[Settings]) -> Plan:
         note = f"Without prices: {error}"
     else:
         note += "; a machine that is switched off costs its disk and its address alone."
-    wanted = [*parts.shared(first), *(part for it in machines for part in parts.own(it))]
+    wanted = [*parts.shared(first), *(part for machine in machines for part in parts.own(machine))]
     planned = (
-        Planned(it.what, it.type, it.name, it.size, first.location, costs.get(it.type))
-        for it in wanted
+        Planned(part.what, part.type, part.name, part.size, first.location, costs.get(part.type))
+        for part in wanted
     )
     return Plan(tuple(planned), note)

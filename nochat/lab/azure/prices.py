@@ -71,7 +71,7 @@ def _price(condition: str, location: str) -> Price:
             response.raise_for_status()
             items = response.json()["Items"]
     except (AzureError, ValueError, KeyError) as error:
-        raise NoPrices(f"the prices can't be had from {url}: {error}") from None
+        raise NoPrices(f"the prices can't be read from {url}: {error}") from None
     for item in items:
         names = f"{item['productName']} {item['skuName']} {item['meterName']}"
         if any(other in names for other in OTHERS):

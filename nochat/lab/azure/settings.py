@@ -94,7 +94,7 @@ class Settings:
         given = {name: value for name, value in environment.items() if value}
         if missing := [name for name in NEEDED if name not in given]:
             raise AzureSettingsError(
-                f"not set: {', '.join(missing)}. docs/machines.md says whence."
+                f"not set: {', '.join(missing)}. docs/machines.md says where to get them."
             )
         values = {key: given[name] for name, key in {**NEEDED, **OTHERS}.items() if name in given}
         values.setdefault("vm_image_urn", _image(given.get("NOCHAT_DEBIAN", RELEASE)))
@@ -118,10 +118,10 @@ class Settings:
             AzureSettingsError: there is another one than a port.
         """
         try:
-            return [int(it) for it in self.tcp_endpoints.split(",") if it.strip()]
+            return [int(endpoint) for endpoint in self.tcp_endpoints.split(",") if endpoint.strip()]
         except ValueError:
             raise AzureSettingsError(
-                f"AZURE_TCP_ENDPOINTS is {self.tcp_endpoints!r}; expected ports, as 80,443."
+                f"AZURE_TCP_ENDPOINTS is {self.tcp_endpoints!r}; expected ports, such as 80,443."
             ) from None
 
     @property

@@ -94,7 +94,9 @@ def _builder() -> Path:
     """
     doctor.require("docker")
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    for program in (Path(found) for it in folders if (found := shutil.which("docker", path=it))):
+    for program in (
+        Path(path) for folder in folders if (path := shutil.which("docker", path=folder))
+    ):
         version = re.search(r"version (\d+)", _output([str(program), "--version"]))
         if (version and int(version[1]) < BUILTIN) or _output([str(program), "buildx", "version"]):
             return program

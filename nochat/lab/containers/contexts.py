@@ -179,10 +179,10 @@ def _version(name: str) -> str:
     command = ["docker", "version", "--format", "{{.Server.Version}}"]
     env = {**os.environ, "DOCKER_HOST": _host(name)}
     surroundings.forget_tls(env)
-    for each in (entered, [str(doctor.require(command[0])), *command[1:]]):
-        ran = subprocess.run(each, env=env, capture_output=True, text=True, check=False)
+    for attempt in (entered, [str(doctor.require(command[0])), *command[1:]]):
+        ran = subprocess.run(attempt, env=env, capture_output=True, text=True, check=False)
         if ran.returncode:
-            tried = each if each is entered else ["docker", "--context", name, *command[1:]]
+            tried = attempt if attempt is entered else ["docker", "--context", name, *command[1:]]
             raise ContextError(explain(tried, ran.stderr, ADVICE))
     return ran.stdout.strip()
 

@@ -189,14 +189,14 @@ def create(
         bridge=net["Options"].get("com.docker.network.bridge.name", f"br-{net['Id'][:12]}"),
         # The same for an address each time, as Docker has it: neighbours remember it for a minute,
         # and what they send to a container that is gone is lost.
-        hardware=":".join(f"{it:02x}" for it in b"\x02\x42" + interface.ip.packed),
+        hardware=":".join(f"{byte:02x}" for byte in b"\x02\x42" + interface.ip.packed),
         address=interface.ip,
         prefix=interface.network.prefixlen,
         memory=memory,
         processes=processes,
     )
     variables = [*config["Env"], *(f"{key}={value}" for key, value in (environment or {}).items())]
-    lines += "".join(f"lxc.environment = {it}\n" for it in variables)
+    lines += "".join(f"lxc.environment = {variable}\n" for variable in variables)
     for path, file in (files or {}).items():
         entry = f"{file} {path.lstrip('/')} none bind,ro,create=file"
         lines += f"lxc.mount.entry = {entry}\n"

@@ -88,7 +88,7 @@ class Remote:
         self.config.mkdir()
         programs.mkdir()
         self._ssh = programs / "ssh"
-        ssh, config = (shlex.quote(str(it)) for it in (doctor.require("ssh"), farm.ssh_config))
+        ssh, config = (shlex.quote(str(word)) for word in (doctor.require("ssh"), farm.ssh_config))
         self._ssh.write_text(SSH.format(ssh=ssh, config=config), encoding="utf-8")
         self._ssh.chmod(0o700)
         path = os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)])

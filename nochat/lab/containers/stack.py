@@ -67,8 +67,8 @@ class Stack:
         labels = [f"com.docker.compose.project={self.project}"]
         labels += [f"com.docker.compose.service={service}"] if service else []
         known = self._docker.containers
-        found = known.list(all=True, filters={"label": labels}, ignore_removed=True)
-        return sorted(found, key=lambda it: str(it.attrs["Created"]))
+        containers = known.list(all=True, filters={"label": labels}, ignore_removed=True)
+        return sorted(containers, key=lambda container: str(container.attrs["Created"]))
 
     def network(self, name: str) -> str:
         """Return the name that the engine has for one of its networks, as `back`."""
@@ -77,7 +77,10 @@ class Stack:
     def addresses(self, network: str) -> dict[str, str]:
         """Return the address of each of its containers on one of its networks, by name."""
         name = self.network(network)
-        places = {_name(it): it.attrs["NetworkSettings"]["Networks"] for it in self.containers()}
+        places = {
+            _name(container): container.attrs["NetworkSettings"]["Networks"]
+            for container in self.containers()
+        }
         return {who: its[name]["IPAddress"] for who, its in places.items() if name in its}
 
     def up(self, *services: str, scale: Mapping[str, int] | None = None) -> None:
@@ -115,13 +118,13 @@ class Stack:
         def settled() -> bool:
             if process.poll() not in (None, 0):
                 return True
-            found = self.containers()
-            states = {_name(it): _state(it) for it in found}
+            containers = self.containers()
+            states = {_name(container): _state(container) for container in containers}
             for name, state in states.items():
                 board.say(name, state)
-            if process.poll() == 0 and all(it in WELL for it in states.values()):
+            if process.poll() == 0 and all(health in WELL for health in states.values()):
                 return True
-            if any(it.attrs["RestartCount"] >= RESTARTS for it in found):
+            if any(container.attrs["RestartCount"] >= RESTARTS for container in containers):
                 self._complain("A service ends as often as it is started.")
             return False
 
@@ -137,13 +140,20 @@ class Stack:
         Raises:
             ContainersError: always.
         """
-        ill = [it for it in self.containers() if _state(it) not in (*WELL, "created")]
-        logs = (f"{_name(it)} is {_state(it)}. Its log ends:\n{_tail(it)}" for it in ill)
+        ill = [
+            container
+            for container in self.containers()
+            if _state(container) not in (*WELL, "created")
+        ]
+        logs = (
+            f"{_name(container)} is {_state(container)}. Its log ends:\n{_tail(container)}"
+            for container in ill
+        )
         raise ContainersError("\n".join([what, *logs]))
 
     def logs(self, service: str, lines: int = 20) -> str:
         """Return the last lines that the containers of a service wrote."""
-        return "\n".join(_tail(it, lines) for it in self.containers(service))
+        return "\n".join(_tail(container, lines) for container in self.containers(service))
 
     def down(self, *, volumes: bool = True) -> None:
         """Stop and remove its containers and networks; calling it again does nothing.
@@ -159,7 +169,7 @@ class Stack:
         with Board(self._quiet) as board:
             board.say(self.project, "stops")
             run([*compose(), *DOWN, *(["--volumes"] if volumes else [])], self._env | ALL)
-            board.say(self.project, "is gone" if volumes else "is gone, but for its volumes")
+            board.say(self.project, "is gone" if volumes else "is removed, except its volumes")
         if volumes:
             self._guard.stop()
 
@@ -285,7 +295,7 @@ def layers(image: str) -> list[Layer]:
         docker.errors.ImageNotFound: there is no such image here.
     """
     history = reversed(client().images.get(image).history())
-    return [Layer(it["CreatedBy"], it["Size"]) for it in history if it["Size"]]
+    return [Layer(layer["CreatedBy"], layer["Size"]) for layer in history if layer["Size"]]
 
 
 def client() -> DockerClient:

@@ -39,7 +39,7 @@ def process() -> Weight:
     began = time.monotonic()
     with chat.start() as running:
         seconds = _until_page(running.url, began)
-        return Weight(seconds, sum(_memory(it.pid) for it in running.processes.values()))
+        return Weight(seconds, sum(_memory(child.pid) for child in running.processes.values()))
 
 
 def docker(image: str = "nochat") -> Weight:
@@ -86,7 +86,7 @@ def _memory(process: int) -> int:
     """Return the bytes that a process and its descendants take."""
     first = psutil.Process(process)
     family = [first, *first.children(recursive=True)]
-    return sum(it.memory_full_info().pss for it in family)
+    return sum(member.memory_full_info().pss for member in family)
 
 
 def _until_page(url: str, began: float) -> float:

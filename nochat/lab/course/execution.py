@@ -83,7 +83,10 @@ def explain(result: Result) -> str:
 
 def table(results: Sequence[Result]) -> str:
     """Return all results as a table, one a line."""
-    rows = [(it.name, it.outcome, f"{it.seconds:7.1f}", f"{it.cells:5}") for it in results]
+    rows = [
+        (result.name, result.outcome, f"{result.seconds:7.1f}", f"{result.cells:5}")
+        for result in results
+    ]
     return as_text([("notebook", "result ", "seconds", "cells"), *rows])
 
 
@@ -110,7 +113,9 @@ def run_all(options: argparse.Namespace) -> list[Result]:
         given = {path: parameters.read(path, texts) for path in paths}
     if options.stale:
         paths = [path for path in paths if is_stale(path, options.out)]
-    if surroundings.is_offline() and any("docker" in needs(it) and not missing(it) for it in paths):
+    if surroundings.is_offline() and any(
+        "docker" in needs(notebook) and not missing(notebook) for notebook in paths
+    ):
         make_images()
     results = []
     for number, path in enumerate(paths, 1):

@@ -198,8 +198,8 @@ def heading(cells: Sequence[Any], index: int) -> str:
     for cell in reversed(cells[: index + 1]):
         if cell.cell_type != "markdown":
             continue
-        if found := _HEADING.findall(_FENCED.sub("", cell.source)):
-            return str(found[-1])
+        if headings := _HEADING.findall(_FENCED.sub("", cell.source)):
+            return str(headings[-1])
     return "before the first heading"
 
 

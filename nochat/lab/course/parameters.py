@@ -24,7 +24,7 @@ EXPECTED = {
     "int": "a whole number",
     "float": "a number",
     "str": "text",
-    "list": "a list, as [1, 2]",
+    "list": "a list, such as [1, 2]",
     "dict": 'an object, as {"a": 1}',
 }
 
@@ -49,8 +49,8 @@ def read(path: Path, texts: Mapping[str, str]) -> dict[str, Any]:
     """
     kinds = _kinds(path, texts)
     values = {name: _value(text, kinds[name]) for name, text in texts.items()}
-    for name, found in values.items():
-        _check(path, name, kinds[name], found, texts[name])
+    for name, value in values.items():
+        _check(path, name, kinds[name], value, texts[name])
     return values
 
 
@@ -61,8 +61,8 @@ def check(path: Path, parameters: Mapping[str, Any]) -> None:
         CourseError: with the names that the notebook knows, or what it expects.
     """
     kinds = _kinds(path, parameters)
-    for name, found in parameters.items():
-        _check(path, name, kinds[name], found, found)
+    for name, value in parameters.items():
+        _check(path, name, kinds[name], value, value)
 
 
 def _kinds(path: Path, parameters: Mapping[str, Any]) -> dict[str, str]:
@@ -75,7 +75,7 @@ def _kinds(path: Path, parameters: Mapping[str, Any]) -> dict[str, str]:
     if unknown := sorted(parameters.keys() - known.keys()):
         names = ", ".join(known) or "none"
         raise CourseError(f"{path.stem} has no parameter {', '.join(unknown)}; it has: {names}")
-    annotated = {name: str(each["inferred_type_name"]) for name, each in known.items()}
+    annotated = {name: str(parameter["inferred_type_name"]) for name, parameter in known.items()}
     return {name: kind.partition("[")[0].strip() for name, kind in annotated.items()}
 
 
@@ -91,21 +91,21 @@ def _value(text: str, kind: str) -> Any:
         except ValueError:
             pass
     try:
-        found = json.loads(text)
+        value = json.loads(text)
     except ValueError:
         return text
-    return found if isinstance(found, list | dict) or kind == "bool" else text
+    return value if isinstance(value, list | dict) or kind == "bool" else text
 
 
-def _check(path: Path, name: str, kind: str, found: Any, given: Any) -> None:
+def _check(path: Path, name: str, kind: str, value: Any, given: Any) -> None:
     allowed = KINDS.get(kind)
-    if allowed is None or (isinstance(found, allowed) and _is_plain(found, kind)):
+    if allowed is None or (isinstance(value, allowed) and _is_plain(value, kind)):
         return
     raise CourseError(f"{path.stem}: {name} is {EXPECTED[kind]}, not {given!r}")
 
 
-def _is_plain(found: Any, kind: str) -> bool:
+def _is_plain(value: Any, kind: str) -> bool:
     """Tell whether a value is a plain number: True is none, nor is infinity."""
     if kind not in ("int", "float"):
         return True
-    return not isinstance(found, bool) and math.isfinite(found)
+    return not isinstance(value, bool) and math.isfinite(value)

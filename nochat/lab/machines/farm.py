@@ -115,7 +115,11 @@ class Farm:
     def status(self) -> dict[str, str]:
         """Ask Vagrant for the state of every machine: `running`, `stopped`, `not_created` …"""
         with blocking("what `vagrant status` says"):
-            return {it.name: it.state for it in self._vagrant_folder.vagrant().status() if it.name}
+            return {
+                machine.name: machine.state
+                for machine in self._vagrant_folder.vagrant().status()
+                if machine.name
+            }
 
     def ssh(self, name: str, command: str) -> str:
         """Run a command on a machine; returns its output.
@@ -209,7 +213,7 @@ class Farm:
         if not self._guard.child.alive:
             return
         made = sorted(self._vagrant_folder.made() - self._guard.before)
-        ours = [it for it in made if it in names] if names else made
+        ours = [machine for machine in made if machine in names] if names else made
         whole = ours == made and not self._guard.before
         with Board(self._quiet) as board:
             board.say("vagrant", f"destroys {', '.join(ours)}")
@@ -236,10 +240,14 @@ class Farm:
         return name
 
     def _address(self, name: str) -> str:
-        found = self.ssh(name, "hostname --all-ip-addresses").split()
-        private = (it for it in found if any(ipaddress.ip_address(it) in net for net in PRIVATE))
+        addresses = self.ssh(name, "hostname --all-ip-addresses").split()
+        private = (
+            address
+            for address in addresses
+            if any(ipaddress.ip_address(address) in net for net in PRIVATE)
+        )
         # In a cloud it is the first one: from outside, it may be reached at yet another.
-        return next(private, found[0])
+        return next(private, addresses[0])
 
     def _write(self, name: str, text: str) -> Path:
         path = self._guard.folder / name
@@ -281,8 +289,8 @@ def up(
         board.say("vagrant", f"starts, with {provider}")
         vagrant.up(marked, name, provider, provision, board)
         farm = Farm(vagrant_folder, provider, watch, quiet)
-        for each, address in farm.addresses.items():
-            board.say(each, f"runs at {address}")
+        for machine, address in farm.addresses.items():
+            board.say(machine, f"runs at {address}")
         board.say("vagrant", f"is done: {len(farm.hosts)} machines run")
     return farm
 

@@ -86,7 +86,7 @@ class Following:
         seconds = time.monotonic() - self.began
         # Handlers count where nothing called them, too: there are as many lines at a second run.
         handlers = {source.parents[1] / "handlers" / "main.yml" for source in self.sources}
-        lines = sum(count_lines(it) for it in self.sources | handlers if it.exists())
+        lines = sum(count_lines(path) for path in self.sources | handlers if path.exists())
         return Run("Ansible", self.what, seconds, lines, tuple(self.tasks))
 
     def conclude(self, board: Board) -> None:
@@ -124,17 +124,17 @@ def _message(answer: Mapping[str, Any]) -> str:
     """Say why a task failed; of a loop, the items that did. Secrets are left out."""
     if "censored" in answer:
         return str(answer["censored"])
-    items = [it for it in answer.get("results", ()) if it.get("failed")]
+    items = [item for item in answer.get("results", ()) if item.get("failed")]
     if items:
-        return "\n".join(f"{it.get('item', '')}: {_message(it)}" for it in items)
+        return "\n".join(f"{item.get('item', '')}: {_message(item)}" for item in items)
     further = (str(answer[key]).strip() for key in ("stderr", "stdout") if answer.get(key))
     return "\n".join([str(answer.get("msg", "")).strip(), *further]).strip()
 
 
-def _diff(found: Any) -> str:
+def _diff(diff: Any) -> str:
     """Return a difference as Ansible tells it, as text."""
     text = ""
-    for one in found if isinstance(found, list) else [found]:
+    for one in diff if isinstance(diff, list) else [diff]:
         if not one:
             continue
         if "prepared" in one:

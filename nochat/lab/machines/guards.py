@@ -47,7 +47,7 @@ class Guard:
 
 def guard(vagrant_folder: VagrantFolder) -> Guard:
     """Return the guard of a place's machines for this process."""
-    found = _guards.get(vagrant_folder.dotfile)
-    if found is None or not found.child.alive:
-        found = _guards[vagrant_folder.dotfile] = Guard(vagrant_folder)
-    return found
+    existing = _guards.get(vagrant_folder.dotfile)
+    if existing is None or not existing.child.alive:
+        existing = _guards[vagrant_folder.dotfile] = Guard(vagrant_folder)
+    return existing

@@ -167,7 +167,7 @@ def _find(playbook: Path) -> Path:
     if (ours / playbook).exists():
         return ours / playbook
     playbooks = (
-        found.name for found in ours.glob("*.yml") if "hosts:" in found.read_text(encoding="utf-8")
+        path.name for path in ours.glob("*.yml") if "hosts:" in path.read_text(encoding="utf-8")
     )
     known = ", ".join(sorted(playbooks))
     raise FileNotFoundError(f"there is no playbook {playbook}; the project's are: {known}")

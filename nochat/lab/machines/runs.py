@@ -65,19 +65,19 @@ class Run:
         return sorted(self.tasks, key=lambda task: -task.seconds)[:10]
 
     def __repr__(self) -> str:
-        slow = (f"  {it.seconds:6.1f} s  {it.host}  {it.name}" for it in self.slowest[:5])
+        slow = (f"  {task.seconds:6.1f} s  {task.host}  {task.name}" for task in self.slowest[:5])
         return "\n".join([self._summary(), *slow])
 
     def _repr_html_(self) -> str:
         tasks = [task for task in self.tasks if task.result != "skipped"]
-        rows = [[it.host, it.name, it.result, f"{it.seconds:.1f}"] for it in tasks]
+        rows = [[task.host, task.name, task.result, f"{task.seconds:.1f}"] for task in tasks]
         table = as_html(["Host", "Task", "Result", "Seconds"], rows)
         return f"<details><summary>{html.escape(self._summary())}</summary>{table}</details>"
 
     def _summary(self) -> str:
         counts = Counter(task.result for task in self.tasks)
-        found = ", ".join(f"{count} {result}" for result, count in counts.items())
-        return f"{self.tool}, {self.what}: {self.seconds:.1f} s; {found or 'nothing changed'}"
+        results = ", ".join(f"{count} {result}" for result, count in counts.items())
+        return f"{self.tool}, {self.what}: {self.seconds:.1f} s; {results or 'nothing changed'}"
 
 
 class RunFailed(LabError, RuntimeError):
@@ -110,8 +110,8 @@ class Comparison:
 
     def _rows(self) -> list[list[str]]:
         return [
-            [it.tool, it.what, str(it.lines), f"{it.seconds:.1f}", str(len(it.changed))]
-            for it in self.runs
+            [run.tool, run.what, str(run.lines), f"{run.seconds:.1f}", str(len(run.changed))]
+            for run in self.runs
         ]
 
 

@@ -76,7 +76,7 @@ class VagrantFolder:
 
     def made(self) -> set[str]:
         """Return the machines that there are, running or not."""
-        return {found.parts[-3] for found in self.dotfile.glob("machines/*/*/id")}
+        return {path.parts[-3] for path in self.dotfile.glob("machines/*/*/id")}
 
 
 @contextlib.contextmanager
@@ -110,8 +110,10 @@ def _follow(lines: Iterator[str], board: Board) -> None:
             elif result := RESULT.match(plain):
                 # Not which task: they run side by side, and that line has no machine's name.
                 counts[result[2]] += Counter([result[1]])
-                found = ", ".join(f"{number} {it}" for it, number in counts[result[2]].items())
-                board.say(result[2], f"Ansible: {found}")
+                counted = ", ".join(
+                    f"{number} {outcome}" for outcome, number in counts[result[2]].items()
+                )
+                board.say(result[2], f"Ansible: {counted}")
     except subprocess.CalledProcessError as error:
         raise _failure(error, "\n".join(last)) from None
     except BaseException:
@@ -141,7 +143,7 @@ def _failure(error: subprocess.CalledProcessError, output: str) -> MachinesError
 
 def _end_vagrant() -> None:
     """Let Vagrant end in order after an interrupt, as the next one would find its lock."""
-    ours = [it for it in psutil.Process().children(recursive=True) if _is_vagrants(it)]
+    ours = [child for child in psutil.Process().children(recursive=True) if _is_vagrants(child)]
     for process in ours:
         with contextlib.suppress(psutil.Error):
             process.send_signal(signal.SIGINT)

@@ -52,8 +52,8 @@ def add_accounts(cloud: Connection, address: str, services: str, user: str) -> N
     roles = {role.name: role for role in identity.roles()}
     common = identity.create_project(name="service", domain_id="default")
     for name, kind, port, path in ENDPOINTS:
-        it = identity.create_user(name=name, password=services, domain_id="default")
-        identity.assign_project_role_to_user(common, it, roles["admin"])
+        account = identity.create_user(name=name, password=services, domain_id="default")
+        identity.assign_project_role_to_user(common, account, roles["admin"])
         service = identity.create_service(name=name, type=kind)
         for interface in ("public", "internal"):
             identity.create_endpoint(

@@ -98,4 +98,4 @@ def _complete(cloud: Connection) -> bool:
     next(iter(images.images()), None)
     agents = list(cloud.network.agents())
     hypervisors = list(cloud.compute.hypervisors())
-    return len(agents) == 2 and all(it.is_alive for it in agents) and bool(hypervisors)
+    return len(agents) == 2 and all(agent.is_alive for agent in agents) and bool(hypervisors)

@@ -71,4 +71,6 @@ def choose() -> Bridge:
 def routes() -> list[ipaddress.IPv4Network]:
     """Return the networks that this computer reaches by other ways than its gateway."""
     shown = subprocess.run(["ip", "-4", "route"], capture_output=True, text=True, check=True).stdout
-    return [ipaddress.IPv4Network(it) for it in re.findall(r"^(\d[\d.]+(?:/\d+)?)", shown, re.M)]
+    return [
+        ipaddress.IPv4Network(route) for route in re.findall(r"^(\d[\d.]+(?:/\d+)?)", shown, re.M)
+    ]

@@ -48,7 +48,7 @@ def _answering() -> Server | None:
     """Return the engine that is there; None where there is none and we may start one."""
     host = os.environ.get(VARIABLE)
     # As Docker's command has it: an address counts more than a context.
-    variable = next((it for it in (VARIABLE, CONTEXT) if os.environ.get(it)), None)
+    variable = next((name for name in (VARIABLE, CONTEXT) if os.environ.get(name)), None)
     origin = f"named by {variable}" if variable else "of this machine"
     try:
         return Server(NAME, host or _default(), look(host or ""), origin, look=look)

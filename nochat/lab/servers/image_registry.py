@@ -134,8 +134,8 @@ def registry(*, quiet: bool = False) -> Registry:
         NotReady: it does not start.
         NotAnswering: `NOCHAT_REGISTRY_URL` names one that can't be used.
     """
-    found = named(NAME, VARIABLE, ("https",), _look_by_engine)
-    return Registry(**vars(found)) if found else _start(quiet)
+    server = named(NAME, VARIABLE, ("https",), _look_by_engine)
+    return Registry(**vars(server)) if server else _start(quiet)
 
 
 def _start(quiet: bool) -> Registry:
@@ -165,7 +165,11 @@ def _start(quiet: bool) -> Registry:
         child = start_child(
             [program, "serve", folder / "settings"],
             # Variables would change the settings.
-            env={name: it for name, it in os.environ.items() if not name.startswith("REGISTRY_")},
+            env={
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith("REGISTRY_")
+            },
             log=folder / "log",
             remove=folder,
             grace=0,  # Its data go too.
@@ -173,7 +177,7 @@ def _start(quiet: bool) -> Registry:
         )
         trusted = ssl.create_default_context(cafile=issued.authority)
         url = f"https://{USER}:{password}@{own_address()}:{port}"
-        server = private(NAME, url, child, lambda it: _look(it, trusted))
+        server = private(NAME, url, child, lambda address: _look(address, trusted))
         return Registry(**vars(server), authority=issued.authority)
 
 
@@ -187,8 +191,8 @@ def _parts(url: str) -> tuple[str, str, str]:
 
 def _addresses() -> list[str]:
     """List every address of this computer, those of its bridges included."""
-    found = (it for addresses in psutil.net_if_addrs().values() for it in addresses)
-    return [it.address for it in found if it.family == socket.AF_INET]
+    known = (address for addresses in psutil.net_if_addrs().values() for address in addresses)
+    return [address.address for address in known if address.family == socket.AF_INET]
 
 
 def _look(url: str, trusted: ssl.SSLContext) -> str:

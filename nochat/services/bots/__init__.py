@@ -24,7 +24,7 @@ def run(settings: Settings) -> NoReturn:
     """
     if settings.is_bus_local:
         raise NochatError(
-            "the bot is not written in Python, so that the bus of one process can't reach it; "
+            "the bot is not written in Python, so the bus of one process can't reach it; "
             "set NOCHAT_BUS_URL=amqp://… (RabbitMQ)"
         )
     doctor.require("amqplib")

@@ -153,9 +153,9 @@ async def _recall(
 ) -> None:
     """Ask the log for messages that may have been sent long ago, and now once more."""
     doubtful = [
-        MessageKey(each.room, each.sender, each.client_id)
-        for each in commands
-        if isinstance(each, SendMessage) and decisions.may_be_old(rooms[each.room], each)
+        MessageKey(command.room, command.sender, command.client_id)
+        for command in commands
+        if isinstance(command, SendMessage) and decisions.may_be_old(rooms[command.room], command)
     ]
     for start in range(0, len(doubtful), MOST_ASKED):
         asked = FindMessages(wanted=doubtful[start : start + MOST_ASKED])
@@ -167,11 +167,16 @@ async def _recall(
 async def _said(room: str, position: int, context: Context[ControllerState]) -> RememberedMessage:
     """Look an old message up; it has no sender where there is none at that position."""
     asked = GetHistory(user=None, room=room, after=position - 1, limit=1)
-    found = await context.bus.request(asked)
-    match found.entries:
-        case [MessageSent() as it] if it.position == position:
+    answer = await context.bus.request(asked)
+    match answer.entries:
+        case [MessageSent() as message] if message.position == position:
             return RememberedMessage(
-                position, it.sender, it.client_id, it.deleted, it.at, it.reactions
+                position,
+                message.sender,
+                message.client_id,
+                message.deleted,
+                message.at,
+                message.reactions,
             )
         case _:
             return RememberedMessage(position, "", "")

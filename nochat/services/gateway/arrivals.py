@@ -87,8 +87,8 @@ class Arrivals:
             end = UserDisconnected(connection.user, sid, gateway, seconds, reason)
             await publish_confirmed(self._bus, end)
         except Exception as error:
-            log.warning("nobody is told that a socket is gone: %r", error)
-        await self._presence.went(connection.user)
+            log.warning("the end of a socket can't be reported: %r", error)
+        self._presence.went(connection.user)
 
     async def _receive(self, sid: str, session: Session, positions: dict[str, int]) -> None:
         """Welcome a new socket; where that fails, close it, as its client then tries again."""

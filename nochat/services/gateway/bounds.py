@@ -112,7 +112,7 @@ class Bounds(Guard):
 
     def unknown(self, session: Session, what: str) -> None:
         """Refuse what nobody handles."""
-        raise ValueError("a packet that the chat has no use for")
+        raise ValueError("an unexpected packet")
 
     def failed(self, error: Exception) -> dict[str, Any]:
         """Return the answer to an action that failed."""

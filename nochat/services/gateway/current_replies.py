@@ -76,7 +76,9 @@ class CurrentReplies:
             for moves in self._moves.get(user, ()):
                 moves[room] = entry.position
             if isinstance(entry, RoomDeleted):
-                for moves in (each for under_way in self._moves.values() for each in under_way):
+                for moves in (
+                    pending for under_way in self._moves.values() for pending in under_way
+                ):
                     moves[room] = entry.position
 
     def sessions_ended(self, event: SessionsEnded) -> None:
@@ -107,29 +109,29 @@ class CurrentReplies:
         before = dict(self.latest)
         asked: Moves = {}  # after which moves a room was asked for again
         with self._moving(user) as moves:
-            found = await self._ask(user, room)
+            rooms = await self._ask(user, room)
 
             def is_old(name: str) -> bool:
-                if it := found.get(name):
-                    return it.position < max(before.get(name, 0), moves.get(name, 0))
+                if summary := rooms.get(name):
+                    return summary.position < max(before.get(name, 0), moves.get(name, 0))
                 return moves.get(name, 0) > asked.get(name, 0)
 
             for _ in range(MOST_ASKED):
-                names = [room] if room else [*{**found, **moves}]
-                for name in (old := [each for each in names if is_old(each)]):
+                names = [room] if room else [*{**rooms, **moves}]
+                for name in (old := [candidate for candidate in names if is_old(candidate)]):
                     asked[name] = moves.get(name, 0)
-                    found.pop(name, None)
-                    found |= await self._ask(user, name)
+                    rooms.pop(name, None)
+                    rooms |= await self._ask(user, name)
                 if not old:
                     break
-            left = [each for each in found if is_old(each)]
+            left = [candidate for candidate in rooms if is_old(candidate)]
         if left:
             log.warning("%s can't enter %s yet: the store is behind the events", user, left)
-        return [it for name, it in found.items() if name not in left]
+        return [summary for name, summary in rooms.items() if name not in left]
 
     async def _ask(self, user: str, room: str) -> dict[str, RoomSummary]:
         answer = await self._bus.request(GetRooms(user=user, room=room))
-        return {each.room: each for each in answer.rooms}
+        return {summary.room: summary for summary in answer.rooms}
 
     @contextmanager
     def _changing(self) -> Iterator[Changes]:
@@ -148,7 +150,7 @@ class CurrentReplies:
             yield moves
         finally:
             # By identity: two that noted the same are equal.
-            others = [each for each in self._moves.pop(user) if each is not moves]
+            others = [other for other in self._moves.pop(user) if other is not moves]
             if others:
                 self._moves[user] = others
 

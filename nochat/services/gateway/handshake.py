@@ -34,6 +34,11 @@ class Cookies:
 
     def token(self, scope: Scope) -> str:
         """Return the session's token that a request brings, or ""."""
+        if (token := scope.get("nochat.token")) is None:
+            token = scope["nochat.token"] = self._token(scope)
+        return str(token)
+
+    def _token(self, scope: Scope) -> str:
         sent = b"; ".join(value for name, value in scope["headers"] if name == b"cookie")
         try:
             cookies = SimpleCookie(sent.decode("latin1"))
@@ -77,7 +82,7 @@ class Handshake:
             # Another tab logged somebody else in: what this one has to send is not theirs.
             raise no_entry(reasons.socket_other_user())
         if self._most and self._open_here(user) >= self._most:
-            self._throttled_log.say("a user has as many sockets as they may", user)
+            self._throttled_log.say("a user has reached the limit of open sockets", user)
             raise no_entry(reasons.socket_too_many())
         return session
 

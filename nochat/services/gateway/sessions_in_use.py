@@ -29,8 +29,8 @@ class SessionsInUse:
         if time.monotonic() < self._next:
             return set()
         self._next = time.monotonic() + self._every
-        left, found = iter(set(sessions)), set[str]()
+        left, ended = iter(set(sessions)), set[str]()
         while some := list(islice(left, MOST)):
             answer = await self._bus.request(KeepSessions(sessions=some))
-            found.update(answer.sessions)
-        return found
+            ended.update(answer.sessions)
+        return ended

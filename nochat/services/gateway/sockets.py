@@ -79,6 +79,8 @@ class Sockets:
         finally:
             self._background.cancel()
             await self._arrivals.end_all("the gateway stopped")
+            await self.presence.report()
+            self._background.cancel()
             await self._io.shutdown()
 
     async def _report(self) -> None:

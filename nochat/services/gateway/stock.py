@@ -92,7 +92,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         if self.server.packets.wait(self.payer):
             await self.server.evict(self, "too many packets")
         elif pkt.binary or pkt.packet_type not in (CLOSE, MESSAGE, PONG):
-            await self.server.evict(self, "a packet that the chat has no use for")
+            await self.server.evict(self, "an unexpected packet")
         else:
             await super().receive(pkt)
         if self.closed:
@@ -105,10 +105,10 @@ class Socket(AsyncSocket):  # type: ignore[misc]
             raise ContentTooLongError
         body = await environ["wsgi.input"].read(length)
         try:
-            for each in body.decode().split(SEPARATOR) if body else ():
-                await self.receive(Packet(encoded_packet=each))
+            for encoded in body.decode().split(SEPARATOR) if body else ():
+                await self.receive(Packet(encoded_packet=encoded))
         except (ValueError, RecursionError):
-            await self.server.evict(self, "a packet that can't be read")
+            await self.server.evict(self, "an unreadable packet")
             raise EngineIOError from None
 
     async def _upgrade_websocket(self, environ: dict[str, Any]) -> Any:
@@ -129,7 +129,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
             await super()._websocket_handler(ws)
         except Exception:
             if self.upgraded:
-                await self.server.evict(self, "a packet that can't be read")
+                await self.server.evict(self, "an unreadable packet")
             raise
         finally:
             self.upgrading = False
@@ -336,7 +336,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         try:
             packet = self.packet_class(encoded_packet=data)
         except Exception:  # its parser has many
-            await self.eio.evict(socket, "a packet that can't be read")
+            await self.eio.evict(socket, "an unreadable packet")
             return
         its_own = not packet.attachment_count and packet.namespace in (None, "/")
         match packet.packet_type if its_own else None:
@@ -348,7 +348,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             case type_ if type_ == EVENT and self._is_known(packet.data):
                 await self._handle_event(eio_sid, "/", packet.id, packet.data)
             case _:
-                await self.eio.evict(socket, "a packet that the chat has no use for")
+                await self.eio.evict(socket, "an unexpected packet")
 
     async def _enter(self, eio_sid: str, socket: Socket, auth: Any) -> None:
         socket.entered = True

@@ -48,7 +48,7 @@ class Verification:
                 async with self._verifying:
                     return await self._let_in_again(sid, connection)
             except NochatError as error:
-                log.warning("a socket sees nothing until it is known what it may see: %s", error)
+                log.warning("a socket gets no events until its rights are known: %s", error)
                 await asyncio.sleep(ASK_AGAIN)
 
     async def _let_in_again(self, sid: str, connection: Connection) -> None:

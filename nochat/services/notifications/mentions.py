@@ -46,7 +46,7 @@ def mentioned(text: str, names: Iterable[str]) -> set[str]:
 
 def _runs(text: str) -> Iterator[str]:
     """Yield the text after each @, as far as it may be a name."""
-    return (found[1] for found in _AT.finditer(curbed(text)) if found[1])
+    return (match[1] for match in _AT.finditer(curbed(text)) if match[1])
 
 
 def _named(run: str, known: dict[str, str]) -> Iterator[str]:

@@ -127,8 +127,8 @@ async def remove(request: RemoveAccount, context: Context[Users]) -> Removal:
 @service.on(AccountDeleted)
 async def erase(event: AccountDeleted, context: Context[Users]) -> list[EraseUser]:
     """Remove the name from each room that has it."""
-    found = await context.bus.request(GetTraces(user=event.user))
-    return [EraseUser(room, event.user, event.deleted_as) for room in found.rooms]
+    traces = await context.bus.request(GetTraces(user=event.user))
+    return [EraseUser(room, event.user, event.deleted_as) for room in traces.rooms]
 
 
 @service.on(WhoIs)
@@ -202,7 +202,7 @@ async def find(request: FindUser, context: Context[Users]) -> Accounts:
 @service.on(GetAccounts)
 async def accounts(request: GetAccounts, context: Context[Users]) -> Accounts:
     """List accounts."""
-    found, more = await to_thread(
+    listed, more = await to_thread(
         context.resource.store.accounts, request.prefix, request.after, request.limit
     )
-    return Accounts(accounts=found, more=more)
+    return Accounts(accounts=listed, more=more)

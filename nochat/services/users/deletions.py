@@ -40,9 +40,9 @@ async def carry_on(store: "UserStore", bus: Bus) -> None:
 
 async def _carry_on(deletion: "Deletion", store: "UserStore", bus: Bus) -> None:
     is_quiet = time.time() > deletion.at + QUIET
-    found = await bus.request(GetTraces(user=deletion.name))
-    if found.rooms or is_quiet:  # what is outside of rooms is erased once more at the end
+    traces = await bus.request(GetTraces(user=deletion.name))
+    if traces.rooms or is_quiet:  # what is outside of rooms is erased once more at the end
         await bus.publish(AccountDeleted(user=deletion.name, deleted_as=deletion.deleted_as))
-    if is_quiet and not found.rooms:
+    if is_quiet and not traces.rooms:
         await to_thread(store.finish, deletion)
         log.info("an account is deleted, and its name removed everywhere")

@@ -231,11 +231,11 @@ class Web:
         since = sent.since - sent.since % REMEMBERED
         asked = since, sent.limit
         async with self._counting:  # one at a time; equal calls share its result
-            found = self._counted.get(asked)
-            if found is None:
-                found = await caller.bus.request(GetTrends(since=since, limit=sent.limit))
-                self._counted[asked] = found
-        return msgspec.convert(found, Trends, from_attributes=True)
+            answer = self._counted.get(asked)
+            if answer is None:
+                answer = await caller.bus.request(GetTrends(since=since, limit=sent.limit))
+                self._counted[asked] = answer
+        return msgspec.convert(answer, Trends, from_attributes=True)
 
     async def _guard(self, request: HttpRequest, answer: Answer) -> Response:
         """No POST from another site's page; the page's policy on everything."""
@@ -325,8 +325,8 @@ async def _log_out(caller: Caller, _: Empty) -> Empty:
 
 async def _users(caller: Caller, sent: NamesQuery) -> Names:
     """List users to invite or to write to."""
-    found: Accounts = await caller.bus.request(GetAccounts(prefix=sent.prefix))
-    return Names([each.name for each in found.accounts if not each.banned])
+    answer: Accounts = await caller.bus.request(GetAccounts(prefix=sent.prefix))
+    return Names([account.name for account in answer.accounts if not account.banned])
 
 
 async def _refuse(_: HttpRequest, error: Any) -> Response:

@@ -88,8 +88,8 @@ async def _continued(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[
 
 async def _sessions(caller: Caller, _: Empty) -> SessionList:
     """List one's own sessions."""
-    found = await caller.bus.request(GetSessions(token=caller.token))
-    return SessionList(found.sessions)
+    answer = await caller.bus.request(GetSessions(token=caller.token))
+    return SessionList(answer.sessions)
 
 
 async def _end(caller: Caller, _: Empty) -> Empty:

@@ -29,8 +29,8 @@ MOST = 512  # characters that are looked at
 def described(user_agent: str) -> str:
     """Describe a browser and its system, `Firefox on Linux`; unknown parts are left out."""
     looked_at = user_agent[:MOST]
-    found = (_first(names, looked_at) for names in (BROWSERS, SYSTEMS))
-    return " on ".join(name for name in found if name)
+    parts = (_first(names, looked_at) for names in (BROWSERS, SYSTEMS))
+    return " on ".join(name for name in parts if name)
 
 
 def _first(names: dict[str, str], text: str) -> str:

@@ -114,7 +114,7 @@ async def pieces(user: str, token: str, bus: Bus) -> AsyncIterator[bytes]:
     yield b',"account":' + _json(accounts.accounts[0])
     yield b',"sessions":' + _json(sessions.sessions)
     yield b',"tokens":' + _json(tokens.tokens)
-    yield b',"rooms":' + _json([it for each in rooms.rooms if (it := _own(each, user))])
+    yield b',"rooms":' + _json([own for room in rooms.rooms if (own := _own(room, user))])
     of_rooms = [GetRecords(user=user, kind="messages", room=room) for room in traces.rooms]
     asked: dict[RecordKind, Iterable[GetRecords]] = {"messages": of_rooms}
     asked |= {kind: [GetRecords(user=user, kind=kind)] for kind in _OTHERS}

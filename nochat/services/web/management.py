@@ -178,8 +178,8 @@ async def _account_log(caller: Caller, sent: AccountEventQuery) -> AccountLog:
     """Show the log of accounts: log-ins, refusals, log-outs, changed roles."""
     user = sent.user
     if user:
-        found = await caller.bus.request(FindUser(user=user))
-        user = found.accounts[0].name if found.accounts else user
+        answer = await caller.bus.request(FindUser(user=user))
+        user = answer.accounts[0].name if answer.accounts else user
     asked = GetAccountEvents(user=user, event=sent.event, before=sent.before)
     log = await caller.bus.request(asked)
     return AccountLog(log.entries, log.more, caller.shared.settings.log_days)
@@ -188,8 +188,8 @@ async def _account_log(caller: Caller, sent: AccountEventQuery) -> AccountLog:
 async def _users(caller: Caller, sent: AccountQuery) -> AccountList:
     """List accounts."""
     asked = GetAccounts(prefix=sent.prefix, after=sent.after, limit=50)
-    found = await caller.bus.request(asked)
-    return AccountList(found.accounts, found.more)
+    answer = await caller.bus.request(asked)
+    return AccountList(answer.accounts, answer.more)
 
 
 async def _change_user(caller: Caller, sent: Changes) -> Empty:
@@ -205,9 +205,9 @@ async def _change_user(caller: Caller, sent: Changes) -> Empty:
 async def _rooms(caller: Caller, sent: RoomQuery) -> RoomList:
     """List rooms."""
     asked = GetAllRooms(text=sent.text, after=sent.after, limit=50)
-    found = await caller.bus.request(asked)
-    rooms = [msgspec.convert(it, Room, from_attributes=True) for it in found.rooms]
-    return RoomList(rooms, found.more)
+    answer = await caller.bus.request(asked)
+    rooms = [msgspec.convert(room, Room, from_attributes=True) for room in answer.rooms]
+    return RoomList(rooms, answer.more)
 
 
 async def _delete_room(caller: Caller, _: Empty) -> Empty:
@@ -231,16 +231,16 @@ async def _services(caller: Caller, _: Empty) -> Services:
     """Show the state of the services and their queues."""
     watch, ours = caller.shared.watch, registry.names(caller.shared.settings)
     alive = watch.services()
-    silent = {*ours, *watch.names()} - {each["name"] for each in alive}
+    silent = {*ours, *watch.names()} - {service["name"] for service in alive}
     away = [{"name": name, "store": watch.store(name), "instances": []} for name in sorted(silent)]
-    found: dict[str, Any] = {
+    report: dict[str, Any] = {
         "at": time.time(),
         "bus": "memory" if caller.shared.settings.is_bus_local else "RabbitMQ",
         "services": [*alive, *away],
         "queues": await caller.bus.depths(_queues(watch, caller.shared.settings)),
         "events": watch.events(),
     }
-    return msgspec.convert(found, Services, from_attributes=True)
+    return msgspec.convert(report, Services, from_attributes=True)
 
 
 def _queues(watch: Watch, settings: Settings) -> list[Queue]:

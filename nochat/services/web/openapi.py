@@ -66,7 +66,7 @@ def _path_parameter(name: str) -> dict[str, Any]:
 def _query(shape: type[Any]) -> list[dict[str, Any]]:
     _, components = msgspec.json.schema_components([shape], ref_template=REFERENCES)
     properties = components[shape.__name__]["properties"]
-    return [{"name": name, "in": "query", "schema": each} for name, each in properties.items()]
+    return [{"name": name, "in": "query", "schema": schema} for name, schema in properties.items()]
 
 
 def _refusals(call: Call) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def _refusals(call: Call) -> dict[str, Any]:
         statuses |= {401}
     if call.needs == "manager":
         statuses |= {403}
-    return {str(it): _response(HTTPStatus(it).phrase, Error) for it in sorted(statuses)}
+    return {str(status): _response(HTTPStatus(status).phrase, Error) for status in sorted(statuses)}
 
 
 def _response(description: str, shape: type[Any]) -> dict[str, Any]:

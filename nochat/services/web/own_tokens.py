@@ -60,8 +60,8 @@ class OwnTokens:
 
 async def _tokens(caller: Caller, _: Empty) -> TokenList:
     """List one's own tokens."""
-    found = await caller.bus.request(GetTokens(token=caller.token))
-    return TokenList(found.tokens)
+    answer = await caller.bus.request(GetTokens(token=caller.token))
+    return TokenList(answer.tokens)
 
 
 async def _revoke(caller: Caller, _: Empty) -> Empty:

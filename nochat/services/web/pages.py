@@ -65,8 +65,8 @@ class Pages:
 
 def _version() -> str:
     """Digest all files into a version: the same wherever they are the same."""
-    found = ((path, path.stat()) for path in sorted(STATIC.rglob("*.*")))
-    return _digest(*((path, stat.st_mtime_ns, stat.st_size) for path, stat in found))
+    files = ((path, path.stat()) for path in sorted(STATIC.rglob("*.*")))
+    return _digest(*((path, stat.st_mtime_ns, stat.st_size) for path, stat in files))
 
 
 @lru_cache(maxsize=1)

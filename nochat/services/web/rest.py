@@ -146,7 +146,7 @@ class Limits:
 
 def routes(calls: Sequence[Call], shared: Tools) -> list[Route]:
     """Turn the calls into Starlette's routes."""
-    return [Route(it.path, _endpoint(it, shared), methods=[it.method]) for it in calls]
+    return [Route(call.path, _endpoint(call, shared), methods=[call.method]) for call in calls]
 
 
 def _endpoint(call: Call, shared: Tools) -> Callable[[HttpRequest], Awaitable[Response]]:

@@ -116,10 +116,10 @@ class RoomCalls:
         """List the rooms that one is in."""
         self._charge(caller, "rooms")
         user = caller.session.user
-        found = await caller.bus.request(GetRooms(user=user))
-        mine = [each for each in found.rooms if user in each.members]
+        answer = await caller.bus.request(GetRooms(user=user))
+        mine = [room for room in answer.rooms if user in room.members]
         return JoinedRooms(
-            [msgspec.convert(each, JoinedRoom, from_attributes=True) for each in mine]
+            [msgspec.convert(room, JoinedRoom, from_attributes=True) for room in mine]
         )
 
     async def _read(self, caller: Caller, sent: Page) -> dict[str, Any]:
@@ -164,8 +164,8 @@ class RoomCalls:
             done, _ = await asyncio.wait([refused], timeout=pause)
             if done:
                 raise NotAllowed(403, refused.result())
-            found = await caller.bus.request(FindMessages(wanted=[asked]))
-            if found.found:
+            answer = await caller.bus.request(FindMessages(wanted=[asked]))
+            if answer.found:
                 return
             pause = min(2 * pause, LAST_PAUSE)
         raise Unavailable(

@@ -24,8 +24,8 @@ Handler = Callable[[Request], Awaitable[Response]]
 VERSION = re.compile(r"20\d\d-(0[1-9]|1[0-2])-([0-2]\d|3[01])(-preview)?")
 # The SDK spells these in more than one way.
 SPELLINGS = tuple(
-    (re.compile(f"/{it}\\b", re.I), f"/{it}")
-    for it in ("resourceGroups", "checkDnsNameAvailability", "instanceView")
+    (re.compile(f"/{word}\\b", re.I), f"/{word}")
+    for word in ("resourceGroups", "checkDnsNameAvailability", "instanceView")
 )
 
 

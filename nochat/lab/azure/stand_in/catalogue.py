@@ -68,9 +68,9 @@ def find_image(image: dict[str, str]) -> str:
     Raises:
         Refusal: there is no such image.
     """
-    names = [image.get(it, "") for it in ("publisher", "offer", "sku")]
-    found, wanted = versions(*names), image.get("version", "")
-    if not found or wanted not in ("latest", *found):
+    names = [image.get(key, "") for key in ("publisher", "offer", "sku")]
+    known, wanted = versions(*names), image.get("version", "")
+    if not known or wanted not in ("latest", *known):
         raise Refusal(
             404,
             "PlatformImageNotFound",
@@ -78,7 +78,7 @@ def find_image(image: dict[str, str]) -> str:
             "fields in the storage profile are correct. For more details about storage profile "
             "information, please refer to https://aka.ms/storageprofile",
         )
-    return found[-1] if wanted == "latest" else wanted
+    return known[-1] if wanted == "latest" else wanted
 
 
 def skus(location: str) -> list[dict[str, Any]]:

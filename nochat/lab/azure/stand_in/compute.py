@@ -83,7 +83,7 @@ def _disk(machine: Resource, identifier: str) -> Resource:
 def _check_change(before: Any, after: Any) -> None:
     def fixed(profile: Any) -> Any:
         keys = profile["linuxConfiguration"]["ssh"]["publicKeys"]
-        return profile["adminUsername"], profile["computerName"], [it["keyData"] for it in keys]
+        return profile["adminUsername"], profile["computerName"], [key["keyData"] for key in keys]
 
     if fixed(before) != fixed(after):
         raise Refusal(
@@ -102,7 +102,7 @@ def _check_user(profile: dict[str, Any]) -> None:
             "usernames, see https://aka.ms/vmosprofile",
         )
     keys = profile.get("linuxConfiguration", {}).get("ssh", {}).get("publicKeys", [])
-    if not keys or not all(it["keyData"].startswith(("ssh-rsa ", "ssh-ed25519 ")) for it in keys):
+    if not keys or not all(key["keyData"].startswith(("ssh-rsa ", "ssh-ed25519 ")) for key in keys):
         raise Refusal(
             400,
             "InvalidParameter",
@@ -113,9 +113,9 @@ def _check_user(profile: dict[str, Any]) -> None:
 def used(store: Store, location: str) -> int:
     """Count the cores that the machines of a region have."""
     sizes = [
-        it["properties"]["hardwareProfile"]["vmSize"]
-        for it in store.of(MACHINE)
-        if it["location"] == location
+        machine["properties"]["hardwareProfile"]["vmSize"]
+        for machine in store.of(MACHINE)
+        if machine["location"] == location
     ]
     return sum(map(catalogue.cores, sizes))
 
@@ -158,7 +158,9 @@ def view(machine: Resource) -> dict[str, Any]:
 
 def show(_: Store, resource: Resource, *, with_view: bool = False) -> Resource:
     """Return a resource as it is answered."""
-    shown = copy.deepcopy({key: it for key, it in resource.items() if not key.startswith("_")})
+    shown = copy.deepcopy(
+        {key: value for key, value in resource.items() if not key.startswith("_")}
+    )
     if with_view:
         shown["properties"]["instanceView"] = view(resource)
     return shown

@@ -54,16 +54,16 @@ class Groups:
                 "registrationState": "Registered" if known else "NotRegistered",
                 "registrationPolicy": "RegistrationRequired",
                 "resourceTypes": [
-                    {"resourceType": it.partition("/")[2], "locations": list(LOCATIONS)}
-                    for it in types
+                    {"resourceType": kind.partition("/")[2], "locations": list(LOCATIONS)}
+                    for kind in types
                 ],
             }
         )
 
     async def groups(self, request: Request) -> Response:
         """List the groups."""
-        found = [it for it in self.store.groups.values() if _fits(it, request)]
-        return JSONResponse({"value": found})
+        fitting = [group for group in self.store.groups.values() if _fits(group, request)]
+        return JSONResponse({"value": fitting})
 
     async def group(self, request: Request) -> Response:
         """Make, show or delete a group."""
@@ -115,8 +115,8 @@ class Groups:
         group = request.path_params.get("group", "")
         if group:
             self.store.group(group)
-        found = (it for it in self.store.of("", group) if _fits(it, request))
-        return JSONResponse({"value": listed(found)})
+        fitting = (resource for resource in self.store.of("", group) if _fits(resource, request))
+        return JSONResponse({"value": listed(fitting)})
 
     async def operation(self, request: Request) -> Response:
         """Say how an operation stands."""
@@ -138,8 +138,8 @@ class Groups:
 
     async def sizes(self, request: Request) -> Response:
         """List the sizes of a region."""
-        found = re.search(r"location eq '([^']*)'", request.query_params.get("$filter", ""))
-        location = found[1] if found else LOCATIONS[0]
+        match = re.search(r"location eq '([^']*)'", request.query_params.get("$filter", ""))
+        location = match[1] if match else LOCATIONS[0]
         return JSONResponse({"value": catalogue.skus(location)})
 
     async def sizes_by_name(self, request: Request) -> Response:
@@ -183,13 +183,16 @@ class Groups:
 
     async def images(self, request: Request) -> Response:
         """List the versions of an image."""
-        names = [request.path_params[it] for it in ("publisher", "offer", "sku")]
-        location, found = _location(request), catalogue.versions(*names)
-        if not found:
+        names = [request.path_params[key] for key in ("publisher", "offer", "sku")]
+        location, versions = _location(request), catalogue.versions(*names)
+        if not versions:
             raise Refusal(404, "NotFound", "Artifact: VMImage was not found.")
         path = request.url.path
         return JSONResponse(
-            [{"id": f"{path}/{it}", "name": it, "location": location} for it in found]
+            [
+                {"id": f"{path}/{version}", "name": version, "location": location}
+                for version in versions
+            ]
         )
 
 

@@ -94,12 +94,12 @@ class Machines:
         for card in self._cards(machine):
             for config in card["properties"]["ipConfigurations"]:
                 if public := config["properties"].get("publicIPAddress"):
-                    found = self.store.resources[public["id"].lower()]
-                    found["properties"]["ipAddress"] = address
+                    resource = self.store.resources[public["id"].lower()]
+                    resource["properties"]["ipAddress"] = address
 
     def _cards(self, machine: Resource) -> list[Resource]:
         references = machine["properties"]["networkProfile"]["networkInterfaces"]
-        return [self.store.resources[it["id"].lower()] for it in references]
+        return [self.store.resources[reference["id"].lower()] for reference in references]
 
     def _enforce_all(self) -> None:
         for machine in self.store.of(MACHINE):
@@ -126,7 +126,7 @@ class Machines:
     def _matches(self, machine: Resource) -> list[list[str]]:
         """List the rules in the order in which they are looked at; the last one lets nothing in."""
         accept = ["--jump", "ACCEPT"]
-        found = [
+        matches = [
             ["--match", "conntrack", "--ctstate", "ESTABLISHED,RELATED", *accept],
             ["--in-interface", "lo", *accept],
             # Of containers in the machine; its own interfaces are called eth0 and eth1.
@@ -136,16 +136,16 @@ class Machines:
         ]
         assert self.farm
         own = _name(machine)
-        neighbours = [it for name, it in self.farm.addresses.items() if name != own]
+        neighbours = [address for name, address in self.farm.addresses.items() if name != own]
         allowed, rules = [], self._rules(machine)
-        for it in sorted(rules, key=lambda it: it["properties"]["priority"]):
-            properties = it["properties"]
+        for rule in sorted(rules, key=lambda item: item["properties"]["priority"]):
+            properties = rule["properties"]
             if properties["direction"] != "Inbound":
                 continue
             jump = ["--jump", "ACCEPT" if properties["access"] == "Allow" else "DROP"]
             for source in _sources(properties, neighbours):
                 allowed.append([*source, *_port(properties), *jump])
-        return [*found, *allowed, ["--jump", "DROP"]]
+        return [*matches, *allowed, ["--jump", "DROP"]]
 
     def _rules(self, machine: Resource) -> list[Resource]:
         rules: list[Resource] = []

@@ -27,10 +27,13 @@ DEFAULTS = (
 def fill_network(store: Store, network: Resource, _: Resource | None) -> None:
     """Fill in a network with its subnets."""
     properties = network["properties"]
-    spaces = [ipaddress.ip_network(it) for it in properties["addressSpace"]["addressPrefixes"]]
+    spaces = [
+        ipaddress.ip_network(prefix) for prefix in properties["addressSpace"]["addressPrefixes"]
+    ]
     properties.update(enableDdosProtection=False, virtualNetworkPeerings=[])
     properties["subnets"] = [
-        _child(network, "subnets", it, _subnet(spaces, it)) for it in properties.get("subnets", [])
+        _child(network, "subnets", subnet, _subnet(spaces, subnet))
+        for subnet in properties.get("subnets", [])
     ]
 
 
@@ -59,10 +62,12 @@ def put_subnet(network: Resource, name: str, body: Resource) -> Resource:
         Refusal: it is outside the network's range, or inside another subnet's.
     """
     properties = network["properties"]
-    spaces = [ipaddress.ip_network(it) for it in properties["addressSpace"]["addressPrefixes"]]
+    spaces = [
+        ipaddress.ip_network(prefix) for prefix in properties["addressSpace"]["addressPrefixes"]
+    ]
     given = {"name": name, "properties": body.get("properties", {})}
     made = _child(network, "subnets", given, _subnet(spaces, given))
-    others = [it for it in properties["subnets"] if it["name"].lower() != name.lower()]
+    others = [subnet for subnet in properties["subnets"] if subnet["name"].lower() != name.lower()]
     inside = ipaddress.ip_network(made["properties"]["addressPrefix"])
     for other in others:
         if inside.overlaps(ipaddress.ip_network(other["properties"]["addressPrefix"])):
@@ -80,12 +85,12 @@ def fill_rules(store: Store, group: Resource, _: Resource | None) -> None:
     """Fill in a group of rules with those that all groups have."""
     properties = group["properties"]
     properties["securityRules"] = [
-        _child(group, "securityRules", it, it["properties"])
-        for it in properties.get("securityRules", [])
+        _child(group, "securityRules", rule, rule["properties"])
+        for rule in properties.get("securityRules", [])
     ]
     priorities = [
-        (it["properties"]["direction"], it["properties"]["priority"])
-        for it in properties["securityRules"]
+        (rule["properties"]["direction"], rule["properties"]["priority"])
+        for rule in properties["securityRules"]
     ]
     if len({*priorities}) < len(priorities):
         raise Refusal(
@@ -119,8 +124,8 @@ def fill_address(store: Store, address: Resource, known: Resource | None) -> Non
     address["sku"] = {"tier": "Regional", **address.get("sku", {"name": "Standard"})}
     properties.setdefault("publicIPAddressVersion", "IPv4")
     properties.update(idleTimeoutInMinutes=4, ipTags=[])
-    taken = {it["properties"].get("ipAddress") for it in store.of(ADDRESS)}
-    free = (str(it) for it in list(ADDRESSES.hosts())[9:] if str(it) not in taken)
+    taken = {other["properties"].get("ipAddress") for other in store.of(ADDRESS)}
+    free = (str(host) for host in list(ADDRESSES.hosts())[9:] if str(host) not in taken)
     properties["ipAddress"] = known["properties"]["ipAddress"] if known else next(free)
     if names := properties.get("dnsSettings"):
         label = names["domainNameLabel"]
@@ -137,9 +142,9 @@ def fill_address(store: Store, address: Resource, known: Resource | None) -> Non
 def is_taken(store: Store, label: str, except_id: str = "") -> bool:
     """Tell whether another address has a name already."""
     labels = {
-        it["properties"].get("dnsSettings", {}).get("domainNameLabel")
-        for it in store.of(ADDRESS)
-        if it["id"] != except_id
+        address["properties"].get("dnsSettings", {}).get("domainNameLabel")
+        for address in store.of(ADDRESS)
+        if address["id"] != except_id
     }
     return label in labels | TAKEN
 
@@ -188,16 +193,18 @@ def fill_card(store: Store, card: Resource, known: Resource | None) -> None:
 def _free(store: Store, card: Resource, reference: Resource) -> str:
     network_id, _, name = reference["id"].rpartition("/subnets/")
     network = store.refer({"id": network_id}, card)
-    subnets = {it["name"].lower(): it["properties"] for it in network["properties"]["subnets"]}
+    subnets = {
+        subnet["name"].lower(): subnet["properties"] for subnet in network["properties"]["subnets"]
+    }
     if name.lower() not in subnets:
         store.refer(reference, card)  # says no
     used = {
         config["properties"]["privateIPAddress"]
-        for it in store.of(CARD)
-        for config in it["properties"]["ipConfigurations"]
+        for other in store.of(CARD)
+        for config in other["properties"]["ipConfigurations"]
     }
     hosts = list(ipaddress.ip_network(subnets[name.lower()]["addressPrefix"]).hosts())
-    return next(str(it) for it in hosts[RESERVED - 1 :] if str(it) not in used)
+    return next(str(host) for host in hosts[RESERVED - 1 :] if str(host) not in used)
 
 
 def _card_of(store: Store, address: str) -> str | None:

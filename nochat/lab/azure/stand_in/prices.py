@@ -36,7 +36,9 @@ async def prices(request: Request) -> Response:
     """List the prices that fit a filter."""
     wanted = dict(CONDITION.findall(request.query_params.get("$filter", "")))
     wanted = {FIELDS.get(key, key): value for key, value in wanted.items()}
-    items = [it for it in _items() if all(it.get(key) == value for key, value in wanted.items())]
+    items = [
+        item for item in _items() if all(item.get(key) == value for key, value in wanted.items())
+    ]
     return JSONResponse(
         {
             "BillingCurrency": "USD",

@@ -34,19 +34,19 @@ class Resources:
             case "DELETE":
                 return self._delete(request, kind, at)
         self.store.group(group)
-        found = self.store.get(at)
+        resource = self.store.get(at)
         if kind.type == compute.MACHINE:
             wanted = "instanceview" in request.query_params.get("$expand", "").lower()
-            return JSONResponse(compute.show(self.store, found, with_view=wanted))
-        return JSONResponse(kind.show(self.store, found))
+            return JSONResponse(compute.show(self.store, resource, with_view=wanted))
+        return JSONResponse(kind.show(self.store, resource))
 
     async def all(self, request: Request) -> Response:
         """List the resources of a type, in a group or anywhere."""
         kind, group = _kind(request), request.path_params.get("group", "")
         if group:
             self.store.group(group)
-        found = [kind.show(self.store, it) for it in self.store.of(kind.type, group)]
-        return JSONResponse({"value": found})
+        shown = [kind.show(self.store, resource) for resource in self.store.of(kind.type, group)]
+        return JSONResponse({"value": shown})
 
     async def act(self, request: Request) -> Response:
         """Do something with a machine: show how it is, switch it on or off."""
@@ -79,15 +79,15 @@ class Resources:
         if request.method == "PUT":
             return await self._put_subnet(request, at)
         shown = users.show(self.store, self.store.get(at))["properties"].get("subnets", [])
-        for it in shown:
-            if it["name"].lower() == request.path_params["child"].lower():
-                return JSONResponse(it)
+        for subnet in shown:
+            if subnet["name"].lower() == request.path_params["child"].lower():
+                return JSONResponse(subnet)
         raise Refusal(404, "NotFound", f"Resource {request.path_params['child']} not found.")
 
     async def _put_subnet(self, request: Request, at: str) -> Response:
         self.store.group(request.path_params["group"], to_write=True)
         parent, name = self.store.get(at), request.path_params["child"]
-        known = {it["name"].lower() for it in parent["properties"]["subnets"]}
+        known = {subnet["name"].lower() for subnet in parent["properties"]["subnets"]}
         try:
             made = network.put_subnet(parent, name, await read(request))
         except (KeyError, TypeError, AttributeError) as error:
@@ -127,7 +127,7 @@ class Resources:
                 f"in resource group '{group['name']}'. A resource with the same name cannot be "
                 f"created in location '{body['location']}'.",
             )
-        resource = {key: it for key, it in body.items() if key in ALWAYS | kind.fields}
+        resource = {key: value for key, value in body.items() if key in ALWAYS | kind.fields}
         resource.update(id=at, name=request.path_params["name"], type=kind.type)
         resource.setdefault("properties", {})
         try:
@@ -169,31 +169,31 @@ class Resources:
         return JSONResponse(kind.show(self.store, resource), 200 if known else 201, headers)
 
     async def _patch(self, request: Request, kind: Kind, at: str) -> Response:
-        found, body = self.store.get(at), await read(request)
+        resource, body = self.store.get(at), await read(request)
         if body.keys() - {"tags"}:
             raise Refusal(501, "NotImplemented", "The stand-in changes nothing but tags.")
-        found["tags"] = body.get("tags", {})
-        return JSONResponse(kind.show(self.store, found))
+        resource["tags"] = body.get("tags", {})
+        return JSONResponse(kind.show(self.store, resource))
 
     def _delete(self, request: Request, kind: Kind, at: str) -> Response:
         self.store.group(request.path_params["group"])
-        found = self.store.resources.get(at.lower())
-        if found is None:
+        resource = self.store.resources.get(at.lower())
+        if resource is None:
             return Response(status_code=204)
-        kind.check_delete(self.store, found)
+        kind.check_delete(self.store, resource)
         if not kind.takes_time:
             del self.store.resources[at.lower()]
             return Response(status_code=200)
-        properties = found["properties"]
+        properties = resource["properties"]
         properties["provisioningState"] = "Deleting"
 
         async def work() -> None:
             if kind.type == compute.MACHINE:
-                await self.behind.delete(found)
+                await self.behind.delete(resource)
 
         def done() -> None:
             if kind.type == compute.MACHINE:
-                compute.delete_machine(self.store, found)
+                compute.delete_machine(self.store, resource)
             self.store.resources.pop(at.lower(), None)
 
         operation = self.store.begin(
@@ -213,8 +213,8 @@ class Resources:
                 await self.behind.delete(machine)
 
         def done() -> None:
-            for it in list(self.store.of("", group["name"])):
-                self.store.resources.pop(it["id"].lower(), None)
+            for resource in list(self.store.of("", group["name"])):
+                self.store.resources.pop(resource["id"].lower(), None)
             del self.store.groups[group["name"].lower()]
 
         operation = self.store.begin(
@@ -281,4 +281,4 @@ def _kind(request: Request) -> Kind:
 def listed(resources: Iterator[Resource]) -> list[Resource]:
     """Show resources as the list of all of them does."""
     keys = ("id", "name", "type", "location", "tags", "sku", "managedBy")
-    return [{key: it[key] for key in keys if key in it} for it in resources]
+    return [{key: resource[key] for key in keys if key in resource} for resource in resources]

@@ -170,5 +170,5 @@ def azure_stand_in(*, cores: int = 10, machines: bool = False, quiet: bool = Fal
         except BaseException:
             child.stop()
             raise
-        names = {it: str(told[it]) for it in ("tenant", "client", "secret", "subscription")}
+        names = {key: str(told[key]) for key in ("tenant", "client", "secret", "subscription")}
         return AzureStandIn(f"https://127.0.0.1:{port}", **names, bundle=bundle, child=child)

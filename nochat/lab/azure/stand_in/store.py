@@ -80,11 +80,11 @@ class Store:
     def of(self, kind: str, group: str = "") -> Iterator[Resource]:
         """List the resources of a type, in a group or anywhere; of any type, if it is empty."""
         for identifier, resource in list(self.resources.items()):
-            found = IDENTIFIER.fullmatch(identifier)
+            match = IDENTIFIER.fullmatch(identifier)
             if (
-                found
-                and (not group or found[1] == group.lower())
-                and (not kind or found[2] == kind.lower())
+                match
+                and (not group or match[1] == group.lower())
+                and (not kind or match[2] == kind.lower())
             ):
                 yield resource
 
@@ -94,19 +94,19 @@ class Store:
         Raises:
             Refusal: there is none; or it is being deleted, and nothing can be made in it.
         """
-        found = self.groups.get(name.lower())
-        if found is None:
+        group = self.groups.get(name.lower())
+        if group is None:
             raise Refusal(
                 404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found."
             )
-        if to_write and found["properties"]["provisioningState"] == "Deleting":
+        if to_write and group["properties"]["provisioningState"] == "Deleting":
             raise Refusal(
                 409,
                 "ResourceGroupBeingDeleted",
                 f"The resource group '{name}' is in deprovisioning state and cannot perform this "
                 "operation.",
             )
-        return found
+        return group
 
     def get(self, identifier: str) -> Resource:
         """Find a resource.
@@ -114,8 +114,8 @@ class Store:
         Raises:
             Refusal: there is none.
         """
-        found = self.resources.get(identifier.lower())
-        if found is None:
+        resource = self.resources.get(identifier.lower())
+        if resource is None:
             kind, name = identifier.split("/providers/")[-1].rsplit("/", 1)
             group = identifier.split("/")[4]
             raise Refusal(
@@ -124,7 +124,7 @@ class Store:
                 f"The Resource '{kind}/{name}' under resource group '{group}' was not found. For "
                 "more details please go to https://aka.ms/ARMResourceNotFoundFix",
             )
-        return found
+        return resource
 
     def refer(self, reference: Any, resource: Resource) -> Resource:
         """Find the resource that another one names by its id.
@@ -133,8 +133,8 @@ class Store:
             Refusal: there is no such thing.
         """
         identifier = str((reference or {}).get("id", ""))
-        found = self.resources.get(identifier.lower())
-        if found is None:
+        referred = self.resources.get(identifier.lower())
+        if referred is None:
             raise Refusal(
                 400,
                 "InvalidResourceReference",
@@ -142,7 +142,7 @@ class Store:
                 "Please make sure that the referenced resource exists, and that both resources "
                 "are in the same region.",
             )
-        return found
+        return referred
 
     def begin(
         self,
@@ -185,7 +185,7 @@ class Store:
         for failure in self.failures:
             if failure.fits(kind, method) and failure.later is later:
                 failure.times -= 1
-                self.failures = [it for it in self.failures if it.times > 0]
+                self.failures = [fault for fault in self.failures if fault.times > 0]
                 return failure.refusal
         return None
 

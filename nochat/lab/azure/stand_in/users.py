@@ -22,11 +22,11 @@ def show(store: Store, resource: Resource) -> Resource:
                 if same(config["properties"].get("publicIPAddress"), resource["id"]):
                     properties["ipConfiguration"] = {"id": config["id"]}
         case "networkSecurityGroups":
-            cards = [it["id"] for it in users(store, resource)]
+            cards = [card["id"] for card in users(store, resource)]
             if cards:
-                properties["networkInterfaces"] = [{"id": it} for it in cards]
+                properties["networkInterfaces"] = [{"id": card} for card in cards]
         case "virtualNetworks":
-            properties["subnets"] = [_with_users(store, it) for it in properties["subnets"]]
+            properties["subnets"] = [_with_users(store, subnet) for subnet in properties["subnets"]]
         case "networkInterfaces":
             if machine := next(users(store, resource), None):
                 properties.update(virtualMachine={"id": machine["id"]}, primary=True)
@@ -47,15 +47,15 @@ def users(store: Store, resource: Resource) -> Any:
     """List the resources that use a group of rules or a card."""
     if resource["type"] == RULES:
         return (
-            it
-            for it in store.of(CARD)
-            if same(it["properties"].get("networkSecurityGroup"), resource["id"])
+            card
+            for card in store.of(CARD)
+            if same(card["properties"].get("networkSecurityGroup"), resource["id"])
         )
     return (
         machine
         for machine in store.of("Microsoft.Compute/virtualMachines")
-        for it in machine["properties"]["networkProfile"]["networkInterfaces"]
-        if same(it, resource["id"])
+        for card in machine["properties"]["networkProfile"]["networkInterfaces"]
+        if same(card, resource["id"])
     )
 
 
