@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, get_args
 
-from nochat.local import embedded
 from nochat.protocol.events import (
     AccountEvent,
     LogEntry,
@@ -36,6 +35,7 @@ from nochat.protocol.requests import (
 from nochat.service import Context, Service
 
 if TYPE_CHECKING:
+    from nochat.local import embedded
     from nochat.stores.activity import ActivityStore
 
 # Ordered: a request that waits behind events must find them stored.
@@ -47,6 +47,7 @@ service = Service["ActivityStore"]("activity", single_active_consumer=True)
 async def store(context: Context) -> AsyncIterator["ActivityStore"]:
     """Open the MongoDB that the settings name, or an embedded server as a child process."""
     # Here, not above: the other services read this module too, but only for its queues.
+    from nochat.local import embedded
     from nochat.stores.activity import ActivityStore
 
     context.bus.tally.store = "MongoDB" if context.settings.activity_url else "nx-27017"
