@@ -35,7 +35,6 @@ from nochat.protocol.requests import (
 from nochat.service import Context, Service
 
 if TYPE_CHECKING:
-    from nochat.local import embedded
     from nochat.stores.activity import ActivityStore
 
 # Ordered: a request that waits behind events must find them stored.
@@ -48,16 +47,15 @@ async def store(context: Context) -> AsyncIterator["ActivityStore"]:
     """Open the MongoDB that the settings name, or an embedded server as a child process."""
     # Here, not above: the other services read this module too, but only for its queues.
     from nochat.local import embedded
-    from nochat.stores.activity import ActivityStore
 
     context.bus.tally.store = "MongoDB" if context.settings.activity_url else "nx-27017"
-    async with (
-        embedded.activity_url(context.settings) as url,
-        ActivityStore.opened(url) as store,
-    ):
-        await store.check_complete()
-        async with store.reindexing(), store.forgetting(context.settings.log_days):
-            yield store
+    async with embedded.activity_server(context.settings) as ready:
+        from nochat.stores.activity import ActivityStore  # takes a while: the server starts
+
+        async with ActivityStore.opened(await ready()) as store:
+            await store.check_complete()
+            async with store.reindexing(), store.forgetting(context.settings.log_days):
+                yield store
 
 
 # Acknowledged only after the write.
