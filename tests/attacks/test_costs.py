@@ -253,7 +253,7 @@ async def test_an_address_has_a_bounded_number_of_sockets(attacked):
 
 async def test_an_address_has_a_bounded_number_of_requests_under_way(attacked):
     slow = (
-        "POST /api/login HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\n"
+        "POST /api/login HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Forwarded-For: 192.0.2.1\r\n"
         "Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
     )
     async with attacked(address_connections=5) as url, aiohttp.ClientSession() as http:
@@ -276,14 +276,14 @@ async def test_an_address_has_a_bounded_number_of_requests_under_way(attacked):
 
 async def test_headers_and_bodies_that_do_not_come_end_the_connection(attacked, monkeypatch):
     monkeypatch.setattr(connections, "ASKING", 1.0)
-    head = "POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head = "POST /api/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
     unfinished = [
         "",
         "GET / HT",
         head,
         f"{head}Content-Length: 50\r\n\r\n",
         f"{head}Transfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n",
-        "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET / HT",  # the second of a connection
+        "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET / HT",  # the second of a connection
     ]
     async with attacked() as url, Person("ana", url) as ana:
         held = [await raw(url, text) for text in unfinished]
