@@ -24,7 +24,12 @@ LONGEST = (
     IMAGES,
     "tests/machines/test_lxc.py",
     "tests/test_docs.py",
+    "tests/notebooks/test_notebooks.py",
     "tests/test_benchmarks.py",
+    "tests/test_promises.py",
+    "tests/clients/test_management.py",
+    "tests/notebooks/test_twice.py",
+    "tests/test_wheel.py",
 )
 
 
