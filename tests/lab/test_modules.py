@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.imports import INSIDE, MODULES, around
+from tests.imports import MODULES, around, inside
 
 IMPORT_ALL = """
 import asyncio, builtins, importlib, logging, os, pkgutil, signal, subprocess, sys, threading
@@ -82,7 +82,7 @@ def test_servers_are_imported_without_the_rest_of_the_lab(alone):
 def test_every_import_of_the_lab_names_something_that_is_there():
     missing = [
         imported
-        for imported in [*INSIDE, *around()]
+        for imported in [*inside(), *around()]
         if imported.module.startswith("nochat.lab") and imported.module not in MODULES
     ]
     assert missing == []
