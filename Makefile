@@ -9,9 +9,10 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-# Tests that look at the clock have the computer to themselves; of the others, two files run at a time.
+# Tests that look at the clock have the computer to themselves; of the others, three files run at a time,
+# also with two cores: two files left those idle for a quarter of the time.
 CLOCK := tests/attacks/test_rates.py tests/attacks/test_slow_client.py tests/attacks/test_timing.py
-BY_TWO := -n 2 --dist loadfile --no-loadscope-reorder
+BY_THREE := -n 3 --dist loadfile --no-loadscope-reorder -p tests.side_by_side
 
 # Containers: what else the image is built from, and Compose, or where it is not there its predecessor.
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)".*/\1/p' nochat/__init__.py)
@@ -47,21 +48,21 @@ chat: $(READY)  ## run the chat alone, without the course
 	@$(VENV)/bin/nochat up
 
 check: $(READY)  ## the tests for all day: under two minutes
-	@$(PYTHON) -m pytest -m "not slow" $(BY_TWO)
+	@$(PYTHON) -m pytest -m "not slow" $(BY_THREE)
 
 test: $(READY)  ## everything: Debian's packages, lint, every test
 	@tools/apt-install
 	@$(MAKE) lint
 	@$(PYTHON) -m pytest $(CLOCK)
-	@$(PYTHON) -m pytest $(BY_TWO) $(CLOCK:%=--ignore=%)
+	@$(PYTHON) -m pytest $(BY_THREE) $(CLOCK:%=--ignore=%)
 
 attack: $(READY)  ## every attack: on the chat alone, then on the chat in containers; minutes
 	@$(PYTHON) -m pytest $(CLOCK)
-	@$(PYTHON) -m pytest $(BY_TWO) $(CLOCK:%=--ignore=%) tests/attacks
+	@$(PYTHON) -m pytest $(BY_THREE) $(CLOCK:%=--ignore=%) tests/attacks
 	@$(PYTHON) -m pytest -s -m attack tests/containers
 
 test-machines: $(READY)  ## machines by Docker and LXC, provisioned, and their notebooks: minutes
-	@$(PYTHON) -m pytest $(BY_TWO) -m machines
+	@$(PYTHON) -m pytest $(BY_THREE) -m machines
 
 test-openstack: $(READY)  ## real OpenStack on one machine, and a server in it: minutes
 	@$(PYTHON) -m pytest -s -m openstack tests/machines
@@ -88,7 +89,7 @@ test-mongodb: $(READY)  ## what stores in MongoDB, on the one that NOCHAT_TEST_M
 	@$(PYTHON) -m pytest -m "" tests/stores/test_activity.py tests/stores/test_second.py tests/cli/test_restore.py
 
 test-lowest: build/lowest/.ready  ## the tests for all day, on the lowest versions in pyproject.toml: minutes
-	@PATH=$(CURDIR)/build/lowest/bin:$$PATH build/lowest/bin/python -m pytest -W default -m "not slow" $(BY_TWO)
+	@PATH=$(CURDIR)/build/lowest/bin:$$PATH build/lowest/bin/python -m pytest -W default -m "not slow" $(BY_THREE)
 
 # Of each package the lowest version that there is for this Python; what it says is deprecated is.
 build/lowest/.ready: pyproject.toml | $(READY)

@@ -24,6 +24,9 @@ AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 WORKER = "PYTEST_XDIST_WORKER"
 BASE = "nochat/debian"  # made by `make box` from Debian's packages
 
+# For formats that no test looks at, jsonschema would compile forty grammars: seconds a worker.
+sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
+
 # How long an example takes says more of the machine than of the code; each test has its limit.
 settings.register_profile("nochat", deadline=None)
 settings.load_profile("nochat")

@@ -99,8 +99,11 @@ def _around() -> Iterator[Import]:
                 yield from imports(code, name_of(path))
 
 
-INSIDE = [
-    imported
-    for name, path in MODULES.items()
-    for imported in imports(path.read_text("utf-8"), name)
-]
+@cache
+def inside() -> list[Import]:
+    """The imports of the package inside of it."""
+    return [
+        imported
+        for name, path in MODULES.items()
+        for imported in imports(path.read_text("utf-8"), name)
+    ]

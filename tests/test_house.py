@@ -7,7 +7,7 @@ from graphlib import TopologicalSorter
 
 import pytest
 
-from tests.imports import INSIDE, MODULES, ROOT, around, is_package, python_files
+from tests.imports import MODULES, ROOT, Import, around, inside, is_package, python_files
 
 BESIDES = {"__init__", "__main__", "cli", "py.typed", "testing"}  # the last is for tests of others
 QUESTION = re.compile(r"(What|Who|Whose|How|Whether|That|Why|Where|When|Which)\b")
@@ -18,9 +18,16 @@ def within(module: str, package: str) -> bool:
     return f"{module}.".startswith(f"{package}.")
 
 
-RUN = [imported for imported in INSIDE if not imported.for_types]
-CHAT = [imported for imported in RUN if not within(imported.importer, "nochat.lab")]
 PACKAGES = sorted(name for name in MODULES if is_package(name))
+
+
+def of_the_chat() -> list[Import]:
+    """The imports that run, but for those of the lab."""
+    return [imported for imported in running() if not within(imported.importer, "nochat.lab")]
+
+
+def running() -> list[Import]:
+    return [imported for imported in inside() if not imported.for_types]
 
 
 def test_the_top_has_a_dozen_entries_at_the_most():
@@ -35,7 +42,7 @@ def test_underscored_names_are_imported_by_their_own_package_alone():
     """The tests of a package, in the folder of its name, may look inside."""
     foreign = [
         imported
-        for imported in [*INSIDE, *around()]
+        for imported in [*inside(), *around()]
         if imported.private
         and package_of(imported.importer.replace("tests", "nochat", 1)) != imported.private
     ]
@@ -48,20 +55,20 @@ def package_of(module: str) -> str:
 
 def test_no_module_imports_itself_by_a_detour():
     graph = {name: set() for name in MODULES}
-    for imported in RUN:
+    for imported in running():
         graph[imported.importer].add(imported.module)
     TopologicalSorter(graph).prepare()
 
 
 def test_the_chat_never_imports_the_lab():
-    assert [imported for imported in CHAT if within(imported.module, "nochat.lab")] == []
+    assert [imported for imported in of_the_chat() if within(imported.module, "nochat.lab")] == []
 
 
 def test_wiring_is_in_one_place():
     def importers(module: str, name: str = "") -> set[str]:
         return {
             imported.importer
-            for imported in CHAT
+            for imported in of_the_chat()
             if (imported.module, imported.name) == (module, name)
         }
 
@@ -74,15 +81,15 @@ def test_wiring_is_in_one_place():
 
 
 def test_a_services_folder_is_for_that_service_alone():
-    inside = [
+    deep = [
         imported
-        for imported in CHAT
+        for imported in of_the_chat()
         if imported.module.count(".") > 2 and "services" in imported.module
     ]
-    assert inside
+    assert deep
     foreign = [
         imported
-        for imported in inside
+        for imported in deep
         if not within(imported.importer, ".".join(imported.module.split(".")[:3]))
     ]
     assert foreign == []

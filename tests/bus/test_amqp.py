@@ -4,7 +4,11 @@ import asyncio
 import json
 import re
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pika
 import pytest
@@ -17,7 +21,8 @@ from nochat.lab import checks, servers
 from nochat.protocol.envelope import new_id
 from nochat.protocol.events import MessageSent
 from nochat.protocol.requests import WhoIs
-from tests.bus.helpers import Seen, message, queue_of
+from tests.bus.helpers import Seen, message, queue_of, requests_queue
+from tests.proxies import proxy
 
 
 async def stored(broker: servers.Server, name: str) -> None:
@@ -35,6 +40,14 @@ async def crash(broker: servers.Server, queue: Queue) -> None:
     await stored(broker, queue.name)
     await asyncio.to_thread(broker.kill)
     await asyncio.to_thread(broker.restart)
+
+
+@contextmanager
+def breaking(server: servers.Server) -> Iterator[tuple[str, Callable[[], None]]]:
+    """A URL of the server, and what breaks the connection when the server next says something."""
+    port = urlsplit(server.url).port
+    with proxy(port) as way:
+        yield server.url.replace(f":{port}", f":{way.port}"), partial(setattr, way, "answers", 1)
 
 
 @pytest.mark.slow
@@ -72,8 +85,7 @@ async def test_messages_published_while_the_broker_is_away_wait(broker):
     assert seen.positions[0] == 1
 
 
-@pytest.mark.slow
-async def test_a_batch_whose_channel_broke_may_not_publish(broker):
+async def test_a_batch_whose_channel_broke_may_not_publish(rabbitmq_server):
     """Somebody else has these messages now: two must not both decide."""
     outcome: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
     handling, broken = asyncio.Event(), asyncio.Event()
@@ -90,47 +102,45 @@ async def test_a_batch_whose_channel_broke_may_not_publish(broker):
             outcome.set_result(error)
             raise
 
-    async with connect(broker.url) as bus:
-        queue = queue_of(MessageSent)
-        await bus.subscribe(queue, decide)
-        await bus.publish(message(1))
-        await handling.wait()
-        await crash(broker, queue)
-        await bus.publish(message(3))  # returns when the connection is back
-        broken.set()
-        assert isinstance(await outcome, ConnectionLost)
+    with breaking(rabbitmq_server) as (url, break_it):
+        async with connect(url) as bus:
+            await bus.subscribe(queue_of(MessageSent), decide)
+            await bus.publish(message(1))
+            await handling.wait()
+            break_it()
+            await bus.publish(message(3))  # returns when the connection is back
+            broken.set()
+            assert isinstance(await outcome, ConnectionLost)
 
 
-@pytest.mark.slow
-async def test_a_request_whose_connection_broke_fails_at_once(broker):
+async def test_a_request_whose_connection_broke_fails_at_once(rabbitmq_server):
     asked = asyncio.Event()
 
     async def keep_waiting(batch):
         asked.set()
 
-    queue = Queue("users.requests", (Binding(REQUESTS, "users.requests"),), durable=False)
-    async with connect(broker.url) as bus:
-        await bus.subscribe(queue, keep_waiting)
-        asking = asyncio.create_task(bus.request(WhoIs(token="t"), timeout=30))
-        await asked.wait()
-        await stored(broker, queue.name)
-        await asyncio.to_thread(broker.kill)
-        with pytest.raises(Unavailable, match="broke"):
-            await asyncio.wait_for(asking, 10)
-        await asyncio.to_thread(broker.restart)
+    queue = requests_queue("users")
+    with breaking(rabbitmq_server) as (url, break_it):
+        async with connect(url) as bus:
+            await bus.subscribe(queue, keep_waiting)
+            asking = asyncio.create_task(bus.request(WhoIs(token="t"), timeout=30))
+            await asked.wait()
+            break_it()
+            await bus.publish(message(1))
+            with pytest.raises(Unavailable, match="broke"):
+                await asyncio.wait_for(asking, 10)
 
 
-@pytest.mark.slow
-async def test_fresh_is_called_again_after_a_reconnection(broker):
-    calls = []
-    async with connect(broker.url) as bus:
-        seen, queue = Seen(), queue_of(MessageSent)
-        await bus.subscribe(queue, seen, lambda: calls.append(len(seen.events)))
-        await bus.publish(message(1))
-        await seen.count(1)
-        await crash(broker, queue)
-        await bus.publish(message(2))
-        await seen.until(lambda: 2 in seen.positions)
+async def test_fresh_is_called_again_after_a_reconnection(rabbitmq_server):
+    calls, seen = [], Seen()
+    with breaking(rabbitmq_server) as (url, break_it):
+        async with connect(url) as bus:
+            await bus.subscribe(queue_of(MessageSent), seen, lambda: calls.append(seen.positions))
+            await bus.publish(message(1))
+            await seen.count(1)
+            break_it()
+            await bus.publish(message(2))
+            await seen.until(lambda: 2 in seen.positions)
     assert len(calls) == 2
 
 

@@ -1,0 +1,64 @@
+"""Which worker runs which files, and when: `pytest -n 3 -p tests.side_by_side`.
+
+A unit of work is a file. Files that need the same images are one unit: each worker has an engine of
+its own, and would build them anew. The longest units begin first, or the worker that comes to one
+last would still be at it when the others have ended.
+"""
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
+
+IMAGES = "of the chat's images"
+TOGETHER = {
+    "tests/containers/test_stack.py": IMAGES,
+    "tests/containers/test_attacked.py": IMAGES,
+    "tests/containers/test_registry.py": IMAGES,
+    "tests/machines/test_docker.py": IMAGES,
+    "tests/machines/test_azure.py": IMAGES,
+    "tests/notebooks/test_06_containers.py": IMAGES,
+}
+# All units of more than a minute, from the longest to the shortest.
+LONGEST = (
+    "tests/machines/test_final.py",
+    IMAGES,
+    "tests/machines/test_lxc.py",
+    "tests/test_docs.py",
+    "tests/notebooks/test_notebooks.py",
+    "tests/test_benchmarks.py",
+    "tests/test_promises.py",
+    "tests/clients/test_management.py",
+    "tests/notebooks/test_twice.py",
+    "tests/test_wheel.py",
+)
+
+
+def unit(file: str) -> str:
+    """The unit of work that a file is part of."""
+    return TOGETHER.get(file, file)
+
+
+def rank(file: str) -> int:
+    """The place of a file's unit; equal for all that are not among the longest."""
+    name = unit(file)
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
+
+def file_of(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
+
+
+class ByUnit(LoadFileScheduling):
+    """Gives each worker one unit after the other, in the order of the collection."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return unit(file_of(nodeid))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByUnit:
+    return ByUnit(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: rank(file_of(item.nodeid)))
