@@ -8,7 +8,7 @@ gone.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Self
 
@@ -30,10 +30,9 @@ from nochat.protocol.requests import (
     GetAccountEvents,
     GetRecords,
     History,
+    KnownRoom,
     MessageKey,
     Records,
-    RememberedMessage,
-    RoomInfo,
     Rooms,
     RoomState,
     RoomSummary,
@@ -43,6 +42,7 @@ from nochat.protocol.requests import (
 from nochat.stores import (
     account_events,
     analytics,
+    controllers,
     documents,
     messages,
     recording,
@@ -52,6 +52,7 @@ from nochat.stores import (
 from nochat.stores.mongodb import answering, client
 from nochat.stores.portions import OutOfTime, portions
 
+FEW = 50  # messages of each room, where several are asked for
 MOST_COUNTED = 100  # unread messages; beyond that, the exact number does not matter
 DATABASE = "nochat"
 RESTORING = "restoring"  # a collection that is there while a restore is unfinished
@@ -155,29 +156,16 @@ class ActivityStore:
     async def room_state(self, room: str, recent: bool = True) -> RoomState:
         """Return the state of a room for its controller; with its last messages, or without."""
         async with answering():
-            document = await self._db["rooms"].find_one({"_id": room})
-            if not document:
-                return RoomState(room=RoomInfo(room=room))
-            said = []
-            if recent:
-                cursor = self._db["log"].find(
-                    {"room": room, "type": documents.MESSAGE},
-                    dict.fromkeys(("position", "sender", "client_id", "deleted", "at"), 1),
-                )
-                said = await cursor.sort("position", -1).limit(REMEMBERED).to_list()
-        return RoomState(
-            room=documents.room_info(document),
-            recent=[
-                RememberedMessage(
-                    message["position"],
-                    message["sender"],
-                    message["client_id"],
-                    bool(message.get("deleted")),
-                    message["at"],
-                )
-                for message in reversed(said)
-            ],
-        )
+            (known,) = await controllers.states(self._db, [room], REMEMBERED if recent else 0)
+        return RoomState(room=known.room, recent=known.recent, since=known.since)
+
+    async def room_states(self, rooms: Sequence[str], recent: bool = True) -> list[KnownRoom]:
+        """Return the states of rooms for their controller, in the order asked for.
+
+        Of each there are fewer messages than of one: the log is asked for what came before.
+        """
+        async with answering():
+            return await controllers.states(self._db, rooms, FEW if recent else 0)
 
     async def find(self, wanted: Iterable[MessageKey]) -> list[MessageKey]:
         """Find messages that the log has, by their room, sender and the sender's own id."""
