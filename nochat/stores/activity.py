@@ -9,12 +9,12 @@ gone.
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, Self
 
 import msgspec
 from pymongo import ASCENDING
-from pymongo.errors import InvalidURI, PyMongoError
+from pymongo.errors import InvalidURI, OperationFailure, PyMongoError
 
 from nochat.domain.room import REMEMBERED
 from nochat.domain.search_terms import searchable
@@ -44,6 +44,7 @@ from nochat.stores import (
     analytics,
     controllers,
     documents,
+    full_text,
     messages,
     recording,
     records,
@@ -71,6 +72,7 @@ class ActivityStore:
                 raise InvalidURI("another scheme")
             self._client = client(url)
             self._db = self._client.get_default_database(DATABASE)
+            self._embedded = self._full_text = False
         except (InvalidURI, PyMongoError, ValueError) as error:
             raise NochatError(
                 f"NOCHAT_ACTIVITY_URL can't be used; write mongodb://host:port/database ({error})"
@@ -102,7 +104,17 @@ class ActivityStore:
             unique=True,
             partialFilterExpression={"client_id": {"$exists": True}},
         )
-        await log.create_index([("terms", ASCENDING), ("room", ASCENDING)])
+        self._embedded = await full_text.is_embedded(self._db)
+        if self._embedded:
+            with suppress(OperationFailure):  # there is none: older versions made it
+                await log.drop_index(full_text.USELESS)
+            await full_text.index(self._db)
+            self._full_text = await reindex.has_full_text(self._db)
+        else:
+            await log.create_index([("terms", ASCENDING), ("room", ASCENDING)])
+            # Each user's rooms. In the embedded server, such an index would find no member.
+            for people in ("members", "invited"):
+                await self._db["rooms"].create_index(people)
         await log.create_index([("at", ASCENDING)])
         await self._db["connections"].create_index([("user", ASCENDING), ("at", ASCENDING)])
         await self._db["connections"].create_index([("at", ASCENDING)])
@@ -122,7 +134,11 @@ class ActivityStore:
 
     def reindexing(self) -> AbstractAsyncContextManager[asyncio.Task[None]]:
         """Bring older messages up to date in the background, until the block ends."""
-        return reindex.reindexing(self._db)
+        return reindex.reindexing(self._db, self._found)
+
+    def _found(self) -> None:
+        """Search by the embedded server's index from now on: each message is in it."""
+        self._full_text = self._embedded
 
     def forgetting(self, days: float) -> AbstractAsyncContextManager[None]:
         """Delete old entries of the log in the background, until the block ends."""
@@ -149,7 +165,7 @@ class ActivityStore:
             NochatError: the store takes a message for another that it has.
         """
         async with answering():
-            await recording.record(self._db, events)
+            await recording.record(self._db, events, self._embedded)
 
     # ---- reading --------------------------------------------------------------------------------
 
@@ -218,28 +234,30 @@ class ActivityStore:
 
     async def rooms(self, user: str, room: str = "") -> Rooms:
         """Return the rooms that a user is in or invited to, or one, with the unread."""
-        theirs: dict[str, Any] = {"$or": [{"members": user}, {"invited": user}]}
-        if room:
-            theirs["_id"] = room
+        one = {"_id": room} if room else {}
         async with answering():
             reads = {
                 read["room"]: read["position"]
                 async for read in self._db["reads"].find({"user": {"$eq": user}})
             }
-            rooms = await self._db["rooms"].find(theirs).sort("_id", 1).to_list()
-            summaries = [await self._summary(document, user, reads) for document in rooms]
+            rooms: dict[str, dict[str, Any]] = {}
+            for people in ("members", "invited"):  # not by `$or`: no index of the embedded server's
+                async for document in self._db["rooms"].find({people: user} | one):
+                    rooms[document["_id"]] = document
+            summaries = [await self._summary(rooms[id], user, reads) for id in sorted(rooms)]
         return Rooms(rooms=summaries)
 
     async def _summary(self, room: dict[str, Any], user: str, reads: dict[str, int]) -> RoomSummary:
         info, read = documents.room_info(room), reads.get(room["_id"], 0)
         unread = mentions = 0
         if user in info.members and info.position > read:
-            newer = {"room": info.room, "position": {"$gt": read}}
-            there = {"type": documents.MESSAGE, "deleted": {"$exists": False}}
+            newer = {"room": {"$eq": info.room}, "position": {"$gt": read}}
+            there = {"type": {"$eq": documents.MESSAGE}, "deleted": {"$exists": False}}
             from_others = there | {"sender": {"$ne": user}}
             unread = await self._some("log", newer | from_others)
-            named = {"user": user, "reason": {"$ne": "direct"}}
-            mentions = await self._some("mentions", newer | named)
+            if unread:  # each mention is of a message that counts
+                named = {"user": {"$eq": user}, "reason": {"$ne": "direct"}}
+                mentions = await self._some("mentions", newer | named)
         if user not in info.members:  # Invited users learn nothing about the members.
             info = msgspec.structs.replace(
                 info, members=[], muted=[user] if user in info.muted else [], banned=[]
@@ -314,7 +332,7 @@ class ActivityStore:
         """
         mine = await self._rooms_of(asked.user, asked.room)
         async with answering():
-            return await analytics.search(self._db, asked, mine)
+            return await analytics.search(self._db, asked, mine, self._full_text)
 
     async def _rooms_of(self, user: str, room: str = "") -> dict[str, int]:
         """Return the positions up to which a user knows their rooms, or the one room.
