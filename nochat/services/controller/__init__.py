@@ -58,7 +58,6 @@ from nochat.protocol.requests import (
     FindMessages,
     GetHistory,
     GetRoomState,
-    KnownRoom,
     LogIn,
     LogOut,
     MakeToken,
@@ -69,7 +68,6 @@ from nochat.protocol.requests import (
     RemoveAccount,
     RemoveToken,
     RevokeToken,
-    RoomState,
     SetAccount,
     SetPassword,
 )
@@ -149,8 +147,8 @@ async def _learn(
     # One question for all that are unknown: who takes over from another knows none at first.
     while unknown := sorted(wanted - rooms.keys())[:MOST_LEARNT]:
         state = await context.bus.request(GetRoomState(room=unknown[0], others=unknown[1:]))
-        told: list[RoomState | KnownRoom] = [state, *state.others]
-        rooms |= {known.room.room: Room.of(known) for known in told}
+        rooms[unknown[0]] = Room.of(state)
+        rooms |= {known.room.room: Room.of(known) for known in state.others}
 
 
 async def _recall(
