@@ -19,7 +19,7 @@ from nochat.protocol.reasons import search_slow_everywhere
 from nochat.protocol.requests import Found, SearchMessages, Trends
 from nochat.stores import documents, full_text
 from nochat.stores.mongodb import Database
-from nochat.stores.portions import MOST_SECONDS, OutOfTime, portions
+from nochat.stores.portions import BRISK, GENTLE, MOST_SECONDS, OutOfTime, portions
 
 MOST_ENTRIES = 5000  # of the log, that the trends count: the newest
 MANY = 100  # read at once
@@ -86,8 +86,8 @@ async def _candidates(
     some, log = _some(words), database["log"]
     query = rooms | {"terms": _holding(some)}
     # What many say is among the newest. Of what few say, the index knows where all of it is.
-    newest = NEWEST if by_full_text else None
-    async for portion in portions(log, "at", -1, asked.before, MOST_SECONDS, newest):
+    newest, pace = (NEWEST, GENTLE) if by_full_text else (None, BRISK)
+    async for portion in portions(log, "at", -1, asked.before, MOST_SECONDS, newest, pace):
         cursor = log.find(query | portion).sort("at", -1)
         cursor = cursor.max_time_ms(int(1000 * MOST_SECONDS))
         if len(some) == len(words):

@@ -1,4 +1,4 @@
-"""What controllers must know of rooms before they decide in them."""
+"""The states of rooms, as controllers must know them before they decide there."""
 
 from collections.abc import Sequence
 from typing import Any
