@@ -33,6 +33,7 @@ from nochat.protocol.requests import (
     KnownRoom,
     MessageKey,
     Records,
+    RoomInfo,
     Rooms,
     RoomState,
     RoomSummary,
@@ -53,7 +54,8 @@ from nochat.stores import (
 from nochat.stores.mongodb import answering, client
 from nochat.stores.portions import OutOfTime, portions
 
-FEW = 50  # messages of each room, where several are asked for
+FEW = 20  # messages of each room, where several are asked for
+STRETCH = 200  # positions that are counted first
 MOST_COUNTED = 100  # unread messages; beyond that, the exact number does not matter
 DATABASE = "nochat"
 RESTORING = "restoring"  # a collection that is there while a restore is unfinished
@@ -251,13 +253,11 @@ class ActivityStore:
         info, read = documents.room_info(room), reads.get(room["_id"], 0)
         unread = mentions = 0
         if user in info.members and info.position > read:
-            newer = {"room": {"$eq": info.room}, "position": {"$gt": read}}
             there = {"type": {"$eq": documents.MESSAGE}, "deleted": {"$exists": False}}
-            from_others = there | {"sender": {"$ne": user}}
-            unread = await self._some("log", newer | from_others)
+            unread = await self._newer("log", info, read, there | {"sender": {"$ne": user}})
             if unread:  # each mention is of a message that counts
                 named = {"user": {"$eq": user}, "reason": {"$ne": "direct"}}
-                mentions = await self._some("mentions", newer | named)
+                mentions = await self._newer("mentions", info, read, named)
         if user not in info.members:  # Invited users learn nothing about the members.
             info = msgspec.structs.replace(
                 info, members=[], muted=[user] if user in info.muted else [], banned=[]
@@ -277,10 +277,18 @@ class ActivityStore:
             mentions=mentions,
         )
 
-    async def _some(self, collection: str, query: dict[str, Any]) -> int:
-        """Count matching documents up to `MOST_COUNTED`, by an index alone."""
-        cursor = self._db[collection].find(query, {"_id": 1}).limit(MOST_COUNTED)
-        return len(await cursor.to_list())
+    async def _newer(
+        self, collection: str, room: RoomInfo, read: int, condition: dict[str, Any]
+    ) -> int:
+        """Count what is in a room after a position, up to `MOST_COUNTED`, in short stretches."""
+        count, stretch = 0, STRETCH
+        while count < MOST_COUNTED and read < room.position:
+            there = {"$gt": read, "$lte": read + stretch}
+            query = {"room": {"$eq": room.room}, "position": there} | condition
+            # Not by the helper of pymongo: the embedded server would send itself each document.
+            count += int((await self._db.command("count", collection, query=query))["n"])
+            read, stretch = read + stretch, 2 * stretch
+        return min(count, MOST_COUNTED)
 
     async def history(
         self,
