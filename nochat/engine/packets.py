@@ -77,7 +77,7 @@ def _read(text: bytes) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:  # half an emoji
-        return json.loads(text, parse_int=_number, parse_constant=_number)
+        return json.loads(text, parse_int=_number)
 
 
 def decode(text: bytes) -> tuple[Packet, int]:

@@ -222,6 +222,7 @@ class Server(Engine):
     async def disconnect(self, sid: str, namespace: str = "/") -> None:
         """Disconnect a socket; its client then closes the connection, or it is closed."""
         if socket := self.namespaces[namespace].sockets.get(sid):
+            socket.session.dismissed = True
             socket.session.send(packets.encode(packets.DISCONNECT, namespace))
             self._leave(socket, "server disconnect")
 
@@ -260,7 +261,8 @@ class Server(Engine):
                 raise ValueError("it is connected already")
             self._connect(session, packet)
         elif not socket:
-            raise ValueError("a packet for a namespace that it has not connected to")
+            if not session.dismissed:
+                raise ValueError("a packet for a namespace that it has not connected to")
         elif packet.type == packets.EVENT:
             if socket.connected:
                 self._event(socket, packet)

@@ -27,6 +27,7 @@ class Session:
         partial: a packet whose attachments have not all come.
         pending: packets for the client, in order, until this turn of the event loop ends.
         due: whether the outbox knows of them.
+        dismissed: whether a socket on it was disconnected; its client may send for a moment more.
         overdue: when the last ping's answer is too late; 0: it was answered.
         closed: whether the session is over.
         channel: the websocket; while there is none, or it is `probing`, the client polls.
@@ -36,8 +37,8 @@ class Session:
 
     __slots__ = (
         "_busy", "_deadline", "_engine", "_farewell", "_free", "_poll", "_queue", "_waiting",
-        "channel", "closed", "due", "id", "info", "overdue", "partial", "paused", "pending",
-        "posting", "probing", "scope", "sockets",
+        "channel", "closed", "dismissed", "due", "id", "info", "overdue", "partial",
+        "paused", "pending", "posting", "probing", "scope", "sockets",
     )  # fmt: skip
 
     def __init__(self, engine: "Engine", scope: Any) -> None:
@@ -51,7 +52,7 @@ class Session:
         self._waiting = 0  # bytes in it
         self.overdue, self.closed, self.due = 0.0, False, False
         self.probing, self.paused, self.posting = False, False, False
-        self._farewell = CLOSE
+        self._farewell, self.dismissed = CLOSE, False
         self.channel: WebSocket | None = None
         self._busy = 0
         self._free: asyncio.Future[None] | None = None

@@ -76,8 +76,12 @@ service.on(GetAccountEvents).method(lambda store: store.account_events)
 
 @service.on(GetRoomState)
 async def room_state(request: GetRoomState, context: Context["ActivityStore"]) -> RoomState:
-    """Return the state of a room for its controller."""
-    return await context.resource.room_state(request.room, request.recent)
+    """Return the state of a room for its controller, or of several."""
+    store = context.resource
+    if not request.others:
+        return await store.room_state(request.room, request.recent)
+    first, *others = await store.room_states([request.room, *request.others], request.recent)
+    return RoomState(room=first.room, recent=first.recent, since=first.since, others=others)
 
 
 @service.on(GetRooms)

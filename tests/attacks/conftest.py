@@ -15,9 +15,15 @@ from nochat.runtime import bootstrap, registry
 from nochat.settings import Settings
 
 
+def pytest_generate_tests(metafunc):
+    """Try each engine where a test is marked so; here alone, as containers have one."""
+    if metafunc.definition.get_closest_marker("each_engine"):
+        metafunc.parametrize("engine", ["nochat", "python-socketio"])
+
+
 @pytest.fixture
 def engine():
-    """What serves the sockets: what the environment says; `test_costs.py` tries each in turn."""
+    """What serves the sockets, as the environment says; see `pytest_generate_tests`."""
     return os.environ.get("NOCHAT_ENGINE", "nochat")
 
 

@@ -17,7 +17,6 @@ from nochat.runtime import connections
 from nochat.services.gateway import bounds
 
 pytestmark = pytest.mark.slow
-each_engine = pytest.mark.parametrize("engine", ["nochat", "python-socketio"])
 
 WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
 POLLING = "/socket.io/?EIO=4&transport=polling"
@@ -95,7 +94,7 @@ async def they_talk(ana, bob):
     await bob.until(lambda: word in bob.texts())
 
 
-@each_engine
+@pytest.mark.each_engine
 async def test_unused_packets_close_the_socket_and_others_are_unaffected(attacked):
     async with (
         attacked(login_rate=0) as url,
@@ -114,7 +113,7 @@ async def test_unused_packets_close_the_socket_and_others_are_unaffected(attacke
         await they_talk(ana, bob)
 
 
-@each_engine
+@pytest.mark.each_engine
 async def test_the_same_by_long_polling(attacked):
     bodies = ["bAAAA", '451-["message"]', "4", '42["nope"]', "d=40", "2", "\x1e", "40\x1e40"]
     async with attacked(login_rate=0) as url, Person("eve", url) as eve:
@@ -127,7 +126,7 @@ async def test_the_same_by_long_polling(attacked):
                 assert response.status == 400, body
 
 
-@each_engine
+@pytest.mark.each_engine
 @pytest.mark.parametrize("inside", [False, True])
 @pytest.mark.parametrize("packet", ["3", '42["typing",{"room":"lobby"}]'])
 async def test_every_packet_is_counted_also_before_the_log_in(attacked, inside, packet):
@@ -147,7 +146,7 @@ async def test_every_packet_is_counted_also_before_the_log_in(attacked, inside, 
         await they_talk(ana, bob)
 
 
-@each_engine
+@pytest.mark.each_engine
 async def test_a_burst_of_messages_is_no_flood(attacked):
     """A page that was away sends all that waited, by long polling in one request."""
     async with attacked() as url, Person("ana", url) as ana, Person("bob", url) as bob:
@@ -160,7 +159,7 @@ async def test_a_burst_of_messages_is_no_flood(attacked):
         await bob.until(lambda: {f"{n}" for n in range(90)} <= set(bob.texts()))
 
 
-@each_engine
+@pytest.mark.each_engine
 async def test_a_socket_without_a_log_in_is_closed_in_time(attacked, monkeypatch):
     monkeypatch.setattr(bounds, "ENTERING", 1.0)
     async with (
@@ -196,7 +195,7 @@ async def test_a_socket_without_a_log_in_is_closed_in_time(attacked, monkeypatch
         await ana.until(lambda: "I am in, and stay" in ana.texts())
 
 
-@each_engine
+@pytest.mark.each_engine
 async def test_one_change_of_transport_at_a_time(attacked):
     async with attacked() as url, Person("eve", url) as eve:
         async with eve._http.get(url + POLLING) as response:
@@ -207,7 +206,7 @@ async def test_one_change_of_transport_at_a_time(attacked):
                 await eve._http.ws_connect(where)
 
 
-@each_engine
+@pytest.mark.each_engine
 async def test_a_user_has_a_bounded_number_of_sockets(attacked):
     async with (
         attacked(user_sockets=3) as url,
@@ -235,7 +234,7 @@ async def test_a_user_has_a_bounded_number_of_sockets(attacked):
                 pass
 
 
-@each_engine
+@pytest.mark.each_engine
 async def test_an_address_has_a_bounded_number_of_sockets(attacked):
     async with attacked(address_connections=5) as url, AsyncExitStack() as stack:
         for _ in range(5):
@@ -320,7 +319,7 @@ async def test_requests_are_answered_beside_silent_connections(attacked, caplog)
     assert "127.0.0.1" in said[0]
 
 
-@each_engine
+@pytest.mark.each_engine
 @pytest.mark.parametrize("first", [b"\x89", b"\x8a", b"\x00"], ids=["ping", "pong", "continuation"])
 async def test_frames_that_are_no_message_are_counted(attacked, first):
     """They never reach the chat, and each costs memory: of fragments, or of answers to pings."""
@@ -338,7 +337,7 @@ async def test_frames_that_are_no_message_are_counted(attacked, first):
         writer.close()
 
 
-@each_engine
+@pytest.mark.each_engine
 async def test_answers_of_the_gateway_have_the_headers_of_the_page(attacked):
     async with attacked() as url, aiohttp.ClientSession() as http:
         for path in (POLLING, "/socket.io/", f"{POLLING}&sid=nobody", f"{POLLING}&j=0"):
@@ -354,7 +353,7 @@ async def test_answers_of_the_gateway_have_the_headers_of_the_page(attacked):
             assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
-@each_engine
+@pytest.mark.each_engine
 async def test_answers_of_the_gateway_behind_tls_say_so(attacked):
     async with attacked() as url, aiohttp.ClientSession() as http:
         headers = {"X-Forwarded-Proto": "https"}
@@ -362,7 +361,7 @@ async def test_answers_of_the_gateway_behind_tls_say_so(attacked):
             assert "max-age" in response.headers["Strict-Transport-Security"]
 
 
-@each_engine
+@pytest.mark.each_engine
 async def test_no_answer_is_a_script(attacked):
     async with attacked() as url, aiohttp.ClientSession() as http:
         for query in ("&j=0", "&j=", "&j=x", "&%6a=0"):
@@ -373,7 +372,7 @@ async def test_no_answer_is_a_script(attacked):
             await http.ws_connect(f"{url}{WEBSOCKET}&j=0")
 
 
-@each_engine
+@pytest.mark.each_engine
 async def test_one_line_in_the_log_names_a_disconnected_user(attacked, caplog):
     async with attacked() as url, Person("eve", url) as eve:
         for _ in range(5):

@@ -382,7 +382,6 @@ async def test_attachments_there_and_back_by_polling(peer):
         ["42[true]"],
         ["42[null]"],
         ["42[{}]"],
-        ['42["message",NaN]'],
         ['42["message",'],
         ['42abc["message-with-ack",1,"2",{"3":[false]}]'],
         ['42/none,["message"]'],
