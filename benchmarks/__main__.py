@@ -35,13 +35,14 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 
     began, size = time.monotonic(), QUICK if options.quick else Size()
+    on = report.machine(size)
     try:
         measured = _table(report.HEAD, cases.rows(size), report.line)
         seen = _table(report.PAGE_HEAD, page.rows(size), report.page_line)
     except (Missing, NotReady, LoadError, BrowserError) as error:
         print(f"not measured further: {error}", file=sys.stderr)
         return 1
-    report.write(measured, seen, options.json)
+    report.write(on, measured, seen, options.json)
     notes = "", *report.NOTES, *report.PAGE_NOTES
     print(*notes, f"{time.monotonic() - began:.0f} s; {options.json}", sep="\n")
     return 0

@@ -7,13 +7,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 import sqlalchemy
 
+from benchmarks import cores
 from benchmarks.load import Load, LoadError
 from nochat.lab import chat, servers
 from nochat.local import doctor
@@ -29,22 +30,26 @@ class Side:
     """A server under load.
 
     Attributes:
-        port: of its websockets, at 127.0.0.1.
+        ports: of its websockets, at 127.0.0.1.
         processes: ids of its processes; their descendants count, too.
         broker: id of its broker's process, if it has one.
         cookie: gives the session's token of a room's user.
         stores: everything that is said is stored, a moment after it was delivered.
+        apart: it is one process with a core of its own, and the load has another.
+        nats: it speaks NATS instead of Socket.IO.
     """
 
-    port: int
+    ports: Sequence[int]
     processes: Sequence[int]
     broker: int | None = None
     cookie: Callable[[str], str] = field(default=lambda room: room)
     stores: bool = False
+    apart: bool = False
+    nats: bool = False
 
-    def load(self, *, spin: bool = False) -> Load:
-        """Make a load for it."""
-        return Load(self.port, self.cookie, spin=spin)
+    def load(self) -> Load:
+        """Make a load for it; it spins where a core is left for it."""
+        return Load(self.ports, self.cookie, spin=self.apart, nats=self.nats)
 
     def memory(self) -> int:
         """Resident bytes of its processes."""
@@ -100,10 +105,30 @@ def _seconds(processes: Sequence[int]) -> float:
     return total
 
 
+Start = Callable[[], AbstractContextManager[Side]]
+
+
 @contextmanager
-def peer() -> Iterator[Side]:
+def node() -> Iterator[Side]:
     """Run the official socket.io on Node."""
-    with _server("peer", [doctor.require("node"), HERE / "peer.mjs"], {}) as side:
+    with _server("node", [doctor.require("node"), HERE / "peer.mjs"], {}) as side:
+        yield side
+
+
+@contextmanager
+def node_through(broker: servers.Server) -> Iterator[Side]:
+    """Run the same with amqplib: each message goes through a quorum queue of RabbitMQ."""
+    doctor.require("amqplib")
+    command = [doctor.require("node"), HERE / "peer_amqp.mjs"]
+    with _server("node", command, {"BUS_URL": broker.url}, apart=False) as side:
+        side.broker = broker.child.pid if broker.child else None
+        yield side
+
+
+@contextmanager
+def bare(kind: str) -> Iterator[Side]:
+    """Run our engine, or python-socketio, with the handlers that Node has."""
+    with _server(kind, [sys.executable, "-m", "benchmarks.bare", kind], {}) as side:
         yield side
 
 
@@ -117,40 +142,92 @@ def gateway_alone() -> Iterator[Side]:
 
 
 @contextmanager
-def _server(name: str, command: Sequence[str | Path], env: Mapping[str, str]) -> Iterator[Side]:
+def _server(
+    name: str, command: Sequence[str | Path], env: Mapping[str, str], *, apart: bool = True
+) -> Iterator[Side]:
     folder = Path(tempfile.mkdtemp(prefix="nochat-bench-"))
     log = folder / "log"
+    core = cores.servers() if apart else set[int]()
     with start_child(
-        command, env=os.environ | env, cwd=HERE.parent, log=log, remove=folder
+        cores.pinned(command, core), env=os.environ | env, cwd=HERE.parent, log=log, remove=folder
     ) as child:
         wait_until(lambda: b"http://" in log.read_bytes(), READY, name, child)
         url = next(
             word for word in log.read_text(encoding="utf-8").split() if word.startswith("http://")
         )
-        yield Side(int(url.rpartition(":")[2]), [child.pid])
+        yield Side([int(url.rpartition(":")[2])], [child.pid], apart=bool(core))
 
 
 @contextmanager
-def whole_chat(broker: servers.Server, users: Sequence[str]) -> Iterator[Side]:
+def whole_chat(
+    broker: servers.Server,
+    rooms: Sequence[str],
+    guests: Sequence[str] = (),
+    *,
+    gateways: int = 1,
+    controllers: int = 1,
+) -> Iterator[Side]:
     """Run the chat: each service in its own process, behind RabbitMQ, with its stores.
 
     Args:
         broker: RabbitMQ.
-        users: who has an account; each makes a room of the same name.
+        rooms: who has an account and makes a room of the same name.
+        guests: who has an account.
+        gateways: how many there are.
+        controllers: how many there are; they share the shards.
     """
     with chat.start(apart=True, bus=broker.url, log_level="warning", **chat.UNLIMITED) as running:
-        tokens = _accounts(running.folder / "data" / "users.db", users)
-        gateway = next(
-            connection.laddr.port
-            for connection in psutil.Process(running.processes["gateway"].pid).net_connections()
-            if connection.status == psutil.CONN_LISTEN
-        )
-        processes = [child.pid for child in running.processes.values()]
+        ports = [_listening(running.processes["gateway"].pid)]
+        for number in range(1, gateways):
+            name = f"gateway-{number}"
+            running.add(name, "gateway")
+            ports.append(_listening(running.processes[name].pid))
+        for number in range(1, controllers):
+            running.add(f"controller-{number}", "controller")
         own = broker.child.pid if broker.child else None
-        side = Side(gateway, processes, own, tokens.__getitem__, stores=True)
-        for user in users:
-            _make_room(side, user)
-        yield side
+        with _with_accounts(running, ports, own, rooms, guests) as side:
+            yield side
+
+
+@contextmanager
+def up(rooms: Sequence[str], guests: Sequence[str] = ()) -> Iterator[Side]:
+    """Run `nochat up`: the whole chat in one process, with its own bus and stores.
+
+    Args:
+        rooms: who has an account and makes a room of the same name.
+        guests: who has an account.
+    """
+    with chat.start(log_level="warning", **chat.UNLIMITED) as running:
+        port = int(running.url.rstrip("/").rpartition(":")[2])
+        with _with_accounts(running, [port], None, rooms, guests) as side:
+            yield side
+
+
+@contextmanager
+def _with_accounts(
+    running: chat.Chat,
+    ports: Sequence[int],
+    broker: int | None,
+    rooms: Sequence[str],
+    guests: Sequence[str],
+) -> Iterator[Side]:
+    tokens = _accounts(running.folder / "data" / "users.db", [*rooms, *guests])
+    processes = [child.pid for child in running.processes.values()]
+    side = Side(ports, processes, broker, tokens.__getitem__, stores=True)
+    with side.load() as load:
+        load.open(rooms, members=1)
+        for number, room in enumerate(rooms):
+            load.ask("create", {"room": room, "title": f"The room of {room}"}, number)
+        load.quiet(0.2)
+    yield side
+
+
+def _listening(process: int) -> int:
+    return next(
+        int(connection.laddr.port)
+        for connection in psutil.Process(process).net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    )
 
 
 def _accounts(database: Path, users: Sequence[str]) -> dict[str, str]:
@@ -171,10 +248,3 @@ def _accounts(database: Path, users: Sequence[str]) -> dict[str, str]:
             connection.execute(sqlalchemy.insert(schema.sessions).values(session))
     engine.dispose()
     return tokens
-
-
-def _make_room(side: Side, user: str) -> None:
-    with side.load() as load:
-        load.open([user], members=1)
-        load.ask("create", {"room": user, "title": f"The room of {user}"})
-        load.hear(0.02)

@@ -1,0 +1,52 @@
+"""What becomes of the figures as there are more clients, rooms, gateways and controllers."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+
+from benchmarks.cases.sockets import FEW, PIPELINE, pairs
+from benchmarks.measure import Figure, Flood, Size, alternate
+from benchmarks.row import Row
+from benchmarks.sides import Start, bare, gateway_alone, node, whole_chat
+from nochat.lab.servers import Server
+
+CLIENTS, ROOMS = "growth, clients in a room", "growth, rooms of 2"
+GATEWAYS, CONTROLLERS = "growth, gateways", "growth, controllers"
+MOST_IN_FLIGHT = 512  # in all rooms together
+
+
+def rows(size: Size, broker: Server) -> Iterator[Row]:
+    """Measure each growth at some sizes, once: their order is the trend."""
+    starts: dict[str, Start] = {
+        "engine": partial(bare, "nochat"),
+        "gateway": gateway_alone,
+        "Node": node,
+    }
+    with ExitStack() as stack:
+        sides = {name: stack.enter_context(start()) for name, start in starts.items()}
+        for count in size.clients:
+            flood = Flood([f"grown-{count}"], count, PIPELINE, size.seconds, deliveries=True)
+            yield Row(CLIENTS, f"{count:,}", "deliveries/s", flood.run(1, sides))
+        for count in size.rooms:
+            names = [f"room-{count}-{number}" for number in range(count)]
+            window = max(1, min(FEW, MOST_IN_FLIGHT // count))
+            yield Row(
+                ROOMS,
+                f"{count:,}",
+                "messages/s",
+                Flood(names, 2, window, size.seconds).run(1, sides),
+            )
+    for count in size.instances:
+        yield Row(GATEWAYS, str(count), "messages/s", {"chat": _chat(size, broker, count, 1)})
+    for count in size.instances:
+        yield Row(CONTROLLERS, str(count), "messages/s", {"chat": _chat(size, broker, 1, count)})
+
+
+def _chat(size: Size, broker: Server, gateways: int, controllers: int) -> Figure:
+    rooms = pairs(size)
+    flood = Flood(rooms, 2, FEW, size.seconds)
+    with (
+        whole_chat(broker, rooms, gateways=gateways, controllers=controllers) as side,
+        flood.on(side) as load,
+    ):
+        return alternate(size.rounds, {"chat": load.flood})["chat"]
