@@ -109,9 +109,14 @@ Start = Callable[[], AbstractContextManager[Side]]
 
 
 @contextmanager
-def node() -> Iterator[Side]:
-    """Run the official socket.io on Node."""
-    with _server("node", [doctor.require("node"), HERE / "peer.mjs"], {}) as side:
+def node(*, apart: bool = True) -> Iterator[Side]:
+    """Run the official socket.io on Node.
+
+    Args:
+        apart: it has a core of its own; not beside a side that has more processes.
+    """
+    command = [doctor.require("node"), HERE / "peer.mjs"]
+    with server("node", command, apart=apart) as side:
         yield side
 
 
@@ -120,7 +125,7 @@ def node_through(broker: servers.Server) -> Iterator[Side]:
     """Run the same with amqplib: each message goes through a quorum queue of RabbitMQ."""
     doctor.require("amqplib")
     command = [doctor.require("node"), HERE / "peer_amqp.mjs"]
-    with _server("node", command, {"BUS_URL": broker.url}, apart=False) as side:
+    with server("node", command, {"BUS_URL": broker.url}, apart=False) as side:
         side.broker = broker.child.pid if broker.child else None
         yield side
 
@@ -128,7 +133,7 @@ def node_through(broker: servers.Server) -> Iterator[Side]:
 @contextmanager
 def bare(kind: str) -> Iterator[Side]:
     """Run our engine, or python-socketio, with the handlers that Node has."""
-    with _server(kind, [sys.executable, "-m", "benchmarks.bare", kind], {}) as side:
+    with server(kind, [sys.executable, "-m", "benchmarks.bare", kind]) as side:
         yield side
 
 
@@ -137,25 +142,46 @@ def gateway_alone() -> Iterator[Side]:
     """Run the chat's gateway, without broker and stores."""
     settings = {"NOCHAT_GATEWAY_PORT": "0", "NOCHAT_LOG_LEVEL": "warning"}
     settings |= {f"NOCHAT_{name.upper()}": rate for name, rate in chat.UNLIMITED.items()}
-    with _server("gateway", [sys.executable, "-m", "benchmarks.alone"], settings) as side:
+    with server("gateway", [sys.executable, "-m", "benchmarks.alone"], settings) as side:
         yield side
 
 
 @contextmanager
-def _server(
-    name: str, command: Sequence[str | Path], env: Mapping[str, str], *, apart: bool = True
+def server(
+    name: str,
+    command: Sequence[str | Path],
+    env: Mapping[str, str] | None = None,
+    *,
+    apart: bool = True,
+    says: str = "http://",
+    nats: bool = False,
 ) -> Iterator[Side]:
+    """Run a program that serves sockets, and says where.
+
+    Args:
+        name: what to call it.
+        command: the program.
+        env: variables that it has beside ours.
+        apart: it has a core of its own.
+        says: what its address begins with.
+        nats: it speaks NATS instead of Socket.IO.
+    """
     folder = Path(tempfile.mkdtemp(prefix="nochat-bench-"))
     log = folder / "log"
     core = cores.servers() if apart else set[int]()
     with start_child(
-        cores.pinned(command, core), env=os.environ | env, cwd=HERE.parent, log=log, remove=folder
+        cores.pinned(command, core),
+        env={**os.environ, **(env or {})},
+        cwd=HERE.parent,
+        log=log,
+        remove=folder,
     ) as child:
-        wait_until(lambda: b"http://" in log.read_bytes(), READY, name, child)
+        wait_until(lambda: says.encode() in log.read_bytes(), READY, name, child)
         url = next(
-            word for word in log.read_text(encoding="utf-8").split() if word.startswith("http://")
+            word for word in log.read_text(encoding="utf-8").split() if word.startswith(says)
         )
-        yield Side([int(url.rpartition(":")[2])], [child.pid], apart=bool(core))
+        port = int(url.rpartition(":")[2])
+        yield Side([port], [child.pid], apart=bool(core), nats=nats)
 
 
 @contextmanager

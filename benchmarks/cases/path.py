@@ -28,7 +28,7 @@ def rows(size: Size, broker: Server) -> Iterator[Row]:
             "chat": stack.enter_context(whole_chat(broker, rooms, guests)),
             "nochat up": stack.enter_context(up(rooms, guests)),
             "Node, amqplib": stack.enter_context(node_through(broker)),
-            "Node": stack.enter_context(node()),
+            "Node": stack.enter_context(node(apart=False)),
         }
         yield from _messages(size, sides)
         yield from _connects(size, sides, guests)
