@@ -15,6 +15,7 @@ from playwright.sync_api import Error as BrowserError
 from benchmarks import cases, page, report
 from benchmarks.load import LoadError
 from benchmarks.measure import QUICK, Size
+from nochat.lab import servers
 from nochat.local.doctor import Missing
 from nochat.local.processes import NotReady
 
@@ -37,8 +38,9 @@ def main() -> int:
     began, size = time.monotonic(), QUICK if options.quick else Size()
     on = report.machine(size)
     try:
-        measured = _table(report.HEAD, cases.rows(size), report.line)
-        seen = _table(report.PAGE_HEAD, page.rows(size), report.page_line)
+        with servers.rabbitmq(quiet=True) as broker:
+            measured = _table(report.HEAD, cases.rows(size, broker), report.line)
+            seen = _table(report.PAGE_HEAD, page.rows(size, broker), report.page_line)
     except (Missing, NotReady, LoadError, BrowserError) as error:
         print(f"not measured further: {error}", file=sys.stderr)
         return 1

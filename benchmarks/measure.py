@@ -11,8 +11,6 @@ from benchmarks.load import AT_ONCE, Done, Load
 from benchmarks.sides import Side, Start, Used
 
 LONGEST = 60.0  # seconds that a round may take
-SETTLE = 0.5  # seconds in which a server forgets the last round
-QUIET = 0.2  # seconds in which nothing comes any more
 
 
 @dataclass(frozen=True)
@@ -21,6 +19,7 @@ class Size:
 
     Attributes:
         rounds: of each side; the median counts.
+        settle: seconds in which a server forgets the last round.
         seconds: that a flood lasts.
         crowds: sockets in the one room; the first is that of one message in flight, too.
         pairs: rooms of two.
@@ -35,6 +34,7 @@ class Size:
     """
 
     rounds: int = 3
+    settle: float = 0.5
     seconds: float = 1.5
     crowds: tuple[int, ...] = (200, 1000)
     pairs: int = 200
@@ -50,17 +50,18 @@ class Size:
 
 QUICK = Size(
     rounds=1,
-    seconds=0.2,
-    crowds=(10, 20),
+    settle=0.05,
+    seconds=0.1,
+    crowds=(10,),
     pairs=3,
     users=10,
     connections=40,
     messages=50,
     found=500,
     visits=1,
-    clients=(10, 20),
-    rooms=(2, 4),
-    instances=(1, 2),
+    clients=(10,),
+    rooms=(2,),
+    instances=(2,),
 )
 
 
@@ -126,22 +127,22 @@ class Flood:
         rooms: their names.
         members: sockets in each; the first one writes.
         window: messages in flight in each room.
-        seconds: how long a round takes.
+        size: how long a round takes.
         deliveries: count what arrives instead of what is sent.
     """
 
     rooms: Sequence[str]
     members: int
     window: int
-    seconds: float
+    size: Size
     deliveries: bool = False
 
-    def run(self, rounds: int, sides: Mapping[str, Side]) -> Figures:
+    def run(self, sides: Mapping[str, Side], rounds: int = 0) -> Figures:
         """Measure all sides in turns."""
         with ExitStack() as stack:
             opened = {name: stack.enter_context(self.on(side)) for name, side in sides.items()}
             measures = {name: load.flood for name, load in opened.items()}
-            return alternate(rounds, measures)
+            return alternate(rounds or self.size.rounds, measures)
 
     @contextmanager
     def on(self, side: Side) -> Iterator["Flooded"]:
@@ -149,13 +150,13 @@ class Flood:
         with side.load() as load:
             load.open(self.rooms, self.members)
             side.stored(load, self.rooms[0])
-            load.quiet(SETTLE)
-            load.flood(self.seconds / 4, self.window)
+            load.quiet(self.size.settle)
+            load.flood(self.size.seconds / 4, self.window)
             load.settle()
             yield Flooded(self, side, load)
             side.stored(load, self.rooms[0])  # or those who come next would wait for it
         if side.stores:
-            time.sleep(6 * SETTLE)  # as they would for the log of who went
+            time.sleep(6 * self.size.settle)  # as they would for the log of who went
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ class Flooded:
     def flood(self) -> Figure:
         """Flood for some time."""
         before = self._begin()
-        done = self.load.flood(self.by.seconds, self.by.window)
+        done = self.load.flood(self.by.size.seconds, self.by.window)
         used = self.side.used() - before
         self.load.settle()
         units = done.messages * (self.by.members if self.by.deliveries else 1)
@@ -187,63 +188,66 @@ class Flooded:
     def latency(self, rate: float) -> Figure:
         """Send at a rate; the figure is the median latency in milliseconds, of work a message."""
         before = self._begin()
-        done = self.load.pace(self.by.seconds, max(rate, 1 / self.by.seconds))
+        done = self.load.pace(self.by.size.seconds, max(rate, 1 / self.by.size.seconds))
         worked = figure(done.messages, done.seconds, self.side.used() - before, done)
         return replace(worked, value=done.p50)
 
     def in_turn(self) -> Figure:
         """Send the next when everybody has the last; the figure is as that of `latency`."""
         before = self._begin()
-        done = self.load.flood(self.by.seconds, 1)
+        done = self.load.flood(self.by.size.seconds, 1)
         worked = figure(done.messages, done.seconds, self.side.used() - before, done)
         self.load.settle()
         return replace(worked, value=done.p50)
 
     def _begin(self) -> Used:
-        self.load.quiet(QUIET)
+        self.load.quiet(self.by.size.settle / 2)
         self.side.stored(self.load, self.by.rooms[0])
         return self.side.used()
 
 
-def connects(side: Side, rooms: Sequence[str], members: int, at_once: int = AT_ONCE) -> Figure:
+def connects(
+    size: Size, side: Side, rooms: Sequence[str], members: int, at_once: int = AT_ONCE
+) -> Figure:
     """Open sockets, some at a time, until each is welcome."""
     with side.load() as load:
         before = side.used()
         done = load.open(rooms, members, at_once)
         used = side.used() - before
         result = figure(len(rooms) * members, done.seconds, used, done)
-    time.sleep(SETTLE)
+    time.sleep(size.settle)
     return result
 
 
-def storm(side: Side, rooms: Sequence[str], members: int) -> Figure:
+def storm(size: Size, side: Side, rooms: Sequence[str], members: int) -> Figure:
     """Lose all sockets at once, and open as many at once; the figure is the seconds it takes."""
     with side.load() as load:
         load.open(rooms, members)
-        load.quiet(SETTLE)
+        load.quiet(size.settle)
     count = len(rooms) * members
     with side.load() as load:
         before = side.used()
         done = load.open(rooms, members, at_once=count)
         worked = figure(count, done.seconds, side.used() - before, done)
-    time.sleep(2 * SETTLE)
+    time.sleep(2 * size.settle)
     return replace(worked, value=done.seconds)
 
 
-def idle_memory(start: Start, count: int) -> Figure:
+def idle_memory(size: Size, start: Start) -> Figure:
     """KiB by which a fresh server grows for each connection that idles."""
+    count = size.connections
     with start() as side, side.load() as load:
         load.open(["first"], max(1, count // 10))  # what is loaded or made only once
-        load.quiet(SETTLE)
+        load.quiet(size.settle)
         before, used = side.memory(), side.used()
         load.open(["crowd"], count)
-        load.quiet(2 * SETTLE)
+        load.quiet(2 * size.settle)
         grown, used = side.memory() - before, side.used() - used
         return Figure(grown / 1024 / count, 1e6 * used.servers / count)
 
 
-def idle_memories(rounds: int, starts: Mapping[str, Start], count: int) -> Figures:
+def idle_memories(size: Size, starts: Mapping[str, Start]) -> Figures:
     """Measure that of several servers, in turns."""
     return alternate(
-        rounds, {name: partial(idle_memory, start, count) for name, start in starts.items()}
+        size.rounds, {name: partial(idle_memory, size, start) for name, start in starts.items()}
     )

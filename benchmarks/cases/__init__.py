@@ -5,14 +5,13 @@ from collections.abc import Iterator
 from benchmarks.cases import bus, growth, path, sockets, start
 from benchmarks.measure import Size
 from benchmarks.row import Row
-from nochat.lab import servers
+from nochat.lab.servers import Server
 
 
-def rows(size: Size) -> Iterator[Row]:
+def rows(size: Size, broker: Server) -> Iterator[Row]:
     """Measure everything, a row at a time."""
     yield from sockets.rows(size)
-    with servers.rabbitmq() as broker:
-        yield from bus.rows(size, broker)
-        yield from path.rows(size, broker)
-        yield from growth.rows(size, broker)
+    yield from bus.rows(size, broker)
+    yield from path.rows(size, broker)
+    yield from growth.rows(size, broker)
     yield from start.rows(size)

@@ -25,8 +25,8 @@ def rows(size: Size, broker: Server) -> Iterator[Row]:
     with ExitStack() as stack:
         sides = {name: stack.enter_context(start()) for name, start in starts.items()}
         for count in size.clients:
-            flood = Flood([f"grown-{count}"], count, PIPELINE, size.seconds, deliveries=True)
-            yield Row(CLIENTS, f"{count:,}", "deliveries/s", flood.run(1, sides))
+            flood = Flood([f"grown-{count}"], count, PIPELINE, size, deliveries=True)
+            yield Row(CLIENTS, f"{count:,}", "deliveries/s", flood.run(sides, 1))
         for count in size.rooms:
             names = [f"room-{count}-{number}" for number in range(count)]
             window = max(1, min(FEW, MOST_IN_FLIGHT // count))
@@ -34,7 +34,7 @@ def rows(size: Size, broker: Server) -> Iterator[Row]:
                 ROOMS,
                 f"{count:,}",
                 "messages/s",
-                Flood(names, 2, window, size.seconds).run(1, sides),
+                Flood(names, 2, window, size).run(sides, 1),
             )
     for count in size.instances:
         yield Row(GATEWAYS, str(count), "messages/s", {"chat": _chat(size, broker, count, 1)})
@@ -44,7 +44,7 @@ def rows(size: Size, broker: Server) -> Iterator[Row]:
 
 def _chat(size: Size, broker: Server, gateways: int, controllers: int) -> Figure:
     rooms = pairs(size)
-    flood = Flood(rooms, 2, FEW, size.seconds)
+    flood = Flood(rooms, 2, FEW, size)
     with (
         whole_chat(broker, rooms, gateways=gateways, controllers=controllers) as side,
         flood.on(side) as load,

@@ -36,11 +36,11 @@ def rows(size: Size, broker: Server) -> Iterator[Row]:
 
 def _messages(size: Size, sides: Mapping[str, Side]) -> Iterator[Row]:
     crowd = size.crowds[0]
-    flood = Flood([FLOODED], crowd, PIPELINE, size.seconds, deliveries=True)
+    flood = Flood([FLOODED], crowd, PIPELINE, size, deliveries=True)
     case = f"room of {crowd:,}, {PIPELINE} in flight"
-    yield Row(GROUP, case, "deliveries/s", flood.run(size.rounds, sides))
+    yield Row(GROUP, case, "deliveries/s", flood.run(sides))
     with ExitStack() as stack:
-        flood = Flood(pairs(size), 2, FEW, size.seconds)
+        flood = Flood(pairs(size), 2, FEW, size)
         opened = {name: stack.enter_context(flood.on(side)) for name, side in sides.items()}
         figures = alternate(size.rounds, {name: load.flood for name, load in opened.items()})
         yield Row(GROUP, f"{size.pairs:,} rooms of 2, {FEW} in flight each", "messages/s", figures)
@@ -58,7 +58,7 @@ def _messages(size: Size, sides: Mapping[str, Side]) -> Iterator[Row]:
 
 
 def _in_turn(size: Size, sides: Mapping[str, Side]) -> Figures:
-    flood = Flood([CALM], 2, 1, size.seconds)
+    flood = Flood([CALM], 2, 1, size)
     with ExitStack() as stack:
         opened = {name: stack.enter_context(flood.on(side)) for name, side in sides.items()}
         return alternate(size.rounds, {name: load.in_turn for name, load in opened.items()})
@@ -67,7 +67,7 @@ def _in_turn(size: Size, sides: Mapping[str, Side]) -> Figures:
 def _connects(size: Size, sides: Mapping[str, Side], guests: list[str]) -> Iterator[Row]:
     def each(count: int) -> Figures:
         def on(side: Side) -> Figure:
-            return connects(side, guests[:count], 1)
+            return connects(size, side, guests[:count], 1)
 
         return alternate(size.rounds, {name: partial(on, side) for name, side in sides.items()})
 
@@ -75,7 +75,7 @@ def _connects(size: Size, sides: Mapping[str, Side], guests: list[str]) -> Itera
     yield Row(GROUP, f"{few:,} users' connects", "connects/s", each(few))
     users = guests[: max(1, size.connections // TOGETHER)]
     back = {
-        name: partial(storm, side, users, size.connections // len(users))
+        name: partial(storm, size, side, users, size.connections // len(users))
         for name, side in sides.items()
     }
     figures = alternate(1, back)

@@ -34,40 +34,38 @@ def rows(size: Size) -> Iterator[Row]:
         # Another protocol's handshake and welcome say nothing about ours.
         yield from _connects(size, {name: side for name, side in sides.items() if not side.nats})
     ours = {name: start for name, start in starts().items() if name not in peers.OTHER_PROTOCOLS}
-    figures = idle_memories(size.rounds, ours, size.connections)
+    figures = idle_memories(size, ours)
     yield Row(GROUP, f"idle connection of {size.connections:,}", "KiB", figures)
 
 
 def _floods(size: Size, sides: Mapping[str, Side]) -> Iterator[Row]:
     for crowd in size.crowds:
-        flood = Flood([f"crowd-{crowd}"], crowd, PIPELINE, size.seconds, deliveries=True)
+        flood = Flood([f"crowd-{crowd}"], crowd, PIPELINE, size, deliveries=True)
         case = f"room of {crowd:,}, {PIPELINE} in flight"
-        yield Row(GROUP, case, "deliveries/s", flood.run(size.rounds, sides))
+        yield Row(GROUP, case, "deliveries/s", flood.run(sides))
     crowd = size.crowds[0]
-    flood = Flood([CALM], crowd, 1, size.seconds, deliveries=True)
-    yield Row(
-        GROUP, f"room of {crowd:,}, one in flight", "deliveries/s", flood.run(size.rounds, sides)
-    )
-    flood = Flood(pairs(size), 2, FEW, size.seconds)
+    flood = Flood([CALM], crowd, 1, size, deliveries=True)
+    yield Row(GROUP, f"room of {crowd:,}, one in flight", "deliveries/s", flood.run(sides))
+    flood = Flood(pairs(size), 2, FEW, size)
     case = f"{size.pairs:,} rooms of 2, {FEW} in flight each"
-    yield Row(GROUP, case, "messages/s", flood.run(size.rounds, sides))
+    yield Row(GROUP, case, "messages/s", flood.run(sides))
 
 
 def _connects(size: Size, sides: Mapping[str, Side]) -> Iterator[Row]:
     one, all_users = [GATHERING], [f"user-{number}" for number in range(size.users)]
     figures = alternate(
         size.rounds,
-        {name: partial(connects, side, one, size.users) for name, side in sides.items()},
+        {name: partial(connects, size, side, one, size.users) for name, side in sides.items()},
     )
     yield Row(GROUP, f"one user's {size.users:,} connects", "connects/s", figures)
     figures = alternate(
         size.rounds,
-        {name: partial(connects, side, all_users, 1) for name, side in sides.items()},
+        {name: partial(connects, size, side, all_users, 1) for name, side in sides.items()},
     )
     yield Row(GROUP, f"{size.users:,} users' connects", "connects/s", figures)
     figures = alternate(
         size.rounds,
-        {name: partial(storm, side, one, size.connections) for name, side in sides.items()},
+        {name: partial(storm, size, side, one, size.connections) for name, side in sides.items()},
     )
     yield Row(GROUP, f"{size.connections:,} come back at once", "s", figures)
 
