@@ -61,7 +61,7 @@ QUICK = Size(
     visits=1,
     clients=(10,),
     rooms=(2,),
-    instances=(2,),
+    instances=(1, 2),
 )
 
 

@@ -37,6 +37,7 @@ class Side:
         stores: everything that is said is stored, a moment after it was delivered.
         apart: it is one process with a core of its own, and the load has another.
         nats: it speaks NATS instead of Socket.IO.
+        running: the whole chat, if it is one whose services are processes.
     """
 
     ports: Sequence[int]
@@ -46,6 +47,7 @@ class Side:
     stores: bool = False
     apart: bool = False
     nats: bool = False
+    running: chat.Chat | None = None
 
     def load(self) -> Load:
         """Make a load for it; it spins where a core is left for it."""
@@ -189,9 +191,6 @@ def whole_chat(
     broker: servers.Server,
     rooms: Sequence[str],
     guests: Sequence[str] = (),
-    *,
-    gateways: int = 1,
-    controllers: int = 1,
 ) -> Iterator[Side]:
     """Run the chat: each service in its own process, behind RabbitMQ, with its stores.
 
@@ -199,20 +198,35 @@ def whole_chat(
         broker: RabbitMQ.
         rooms: who has an account and makes a room of the same name.
         guests: who has an account.
-        gateways: how many there are.
-        controllers: how many there are; they share the shards.
     """
     with chat.start(apart=True, bus=broker.url, log_level="warning", **chat.UNLIMITED) as running:
         ports = [_listening(running.processes["gateway"].pid)]
-        for number in range(1, gateways):
-            name = f"gateway-{number}"
-            running.add(name, "gateway")
-            ports.append(_listening(running.processes[name].pid))
-        for number in range(1, controllers):
-            running.add(f"controller-{number}", "controller")
         own = broker.child.pid if broker.child else None
         with _with_accounts(running, ports, own, rooms, guests) as side:
+            side.running = running
             yield side
+
+
+def run_instances(side: Side, service: str, count: int) -> None:
+    """Run so many instances of a service of the whole chat.
+
+    Args:
+        side: the whole chat.
+        service: `gateway`, over all of which the load is spread, or `controller`.
+        count: how many there are from now on.
+    """
+    assert side.running
+    running = side.running.processes
+    wanted = [f"{service}-{number}" for number in range(2, count + 1)]
+    for name in [name for name in running if name.startswith(f"{service}-")]:
+        if name not in wanted:
+            running.pop(name).stop()
+    for name in wanted:
+        if name not in running:
+            side.running.add(name, service)
+    side.processes = [child.pid for child in running.values()]
+    gateways = [name for name in running if name.startswith("gateway")]
+    side.ports = [_listening(running[name].pid) for name in gateways]
 
 
 @contextmanager

@@ -5,9 +5,9 @@ from contextlib import ExitStack
 from functools import partial
 
 from benchmarks.cases.sockets import FEW, PIPELINE, pairs
-from benchmarks.measure import Figure, Flood, Size, alternate
+from benchmarks.measure import Flood, Size
 from benchmarks.row import Row
-from benchmarks.sides import Start, bare, gateway_alone, node, whole_chat
+from benchmarks.sides import Start, bare, gateway_alone, node, run_instances, whole_chat
 from nochat.lab.servers import Server
 
 CLIENTS, ROOMS = "growth, clients in a room", "growth, rooms of 2"
@@ -36,17 +36,15 @@ def rows(size: Size, broker: Server) -> Iterator[Row]:
                 "messages/s",
                 Flood(names, 2, window, size).run(sides, 1),
             )
-    for count in size.instances:
-        yield Row(GATEWAYS, str(count), "messages/s", {"chat": _chat(size, broker, count, 1)})
-    for count in size.instances:
-        yield Row(CONTROLLERS, str(count), "messages/s", {"chat": _chat(size, broker, 1, count)})
+    yield from _instances(size, broker)
 
 
-def _chat(size: Size, broker: Server, gateways: int, controllers: int) -> Figure:
+def _instances(size: Size, broker: Server) -> Iterator[Row]:
     rooms = pairs(size)
     flood = Flood(rooms, 2, FEW, size)
-    with (
-        whole_chat(broker, rooms, gateways=gateways, controllers=controllers) as side,
-        flood.on(side) as load,
-    ):
-        return alternate(size.rounds, {"chat": load.flood})["chat"]
+    with whole_chat(broker, rooms) as side:
+        for group, service in ((GATEWAYS, "gateway"), (CONTROLLERS, "controller")):
+            for count in size.instances:
+                run_instances(side, service, count)
+                yield Row(group, str(count), "messages/s", flood.run({"chat": side}))
+            run_instances(side, service, 1)
