@@ -126,6 +126,7 @@ box:  ## build the machines' own base system, for Docker, LXC and libvirt
 
 bench: $(READY)  ## measure the chat against its peers: 20 minutes, with nothing else running
 	@$(PYTHON) -m benchmarks
+	@$(PYTHON) -m benchmarks.publish
 
 bench-quick: $(READY)  ## try every case of it, in two minutes: the figures say little
 	@$(PYTHON) -m benchmarks --quick --json build/bench-quick.json

@@ -159,7 +159,7 @@ class Load:
         self._do("quiet", seconds=seconds)
 
     def flood(self, seconds: float, window: int, most: int = EVER) -> Done:
-        """Keep a number of messages in flight in every room for some time.
+        """Keep a number of messages in flight in every room for some time, then let them arrive.
 
         Args:
             seconds: how long.
@@ -178,7 +178,3 @@ class Load:
             LoadError: the server refuses, or stands still.
         """
         return self._do("pace", seconds=seconds, rate=rate)
-
-    def settle(self) -> None:
-        """Wait until nothing is in flight."""
-        self._do("settle")

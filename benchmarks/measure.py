@@ -152,7 +152,6 @@ class Flood:
             side.stored(load, self.rooms[0])
             load.quiet(self.size.settle)
             load.flood(self.size.seconds / 4, self.window)
-            load.settle()
             yield Flooded(self, side, load)
             side.stored(load, self.rooms[0])  # or those who come next would wait for it
         if side.stores:
@@ -172,7 +171,6 @@ class Flooded:
         before = self._begin()
         done = self.load.flood(self.by.size.seconds, self.by.window)
         used = self.side.used() - before
-        self.load.settle()
         units = done.messages * (self.by.members if self.by.deliveries else 1)
         return figure(units, done.seconds, used, done)
 
@@ -180,7 +178,6 @@ class Flooded:
         """Flood until so many messages are stored."""
         before, began = self._begin(), time.perf_counter()
         done = self.load.flood(LONGEST, self.by.window, messages)
-        self.load.settle()
         self.side.stored(self.load, self.by.rooms[0])
         seconds, used = time.perf_counter() - began, self.side.used() - before
         return figure(done.messages, seconds, used, done)
@@ -197,7 +194,6 @@ class Flooded:
         before = self._begin()
         done = self.load.flood(self.by.size.seconds, 1)
         worked = figure(done.messages, done.seconds, self.side.used() - before, done)
-        self.load.settle()
         return replace(worked, value=done.p50)
 
     def _begin(self) -> Used:

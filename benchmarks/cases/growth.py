@@ -1,5 +1,6 @@
 """What becomes of the figures as there are more clients, rooms, gateways and controllers."""
 
+import resource
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -13,6 +14,7 @@ from nochat.lab.servers import Server
 CLIENTS, ROOMS = "growth, clients in a room", "growth, rooms of 2"
 GATEWAYS, CONTROLLERS = "growth, gateways", "growth, controllers"
 MOST_IN_FLIGHT = 512  # in all rooms together
+SPARE = 1000  # files that a process has open beside these sockets
 
 
 def rows(size: Size, broker: Server) -> Iterator[Row]:
@@ -27,7 +29,7 @@ def rows(size: Size, broker: Server) -> Iterator[Row]:
         for count in size.clients:
             flood = Flood([f"grown-{count}"], count, PIPELINE, size, deliveries=True)
             yield Row(CLIENTS, f"{count:,}", "deliveries/s", flood.run(sides, 1))
-        for count in size.rooms:
+        for count in filter(_fits, size.rooms):
             names = [f"room-{count}-{number}" for number in range(count)]
             window = max(1, min(FEW, MOST_IN_FLIGHT // count))
             yield Row(
@@ -37,6 +39,11 @@ def rows(size: Size, broker: Server) -> Iterator[Row]:
                 Flood(names, 2, window, size).run(sides, 1),
             )
     yield from _instances(size, broker)
+
+
+def _fits(rooms: int) -> bool:
+    """Tell whether the sockets of so many rooms of two may be open in one process."""
+    return 2 * rooms + SPARE <= resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def _instances(size: Size, broker: Server) -> Iterator[Row]:

@@ -30,6 +30,8 @@ def rows(size: Size, broker: Server) -> Iterator[Row]:
             "Node, amqplib": stack.enter_context(node_through(broker)),
             "Node": stack.enter_context(node(apart=False)),
         }
+        held = {name: Figure(side.memory() / 2**20) for name, side in sides.items()}
+        yield Row(GROUP, "memory when nobody is there", "MiB", held)
         yield from _messages(size, sides)
         yield from _connects(size, sides, guests)
 

@@ -5,7 +5,7 @@
 //	{"do": "open", "ports": [8000], "rooms": [{"name": "a", "cookie": "token"}], "members": 2}
 //	{"do": "flood", "seconds": 1.5, "window": 16}      messages in flight in each room
 //	{"do": "pace", "seconds": 1.5, "rate": 1000}       messages a second, whatever comes back
-//	{"do": "settle"}, {"do": "quiet", "seconds": 0.5}  nothing in flight; nothing comes any more
+//	{"do": "quiet", "seconds": 0.5}                    until nothing has come for so long
 //	{"do": "ask", "event": "history", "data": {}}      one event and its acknowledgement
 //
 // Between commands it sleeps, and answers pings.
@@ -108,8 +108,6 @@ func (load *load) do(given command) (result, error) {
 		err = load.flood(given)
 	case "pace":
 		err = load.pace(given)
-	case "settle":
-		err = load.until(load.nothingInFlight)
 	case "quiet":
 		err = load.quiet(seconds(given.Seconds))
 	case "ask":
