@@ -142,7 +142,9 @@ def bare(kind: str) -> Iterator[Side]:
 @contextmanager
 def gateway_alone() -> Iterator[Side]:
     """Run the chat's gateway, without broker and stores."""
-    settings = {"NOCHAT_GATEWAY_PORT": "0", "NOCHAT_LOG_LEVEL": "warning"}
+    # In memory: by default the bus is a journal in the folder of whoever measures.
+    settings = {"NOCHAT_BUS_URL": "memory://", "NOCHAT_GATEWAY_PORT": "0"}
+    settings |= {"NOCHAT_LOG_LEVEL": "warning"}
     settings |= {f"NOCHAT_{name.upper()}": rate for name, rate in chat.UNLIMITED.items()}
     with server("gateway", [sys.executable, "-m", "benchmarks.alone"], settings) as side:
         yield side
