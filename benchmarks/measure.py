@@ -4,11 +4,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from statistics import median
 
 from benchmarks.load import AT_ONCE, Done, Load
-from benchmarks.sides import Side, Start, Used
+from benchmarks.sides import Side, Start, Used, all_started
 
 LONGEST = 60.0  # seconds that a round may take
 
@@ -229,10 +228,19 @@ def storm(size: Size, side: Side, rooms: Sequence[str], members: int) -> Figure:
     return replace(worked, value=done.seconds)
 
 
-def idle_memory(size: Size, start: Start) -> Figure:
-    """KiB by which a fresh server grows for each connection that idles."""
+def idle_memories(size: Size, starts: Mapping[str, Start]) -> Figures:
+    """Measure fresh servers in turns: the KiB by which each grows for a connection that idles."""
+    figures: dict[str, list[Figure]] = {name: [] for name in starts}
+    for _ in range(size.rounds):
+        with all_started(starts) as sides:
+            for name, side in sides.items():
+                figures[name].append(_idle_memory(size, side))
+    return {name: middle(measured) for name, measured in figures.items()}
+
+
+def _idle_memory(size: Size, side: Side) -> Figure:
     count = size.connections
-    with start() as side, side.load() as load:
+    with side.load() as load:
         load.open(["first"], max(1, count // 10))  # what is loaded or made only once
         load.quiet(size.settle)
         before, used = side.memory(), side.used()
@@ -240,10 +248,3 @@ def idle_memory(size: Size, start: Start) -> Figure:
         load.quiet(2 * size.settle)
         grown, used = side.memory() - before, side.used() - used
         return Figure(grown / 1024 / count, 1e6 * used.servers / count)
-
-
-def idle_memories(size: Size, starts: Mapping[str, Start]) -> Figures:
-    """Measure that of several servers, in turns."""
-    return alternate(
-        size.rounds, {name: partial(idle_memory, size, start) for name, start in starts.items()}
-    )

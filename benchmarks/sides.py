@@ -7,7 +7,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -108,6 +109,16 @@ def _seconds(processes: Sequence[int]) -> float:
 
 
 Start = Callable[[], AbstractContextManager[Side]]
+
+
+@contextmanager
+def all_started(starts: Mapping[str, Start]) -> Iterator[dict[str, Side]]:
+    """Run several sides; they start at the same time."""
+    with ExitStack() as stack, ThreadPoolExecutor() as threads:
+        entered = {
+            name: threads.submit(stack.enter_context, start()) for name, start in starts.items()
+        }
+        yield {name: side.result() for name, side in entered.items()}
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from benchmarks.cases import bus, growth, path, sockets, start
+from benchmarks.cases import bus, path, sockets, start
 from benchmarks.measure import Size
 from benchmarks.row import Row
 from nochat.lab.servers import Server
@@ -13,5 +13,4 @@ def rows(size: Size, broker: Server) -> Iterator[Row]:
     yield from sockets.rows(size)
     yield from bus.rows(size, broker)
     yield from path.rows(size, broker)
-    yield from growth.rows(size, broker)
     yield from start.rows(size)

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 
-from benchmarks.cases.sockets import FEW, GATHERING, PIPELINE, pairs
+from benchmarks.cases import growth
+from benchmarks.cases.windows import FEW, PIPELINE, pairs
 from benchmarks.measure import Figure, Figures, Flood, Size, alternate, connects, storm
 from benchmarks.row import Row
 from benchmarks.sides import Side, node, node_through, up, whole_chat
@@ -21,7 +22,7 @@ TOGETHER = 10  # sockets of each user who come back at once
 
 def rows(size: Size, broker: Server) -> Iterator[Row]:
     """Measure every case on every side."""
-    rooms = [FLOODED, CALM, GATHERING, *pairs(size)]
+    rooms = [FLOODED, CALM, *pairs(size)]
     guests = [f"user-{number}" for number in range(size.users)]
     with ExitStack() as stack:
         sides = {
@@ -34,6 +35,7 @@ def rows(size: Size, broker: Server) -> Iterator[Row]:
         yield Row(GROUP, "memory when nobody is there", "MiB", held)
         yield from _messages(size, sides)
         yield from _connects(size, sides, guests)
+        yield from growth.of_instances(size, sides["chat"])
 
 
 def _messages(size: Size, sides: Mapping[str, Side]) -> Iterator[Row]:

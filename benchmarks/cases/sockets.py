@@ -1,18 +1,18 @@
 """Sockets alone: our engine, the chat's gateway and their peers, without broker and stores."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
 from functools import partial
 
 from benchmarks import peers
+from benchmarks.cases import growth
+from benchmarks.cases.windows import FEW, PIPELINE, pairs
 from benchmarks.measure import Flood, Size, alternate, connects, idle_memories, storm
 from benchmarks.row import Row
-from benchmarks.sides import Side, Start, bare, gateway_alone, node
+from benchmarks.sides import Side, Start, all_started, bare, gateway_alone, node
 
 GROUP = "sockets"
 # A room for each case: what a socket is welcomed with takes the longer, the more its room was used.
 CALM, GATHERING = "calm", "gathering"
-PIPELINE, FEW = 16, 4
 
 
 def starts() -> dict[str, Start]:
@@ -28,11 +28,11 @@ def starts() -> dict[str, Start]:
 
 def rows(size: Size) -> Iterator[Row]:
     """Measure every case on every side."""
-    with ExitStack() as stack:
-        sides = {name: stack.enter_context(start()) for name, start in starts().items()}
+    with all_started(starts()) as sides:
         yield from _floods(size, sides)
         # Another protocol's handshake and welcome say nothing about ours.
         yield from _connects(size, {name: side for name, side in sides.items() if not side.nats})
+        yield from growth.of_sockets(size, sides)
     ours = {name: start for name, start in starts().items() if name not in peers.OTHER_PROTOCOLS}
     figures = idle_memories(size, ours)
     yield Row(GROUP, f"idle connection of {size.connections:,}", "KiB", figures)
@@ -68,8 +68,3 @@ def _connects(size: Size, sides: Mapping[str, Side]) -> Iterator[Row]:
         {name: partial(storm, size, side, one, size.connections) for name, side in sides.items()},
     )
     yield Row(GROUP, f"{size.connections:,} come back at once", "s", figures)
-
-
-def pairs(size: Size) -> list[str]:
-    """Return the names of the rooms of two."""
-    return [f"pair-{number}" for number in range(size.pairs)]
