@@ -16,6 +16,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from nochat.domain.emoji import one_spelling
 from nochat.domain.search_terms import MOST_TERMS, searchable
+from nochat.runtime.background import end
 from nochat.stores import documents, full_text
 from nochat.stores.mongodb import Database
 from nochat.stores.portions import portions
@@ -56,9 +57,7 @@ async def reindexing(
     try:
         yield task
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end(task)
 
 
 async def _persistently(database: Database, found: Callable[[], None]) -> None:
