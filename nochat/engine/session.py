@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import secrets
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nochat.engine.packets import SEPARATOR, Outgoing
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 COST = 100  # bytes that a packet counts for beside its own
 CLOSE, NOOP, PROBED = (Outgoing(packet) for packet in (b"1", b"6", b"3probe"))
+
+
+def _nowhere(frames: bytes) -> None:
+    """Write to no websocket."""
 
 
 class Session:
@@ -31,6 +36,7 @@ class Session:
         overdue: when the last ping's answer is too late; 0: it was answered.
         closed: whether the session is over.
         channel: the websocket; while there is none, or it is `probing`, the client polls.
+        write: writes frames to it.
         paused: whether polls get nothing, as the client is about to change to the websocket.
         posting: whether a request of the client with packets is under way.
     """
@@ -38,7 +44,7 @@ class Session:
     __slots__ = (
         "_busy", "_deadline", "_engine", "_farewell", "_free", "_poll", "_queue", "_waiting",
         "channel", "closed", "dismissed", "due", "id", "info", "overdue", "partial",
-        "paused", "pending", "posting", "probing", "scope", "sockets",
+        "paused", "pending", "posting", "probing", "scope", "sockets", "write",
     )  # fmt: skip
 
     def __init__(self, engine: "Engine", scope: Any) -> None:
@@ -54,6 +60,7 @@ class Session:
         self.probing, self.paused, self.posting = False, False, False
         self._farewell, self.dismissed = CLOSE, False
         self.channel: WebSocket | None = None
+        self.write: Callable[[bytes], object] = _nowhere
         self._busy = 0
         self._free: asyncio.Future[None] | None = None
         self._poll: asyncio.Future[None] | None = None
@@ -74,17 +81,24 @@ class Session:
 
     def flush(self) -> None:
         """Write what is pending, or let the poll have it that waits."""
-        packets, self.pending = self.pending, []
-        if not packets or self.closed:
-            return
+        packets = self.pending
         if self.channel and not self.probing:
-            self._waiting = self.channel.write(packets)
-        else:
+            if packets:
+                one = len(packets) == 1
+                self.write(packets[0].frame if one else b"".join([it.frame for it in packets]))
+                packets.clear()
+                if self.channel.stalled:
+                    self._bound(self.channel.waiting)
+        elif packets and not self.closed:
             self._queue += packets
             self._waiting += sum(COST + len(packet.data) for packet in packets)
+            packets.clear()
             self._release()
-        if self._waiting > self._engine.most_backlog:
-            self._engine.guard.slow(self, self._waiting)
+            self._bound(self._waiting)
+
+    def _bound(self, waiting: int) -> None:
+        if waiting > self._engine.most_backlog:
+            self._engine.guard.slow(self, waiting)
             self.evict()
 
     def _release(self) -> None:
@@ -164,7 +178,7 @@ class Session:
         """
         if packet == b"2probe" and self.channel and not self.paused:
             self.paused = True
-            self.channel.write([PROBED])
+            self.write(PROBED.frame)
             self._release()
         elif packet == b"5" and self.paused:
             self.probing = self.paused = False
@@ -176,7 +190,7 @@ class Session:
     def lost(self, channel: "WebSocket") -> None:
         """Note that a websocket has ended: with it the session, unless it was to be upgraded."""
         if channel is self.channel:
-            self.channel = None
+            self.channel, self.write = None, _nowhere
             if not self.probing:
                 self.close("transport close")
             self.probing = self.paused = False
@@ -211,6 +225,6 @@ class Session:
         self.expect(None)
         self._engine.forget(self, reason)
         self._release()
-        channel, self.channel = self.channel, None
+        channel, self.channel, self.write = self.channel, None, _nowhere
         if channel:
             channel.close(at_once=at_once)

@@ -13,7 +13,6 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from nochat.engine.guard import Refused, Scope
-from nochat.engine.packets import Outgoing
 
 if TYPE_CHECKING:
     from nochat.engine.engine import Engine
@@ -48,7 +47,11 @@ async def serve_websocket(
 
 
 class WebSocket(WSListener):
-    """A session's websocket, on a connection that was taken over from the server."""
+    """A session's websocket, on a connection that was taken over from the server.
+
+    Attributes:
+        stalled: the timer that runs while the client does not read what waits for it.
+    """
 
     def __init__(self, engine: "Engine", session: "Session", new: bool) -> None:
         self._engine, self._session, self._new = engine, session, new
@@ -56,14 +59,14 @@ class WebSocket(WSListener):
         self._tcp: Any = None
         self._parts: bytearray | None = None  # of a message that comes in fragments
         self._binary = False
-        self._stalled: asyncio.TimerHandle | None = None
+        self.stalled: asyncio.TimerHandle | None = None
 
     # ---- for the session ------------------------------------------------------------------------
 
-    def write(self, packets: list[Outgoing]) -> int:
-        """Write packets; return how many bytes wait for the client."""
-        self._tcp.write(b"".join([packet.frame for packet in packets]))
-        return self._tcp.get_write_buffer_size() if self._stalled else 0
+    @property
+    def waiting(self) -> int:
+        """Return how many bytes wait for the client."""
+        return int(self._tcp.get_write_buffer_size())
 
     def close(self, *, at_once: bool) -> None:
         """Close the websocket."""
@@ -85,7 +88,7 @@ class WebSocket(WSListener):
         self._ws, self._tcp = transport, transport.underlying_transport
         self._tcp.set_write_buffer_limits(high=MOST_UNREAD)
         session = self._session
-        session.channel, session.probing = self, not self._new
+        session.channel, session.write, session.probing = self, self._tcp.write, not self._new
         if self._new:
             session.flush()
         else:
@@ -148,13 +151,13 @@ class WebSocket(WSListener):
     def pause_writing(self) -> None:
         """Give the client some seconds to read what waits for it."""
         loop = asyncio.get_running_loop()
-        self._stalled = loop.call_later(self._engine.stall_timeout, self._cut)
+        self.stalled = loop.call_later(self._engine.stall_timeout, self._cut)
 
     def resume_writing(self) -> None:
         """Note that the client reads."""
-        if self._stalled:
-            self._stalled.cancel()
-            self._stalled = None
+        if self.stalled:
+            self.stalled.cancel()
+            self.stalled = None
 
     def _cut(self) -> None:
         self._session.evict("it did not read")
