@@ -9,17 +9,17 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
-from nochat.engine.guard import Guard, Refused, Scope, Send
+from nochat.engine.guard import Guard, RequestRefused, Scope, Send
 from nochat.engine.outbox import Heartbeat, Outbox
 from nochat.engine.packets import SEPARATOR, Outgoing
-from nochat.engine.session import Session
+from nochat.engine.session import EngineSession
 from nochat.engine.websocket import serve_websocket
 
 Receive = Callable[[], Any]
 TEXT = b"text/plain; charset=UTF-8"
 
 
-class Engine:
+class EngineIO:
     """The sessions of one server.
 
     Args:
@@ -49,33 +49,33 @@ class Engine:
         self.connect_timeout, self.stall_timeout = connect_timeout, stall_timeout
         self.max_payload, self.most_backlog = max_payload, most_backlog
         self.most_at_once = most_at_once
-        self.sessions: dict[str, Session] = {}
+        self.sessions: dict[str, EngineSession] = {}
         self.outbox = Outbox()
         self.heartbeat = Heartbeat(ping_interval, ping_timeout)
 
     # ---- what Socket.IO makes of them -----------------------------------------------------------
 
-    def on_message(self, session: Session, data: bytes, binary: bool) -> None:
+    def on_message(self, session: EngineSession, data: bytes, binary: bool) -> None:
         """Take what a client sent."""
 
-    def on_close(self, session: Session, reason: str) -> None:
+    def on_close(self, session: EngineSession, reason: str) -> None:
         """Note that a session is over."""
 
     # ---- sessions -------------------------------------------------------------------------------
 
-    def forget(self, session: Session, reason: str) -> None:
+    def forget(self, session: EngineSession, reason: str) -> None:
         """Forget a session that is over."""
         del self.sessions[session.id]
         self.guard.left(session)
         self.on_close(session, reason)
 
-    def open(self, scope: Scope, upgrades: list[str]) -> Session:
+    def open(self, scope: Scope, upgrades: list[str]) -> EngineSession:
         """Open a session, and tell its client.
 
         Raises:
-            Refused: the guard does not let it in.
+            RequestRefused: the guard does not let it in.
         """
-        session = Session(self, scope)
+        session = EngineSession(self, scope)
         self.guard.admit(session, scope)
         self.sessions[session.id] = session
         session.expect(self.connect_timeout, "it did not connect")
@@ -105,7 +105,7 @@ class Engine:
         query = dict(parse_qsl(scope["query_string"].decode("latin1"), keep_blank_values=True))
         try:
             if origin and not self.guard.allows_origin(origin, scope):
-                raise Refused("not an accepted origin", 3)
+                raise RequestRefused("not an accepted origin", 3)
             session = self._named(scope, query)
             if scope["type"] == "websocket":
                 return await serve_websocket(self, session, scope, receive)
@@ -120,8 +120,8 @@ class Engine:
             elif method == "OPTIONS":
                 body = b""
             else:
-                raise Refused("bad handshake method", 2)
-        except Refused as refused:
+                raise RequestRefused("bad handshake method", 2)
+        except RequestRefused as refused:
             return await self.guard.answer(refused, scope, send)
         answer = [(b"content-type", TEXT), (b"content-length", str(len(body)).encode())]
         await send(
@@ -133,36 +133,36 @@ class Engine:
         )
         await send({"type": "http.response.body", "body": body})
 
-    def _named(self, scope: Scope, query: dict[str, str]) -> Session | None:
+    def _named(self, scope: Scope, query: dict[str, str]) -> EngineSession | None:
         """Return the session that a request names; None: it opens one."""
         transport = query.get("transport")
         if scope.get("method") == "OPTIONS":
             return None
         if "j" in query:
-            raise Refused("JSONP is not served")
+            raise RequestRefused("JSONP is not served")
         if query.get("EIO") != "4":
-            raise Refused("unsupported protocol version", 5)
+            raise RequestRefused("unsupported protocol version", 5)
         if transport != ("websocket" if scope["type"] == "websocket" else "polling"):
-            raise Refused("unknown transport", 0)
+            raise RequestRefused("unknown transport", 0)
         if "sid" not in query:
             return None
         session = self.sessions.get(query["sid"])
         if not session or not self.guard.owns(session, scope):
-            raise Refused("unknown session", 1)
+            raise RequestRefused("unknown session", 1)
         if session.channel and (scope["type"] == "websocket" or not session.probing):
-            raise Refused("the session has a websocket", 3)
+            raise RequestRefused("the session has a websocket", 3)
         return session
 
-    async def _polled(self, session: Session, receive: Receive) -> bytes:
+    async def _polled(self, session: EngineSession, receive: Receive) -> bytes:
         watch = asyncio.ensure_future(_close_when_gone(session, receive))
         try:
             return await session.poll()
         except ValueError as error:
-            raise Refused(str(error)) from None
+            raise RequestRefused(str(error)) from None
         finally:
             watch.cancel()
 
-    async def _posted(self, session: Session, receive: Receive) -> bytes:
+    async def _posted(self, session: EngineSession, receive: Receive) -> bytes:
         try:
             if session.posting:
                 raise ValueError("two POSTs at once")
@@ -170,12 +170,12 @@ class Engine:
             await session.take((await self._body(session, receive)).split(SEPARATOR))
         except ValueError as error:
             session.evict(str(error))
-            raise Refused(str(error)) from None
+            raise RequestRefused(str(error)) from None
         finally:
             session.posting = False
         return b"ok"
 
-    async def _body(self, session: Session, receive: Receive) -> bytes:
+    async def _body(self, session: EngineSession, receive: Receive) -> bytes:
         body, more = b"", True
         while more:
             message = await receive()
@@ -184,11 +184,11 @@ class Engine:
                 raise ValueError("a POST was cut off")
             if len(body) > self.max_payload:
                 session.close("transport error")
-                raise Refused("payload too large", 3, 413)
+                raise RequestRefused("payload too large", 3, 413)
         return body
 
 
-async def _close_when_gone(session: Session, receive: Receive) -> None:
+async def _close_when_gone(session: EngineSession, receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     session.close("transport close")

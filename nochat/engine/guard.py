@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nochat.engine.session import Session
+    from nochat.engine.session import EngineSession
 
 Scope = dict[str, Any]  # of ASGI
 Send = Callable[..., Any]
 log = logging.getLogger(__name__)
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """A request is refused.
 
     Attributes:
@@ -37,32 +37,32 @@ class Guard:
         host: bytes = dict(scope["headers"]).get(b"host", b"")
         return origin.partition("://")[2].encode("latin1") == host
 
-    def admit(self, session: "Session", scope: Scope) -> None:
+    def admit(self, session: "EngineSession", scope: Scope) -> None:
         """Let a new session in.
 
         Raises:
-            Refused: it does not get in.
+            RequestRefused: it does not get in.
         """
 
-    def owns(self, session: "Session", scope: Scope) -> bool:
+    def owns(self, session: "EngineSession", scope: Scope) -> bool:
         """Tell whether a request for a session comes from the client that opened it."""
         return True
 
-    def packet(self, session: "Session", packet: bytes, binary: bool) -> None:
+    def packet(self, session: "EngineSession", packet: bytes, binary: bool) -> None:
         """Look at each packet of Engine.IO that a client sends.
 
         Raises:
             ValueError: it ends the session.
         """
 
-    def control(self, session: "Session") -> None:
+    def control(self, session: "EngineSession") -> None:
         """Look at each frame of a websocket that is no packet: pings, pongs, continuations.
 
         Raises:
             ValueError: it ends the session.
         """
 
-    def unknown(self, session: "Session", what: str) -> None:
+    def unknown(self, session: "EngineSession", what: str) -> None:
         """Decide what becomes of a client that sends what nobody handles: nothing.
 
         Raises:
@@ -73,18 +73,18 @@ class Guard:
         """Return what an event is acknowledged with whose handler failed; None: nothing."""
         return None
 
-    def left(self, session: "Session") -> None:
+    def left(self, session: "EngineSession") -> None:
         """Note that an admitted session is over."""
 
-    def evicted(self, session: "Session", why: str) -> None:
+    def evicted(self, session: "EngineSession", why: str) -> None:
         """Note that a session was ended for what its client did."""
         log.info("a session is closed: %s", why)
 
-    def slow(self, session: "Session", waiting: int) -> None:
+    def slow(self, session: "EngineSession", waiting: int) -> None:
         """Note that a client is dropped because it does not read."""
         log.warning("a slow client is disconnected: %d bytes wait for it", waiting)
 
-    async def answer(self, refused: Refused, scope: Scope, send: Send) -> None:
+    async def answer(self, refused: RequestRefused, scope: Scope, send: Send) -> None:
         """Answer a request that was refused."""
         body = json.dumps({"code": refused.code, "message": str(refused)}).encode()
         kind = "websocket.http.response" if scope["type"] == "websocket" else "http.response"

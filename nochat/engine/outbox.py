@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nochat.engine.packets import Outgoing
 
 if TYPE_CHECKING:
-    from nochat.engine.session import Session
+    from nochat.engine.session import EngineSession
 
 log = logging.getLogger(__name__)
 
@@ -18,9 +18,9 @@ class Outbox:
     """The sessions for which packets wait until this turn of the event loop ends."""
 
     def __init__(self) -> None:
-        self._due: list[Session] = []
+        self._due: list[EngineSession] = []
 
-    def put(self, sessions: Iterable["Session"], packets: list[Outgoing]) -> None:
+    def put(self, sessions: Iterable["EngineSession"], packets: list[Outgoing]) -> None:
         """Send packets to sessions, in the order of the calls."""
         due = self._due
         if not due:
@@ -55,12 +55,12 @@ class Heartbeat:
     def __init__(self, interval: float, timeout: float) -> None:
         self.interval, self.timeout = interval, timeout
         # Sessions wait for the same time, so who came first is due first.
-        self._pings: deque[tuple[float, Session]] = deque()
-        self._pongs: deque[tuple[float, Session]] = deque()
+        self._pings: deque[tuple[float, EngineSession]] = deque()
+        self._pongs: deque[tuple[float, EngineSession]] = deque()
         self._tick = timeout / 200  # so late may it be, that it wakes less often
         self._timer: asyncio.TimerHandle | None = None
 
-    def expect(self, session: "Session") -> None:
+    def expect(self, session: "EngineSession") -> None:
         """Ping a session when its time comes: it has just opened, or answered."""
         loop = asyncio.get_running_loop()
         session.overdue = 0.0

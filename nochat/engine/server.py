@@ -12,10 +12,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from nochat.engine import packets
-from nochat.engine.engine import Engine
+from nochat.engine.engine import EngineIO
 from nochat.engine.guard import Guard
 from nochat.engine.packets import Outgoing, Packet
-from nochat.engine.session import Session
+from nochat.engine.session import EngineSession
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Socket:
         "session", "sid", "way",
     )  # fmt: skip
 
-    def __init__(self, session: Session, namespace: str) -> None:
+    def __init__(self, session: EngineSession, namespace: str) -> None:
         self.session, self.namespace = session, namespace
         self.sid = secrets.token_urlsafe(15)
         self.connected, self.due = False, True
@@ -60,7 +60,7 @@ class Namespace:
     def __init__(self) -> None:
         self.handlers: dict[str, Handler] = {}
         self.sockets: dict[str, Socket] = {}
-        self.rooms: dict[str | None, dict[str, Session]] = {}
+        self.rooms: dict[str | None, dict[str, EngineSession]] = {}
 
     def add(self, socket: Socket) -> None:
         """Take a new socket, which is not connected yet."""
@@ -97,7 +97,7 @@ class Namespace:
             self.leave(socket.sid, room)
         del self.sockets[socket.sid]
 
-    def sessions(self, room: str | None, skip: Iterable[str] = ()) -> Iterable[Session]:
+    def sessions(self, room: str | None, skip: Iterable[str] = ()) -> Iterable[EngineSession]:
         """Return the sessions in a room, that of a socket by its id, or all."""
         if room in self.sockets:
             members = {room: self.sockets[room].way}
@@ -108,7 +108,7 @@ class Namespace:
         return members.values()
 
 
-class Server(Engine):
+class Server(EngineIO):
     """A Socket.IO server; an instance is the ASGI application."""
 
     def __init__(self, guard: Guard | None = None, **options: Any) -> None:
@@ -235,7 +235,7 @@ class Server(Engine):
 
     # ---- for the engine -------------------------------------------------------------------------
 
-    def on_message(self, session: Session, data: bytes, binary: bool) -> None:
+    def on_message(self, session: EngineSession, data: bytes, binary: bool) -> None:
         """Take a message of Engine.IO, which is a packet of Socket.IO or an attachment."""
         if binary or session.partial:
             if not (binary and session.partial):
@@ -254,7 +254,7 @@ class Server(Engine):
                 return
         self._handle(session, packet)
 
-    def _handle(self, session: Session, packet: Packet) -> None:
+    def _handle(self, session: EngineSession, packet: Packet) -> None:
         socket = session.sockets.get(packet.namespace)
         if packet.type == packets.CONNECT:
             if socket:
@@ -278,7 +278,7 @@ class Server(Engine):
         else:
             raise ValueError("a packet that only servers send")
 
-    def _connect(self, session: Session, packet: Packet) -> None:
+    def _connect(self, session: EngineSession, packet: Packet) -> None:
         if not (namespace := self.namespaces.get(packet.namespace)):
             self.guard.unknown(session, "a namespace")
             return self._refuse(session, packet.namespace, {"message": "Invalid namespace"})
@@ -326,7 +326,7 @@ class Server(Engine):
         for packet in early:
             self._event(socket, packet)
 
-    def _refuse(self, session: Session, namespace: str, told: dict[str, Any]) -> None:
+    def _refuse(self, session: EngineSession, namespace: str, told: dict[str, Any]) -> None:
         session.send(packets.encode(packets.CONNECT_ERROR, namespace, told))
         if not session.sockets:
             session.expect(self.connect_timeout, "it did not connect")
@@ -382,7 +382,7 @@ class Server(Engine):
 
     # ---- the end --------------------------------------------------------------------------------
 
-    def on_close(self, session: Session, reason: str) -> None:
+    def on_close(self, session: EngineSession, reason: str) -> None:
         """Disconnect the sockets of a session that is over."""
         for socket in list(session.sockets.values()):
             self._leave(socket, reason)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nochat.engine.packets import SEPARATOR, Outgoing
 
 if TYPE_CHECKING:
-    from nochat.engine.engine import Engine
+    from nochat.engine.engine import EngineIO
     from nochat.engine.server import Socket
     from nochat.engine.websocket import WebSocket
 
@@ -21,7 +21,7 @@ def _nowhere(frames: bytes) -> None:
     """Write to no websocket."""
 
 
-class Session:
+class EngineSession:
     """One client of Engine.IO.
 
     Attributes:
@@ -47,7 +47,7 @@ class Session:
         "paused", "pending", "posting", "probing", "scope", "sockets", "write",
     )  # fmt: skip
 
-    def __init__(self, engine: "Engine", scope: Any) -> None:
+    def __init__(self, engine: "EngineIO", scope: Any) -> None:
         self._engine, self.scope = engine, scope
         self.id = secrets.token_urlsafe(15)
         self.info: Any = None

@@ -12,11 +12,11 @@ from picows import WSAutoPingStrategy, WSCloseCode, WSFrame, WSListener, WSMsgTy
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from nochat.engine.guard import Refused, Scope
+from nochat.engine.guard import RequestRefused, Scope
 
 if TYPE_CHECKING:
-    from nochat.engine.engine import Engine
-    from nochat.engine.session import Session
+    from nochat.engine.engine import EngineIO
+    from nochat.engine.session import EngineSession
 
 TEXT, BINARY, PING, CLOSE = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.CLOSE
 MOST_UNREAD = 2**14  # bytes that may wait for a client before it has a limit of time to read them
@@ -32,16 +32,16 @@ quiet.logger.setLevel(logging.CRITICAL)
 
 
 async def serve_websocket(
-    engine: "Engine", session: "Session | None", scope: Scope, receive: Any
+    engine: "EngineIO", session: "EngineSession | None", scope: Scope, receive: Any
 ) -> None:
     """Serve the websocket of a session that polls, or open a session on it.
 
     Raises:
-        Refused: the session does not get in.
+        RequestRefused: the session does not get in.
     """
     await receive()
     if not (take_over := scope.get("extensions", {}).pop(TAKE_OVER, None)):
-        raise Refused("this server hands no websocket over: start it with ws=TakeOver")
+        raise RequestRefused("this server hands no websocket over: start it with ws=TakeOver")
     new = session is None
     take_over(WebSocket(engine, session or engine.open(scope, []), new), engine.max_payload)
 
@@ -53,7 +53,7 @@ class WebSocket(WSListener):
         stalled: the timer that runs while the client does not read what waits for it.
     """
 
-    def __init__(self, engine: "Engine", session: "Session", new: bool) -> None:
+    def __init__(self, engine: "EngineIO", session: "EngineSession", new: bool) -> None:
         self._engine, self._session, self._new = engine, session, new
         self._ws: Any = None
         self._tcp: Any = None

@@ -16,7 +16,7 @@ import websockets
 from websockets.exceptions import ConnectionClosed
 
 from nochat.engine import Guard, TakeOver
-from nochat.engine.engine import Engine
+from nochat.engine.engine import EngineIO
 from nochat.engine.packets import Outgoing
 from nochat.runtime.http_server import Server
 
@@ -61,7 +61,7 @@ class Watching(Guard):
         self.note("slow")
 
 
-class Echo(Engine):
+class Echo(EngineIO):
     """Engine.IO alone: it sends back what it is sent."""
 
     def on_message(self, session, data, binary):
@@ -88,7 +88,7 @@ class Peer:
     """
 
     http: aiohttp.ClientSession
-    server: Engine
+    server: EngineIO
     guard: Watching
     url: str
     path: str = "/engine.io/"

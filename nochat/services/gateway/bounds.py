@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from nochat.engine import Guard, Refused
-from nochat.engine.session import Session
+from nochat.engine import Guard, RequestRefused
+from nochat.engine.session import EngineSession
 from nochat.protocol import reasons
 from nochat.protocol.reasons import Reason
 from nochat.runtime.rate_limits import (
@@ -27,7 +27,7 @@ ENTERING = 10.0  # seconds from the handshake to Socket.IO's CONNECT, and for a 
 MOST_AT_ONCE = 50  # events of one client that are handled at a time; it is not read meanwhile
 
 
-class NotAllowed(Refused):
+class NotAllowed(RequestRefused):
     """A request that the chat refuses for a reason of its own."""
 
     def __init__(self, reason: Reason, status: int = 400) -> None:
@@ -76,7 +76,7 @@ class Bounds(Guard):
         """Tell whether a page of an origin may connect."""
         return self._may_connect(origin, {"asgi.scope": scope})
 
-    def admit(self, session: Session, scope: Scope) -> None:
+    def admit(self, session: EngineSession, scope: Scope) -> None:
         """Let a new session in, if its address has not reached its limit of sockets."""
         host = address(scope)
         if not self._concurrency.enter(host):
@@ -84,7 +84,7 @@ class Bounds(Guard):
             raise NotAllowed(reasons.socket_address(), 429)
         session.info = Client(host, host, self._cookie(scope))
 
-    def owns(self, session: Session, scope: Scope) -> bool:
+    def owns(self, session: EngineSession, scope: Scope) -> bool:
         """Tell whether a request for a session comes from the client that opened it.
 
         The session's id alone proves nothing: it stands in addresses, which logs keep.
@@ -94,7 +94,7 @@ class Bounds(Guard):
             raise NotAllowed(reasons.socket_stolen())
         return True
 
-    def packet(self, session: Session, packet: bytes, binary: bool) -> None:
+    def packet(self, session: EngineSession, packet: bytes, binary: bool) -> None:
         """Count a packet, and see whether it is of a kind that the chat's clients send."""
         client: Client = session.info
         self.control(session)
@@ -105,12 +105,12 @@ class Bounds(Guard):
                 self.unknown(session, "a second CONNECT")
             client.connected = True
 
-    def control(self, session: Session) -> None:
+    def control(self, session: EngineSession) -> None:
         """Count a packet, or a frame of the websocket that is none."""
         if self._packets.wait(session.info.payer):
             raise ValueError("too many packets")
 
-    def unknown(self, session: Session, what: str) -> None:
+    def unknown(self, session: EngineSession, what: str) -> None:
         """Refuse what nobody handles."""
         raise ValueError("an unexpected packet")
 
@@ -118,19 +118,19 @@ class Bounds(Guard):
         """Return the answer to an action that failed."""
         return reasons.failed().answer | {"retry": False}
 
-    def left(self, session: Session) -> None:
+    def left(self, session: EngineSession) -> None:
         """Count a session that is over."""
         self._concurrency.leave(session.info.host)
 
-    def evicted(self, session: Session, why: str) -> None:
+    def evicted(self, session: EngineSession, why: str) -> None:
         """Log why a session was closed."""
         self._throttled_log.say(f"a socket is closed: {why}", session.info.payer)
 
-    def slow(self, session: Session, waiting: int) -> None:
+    def slow(self, session: EngineSession, waiting: int) -> None:
         """Log that a client is dropped because it does not read."""
         log.warning("a slow client is disconnected: %d bytes wait for it", waiting)
 
-    async def answer(self, refused: Refused, scope: Scope, send: App) -> None:
+    async def answer(self, refused: RequestRefused, scope: Scope, send: App) -> None:
         """Answer a request that was refused."""
         reason = reasons.socket_protocol(str(refused))
         if isinstance(refused, NotAllowed):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from nochat import engine
-from nochat.engine.session import Session
+from nochat.engine.session import EngineSession
 from nochat.runtime import connections, descriptors
 from nochat.runtime.rate_limits import App, ConcurrencyLimit, Limit
 from nochat.services.gateway import bounds
@@ -97,5 +97,5 @@ class OwnServer(engine.Server):
     def charge(self, sid: str, user: str) -> None:
         """Count a socket's packets as a user's from now on."""
         if socket := self.namespaces["/"].sockets.get(sid):
-            session: Session = socket.session
+            session: EngineSession = socket.session
             session.info.payer = f"user {user}"
