@@ -125,8 +125,12 @@ down:  ## stop these containers; what the chat stored stays
 box:  ## build the machines' own base system, for Docker, LXC and libvirt
 	@tools/box
 
-bench: $(READY)  ## measure the chat against Node's socket.io
+bench: $(READY)  ## measure the chat against its peers: 20 minutes, with nothing else running
 	@$(PYTHON) -m benchmarks
+	@$(PYTHON) -m benchmarks.publish
+
+bench-quick: $(READY)  ## try every case of it, in two minutes: the figures say little
+	@$(PYTHON) -m benchmarks --quick --json build/bench-quick.json
 
 bench-containers: $(READY)  ## measure the chat's containers against a voting app's; as root
 	@$(PYTHON) -m benchmarks.containers
@@ -159,4 +163,4 @@ endif
 $(READY): pyproject.toml requirements.lock package-lock.json tools/environment
 	@tools/environment
 
-.PHONY: help lab chat check test test-machines azure-collection test-azure-collection test-cluster test-libvirt test-lowest test-mongodb test-openstack base-image image up down box lint course docs bench bench-containers dist lock clean remake
+.PHONY: help lab chat check test test-machines azure-collection test-azure-collection test-cluster test-libvirt test-lowest test-mongodb test-openstack base-image image up down box lint course docs bench bench-quick bench-containers dist lock clean remake

@@ -12,7 +12,15 @@ import uvloop
 
 from nochat.protocol.commands import SendMessage
 from nochat.protocol.events import MessageSent
-from nochat.protocol.requests import GetRooms, Rooms, RoomSummary, Session, WhoIs
+from nochat.protocol.requests import (
+    GetHistory,
+    GetRooms,
+    History,
+    Rooms,
+    RoomSummary,
+    Session,
+    WhoIs,
+)
 from nochat.runtime import bootstrap, logs, registry
 from nochat.service import Service
 from nochat.services import gateway
@@ -47,6 +55,12 @@ async def rooms(request: GetRooms) -> Rooms:
         position=_positions[room],
     )
     return Rooms(rooms=[summary])
+
+
+@activity.on(GetHistory)
+async def history(request: GetHistory) -> History:
+    """Remember nothing: what a socket missed that came while others wrote, it misses."""
+    return History(room=request.room)
 
 
 @controller.on(SendMessage, batch=True)

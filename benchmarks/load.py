@@ -1,127 +1,105 @@
-"""The load: raw websockets on one epoll, the same code and the same packets for both sides.
+"""The load: a compiled program that holds the sockets, told what to do over pipes.
 
-It looks for markers in what arrives instead of parsing it, so that it costs a fraction of any
-server's work: a message's text holds one, whatever packet it travels in.
+Its source is in `generator`, in Go, and says what it understands. It is built when first used.
 """
 
-import itertools
 import json
-import select
-import socket
-import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from dataclasses import dataclass, field
+import os
+import subprocess
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from nochat.protocol.envelope import new_id
+from benchmarks.cores import ours, pinned
+from nochat.local import doctor
+from nochat.local.processes import NotReady
 
-MARKER = b"#benchmark#"
-TEXT = f"{MARKER.decode()} the quick brown fox jumps over the lazy dog, and the dog lets it"
-DONE = b"[{}]"  # the data of an acknowledgement without error
-WELCOME = b'"welcome"'
-PING, PONG = b"\x81\x012", "3"
-TAIL = len(MARKER) - 1
+SOURCE = Path(__file__).parent / "generator"
+PROGRAM = Path(__file__).parents[1] / "build" / "generator"
+TEXT = "#benchmark#0000000000 the quick brown fox jumps over the lazy dog, and the dog lets it"
 AT_ONCE = 32  # connections that are being opened at a time
-PATIENCE = 20.0  # seconds without any progress
-CHUNK = 65536
+EVER = 10**9
 
 
 class LoadError(RuntimeError):
     """A server refused, closed a socket or stood still."""
 
 
-def frame(packet: str) -> bytes:
-    """Build a client's websocket text frame; its mask is zero, which servers apply as any other."""
-    payload = packet.encode()
-    if len(payload) < 126:
-        header = bytes((0x81, 0x80 | len(payload)))
-    else:
-        header = b"\x81\xfe" + len(payload).to_bytes(2, "big")
-    return header + bytes(4) + payload
+@dataclass(frozen=True)
+class Done:
+    """What the generator saw of one command.
+
+    Attributes:
+        messages: those that are acknowledged, and that everybody has.
+        delivered: messages that came, to whoever.
+        seconds: it took.
+        busy: the generator's share of its core at work.
+        p50: median milliseconds until a message came, or until a socket was welcome.
+        p99: the same of the slowest hundredth.
+        answer: what an event was acknowledged with.
+        error: why it failed.
+    """
+
+    messages: int
+    delivered: int
+    seconds: float
+    busy: float
+    p50: float
+    p99: float
+    answer: Any = None
+    error: str = ""
 
 
-def says(number: int, event: str, data: dict[str, Any]) -> str:
-    """Build the packet of an event that asks for an acknowledgement."""
-    return f"42{number}{json.dumps([event, data], separators=(',', ':'))}"
+@cache
+def program() -> Path:
+    """Return the generator, built from its source if that is newer.
 
-
-@dataclass(eq=False)
-class Client:
-    """One socket; `room` is where it reads, and where the room's first one writes."""
-
-    room: "Room"
-    link: socket.socket
-    tail: bytes = b""
-    heard: bytearray | None = None  # kept while the handshake or an answer is waited for
-    step: Callable[["Client"], None] | None = None  # the handshake's next
-
-    def send(self, *packets: str) -> None:
-        """Send packets in one write."""
-        self.link.sendall(b"".join(map(frame, packets)))
-
-
-@dataclass(eq=False)
-class Room:
-    """A room: who is in it, and what has happened since it was opened."""
-
-    name: str
-    clients: list[Client] = field(default_factory=list)
-    sent: int = 0
-    acknowledged: int = 0
-    delivered: int = 0
-    finished: int = 0  # messages that are acknowledged, and that everybody has
-
-
-@dataclass
-class Busy:
-    """How much of the time the generator itself was at work."""
-
-    began: float = field(default_factory=time.perf_counter)
-    worked: float = 0.0
-    since: float = 0.0  # when what is being worked on came
-
-    def pause(self) -> None:
-        """Forget what had come."""
-        if self.since:
-            self.worked += time.perf_counter() - self.since
-            self.since = 0.0
-
-    def resume(self) -> None:
-        """Something came; looking in vain, as it does when it spins, is no work."""
-        self.since = time.perf_counter()
-
-    @property
-    def share(self) -> float:
-        """From 0 to 1."""
-        return self.worked / (time.perf_counter() - self.began)
+    Raises:
+        Missing: there is no Go here.
+        NotReady: it can't be built.
+    """
+    newest = max(file.stat().st_mtime for file in SOURCE.glob("*.go"))
+    if PROGRAM.exists() and PROGRAM.stat().st_mtime > newest:
+        return PROGRAM
+    PROGRAM.parent.mkdir(exist_ok=True)
+    new = PROGRAM.with_name(f"{PROGRAM.name}-{os.getpid()}")
+    command = [str(doctor.require("go")), "build", "-o", str(new), "."]
+    env = os.environ | {"GO111MODULE": "off", "CGO_ENABLED": "0"}
+    built = subprocess.run(command, cwd=SOURCE, env=env, capture_output=True, text=True)
+    if built.returncode:
+        raise NotReady(f"the load generator can't be built: {built.stderr[-2000:]}")
+    return new.rename(PROGRAM)
 
 
 class Load:
     """Sockets to one server. Use it in `with`.
 
     Args:
-        port: of the server, at 127.0.0.1.
+        ports: of the server, at 127.0.0.1; sockets are spread over them.
         cookie: gives the value of the session's cookie for a room.
         spin: never sleep: waking a sleeping receiver is work that the server would be charged for.
             Only where a core is left for it.
-
-    Attributes:
-        finished: messages of all rooms that are acknowledged, and that everybody has.
-        busy: how much of the last flood's time the generator was at work.
+        nats: speak NATS instead of Socket.IO.
     """
 
-    def __init__(self, port: int, cookie: Callable[[str], str], *, spin: bool) -> None:
-        self._port, self._cookie = port, cookie
-        self._timeout = 0.0 if spin else 0.05
-        self._epoll = select.epoll()
-        self._clients: dict[int, Client] = {}
-        self._rooms: list[Room] = []
-        self._numbers = itertools.count(1)
-        self._run = new_id()[:12]
-        self.busy = Busy()
-        self.finished = 0
+    def __init__(
+        self,
+        ports: Sequence[int],
+        cookie: Callable[[str], str],
+        *,
+        spin: bool = False,
+        nats: bool = False,
+    ) -> None:
+        self._ports, self._cookie = ports, cookie
+        command = [str(program()), *(["--spin"] if spin else []), *(["--nats"] if nats else [])]
+        self._process = subprocess.Popen(
+            pinned(command, ours()) if spin else command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -129,85 +107,59 @@ class Load:
     def __exit__(
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
-        for client in self._clients.values():
-            client.link.close()
-        self._epoll.close()
+        self._process.kill()
+        self._process.communicate()
 
-    # ---- opening --------------------------------------------------------------------------------
+    def _do(self, what: str, **values: object) -> Done:
+        """Give one command, and wait for its result."""
+        line = json.dumps({"do": what, "most": EVER, **values})
+        assert self._process.stdin
+        assert self._process.stdout
+        try:
+            self._process.stdin.write(line.encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise LoadError("the load generator has ended") from None
+        said = self._process.stdout.readline()
+        done = Done(**json.loads(said)) if said else None
+        if not done or done.error:
+            raise LoadError(done.error if done else "the load generator has ended")
+        return done
 
-    def open(self, rooms: Iterable[str], members: int) -> None:
+    def open(self, rooms: Iterable[str], members: int, at_once: int = AT_ONCE) -> Done:
         """Open sockets and wait until each of them is welcome in its room.
+
+        Args:
+            rooms: their names.
+            members: sockets in each.
+            at_once: how many are being opened at a time.
 
         Raises:
             LoadError: the server refuses.
         """
-        new = [Room(name) for name in rooms]
-        self._rooms += new
-        to_open = [room for _ in range(members) for room in new]
-        opening: set[Client] = set()
-        while to_open or opening:
-            while to_open and len(opening) < AT_ONCE:
-                opening.add(self._open(to_open.pop()))
-            self._turn_until(lambda: any(client.heard is None for client in opening))
-            opening.difference_update([client for client in opening if client.heard is None])
+        named = [{"name": room, "cookie": self._cookie(room)} for room in rooms]
+        return self._do("open", rooms=named, members=members, at_once=at_once, ports=[*self._ports])
 
-    def _open(self, room: Room) -> Client:
-        link = socket.create_connection(("127.0.0.1", self._port), timeout=PATIENCE)
-        link.settimeout(None)  # with one, each recv() would ask the kernel twice
-        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        client = Client(room, link, heard=bytearray(), step=_upgrade)
-        room.clients.append(client)
-        self._clients[link.fileno()] = client
-        self._epoll.register(link, select.EPOLLIN)
-        lines = (
-            "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1",
-            f"Host: 127.0.0.1:{self._port}",
-            "Connection: Upgrade",
-            "Upgrade: websocket",
-            "Sec-WebSocket-Version: 13",
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-            f"Cookie: nochat_session_{self._port}={self._cookie(room.name)}",
-        )
-        link.sendall("\r\n".join((*lines, "", "")).encode())
-        return client
+    def ask(self, event: str, data: dict[str, Any], room: int = 0) -> dict[str, Any]:
+        """Send an event from a room's first socket; returns its acknowledgement.
 
-    # ---- asking ---------------------------------------------------------------------------------
-
-    def ask(self, event: str, data: dict[str, Any]) -> dict[str, Any]:
-        """Send an event from the first room's first socket; returns its acknowledgement.
+        Args:
+            event: its name.
+            data: its only argument.
+            room: which of those that were opened.
 
         Raises:
             LoadError: no answer.
         """
-        client, number = self._rooms[0].clients[0], next(self._numbers)
-        opening = b"43%d[" % number
-        client.heard = heard = bytearray()
-        client.send(says(number, event, data))
-        # Whole once what follows the opening can be decoded.
-        answer: list[dict[str, Any]] = []
-
-        def answered() -> bool:
-            at = heard.find(opening)
-            with suppress(ValueError):
-                if at >= 0:
-                    text = heard[at + len(opening) - 1 :].decode(errors="replace")
-                    answer.append(json.JSONDecoder().raw_decode(text)[0][0])
-            return bool(answer)
-
-        self._turn_until(answered)
-        client.heard = None
+        answer: list[dict[str, Any]] = self._do("ask", event=event, data=data, room=room).answer
         return answer[0]
 
-    def hear(self, seconds: float) -> None:
-        """Read what comes for some time."""
-        end = time.perf_counter() + seconds
-        while time.perf_counter() < end:
-            self._turn(0.05)
+    def quiet(self, seconds: float) -> None:
+        """Read what comes until nothing but pings has come for some time."""
+        self._do("quiet", seconds=seconds)
 
-    # ---- messages -------------------------------------------------------------------------------
-
-    def flood(self, seconds: float, window: int, most: int = 10**9) -> None:
-        """Keep a number of messages in flight in every room for some time.
+    def flood(self, seconds: float, window: int, most: int = EVER) -> Done:
+        """Keep a number of messages in flight in every room for some time, then let them arrive.
 
         Args:
             seconds: how long.
@@ -217,89 +169,12 @@ class Load:
         Raises:
             LoadError: the server refuses, or stands still.
         """
-        began = progressed = time.perf_counter()
-        before, self.busy = self.finished, Busy(began)
-        touched = set(self._rooms)
-        while (now := time.perf_counter()) < began + seconds and self.finished < before + most:
-            for room in touched:
-                if free := window - (room.sent - room.finished):
-                    self._send(room, free)
-            touched = self._turn()
-            if touched:
-                progressed = now
-            elif now > progressed + PATIENCE:
-                raise LoadError(f"nothing came for {PATIENCE:g} s")
+        return self._do("flood", seconds=seconds, window=window, most=most)
 
-    def settle(self) -> None:
-        """Wait until nothing is in flight."""
-        self._turn_until(lambda: all(room.finished == room.sent for room in self._rooms))
+    def pace(self, seconds: float, rate: float) -> Done:
+        """Send at a rate, to one room after the other; latencies count from when a message was due.
 
-    def _send(self, room: Room, count: int) -> None:
-        sender, packets = room.clients[0], []
-        for _ in range(count):
-            number = next(self._numbers)
-            data = {"room": room.name, "client_id": f"{self._run}-{number}", "text": TEXT}
-            packets.append(says(number, "message", data))
-        room.sent += count
-        sender.send(*packets)
-
-    # ---- reading --------------------------------------------------------------------------------
-
-    def _turn_until(self, condition: Callable[[], bool]) -> None:
-        end = time.perf_counter() + PATIENCE
-        while not condition():
-            if time.perf_counter() > end:
-                raise LoadError(f"no answer for {PATIENCE:g} s")
-            self._turn()
-
-    def _turn(self, timeout: float | None = None) -> set[Room]:
-        """Read what has come; returns the rooms that it came in."""
-        self.busy.pause()
-        ready = self._epoll.poll(self._timeout if timeout is None else timeout)
-        if not ready:
-            return set()
-        self.busy.resume()
-        touched = {self._read(self._clients[descriptor]) for descriptor, _ in ready}
-        for room in touched:
-            finished = min(room.acknowledged, room.delivered // len(room.clients))
-            self.finished += finished - room.finished
-            room.finished = finished
-        return touched
-
-    def _read(self, client: Client) -> Room:
-        room, data = client.room, client.link.recv(CHUNK)
-        if not data:
-            raise LoadError("the server closed a socket")
-        if PING in data:
-            client.send(PONG)
-        if client.heard is not None:
-            client.heard += data
-            if client.step:
-                client.step(client)
-            return room
-        had = len(client.tail)  # what markers may have begun in
-        data = client.tail + data
-        client.tail = data[-TAIL:]
-        room.delivered += data.count(MARKER)
-        if client is room.clients[0]:
-            room.acknowledged += data.count(DONE, max(0, had - len(DONE) + 1))
-            if b'"error"' in data or b'"rejected"' in data:
-                raise LoadError(f"refused: {data[:300]!r}")
-        return room
-
-
-def _upgrade(client: Client) -> None:
-    heard = client.heard or b""
-    if b"\r\n\r\n" in heard:
-        if not heard.startswith(b"HTTP/1.1 101"):
-            raise LoadError(f"no websocket: {heard[:200]!r}")
-        client.step = _connect
-        client.send("40")
-
-
-def _connect(client: Client) -> None:
-    heard = client.heard or b""
-    if b"44{" in heard or heard.endswith(b"\x0241"):  # refused, or told to go
-        raise LoadError(f"not connected: {heard[-200:]!r}")
-    if WELCOME in heard:
-        client.heard = client.step = None
+        Raises:
+            LoadError: the server refuses, or stands still.
+        """
+        return self._do("pace", seconds=seconds, rate=rate)

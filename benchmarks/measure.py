@@ -1,17 +1,15 @@
-"""The cases: what is done to a side, in rounds that alternate between the chat and its peer."""
+"""What is done to a side, in rounds that alternate between the sides."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from statistics import median
 
-from benchmarks.load import Load
-from benchmarks.sides import Side, Used
+from benchmarks.load import AT_ONCE, Done, Load
+from benchmarks.sides import Side, Start, Used, all_started
 
 LONGEST = 60.0  # seconds that a round may take
-SETTLE = 0.5  # seconds in which a server forgets the last round
 
 
 @dataclass(frozen=True)
@@ -20,41 +18,81 @@ class Size:
 
     Attributes:
         rounds: of each side; the median counts.
+        settle: seconds in which a server forgets the last round.
         seconds: that a flood lasts.
-        crowd: sockets in the one room.
+        crowds: sockets in the one room; the first is that of one message in flight, too.
         pairs: rooms of two.
-        connections: sockets that are opened, or that idle.
+        users: who connect, each with an account of their own.
+        connections: sockets that are opened, that idle, or that come back at once.
         messages: the most in a flood until stored, and one by one through the bus.
+        found: messages in which somebody searches.
         visits: of the page, and messages from it; the median counts.
+        clients: how many sockets, rooms, gateways and controllers there are as they grow.
+        rooms: see there.
+        instances: see there.
     """
 
     rounds: int = 3
+    settle: float = 0.5
     seconds: float = 1.5
-    crowd: int = 200
-    pairs: int = 100
-    connections: int = 500
+    crowds: tuple[int, ...] = (200, 1000)
+    pairs: int = 200
+    users: int = 800
+    connections: int = 2000
     messages: int = 1000
+    found: int = 100_000
     visits: int = 5
+    clients: tuple[int, ...] = (50, 200, 1000, 5000)
+    rooms: tuple[int, ...] = (10, 100, 1000, 10_000)
+    instances: tuple[int, ...] = (1, 2, 4)
 
 
-QUICK = Size(rounds=1, seconds=0.3, crowd=10, pairs=3, connections=20, messages=100, visits=1)
+QUICK = Size(
+    rounds=1,
+    settle=0.05,
+    seconds=0.1,
+    crowds=(10,),
+    pairs=3,
+    users=10,
+    connections=40,
+    messages=50,
+    found=500,
+    visits=1,
+    clients=(10,),
+    rooms=(2,),
+    instances=(1, 2),
+)
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One side's result in one round: its figure, and the processor's µs per unit of work."""
+    """One side's result.
+
+    Attributes:
+        value: how much, in the unit of its row.
+        server_us: the processor's µs, user and system, of all its servers per unit of work.
+        broker_us: the same of its broker, if it has one.
+        generator: the load generator's share of its core at work.
+        p99: milliseconds of the slowest hundredth of deliveries, or of sockets that connect.
+    """
 
     value: float
-    server_us: float
+    server_us: float = 0.0
     broker_us: float | None = None
     generator: float = 0.0
+    p99: float = 0.0
 
 
-def figure(units: int, seconds: float, used: Used, generator: float = 0.0) -> Figure:
+Measure = Callable[[], Figure]
+Figures = dict[str, Figure]  # by side
+
+
+def figure(units: int, seconds: float, used: Used, done: Done | None = None) -> Figure:
     """Units a second."""
     units = max(units, 1)
     broker = None if used.broker is None else 1e6 * used.broker / units
-    return Figure(units / seconds, 1e6 * used.servers / units, broker, generator)
+    made = Figure(units / seconds, 1e6 * used.servers / units, broker)
+    return replace(made, generator=done.busy, p99=done.p99) if done else made
 
 
 def middle(figures: Sequence[Figure]) -> Figure:
@@ -65,21 +103,19 @@ def middle(figures: Sequence[Figure]) -> Figure:
         median(measured.server_us for measured in figures),
         median(brokers) if brokers else None,
         max(measured.generator for measured in figures),
+        median(measured.p99 for measured in figures),
     )
 
 
-def alternate(
-    rounds: int, chat: Callable[[], Figure], peer: Callable[[], Figure]
-) -> tuple[Figure, Figure]:
-    """Measure both in turns, never at once; who begins alternates, too."""
-    figures: dict[Callable[[], Figure], list[Figure]] = {chat: [], peer: []}
-    for number in range(rounds):
-        for side in (chat, peer) if number % 2 == 0 else (peer, chat):
-            figures[side].append(side())
-    return middle(figures[chat]), middle(figures[peer])
-
-
-Round = Callable[..., Figure]
+def alternate(rounds: int, sides: Mapping[str, Measure]) -> Figures:
+    """Measure all sides in turns, never two at once; who begins alternates, too."""
+    figures: dict[str, list[Figure]] = {name: [] for name in sides}
+    names = [*sides]
+    for _ in range(rounds):
+        for name in names:
+            figures[name].append(sides[name]())
+        names = [*names[1:], names[0]]
+    return {name: middle(measured) for name, measured in figures.items()}
 
 
 @dataclass(frozen=True)
@@ -90,70 +126,125 @@ class Flood:
         rooms: their names.
         members: sockets in each; the first one writes.
         window: messages in flight in each room.
-        seconds: how long a round takes.
+        size: how long a round takes.
         deliveries: count what arrives instead of what is sent.
     """
 
     rooms: Sequence[str]
     members: int
     window: int
-    seconds: float
+    size: Size
     deliveries: bool = False
 
-    @contextmanager
-    def on(self, side: Side, *, spin: bool = False) -> Iterator[Round]:
-        """Open the sockets to a side; gives what measures a round.
+    def run(self, sides: Mapping[str, Side], rounds: int = 0) -> Figures:
+        """Measure all sides in turns."""
+        with ExitStack() as stack:
+            opened = {name: stack.enter_context(self.on(side)) for name, side in sides.items()}
+            measures = {name: load.flood for name, load in opened.items()}
+            return alternate(rounds or self.size.rounds, measures)
 
-        Args:
-            side: the server.
-            spin: see `Load`.
-        """
-        with side.load(spin=spin) as load:
+    @contextmanager
+    def on(self, side: Side) -> Iterator["Flooded"]:
+        """Open the sockets to a side; gives what measures a round."""
+        with side.load() as load:
             load.open(self.rooms, self.members)
             side.stored(load, self.rooms[0])
-            load.hear(SETTLE)
-            load.flood(self.seconds / 4, self.window)
-            load.settle()
-            yield partial(self._round, side, load)
+            load.quiet(self.size.settle)
+            load.flood(self.size.seconds / 4, self.window)
+            yield Flooded(self, side, load)
             side.stored(load, self.rooms[0])  # or those who come next would wait for it
         if side.stores:
-            time.sleep(6 * SETTLE)  # as they would for the log of who went
-
-    def _round(self, side: Side, load: Load, until_stored: int = 0) -> Figure:
-        """Flood for some time, or until so many messages are stored."""
-        load.hear(0.1)  # the pings that came meanwhile
-        side.stored(load, self.rooms[0])
-        before, finished, began = side.used(), load.finished, time.perf_counter()
-        if until_stored:
-            load.flood(LONGEST, self.window, until_stored)
-            load.settle()
-            side.stored(load, self.rooms[0])
-        else:
-            load.flood(self.seconds, self.window)
-        seconds, used = time.perf_counter() - began, side.used() - before
-        messages, busy = load.finished - finished, load.busy.share
-        load.settle()
-        return figure(messages * (self.members if self.deliveries else 1), seconds, used, busy)
+            time.sleep(6 * self.size.settle)  # as they would for the log of who went
 
 
-def connects(side: Side, room: str, count: int, *, spin: bool = False) -> Figure:
+@dataclass(frozen=True)
+class Flooded:
+    """A side with the sockets of a flood."""
+
+    by: Flood
+    side: Side
+    load: Load
+
+    def flood(self) -> Figure:
+        """Flood for some time."""
+        before = self._begin()
+        done = self.load.flood(self.by.size.seconds, self.by.window)
+        used = self.side.used() - before
+        units = done.messages * (self.by.members if self.by.deliveries else 1)
+        return figure(units, done.seconds, used, done)
+
+    def until_stored(self, messages: int) -> Figure:
+        """Flood until so many messages are stored."""
+        before, began = self._begin(), time.perf_counter()
+        done = self.load.flood(LONGEST, self.by.window, messages)
+        self.side.stored(self.load, self.by.rooms[0])
+        seconds, used = time.perf_counter() - began, self.side.used() - before
+        return figure(done.messages, seconds, used, done)
+
+    def latency(self, rate: float) -> Figure:
+        """Send at a rate; the figure is the median latency in milliseconds, of work a message."""
+        before = self._begin()
+        done = self.load.pace(self.by.size.seconds, max(rate, 1 / self.by.size.seconds))
+        worked = figure(done.messages, done.seconds, self.side.used() - before, done)
+        return replace(worked, value=done.p50)
+
+    def in_turn(self) -> Figure:
+        """Send the next when everybody has the last; the figure is as that of `latency`."""
+        before = self._begin()
+        done = self.load.flood(self.by.size.seconds, 1)
+        worked = figure(done.messages, done.seconds, self.side.used() - before, done)
+        return replace(worked, value=done.p50)
+
+    def _begin(self) -> Used:
+        self.load.quiet(self.by.size.settle / 2)
+        self.side.stored(self.load, self.by.rooms[0])
+        return self.side.used()
+
+
+def connects(
+    size: Size, side: Side, rooms: Sequence[str], members: int, at_once: int = AT_ONCE
+) -> Figure:
     """Open sockets, some at a time, until each is welcome."""
-    with side.load(spin=spin) as load:
-        before, began = side.used(), time.perf_counter()
-        load.open([room], count)
-        seconds, used = time.perf_counter() - began, side.used() - before
-        result = figure(count, seconds, used, load.busy.share)
-    time.sleep(SETTLE)
+    with side.load() as load:
+        before = side.used()
+        done = load.open(rooms, members, at_once)
+        used = side.used() - before
+        result = figure(len(rooms) * members, done.seconds, used, done)
+    time.sleep(size.settle)
     return result
 
 
-def idle_memory(start: Callable[[], AbstractContextManager[Side]], count: int) -> Figure:
-    """KiB by which a fresh server grows for each connection that idles."""
-    with start() as side, side.load() as load:
+def storm(size: Size, side: Side, rooms: Sequence[str], members: int) -> Figure:
+    """Lose all sockets at once, and open as many at once; the figure is the seconds it takes."""
+    with side.load() as load:
+        load.open(rooms, members)
+        load.quiet(size.settle)
+    count = len(rooms) * members
+    with side.load() as load:
+        before = side.used()
+        done = load.open(rooms, members, at_once=count)
+        worked = figure(count, done.seconds, side.used() - before, done)
+    time.sleep(2 * size.settle)
+    return replace(worked, value=done.seconds)
+
+
+def idle_memories(size: Size, starts: Mapping[str, Start]) -> Figures:
+    """Measure fresh servers in turns: the KiB by which each grows for a connection that idles."""
+    figures: dict[str, list[Figure]] = {name: [] for name in starts}
+    for _ in range(size.rounds):
+        with all_started(starts) as sides:
+            for name, side in sides.items():
+                figures[name].append(_idle_memory(size, side))
+    return {name: middle(measured) for name, measured in figures.items()}
+
+
+def _idle_memory(size: Size, side: Side) -> Figure:
+    count = size.connections
+    with side.load() as load:
         load.open(["first"], max(1, count // 10))  # what is loaded or made only once
-        load.hear(SETTLE)
+        load.quiet(size.settle)
         before, used = side.memory(), side.used()
         load.open(["crowd"], count)
-        load.hear(2 * SETTLE)
+        load.quiet(2 * size.settle)
         grown, used = side.memory() - before, side.used() - used
-        return Figure(grown / 1024 / count, 1e6 * used.servers / count, None, load.busy.share)
+        return Figure(grown / 1024 / count, 1e6 * used.servers / count)

@@ -9,7 +9,8 @@ from statistics import median
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
 
 from benchmarks.measure import Size
-from nochat.lab import chat, servers
+from nochat.lab import chat
+from nochat.lab.servers import Server
 from nochat.local import doctor
 
 Conditions = Mapping[str, float | bool]
@@ -74,10 +75,9 @@ class PageRow:
     slow: float | None = None
 
 
-def rows(size: Size) -> Iterator[PageRow]:
+def rows(size: Size, broker: Server) -> Iterator[PageRow]:
     """Measure everything: the whole path, each service in a process of its own."""
     with (
-        servers.rabbitmq() as broker,
         chat.start(apart=True, bus=broker.url, log_level="warning") as running,
         _chromium() as browser,
     ):

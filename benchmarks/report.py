@@ -3,30 +3,30 @@
 import json
 import os
 import platform
+import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from benchmarks.cases import Row
+from benchmarks.measure import Figure, Size
 from benchmarks.page import PageRow
+from benchmarks.row import Row
+from nochat.local import doctor
 
-LINE = "{:<34} {:>12} {:>10} {:>10} {:>6}   {:>8} {:>8} {:>8}   {:>5}"
+LINE = "  {:<18} {:>12} {:>7} {:>10} {:>10} {:>9} {:>6}"
 SATURATED = 0.95  # of its core: then the generator is what was measured
 
-HEAD = (
-    LINE.format("case", "unit", "chat", "peer", "ratio", "chat", "peer", "broker", "gen."),
-    LINE.format("", "", "", "", "", "µs/unit", "µs/unit", "µs/unit", "busy"),
-)
+HEAD = (LINE.format("", "", "ours is", "µs/unit", "broker", "p99 ms", "gen."),)
 NOTES = (
-    "chat, peer: median of alternating rounds. peer: Node's socket.io, one process without broker;",
-    "for the bus, pika's BlockingConnection. ratio: chat/peer; of KiB, less is better.",
-    "µs/unit: processor time, user and system, of all the server processes of a side (of the bus:",
-    "of the client). gen. busy: the load generator's share of its core, of the busier side;",
-    "with ! it was the limit. Without `whole path` or `stored`: the gateway on an in-process bus.",
+    "median of rounds that alternate between the sides. ours is: how many times as good as that",
+    "side the first one is. µs/unit: processor time, user and system, of all the server processes",
+    "of a side (of the bus: of the client); where the unit is ms, for a message. broker: the same",
+    "of RabbitMQ. p99: of deliveries, or of sockets until they are welcome. gen.: the load",
+    "generator's share of its core at work; with ! it was the limit.",
 )
-
-
 PAGE_LINE = "{:<34} {:>12} {:>10} {:>10}"
 PAGE_HEAD = ("", PAGE_LINE.format("page, in Chromium", "unit", "loopback", "fast 3G"))
 PAGE_NOTES = (
@@ -36,41 +36,68 @@ PAGE_NOTES = (
 
 
 def line(row: Row) -> str:
-    """One line of the table."""
-    broker = row.chat.broker_us
-    busy = max(row.chat.generator, row.peer.generator)
+    """Return the lines of a case: its name, and one for each side."""
+    lines = [_line(row, name, figure) for name, figure in row.figures.items()]
+    return "\n".join([f"{row.group}: {row.case}, {row.unit}", *lines])
+
+
+def _line(row: Row, name: str, figure: Figure) -> str:
+    times = None if figure is row.first else row.times(name)
+    busy = figure.generator
     return LINE.format(
-        row.case,
-        row.unit,
-        f"{row.chat.value:,.1f}" if row.unit == "KiB" else f"{row.chat.value:,.0f}",
-        f"{row.peer.value:,.1f}" if row.unit == "KiB" else f"{row.peer.value:,.0f}",
-        f"{row.ratio:.2f}",
-        f"{row.chat.server_us:,.1f}",
-        f"{row.peer.server_us:,.1f}",
-        "" if broker is None else f"{broker:,.1f}",
+        name,
+        number(figure.value),
+        "" if times is None else f"{times:.2f}",
+        f"{figure.server_us:,.1f}" if figure.server_us else "",
+        "" if figure.broker_us is None else f"{figure.broker_us:,.1f}",
+        f"{figure.p99:,.2f}" if figure.p99 else "",
         f"{busy:.0%}{'!' if busy > SATURATED else ''}" if busy else "",
     )
 
 
+def number(value: float) -> str:
+    """Write a figure with as many digits as it is worth."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:,.1f}" if value >= 10 else f"{value:.2f}"
+
+
 def page_line(row: PageRow) -> str:
-    """One line of the page's table."""
+    """Return one line of the page's table."""
     slow = "" if row.slow is None else f"{row.slow:,.0f}"
     return PAGE_LINE.format(row.case, row.unit, f"{row.loopback:,.0f}", slow)
 
 
-def write(rows: Sequence[Row], page: Sequence[PageRow], path: Path) -> None:
-    """Write everything as JSON."""
-    machine = {
+def machine(size: Size) -> dict[str, Any]:
+    """Return where and when it is measured, and how much; before anything is."""
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
         "machine": platform.machine(),
+        "processor": _processor(),
         "cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "load": os.getloadavg(),
         "python": platform.python_version(),
         "python-socketio": version("python-socketio"),
+        "node": _said(str(doctor.require("node")), "--version"),
+        "size": asdict(size),
     }
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else ""
+
+
+def _said(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def write(on: dict[str, Any], rows: Sequence[Row], page: Sequence[PageRow], path: Path) -> None:
+    """Write everything as JSON."""
     content = {
-        "on": machine,
-        "rows": [asdict(row) | {"ratio": row.ratio} for row in rows],
+        "on": on,
+        "rows": [asdict(row) for row in rows],
         "page": [asdict(row) for row in page],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -7,13 +7,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 import sqlalchemy
 
+from benchmarks import cores
 from benchmarks.load import Load, LoadError
 from nochat.lab import chat, servers
 from nochat.local import doctor
@@ -29,22 +31,28 @@ class Side:
     """A server under load.
 
     Attributes:
-        port: of its websockets, at 127.0.0.1.
+        ports: of its websockets, at 127.0.0.1.
         processes: ids of its processes; their descendants count, too.
         broker: id of its broker's process, if it has one.
         cookie: gives the session's token of a room's user.
         stores: everything that is said is stored, a moment after it was delivered.
+        apart: it is one process with a core of its own, and the load has another.
+        nats: it speaks NATS instead of Socket.IO.
+        running: the whole chat, if it is one whose services are processes.
     """
 
-    port: int
+    ports: Sequence[int]
     processes: Sequence[int]
     broker: int | None = None
     cookie: Callable[[str], str] = field(default=lambda room: room)
     stores: bool = False
+    apart: bool = False
+    nats: bool = False
+    running: chat.Chat | None = None
 
-    def load(self, *, spin: bool = False) -> Load:
-        """Make a load for it."""
-        return Load(self.port, self.cookie, spin=spin)
+    def load(self) -> Load:
+        """Make a load for it; it spins where a core is left for it."""
+        return Load(self.ports, self.cookie, spin=self.apart, nats=self.nats)
 
     def memory(self) -> int:
         """Resident bytes of its processes."""
@@ -100,57 +108,179 @@ def _seconds(processes: Sequence[int]) -> float:
     return total
 
 
+Start = Callable[[], AbstractContextManager[Side]]
+
+
 @contextmanager
-def peer() -> Iterator[Side]:
-    """Run the official socket.io on Node."""
-    with _server("peer", [doctor.require("node"), HERE / "peer.mjs"], {}) as side:
+def all_started(starts: Mapping[str, Start]) -> Iterator[dict[str, Side]]:
+    """Run several sides; they start at the same time."""
+    with ExitStack() as stack, ThreadPoolExecutor() as threads:
+        entered = {
+            name: threads.submit(stack.enter_context, start()) for name, start in starts.items()
+        }
+        yield {name: side.result() for name, side in entered.items()}
+
+
+@contextmanager
+def node(*, apart: bool = True) -> Iterator[Side]:
+    """Run the official socket.io on Node.
+
+    Args:
+        apart: it has a core of its own; not beside a side that has more processes.
+    """
+    command = [doctor.require("node"), HERE / "peer.mjs"]
+    with server("node", command, apart=apart) as side:
+        yield side
+
+
+@contextmanager
+def node_through(broker: servers.Server) -> Iterator[Side]:
+    """Run the same with amqplib: each message goes through a quorum queue of RabbitMQ."""
+    doctor.require("amqplib")
+    command = [doctor.require("node"), HERE / "peer_amqp.mjs"]
+    with server("node", command, {"BUS_URL": broker.url}, apart=False) as side:
+        side.broker = broker.child.pid if broker.child else None
+        yield side
+
+
+@contextmanager
+def bare(kind: str) -> Iterator[Side]:
+    """Run our engine, or python-socketio, with the handlers that Node has."""
+    with server(kind, [sys.executable, "-m", "benchmarks.bare", kind]) as side:
         yield side
 
 
 @contextmanager
 def gateway_alone() -> Iterator[Side]:
     """Run the chat's gateway, without broker and stores."""
-    settings = {"NOCHAT_GATEWAY_PORT": "0", "NOCHAT_LOG_LEVEL": "warning"}
+    # In memory: by default the bus is a journal in the folder of whoever measures.
+    settings = {"NOCHAT_BUS_URL": "memory://", "NOCHAT_GATEWAY_PORT": "0"}
+    settings |= {"NOCHAT_LOG_LEVEL": "warning"}
     settings |= {f"NOCHAT_{name.upper()}": rate for name, rate in chat.UNLIMITED.items()}
-    with _server("gateway", [sys.executable, "-m", "benchmarks.alone"], settings) as side:
+    with server("gateway", [sys.executable, "-m", "benchmarks.alone"], settings) as side:
         yield side
 
 
 @contextmanager
-def _server(name: str, command: Sequence[str | Path], env: Mapping[str, str]) -> Iterator[Side]:
+def server(
+    name: str,
+    command: Sequence[str | Path],
+    env: Mapping[str, str] | None = None,
+    *,
+    apart: bool = True,
+    says: str = "http://",
+    nats: bool = False,
+) -> Iterator[Side]:
+    """Run a program that serves sockets, and says where.
+
+    Args:
+        name: what to call it.
+        command: the program.
+        env: variables that it has beside ours.
+        apart: it has a core of its own.
+        says: what its address begins with.
+        nats: it speaks NATS instead of Socket.IO.
+    """
     folder = Path(tempfile.mkdtemp(prefix="nochat-bench-"))
     log = folder / "log"
+    core = cores.servers() if apart else set[int]()
     with start_child(
-        command, env=os.environ | env, cwd=HERE.parent, log=log, remove=folder
+        cores.pinned(command, core),
+        env={**os.environ, **(env or {})},
+        cwd=HERE.parent,
+        log=log,
+        remove=folder,
     ) as child:
-        wait_until(lambda: b"http://" in log.read_bytes(), READY, name, child)
+        wait_until(lambda: says.encode() in log.read_bytes(), READY, name, child)
         url = next(
-            word for word in log.read_text(encoding="utf-8").split() if word.startswith("http://")
+            word for word in log.read_text(encoding="utf-8").split() if word.startswith(says)
         )
-        yield Side(int(url.rpartition(":")[2]), [child.pid])
+        port = int(url.rpartition(":")[2])
+        yield Side([port], [child.pid], apart=bool(core), nats=nats)
 
 
 @contextmanager
-def whole_chat(broker: servers.Server, users: Sequence[str]) -> Iterator[Side]:
+def whole_chat(
+    broker: servers.Server,
+    rooms: Sequence[str],
+    guests: Sequence[str] = (),
+) -> Iterator[Side]:
     """Run the chat: each service in its own process, behind RabbitMQ, with its stores.
 
     Args:
         broker: RabbitMQ.
-        users: who has an account; each makes a room of the same name.
+        rooms: who has an account and makes a room of the same name.
+        guests: who has an account.
     """
     with chat.start(apart=True, bus=broker.url, log_level="warning", **chat.UNLIMITED) as running:
-        tokens = _accounts(running.folder / "data" / "users.db", users)
-        gateway = next(
-            connection.laddr.port
-            for connection in psutil.Process(running.processes["gateway"].pid).net_connections()
-            if connection.status == psutil.CONN_LISTEN
-        )
-        processes = [child.pid for child in running.processes.values()]
+        ports = [_listening(running.processes["gateway"].pid)]
         own = broker.child.pid if broker.child else None
-        side = Side(gateway, processes, own, tokens.__getitem__, stores=True)
-        for user in users:
-            _make_room(side, user)
-        yield side
+        with _with_accounts(running, ports, own, rooms, guests) as side:
+            side.running = running
+            yield side
+
+
+def run_instances(side: Side, service: str, count: int) -> None:
+    """Run so many instances of a service of the whole chat.
+
+    Args:
+        side: the whole chat.
+        service: `gateway`, over all of which the load is spread, or `controller`.
+        count: how many there are from now on.
+    """
+    assert side.running
+    running = side.running.processes
+    wanted = [f"{service}-{number}" for number in range(2, count + 1)]
+    for name in [name for name in running if name.startswith(f"{service}-")]:
+        if name not in wanted:
+            running.pop(name).stop()
+    for name in wanted:
+        if name not in running:
+            side.running.add(name, service)
+    side.processes = [child.pid for child in running.values()]
+    gateways = [name for name in running if name.startswith("gateway")]
+    side.ports = [_listening(running[name].pid) for name in gateways]
+
+
+@contextmanager
+def up(rooms: Sequence[str], guests: Sequence[str] = ()) -> Iterator[Side]:
+    """Run `nochat up`: the whole chat in one process, with its own bus and stores.
+
+    Args:
+        rooms: who has an account and makes a room of the same name.
+        guests: who has an account.
+    """
+    with chat.start(log_level="warning", **chat.UNLIMITED) as running:
+        port = int(running.url.rstrip("/").rpartition(":")[2])
+        with _with_accounts(running, [port], None, rooms, guests) as side:
+            yield side
+
+
+@contextmanager
+def _with_accounts(
+    running: chat.Chat,
+    ports: Sequence[int],
+    broker: int | None,
+    rooms: Sequence[str],
+    guests: Sequence[str],
+) -> Iterator[Side]:
+    tokens = _accounts(running.folder / "data" / "users.db", [*rooms, *guests])
+    processes = [child.pid for child in running.processes.values()]
+    side = Side(ports, processes, broker, tokens.__getitem__, stores=True)
+    with side.load() as load:
+        load.open(rooms, members=1)
+        for number, room in enumerate(rooms):
+            load.ask("create", {"room": room, "title": f"The room of {room}"}, number)
+        load.quiet(0.2)
+    yield side
+
+
+def _listening(process: int) -> int:
+    return next(
+        int(connection.laddr.port)
+        for connection in psutil.Process(process).net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    )
 
 
 def _accounts(database: Path, users: Sequence[str]) -> dict[str, str]:
@@ -171,10 +301,3 @@ def _accounts(database: Path, users: Sequence[str]) -> dict[str, str]:
             connection.execute(sqlalchemy.insert(schema.sessions).values(session))
     engine.dispose()
     return tokens
-
-
-def _make_room(side: Side, user: str) -> None:
-    with side.load() as load:
-        load.open([user], members=1)
-        load.ask("create", {"room": user, "title": f"The room of {user}"})
-        load.hear(0.02)

@@ -24,7 +24,7 @@ extensions = [
     "messages",
     "modules",
 ]
-exclude_patterns = ["_ext", "locale"]
+exclude_patterns = ["_ext", "locale", "measured.md"]  # the last is a part of another page
 
 # The notebooks were executed by `make course`: what the site shows is what they really said.
 nb_execution_mode = "off"

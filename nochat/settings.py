@@ -102,6 +102,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             nobody, and accounts are made by `nochat register`.
         reserved: names, comma-separated, beside the bot's, that nobody may register over the page.
         max_frame: bytes a client may send in one websocket frame or long-polling request.
+        engine: what serves sockets: `nochat`, our own, or `python-socketio`, which is slower.
         patience: seconds that a service waits, when it starts, for a server that does not answer.
         operation_port: port of metrics and health, for each process; 0 takes a free one; not set:
             there are none.
@@ -140,6 +141,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     registration: Registration = "open"
     reserved: str = "nochat,system"
     max_frame: Annotated[int, Meta(ge=8192, le=2**27)] = 65536
+    engine: Literal["nochat", "python-socketio"] = "nochat"
     patience: Annotated[float, Meta(ge=0, le=A_DAY)] = 10.0
     operation_port: Annotated[int, Meta(ge=0, le=65535)] | None = None
     operation_host: str = "127.0.0.1"

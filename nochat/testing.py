@@ -32,6 +32,7 @@ from nochat.protocol.requests import (
     GetHistory,
     GetRoomState,
     History,
+    KnownRoom,
     RoomListing,
     RoomState,
 )
@@ -140,7 +141,8 @@ class Chat:
         self.happened += events
 
     async def _room_state(self, asked: GetRoomState) -> RoomState:
-        return RoomState(room=self.state(asked.room).info)
+        others = [KnownRoom(room=self.state(room).info) for room in asked.others]
+        return RoomState(room=self.state(asked.room).info, others=others)
 
     async def _history(self, asked: GetHistory) -> History:
         entries = [

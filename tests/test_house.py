@@ -9,7 +9,7 @@ import pytest
 
 from tests.imports import MODULES, ROOT, Import, around, inside, is_package, python_files
 
-BESIDES = {"__init__", "__main__", "cli", "py.typed"}
+BESIDES = {"__init__", "__main__", "cli", "py.typed", "testing"}  # the last is for tests of others
 QUESTION = re.compile(r"(What|Who|Whose|How|Whether|That|Why|Where|When|Which)\b")
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from nochat.bus.amqp import AmqpTransport
 from nochat.bus.codec import Decoder, encode, head
 from nochat.bus.consumer import Batch, Consumer, Handler
 from nochat.bus.counters import Tally
@@ -285,6 +284,8 @@ def connect(url: str, name: str = "nochat", shards: int = 4) -> Bus:
         case "memory" | "journal":
             return Bus(MemoryTransport(url), name, shards)
         case "amqp" | "amqps":
+            from nochat.bus.amqp import AmqpTransport  # here, as other buses need no client of it
+
             return Bus(AmqpTransport(url, name), name, shards)
         case scheme:
             raise BusError(

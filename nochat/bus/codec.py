@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import or_
 from typing import Any
 
@@ -31,10 +31,7 @@ class Decoder:
     """A decoder of bodies into the catalogue's structs, as they were when it was made."""
 
     def __init__(self) -> None:
-        known: Any = reduce(or_, catalogue().values())
-        self._all = msgspec.json.Decoder(list[known])
-        self._one = msgspec.json.Decoder(known)
-        self._raw = msgspec.json.Decoder(list[msgspec.Raw])
+        self._all, self._one = _decoders(*catalogue().values())
 
     def __call__(self, body: bytes) -> Decoded:
         """Read a body; one malformed envelope does not spoil its neighbours."""
@@ -45,7 +42,7 @@ class Decoder:
 
     def _one_by_one(self, body: bytes) -> Decoded:
         try:
-            items = [bytes(item) for item in self._raw.decode(body)]
+            items = [bytes(item) for item in _raw.decode(body)]
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             return Decoded(malformed=[(body, f"not a JSON array of events: {error}")])
         decoded = Decoded()
@@ -55,6 +52,16 @@ class Decoder:
             except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
                 decoded.malformed.append((join([item]), f"malformed event: {error}"))
         return decoded
+
+
+_raw = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+@lru_cache(maxsize=1)  # each bus and each consumer has one, of the same structs
+def _decoders(*known: type[Envelope]) -> tuple[msgspec.json.Decoder[Any], ...]:
+    """Make the decoders of lists of these structs, and of one of them."""
+    one: Any = reduce(or_, known)
+    return msgspec.json.Decoder(list[one]), msgspec.json.Decoder(one)
 
 
 class Head(msgspec.Struct, frozen=True):

@@ -12,13 +12,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from nochat import __version__
-from nochat.cli.asyncapi import document
 from nochat.errors import NochatError
-from nochat.local import doctor
 from nochat.protocol.catalogue import catalogue
 from nochat.runtime import bootstrap, logs, proxies, registry
 from nochat.service import Service
-from nochat.services import bots
 from nochat.settings import SettingsError
 from nochat.settings import load as load_settings
 
@@ -112,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     load_.set_defaults(command=_load)
 
     check = commands.add_parser("doctor", help="list what this machine has, and what is missing")
-    check.set_defaults(command=lambda _: print(doctor.report(doctor.examine())))
+    check.set_defaults(command=lambda _: _examine())
 
     events = commands.add_parser("asyncapi", help="the events, as an AsyncAPI document (JSON)")
     events.add_argument("file", nargs="*", help="a Python file with events of your own")
@@ -144,6 +141,8 @@ def _run_named(names: list[str]) -> None:
     elif len(names) > 1:
         raise NochatError("the bot is a program of its own: start it with `nochat run bot` alone")
     else:
+        from nochat.services import bots  # here, as no other service needs Node.js
+
         bots.run(load_settings())
 
 
@@ -153,6 +152,8 @@ def _all(files: list[str]) -> list[Service[object]]:
 
 
 def _document(files: list[str]) -> dict[str, Any]:
+    from nochat.cli.asyncapi import document  # here, as it needs the client of RabbitMQ
+
     for file in files:
         registry.own_module(file)
     return document(load_settings().shards, catalogue().values() if files else None)
@@ -188,6 +189,12 @@ def _register(user: str) -> None:
     from nochat.cli.register import ask_password, register  # here, as others need no database
 
     print(f"{register(load_settings(), user, ask_password())} can log in now")
+
+
+def _examine() -> None:
+    from nochat.local import doctor  # here, as the other commands look for nothing
+
+    print(doctor.report(doctor.examine()))
 
 
 def _load(options: argparse.Namespace) -> int:

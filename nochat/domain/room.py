@@ -21,7 +21,7 @@ from nochat.protocol.events import (
     UserInvited,
 )
 from nochat.protocol.fields import LOBBY, Kind
-from nochat.protocol.requests import RememberedMessage, RoomInfo, RoomState
+from nochat.protocol.requests import KnownRoom, RememberedMessage, RoomInfo, RoomState
 
 # Messages that a room recognises when they are sent again; of older ones the log is asked.
 REMEMBERED = 1000
@@ -69,7 +69,7 @@ class Room:
     erased: set[str] = field(default_factory=set)
 
     @classmethod
-    def of(cls, state: RoomState) -> Self:
+    def of(cls, state: RoomState | KnownRoom) -> Self:
         """Make the room as the log has it."""
         info = state.room
         room = cls(
@@ -80,7 +80,8 @@ class Room:
         for said in state.recent:
             room.recent[said.sender, said.client_id] = said.at
             room.messages[said.position] = said
-        if len(state.recent) >= REMEMBERED:
+        room.since = state.since
+        if not room.since and len(state.recent) >= REMEMBERED:  # as older services say it
             room.since = state.recent[0].at
         return room
 

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from functools import cache, lru_cache
+from itertools import chain
 
 from nochat.domain.emoji import one_spelling
 from nochat.protocol import reasons
@@ -30,17 +31,17 @@ SELECTORS = "\u034f\u17b4\u17b5\u180b-\u180d\u180f\ufe00-\ufe0f"
 BIDI = "\u202a-\u202e\u2066-\u2069"
 
 
-def _is_mark(character: str) -> bool:
-    return unicodedata.category(character)[0] == "M"
+# Where marks are looked for: between these are ideographs, Hangul, surrogates and private use.
+WITH_MARKS = range(0x300, 0x3400), range(0xA000, 0xAC00), range(0xF900, 0x1F000)
 
 
 def _marks() -> str:
     """List the marks as ranges: beyond the first plane, a pattern tries them one by one."""
-    ignored = re.compile(f"[{SELECTORS}]")
+    is_ignored = re.compile(f"[{SELECTORS}]").match
     marks = [
         code
-        for code in range(0x300, 0x1F000)
-        if _is_mark(chr(code)) and not ignored.match(chr(code))
+        for code in chain(*WITH_MARKS)
+        if unicodedata.category(chr(code))[0] == "M" and not is_ignored(chr(code))
     ]
     first = [
         code for code, before in zip(marks, [0, *marks[:-1]], strict=True) if code != before + 1

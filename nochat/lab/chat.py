@@ -13,7 +13,6 @@ from typing import Any, Self
 
 import msgspec
 
-from nochat.cli.promote import promote
 from nochat.lab.waiting import until_ready
 from nochat.local.processes import ChildProcess, free_port, is_free, start_child
 from nochat.runtime import registry
@@ -138,6 +137,8 @@ class Chat:
         Raises:
             NochatError: there is no such account.
         """
+        from nochat.cli.promote import promote  # here, as nothing else needs a database
+
         promote(load(_environment(self._settings)), name)
 
     def stop(self) -> None:

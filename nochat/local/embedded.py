@@ -3,10 +3,13 @@
 import asyncio
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
+from nochat.errors import NochatError
 from nochat.local import doctor
 from nochat.local.disk import make_private
 from nochat.local.owner import owned
@@ -18,6 +21,32 @@ START_SECONDS = 120  # on a busy machine; if it ends, that is noticed at once
 # It refuses to start where its pid file names a process that lives. After a crash the number in
 # there may be anybody's, so each start gets a file of its own: its shell's pid is in the name.
 WITH_OWN_PID_FILE = 'umask 077; exec "$@" --pid-file "$0/$$.pid"'
+
+
+class MongoDB(NamedTuple):
+    """An embedded server, which may be starting still.
+
+    Attributes:
+        port: that it listens on, at 127.0.0.1.
+        child: the process.
+    """
+
+    port: int
+    child: ChildProcess
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"mongodb://127.0.0.1:{self.port}"
+
+    def wait(self) -> None:
+        """Wait until it answers.
+
+        Raises:
+            NotReady: it does not.
+        """
+        what = "the embedded MongoDB server"
+        wait_until(lambda: listens(self.port), START_SECONDS, what, self.child)
 
 
 def mongodb(
@@ -39,6 +68,24 @@ def mongodb(
         Missing: nx-27017 is not installed.
         NotReady: it does not start.
     """
+    server = launch(data_dir, port, hold)
+    try:
+        server.wait()
+    except BaseException:
+        server.child.stop()
+        raise
+    return server.url, server.child
+
+
+def launch(
+    data_dir: Path | None = None, port: int | None = None, hold: Sequence[int] = ()
+) -> MongoDB:
+    """Start it as `mongodb` does, and do not wait until it answers.
+
+    Raises:
+        Missing: nx-27017 is not installed.
+        NotReady: it can't be run.
+    """
     doctor.require("mongod")
     port = port or free_port()
     own = Path(tempfile.mkdtemp(prefix="nochat-mongodb-"))
@@ -52,12 +99,46 @@ def mongodb(
         remove=own,
         hold=hold,
     )
-    try:
-        wait_until(lambda: listens(port), START_SECONDS, "the embedded MongoDB server", child)
-    except BaseException:
-        child.stop()
-        raise
-    return f"mongodb://127.0.0.1:{port}", child
+    return MongoDB(port, child)
+
+
+Ready = Callable[[], Awaitable[str]]
+
+
+@asynccontextmanager
+async def activity_server(settings: Settings) -> AsyncIterator[Ready]:
+    """Start the activity store's server, if it is one of our own; what is given waits for it.
+
+    Yields:
+        Returns the store's URL when the server answers, and raises `NotReady` if it does not.
+
+    Raises:
+        Missing: nx-27017 is not installed.
+        NotReady: it can't be run.
+        NochatError: its folder is another process's.
+    """
+    if settings.activity_url:
+        yield partial(_known, settings.activity_url)
+        return
+    folder = settings.data_path / "activity"
+    async with owned(folder) as lock:
+        # The server holds the lock, too: killed with us, it may write a moment longer than we live.
+        launching = asyncio.ensure_future(asyncio.to_thread(launch, folder, hold=[lock]))
+        try:
+            server = await asyncio.shield(launching)
+            yield partial(_answering, server)
+        finally:
+            with suppress(NochatError):  # it was not launched, which was said
+                await asyncio.to_thread((await launching).child.stop)
+
+
+async def _known(url: str) -> str:
+    return url
+
+
+async def _answering(server: MongoDB) -> str:
+    await asyncio.to_thread(server.wait)
+    return server.url
 
 
 @asynccontextmanager
@@ -69,14 +150,5 @@ async def activity_url(settings: Settings) -> AsyncIterator[str]:
         NotReady: it does not start.
         NochatError: its folder is another process's.
     """
-    if settings.activity_url:
-        yield settings.activity_url
-        return
-    folder = settings.data_path / "activity"
-    async with owned(folder) as lock:
-        # The server holds the lock, too: killed with us, it may write a moment longer than we live.
-        url, server = await asyncio.to_thread(mongodb, folder, hold=[lock])
-        try:
-            yield url
-        finally:
-            await asyncio.to_thread(server.stop)
+    async with activity_server(settings) as ready:
+        yield await ready()

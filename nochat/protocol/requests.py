@@ -176,11 +176,25 @@ class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
     deleted: bool = False
 
 
-class RoomState(Reply, frozen=True, tag="activity.room-state-is"):
-    """The state that a controller must know; `recent` are the last messages, oldest first."""
+class KnownRoom(msgspec.Struct, frozen=True, kw_only=True):
+    """One room of several that a controller asks for, as `RoomState` tells of one."""
 
     room: RoomInfo
     recent: list[RememberedMessage] = []
+    since: Moment = 0.0
+
+
+class RoomState(Reply, frozen=True, tag="activity.room-state-is"):
+    """The state that a controller must know; `recent` are the last messages, oldest first.
+
+    `since` is when the last message was sent that came before those, 0 where older services do not
+    say, or none did; `others` are the other rooms that were asked for.
+    """
+
+    room: RoomInfo
+    recent: list[RememberedMessage] = []
+    since: Moment = 0.0
+    others: list[KnownRoom] = []
 
 
 class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -597,13 +611,18 @@ class KeepSessions(Request[Over], frozen=True, tag="users.keep-sessions"):
 
 
 class GetRoomState(Request[RoomState], frozen=True, tag="activity.room-state"):
-    """Ask for the state that a controller must know before it may decide in a room."""
+    """Ask for the state that a controller must know before it may decide in a room.
+
+    `others` are rooms to tell of in the same reply, which then has fewer messages of each. Older
+    services tell of `room` alone: ask again for what is missing.
+    """
 
     service: ClassVar[str] = "activity"
     ordered: ClassVar[bool] = True
 
     room: RoomId
     recent: bool = True
+    others: Annotated[list[RoomId], Meta(max_length=500)] = []
 
 
 class GetRooms(Request[Rooms], frozen=True, tag="activity.rooms"):

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from msgspec import structs
+
 from nochat.protocol.reasons import unavailable
 from nochat.runtime import bootstrap, registry
 from nochat.runtime.rate_limits import App, Receive, Scope, refuse
@@ -26,7 +28,8 @@ class Chat:
     """
 
     def __init__(self, settings: Settings | None = None, own: Sequence[Service[Any]] = ()) -> None:
-        self._settings = settings or load()
+        # Another's server does not hand its websockets over to our own engine.
+        self._settings = structs.replace(settings or load(), engine="python-socketio")
         self._services = registry.with_own(self._settings, own)
         self._app: App | None = None
 

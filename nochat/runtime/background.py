@@ -7,6 +7,21 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
+AGAIN = 1.0  # seconds until a task that goes on is cancelled again
+
+
+async def end(task: asyncio.Task[Any]) -> None:
+    """Cancel a task until it has ended: pymongo may take one cancellation for itself.
+
+    Raises:
+        Exception: what the task raised instead.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=AGAIN)
+    if not task.cancelled():
+        task.result()
+
 
 class Background:
     """The tasks of one owner.

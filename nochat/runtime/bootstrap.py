@@ -11,6 +11,7 @@ from contextlib import (
     asynccontextmanager,
     suppress,
 )
+from functools import partial
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from nochat.bus import Bus, connect
@@ -18,6 +19,7 @@ from nochat.errors import Unavailable
 from nochat.runtime import descriptors, registry
 from nochat.runtime.http_server import App, guarded, serving
 from nochat.runtime.instances import reporting
+from nochat.runtime.lifetimes import side_by_side
 from nochat.runtime.listening import ListenAddress, listen, url_of
 from nochat.runtime.origin import path_below
 from nochat.runtime.rate_limits import ConcurrencyLimit, Limit, RateLimitMiddleware
@@ -72,13 +74,13 @@ async def running(wanted: Sequence[Service[object]], settings: Settings) -> Asyn
         contexts: dict[str, Context[object]] = {}
 
         async def start(services: Iterable[Service[object]]) -> None:
-            for service in services:
-                contexts[service.name] = await _start(service, settings, stack)
-                buses[service.name] = bus = contexts[service.name].bus
-                bus.failed = stop
+            openings = [partial(_running, service, settings, stop) for service in services]
+            for context in await stack.enter_async_context(side_by_side(openings, stop)):
+                contexts[context.bus.name], buses[context.bus.name] = context, context.bus
 
         # People are let in last and shown out first: what they said before is handled then, by
-        # services that are all still there.
+        # services that are all still there. None of the others waits for another: what they ask
+        # each other waits in queues.
         await start(service for service in wanted if service.name not in SERVED)
         stack.push_async_callback(_drain, buses, errors)
         await start(service for service in wanted if service.name in SERVED)
@@ -148,10 +150,11 @@ async def _stopped_by(
         raise errors[0]
 
 
-async def _start(
-    service: Service[object], settings: Settings, stack: AsyncExitStack
-) -> Context[object]:
-    """Connect a service to the bus and let it run."""
+@asynccontextmanager
+async def _running(
+    service: Service[object], settings: Settings, failed: Callable[[BaseException], None]
+) -> AsyncIterator[Context[object]]:
+    """Connect a service to the bus and let it run until the block ends."""
 
     @asynccontextmanager
     async def connecting() -> AsyncIterator[Bus]:
@@ -163,10 +166,12 @@ async def _start(
     def running() -> AbstractAsyncContextManager[Context[object]]:
         return service.running(bus, settings, bus.tally.instance)
 
-    bus = await _patiently(connecting, stack, settings)
-    context = await _patiently(running, stack, settings)
-    await stack.enter_async_context(reporting(bus))
-    return context
+    async with AsyncExitStack() as stack:
+        bus = await _patiently(connecting, stack, settings)
+        bus.failed = failed
+        context = await _patiently(running, stack, settings)
+        await stack.enter_async_context(reporting(bus))
+        yield context
 
 
 async def run(

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from nochat.engine import TakeOver
 from nochat.runtime.rate_limits import Limit, ThrottledLog, address
 
 ASKING = 10.0  # seconds that a client may take for a request's headers, and for its body
@@ -184,7 +184,7 @@ class HttpProtocol(WriteTimeout, H11Protocol):
         self.cut()
 
 
-class WebSocketProtocol(WriteTimeout, WebSocketsSansIOProtocol):
+class WebSocketProtocol(WriteTimeout, TakeOver):
     """A websocket on which frames that are no message are counted, as the chat never sees them."""
 
     def __init__(self, *args: Any, **options: Any) -> None:

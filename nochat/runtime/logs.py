@@ -17,6 +17,7 @@ USUAL = {*vars(logging.makeLogRecord({})), "message", "asctime"}
 # The chat's libraries, which are not told of below a warning: httpx would log addresses, and
 # logz.io's has the token.
 LIBRARIES = (
+    "aiofastnet",
     "alembic",
     "anyio",
     "asyncio",
@@ -29,6 +30,7 @@ LIBRARIES = (
     "mako",
     "neosqlite",
     "nx_27017",
+    "picows",
     "pika",
     "pymongo",
     "pymysql",
@@ -40,7 +42,7 @@ LIBRARIES = (
     "uvloop",
     "websockets",
 )
-SILENT = ("engineio.quiet", "httpcore", "httpx", "pika", "socketio.quiet")
+SILENT = ("engineio.quiet", "httpcore", "httpx", "picows.quiet", "pika", "socketio.quiet")
 
 
 class JsonFormatter(logging.Formatter):

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, get_args
 
-from nochat.local import embedded
 from nochat.protocol.events import (
     AccountEvent,
     LogEntry,
@@ -47,16 +46,16 @@ service = Service["ActivityStore"]("activity", single_active_consumer=True)
 async def store(context: Context) -> AsyncIterator["ActivityStore"]:
     """Open the MongoDB that the settings name, or an embedded server as a child process."""
     # Here, not above: the other services read this module too, but only for its queues.
-    from nochat.stores.activity import ActivityStore
+    from nochat.local import embedded
 
     context.bus.tally.store = "MongoDB" if context.settings.activity_url else "nx-27017"
-    async with (
-        embedded.activity_url(context.settings) as url,
-        ActivityStore.opened(url) as store,
-    ):
-        await store.check_complete()
-        async with store.reindexing(), store.forgetting(context.settings.log_days):
-            yield store
+    async with embedded.activity_server(context.settings) as ready:
+        from nochat.stores.activity import ActivityStore  # takes a while: the server starts
+
+        async with ActivityStore.opened(await ready()) as store:
+            await store.check_complete()
+            async with store.reindexing(), store.forgetting(context.settings.log_days):
+                yield store
 
 
 # Acknowledged only after the write.
@@ -77,8 +76,12 @@ service.on(GetAccountEvents).method(lambda store: store.account_events)
 
 @service.on(GetRoomState)
 async def room_state(request: GetRoomState, context: Context["ActivityStore"]) -> RoomState:
-    """Return the state of a room for its controller."""
-    return await context.resource.room_state(request.room, request.recent)
+    """Return the state of a room for its controller, or of several."""
+    store = context.resource
+    if not request.others:
+        return await store.room_state(request.room, request.recent)
+    first, *others = await store.room_states([request.room, *request.others], request.recent)
+    return RoomState(room=first.room, recent=first.recent, since=first.since, others=others)
 
 
 @service.on(GetRooms)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ from pymongo import ASCENDING
 from pymongo.errors import PyMongoError
 
 from nochat.protocol.requests import AccountEntries, AccountEntry, GetAccountEvents
+from nochat.runtime.background import end
 from nochat.stores.documents import ACCOUNT_EVENTS, mark
 from nochat.stores.mongodb import Database
 
@@ -61,9 +62,7 @@ async def forgetting(database: Database, days: float) -> AsyncIterator[None]:
         yield
     finally:
         if task:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end(task)
 
 
 async def _keep_forgetting(database: Database, days: float) -> None:

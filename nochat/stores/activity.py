@@ -8,13 +8,13 @@ gone.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, Self
 
 import msgspec
 from pymongo import ASCENDING
-from pymongo.errors import InvalidURI, PyMongoError
+from pymongo.errors import InvalidURI, OperationFailure, PyMongoError
 
 from nochat.domain.room import REMEMBERED
 from nochat.domain.search_terms import searchable
@@ -30,9 +30,9 @@ from nochat.protocol.requests import (
     GetAccountEvents,
     GetRecords,
     History,
+    KnownRoom,
     MessageKey,
     Records,
-    RememberedMessage,
     RoomInfo,
     Rooms,
     RoomState,
@@ -43,7 +43,9 @@ from nochat.protocol.requests import (
 from nochat.stores import (
     account_events,
     analytics,
+    controllers,
     documents,
+    full_text,
     messages,
     recording,
     records,
@@ -52,6 +54,8 @@ from nochat.stores import (
 from nochat.stores.mongodb import answering, client
 from nochat.stores.portions import OutOfTime, portions
 
+FEW = 20  # messages of each room, where several are asked for
+STRETCH = 200  # positions that are counted first
 MOST_COUNTED = 100  # unread messages; beyond that, the exact number does not matter
 DATABASE = "nochat"
 RESTORING = "restoring"  # a collection that is there while a restore is unfinished
@@ -70,6 +74,7 @@ class ActivityStore:
                 raise InvalidURI("another scheme")
             self._client = client(url)
             self._db = self._client.get_default_database(DATABASE)
+            self._embedded = self._full_text = False
         except (InvalidURI, PyMongoError, ValueError) as error:
             raise NochatError(
                 f"NOCHAT_ACTIVITY_URL can't be used; write mongodb://host:port/database ({error})"
@@ -101,7 +106,17 @@ class ActivityStore:
             unique=True,
             partialFilterExpression={"client_id": {"$exists": True}},
         )
-        await log.create_index([("terms", ASCENDING), ("room", ASCENDING)])
+        self._embedded = await full_text.is_embedded(self._db)
+        if self._embedded:
+            with suppress(OperationFailure):  # there is none: older versions made it
+                await log.drop_index(full_text.USELESS)
+            await full_text.index(self._db)
+            self._full_text = await reindex.has_full_text(self._db)
+        else:
+            await log.create_index([("terms", ASCENDING), ("room", ASCENDING)])
+            # Each user's rooms. In the embedded server, such an index would find no member.
+            for people in ("members", "invited"):
+                await self._db["rooms"].create_index(people)
         await log.create_index([("at", ASCENDING)])
         await self._db["connections"].create_index([("user", ASCENDING), ("at", ASCENDING)])
         await self._db["connections"].create_index([("at", ASCENDING)])
@@ -121,7 +136,11 @@ class ActivityStore:
 
     def reindexing(self) -> AbstractAsyncContextManager[asyncio.Task[None]]:
         """Bring older messages up to date in the background, until the block ends."""
-        return reindex.reindexing(self._db)
+        return reindex.reindexing(self._db, self._found)
+
+    def _found(self) -> None:
+        """Search by the embedded server's index from now on: each message is in it."""
+        self._full_text = self._embedded
 
     def forgetting(self, days: float) -> AbstractAsyncContextManager[None]:
         """Delete old entries of the log in the background, until the block ends."""
@@ -148,36 +167,23 @@ class ActivityStore:
             NochatError: the store takes a message for another that it has.
         """
         async with answering():
-            await recording.record(self._db, events)
+            await recording.record(self._db, events, self._embedded)
 
     # ---- reading --------------------------------------------------------------------------------
 
     async def room_state(self, room: str, recent: bool = True) -> RoomState:
         """Return the state of a room for its controller; with its last messages, or without."""
         async with answering():
-            document = await self._db["rooms"].find_one({"_id": room})
-            if not document:
-                return RoomState(room=RoomInfo(room=room))
-            said = []
-            if recent:
-                cursor = self._db["log"].find(
-                    {"room": room, "type": documents.MESSAGE},
-                    dict.fromkeys(("position", "sender", "client_id", "deleted", "at"), 1),
-                )
-                said = await cursor.sort("position", -1).limit(REMEMBERED).to_list()
-        return RoomState(
-            room=documents.room_info(document),
-            recent=[
-                RememberedMessage(
-                    message["position"],
-                    message["sender"],
-                    message["client_id"],
-                    bool(message.get("deleted")),
-                    message["at"],
-                )
-                for message in reversed(said)
-            ],
-        )
+            (known,) = await controllers.states(self._db, [room], REMEMBERED if recent else 0)
+        return RoomState(room=known.room, recent=known.recent, since=known.since)
+
+    async def room_states(self, rooms: Sequence[str], recent: bool = True) -> list[KnownRoom]:
+        """Return the states of rooms for their controller, in the order asked for.
+
+        Of each there are fewer messages than of one: the log is asked for what came before.
+        """
+        async with answering():
+            return await controllers.states(self._db, rooms, FEW if recent else 0)
 
     async def find(self, wanted: Iterable[MessageKey]) -> list[MessageKey]:
         """Find messages that the log has, by their room, sender and the sender's own id."""
@@ -230,28 +236,28 @@ class ActivityStore:
 
     async def rooms(self, user: str, room: str = "") -> Rooms:
         """Return the rooms that a user is in or invited to, or one, with the unread."""
-        theirs: dict[str, Any] = {"$or": [{"members": user}, {"invited": user}]}
-        if room:
-            theirs["_id"] = room
+        one = {"_id": room} if room else {}
         async with answering():
             reads = {
                 read["room"]: read["position"]
                 async for read in self._db["reads"].find({"user": {"$eq": user}})
             }
-            rooms = await self._db["rooms"].find(theirs).sort("_id", 1).to_list()
-            summaries = [await self._summary(document, user, reads) for document in rooms]
+            rooms: dict[str, dict[str, Any]] = {}
+            for people in ("members", "invited"):  # not by `$or`: no index of the embedded server's
+                async for document in self._db["rooms"].find({people: user} | one):
+                    rooms[document["_id"]] = document
+            summaries = [await self._summary(rooms[id], user, reads) for id in sorted(rooms)]
         return Rooms(rooms=summaries)
 
     async def _summary(self, room: dict[str, Any], user: str, reads: dict[str, int]) -> RoomSummary:
         info, read = documents.room_info(room), reads.get(room["_id"], 0)
         unread = mentions = 0
         if user in info.members and info.position > read:
-            newer = {"room": info.room, "position": {"$gt": read}}
-            there = {"type": documents.MESSAGE, "deleted": {"$exists": False}}
-            from_others = there | {"sender": {"$ne": user}}
-            unread = await self._some("log", newer | from_others)
-            named = {"user": user, "reason": {"$ne": "direct"}}
-            mentions = await self._some("mentions", newer | named)
+            there = {"type": {"$eq": documents.MESSAGE}, "deleted": {"$exists": False}}
+            unread = await self._newer("log", info, read, there | {"sender": {"$ne": user}})
+            if unread:  # each mention is of a message that counts
+                named = {"user": {"$eq": user}, "reason": {"$ne": "direct"}}
+                mentions = await self._newer("mentions", info, read, named)
         if user not in info.members:  # Invited users learn nothing about the members.
             info = msgspec.structs.replace(
                 info, members=[], muted=[user] if user in info.muted else [], banned=[]
@@ -271,10 +277,18 @@ class ActivityStore:
             mentions=mentions,
         )
 
-    async def _some(self, collection: str, query: dict[str, Any]) -> int:
-        """Count matching documents up to `MOST_COUNTED`, by an index alone."""
-        cursor = self._db[collection].find(query, {"_id": 1}).limit(MOST_COUNTED)
-        return len(await cursor.to_list())
+    async def _newer(
+        self, collection: str, room: RoomInfo, read: int, condition: dict[str, Any]
+    ) -> int:
+        """Count what is in a room after a position, up to `MOST_COUNTED`, in short stretches."""
+        count, stretch = 0, STRETCH
+        while count < MOST_COUNTED and read < room.position:
+            there = {"$gt": read, "$lte": read + stretch}
+            query = {"room": {"$eq": room.room}, "position": there} | condition
+            # Not by the helper of pymongo: the embedded server would send itself each document.
+            count += int((await self._db.command("count", collection, query=query))["n"])
+            read, stretch = read + stretch, 2 * stretch
+        return min(count, MOST_COUNTED)
 
     async def history(
         self,
@@ -326,7 +340,7 @@ class ActivityStore:
         """
         mine = await self._rooms_of(asked.user, asked.room)
         async with answering():
-            return await analytics.search(self._db, asked, mine)
+            return await analytics.search(self._db, asked, mine, self._full_text)
 
     async def _rooms_of(self, user: str, room: str = "") -> dict[str, int]:
         """Return the positions up to which a user knows their rooms, or the one room.

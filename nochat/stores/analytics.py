@@ -6,7 +6,7 @@ parts, so that others' questions come in between.
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from typing import Any
 
 from pymongo.errors import ExecutionTimeout
@@ -17,43 +17,43 @@ from nochat.protocol.envelope import type_of
 from nochat.protocol.events import MessageSent, UserConnected
 from nochat.protocol.reasons import search_slow_everywhere
 from nochat.protocol.requests import Found, SearchMessages, Trends
-from nochat.stores import documents
+from nochat.stores import documents, full_text
 from nochat.stores.mongodb import Database
-from nochat.stores.portions import MOST_SECONDS, OutOfTime, portions
+from nochat.stores.portions import BRISK, GENTLE, MOST_SECONDS, OutOfTime, portions
 
 MOST_ENTRIES = 5000  # of the log, that the trends count: the newest
-MANY = 500  # read at once
+MANY = 100  # read at once
+NEWEST = (50, 200, 700)  # that are looked through before the index of the embedded server is asked
 MOST_CONDITIONS = 3  # on words, for the store: each is a look at all of a message's terms
 LAST = "\U0010ffff"  # it follows all that words are made of
 
 Document = dict[str, Any]
 
 
-async def search(database: Database, asked: SearchMessages, rooms: dict[str, int]) -> Found:
+async def search(
+    database: Database, asked: SearchMessages, rooms: dict[str, int], by_full_text: bool = False
+) -> Found:
     """Find messages that hold all these words, the newest first.
 
     Args:
         database: of the activity.
         asked: the question.
         rooms: those to look in, each with the position up to which its asker may know it.
+        by_full_text: whether each message has the words of the embedded server's index.
 
     Raises:
         RequestFailed: it takes too long.
     """
     words = parse_search(asked.text)
-    if not words:
+    if not words or not rooms:
         return Found()
-    some = _some(words)
-    query: dict[str, Any] = {"room": {"$in": [*rooms]}, "terms": _holding(some)}
+    # Also of one: else the embedded server goes through the room, not through what the words find.
+    looked_in: Document = {"room": {"$in": [*rooms]}}
     matches: list[Document] = []
     complete = True
     try:
-        async for portion in portions(database["log"], "at", -1, asked.before, MOST_SECONDS):
-            cursor = database["log"].find(query | portion).sort("at", -1)
-            cursor = cursor.max_time_ms(int(1000 * MOST_SECONDS))
-            if len(some) == len(words):
-                cursor = cursor.limit(asked.limit + 1 - len(matches))
-            matches += [document async for document in cursor if _has_all(document["terms"], words)]
+        async for part in _candidates(database, words, looked_in, asked, by_full_text):
+            matches += [document for document in part if _has_all(document.get("terms", ()), words)]
             if len(matches) > asked.limit:
                 break
     except (OutOfTime, ExecutionTimeout):
@@ -67,6 +67,38 @@ async def search(database: Database, asked: SearchMessages, rooms: dict[str, int
         if isinstance(e := documents.entry(document), MessageSent)
     ]
     return Found(entries=entries, more=len(matches) > asked.limit or not complete)
+
+
+async def _candidates(
+    database: Database,
+    words: list[SearchTerm],
+    rooms: Document,
+    asked: SearchMessages,
+    by_full_text: bool,
+) -> AsyncIterator[list[Document]]:
+    """Yield messages that may hold all these words, the newest first.
+
+    Raises:
+        OutOfTime: it takes too long; there may be more.
+    """
+    until, before = time.monotonic() + MOST_SECONDS, asked.before
+    some, log = _some(words), database["log"]
+    query = rooms | {"terms": _holding(some)}
+    # What many say is among the newest. Of what few say, the index knows where all of it is.
+    newest, pace = (NEWEST, GENTLE) if by_full_text else (None, BRISK)
+    async for portion in portions(log, "at", -1, asked.before, MOST_SECONDS, newest, pace):
+        cursor = log.find(query | portion).sort("at", -1)
+        cursor = cursor.max_time_ms(int(1000 * MOST_SECONDS))
+        if len(some) == len(words):
+            cursor = cursor.limit(asked.limit + 1)
+        yield await cursor.to_list()
+        before = portion.get("at", {}).get("$gte")  # none: that was the last
+    if not by_full_text or before is None:
+        return
+    async for part in full_text.candidates(database, words, rooms, before):
+        yield part
+        if time.monotonic() > until:
+            raise OutOfTime
 
 
 def _some(words: list[SearchTerm]) -> list[SearchTerm]:
@@ -92,7 +124,7 @@ def _holding(words: list[SearchTerm]) -> dict[str, Any]:
     return there
 
 
-def _has_all(terms: list[str], words: list[SearchTerm]) -> bool:
+def _has_all(terms: Collection[str], words: list[SearchTerm]) -> bool:
     held = {*terms}
     return all(
         any(term.startswith(word.term) for term in terms) if word.begins else word.term in held
@@ -102,11 +134,13 @@ def _has_all(terms: list[str], words: list[SearchTerm]) -> bool:
 
 async def trends(database: Database, since: float, limit: int) -> Trends:
     """Count what people do in public rooms since a time, by the newest messages."""
+    entries, complete = await _newest(database, since)
+    spoken_in = {"_id": {"$in": sorted({entry["room"] for entry in entries})}}
     public = {
         room["_id"]: room.get("title", "")
-        async for room in database["rooms"].find({"kind": "public"}, {"title": 1})
+        async for room in database["rooms"].find(spoken_in, {"title": 1, "kind": 1})
+        if room.get("kind") == "public"
     }
-    entries, complete = await _newest(database, since)
     said = [
         entry for entry in entries if entry["type"] == documents.MESSAGE and entry["room"] in public
     ]

@@ -2,9 +2,9 @@
 
 import logging
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
-from pymongo import InsertOne
+from pymongo import InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from nochat.errors import Fatal, NochatError
@@ -12,13 +12,19 @@ from nochat.protocol.events import Event, UserErased
 from nochat.protocol.requests import MessageKey
 from nochat.stores import documents, messages
 from nochat.stores.erasures import erase
+from nochat.stores.full_text import completed
 from nochat.stores.mongodb import DUPLICATE_KEY, Database
 
 log = logging.getLogger(__name__)
 
 
-async def record(db: Database, events: Iterable[Event]) -> None:
+async def record(db: Database, events: Iterable[Event], full_text: bool = False) -> None:
     """Store events, in order; those that are there already are passed over.
+
+    Args:
+        db: of the activity.
+        events: what happened.
+        full_text: whether the server is the embedded one, which finds messages by its own index.
 
     Raises:
         Fatal: another event has the place of one of these in its room.
@@ -32,17 +38,19 @@ async def record(db: Database, events: Iterable[Event]) -> None:
         if isinstance(event, UserErased):
             erasures.append(event)
     # The log first: a room's position must never be ahead of it.
-    await write(db, "log", writes.pop("log", []))
+    await write(db, "log", writes.pop("log", []), full_text)
     for erasure in erasures:  # last: what was changed meanwhile may have the name
         await erase(db["log"], erasure)
     for collection, of_it in writes.items():
         await write(db, collection, of_it)
 
 
-async def write(db: Database, collection: str, writes: list[Any]) -> None:
+async def write(db: Database, collection: str, writes: list[Any], full_text: bool = False) -> None:
     """Insert new documents first, as later changes may be to them; existing ones stay."""
     inserts = [operation for operation in writes if isinstance(operation, InsertOne)]
     changes = [operation for operation in writes if not isinstance(operation, InsertOne)]
+    if full_text:
+        inserts = await completed(db, inserts)
     try:
         if inserts:
             await db[collection].bulk_write(inserts, ordered=False)
@@ -52,8 +60,40 @@ async def write(db: Database, collection: str, writes: list[Any]) -> None:
             raise
         if collection == "log":
             await _check_same(db, [inserts[failure["index"]]._doc for failure in failures])
+    if full_text:
+        changes = await completed(db, changes)
     if changes:
-        await db[collection].bulk_write(changes, ordered=True)
+        await db[collection].bulk_write(folded(changes), ordered=True)
+
+
+def folded(changes: list[Any]) -> list[Any]:
+    """Join changes that only raise a document's `position`: a room's, or how far somebody read.
+
+    A batch of messages to one room is one change of the room, not as many as it has messages.
+    """
+    kept: list[Any] = []
+    raised: dict[tuple[tuple[str, Any], ...], int] = {}  # where in `kept` a document is raised
+    for change in changes:
+        if not isinstance(change, UpdateOne):
+            raised.clear()  # what follows a deletion is not to come before it
+        elif change._upsert and "$max" in (new := _change(change)):
+            key = tuple(change._filter.items())
+            if new.keys() == {"$max"} and (place := raised.get(key)) is not None:
+                kept[place] = _raised(kept[place], new["$max"]["position"])
+                continue
+            raised[key] = len(kept)
+        kept.append(change)
+    return kept
+
+
+def _raised(change: UpdateOne, position: int) -> UpdateOne:
+    new = _change(change)
+    most = {"position": max(position, new["$max"]["position"])}
+    return UpdateOne(change._filter, new | {"$max": most}, upsert=True)
+
+
+def _change(change: UpdateOne) -> dict[str, Any]:
+    return cast(dict[str, Any], change._doc)  # none of ours is a pipeline
 
 
 async def _check_same(db: Database, documents: list[dict[str, Any]]) -> None:

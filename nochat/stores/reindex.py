@@ -7,7 +7,7 @@ it. A message that is changed meanwhile is left to its change.
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -16,7 +16,8 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from nochat.domain.emoji import one_spelling
 from nochat.domain.search_terms import MOST_TERMS, searchable
-from nochat.stores import documents
+from nochat.runtime.background import end
+from nochat.stores import documents, full_text
 from nochat.stores.mongodb import Database
 from nochat.stores.portions import portions
 
@@ -25,6 +26,7 @@ TERMS = "0001-terms"
 EDITS = "0002-edits"
 BOUNDED = "0003-bounded-terms"
 ROOMS = "0004-rooms"
+FULL_TEXT = "0005-full-text"  # in the embedded server
 OLD_INDEX = "words_1_room_1"
 OLD: dict[str, Any] = {"type": documents.MESSAGE, "terms": {"$exists": False}}
 # Older versions kept all terms of a message, however many, and each search looks at them all.
@@ -32,6 +34,7 @@ LONG: dict[str, Any] = {
     "type": documents.MESSAGE,
     "text": {"$regex": f"^[\\s\\S]{{{MOST_TERMS}}}"},
 }
+UNFOUND: dict[str, Any] = {"type": documents.MESSAGE, full_text.FIELD: {"$exists": False}}
 MANY = 500  # entries, or rooms, read at once
 PAUSE = 5.0  # seconds until it tries again, where the server was away
 
@@ -41,22 +44,29 @@ Message = dict[str, Any]
 
 
 @asynccontextmanager
-async def reindexing(database: Database) -> AsyncIterator[asyncio.Task[None]]:
-    """Reindex in the background, in the task that is given, until the block ends."""
-    task = asyncio.create_task(_persistently(database))
+async def reindexing(
+    database: Database, found: Callable[[], None]
+) -> AsyncIterator[asyncio.Task[None]]:
+    """Reindex in the background, in the task that is given, until the block ends.
+
+    Args:
+        database: of the activity.
+        found: is called once each message is in the embedded server's index of terms.
+    """
+    task = asyncio.create_task(_persistently(database, found))
     try:
         yield task
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end(task)
 
 
-async def _persistently(database: Database) -> None:
+async def _persistently(database: Database, found: Callable[[], None]) -> None:
     while True:
         try:
             await forget_edits(database)
             await reindex(database)
+            if await _is_done(database, FULL_TEXT):
+                found()
             return
         except PyMongoError as error:
             log.warning("the reindexing of older messages waits: %s", error)
@@ -85,7 +95,15 @@ async def reindex(database: Database) -> int:
     if not await _is_done(database, ROOMS):
         await _complete_rooms(database)
         await _note(database, ROOMS)
+    if await full_text.is_embedded(database) and not await _is_done(database, FULL_TEXT):
+        await _pass(database, UNFOUND)  # once: what comes meanwhile has the field
+        await _note(database, FULL_TEXT)
     return count
+
+
+async def has_full_text(database: Database) -> bool:
+    """Tell whether each message is in the embedded server's index of terms."""
+    return await _is_done(database, FULL_TEXT) or not await database["log"].find_one()
 
 
 async def forget_edits(database: Database) -> None:
@@ -120,10 +138,12 @@ async def _complete_rooms(database: Database) -> None:
 async def _pass(database: Database, old: dict[str, Any]) -> int:
     """Go over the messages once, the oldest first; returns how many were changed."""
     log_, count = database["log"], 0
+    embedded = await full_text.is_embedded(database)
     async for portion in portions(log_, "at", 1, seconds=math.inf):
         writes: list[UpdateOne] = []
-        async for message in log_.find(old | portion, {"text": 1, "reactions": 1}):
-            writes += _writes(message)
+        async for message in log_.find(old | portion, {"text": 1, "reactions": 1, "at": 1}):
+            new = _writes(message)
+            writes += (full_text.with_words(w, message["at"]) for w in new) if embedded else new
             await asyncio.sleep(0)  # others' questions come in between
         if writes:
             count += (await log_.bulk_write(writes, ordered=True)).modified_count

@@ -8,6 +8,7 @@ import hashlib
 import logging
 import secrets
 import time
+from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -75,7 +76,7 @@ class UserStore:
         self._idle_seconds = (idle_hours or session_hours) * 3600
         self._noted_every = min(NOTED_EVERY, self._idle_seconds / 10)
         self._hasher = PasswordHasher()
-        self._nobody = self._hasher.hash(secrets.token_hex())
+        self._nobody = _nobodys_hash(self._hasher)
 
     def close(self) -> None:
         """Close the connections."""
@@ -378,6 +379,17 @@ class UserStore:
             return self._hasher.verify(digest, password)
         except (VerifyMismatchError, InvalidHashError):
             return False
+
+
+def _nobodys_hash(hasher: PasswordHasher) -> str:
+    """Make up a hash that no password is known for; to check one against it takes as long as ever.
+
+    Hashing one for this would cost as much as a log-in, at each start.
+    """
+    lengths = hasher.salt_len, hasher.hash_len
+    salt, digest = (b64encode(secrets.token_bytes(length)).decode() for length in lengths)
+    costs = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    return f"$argon2id$v=19${costs}${salt.rstrip('=')}${digest.rstrip('=')}"
 
 
 def _refused(reason: Reason, row: Row[Any] | None) -> Session:

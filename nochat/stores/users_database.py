@@ -3,14 +3,10 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import alembic.command
-import alembic.config
-from alembic.util import CommandError
-from sqlalchemy import URL, Connection, create_engine, event, make_url
+from sqlalchemy import URL, Connection, create_engine, event, inspect, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
 from nochat.errors import NochatError
@@ -22,6 +18,10 @@ from nochat.stores import ANSWER_SECONDS, refusals
 WRITE_BY_WHAT_IS_COMMITTED = (
     "SET @nothing = 0 /*M!110602 , SESSION innodb_snapshot_isolation = OFF */"
 )
+
+# Each file is named by its revision, and revisions by the order in which they came: `0006_….py`.
+MIGRATIONS = Path(__file__).with_name("migrations")
+NEWEST = "head"
 
 
 class Database:
@@ -134,14 +134,22 @@ def _enforce_foreign_keys(connection: object, _: object) -> None:
     connection.execute("PRAGMA journal_mode=WAL")  # type: ignore[attr-defined]
 
 
-def migrate(connection: Connection, revision: str = "head") -> None:
+def migrate(connection: Connection, revision: str = NEWEST) -> None:
     """Bring the tables to a revision of the schema.
 
     Raises:
         NochatError: the tables are those of a newer version.
     """
+    if revision == NEWEST and _revisions(connection) == [newest_revision()]:
+        return
+    # Here, not above: it takes as long to import as all else that this module needs, and only the
+    # first start of a version has use for it.
+    import alembic.command
+    import alembic.config
+    from alembic.util import CommandError
+
     config = alembic.config.Config()
-    config.set_main_option("script_location", str(files("nochat.stores") / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     try:
         alembic.command.upgrade(config, revision)
@@ -151,3 +159,16 @@ def migrate(connection: Connection, revision: str = "head") -> None:
             f"the users' database at {address} was made by a newer version of NoChat ({error}); "
             "install that version again, or restore a backup from before the upgrade"
         ) from None
+
+
+def newest_revision() -> str:
+    """Return the newest revision of the schema that there is a migration to."""
+    return max(file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("*.py"))
+
+
+def _revisions(connection: Connection) -> list[str]:
+    """Read which revision the tables are at, where alembic notes it; none: there are no tables."""
+    if not inspect(connection).has_table("alembic_version"):
+        return []
+    noted = connection.exec_driver_sql("SELECT version_num FROM alembic_version")
+    return [*noted.scalars()]

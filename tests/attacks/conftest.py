@@ -1,6 +1,7 @@
 """A chat to attack, with its limits as they are by default, on addresses of its own."""
 
 import asyncio
+import os
 from contextlib import asynccontextmanager
 
 import pytest
@@ -14,14 +15,27 @@ from nochat.runtime import bootstrap, registry
 from nochat.settings import Settings
 
 
+def pytest_generate_tests(metafunc):
+    """Try each engine where a test is marked so; here alone, as containers have one."""
+    if metafunc.definition.get_closest_marker("each_engine"):
+        metafunc.parametrize("engine", ["nochat", "python-socketio"])
+
+
 @pytest.fixture
-def attacked(tmp_path, _quick_passwords):
+def engine():
+    """What serves the sockets, as the environment says; see `pytest_generate_tests`."""
+    return os.environ.get("NOCHAT_ENGINE", "nochat")
+
+
+@pytest.fixture
+def attacked(tmp_path, engine, _quick_passwords):
     """A chat in this process: `async with attacked(user_rate=5) as url`."""
 
     @asynccontextmanager
     async def running(**given):
         bus = f"memory://{new_id()}"
-        settings = Settings(bus_url=bus, data_dir=str(tmp_path), port=0, replica_url="off", **given)
+        options = {"data_dir": str(tmp_path), "port": 0, "replica_url": "off", "engine": engine}
+        settings = Settings(bus_url=bus, **options | given)
         services = registry.services(registry.names(settings))
         async with bootstrap.started(services, settings) as url:
             yield url

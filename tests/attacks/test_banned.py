@@ -22,22 +22,30 @@ class Ear:
 
     def __init__(self, person):
         self.person, self.texts = person, []
-        self.socket = socketio.AsyncClient(
-            http_session=person._http, reconnection=False, handle_sigint=False
-        )
         self.welcomed, self._changed = False, asyncio.Event()
-        self.socket.on("entries", self._heard)
-        self.socket.on("welcome", self._welcome)
-        self.socket.on("disconnect", lambda *_: self._changed.set())
+        self.socket = self._client()
+
+    def _client(self):
+        client = socketio.AsyncClient(
+            http_session=self.person._http, reconnection=False, handle_sigint=False
+        )
+        client.on("entries", self._heard)
+        client.on("welcome", self._welcome)
+        client.on("disconnect", lambda *_: self._changed.set())
+        return client
 
     async def come(self):
         await self.socket.connect(self.person.url, transports=["websocket"], wait_timeout=None)
+
+    async def leave(self):
+        await self.socket.disconnect()
 
     async def be_welcome(self):
         """Wait for the welcome; a busy chat may close the socket without: then come again."""
         while not self.welcomed:
             self._changed.clear()
             if not self.socket.connected:
+                self.socket = self._client()  # the other may not be quite closed
                 await self.come()
             await self._changed.wait()
 
@@ -89,7 +97,7 @@ async def evade(ana, bob):
     ears = [Ear(bob) for _ in range(SOCKETS)]
     async with AsyncExitStack() as stack:
         for ear in ears:
-            stack.push_async_callback(ear.socket.disconnect)
+            stack.push_async_callback(ear.leave)
         coming = [asyncio.create_task(ear.come()) for ear in ears]
         await asyncio.wait(coming, return_when=asyncio.FIRST_COMPLETED)
         # From now on the chat looks up which rooms they see.

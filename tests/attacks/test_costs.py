@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from nochat.lab import checks
 from nochat.lab.people import Person
 from nochat.runtime import connections
-from nochat.services.gateway import engine
+from nochat.services.gateway import bounds
 
 pytestmark = pytest.mark.slow
 
@@ -94,6 +94,7 @@ async def they_talk(ana, bob):
     await bob.until(lambda: word in bob.texts())
 
 
+@pytest.mark.each_engine
 async def test_unused_packets_close_the_socket_and_others_are_unaffected(attacked):
     async with (
         attacked(login_rate=0) as url,
@@ -112,6 +113,7 @@ async def test_unused_packets_close_the_socket_and_others_are_unaffected(attacke
         await they_talk(ana, bob)
 
 
+@pytest.mark.each_engine
 async def test_the_same_by_long_polling(attacked):
     bodies = ["bAAAA", '451-["message"]', "4", '42["nope"]', "d=40", "2", "\x1e", "40\x1e40"]
     async with attacked(login_rate=0) as url, Person("eve", url) as eve:
@@ -124,6 +126,7 @@ async def test_the_same_by_long_polling(attacked):
                 assert response.status == 400, body
 
 
+@pytest.mark.each_engine
 @pytest.mark.parametrize("inside", [False, True])
 @pytest.mark.parametrize("packet", ["3", '42["typing",{"room":"lobby"}]'])
 async def test_every_packet_is_counted_also_before_the_log_in(attacked, inside, packet):
@@ -143,6 +146,7 @@ async def test_every_packet_is_counted_also_before_the_log_in(attacked, inside, 
         await they_talk(ana, bob)
 
 
+@pytest.mark.each_engine
 async def test_a_burst_of_messages_is_no_flood(attacked):
     """A page that was away sends all that waited, by long polling in one request."""
     async with attacked() as url, Person("ana", url) as ana, Person("bob", url) as bob:
@@ -155,8 +159,9 @@ async def test_a_burst_of_messages_is_no_flood(attacked):
         await bob.until(lambda: {f"{n}" for n in range(90)} <= set(bob.texts()))
 
 
+@pytest.mark.each_engine
 async def test_a_socket_without_a_log_in_is_closed_in_time(attacked, monkeypatch):
-    monkeypatch.setattr(engine, "ENTERING", 1.0)
+    monkeypatch.setattr(bounds, "ENTERING", 1.0)
     async with (
         attacked(login_rate=0) as url,
         Person("eve", url) as eve,
@@ -190,6 +195,7 @@ async def test_a_socket_without_a_log_in_is_closed_in_time(attacked, monkeypatch
         await ana.until(lambda: "I am in, and stay" in ana.texts())
 
 
+@pytest.mark.each_engine
 async def test_one_change_of_transport_at_a_time(attacked):
     async with attacked() as url, Person("eve", url) as eve:
         async with eve._http.get(url + POLLING) as response:
@@ -200,6 +206,7 @@ async def test_one_change_of_transport_at_a_time(attacked):
                 await eve._http.ws_connect(where)
 
 
+@pytest.mark.each_engine
 async def test_a_user_has_a_bounded_number_of_sockets(attacked):
     async with (
         attacked(user_sockets=3) as url,
@@ -227,6 +234,7 @@ async def test_a_user_has_a_bounded_number_of_sockets(attacked):
                 pass
 
 
+@pytest.mark.each_engine
 async def test_an_address_has_a_bounded_number_of_sockets(attacked):
     async with attacked(address_connections=5) as url, AsyncExitStack() as stack:
         for _ in range(5):
@@ -244,7 +252,7 @@ async def test_an_address_has_a_bounded_number_of_sockets(attacked):
 
 async def test_an_address_has_a_bounded_number_of_requests_under_way(attacked):
     slow = (
-        "POST /api/login HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\n"
+        "POST /api/login HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Forwarded-For: 192.0.2.1\r\n"
         "Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
     )
     async with attacked(address_connections=5) as url, aiohttp.ClientSession() as http:
@@ -267,14 +275,14 @@ async def test_an_address_has_a_bounded_number_of_requests_under_way(attacked):
 
 async def test_headers_and_bodies_that_do_not_come_end_the_connection(attacked, monkeypatch):
     monkeypatch.setattr(connections, "ASKING", 1.0)
-    head = "POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head = "POST /api/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
     unfinished = [
         "",
         "GET / HT",
         head,
         f"{head}Content-Length: 50\r\n\r\n",
         f"{head}Transfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n",
-        "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET / HT",  # the second of a connection
+        "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET / HT",  # the second of a connection
     ]
     async with attacked() as url, Person("ana", url) as ana:
         held = [await raw(url, text) for text in unfinished]
@@ -311,6 +319,7 @@ async def test_requests_are_answered_beside_silent_connections(attacked, caplog)
     assert "127.0.0.1" in said[0]
 
 
+@pytest.mark.each_engine
 @pytest.mark.parametrize("first", [b"\x89", b"\x8a", b"\x00"], ids=["ping", "pong", "continuation"])
 async def test_frames_that_are_no_message_are_counted(attacked, first):
     """They never reach the chat, and each costs memory: of fragments, or of answers to pings."""
@@ -328,6 +337,7 @@ async def test_frames_that_are_no_message_are_counted(attacked, first):
         writer.close()
 
 
+@pytest.mark.each_engine
 async def test_answers_of_the_gateway_have_the_headers_of_the_page(attacked):
     async with attacked() as url, aiohttp.ClientSession() as http:
         for path in (POLLING, "/socket.io/", f"{POLLING}&sid=nobody", f"{POLLING}&j=0"):
@@ -343,6 +353,7 @@ async def test_answers_of_the_gateway_have_the_headers_of_the_page(attacked):
             assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
+@pytest.mark.each_engine
 async def test_answers_of_the_gateway_behind_tls_say_so(attacked):
     async with attacked() as url, aiohttp.ClientSession() as http:
         headers = {"X-Forwarded-Proto": "https"}
@@ -350,6 +361,7 @@ async def test_answers_of_the_gateway_behind_tls_say_so(attacked):
             assert "max-age" in response.headers["Strict-Transport-Security"]
 
 
+@pytest.mark.each_engine
 async def test_no_answer_is_a_script(attacked):
     async with attacked() as url, aiohttp.ClientSession() as http:
         for query in ("&j=0", "&j=", "&j=x", "&%6a=0"):
@@ -360,6 +372,7 @@ async def test_no_answer_is_a_script(attacked):
             await http.ws_connect(f"{url}{WEBSOCKET}&j=0")
 
 
+@pytest.mark.each_engine
 async def test_one_line_in_the_log_names_a_disconnected_user(attacked, caplog):
     async with attacked() as url, Person("eve", url) as eve:
         for _ in range(5):

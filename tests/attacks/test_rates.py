@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nochat.lab.people import Person
 from nochat.runtime import rate_limits
 from nochat.runtime.rate_limits import Limit
-from nochat.services.gateway import sockets
+from nochat.services.gateway import socket_io
 
 
 class Clock:
@@ -134,7 +134,7 @@ async def test_a_flooding_user_is_limited_and_disconnected_and_others_are_served
         await bob.until(lambda: "calm 19" in bob.texts(), 10)
         await flooding
         await ana.until(lambda: any(e == "presence" and "eve" in d["went"] for e, d in ana.told))
-        most = 20 * (sockets.BURST + time.monotonic() - began) + 1
+        most = 20 * (socket_io.BURST + time.monotonic() - began) + 1
         assert bob.texts().count("flood") <= most
         await ana.says("it is quiet again")
         await bob.until(lambda: "it is quiet again" in bob.texts())

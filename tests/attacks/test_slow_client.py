@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket
 from urllib.parse import urlsplit
 
@@ -10,9 +11,12 @@ from yarl import URL
 
 from nochat.lab.people import Person
 from nochat.runtime import connections
-from nochat.services.gateway import engine
+from nochat.services.gateway import bounds
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.parametrize("engine", ["nochat", "python-socketio"]),
+]
 
 
 async def deaf(person):
@@ -46,15 +50,11 @@ def frame(text):
     return bytes([0x81, 0x80 | len(data), 0, 0, 0, 0]) + data
 
 
-async def test_a_client_that_never_reads_is_dropped_and_others_are_served(attacked, monkeypatch):
-    monkeypatch.setattr(engine, "MOST_BACKLOG", 20_000)
+async def test_a_client_that_never_reads_is_dropped_and_others_are_served(
+    attacked, monkeypatch, caplog
+):
+    monkeypatch.setattr(bounds, "MOST_BACKLOG", 20_000)
     monkeypatch.setattr(connections, "STALLED", 3)
-    dropped = []
-    monkeypatch.setattr(
-        engine.Backlog,
-        "empty_out",
-        lambda self, do=engine.Backlog.empty_out: (dropped.append(self.length), do(self)),
-    )
     async with (
         attacked(user_rate=0) as url,
         Person("eve", url) as eve,
@@ -66,9 +66,9 @@ async def test_a_client_that_never_reads_is_dropped_and_others_are_served(attack
         text = "x" * 4000
         for number in range(400):
             await ana.says(f"{number} {text}"[:4000])
-            if dropped:
+            if "slow client" in caplog.text:
                 break
-        [length] = dropped
+        [length] = map(int, re.findall(r"slow client .*: (\d+)", caplog.text))
         assert length < 20_000 + 2 * 4000 * 4  # and one packet more at most
         assert number < 200  # the system holds little of it
         await ana.until(lambda: any(e == "presence" and "eve" in d["went"] for e, d in ana.told))
@@ -91,7 +91,7 @@ async def until_closed(raw):
 
 @pytest.mark.parametrize("count", [3])
 async def test_a_polling_client_that_never_polls_is_dropped(attacked, monkeypatch, count):
-    monkeypatch.setattr(engine, "MOST_BACKLOG", 50_000)
+    monkeypatch.setattr(bounds, "MOST_BACKLOG", 50_000)
     async with attacked(user_rate=0) as url, Person("eve", url) as eve, Person("ana", url) as ana:
         polling = f"{url}/socket.io/?EIO=4&transport=polling"
         for _ in range(count):

@@ -38,6 +38,11 @@ def refused(rule, given):
     return said
 
 
+def test_marks_are_looked_for_wherever_unicode_has_some():
+    skipped = {*range(0x1F000)}.difference(*text.WITH_MARKS)
+    assert not [code for code in skipped if unicodedata.category(chr(code))[0] == "M"]
+
+
 @pytest.mark.parametrize("name", CASES["names"]["taken"])
 def test_names_that_are(name):
     assert text.name(name) == unicodedata.normalize("NFC", name)

@@ -79,6 +79,12 @@ def test_servers_are_imported_without_the_rest_of_the_lab(alone):
     assert not heavy & {*loaded.split()}
 
 
+def test_what_starts_a_chat_imports_no_database(alone):
+    code = "import nochat.lab.chat, sys; print(*(it.partition('.')[0] for it in sys.modules))"
+    loaded, _ = alone(code)
+    assert not {"alembic", "pymongo", "sqlalchemy"} & {*loaded.split()}
+
+
 def test_every_import_of_the_lab_names_something_that_is_there():
     missing = [
         imported

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, nullcontext
 import httpx
 import pytest
 import uvicorn
+from msgspec import structs
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -123,4 +124,4 @@ async def test_services_of_ones_own_run_with_it(settings):
         yield
 
     async with Chat(settings, own=[own]).lifespan():
-        assert opened == [settings]
+        assert opened == [structs.replace(settings, engine="python-socketio")]

@@ -702,7 +702,9 @@ async def documents_with(store, name):
     for collection in ("log", "rooms", "reads", "mentions", "connections", "account_events"):
         async for document in store._db[collection].find():
             # What people wrote stays as they wrote it, and so the words by which it is found.
-            shown = {key: document[key] for key in document.keys() - {"text", "terms", "words"}}
+            shown = {
+                key: document[key] for key in document.keys() - {"text", "terms", "words", "found"}
+            }
             traces += [(collection, shown)] * (name in repr(shown))
     return traces
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +11,10 @@ from types import SimpleNamespace
 
 import pymysql
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
 from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,7 +24,7 @@ from nochat.local.processes import until
 from nochat.protocol.envelope import new_id
 from nochat.stores.tokens import MOST, Tokens
 from nochat.stores.users import UserStore
-from nochat.stores.users_database import migrate
+from nochat.stores.users_database import MIGRATIONS, migrate, newest_revision
 from tests.proxies import proxy
 
 pytestmark = pytest.mark.usefixtures("_quick_passwords")
@@ -133,6 +139,16 @@ def test_stored_digests_can_not_be_used_to_log_in(mariadb_server, name):
         tokens = {stored for (stored,) in rows.fetchall()}
     assert digest.startswith("$argon2id$")
     assert token not in tokens
+
+
+def test_a_name_that_nobody_has_costs_a_check_like_any_other(store):
+    hasher = PasswordHasher(time_cost=1, memory_cost=1024)
+    assert not hasher.check_needs_rehash(store._nobody), "it has the costs of all others"
+    with pytest.raises(VerifyMismatchError):
+        hasher.verify(store._nobody, "a good password")
+    other = UserStore("sqlite://")
+    assert other._nobody != store._nobody
+    other.close()
 
 
 def test_a_store_opened_twice_keeps_what_it_has(url, name):
@@ -556,6 +572,36 @@ def test_a_migration_that_was_interrupted_ends_at_the_next_start(old_url):
     engine.dispose()
     UserStore(old_url).close()
     assert folded(old_url) == before
+
+
+def test_the_newest_revision_is_the_head_of_alembic():
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert newest_revision() == ScriptDirectory.from_config(config).get_current_head()
+
+
+OPEN = """
+import sys
+from nochat.stores.users import UserStore
+UserStore(sys.argv[1]).close()
+print("alembic" in sys.modules)
+"""
+
+
+def test_alembic_is_imported_only_where_there_is_something_to_migrate(tmp_path):
+    url = f"sqlite:///{tmp_path / 'users.db'}"
+
+    def open_store() -> str:
+        command = [sys.executable, "-c", OPEN, url]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    assert (open_store(), open_store()) == ("True\n", "False\n")
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0005'"))
+        connection.execute(text("DROP TABLE tokens"))
+    engine.dispose()
+    assert (open_store(), open_store()) == ("True\n", "False\n")
 
 
 # ---- what a database says -----------------------------------------------------------------------

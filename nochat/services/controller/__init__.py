@@ -76,6 +76,7 @@ from nochat.services.controller.failed_log_ins import FailedLogIns
 
 MOST_ROOMS = 10_000  # rooms that a controller remembers, of each queue
 MOST_ASKED = 500  # messages that the log is asked for at once
+MOST_LEARNT = 200  # rooms that are asked for at once
 
 service = Service["ControllerState"]("controller")
 
@@ -143,9 +144,11 @@ async def _learn(
 ) -> None:
     if len(rooms) + len(wanted) > MOST_ROOMS:
         rooms.clear()
-    for room in wanted - rooms.keys():
-        state = await context.bus.request(GetRoomState(room=room))
-        rooms[room] = Room.of(state)
+    # One question for all that are unknown: who takes over from another knows none at first.
+    while unknown := sorted(wanted - rooms.keys())[:MOST_LEARNT]:
+        state = await context.bus.request(GetRoomState(room=unknown[0], others=unknown[1:]))
+        rooms[unknown[0]] = Room.of(state)
+        rooms |= {known.room.room: Room.of(known) for known in state.others}
 
 
 async def _recall(

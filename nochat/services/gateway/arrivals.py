@@ -5,9 +5,9 @@ import time
 from typing import Any
 
 import msgspec
-import socketio
 
 from nochat.bus import Bus
+from nochat.engine import ConnectionRefusedError
 from nochat.errors import NochatError, RequestFailed
 from nochat.protocol import payloads, reasons
 from nochat.protocol.events import UserConnected, UserDisconnected
@@ -46,7 +46,7 @@ class Arrivals:
         """Let a socket in, or refuse it; called by Socket.IO."""
         try:
             await self._let_in(sid, environ, auth)
-        except socketio.exceptions.ConnectionRefusedError:
+        except ConnectionRefusedError:
             raise
         except Exception:
             log.exception("a connection is refused")
@@ -88,7 +88,7 @@ class Arrivals:
             await publish_confirmed(self._bus, end)
         except Exception as error:
             log.warning("the end of a socket can't be reported: %r", error)
-        await self._presence.went(connection.user)
+        self._presence.went(connection.user)
 
     async def _receive(self, sid: str, session: Session, positions: dict[str, int]) -> None:
         """Welcome a new socket; where that fails, close it, as its client then tries again."""

@@ -8,7 +8,7 @@ from typing import Any
 from nochat.protocol.actions import Actor
 from nochat.protocol.reasons import Reason
 from nochat.protocol.requests import RoomSummary
-from nochat.services.gateway.engine import Server
+from nochat.services.gateway.socket_io import SocketServer
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Connections:
     see a room.
     """
 
-    def __init__(self, io: Server) -> None:
+    def __init__(self, io: SocketServer) -> None:
         self._io = io
         self._open: dict[str, Connection] = {}
 
@@ -43,7 +43,7 @@ class Connections:
 
     def of(self, user: str) -> list[tuple[str, Connection]]:
         """List a user's open sockets."""
-        sids = [sid for sid, _ in self._io.manager.get_participants("/", f"user:{user}")]
+        sids = self._io.members(f"user:{user}")
         return [(sid, self._open[sid]) for sid in sids if sid in self._open]
 
     def get(self, sid: str) -> Connection | None:
@@ -54,7 +54,7 @@ class Connections:
         """Take a socket that has logged in."""
         self._open[sid] = connection
         self._io.charge(sid, connection.user)
-        self._io.manager.basic_enter_room(sid, "/", f"user:{connection.user}")
+        self._io.enter(sid, f"user:{connection.user}")
 
     def pop(self, sid: str) -> Connection | None:
         """Forget a socket; return its connection, if it was open."""
@@ -81,13 +81,13 @@ class Connections:
         """Let a socket see a room."""
         if connection := self._open.get(sid):
             connection.rooms.add(room)
-            self._io.manager.basic_enter_room(sid, "/", f"room:{room}")
+            self._io.enter(sid, f"room:{room}")
 
     def leave(self, sid: str, room: str) -> None:
         """Let a socket see a room no longer."""
         if connection := self._open.get(sid):
             connection.rooms.discard(room)
-        self._io.manager.basic_leave_room(sid, "/", f"room:{room}")
+        self._io.leave(sid, f"room:{room}")
 
     def leave_all(self, sid: str) -> None:
         """Let a socket see no room at all."""
@@ -114,7 +114,7 @@ class Connections:
 
     async def to_socket(self, sid: str, event: str, data: Any) -> None:
         """Send something to one socket."""
-        await self._io.emit(event, data, to=sid)
+        await self._io.emit(event, data, room=sid)
 
     async def to_user(self, user: str, event: str, data: Any) -> None:
         """Send something to a user's sockets."""

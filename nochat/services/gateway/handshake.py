@@ -5,8 +5,7 @@ from collections.abc import Callable, Collection
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
-import socketio
-
+from nochat.engine import ConnectionRefusedError
 from nochat.errors import NochatError
 from nochat.protocol import reasons
 from nochat.protocol.fields import MOST_TOKEN
@@ -35,6 +34,11 @@ class Cookies:
 
     def token(self, scope: Scope) -> str:
         """Return the session's token that a request brings, or ""."""
+        if (token := scope.get("nochat.token")) is None:
+            token = scope["nochat.token"] = self._token(scope)
+        return str(token)
+
+    def _token(self, scope: Scope) -> str:
         sent = b"; ".join(value for name, value in scope["headers"] if name == b"cookie")
         try:
             cookies = SimpleCookie(sent.decode("latin1"))
@@ -83,7 +87,7 @@ class Handshake:
         return session
 
 
-def no_entry(reason: Reason) -> socketio.exceptions.ConnectionRefusedError:
+def no_entry(reason: Reason) -> ConnectionRefusedError:
     """Make the error by which socket.io refuses a connection."""
     told = {"code": reason.code, "params": reason.params}
-    return socketio.exceptions.ConnectionRefusedError(str(reason), told)
+    return ConnectionRefusedError(str(reason), told)

@@ -1,5 +1,10 @@
-"""Reports of who is here: what this gateway says, and what it shows of what all of them say."""
+"""Reports of who is here: what this gateway says, and what it shows of what all of them say.
 
+Changes are gathered: whoever many come or go at once, everybody is shown it in one packet.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from nochat.bus import Bus
@@ -8,6 +13,35 @@ from nochat.protocol.events import PresenceReported
 from nochat.runtime.background import Background
 from nochat.services.gateway.connections import Connections
 from nochat.services.gateway.presence import Presence
+
+TICK = 0.1  # seconds in which changes are gathered
+
+
+class Gathered:
+    """A coroutine function that runs once for all calls of a tick.
+
+    The first call after a calm runs it at once, so that a change on its own is shown without delay.
+    """
+
+    def __init__(self, run: Callable[[], Awaitable[None]], background: Background) -> None:
+        self._run, self._background = run, background
+        self._due = self._ticking = False
+
+    def __call__(self) -> None:
+        """Ask for a run."""
+        self._due = True
+        if not self._ticking:
+            self._ticking = True
+            self._background.start(self._tick())
+
+    async def _tick(self) -> None:
+        try:
+            while self._due:
+                self._due = False
+                await self._run()
+                await asyncio.sleep(TICK)
+        finally:
+            self._ticking = False
 
 
 class PresenceReports:
@@ -21,8 +55,10 @@ class PresenceReports:
         self, gateway: str, bus: Bus, connections: Connections, background: Background
     ) -> None:
         self.gateway = gateway
-        self._bus, self._connections, self._background = bus, connections, background
+        self._bus, self._connections = bus, connections
         self._presence = Presence(gateway)
+        self._report = Gathered(self.report, background)
+        self._show = Gathered(self._show_changes, background)
 
     @property
     def online(self) -> list[str]:
@@ -36,12 +72,12 @@ class PresenceReports:
     def came(self, user: str) -> None:
         """Note that a socket was opened; the user's first here is reported."""
         if self._presence.came(user):
-            self._background.start(self.report())
+            self._report()
 
-    async def went(self, user: str) -> None:
+    def went(self, user: str) -> None:
         """Note that a socket was closed; the user's last here is reported."""
         if self._presence.went(user):
-            await self.report()
+            self._report()
 
     async def report(self) -> None:
         """Tell all gateways who is on this one."""
@@ -50,8 +86,11 @@ class PresenceReports:
             await self._bus.publish(report)
 
     async def reported(self, event: PresenceReported) -> None:
-        """Take a gateway's report; show everybody what changed."""
+        """Take a gateway's report, to show everybody what changed."""
         self._presence.reported(event.gateway, event.users)
+        self._show()
+
+    async def _show_changes(self) -> None:
         came, went = self._presence.changes()
         if came or went:
             await self._connections.to_all("presence", {"came": came, "went": went})

@@ -14,28 +14,23 @@ from contextlib import asynccontextmanager
 from nochat.bus import Bus
 from nochat.protocol.actions import ACTIONS
 from nochat.protocol.envelope import new_id
-from nochat.runtime import descriptors
 from nochat.runtime.action_limits import ActionLimits
 from nochat.runtime.background import Background
 from nochat.runtime.origin import further_origins
-from nochat.runtime.rate_limits import ConcurrencyLimit, Limit
 from nochat.services.gateway.arrivals import Arrivals
 from nochat.services.gateway.connections import Connections
 from nochat.services.gateway.current_replies import CurrentReplies
-from nochat.services.gateway.engine import Application, Server
 from nochat.services.gateway.fan_out import FanOut
 from nochat.services.gateway.handshake import Cookies, Handshake
 from nochat.services.gateway.presence import REPORT_EVERY
 from nochat.services.gateway.presence_reports import PresenceReports
 from nochat.services.gateway.receiver import Receiver
 from nochat.services.gateway.sessions_in_use import SessionsInUse
+from nochat.services.gateway.socket_io import socket_server
 from nochat.services.gateway.verification import Verification
 from nochat.settings import Settings
 
 log = logging.getLogger(__name__)
-
-BURST = 5.0  # seconds worth of packets that may come at once
-PACKETS = 5  # packets for each action that a user may take: who sends more is put out
 
 
 class Sockets:
@@ -55,17 +50,8 @@ class Sockets:
 
     def __init__(self, bus: Bus, settings: Settings) -> None:
         cookies = Cookies(further_origins(settings))
-        self._io = Server(
-            async_mode="asgi",
-            cors_allowed_origins=cookies.may_connect,
-            max_http_buffer_size=settings.max_frame,
-            packets=Limit(PACKETS * settings.user_rate, BURST),
-            session=cookies.token,
-            concurrency=ConcurrencyLimit(descriptors.share(settings.address_connections)),
-            logger=logging.getLogger("socketio.quiet"),
-            engineio_logger=logging.getLogger("engineio.quiet"),
-        )
-        self.app = Application(self._io)
+        self._io = socket_server(settings, cookies)
+        self.app = self._io.app
         self._background = background = Background()
         self.replies = replies = CurrentReplies(bus)
         self.connections = connections = Connections(self._io)
@@ -93,6 +79,8 @@ class Sockets:
         finally:
             self._background.cancel()
             await self._arrivals.end_all("the gateway stopped")
+            await self.presence.report()
+            self._background.cancel()
             await self._io.shutdown()
 
     async def _report(self) -> None:

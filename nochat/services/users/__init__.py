@@ -64,21 +64,25 @@ class Users(NamedTuple):
 @asynccontextmanager
 async def users(context: Context) -> AsyncIterator[Users]:
     """Open the database, migrated to the newest schema."""
-    # Here, not above: the other services read this module too, but only for its queues.
-    from nochat.stores.tokens import Tokens as TokenStore
-    from nochat.stores.users import UserStore
-
-    settings = context.settings
-    lives = settings.session_hours, settings.idle_hours
-    store = await to_thread(UserStore, database(settings), *lives)
+    store, tokens = await to_thread(_stores, context.settings)
     context.bus.tally.store = store.database.product
     with closing(store), closing(BoundedPool(log_in_busy())) as hashing:
         background = Background()
         background.start(deletions.carry_on(store, context.bus))
         try:
-            yield Users(store, TokenStore(store), hashing)
+            yield Users(store, tokens, hashing)
         finally:
             background.cancel()
+
+
+def _stores(settings: Settings) -> "tuple[UserStore, TokenStore]":
+    # Here, not above: the other services read this module too, but only for its queues. And as
+    # they take a while to import, in the thread: other services start meanwhile.
+    from nochat.stores.tokens import Tokens as TokenStore
+    from nochat.stores.users import UserStore
+
+    store = UserStore(database(settings), settings.session_hours, settings.idle_hours)
+    return store, TokenStore(store)
 
 
 @service.on(CreateUser)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import cached_property
 from typing import Annotated, Any
 
 import msgspec
@@ -140,7 +141,6 @@ class Web:
 
     Attributes:
         app: what the server serves.
-        openapi: the document of its calls.
         rooms: the calls of users' own programs.
     """
 
@@ -158,7 +158,7 @@ class Web:
         self.rooms = RoomCalls(settings)
         calls = [*self._calls(), *own.calls, *OwnTokens(self._attempts).calls]
         calls += [*self.rooms.calls, *management.CALLS]
-        self.openapi = openapi.document(calls)
+        self._all_calls = calls
         self.app = Starlette(
             routes=[
                 *self._pages.routes,
@@ -169,6 +169,11 @@ class Web:
             middleware=[Middleware(BaseHTTPMiddleware, dispatch=self._guard)],
             exception_handlers={HTTPException: _refuse},
         )
+
+    @cached_property
+    def openapi(self) -> dict[str, Any]:
+        """The document of its calls: made when it is asked for, as it takes a while."""
+        return openapi.document(self._all_calls)
 
     def _calls(self) -> list[Call]:
         return [

@@ -1,4 +1,4 @@
-"""socket.io with bounds on what a client may cost: in memory, in packets, and before it logs in."""
+"""python-socketio with bounds on what a client may cost: memory, packets, time to log in."""
 
 import asyncio
 import hmac
@@ -16,6 +16,7 @@ from engineio.exceptions import ContentTooLongError, EngineIOError, SocketIsClos
 from engineio.packet import CLOSE, MESSAGE, PONG, Packet
 from socketio.packet import ACK, CONNECT, DISCONNECT, EVENT
 
+from nochat.engine import ConnectionRefusedError
 from nochat.protocol import reasons
 from nochat.runtime.background import Background
 from nochat.runtime.rate_limits import (
@@ -28,13 +29,11 @@ from nochat.runtime.rate_limits import (
     address,
     refuse,
 )
+from nochat.services.gateway import bounds
 
 log = logging.getLogger(__name__)
 
-MOST_BACKLOG = 2**20  # characters that may wait for a client before it is dropped
 PACKET = 100  # characters that a packet counts for beside its own
-ENTERING = 10.0  # seconds from the handshake to socket.io's CONNECT, and for a change of transport
-MOST_AT_ONCE = 50  # events of one client that are handled at a time; it is not read meanwhile
 SEPARATOR = "\x1e"  # between the packets of a request of long polling
 
 
@@ -122,7 +121,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
 
         async def wait_a_while() -> Any:
             # Engine.IO would wait for ever for a change of transport to go on.
-            async with asyncio.timeout(ENTERING if self.upgrading else None):
+            async with asyncio.timeout(bounds.ENTERING if self.upgrading else None):
                 return await wait()
 
         ws.wait = wait_a_while
@@ -172,7 +171,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         socket = self.sockets.get(sid)
         if sid in self._dropping:
             return
-        if socket and socket.queue.length > MOST_BACKLOG:
+        if socket and socket.queue.length > bounds.MOST_BACKLOG:
             # In the background: the fan-out must not wait for this client's end.
             self._dropping.add(sid)
             self._background.start(self._drop(sid, socket))
@@ -209,7 +208,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         socket.__class__ = Socket  # Engine.IO makes its own kind, and has no option for another
         socket.host = socket.payer = host
         socket.session = self._session(environ["asgi.scope"])
-        socket.expect(ENTERING)
+        socket.expect(bounds.ENTERING)
         return True
 
     def is_stolen(self, sid: str, scope: Scope) -> bool:
@@ -237,6 +236,14 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         if sid and (socket := self.sockets.get(sid)):
             await socket.close(wait=False, reason=self.reason.SERVER_DISCONNECT)
             self.sockets.pop(sid, None)
+
+    async def shutdown(self) -> None:
+        """Close every connection, which Engine.IO's own leaves to the web server."""
+        for socket in list(self.sockets.values()):
+            await socket.close(wait=False, reason=self.reason.SERVER_DISCONNECT)
+            socket.queue.put_nowait(None)  # ends the task that writes
+        if self.service_task_handle:
+            await super().shutdown()
 
     async def _drop(self, sid: str, socket: Any) -> None:
         log.warning("a slow client is disconnected: %d characters wait for it", socket.queue.length)
@@ -278,10 +285,34 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self.app = Application(self)
         self._under_way: Counter[str] = Counter()  # events, by client
 
     def _engineio_server_class(self) -> type[Engine]:
         return Engine
+
+    def on(self, event: str, handler: Callable[..., Any]) -> None:
+        """Register the handler of an event."""
+
+        async def connect(*arguments: Any) -> None:
+            try:
+                await handler(*arguments)
+            except ConnectionRefusedError as refused:
+                raise socketio.exceptions.ConnectionRefusedError(*refused.args) from None
+
+        super().on(event, connect if event == "connect" else handler)
+
+    def enter(self, sid: str, room: str) -> None:
+        """Put a socket into a room."""
+        self.manager.basic_enter_room(sid, "/", room)
+
+    def leave(self, sid: str, room: str) -> None:
+        """Take a socket out of a room."""
+        self.manager.basic_leave_room(sid, "/", room)
+
+    def members(self, room: str) -> list[str]:
+        """List the sockets in a room."""
+        return [sid for sid, _ in self.manager.get_participants("/", room)]
 
     def charge(self, sid: str, user: str) -> None:
         """Count a socket's packets as a user's from now on."""
@@ -298,7 +329,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
     def _expect(self, eio_sid: str | None) -> None:
         socket = self.eio.sockets.get(eio_sid)
         if socket and not socket.closed and not socket.closing:
-            socket.expect(ENTERING)
+            socket.expect(bounds.ENTERING)
 
     async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
         socket = self.eio.sockets[eio_sid]
@@ -338,7 +369,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             return
         handling = self._handle_event_internal, self, sid, eio_sid, data, namespace, id
         self._under_way[eio_sid] += 1
-        if self._under_way[eio_sid] < MOST_AT_ONCE:
+        if self._under_way[eio_sid] < bounds.MOST_AT_ONCE:
             self.start_background_task(*handling)
         else:  # Nothing more is read from it until this is done.
             await handling[0](*handling[1:])

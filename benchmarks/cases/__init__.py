@@ -1,0 +1,16 @@
+"""The table's rows: each module measures one group of them."""
+
+from collections.abc import Iterator
+
+from benchmarks.cases import bus, path, sockets, start
+from benchmarks.measure import Size
+from benchmarks.row import Row
+from nochat.lab.servers import Server
+
+
+def rows(size: Size, broker: Server) -> Iterator[Row]:
+    """Measure everything, a row at a time."""
+    yield from sockets.rows(size)
+    yield from bus.rows(size, broker)
+    yield from path.rows(size, broker)
+    yield from start.rows(size)

@@ -1,0 +1,7 @@
+"""A Socket.IO server for one process, quick at sending to many: docs/engine.md is its manual."""
+
+from nochat.engine.guard import Guard, RequestRefused
+from nochat.engine.server import ConnectionRefusedError, Server
+from nochat.engine.websocket import TakeOver
+
+__all__ = ["ConnectionRefusedError", "Guard", "RequestRefused", "Server", "TakeOver"]

@@ -1,0 +1,206 @@
+"""Websockets of sessions, by picows on a connection that uvicorn hands over.
+
+picows parses frames in C, in the callback that reads them: there is no task for a client, no queue.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from picows import WSAutoPingStrategy, WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+from picows.picows import WSProtocol  # type: ignore[attr-defined]
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from nochat.engine.guard import RequestRefused, Scope
+
+if TYPE_CHECKING:
+    from nochat.engine.engine import EngineIO
+    from nochat.engine.session import EngineSession
+
+TEXT, BINARY, PING, CLOSE = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.CLOSE
+MOST_UNREAD = 2**14  # bytes that may wait for a client before it has a limit of time to read them
+NOBODY = asyncio.Protocol()
+TAKE_OVER = "nochat.take_over"  # the extension of ASGI that `TakeOver` offers
+UPGRADE = (
+    "GET / HTTP/1.1\r\nHost: -\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {}\r\n\r\n"
+)
+# An adapter: picows makes a logger of its own for each connection of a `Logger`.
+quiet = logging.LoggerAdapter(logging.getLogger("picows.quiet"))
+quiet.logger.setLevel(logging.CRITICAL)
+
+
+async def serve_websocket(
+    engine: "EngineIO", session: "EngineSession | None", scope: Scope, receive: Any
+) -> None:
+    """Serve the websocket of a session that polls, or open a session on it.
+
+    Raises:
+        RequestRefused: the session does not get in.
+    """
+    await receive()
+    if not (take_over := scope.get("extensions", {}).pop(TAKE_OVER, None)):
+        raise RequestRefused("this server hands no websocket over: start it with ws=TakeOver")
+    new = session is None
+    take_over(WebSocket(engine, session or engine.open(scope, []), new), engine.max_payload)
+
+
+class WebSocket(WSListener):
+    """A session's websocket, on a connection that was taken over from the server.
+
+    Attributes:
+        stalled: the timer that runs while the client does not read what waits for it.
+    """
+
+    def __init__(self, engine: "EngineIO", session: "EngineSession", new: bool) -> None:
+        self._engine, self._session, self._new = engine, session, new
+        self._ws: Any = None
+        self._tcp: Any = None
+        self._parts: bytearray | None = None  # of a message that comes in fragments
+        self._binary = False
+        self.stalled: asyncio.TimerHandle | None = None
+
+    # ---- for the session ------------------------------------------------------------------------
+
+    @property
+    def waiting(self) -> int:
+        """Return how many bytes wait for the client."""
+        return int(self._tcp.get_write_buffer_size())
+
+    def close(self, *, at_once: bool) -> None:
+        """Close the websocket."""
+        if at_once:
+            self._tcp.abort()
+        elif not self._ws.is_disconnected:
+            self._ws.send_close(WSCloseCode.OK)
+            self._ws.disconnect()
+
+    def pause(self, on: bool) -> None:
+        """Stop reading from the client, or go on."""
+        with suppress(RuntimeError):  # it is closing
+            (self._tcp.pause_reading if on else self._tcp.resume_reading)()
+
+    # ---- for picows -----------------------------------------------------------------------------
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """Begin."""
+        self._ws, self._tcp = transport, transport.underlying_transport
+        self._tcp.set_write_buffer_limits(high=MOST_UNREAD)
+        session = self._session
+        session.channel, session.write, session.probing = self, self._tcp.write, not self._new
+        if self._new:
+            session.flush()
+        else:
+            soon = asyncio.get_running_loop().call_later
+            soon(self._engine.connect_timeout, self._end_unless_upgraded)
+
+    def _end_unless_upgraded(self) -> None:
+        if self._session.channel is self and self._session.probing:
+            self.close(at_once=False)
+
+    def _read(self, packet: bytes, binary: bool) -> None:
+        if not self._session.probing:
+            self._session.receive(packet, binary=binary)
+            return
+        try:
+            self._session.upgrade(packet)
+        except ValueError:
+            self.close(at_once=False)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Take a frame."""
+        kind = frame.msg_type
+        if (kind is TEXT or kind is BINARY) and frame.fin and self._parts is None:
+            self._read(frame.get_payload_as_bytes(), kind is BINARY)
+        elif kind is CLOSE:
+            transport.send_close(frame.get_close_code() or WSCloseCode.OK)
+            transport.disconnect()
+        else:
+            self._other(transport, kind, frame)
+
+    def _other(self, transport: WSTransport, kind: WSMsgType, frame: WSFrame) -> None:
+        """Take a ping, a pong, or a part of a message."""
+        try:
+            self._engine.guard.control(self._session)
+            if kind is PING:
+                transport.send_pong(frame.get_payload_as_bytes())
+            elif kind is not WSMsgType.PONG:
+                self._part(kind, frame)
+        except ValueError as error:
+            self._session.evict(str(error))
+            transport.disconnect()
+
+    def _part(self, kind: WSMsgType, frame: WSFrame) -> None:
+        if (kind is WSMsgType.CONTINUATION) == (self._parts is None):
+            raise ValueError("parts of a message in disorder")
+        if self._parts is None:
+            self._parts, self._binary = bytearray(), kind is BINARY
+        self._parts += frame.get_payload_as_bytes()
+        if len(self._parts) > self._engine.max_payload:
+            raise ValueError("a message that is too long")
+        if frame.fin:
+            whole, self._parts = bytes(self._parts), None
+            self._read(whole, self._binary)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """End."""
+        self.resume_writing()
+        self._session.lost(self)
+
+    def pause_writing(self) -> None:
+        """Give the client some seconds to read what waits for it."""
+        loop = asyncio.get_running_loop()
+        self.stalled = loop.call_later(self._engine.stall_timeout, self._cut)
+
+    def resume_writing(self) -> None:
+        """Note that the client reads."""
+        if self.stalled:
+            self.stalled.cancel()
+            self.stalled = None
+
+    def _cut(self) -> None:
+        self._session.evict("it did not read")
+        self._tcp.abort()
+
+
+class _Taken:
+    """The connection of a protocol from which it was taken."""
+
+    def close(self) -> None:
+        """Do nothing: it is another's."""
+
+
+class TakeOver(WebSocketsSansIOProtocol):
+    """uvicorn's protocol for websockets (`ws=`), whose connections an application may take over.
+
+    uvicorn makes the handshake; what no application takes over goes on as before.
+    """
+
+    def handle_connect(self, event: Any) -> None:
+        """Offer the connection to the application."""
+        super().handle_connect(event)
+        if hasattr(self, "scope"):
+            extensions: dict[Any, Any] = self.scope["extensions"]
+            extensions[TAKE_OVER] = self._take_over
+
+    def _take_over(self, listener: WSListener, most: int) -> None:
+        key = self.request.headers["Sec-WebSocket-Key"]
+        request = UPGRADE.format(key).encode()
+        protocol = WSProtocol(
+            None, None, False, lambda _: listener, quiet, True, None,
+            False, 20, 20, WSAutoPingStrategy.PING_WHEN_IDLE, False, most, None, 2048,
+        )  # fmt: skip
+        tcp: asyncio.Transport = self.transport
+        self.transport = _Taken()  # type: ignore[assignment]
+        self.handshake_complete = True
+        self.connections.discard(self)
+        tcp.pause_reading()
+        tcp.set_protocol(NOBODY)  # uvloop holds the last one that was no buffered protocol
+        tcp.set_protocol(protocol)
+        protocol.connection_made(tcp)
+        buffer = protocol.get_buffer(len(request))
+        buffer[: len(request)] = request
+        protocol.buffer_updated(len(request))
+        if not tcp.is_closing():
+            tcp.resume_reading()

@@ -1,0 +1,1 @@
+"""The Socket.IO engine, by what clients notice of it."""
