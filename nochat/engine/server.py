@@ -9,7 +9,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from nochat.engine import packets
 from nochat.engine.engine import EngineIO
@@ -20,6 +20,7 @@ from nochat.engine.session import EngineSession
 log = logging.getLogger(__name__)
 
 Handler = Callable[..., Any]
+H = TypeVar("H", bound=Handler)
 RESERVED = frozenset({"connect", "disconnect", "connect_error"})
 
 
@@ -117,6 +118,12 @@ class Server(EngineIO):
         self._tasks: set[asyncio.Task[Any]] = set()
 
     # ---- for applications -----------------------------------------------------------------------
+
+    @overload
+    def on(self, event: str, handler: None = None, namespace: str = "/") -> Callable[[H], H]: ...
+
+    @overload
+    def on(self, event: str, handler: H, namespace: str = "/") -> H: ...
 
     def on(self, event: str, handler: Handler | None = None, namespace: str = "/") -> Any:
         """Register the handler of an event, also as a decorator; `"*"` takes those without one."""

@@ -3,8 +3,9 @@
 MongoDB itself indexes each term of the array `terms`. The embedded server's index of an array is
 one of its text as a whole, so a search by it reads every message. It has full-text indexes, of
 SQLite's FTS5: there each message has its terms once more as one text, `found`, of words that such
-an index takes as they are. What a term begins with, and a stretch of time, are words of their own,
-as the server looks for no beginnings, and reads all that it finds before it puts that in order.
+an index takes as they are. The beginnings of a term, which a short term is itself, and a stretch of
+time are words of their own, as the server looks for no beginnings, and reads all that it finds
+before it puts that in order.
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -19,6 +20,7 @@ EMBEDDED = "nx_27017"
 STRETCH = 2**21  # seconds, 24 days: no question finds more than was said in one
 FIRST = 50  # messages of the first answer to a question; of each that follows, twice as many
 LONGEST_BEGINNING = 5  # characters; longer ones are found by these, and compared
+MOST_OF_ONE_LETTER = 100  # terms; a message with more is not found by a first letter alone
 FIELD = "found"
 USELESS = "idx_log_terms_room"  # of the text of whole arrays; by the name that SQLite knows
 WHOLE, BEGINNING, SPAN = "0", "1", "2"  # how the words of `found` begin, by what they tell
@@ -41,11 +43,13 @@ async def index(db: Database) -> None:
 
 def text(terms: Iterable[str], at: float) -> str:
     """Return the words that find a message of a time; a message without terms has none."""
+    every = [term.translate(LINE) for term in terms]
+    shortest = 1 if len(every) <= MOST_OF_ONE_LETTER else 2
     words = dict[str, None]()
-    for term in terms:
-        word = term.translate(LINE)
-        words[WHOLE + word] = None
-        for end in range(1, min(len(word), LONGEST_BEGINNING) + 1):
+    for word in every:
+        if len(word) > LONGEST_BEGINNING:
+            words[WHOLE + word] = None
+        for end in range(min(shortest, len(word)), min(len(word), LONGEST_BEGINNING) + 1):
             words[BEGINNING + word[:end]] = None
     return " ".join([*words, _span(at)]) if words else ""
 
@@ -124,4 +128,6 @@ async def candidates(
 
 def _searched(word: SearchTerm) -> str:
     term = word.term.translate(LINE)
-    return BEGINNING + term[:LONGEST_BEGINNING] if word.begins else WHOLE + term
+    if word.begins or len(term) <= LONGEST_BEGINNING:
+        return BEGINNING + term[:LONGEST_BEGINNING]
+    return WHOLE + term

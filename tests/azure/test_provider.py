@@ -70,7 +70,7 @@ def test_the_price_of_a_machine_is_shown_or_why_it_is_unknown(student, monkeypat
     monkeypatch.setenv("AZURE_PRICES_URL", "https://127.0.0.1:9/")
     plan = student.account.plan()
     assert (plan.price, len(plan.resources)) == (None, 14)
-    assert "can't be had" in repr(plan)
+    assert "can't be read" in repr(plan)
 
 
 # What goes wrong.
