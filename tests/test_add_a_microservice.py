@@ -18,10 +18,12 @@ from nochat.protocol.requests import GetHistory
 from nochat.runtime.bootstrap import started
 from nochat.runtime.registry import services
 from nochat.settings import Settings
+from tests.bus.conftest import delete_queues, queues_of_the_chat
 
 PAGE = Path(__file__).parents[1] / "docs" / "add-a-microservice.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
 MOST_LINES = 13
+QUEUES = queues_of_the_chat() | {"echo", "dead-letters"}
 SECONDS = 20
 
 
@@ -48,8 +50,12 @@ def echo(module):
 @pytest.fixture(params=["memory", pytest.param("amqp", marks=pytest.mark.timeout(180))])
 def bus_url(request):
     if request.param == "memory":
-        return f"memory://{new_id()}"
-    return request.getfixturevalue("rabbitmq_server").url
+        yield f"memory://{new_id()}"
+        return
+    url = request.getfixturevalue("rabbitmq_server").url
+    delete_queues(url, QUEUES)  # with what other tests left in them
+    yield url
+    delete_queues(url, QUEUES)
 
 
 @pytest.fixture
