@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Protocol, Self, cast
 from urllib.parse import urlsplit
 
@@ -27,6 +27,7 @@ from nochat.protocol import reasons
 from nochat.protocol.envelope import Envelope, type_of
 from nochat.protocol.reasons import Reason
 from nochat.protocol.requests import Answer, Failed, Reply, Request, reply_of
+from nochat.runtime.background import end
 
 __all__ = ["Batch", "Binding", "Bus", "Queue", "connect"]
 
@@ -80,8 +81,8 @@ class Subscription:
         try:
             await asyncio.wait([self._task], timeout=DRAIN)
         finally:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            with suppress(Exception):  # `_ended` has told of it
+                await end(self._task)
             await self._transport.cancel(self._consumer)
 
     def _ended(self, task: asyncio.Task[None]) -> None:

@@ -17,6 +17,7 @@ from nochat.bus import Bus
 from nochat.errors import NochatError
 from nochat.protocol.envelope import type_of
 from nochat.protocol.events import ServiceReported
+from nochat.runtime.background import end
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +64,7 @@ async def reporting(bus: Bus) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await end(task)
 
 
 def _resident() -> int:
