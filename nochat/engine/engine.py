@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from nochat.engine.guard import Guard, RequestRefused, Scope, Send
-from nochat.engine.outbox import Heartbeat, Outbox
+from nochat.engine.heartbeat import Heartbeat
+from nochat.engine.outbox import Outbox
 from nochat.engine.packets import SEPARATOR, Outgoing
 from nochat.engine.session import EngineSession
 from nochat.engine.websocket import serve_websocket

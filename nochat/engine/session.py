@@ -10,7 +10,7 @@ from nochat.engine.packets import SEPARATOR, Outgoing
 
 if TYPE_CHECKING:
     from nochat.engine.engine import EngineIO
-    from nochat.engine.server import Socket
+    from nochat.engine.namespace import Socket
     from nochat.engine.websocket import WebSocket
 
 COST = 100  # bytes that a packet counts for beside its own

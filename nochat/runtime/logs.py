@@ -42,7 +42,7 @@ LIBRARIES = (
     "uvloop",
     "websockets",
 )
-SILENT = ("engineio.quiet", "httpcore", "httpx", "picows.quiet", "pika", "socketio.quiet")
+SILENT = ("engineio.quiet", "httpcore", "httpx", "pika", "socketio.quiet")
 
 
 class JsonFormatter(logging.Formatter):

@@ -23,7 +23,7 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture
 def engine():
-    """What serves the sockets, as the environment says; see `pytest_generate_tests`."""
+    """Name the engine, as the environment says; see `pytest_generate_tests`."""
     return os.environ.get("NOCHAT_ENGINE", "nochat")
 
 

@@ -132,15 +132,17 @@ async def test_a_search_reads_little_of_a_long_log(store, commands, monkeypatch)
         found = await store.search(SearchMessages(user="bob", text=text))
         return [entry.position for entry in found.entries], commands.returned, len(commands.sent)
 
-    if not store._embedded:
-        pytest.skip("MongoDB has an index of each term")
     for text, positions in (("zebra", [400, 71, 70]), ("nobody", []), ("the zebra", [400])):
         there, returned, asked = await cost(text)
         assert there == positions
-        assert returned < 10
-        assert asked < 12
+        if store._embedded:  # MongoDB has an index of each term, and was not counted
+            assert returned < 10
+            assert asked < 12
     there, returned, asked = await cost("hello")
-    assert (there, returned < 60, asked < 8) == ([*range(999, 979, -1)], True, True)
+    assert there == [*range(999, 979, -1)]
+    if store._embedded:
+        assert returned < 60
+        assert asked < 8
 
 
 async def test_a_batch_is_one_write_of_each_collection_and_of_each_room(store, commands):

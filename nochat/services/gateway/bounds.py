@@ -1,7 +1,6 @@
 """Bounds on the cost of a client: its sockets, its packets, and its time to log in."""
 
 import hmac
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +18,6 @@ from nochat.runtime.rate_limits import (
     address,
     refuse,
 )
-
-log = logging.getLogger(__name__)
 
 MOST_BACKLOG = 2**20  # bytes that may wait for a client before it is dropped
 ENTERING = 10.0  # seconds from the handshake to Socket.IO's CONNECT, and for a change of transport
@@ -125,10 +122,6 @@ class Bounds(Guard):
     def evicted(self, session: EngineSession, why: str) -> None:
         """Log why a session was closed."""
         self._throttled_log.say(f"a socket is closed: {why}", session.info.payer)
-
-    def slow(self, session: EngineSession, waiting: int) -> None:
-        """Log that a client is dropped because it does not read."""
-        log.warning("a slow client is disconnected: %d bytes wait for it", waiting)
 
     async def answer(self, refused: RequestRefused, scope: Scope, send: App) -> None:
         """Answer a request that was refused."""
