@@ -30,7 +30,7 @@ class LoadError(RuntimeError):
 
 @dataclass(frozen=True)
 class Done:
-    """What the generator saw of one command.
+    """The result of one command of the generator.
 
     Attributes:
         messages: those that are acknowledged, and that everybody has.

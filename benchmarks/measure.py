@@ -14,7 +14,7 @@ LONGEST = 60.0  # seconds that a round may take
 
 @dataclass(frozen=True)
 class Size:
-    """How much is done.
+    """The amount of work.
 
     Attributes:
         rounds: of each side; the median counts.

@@ -53,7 +53,7 @@ class Assumptions:
 
 @dataclass(frozen=True)
 class Costs:
-    """What was measured.
+    """Measured costs of work.
 
     Attributes:
         delivery: µs of a gateway for one delivery.
@@ -76,7 +76,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is needed.
+    """The machines that are needed.
 
     Attributes:
         messages: a second, in the busiest one.
