@@ -19,7 +19,7 @@ from nochat.engine.session import EngineSession
 
 log = logging.getLogger(__name__)
 
-H = TypeVar("H", bound=Handler)
+T = TypeVar("T", bound=Handler)
 RESERVED = frozenset({"connect", "disconnect", "connect_error"})
 
 
@@ -38,10 +38,10 @@ class Server(EngineIO):
     # ---- for applications -----------------------------------------------------------------------
 
     @overload
-    def on(self, event: str, handler: None = None, namespace: str = "/") -> Callable[[H], H]: ...
+    def on(self, event: str, handler: None = None, namespace: str = "/") -> Callable[[T], T]: ...
 
     @overload
-    def on(self, event: str, handler: H, namespace: str = "/") -> H: ...
+    def on(self, event: str, handler: T, namespace: str = "/") -> T: ...
 
     def on(self, event: str, handler: Handler | None = None, namespace: str = "/") -> Any:
         """Register the handler of an event, also as a decorator; `"*"` takes those without one."""
