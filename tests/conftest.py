@@ -6,6 +6,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from argon2 import PasswordHasher
 from hypothesis import settings
 
 from nochat.lab import servers
+from nochat.local.doctor import Missing
 from nochat.runtime import registry
 from tests import databases
 
@@ -30,6 +32,30 @@ sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 # How long an example takes says more of the machine than of the code; each test has its limit.
 settings.register_profile("nochat", deadline=None)
 settings.load_profile("nochat")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Iterator[None]:
+    """Skip a test whose server is not installed here, unless nothing may be missing."""
+    with _skipped_where_missing():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    """Skip a test that finds out itself that a program is not installed here."""
+    with _skipped_where_missing():
+        return (yield)
+
+
+@contextmanager
+def _skipped_where_missing() -> Iterator[None]:
+    try:
+        yield
+    except Missing as missing:
+        if os.environ.get("NOCHAT_REQUIRE_ALL") == "1":
+            raise
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="session", autouse=True)

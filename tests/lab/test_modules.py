@@ -16,6 +16,16 @@ import nochat.lab  # settles the environment, as it says
 PATCHABLE = (asyncio, builtins, importlib, logging, os, signal, subprocess, sys, threading)
 
 
+def open_files():
+    names = []
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            names.append(os.readlink(f"/proc/self/fd/{number}"))
+        except FileNotFoundError:
+            pass  # the listing itself
+    return sorted(name for name in names if ".so" not in name)  # Python 3.14 keeps libffi open
+
+
 def state():
     root, azure = logging.getLogger(), logging.getLogger("azure.identity")
     seen = {f"variable {name}": value for name, value in os.environ.items()}
@@ -27,7 +37,7 @@ def state():
     return seen | {
         "folder": os.getcwd(),
         "threads": threading.enumerate(),
-        "open files": sorted(os.listdir("/proc/self/fd")),
+        "open files": open_files(),
         "children": open(f"/proc/self/task/{os.getpid()}/children").read(),
         "logging": (root.level, root.handlers[:], azure.level),
     }
