@@ -2,6 +2,6 @@
 
 from nochat.engine.guard import Guard, RequestRefused
 from nochat.engine.server import ConnectionRefusedError, Server
-from nochat.engine.websocket import TakeOver
+from nochat.engine.take_over import TakeOver
 
 __all__ = ["ConnectionRefusedError", "Guard", "RequestRefused", "Server", "TakeOver"]

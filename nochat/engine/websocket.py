@@ -8,9 +8,7 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from picows import WSAutoPingStrategy, WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
-from picows.picows import WSProtocol  # type: ignore[attr-defined]
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from nochat.engine.guard import RequestRefused, Scope
 
@@ -20,12 +18,7 @@ if TYPE_CHECKING:
 
 TEXT, BINARY, PING, CLOSE = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.CLOSE
 MOST_UNREAD = 2**14  # bytes that may wait for a client before it has a limit of time to read them
-NOBODY = asyncio.Protocol()
 TAKE_OVER = "nochat.take_over"  # the extension of ASGI that `TakeOver` offers
-UPGRADE = (
-    "GET / HTTP/1.1\r\nHost: -\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {}\r\n\r\n"
-)
 # An adapter: picows makes a logger of its own for each connection of a `Logger`.
 quiet = logging.LoggerAdapter(logging.getLogger("picows.quiet"))
 quiet.logger.setLevel(logging.CRITICAL)
@@ -162,45 +155,3 @@ class WebSocket(WSListener):
     def _cut(self) -> None:
         self._session.evict("it did not read")
         self._tcp.abort()
-
-
-class _Taken:
-    """The connection of a protocol from which it was taken."""
-
-    def close(self) -> None:
-        """Do nothing: it is another's."""
-
-
-class TakeOver(WebSocketsSansIOProtocol):
-    """uvicorn's protocol for websockets (`ws=`), whose connections an application may take over.
-
-    uvicorn makes the handshake; what no application takes over goes on as before.
-    """
-
-    def handle_connect(self, event: Any) -> None:
-        """Offer the connection to the application."""
-        super().handle_connect(event)
-        if hasattr(self, "scope"):
-            extensions: dict[Any, Any] = self.scope["extensions"]
-            extensions[TAKE_OVER] = self._take_over
-
-    def _take_over(self, listener: WSListener, most: int) -> None:
-        key = self.request.headers["Sec-WebSocket-Key"]
-        request = UPGRADE.format(key).encode()
-        protocol = WSProtocol(
-            None, None, False, lambda _: listener, quiet, True, None,
-            False, 20, 20, WSAutoPingStrategy.PING_WHEN_IDLE, False, most, None, 2048,
-        )  # fmt: skip
-        tcp: asyncio.Transport = self.transport
-        self.transport = _Taken()  # type: ignore[assignment]
-        self.handshake_complete = True
-        self.connections.discard(self)
-        tcp.pause_reading()
-        tcp.set_protocol(NOBODY)  # uvloop holds the last one that was no buffered protocol
-        tcp.set_protocol(protocol)
-        protocol.connection_made(tcp)
-        buffer = protocol.get_buffer(len(request))
-        buffer[: len(request)] = request
-        protocol.buffer_updated(len(request))
-        if not tcp.is_closing():
-            tcp.resume_reading()

@@ -14,6 +14,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from nochat.engine import TakeOver
+from nochat.engine.upgrade import Upgrade
 from nochat.runtime.rate_limits import Limit, ThrottledLog, address
 
 ASKING = 10.0  # seconds that a client may take for a request's headers, and for its body
@@ -138,9 +139,26 @@ class HttpProtocol(WriteTimeout, H11Protocol):
         self._look()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes from the transport."""
+        """Take bytes from the transport; a usual websocket's handshake needs no parser but one."""
+        if upgrade := self._upgrade(data):
+            return self._hand_over(upgrade, data)
         super().data_received(data)
         self._look()
+
+    def _upgrade(self, data: bytes) -> Upgrade | None:
+        """Read a handshake, if these are the first bytes of their connection."""
+        is_first = self.cycle is None and self._phase is h11.IDLE and not self.conn.trailing_data[0]
+        return Upgrade.read(data) if is_first else None
+
+    def _hand_over(self, upgrade: Upgrade, request: bytes) -> None:
+        """Hand over to the websocket protocol, which has its own clock."""
+        self._is_in(None)
+        self.connections.discard(self)
+        protocol = WebSocketProtocol(self.config, self.server_state, self.app_state, self.loop)
+        protocol.client, protocol.server = self.client, self.server
+        protocol.connection_made(self.transport)
+        self.transport.set_protocol(protocol)
+        protocol.offer(upgrade, request)
 
     def on_response_complete(self) -> None:
         """Wait for another request after an answer."""

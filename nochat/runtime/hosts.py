@@ -10,6 +10,7 @@ It looks at `Host` as it was sent, before a proxy's words are put in its place: 
 """
 
 import ipaddress
+from functools import lru_cache
 
 from nochat.protocol.reasons import request_host
 from nochat.runtime.origin import HostPort, further_origins, gateway_origin
@@ -71,7 +72,12 @@ def _said(scope: Scope) -> list[str]:
 
 def _came_to_loopback(scope: Scope) -> bool:
     """Tell whether a request came to an address that only this machine has."""
-    arrived = str((scope.get("server") or [""])[0]).removeprefix("::ffff:").partition("%")[0]
+    return _is_loopback(str((scope.get("server") or [""])[0]))
+
+
+@lru_cache(maxsize=100)  # a machine has few addresses of its own
+def _is_loopback(server: str) -> bool:
+    arrived = server.removeprefix("::ffff:").partition("%")[0]
     return _is_address(arrived) and ipaddress.ip_address(arrived).is_loopback
 
 

@@ -6,6 +6,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -175,7 +176,11 @@ def address(scope: Scope) -> str:
 
     Of IPv6 the network: a visitor has 2**64 addresses to choose from.
     """
-    host = str((scope.get("client") or [""])[0])[:64].partition("%")[0]
+    return _network(str((scope.get("client") or [""])[0])[:64].partition("%")[0])
+
+
+@lru_cache(maxsize=MOST_KEYS)
+def _network(host: str) -> str:
     try:
         ip = ipaddress.ip_address(host)
     except ValueError:

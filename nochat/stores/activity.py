@@ -33,7 +33,6 @@ from nochat.protocol.requests import (
     KnownRoom,
     MessageKey,
     Records,
-    RoomInfo,
     Rooms,
     RoomState,
     RoomSummary,
@@ -53,10 +52,9 @@ from nochat.stores import (
 )
 from nochat.stores.mongodb import answering, client
 from nochat.stores.portions import OutOfTime, portions
+from nochat.stores.unread import Unread
 
 FEW = 20  # messages of each room, where several are asked for
-STRETCH = 200  # positions that are counted first
-MOST_COUNTED = 100  # unread messages; beyond that, the exact number does not matter
 DATABASE = "nochat"
 RESTORING = "restoring"  # a collection that is there while a restore is unfinished
 
@@ -74,6 +72,7 @@ class ActivityStore:
                 raise InvalidURI("another scheme")
             self._client = client(url)
             self._db = self._client.get_default_database(DATABASE)
+            self._unread = Unread(self._db)
             self._embedded = self._full_text = False
         except (InvalidURI, PyMongoError, ValueError) as error:
             raise NochatError(
@@ -236,28 +235,35 @@ class ActivityStore:
 
     async def rooms(self, user: str, room: str = "") -> Rooms:
         """Return the rooms that a user is in or invited to, or one, with the unread."""
-        one = {"_id": room} if room else {}
         async with answering():
-            reads = {
-                read["room"]: read["position"]
-                async for read in self._db["reads"].find({"user": {"$eq": user}})
-            }
-            rooms: dict[str, dict[str, Any]] = {}
-            for people in ("members", "invited"):  # not by `$or`: no index of the embedded server's
-                async for document in self._db["rooms"].find({people: user} | one):
-                    rooms[document["_id"]] = document
+            rooms = await (self._one_room(user, room) if room else self._rooms_by_user(user))
+            mine = {"_id": f"{user}/{room}"} if room else {"user": {"$eq": user}}
+            found = await self._db["reads"].find(mine).to_list() if rooms else []
+            reads = {read["room"]: read["position"] for read in found}
             summaries = [await self._summary(rooms[id], user, reads) for id in sorted(rooms)]
         return Rooms(rooms=summaries)
+
+    async def _rooms_by_user(self, user: str) -> dict[str, dict[str, Any]]:
+        """Find the rooms that a user is in or invited to."""
+        rooms: dict[str, dict[str, Any]] = {}
+        for people in ("members", "invited"):  # not by `$or`: no index of the embedded server's
+            async for document in self._db["rooms"].find({people: user}):
+                rooms[document["_id"]] = document
+        return rooms
+
+    async def _one_room(self, user: str, room: str) -> dict[str, dict[str, Any]]:
+        """Find one room by its id, if a user is in it or invited to it."""
+        document = await self._db["rooms"].find_one({"_id": room})
+        there = document and any(user in document[people] for people in ("members", "invited"))
+        return {room: document} if document and there else {}
 
     async def _summary(self, room: dict[str, Any], user: str, reads: dict[str, int]) -> RoomSummary:
         info, read = documents.room_info(room), reads.get(room["_id"], 0)
         unread = mentions = 0
         if user in info.members and info.position > read:
-            there = {"type": {"$eq": documents.MESSAGE}, "deleted": {"$exists": False}}
-            unread = await self._newer("log", info, read, there | {"sender": {"$ne": user}})
+            unread = await self._unread.messages(user, info, read)
             if unread:  # each mention is of a message that counts
-                named = {"user": {"$eq": user}, "reason": {"$ne": "direct"}}
-                mentions = await self._newer("mentions", info, read, named)
+                mentions = await self._unread.mentions(user, info, read)
         if user not in info.members:  # Invited users learn nothing about the members.
             info = msgspec.structs.replace(
                 info, members=[], muted=[user] if user in info.muted else [], banned=[]
@@ -276,19 +282,6 @@ class ActivityStore:
             unread=unread,
             mentions=mentions,
         )
-
-    async def _newer(
-        self, collection: str, room: RoomInfo, read: int, condition: dict[str, Any]
-    ) -> int:
-        """Count what is in a room after a position, up to `MOST_COUNTED`, in short stretches."""
-        count, stretch = 0, STRETCH
-        while count < MOST_COUNTED and read < room.position:
-            there = {"$gt": read, "$lte": read + stretch}
-            query = {"room": {"$eq": room.room}, "position": there} | condition
-            # Not by the helper of pymongo: the embedded server would send itself each document.
-            count += int((await self._db.command("count", collection, query=query))["n"])
-            read, stretch = read + stretch, 2 * stretch
-        return min(count, MOST_COUNTED)
 
     async def history(
         self,

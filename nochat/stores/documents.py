@@ -41,6 +41,7 @@ from nochat.protocol.requests import RoomInfo, RoomListing
 
 MESSAGE = type_of(MessageSent)
 EDIT = type_of(MessageEdited)
+DELETION = type_of(MessageDeleted)
 CHANGES = [type_of(kind) for kind in (*get_args(Change), UserErased)]
 ACCOUNT_EVENTS = "account_events"
 NAMED = ("user", "invitee", "member")  # where an entry that is no message has a user's name

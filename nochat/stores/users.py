@@ -20,6 +20,7 @@ from sqlalchemy import (
     Row,
     Update,
     and_,
+    bindparam,
     delete,
     exists,
     insert,
@@ -42,6 +43,18 @@ log = logging.getLogger(__name__)
 
 
 NOTED_EVERY = 300.0  # seconds: a session in use costs a write no more often
+
+# Asked for each socket and each request: to make such a question takes longer than to ask it.
+WHOSE = (
+    select(users.c.name, users.c.role, sessions)
+    .join(sessions)
+    .where(
+        sessions.c.token == bindparam("digest"),
+        sessions.c.expires > bindparam("now"),
+        sessions.c.used > bindparam("unused"),
+        ~users.c.banned,
+    )
+)
 
 
 class Deletion(NamedTuple):
@@ -285,13 +298,10 @@ class UserStore:
 
     def session(self, token: str) -> Session:
         """Return the session of a token; one without a user, if it is over or never was."""
-        query = (
-            select(users.c.name, users.c.role, sessions)
-            .join(sessions)
-            .where(sessions.c.token == _digest(token), self._live(), ~users.c.banned)
-        )
+        now = time.time()
+        given = {"digest": _digest(token), "now": now, "unused": now - self._idle_seconds}
         with self._transaction() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(WHOSE, given).one_or_none()
         if not row:
             return Session()
         if row.used < time.time() - self._noted_every:

@@ -261,3 +261,62 @@ async def test_messages_come_into_the_index_that_were_stored_without_it(mongodb_
         assert await found(store, "hello") == ([8, 7, 6, 5, 4], False)
     async with ActivityStore.opened(url) as store:
         assert store._full_text == store._embedded
+
+
+# ---- what is asked as users come ----------------------------------------------------------------
+
+
+def asked(commands):
+    """The server's collections that were asked, in order."""
+    names = ((c.get("find") or c.get("count") or "else") for c in commands.sent)
+    return [str(name) for name in names]
+
+
+async def test_who_comes_back_or_later_does_not_have_known_messages_counted_again(store, commands):
+    users = [f"user{n}" for n in range(10)]
+    await store.record([*room("lobby", "ana", *users), *(said("lobby", n) for n in range(13, 21))])
+    log = []
+    for user in [*users, *users]:
+        commands.clear()
+        [summary] = (await store.rooms(user)).rooms
+        assert summary.unread == 8
+        log.append(asked(commands).count("log"))
+    assert log == [1, 1, *[0] * 18]  # counted once, then read once
+    await store.record([said("lobby", 21), MessageDeleted("lobby", 22, "ana", 13)])
+    await store.record([RoomRead("lobby", "user1", 15)])
+    commands.clear()
+    for user, unread in (("user0", 8), ("user1", 6), ("ana", 0)):
+        [summary] = (await store.rooms(user)).rooms
+        assert (summary.unread, summary.position) == (unread, 22)
+    assert asked(commands).count("log") == 1
+    assert commands.returned < 20  # what is new, not what is known
+
+
+async def test_known_messages_say_nothing_of_those_before_them(store, commands):
+    few = [*room("lobby", "ana", "bob"), *(said("lobby", n) for n in range(4, 10))]
+    await store.record([*few, *(RoomRead("lobby", "eve", n) for n in range(10, 900))])
+    joins = [RoomJoined("lobby", n, f"user{n}") for n in range(10, 500)]
+    await store.record([*joins, said("lobby", 500), RoomRead("lobby", "user11", 499)])
+    for user, unread in [("user11", 1), ("bob", 7), ("user11", 1), ("bob", 7), ("user12", 7)]:
+        [summary] = (await store.rooms(user)).rooms
+        assert summary.unread == unread, user
+    await store.record([said("lobby", n) for n in range(501, 1200)])
+    for user in ("user11", "bob", "user12"):
+        [summary] = (await store.rooms(user)).rooms
+        assert summary.unread == 100
+    [summary] = (await store.rooms("ana")).rooms
+    assert summary.unread == 0
+    await store.record([RoomRead("lobby", "bob", 1195)])
+    assert [one.unread for one in (await store.rooms("bob", "lobby")).rooms] == [4]
+
+
+async def test_one_room_of_a_user_is_found_by_its_id(store, commands):
+    await rooms_and_messages(store)
+    commands.clear()
+    [summary] = (await store.rooms("bob", "lobby")).rooms
+    assert (summary.room, summary.read) == ("lobby", 100)
+    assert (await store.rooms("eve", "lobby")).rooms == []
+    assert [c["filter"] for c in commands.sent if c.get("find") == "rooms"] == [
+        {"_id": "lobby"},
+        {"_id": "lobby"},
+    ]

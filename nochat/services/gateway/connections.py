@@ -73,7 +73,9 @@ class Connections:
             return []
         own = [room for room in rooms if connection.user in room.members]
         for room in own:
-            self.note_muted(connection.user, room)
+            # Not of all the user's sockets: each of them is told what changes meanwhile.
+            muted = connection.user in room.muted
+            (connection.muted.add if muted else connection.muted.discard)(room.room)
             self.enter(sid, room.room)
         return own
 

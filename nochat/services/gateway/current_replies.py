@@ -23,7 +23,8 @@ from nochat.protocol.events import (
     UserErased,
 )
 from nochat.protocol.fields import Role
-from nochat.protocol.requests import GetRooms, RoomSummary, Session, WhoIs
+from nochat.protocol.requests import Answer, GetRooms, Request, RoomSummary, Session, WhoIs
+from nochat.services.gateway.together import Together
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class CurrentReplies:
     """
 
     def __init__(self, bus: Bus) -> None:
-        self._bus = bus
+        self._bus, self._together = bus, Together()
         self.latest: dict[str, int] = {}
         # Of each question under way; nothing is kept for longer.
         self._changes: set[Changes] = set()
@@ -97,7 +98,7 @@ class CurrentReplies:
     async def who_is(self, token: str) -> Session:
         """Return the session of a token; without a user, if it is over by now."""
         with self._changing() as changes:
-            session = await self._bus.request(WhoIs(token=token))
+            session = await self._request(("session", token), WhoIs(token=token))
             return changes.applied(session)
 
     async def rooms(self, user: str, room: str = "") -> list[RoomSummary]:
@@ -130,8 +131,15 @@ class CurrentReplies:
         return [summary for name, summary in rooms.items() if name not in left]
 
     async def _ask(self, user: str, room: str) -> dict[str, RoomSummary]:
-        answer = await self._bus.request(GetRooms(user=user, room=room))
+        answer = await self._request(("rooms", user, room), GetRooms(user=user, room=room))
         return {summary.room: summary for summary in answer.rooms}
+
+    async def _request(self, same: tuple[str, ...], request: Request[Answer]) -> Answer:
+        """Ask; all who ask the same meanwhile share one question, which begins after they asked.
+
+        What is spread until they have its answer, each of them notes for itself.
+        """
+        return await self._together.ask(same, lambda: self._bus.request(request))
 
     @contextmanager
     def _changing(self) -> Iterator[Changes]:

@@ -1,6 +1,7 @@
 """Reports of who is here: what this gateway says, and what it shows of what all of them say.
 
-Changes are gathered: whoever many come or go at once, everybody is shown it in one packet.
+Changes are gathered: whoever many come or go at once, everybody is shown it in one packet. With
+many sockets these packets are seldom, as each costs a write for every socket.
 """
 
 import asyncio
@@ -14,17 +15,29 @@ from nochat.runtime.background import Background
 from nochat.services.gateway.connections import Connections
 from nochat.services.gateway.presence import Presence
 
-TICK = 0.1  # seconds in which changes are gathered
+TICK = 0.1  # seconds in which changes are gathered, at least
+MOST_WRITES = 1000  # to all sockets together, in a second in which somebody always comes or goes
+LONGEST = 3.0  # seconds: whoever is on so large a gateway need not see the others sooner
 
 
 class Gathered:
     """A coroutine function that runs once for all calls of a tick.
 
     The first call after a calm runs it at once, so that a change on its own is shown without delay.
+
+    Args:
+        run: the function.
+        background: where it runs.
+        pause: gives the seconds of a tick.
     """
 
-    def __init__(self, run: Callable[[], Awaitable[None]], background: Background) -> None:
-        self._run, self._background = run, background
+    def __init__(
+        self,
+        run: Callable[[], Awaitable[None]],
+        background: Background,
+        pause: Callable[[], float],
+    ) -> None:
+        self._run, self._background, self._pause = run, background, pause
         self._due = self._ticking = False
 
     def __call__(self) -> None:
@@ -39,7 +52,7 @@ class Gathered:
             while self._due:
                 self._due = False
                 await self._run()
-                await asyncio.sleep(TICK)
+                await asyncio.sleep(self._pause())
         finally:
             self._ticking = False
 
@@ -57,8 +70,8 @@ class PresenceReports:
         self.gateway = gateway
         self._bus, self._connections = bus, connections
         self._presence = Presence(gateway)
-        self._report = Gathered(self.report, background)
-        self._show = Gathered(self._show_changes, background)
+        self._report = Gathered(self.report, background, self._tick)
+        self._show = Gathered(self._show_changes, background, self._tick)
 
     @property
     def online(self) -> list[str]:
@@ -78,6 +91,9 @@ class PresenceReports:
         """Note that a socket was closed; the user's last here is reported."""
         if self._presence.went(user):
             self._report()
+
+    def _tick(self) -> float:
+        return min(max(TICK, len(self._connections) / MOST_WRITES), LONGEST)
 
     async def report(self) -> None:
         """Tell all gateways who is on this one."""

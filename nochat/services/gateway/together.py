@@ -1,0 +1,50 @@
+"""Questions that many ask at once, as the sockets of a user do that come back together."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+
+
+class Together:
+    """One question at a time for each key: who asks meanwhile shares the one that follows.
+
+    Nobody gets the answer to a question that began before they asked: it may be too old for them.
+    """
+
+    def __init__(self) -> None:
+        self._under_way: dict[Hashable, asyncio.Task[Any]] = {}
+        self._next: dict[Hashable, asyncio.Task[Any]] = {}
+
+    async def ask(self, key: Hashable, question: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+        """Ask, or share what is asked next.
+
+        Args:
+            key: what is the same question.
+            question: asks.
+        """
+        if not (before := self._under_way.get(key)):
+            task = self._under_way[key] = asyncio.create_task(self._run(key, question))
+        elif not (task := self._next.get(key)):  # type: ignore[assignment]
+            task = self._next[key] = asyncio.create_task(self._follow(before, key, question))
+        # One of them may be cancelled; the others go on waiting.
+        answer: _T = await asyncio.shield(task)
+        return answer
+
+    async def _follow(
+        self,
+        before: asyncio.Task[Any],
+        key: Hashable,
+        question: Callable[[], Coroutine[Any, Any, _T]],
+    ) -> _T:
+        await asyncio.wait([before])
+        self._under_way[key] = self._next.pop(key)
+        return await self._run(key, question)
+
+    async def _run(self, key: Hashable, question: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+        try:
+            return await question()
+        finally:
+            if self._under_way.get(key) is asyncio.current_task():
+                del self._under_way[key]
