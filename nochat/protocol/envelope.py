@@ -6,9 +6,7 @@ array.
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import ClassVar
 
 import msgspec
@@ -24,14 +22,24 @@ def new_id() -> str:
     return os.urandom(16).hex()
 
 
-@contextmanager
-def caused_by(correlation_id: str) -> Iterator[None]:
+class Cause:
+    """A block in which everything that is made gets the same correlation id."""
+
+    __slots__ = ("_id", "_token")
+
+    def __init__(self, correlation_id: str) -> None:
+        self._id = correlation_id
+
+    def __enter__(self) -> None:
+        self._token: Token[str] = _correlation.set(self._id)
+
+    def __exit__(self, *_: object) -> None:
+        _correlation.reset(self._token)
+
+
+def caused_by(correlation_id: str) -> Cause:
     """Give everything that is made inside the same correlation id."""
-    token = _correlation.set(correlation_id)
-    try:
-        yield
-    finally:
-        _correlation.reset(token)
+    return Cause(correlation_id)
 
 
 def correlation() -> str:

@@ -40,9 +40,9 @@ class Limit:
 
     def wait(self, key: str, cost: float = 1.0) -> float:
         """Take tokens; returns 0, or the seconds until there are enough and takes none."""
-        cost = min(cost, self._most)
         if not self._rate:
             return 0.0
+        cost = min(cost, self._most)
         now = self._now()
         held = self._tokens(key, now) if key in self._buckets else self._most
         if held < cost:
