@@ -182,18 +182,18 @@ class Server(EngineIO):
 
     def _handle(self, session: EngineSession, packet: Packet) -> None:
         socket = session.sockets.get(packet.namespace)
-        if packet.type == packets.CONNECT:
+        if packet.type == packets.EVENT and socket:
+            if socket.connected:
+                self._event(socket, packet)
+            else:
+                socket.early.append(packet)
+        elif packet.type == packets.CONNECT:
             if socket:
                 raise ValueError("it is connected already")
             self._connect(session, packet)
         elif not socket:
             if not session.dismissed:
                 raise ValueError("a packet for a namespace that it has not connected to")
-        elif packet.type == packets.EVENT:
-            if socket.connected:
-                self._event(socket, packet)
-            else:
-                socket.early.append(packet)
         elif packet.type == packets.ACK:
             if handler := socket.acks.pop(packet.id or 0, None):
                 self._run(socket, handler, packet.data)

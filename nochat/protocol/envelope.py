@@ -17,9 +17,19 @@ from nochat.protocol.fields import Moment
 _correlation: ContextVar[str] = ContextVar("correlation_id", default="")
 
 
+_drawn: list[str] = []  # identifiers that nobody has yet: one call of the system draws many
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_drawn.clear)  # or parent and child would have the same
+
+
 def new_id() -> str:
     """Make a random identifier: 128 bits as 32 hexadecimal digits."""
-    return os.urandom(16).hex()
+    while True:
+        try:
+            return _drawn.pop()
+        except IndexError:
+            drawn = os.urandom(16 * 64).hex()
+            _drawn.extend([drawn[at : at + 32] for at in range(0, len(drawn), 32)])
 
 
 class Cause:

@@ -44,7 +44,7 @@ class Limit:
             return 0.0
         cost = min(cost, self._most)
         now = self._now()
-        held = self._tokens(key, now) if key in self._buckets else self._most
+        held = self._tokens(key, now)
         if held < cost:
             return (cost - held) / self._rate
         self._buckets[key] = held - cost, now
@@ -61,7 +61,9 @@ class Limit:
         self._buckets = {key: self._buckets[key] for key in emptiest[: MOST_KEYS // 2]}
 
     def _tokens(self, key: str, now: float) -> float:
-        held, since = self._buckets[key]
+        if not (bucket := self._buckets.get(key)):
+            return self._most
+        held, since = bucket
         return min(self._most, held + (now - since) * self._rate)
 
 

@@ -41,10 +41,10 @@ class Confirms:
         loop = asyncio.get_running_loop()
         confirm = self._bus.send(event)
         answer: asyncio.Future[Answer] = loop.create_future()
-        if confirm not in self._together:
-            self._together[confirm] = []
+        if (answers := self._together.get(confirm)) is None:
+            answers = self._together[confirm] = []
             confirm.add_done_callback(self._confirmed)
-        self._together[confirm].append(answer)
+        answers.append(answer)
         self._deadlines[answer] = loop.time() + PUBLISH_TIMEOUT
         if not self._timer:
             self._timer = loop.call_later(PUBLISH_TIMEOUT, self._expire)
