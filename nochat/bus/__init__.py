@@ -102,11 +102,13 @@ class Bus:
 
     def __init__(self, transport: Transport, name: str, shards: int) -> None:
         self.name, self._transport, self._shards = name, transport, shards
-        self._outbox = Outbox(resend=True, lost=self._unanswered)
+        self.tally = Tally(name)
+        self._outbox = Outbox(
+            resend=True, lost=self._unanswered, confirmed=self.tally.note_published
+        )
         self._asked: dict[str, asyncio.Future[Reply]] = {}
         self._holding = asyncio.Lock()  # what one call holds, another would not see
         self._decode = Decoder()
-        self.tally = Tally(name)
         self.failed: Callable[[BaseException], None] = lambda _: None
         self.subscriptions: list[Subscription] = []
 
@@ -138,13 +140,16 @@ class Bus:
             Unroutable: a command that no queue takes.
             BusError: the broker refused.
         """
-        trace(self.name, published=envelopes)
-        confirms = {
-            self._outbox.put(envelope, route(envelope, self._shards)) for envelope in envelopes
-        }
-        for confirm in confirms:
+        for confirm in {self.send(envelope) for envelope in envelopes}:
             await asyncio.shield(confirm)
-        self.tally.note_published(envelopes)
+
+    def send(self, envelope: Envelope) -> asyncio.Future[None]:
+        """Publish as `publish` does; the future is done when the broker has confirmed it.
+
+        Those that travel together share the future: nobody may cancel it.
+        """
+        trace(self.name, published=(envelope,))
+        return self._outbox.put(envelope, route(envelope, self._shards))
 
     async def request(self, request: Request[Answer], timeout: float | None = None) -> Answer:
         """Ask a service; returns its reply, of the type that the request names.
@@ -170,7 +175,6 @@ class Bus:
         try:
             async with asyncio.timeout(timeout):
                 await self._outbox.put_parcel(parcel)
-                self.tally.note_published([request])
                 reply = await answer
         except TimeoutError:
             raise Unavailable(

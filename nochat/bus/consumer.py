@@ -89,14 +89,12 @@ class Batch:
         self._check()
         outbox, shards = self._consumer.outbox, self._consumer.shards
         await asyncio.gather(*{outbox.put(event, route(event, shards)) for event in events})
-        self._consumer.tally.note_published(events)
 
     def reply(self, request: Request, reply: Reply) -> None:
         """Answer a request of this batch; nothing confirms that the answer arrived."""
         if asker := self._reply_to.get(request.id):
             self._check()
             self._put(reply, Route(DEFAULT, asker, durable=False))
-            self._consumer.tally.note_published([reply])
 
     def is_over(self, request: Request) -> bool:
         """Tell whether nobody waits for the answer to a request of this batch any longer."""
@@ -156,7 +154,7 @@ class Consumer:
         self.queue, self.shards, self.tally = queue, shards, tally
         self.stopping = asyncio.Event()
         self.link: ConsumerLink | None = None
-        self.outbox = Outbox(resend=False)
+        self.outbox = Outbox(resend=False, confirmed=tally.note_published)
         self._handler, self._on_reconnect = handler, on_reconnect
         self._decode = Decoder()
         self._pending: deque[Delivery] = deque()

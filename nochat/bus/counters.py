@@ -40,9 +40,9 @@ class Tally:
         """Count what handlers are done with."""
         self._handled.update(map(type, events))
 
-    def note_published(self, events: Iterable[Envelope]) -> None:
-        """Count published messages: commands, events, requests and replies."""
-        self._published.update(map(type, events))
+    def note_published(self, kinds: Iterable[type[Envelope]]) -> None:
+        """Count published messages, by their types: commands, events, requests and replies."""
+        self._published.update(kinds)
 
     def note_failed(self, name: str) -> None:
         """Count a failure, by its type's name."""

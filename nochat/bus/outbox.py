@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -29,6 +29,7 @@ class Parcel:
     route: Route
     first: Envelope | None = None
     parts: list[bytes] = field(default_factory=list)
+    kinds: list[type[Envelope]] = field(default_factory=list)
     size: int = 0
     raw: bytes = b""  # a body that is passed on as it is, in place of envelopes
     headers: dict[str, str] = field(default_factory=dict)
@@ -52,6 +53,7 @@ class Parcel:
         """Put one more envelope in, with its bytes."""
         self.first = self.first or envelope
         self.parts.append(encoded)
+        self.kinds.append(type(envelope))
         self.size += len(encoded)
 
     def confirmed(self) -> None:
@@ -87,11 +89,18 @@ class Outbox:
 
     With `resend`, what was not confirmed when the link broke is sent again on the next one (and may
     then arrive twice). Without, it fails with `ConnectionLost`: for publishers whose right to
-    publish ended with the link. `lost` is called when the link breaks.
+    publish ended with the link. `lost` is called when the link breaks, and `confirmed` with the
+    types of what the broker has confirmed.
     """
 
-    def __init__(self, *, resend: bool, lost: Callable[[Exception], None] = lambda _: None) -> None:
-        self._resend, self._lost = resend, lost
+    def __init__(
+        self,
+        *,
+        resend: bool,
+        lost: Callable[[Exception], None] = lambda _: None,
+        confirmed: Callable[[Iterable[type[Envelope]]], None] = lambda _: None,
+    ) -> None:
+        self._resend, self._lost, self._confirmed = resend, lost, confirmed
         self._link: Link | None = None
         self._waiting: dict[Stream, deque[Parcel]] = {}
         self._unconfirmed: Counter[Stream] = Counter()
@@ -173,6 +182,8 @@ class Outbox:
     def _settled(self, parcel: Parcel) -> None:
         if parcel in self._sent:
             del self._sent[parcel]
+            if not (parcel.done.cancelled() or parcel.done.exception()):
+                self._confirmed(parcel.kinds)
             stream = stream_of(parcel.route)
             self._unconfirmed[stream] -= 1
             if self._unconfirmed[stream] <= 0:

@@ -59,6 +59,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile(rf"[\x00-\x1f\x7f-\x9f{BIDI}]")
 _NAME = re.compile(rf"\w[\w{MARKS}.-]*")
 _BLANK = re.compile(f"[{BLANK}]")
+_PRINTED = re.compile("[!-~]")  # what can be seen of ASCII: nearly every text has some
 _CLIENT_ID = re.compile(r"[\x20-\x7e]{1,64}")
 _ROOM = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
@@ -143,7 +144,7 @@ def whole(text: str) -> str:
 
 def is_visible(text: str) -> bool:
     """Tell whether anything of a text can be seen."""
-    return any(map(_is_visible, text))
+    return bool(_PRINTED.search(text)) or any(map(_is_visible, text))
 
 
 def _is_visible(character: str) -> bool:

@@ -66,11 +66,13 @@ def encode(type_: int, namespace: str, data: Any = None, id: int | None = None) 
         body = json.dumps(data, default=attach, separators=(",", ":")).encode()
     if attachments:
         type_ += BINARY_EVENT - EVENT
-    head = f"4{type_}"
-    head += f"{len(attachments)}-" if attachments else ""
-    head += f"{namespace}," if namespace != "/" else ""
-    head += "" if id is None else str(id)
-    return [Outgoing(head.encode() + body), *(Outgoing(it, binary=True) for it in attachments)]
+    count = f"{len(attachments)}-" if attachments else ""
+    to = "" if namespace == "/" else f"{namespace},"
+    head = f"4{type_}{count}{to}{'' if id is None else id}"
+    encoded = [Outgoing(head.encode() + body)]
+    for attachment in attachments:
+        encoded.append(Outgoing(attachment, binary=True))
+    return encoded
 
 
 def _read(text: bytes) -> Any:

@@ -8,6 +8,7 @@ import inspect
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar, overload
 
 from nochat.engine import packets
@@ -181,18 +182,18 @@ class Server(EngineIO):
 
     def _handle(self, session: EngineSession, packet: Packet) -> None:
         socket = session.sockets.get(packet.namespace)
-        if packet.type == packets.CONNECT:
+        if packet.type == packets.EVENT and socket:
+            if socket.connected:
+                self._event(socket, packet)
+            else:
+                socket.early.append(packet)
+        elif packet.type == packets.CONNECT:
             if socket:
                 raise ValueError("it is connected already")
             self._connect(session, packet)
         elif not socket:
             if not session.dismissed:
                 raise ValueError("a packet for a namespace that it has not connected to")
-        elif packet.type == packets.EVENT:
-            if socket.connected:
-                self._event(socket, packet)
-            else:
-                socket.early.append(packet)
         elif packet.type == packets.ACK:
             if handler := socket.acks.pop(packet.id or 0, None):
                 self._run(socket, handler, packet.data)
@@ -271,22 +272,22 @@ class Server(EngineIO):
     ) -> None:
         result = _call(handler, arguments)
         if inspect.iscoroutine(result):
+            result = self._start(result)
+        if isinstance(result, asyncio.Future):
             socket.session.count(+1)
-            self._start(self._finish(socket, result, id))
+            result.add_done_callback(partial(self._finish, socket, id))
         else:
             self._answer(socket, id, result)
 
-    async def _finish(
-        self, socket: Socket, handler: Coroutine[Any, Any, Any], id: int | None
-    ) -> None:
-        try:
-            self._answer(socket, id, await _outcome(handler))
-        finally:
-            socket.session.count(-1)
+    def _finish(self, socket: Socket, id: int | None, future: asyncio.Future[Any]) -> None:
+        socket.session.count(-1)
+        if not future.cancelled():
+            error = future.exception()
+            self._answer(socket, id, error if error else future.result())
 
     def _answer(self, socket: Socket, id: int | None, result: Any) -> None:
         try:
-            if isinstance(result, Exception):
+            if isinstance(result, BaseException):
                 raise result
             if id is not None:
                 self._acknowledge(socket, id, result)
@@ -300,10 +301,11 @@ class Server(EngineIO):
             data = _arguments(result)
             socket.session.send(packets.encode(packets.ACK, socket.namespace, data, id))
 
-    def _start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+    def _start(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     # ---- the end --------------------------------------------------------------------------------
 

@@ -43,8 +43,8 @@ class Actor:
         return self.role == "manager"
 
 
-Publish = Callable[[Envelope], Awaitable[None]]
-Act = Callable[[Actor, Any, Bus, Publish], Awaitable[dict[str, Any]]]
+Publish = Callable[[Envelope], Awaitable[Any]]  # gives the refusal, if that can't be published
+Act = Callable[[Actor, Any, Bus, Publish], Awaitable[Any]]
 
 
 class Action(NamedTuple):
@@ -52,7 +52,7 @@ class Action(NamedTuple):
 
     Attributes:
         shape: of its data.
-        act: does it; returns what the client is told.
+        act: does it; gives what the client is told, if that is more than that it is done.
         cost: how many of the user's actions it counts as.
         price: what else it is counted by (see `nochat.runtime.action_limits`), or "".
     """
@@ -65,43 +65,31 @@ class Action(NamedTuple):
 
 def _command(make: Callable[[Actor, Any], Command]) -> Act:
     """Make an action that is one command, acknowledged when the broker has it."""
-
-    async def act(actor: Actor, sent: Any, _: Bus, publish: Publish) -> dict[str, Any]:
-        await publish(make(actor, sent))
-        return {}
-
-    return act
+    return lambda actor, sent, _, publish: publish(make(actor, sent))
 
 
-async def _invite(
-    actor: Actor, sent: payloads.Invitation, bus: Bus, publish: Publish
-) -> dict[str, Any]:
+async def _invite(actor: Actor, sent: payloads.Invitation, bus: Bus, publish: Publish) -> Any:
     invitee = await account(sent.user, bus)
-    await publish(InviteUser(sent.room, actor.user, invitee))
-    return {}
+    return await publish(InviteUser(sent.room, actor.user, invitee))
 
 
-async def _direct(actor: Actor, sent: payloads.Peer, bus: Bus, publish: Publish) -> dict[str, Any]:
+async def _direct(actor: Actor, sent: payloads.Peer, bus: Bus, publish: Publish) -> Any:
     peer = await account(sent.user, bus)
     room = direct_room(actor.user, peer)
-    await publish(OpenDirect(room, actor.user, peer))
-    return {"room": room}
+    return await publish(OpenDirect(room, actor.user, peer)) or {"room": room}
 
 
-async def _moderate(
-    actor: Actor, sent: payloads.Moderation, bus: Bus, publish: Publish
-) -> dict[str, Any]:
+async def _moderate(actor: Actor, sent: payloads.Moderation, bus: Bus, publish: Publish) -> Any:
     member = await account(sent.user, bus)
-    await publish(ModerateMember(sent.room, actor.user, member, sent.action, actor.manages))
-    return {}
+    command = ModerateMember(sent.room, actor.user, member, sent.action, actor.manages)
+    return await publish(command)
 
 
-async def _typing(actor: Actor, sent: payloads.Room, _: Bus, publish: Publish) -> dict[str, Any]:
+def _typing(actor: Actor, sent: payloads.Room, _: Bus, publish: Publish) -> Awaitable[Any]:
     _check_sees(actor, sent.room)
     if sent.room in actor.muted:
         raise RequestFailed(reasons.room_muted())
-    await publish(TypingStarted(sent.room, actor.user))
-    return {}
+    return publish(TypingStarted(sent.room, actor.user))
 
 
 async def _history(actor: Actor, sent: payloads.Page, bus: Bus, _: Publish) -> dict[str, Any]:

@@ -6,9 +6,7 @@ array.
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import ClassVar
 
 import msgspec
@@ -19,19 +17,39 @@ from nochat.protocol.fields import Moment
 _correlation: ContextVar[str] = ContextVar("correlation_id", default="")
 
 
+_drawn: list[str] = []  # identifiers that nobody has yet: one call of the system draws many
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_drawn.clear)  # or parent and child would have the same
+
+
 def new_id() -> str:
     """Make a random identifier: 128 bits as 32 hexadecimal digits."""
-    return os.urandom(16).hex()
+    while True:
+        try:
+            return _drawn.pop()
+        except IndexError:
+            drawn = os.urandom(16 * 64).hex()
+            _drawn.extend([drawn[at : at + 32] for at in range(0, len(drawn), 32)])
 
 
-@contextmanager
-def caused_by(correlation_id: str) -> Iterator[None]:
+class Cause:
+    """A block in which everything that is made gets the same correlation id."""
+
+    __slots__ = ("_id", "_token")
+
+    def __init__(self, correlation_id: str) -> None:
+        self._id = correlation_id
+
+    def __enter__(self) -> None:
+        self._token: Token[str] = _correlation.set(self._id)
+
+    def __exit__(self, *_: object) -> None:
+        _correlation.reset(self._token)
+
+
+def caused_by(correlation_id: str) -> Cause:
     """Give everything that is made inside the same correlation id."""
-    token = _correlation.set(correlation_id)
-    try:
-        yield
-    finally:
-        _correlation.reset(token)
+    return Cause(correlation_id)
 
 
 def correlation() -> str:

@@ -63,7 +63,9 @@ class Incoming(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         for name, rule in _rules(type(self)).items():
-            msgspec.structs.force_setattr(self, name, rule(getattr(self, name)))
+            sent = getattr(self, name)
+            if (taken := rule(sent)) is not sent:
+                msgspec.structs.force_setattr(self, name, taken)
 
 
 @cache

@@ -154,7 +154,9 @@ def positions(auth: Any) -> dict[str, int]:
 def view(envelope: Envelope) -> dict[str, Any]:
     """Show an envelope without the fields that concern only the services."""
     fields: dict[str, Any] = msgspec.to_builtins(envelope)
-    return {name: value for name, value in fields.items() if name not in HIDDEN}
+    for name in HIDDEN:
+        fields.pop(name, None)
+    return fields
 
 
 def entries(room: str, events: Iterable[RoomEvent]) -> dict[str, Any]:

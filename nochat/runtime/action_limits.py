@@ -62,14 +62,15 @@ class ActionLimits:
             address: where they come from.
             data: what the client sent; a long text costs more.
         """
-        charges = [("", action.cost + _length(data) // CHARACTERS)]
-        charges += [(action.price, 1.0)] if action.price else []
-        for price, cost in charges:
-            wait = self._of_users[price].wait(user, cost)
-            wait = wait or self._of_addresses[price].wait(address, cost)
-            if wait:
-                return _refusal(price, wait)
+        if wait := self._wait("", user, address, action.cost + _length(data) // CHARACTERS):
+            return _refusal("", wait)
+        if action.price and (wait := self._wait(action.price, user, address, 1.0)):
+            return _refusal(action.price, wait)
         return None
+
+    def _wait(self, price: str, user: str, address: str, cost: float) -> float:
+        wait = self._of_users[price].wait(user, cost)
+        return wait or self._of_addresses[price].wait(address, cost)
 
 
 def _length(data: Any) -> int:

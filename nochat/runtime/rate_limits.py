@@ -41,11 +41,11 @@ class Limit:
 
     def wait(self, key: str, cost: float = 1.0) -> float:
         """Take tokens; returns 0, or the seconds until there are enough and takes none."""
-        cost = min(cost, self._most)
         if not self._rate:
             return 0.0
+        cost = min(cost, self._most)
         now = self._now()
-        held = self._tokens(key, now) if key in self._buckets else self._most
+        held = self._tokens(key, now)
         if held < cost:
             return (cost - held) / self._rate
         self._buckets[key] = held - cost, now
@@ -62,7 +62,9 @@ class Limit:
         self._buckets = {key: self._buckets[key] for key in emptiest[: MOST_KEYS // 2]}
 
     def _tokens(self, key: str, now: float) -> float:
-        held, since = self._buckets[key]
+        if not (bucket := self._buckets.get(key)):
+            return self._most
+        held, since = bucket
         return min(self._most, held + (now - since) * self._rate)
 
 

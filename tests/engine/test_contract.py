@@ -155,6 +155,23 @@ async def test_an_event_is_acknowledged_with_what_its_handler_returns(app, data)
         assert json.loads(told[3:]) == ([] if data is None else [data])
 
 
+@pytest.mark.parametrize("error", [None, RuntimeError("broken")], ids=["done", "failed"])
+async def test_an_event_is_acknowledged_when_a_future_is_done(app, error):
+    future = asyncio.get_running_loop().create_future()
+    app.server.on("wait", lambda sid: future)
+    async with app.peer.session() as websocket:
+        await app.enter(websocket)
+        await websocket.send('421["wait"]')
+        await websocket.send('422["echo",1]')
+        assert await receive(websocket) == "432[1]"
+        if error:
+            future.set_exception(error)
+        else:
+            future.set_result({"done": True})
+        (told,) = json.loads((await receive(websocket)).removeprefix("431"))
+        assert told.get("code") == "chat.failed" if error else told == {"done": True}
+
+
 async def test_an_answer_that_cannot_be_sent_is_one_that_says_so(app, caplog):
     async def odd(sid):
         return object()

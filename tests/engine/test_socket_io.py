@@ -448,7 +448,7 @@ async def test_a_handler_for_all_other_events(app):
     ],
     ids=repr,
 )
-@pytest.mark.parametrize("kind", ["plain", "coroutine"])
+@pytest.mark.parametrize("kind", ["plain", "coroutine", "future"])
 async def test_what_a_handler_returns_is_the_acknowledgement(app, result, sent, kind):
     server, peer = app
 
@@ -458,7 +458,10 @@ async def test_what_a_handler_returns_is_the_acknowledgement(app, result, sent, 
     async def coroutine(sid):
         return result
 
-    server.on("ask", {"plain": plain, "coroutine": coroutine}[kind])
+    def future(sid):
+        return asyncio.ensure_future(coroutine(sid))
+
+    server.on("ask", {"plain": plain, "coroutine": coroutine, "future": future}[kind])
     async with peer.connected() as websocket:
         assert await answer(websocket, '421["ask"]') == f"431{sent}"
 

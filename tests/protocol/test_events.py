@@ -1,6 +1,7 @@
 """The catalogue: everything that crosses the bus has a shape, and only that shape gets in."""
 
 import json
+import os
 import re
 import subprocess
 from itertools import chain
@@ -17,7 +18,7 @@ from nochat.domain import text
 from nochat.local import doctor
 from nochat.protocol.catalogue import catalogue
 from nochat.protocol.commands import SendMessage
-from nochat.protocol.envelope import caused_by, type_of
+from nochat.protocol.envelope import caused_by, new_id, type_of
 from nochat.protocol.events import Event, MessageSent, ServiceReported, UserRegistered
 from nochat.protocol.fields import RoomId
 from nochat.protocol.requests import LogIn, Request, Session, reply_of
@@ -119,6 +120,18 @@ def test_rooms_that_are_not(room):
 def test_a_secret_is_not_in_what_is_printed():
     assert "hunter2" not in repr(LogIn(user="ana", password="hunter2"))
     assert "t0ken" not in f"{Session(user='ana', token='t0ken')}"
+
+
+def test_a_process_that_was_forked_draws_ids_of_its_own():
+    new_id()  # others are drawn with it
+    read, write = os.pipe()
+    if not (child := os.fork()):
+        os.write(write, new_id().encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(read, 32).decode() not in {new_id() for _ in range(200)}
+    os.close(read)
+    os.close(write)
 
 
 def test_effects_of_an_event_share_its_correlation_id():

@@ -15,6 +15,7 @@ from nochat.bus import Bus
 from nochat.protocol.events import (
     AccountChanged,
     MemberModerated,
+    MessageSent,
     RoomDeleted,
     RoomEvent,
     RoomJoined,
@@ -166,6 +167,8 @@ class CurrentReplies:
 def gone(entry: RoomEvent) -> str:
     """Return who left the room by this entry, if anybody."""
     match entry:
+        case MessageSent():  # most are
+            return ""
         case RoomLeft() | UserErased():
             return entry.user
         case MemberModerated(action="kick" | "ban"):

@@ -10,6 +10,7 @@ from nochat.protocol.events import (
     AccountChanged,
     CommandRejected,
     MemberModerated,
+    MessageSent,
     RoomCreated,
     RoomDeleted,
     RoomEvent,
@@ -53,7 +54,8 @@ class FanOut:
 
     async def _spread(self, room: str, entries: list[RoomEvent]) -> None:
         for entry in entries:
-            await self._prepare(room, entry)
+            if not isinstance(entry, MessageSent):  # most are
+                await self._prepare(room, entry)
         try:
             await self._connections.to_room(room, "entries", payloads.entries(room, entries))
         finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import inspect
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -294,13 +295,14 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
     def on(self, event: str, handler: Callable[..., Any]) -> None:
         """Register the handler of an event."""
 
-        async def connect(*arguments: Any) -> None:
+        async def handle(*arguments: Any) -> Any:
             try:
-                await handler(*arguments)
+                result = handler(*arguments)
+                return await result if inspect.isawaitable(result) else result
             except ConnectionRefusedError as refused:
                 raise socketio.exceptions.ConnectionRefusedError(*refused.args) from None
 
-        super().on(event, connect if event == "connect" else handler)
+        super().on(event, handle)
 
     def enter(self, sid: str, room: str) -> None:
         """Put a socket into a room."""

@@ -128,9 +128,10 @@ class RoomCalls:
         asked = payloads.Page(room_in(caller), sent.after, sent.before, sent.limit)
         actor = Actor(caller.session.user)
         try:
-            return await ACTIONS["history"].act(actor, asked, caller.bus, caller.bus.publish)
+            page = await ACTIONS["history"].act(actor, asked, caller.bus, caller.bus.publish)
         except RequestFailed as error:
             raise NotAllowed(403, error.reason) from None
+        return dict(page)
 
     async def _send(self, caller: Caller, sent: NewMessage) -> StoredMessage:
         """Say something in a room; answered when it is kept."""
