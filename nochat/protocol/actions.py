@@ -1,4 +1,4 @@
-"""The actions of clients: each one's shape, and the command or the request that it becomes."""
+"""The clients' actions: the shape of each, and the command or request that it becomes."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ from nochat.protocol.requests import FindRooms, FindUser, GetHistory, SearchMess
 
 @dataclass
 class Actor:
-    """A user who acts, with their role, the rooms that they see, and those they are muted in."""
+    """The user of an action: their role, their rooms, and the rooms that they are muted in."""
 
     user: str
     role: Role = "user"
@@ -51,10 +51,10 @@ class Action(NamedTuple):
     """An action: the shape of its data, its effect, and its cost.
 
     Attributes:
-        shape: of its data.
-        act: does it; returns what the client is told.
-        cost: how many of the user's actions it counts as.
-        price: what else it is counted by (see `nochat.runtime.action_limits`), or "".
+        shape: the struct of its data.
+        act: performs it; returns the answer to the client.
+        cost: its cost against the user's rate limit.
+        price: a further limit that counts it (see `nochat.runtime.action_limits`), or "".
     """
 
     shape: type[Any]
@@ -64,7 +64,7 @@ class Action(NamedTuple):
 
 
 def _command(make: Callable[[Actor, Any], Command]) -> Act:
-    """Make an action that is one command, acknowledged when the broker has it."""
+    """Return an action that publishes one command, acknowledged when the broker confirms it."""
 
     async def act(actor: Actor, sent: Any, _: Bus, publish: Publish) -> dict[str, Any]:
         await publish(make(actor, sent))
@@ -131,7 +131,7 @@ def _check_sees(actor: Actor, room: str) -> None:
 
 
 async def account(name: str, bus: Bus) -> str:
-    """Return the name of an account, as its owner writes it: rooms know their members by it."""
+    """Return an account's name in its owner's spelling, which rooms use for their members."""
     answer = await bus.request(FindUser(user=name))
     if not answer.accounts:
         raise RequestFailed(reasons.user_unknown())
@@ -190,7 +190,7 @@ ACTIONS = {
     "leave": Action(
         payloads.Room, _command(lambda actor, payload: LeaveRoom(payload.room, actor.user))
     ),
-    # These look an account up, those below read the activity.
+    # These look up an account, those below read the activity.
     "moderate": Action(payloads.Moderation, _moderate, cost=2),
     "invite": Action(payloads.Invitation, _invite, cost=2, price="invitations"),
     "direct": Action(payloads.Peer, _direct, cost=2, price="invitations"),
