@@ -1,6 +1,6 @@
-"""Reports of who is here: what this gateway says, and what it shows of what all of them say.
+"""Presence reports: those that this gateway publishes, and those that it shows to clients.
 
-Changes are gathered: whoever many come or go at once, everybody is shown it in one packet.
+Changes are gathered: if many users come or go at once, clients get one packet.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from nochat.runtime.background import Background
 from nochat.services.gateway.connections import Connections
 from nochat.services.gateway.presence import Presence
 
-TICK = 0.1  # seconds in which changes are gathered
+TICK = 0.1  # seconds over which changes are gathered
 
 
 class Gathered:
-    """A coroutine function that runs once for all calls of a tick.
+    """A wrapper that runs a coroutine function once for all calls in a tick.
 
-    The first call after a calm runs it at once, so that a change on its own is shown without delay.
+    The first call after an idle tick runs it at once, so that a single change shows without delay.
     """
 
     def __init__(self, run: Callable[[], Awaitable[None]], background: Background) -> None:
@@ -28,7 +28,7 @@ class Gathered:
         self._due = self._ticking = False
 
     def __call__(self) -> None:
-        """Ask for a run."""
+        """Request a run."""
         self._due = True
         if not self._ticking:
             self._ticking = True
@@ -45,10 +45,10 @@ class Gathered:
 
 
 class PresenceReports:
-    """The users on one gateway, reported to all, and those on any of them, shown to everybody.
+    """The presence of users: this gateway's for the others, and that of all for its clients.
 
     Attributes:
-        gateway: its name among the others.
+        gateway: the unique name of this gateway.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class PresenceReports:
 
     @property
     def online(self) -> list[str]:
-        """Everybody who is on any gateway."""
+        """The users on any gateway."""
         return sorted(self._presence.users)
 
     def open_here(self, user: str) -> int:
@@ -70,23 +70,23 @@ class PresenceReports:
         return self._presence.here[user]
 
     def came(self, user: str) -> None:
-        """Note that a socket was opened; the user's first here is reported."""
+        """Count an opened socket; report the user if it is the first here."""
         if self._presence.came(user):
             self._report()
 
     def went(self, user: str) -> None:
-        """Note that a socket was closed; the user's last here is reported."""
+        """Count a closed socket; report the user if it was the last here."""
         if self._presence.went(user):
             self._report()
 
     async def report(self) -> None:
-        """Tell all gateways who is on this one."""
+        """Publish the users on this gateway."""
         report = PresenceReported(self.gateway, sorted(self._presence.here))
-        with suppress(NochatError):  # the next report says it all again
+        with suppress(NochatError):  # the next report is complete again
             await self._bus.publish(report)
 
     async def reported(self, event: PresenceReported) -> None:
-        """Take a gateway's report, to show everybody what changed."""
+        """Store a gateway's report, and show the changes to all clients."""
         self._presence.reported(event.gateway, event.users)
         self._show()
 

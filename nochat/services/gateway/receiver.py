@@ -1,4 +1,4 @@
-"""Actions of clients: each is checked, taken to the bus, and answered."""
+"""Actions of clients: each is validated, sent to the bus, and answered."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -21,14 +21,14 @@ log = logging.getLogger(__name__)
 
 
 class Receiver:
-    """Takes what the clients of one gateway send."""
+    """The receiver of the actions of one gateway's clients."""
 
     def __init__(self, bus: Bus, connections: Connections, limits: ActionLimits) -> None:
         self._bus, self._connections, self._action_limits = bus, connections, limits
         self._publish = partial(publish_confirmed, bus)
 
     def handler(self, action: Action) -> Callable[..., Awaitable[dict[str, Any]]]:
-        """Make the socket.io handler: checks rate and shape, and turns errors into answers."""
+        """Return a Socket.IO handler that checks rate and shape, and turns errors into answers."""
 
         async def receive(sid: str, data: Any = None, *_: Any) -> dict[str, Any]:
             if not (connection := self._connections.get(sid)):
@@ -47,7 +47,7 @@ class Receiver:
             except (NochatError, TimeoutError) as error:
                 log.warning("a client was told to try again: %s", error)
                 return _refusal(_why_not_now(error), retry=True)
-            except Exception:  # whatever it is: without an answer the client would wait
+            except Exception:  # without an answer, the client would wait
                 log.exception("%s failed", action.shape.__name__)
                 return _refusal(reasons.failed())
 
@@ -55,12 +55,12 @@ class Receiver:
 
 
 def _refusal(reason: Reason, *, retry: bool = False) -> dict[str, Any]:
-    """Return the answer to what a client may not do."""
+    """Return the answer to a refused action."""
     return reason.answer | {"retry": retry}
 
 
 def _why_not_now(error: Exception) -> Reason:
-    """Return what a client is told of an error that names servers, which is for the log."""
+    """Return a reason for the client, without the names of servers in an error."""
     if isinstance(error, TimeoutError):  # of a confirm
         return reasons.timed_out("bus", PUBLISH_TIMEOUT)
     reason = error.reason if isinstance(error, Unavailable) else None
