@@ -1,9 +1,8 @@
 """The activity store: rooms' logs, connections and reading positions, in MongoDB by pymongo.
 
 Collections: `log` (one document per room event, unique by room and position, and by sender and
-client id), `rooms` (title, members, last position), `reads`, `mentions`,
-`connections`, `account_events`. A message's document shows what became of it: what was deleted is
-gone.
+client id), `rooms` (title, members, last position), `reads`, `mentions`, `connections`,
+`account_events`. A message's document has its current state: deleted texts are not kept.
 """
 
 import asyncio
@@ -54,15 +53,15 @@ from nochat.stores import (
 from nochat.stores.mongodb import answering, client
 from nochat.stores.portions import OutOfTime, portions
 
-FEW = 20  # messages of each room, where several are asked for
-STRETCH = 200  # positions that are counted first
+FEW = 20  # messages of each room in a reply with several rooms
+STRETCH = 200  # positions in the first count
 MOST_COUNTED = 100  # unread messages; beyond that, the exact number does not matter
 DATABASE = "nochat"
-RESTORING = "restoring"  # a collection that is there while a restore is unfinished
+RESTORING = "restoring"  # a collection that exists while a restore is unfinished
 
 
 class ActivityStore:
-    """The activity database. Writing the same event twice leaves it there once.
+    """The activity database. Writes are idempotent: an event is stored once.
 
     Args:
         url: `mongodb://…`; the database is the one in the URL's path, or `nochat`.
@@ -83,7 +82,7 @@ class ActivityStore:
     @classmethod
     @asynccontextmanager
     async def opened(cls, url: str) -> AsyncIterator[Self]:
-        """Open the store and make its indexes; close it at the end.
+        """Open the store and create its indexes; close it at the end.
 
         Raises:
             NochatError: the URL can't be used.
@@ -100,7 +99,7 @@ class ActivityStore:
     async def _index(self) -> None:
         log = self._db["log"]
         await log.create_index([("room", ASCENDING), ("position", ASCENDING)], unique=True)
-        # Only messages have a client id: a partial index leaves the other entries out.
+        # Only messages have a client id: a partial index leaves out the other entries.
         await log.create_index(
             [("room", ASCENDING), ("sender", ASCENDING), ("client_id", ASCENDING)],
             unique=True,
@@ -108,38 +107,38 @@ class ActivityStore:
         )
         self._embedded = await full_text.is_embedded(self._db)
         if self._embedded:
-            with suppress(OperationFailure):  # there is none: older versions made it
+            with suppress(OperationFailure):  # only older versions created it
                 await log.drop_index(full_text.USELESS)
             await full_text.index(self._db)
             self._full_text = await reindex.has_full_text(self._db)
         else:
             await log.create_index([("terms", ASCENDING), ("room", ASCENDING)])
-            # Each user's rooms. In the embedded server, such an index would find no member.
+            # For a user's rooms. The embedded server's indexes find no elements of arrays.
             for people in ("members", "invited"):
                 await self._db["rooms"].create_index(people)
         await log.create_index([("at", ASCENDING)])
         await self._db["connections"].create_index([("user", ASCENDING), ("at", ASCENDING)])
         await self._db["connections"].create_index([("at", ASCENDING)])
-        # For who deletes their account: messages, which have none of these fields, are left out.
+        # For the deletion of accounts, without messages, which have none of these fields.
         for named in documents.NAMED:
             keys = [(named, ASCENDING), ("room", ASCENDING)]
             there = {named: {"$exists": True}}
             await log.create_index(keys, partialFilterExpression=there)
         await self._db["mentions"].create_index("sender")
-        # For what is deleted: a message, a room, an account.
+        # For the deletion of messages, rooms and accounts.
         for collection in ("mentions", "reads"):
             keys = [("room", ASCENDING), ("position", ASCENDING)]
             await self._db[collection].create_index(keys)
             await self._db[collection].create_index("user")
-        await self._db["rooms"].create_index("room")  # not every server finds a range of `_id`
+        await self._db["rooms"].create_index("room")  # not every server supports a range of `_id`
         await account_events.index(self._db)
 
     def reindexing(self) -> AbstractAsyncContextManager[asyncio.Task[None]]:
-        """Bring older messages up to date in the background, until the block ends."""
+        """Reindex older messages in the background, until the block ends."""
         return reindex.reindexing(self._db, self._found)
 
     def _found(self) -> None:
-        """Search by the embedded server's index from now on: each message is in it."""
+        """Use the embedded server's index for searches from now on, as it has all messages."""
         self._full_text = self._embedded
 
     def forgetting(self, days: float) -> AbstractAsyncContextManager[None]:
@@ -147,7 +146,7 @@ class ActivityStore:
         return account_events.forgetting(self._db, days)
 
     async def check_complete(self) -> None:
-        """See that nobody builds on a store that a restore has left half full.
+        """Check that no interrupted restore has left the store incomplete.
 
         Raises:
             NochatError: a restore was interrupted.
@@ -162,9 +161,9 @@ class ActivityStore:
         """Store events, in order; events that are already stored are skipped.
 
         Raises:
-            Unavailable: the server can't write now; nothing is lost by recording again.
-            Fatal: another event has the place of one of these in its room.
-            NochatError: the store takes a message for another that it has.
+            Unavailable: the server can't write now; a retry is safe.
+            Fatal: another event is stored at the position of one of these.
+            NochatError: the store can't distinguish a message's id from a stored one.
         """
         async with answering():
             await recording.record(self._db, events, self._embedded)
@@ -172,26 +171,26 @@ class ActivityStore:
     # ---- reading --------------------------------------------------------------------------------
 
     async def room_state(self, room: str, recent: bool = True) -> RoomState:
-        """Return the state of a room for its controller; with its last messages, or without."""
+        """Return the state of a room for its controller, with or without its last messages."""
         async with answering():
             (known,) = await controllers.states(self._db, [room], REMEMBERED if recent else 0)
         return RoomState(room=known.room, recent=known.recent, since=known.since)
 
     async def room_states(self, rooms: Sequence[str], recent: bool = True) -> list[KnownRoom]:
-        """Return the states of rooms for their controller, in the order asked for.
+        """Return the states of rooms for their controller, in the requested order.
 
-        Of each there are fewer messages than of one: the log is asked for what came before.
+        Each has fewer messages than in `room_state`: controllers look up older ones in the log.
         """
         async with answering():
             return await controllers.states(self._db, rooms, FEW if recent else 0)
 
     async def find(self, wanted: Iterable[MessageKey]) -> list[MessageKey]:
-        """Find messages that the log has, by their room, sender and the sender's own id."""
+        """Return the messages that are in the log, by room, sender and client id."""
         async with answering():
             return await messages.find(self._db, wanted)
 
     async def all_rooms(self, text: str = "", after: str = "", limit: int = 50) -> AllRooms:
-        """List the rooms that are not direct, as managers see them, in order of their ids."""
+        """List the rooms other than direct ones, for managers, in order of their ids."""
         rooms, more = await self._listed(
             {"kind": {"$in": ["public", "private"]}}, text, after, limit
         )
@@ -211,14 +210,14 @@ class ActivityStore:
     async def _listed(
         self, query: dict[str, Any], text: str, after: str, limit: int
     ) -> tuple[list[dict[str, Any]], bool]:
-        """List rooms with a text in their titles, after an id; and whether there are more.
+        """Return rooms with a text in their titles, after an id, and whether there are more.
 
         Raises:
             RequestFailed: it takes too long.
         """
         query["deleted"] = {"$exists": False}
         if text:
-            pattern = re.escape(searchable(text)).replace("\0", r"\x00")  # as it is, it is refused
+            pattern = re.escape(searchable(text)).replace("\0", r"\x00")  # NUL itself is refused
             query["sought"] = {"$regex": pattern}
         rooms, page = self._db["rooms"], list[dict[str, Any]]()
         try:
@@ -235,7 +234,7 @@ class ActivityStore:
         return page[:limit], len(page) > limit
 
     async def rooms(self, user: str, room: str = "") -> Rooms:
-        """Return the rooms that a user is in or invited to, or one, with the unread."""
+        """Return a user's rooms and invitations, or one of them, with the unread counts."""
         one = {"_id": room} if room else {}
         async with answering():
             reads = {
@@ -243,7 +242,7 @@ class ActivityStore:
                 async for read in self._db["reads"].find({"user": {"$eq": user}})
             }
             rooms: dict[str, dict[str, Any]] = {}
-            for people in ("members", "invited"):  # not by `$or`: no index of the embedded server's
+            for people in ("members", "invited"):  # without `$or`, which uses no embedded index
                 async for document in self._db["rooms"].find({people: user} | one):
                     rooms[document["_id"]] = document
             summaries = [await self._summary(rooms[id], user, reads) for id in sorted(rooms)]
@@ -255,7 +254,7 @@ class ActivityStore:
         if user in info.members and info.position > read:
             there = {"type": {"$eq": documents.MESSAGE}, "deleted": {"$exists": False}}
             unread = await self._newer("log", info, read, there | {"sender": {"$ne": user}})
-            if unread:  # each mention is of a message that counts
+            if unread:  # mentions are among the unread messages
                 named = {"user": {"$eq": user}, "reason": {"$ne": "direct"}}
                 mentions = await self._newer("mentions", info, read, named)
         if user not in info.members:  # Invited users learn nothing about the members.
@@ -280,12 +279,12 @@ class ActivityStore:
     async def _newer(
         self, collection: str, room: RoomInfo, read: int, condition: dict[str, Any]
     ) -> int:
-        """Count what is in a room after a position, up to `MOST_COUNTED`, in short stretches."""
+        """Count documents of a room after a position, up to `MOST_COUNTED`, in short stretches."""
         count, stretch = 0, STRETCH
         while count < MOST_COUNTED and read < room.position:
             there = {"$gt": read, "$lte": read + stretch}
             query = {"room": {"$eq": room.room}, "position": there} | condition
-            # Not by the helper of pymongo: the embedded server would send itself each document.
+            # By a command, not pymongo's helper, for which the embedded server reads each document.
             count += int((await self._db.command("count", collection, query=query))["n"])
             read, stretch = read + stretch, 2 * stretch
         return min(count, MOST_COUNTED)
@@ -298,12 +297,12 @@ class ActivityStore:
         limit: int,
         user: str | None = None,
     ) -> History:
-        """Return a room's log: what follows `after`, or the newest (before `before`), oldest first.
+        """Return a part of a room's log, oldest first: after `after`, or the last before `before`.
 
-        Changes of messages are told only to who asks what follows: the messages show them.
+        Only pages after a position include changes of messages, as the messages contain them.
 
         Raises:
-            RequestFailed: the user that it is for is not in the room.
+            RequestFailed: the user is not in the room.
         """
         position = {}
         if user is not None:
@@ -333,7 +332,7 @@ class ActivityStore:
         return History(room=room, entries=entries, more=more)
 
     async def search(self, asked: SearchMessages) -> Found:
-        """Search a user's messages for all these words, the newest first.
+        """Search the messages in a user's rooms for all words of a text, the newest first.
 
         Raises:
             RequestFailed: it takes too long.
@@ -343,9 +342,9 @@ class ActivityStore:
             return await analytics.search(self._db, asked, mine, self._full_text)
 
     async def _rooms_of(self, user: str, room: str = "") -> dict[str, int]:
-        """Return the positions up to which a user knows their rooms, or the one room.
+        """Return the last positions in a user's rooms, or in one, up to which the user may read.
 
-        What is stored while they are used may be an end of membership, and what was said after.
+        Later events may be the end of a membership, and messages after it.
         """
         query = {"members": user} | ({"_id": room} if room else {})
         async with answering():
@@ -353,7 +352,7 @@ class ActivityStore:
         return {document["_id"]: document["position"] for document in rooms}
 
     async def traces(self, user: str) -> list[str]:
-        """List the rooms that hold anything of a user, who has come into each of them once."""
+        """List the rooms with any trace of a user."""
         inside = [{field: user} for field in ("members", "invited", "muted", "banned", "owner")]
         async with answering():
             there = await self._db["rooms"].find({"$or": inside}, {"_id": 1}).to_list()
@@ -363,7 +362,7 @@ class ActivityStore:
         return sorted(names)
 
     async def records(self, asked: GetRecords) -> Records:
-        """Return a page of the stored records of one user, in the order of an index."""
+        """Return a page of a user's stored records, in the order of an index."""
         query, order, shown = records.of(asked)
         async with answering():
             cursor = self._db[records.COLLECTIONS[asked.kind]].find(query).sort(order, ASCENDING)
@@ -377,6 +376,6 @@ class ActivityStore:
             return await account_events.find(self._db, asked)
 
     async def trends(self, since: float, limit: int) -> Trends:
-        """Count what people do in public rooms since a time (seconds since 1970)."""
+        """Return statistics of public rooms since a time (seconds since 1970)."""
         async with answering():
             return await analytics.trends(self._db, since, limit)
