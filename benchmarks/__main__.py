@@ -25,12 +25,12 @@ R = TypeVar("R")
 
 
 def main() -> int:
-    """Measure, print and write; returns the exit status."""
+    """Measure, print and write the results; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a smoke test: the figures say little")
     parser.add_argument("--json", type=Path, default=BENCH, metavar="FILE")
     options = parser.parse_args()
-    # Private servers only: nobody's own is flooded, and a broker's time can be read.
+    # Private servers only: they may be flooded, and the broker's processor time can be read.
     for name in [name for name in os.environ if name.startswith("NOCHAT_")]:
         del os.environ[name]
     _raise_files()
@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def _raise_files() -> None:
-    """Let this process and all that it starts open as many sockets as may be."""
+    """Raise the limit of open files for this process and its children as far as possible."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with suppress(ValueError, OSError):  # root may have more
@@ -59,7 +59,7 @@ def _raise_files() -> None:
 
 
 def _table(head: Iterable[str], rows: Iterator[R], line: Callable[[R], str]) -> list[R]:
-    """Print each row as soon as it is measured; gives all of them."""
+    """Print each row as soon as it is measured; return all of them."""
     print(*head, sep="\n")
     kept = []
     while row := _next(rows):
@@ -69,7 +69,7 @@ def _table(head: Iterable[str], rows: Iterator[R], line: Callable[[R], str]) -> 
 
 
 def _next(rows: Iterator[R]) -> R | None:
-    """Measure one more row; what the servers say meanwhile does not belong into the table."""
+    """Measure the next row, with the servers' output kept out of the table."""
     with redirect_stdout(sys.stderr):
         return next(rows, None)
 

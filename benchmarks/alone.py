@@ -1,7 +1,7 @@
 """A gateway without broker and stores: the chat's own sockets, on a bus in the same process.
 
-What stands around the gateway answers at once: a session's token is the user's name and the name
-of the user's only room, and a message gets its position and nothing else.
+Stand-ins of the other services answer at once: a session's token is the name of the user and of
+the user's only room, and a message only gets a position.
 """
 
 import time
@@ -35,13 +35,13 @@ _positions: Counter[str] = Counter()  # of the last message, by room
 
 @users.on(WhoIs)
 async def who_is(request: WhoIs) -> Session:
-    """Log anybody in: a token is its user's name."""
+    """Authenticate any token as its user's name."""
     return Session(user=request.token, expires=time.time() + 3600)
 
 
 @activity.on(GetRooms)
 async def rooms(request: GetRooms) -> Rooms:
-    """Return the one room of a user, which has the user's name."""
+    """Return a user's only room, which has the user's name."""
     room = request.user
     summary = RoomSummary(
         room=room,
@@ -59,13 +59,13 @@ async def rooms(request: GetRooms) -> Rooms:
 
 @activity.on(GetHistory)
 async def history(request: GetHistory) -> History:
-    """Remember nothing: what a socket missed that came while others wrote, it misses."""
+    """Return no entries: nothing is stored."""
     return History(room=request.room)
 
 
 @controller.on(SendMessage, batch=True)
 async def decide(commands: list[SendMessage]) -> list[MessageSent]:
-    """Everybody may write."""
+    """Accept every message."""
     return [
         MessageSent(
             command.room, _next(command.room), command.sender, command.client_id, command.text
@@ -87,7 +87,7 @@ def main() -> None:
     def ready(url: str) -> None:
         print(f"gateway: {url}", flush=True)
 
-    # Without the queues of the services that are not here: what nobody takes would pile up.
+    # Without the queues of services that do not run here, which would fill up.
     with mock.patch.object(registry, "services", return_value=[]):
         around = [users, activity, controller]
         uvloop.run(bootstrap.run([*around, gateway.service], settings, ready))

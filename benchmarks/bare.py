@@ -1,4 +1,4 @@
-"""A Socket.IO server in Python that does what `peer.mjs` does: our engine, or python-socketio.
+"""A Socket.IO server in Python equivalent to `peer.mjs`: our engine, or python-socketio.
 
 python -m benchmarks.bare nochat|python-socketio
 """
@@ -24,7 +24,7 @@ _positions: Counter[str] = Counter()  # of the last message, by room
 
 
 def _user(environ: dict[str, Any]) -> str:
-    """Return the user that a session's cookie names: its token is the user's name."""
+    """Return the user of a session's cookie, whose token is the user's name."""
     headers = dict(environ["asgi.scope"]["headers"])
     cookies = SimpleCookie(headers.get(b"cookie", b"").decode("latin1"))
     found = [cookies[name].value for name in cookies if name.startswith("nochat_session_")]
@@ -32,7 +32,7 @@ def _user(environ: dict[str, Any]) -> str:
 
 
 def _entries(user: str, message: dict[str, Any]) -> dict[str, Any]:
-    """Make the packet of a message that everybody in its room gets."""
+    """Return the packet of a message for all in its room."""
     room = message["room"]
     _positions[room] += 1
     entry = {
@@ -48,7 +48,7 @@ def _entries(user: str, message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ours() -> tuple[Any, dict[str, Any]]:
-    """Make a server of our engine, with handlers that are plain functions as those of Node."""
+    """Create a server of our engine, with plain functions as handlers, as on Node."""
     server = engine.Server()
     users: dict[str, str] = {}
 
@@ -67,14 +67,14 @@ def _ours() -> tuple[Any, dict[str, Any]]:
 
 
 def _stock() -> tuple[Any, dict[str, Any]]:
-    """Make a server of python-socketio, as its documentation does."""
+    """Create a server of python-socketio, as in its documentation."""
     server = socketio.AsyncServer(async_mode="asgi")
     users: dict[str, str] = {}
 
     async def connect(sid: str, environ: dict[str, Any]) -> bool:
         users[sid] = user = _user(environ)
         await server.enter_room(sid, user)
-        # After the handler: its own packet, that the socket is connected, goes out first.
+        # After the handler: the CONNECT packet goes first.
         server.start_background_task(server.emit, "welcome", {"user": user}, to=sid)
         return bool(user)
 
@@ -95,10 +95,10 @@ def _register(
 
 
 class _Server(uvicorn.Server):
-    """A server that says where it listens."""
+    """A server that prints its address."""
 
     async def startup(self, sockets: Any = None) -> None:
-        """Listen, then say so."""
+        """Listen, then print the address."""
         await super().startup(sockets)
         print(f"bare: http://127.0.0.1:{self.config.port}", flush=True)
 

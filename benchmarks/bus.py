@@ -1,4 +1,4 @@
-"""The bus alone: messages into RabbitMQ and out of it, each confirmed and acknowledged."""
+"""The bus alone: messages through RabbitMQ, each confirmed and acknowledged."""
 
 import asyncio
 import itertools
@@ -25,7 +25,7 @@ NAME = "benchmark"
 
 
 class _Clock:
-    """Time, and this process's and the broker's processor time, since it was made."""
+    """The time, and this process's and the broker's processor time, since its creation."""
 
     def __init__(self, broker: int) -> None:
         self._broker = psutil.Process(broker)
@@ -36,12 +36,12 @@ class _Clock:
         return Used(time.process_time(), times.user + times.system)
 
     def figure(self, messages: int) -> Figure:
-        """So many messages since."""
+        """Return the figure for a number of messages since then."""
         return figure(messages, time.perf_counter() - self._began, self._now() - self._used)
 
 
 def ours(broker: Server, messages: int, publishers: int) -> Figure:
-    """`nochat.bus`: publish all, each publisher waiting for each confirm; then consume all."""
+    """Measure `nochat.bus`: publish all, waiting for each confirm; then consume all."""
     return uvloop.run(_ours(broker, messages, publishers))
 
 
@@ -78,7 +78,7 @@ async def _ours(broker: Server, messages: int, publishers: int) -> Figure:
 
 
 def blocking(broker: Server, messages: int) -> Figure:
-    """pika's BlockingConnection: publish all, a confirm for each; then consume all, an ack each."""
+    """Measure pika's BlockingConnection: publish with a confirm each, consume with an ack each."""
     assert broker.child
     with _channel(broker) as channel:
         kind = arguments(Queue(NAME))  # as durable as ours

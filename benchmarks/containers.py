@@ -1,7 +1,7 @@
-"""`python -m benchmarks.containers`: the chat's containers beside those of a voting app.
+"""`python -m benchmarks.containers`: the chat's containers compared with those of a voting app.
 
-The peer is a stack as courses show it (pages in Flask behind gunicorn, a worker, Redis,
-PostgreSQL), on the same base image, in the same engine, which is private and begins empty.
+The peer is a typical stack of courses (pages in Flask behind gunicorn, a worker, Redis,
+PostgreSQL), on the same base image, in the same private engine, which starts empty.
 """
 
 import os
@@ -32,14 +32,14 @@ Command = list[str]
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two.
+    """One of the two stacks.
 
     Attributes:
-        images: of its own code.
-        code: a file of it that somebody changes.
-        build: makes these images.
-        servers: makes the others, and what else must be there; not measured.
-        env: variables of Compose.
+        images: the images of its own code.
+        code: a file of its code, to change.
+        build: the commands that build these images.
+        servers: the commands that prepare everything else; not measured.
+        env: variables for Compose.
     """
 
     images: list[str]
@@ -50,7 +50,7 @@ class Side:
 
 
 def main() -> int:
-    """Measure both and print a table; returns the exit status."""
+    """Measure both and print a table; return the exit status."""
     try:
         with servers.docker(alone=True):
             run([str(ROOT / "tools" / "box"), "python"], os.environ)
@@ -65,7 +65,7 @@ def main() -> int:
 
 
 def _chat() -> Side:
-    """Run the chat."""
+    """Return the chat's side."""
     env = {
         "BASE_IMAGE": BASE,
         "COMPOSE_FILE": "docker/compose.yaml:docker/compose.offline.yaml",
@@ -82,7 +82,7 @@ def _chat() -> Side:
 
 
 def _voting() -> Side:
-    """Its peer."""
+    """Return the peer's side."""
 
     def build(target: str, name: str) -> Command:
         more = [f"--target={target}", f"--tag=voting-{name}", f"--build-arg=SERVICE={name}"]
@@ -108,7 +108,7 @@ def _arguments() -> Command:
 
 
 def _measure(side: Side) -> Iterator[tuple[str, float]]:
-    """Measure a side, one figure after the other."""
+    """Measure a side; yield its figures."""
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         shutil.copytree(ROOT, folder, ignore=CLEAN, dirs_exist_ok=True)
         shutil.copy("docker/with-ca", "benchmarks/voting")
@@ -134,7 +134,7 @@ def _measure(side: Side) -> Iterator[tuple[str, float]]:
 
 
 def _timed(commands: list[Command], env: dict[str, str]) -> float:
-    """Run commands; returns the seconds that it took."""
+    """Run commands; return the seconds that they took."""
     began = time.monotonic()
     for command in commands:
         run(command, env)
@@ -142,8 +142,8 @@ def _timed(commands: list[Command], env: dict[str, str]) -> float:
 
 
 def _healthy(began: float) -> int:
-    """Wait until all containers are healthy, where they can say so; returns how many there are."""
-    docker = containers.client()  # once: finding it asks the engine, which is busy
+    """Wait until all containers are healthy or running; return the number of containers."""
+    docker = containers.client()  # only once, as it sends a request to the busy engine
 
     def healthy() -> int:
         states = [container.attrs["State"] for container in docker.containers.list(all=True)]

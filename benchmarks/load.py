@@ -1,6 +1,6 @@
-"""The load: a compiled program that holds the sockets, told what to do over pipes.
+"""The load generator: a compiled program that holds the sockets, controlled over pipes.
 
-Its source is in `generator`, in Go, and says what it understands. It is built when first used.
+Its source, in Go, is in `generator`, and documents its commands. It is built on first use.
 """
 
 import json
@@ -20,12 +20,12 @@ from nochat.local.processes import NotReady
 SOURCE = Path(__file__).parent / "generator"
 PROGRAM = Path(__file__).parents[1] / "build" / "generator"
 TEXT = "#benchmark#0000000000 the quick brown fox jumps over the lazy dog, and the dog lets it"
-AT_ONCE = 32  # connections that are being opened at a time
+AT_ONCE = 32  # connections opened at a time
 EVER = 10**9
 
 
 class LoadError(RuntimeError):
-    """A server refused, closed a socket or stood still."""
+    """A server refused, closed a socket or stopped responding."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,14 @@ class Done:
     """The result of one command of the generator.
 
     Attributes:
-        messages: those that are acknowledged, and that everybody has.
-        delivered: messages that came, to whoever.
-        seconds: it took.
-        busy: the generator's share of its core at work.
-        p50: median milliseconds until a message came, or until a socket was welcome.
-        p99: the same of the slowest hundredth.
-        answer: what an event was acknowledged with.
-        error: why it failed.
+        messages: messages that were acknowledged, and delivered to all.
+        delivered: deliveries of messages to any socket.
+        seconds: the duration.
+        busy: the generator's load on its core.
+        p50: median milliseconds until a delivery, or until a socket's welcome.
+        p99: the 99th percentile of the same.
+        answer: the data of an acknowledgement.
+        error: the reason of a failure.
     """
 
     messages: int
@@ -58,7 +58,7 @@ def program() -> Path:
     """Return the generator, built from its source if that is newer.
 
     Raises:
-        Missing: there is no Go here.
+        Missing: Go is not installed.
         NotReady: it can't be built.
     """
     newest = max(file.stat().st_mtime for file in SOURCE.glob("*.go"))
@@ -78,10 +78,10 @@ class Load:
     """Sockets to one server. Use it in `with`.
 
     Args:
-        ports: of the server, at 127.0.0.1; sockets are spread over them.
-        cookie: gives the value of the session's cookie for a room.
-        spin: never sleep: waking a sleeping receiver is work that the server would be charged for.
-            Only where a core is left for it.
+        ports: the server's ports on 127.0.0.1, over which sockets are spread.
+        cookie: returns the value of the session's cookie for a room.
+        spin: never sleep, as waking the receiver would cost the server time. Only with a core of
+            its own.
         nats: speak NATS instead of Socket.IO.
     """
 
@@ -111,7 +111,7 @@ class Load:
         self._process.communicate()
 
     def _do(self, what: str, **values: object) -> Done:
-        """Give one command, and wait for its result."""
+        """Send one command, and wait for its result."""
         line = json.dumps({"do": what, "most": EVER, **values})
         assert self._process.stdin
         assert self._process.stdout
@@ -127,12 +127,12 @@ class Load:
         return done
 
     def open(self, rooms: Iterable[str], members: int, at_once: int = AT_ONCE) -> Done:
-        """Open sockets and wait until each of them is welcome in its room.
+        """Open sockets, and wait until each has its welcome.
 
         Args:
-            rooms: their names.
-            members: sockets in each.
-            at_once: how many are being opened at a time.
+            rooms: the names of the rooms.
+            members: sockets in each room.
+            at_once: sockets opened at a time.
 
         Raises:
             LoadError: the server refuses.
@@ -141,40 +141,40 @@ class Load:
         return self._do("open", rooms=named, members=members, at_once=at_once, ports=[*self._ports])
 
     def ask(self, event: str, data: dict[str, Any], room: int = 0) -> dict[str, Any]:
-        """Send an event from a room's first socket; returns its acknowledgement.
+        """Send an event from a room's first socket; return its acknowledgement.
 
         Args:
-            event: its name.
+            event: the event's name.
             data: its only argument.
-            room: which of those that were opened.
+            room: the room's index among those opened.
 
         Raises:
-            LoadError: no answer.
+            LoadError: there is no answer.
         """
         answer: list[dict[str, Any]] = self._do("ask", event=event, data=data, room=room).answer
         return answer[0]
 
     def quiet(self, seconds: float) -> None:
-        """Read what comes until nothing but pings has come for some time."""
+        """Read until only pings have arrived for some time."""
         self._do("quiet", seconds=seconds)
 
     def flood(self, seconds: float, window: int, most: int = EVER) -> Done:
-        """Keep a number of messages in flight in every room for some time, then let them arrive.
+        """Keep a number of messages in flight in every room for some time, then wait for them.
 
         Args:
-            seconds: how long.
-            window: messages in flight; one is until it is acknowledged and all members have it.
-            most: messages after which it ends earlier.
+            seconds: the duration.
+            window: messages in flight: not yet acknowledged and delivered to all members.
+            most: number of messages after which it ends earlier.
 
         Raises:
-            LoadError: the server refuses, or stands still.
+            LoadError: the server refuses, or stops responding.
         """
         return self._do("flood", seconds=seconds, window=window, most=most)
 
     def pace(self, seconds: float, rate: float) -> Done:
-        """Send at a rate, to one room after the other; latencies count from when a message was due.
+        """Send at a rate, to the rooms in turn; latencies count from a message's due time.
 
         Raises:
-            LoadError: the server refuses, or stands still.
+            LoadError: the server refuses, or stops responding.
         """
         return self._do("pace", seconds=seconds, rate=rate)

@@ -1,4 +1,4 @@
-"""What is done to a side, in rounds that alternate between the sides."""
+"""Measurements of the sides, in alternating rounds."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from statistics import median
 from benchmarks.load import AT_ONCE, Done, Load
 from benchmarks.sides import Side, Start, Used, all_started
 
-LONGEST = 60.0  # seconds that a round may take
+LONGEST = 60.0  # seconds of a round at most
 
 
 @dataclass(frozen=True)
@@ -17,19 +17,19 @@ class Size:
     """The amount of work.
 
     Attributes:
-        rounds: of each side; the median counts.
-        settle: seconds in which a server forgets the last round.
-        seconds: that a flood lasts.
-        crowds: sockets in the one room; the first is that of one message in flight, too.
+        rounds: rounds of each side; the median counts.
+        settle: seconds for a server to settle after a round.
+        seconds: the duration of a flood.
+        crowds: sockets in the one room; the first is also used with one message in flight.
         pairs: rooms of two.
-        users: who connect, each with an account of their own.
-        connections: sockets that are opened, that idle, or that come back at once.
-        messages: the most in a flood until stored, and one by one through the bus.
-        found: messages in which somebody searches.
-        visits: of the page, and messages from it; the median counts.
-        clients: how many sockets, rooms, gateways and controllers there are as they grow.
-        rooms: see there.
-        instances: see there.
+        users: users who connect, each with their own account.
+        connections: sockets to open, to keep idle, or to reconnect at once.
+        messages: the limit of a flood until stored, and the messages one by one through the bus.
+        found: messages to search.
+        visits: visits of the page, and messages from it; the median counts.
+        clients: the growing numbers of sockets.
+        rooms: the growing numbers of rooms.
+        instances: the growing numbers of gateways and controllers.
     """
 
     rounds: int = 3
@@ -69,11 +69,11 @@ class Figure:
     """One side's result.
 
     Attributes:
-        value: how much, in the unit of its row.
-        server_us: the processor's µs, user and system, of all its servers per unit of work.
+        value: the result, in the unit of its row.
+        server_us: processor time in µs, user and system, of all its servers per unit of work.
         broker_us: the same of its broker, if it has one.
-        generator: the load generator's share of its core at work.
-        p99: milliseconds of the slowest hundredth of deliveries, or of sockets that connect.
+        generator: the load generator's load on its core.
+        p99: 99th percentile of deliveries, or of connecting sockets, in milliseconds.
     """
 
     value: float
@@ -88,7 +88,7 @@ Figures = dict[str, Figure]  # by side
 
 
 def figure(units: int, seconds: float, used: Used, done: Done | None = None) -> Figure:
-    """Units a second."""
+    """Return a figure of units per second."""
     units = max(units, 1)
     broker = None if used.broker is None else 1e6 * used.broker / units
     made = Figure(units / seconds, 1e6 * used.servers / units, broker)
@@ -96,7 +96,7 @@ def figure(units: int, seconds: float, used: Used, done: Done | None = None) -> 
 
 
 def middle(figures: Sequence[Figure]) -> Figure:
-    """Return the median of each part."""
+    """Return the median of each value."""
     brokers = [measured.broker_us for measured in figures if measured.broker_us is not None]
     return Figure(
         median(measured.value for measured in figures),
@@ -108,7 +108,7 @@ def middle(figures: Sequence[Figure]) -> Figure:
 
 
 def alternate(rounds: int, sides: Mapping[str, Measure]) -> Figures:
-    """Measure all sides in turns, never two at once; who begins alternates, too."""
+    """Measure all sides in turns, never two at once; the first side alternates, too."""
     figures: dict[str, list[Figure]] = {name: [] for name in sides}
     names = [*sides]
     for _ in range(rounds):
@@ -120,14 +120,14 @@ def alternate(rounds: int, sides: Mapping[str, Measure]) -> Figures:
 
 @dataclass(frozen=True)
 class Flood:
-    """Messages to rooms, with some in flight in each.
+    """A flood of messages to rooms, with some in flight in each.
 
     Attributes:
-        rooms: their names.
-        members: sockets in each; the first one writes.
+        rooms: the names of the rooms.
+        members: sockets in each; the first one sends.
         window: messages in flight in each room.
-        size: how long a round takes.
-        deliveries: count what arrives instead of what is sent.
+        size: the amount of work.
+        deliveries: count deliveries instead of messages.
     """
 
     rooms: Sequence[str]
@@ -145,16 +145,16 @@ class Flood:
 
     @contextmanager
     def on(self, side: Side) -> Iterator["Flooded"]:
-        """Open the sockets to a side; gives what measures a round."""
+        """Open the sockets to a side; yield the object that measures a round."""
         with side.load() as load:
             load.open(self.rooms, self.members)
             side.stored(load, self.rooms[0])
             load.quiet(self.size.settle)
             load.flood(self.size.seconds / 4, self.window)
             yield Flooded(self, side, load)
-            side.stored(load, self.rooms[0])  # or those who come next would wait for it
+            side.stored(load, self.rooms[0])  # otherwise the next clients would wait for it
         if side.stores:
-            time.sleep(6 * self.size.settle)  # as they would for the log of who went
+            time.sleep(6 * self.size.settle)  # likewise for the log of disconnects
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ class Flooded:
         return figure(units, done.seconds, used, done)
 
     def until_stored(self, messages: int) -> Figure:
-        """Flood until so many messages are stored."""
+        """Flood until a number of messages are stored."""
         before, began = self._begin(), time.perf_counter()
         done = self.load.flood(LONGEST, self.by.window, messages)
         self.side.stored(self.load, self.by.rooms[0])
@@ -182,14 +182,14 @@ class Flooded:
         return figure(done.messages, seconds, used, done)
 
     def latency(self, rate: float) -> Figure:
-        """Send at a rate; the figure is the median latency in milliseconds, of work a message."""
+        """Send at a rate; return the median latency in milliseconds, with the work per message."""
         before = self._begin()
         done = self.load.pace(self.by.size.seconds, max(rate, 1 / self.by.size.seconds))
         worked = figure(done.messages, done.seconds, self.side.used() - before, done)
         return replace(worked, value=done.p50)
 
     def in_turn(self) -> Figure:
-        """Send the next when everybody has the last; the figure is as that of `latency`."""
+        """Send each message after the delivery of the last; return a figure like `latency`."""
         before = self._begin()
         done = self.load.flood(self.by.size.seconds, 1)
         worked = figure(done.messages, done.seconds, self.side.used() - before, done)
@@ -204,7 +204,7 @@ class Flooded:
 def connects(
     size: Size, side: Side, rooms: Sequence[str], members: int, at_once: int = AT_ONCE
 ) -> Figure:
-    """Open sockets, some at a time, until each is welcome."""
+    """Open sockets, some at a time, until each has its welcome."""
     with side.load() as load:
         before = side.used()
         done = load.open(rooms, members, at_once)
@@ -215,7 +215,7 @@ def connects(
 
 
 def storm(size: Size, side: Side, rooms: Sequence[str], members: int) -> Figure:
-    """Lose all sockets at once, and open as many at once; the figure is the seconds it takes."""
+    """Drop all sockets at once, and reopen them at once; return the seconds that this takes."""
     with side.load() as load:
         load.open(rooms, members)
         load.quiet(size.settle)
@@ -229,7 +229,7 @@ def storm(size: Size, side: Side, rooms: Sequence[str], members: int) -> Figure:
 
 
 def idle_memories(size: Size, starts: Mapping[str, Start]) -> Figures:
-    """Measure fresh servers in turns: the KiB by which each grows for a connection that idles."""
+    """Measure fresh servers in turns: the KiB of memory for an idle connection."""
     figures: dict[str, list[Figure]] = {name: [] for name in starts}
     for _ in range(size.rounds):
         with all_started(starts) as sides:
@@ -241,7 +241,7 @@ def idle_memories(size: Size, starts: Mapping[str, Start]) -> Figures:
 def _idle_memory(size: Size, side: Side) -> Figure:
     count = size.connections
     with side.load() as load:
-        load.open(["first"], max(1, count // 10))  # what is loaded or made only once
+        load.open(["first"], max(1, count // 10))  # warms up what is loaded only once
         load.quiet(size.settle)
         before, used = side.memory(), side.used()
         load.open(["crowd"], count)

@@ -21,13 +21,13 @@ LOOPBACK: Conditions = {
     "downloadThroughput": -1,
     "uploadThroughput": -1,
 }
-FAST_3G: Conditions = {  # as Chromium emulates it: milliseconds, bytes a second
+FAST_3G: Conditions = {  # as Chromium emulates it: milliseconds, bytes per second
     "offline": False,
     "latency": 150,
     "downloadThroughput": 1.6e6 / 8,
     "uploadThroughput": 0.75e6 / 8,
 }
-# Each gives milliseconds: since the navigation, or since 1970 where two pages are compared.
+# Each returns milliseconds: since the navigation, or since 1970 to compare two pages.
 USABLE = """() => new Promise((resolve) => {
   const look = () => {
     if (document.getElementById("door")?.checkVisibility()) resolve(performance.now());
@@ -63,10 +63,10 @@ class PageRow:
     """One figure of the page.
 
     Attributes:
-        case: what was measured.
-        unit: of both figures.
+        case: the measured case.
+        unit: the unit of both figures.
         loopback: the median over loopback.
-        slow: the median on a line as slow as fast 3G; none, where Chromium does not slow it.
+        slow: the median at the speed of fast 3G; None if Chromium can't emulate that.
     """
 
     case: str
@@ -76,7 +76,7 @@ class PageRow:
 
 
 def rows(size: Size, broker: Server) -> Iterator[PageRow]:
-    """Measure everything: the whole path, each service in a process of its own."""
+    """Measure all rows, with each service in a process of its own."""
     with (
         chat.start(apart=True, bus=broker.url, log_level="warning") as running,
         _chromium() as browser,
@@ -106,7 +106,7 @@ def _medians(visits: Sequence[Figures]) -> Figures:
 def _chromium() -> Iterator[Browser]:
     program = doctor.require("chromium")
     with sync_playwright() as playwright:
-        # Its sandbox needs what containers and root do not have; all that it opens is our own.
+        # Its sandbox does not work in containers and as root; it opens only our own pages.
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield browser
         browser.close()
@@ -125,7 +125,7 @@ def _loads(browser: Browser, url: str, line: Conditions) -> Figures:
 
 
 def _load(context: BrowserContext, url: str, line: Conditions) -> Figures:
-    lengths: list[int] = []  # of the answers, in bytes with their headers; 0: from the cache
+    lengths: list[int] = []  # bytes of the answers with their headers; 0: from the cache
     page = context.new_page()
     with _over(line, page) as network:
         network.on("Network.loadingFinished", lambda end: lengths.append(end["encodedDataLength"]))
@@ -141,14 +141,14 @@ def _load(context: BrowserContext, url: str, line: Conditions) -> Figures:
 
 
 class _Talk:
-    """Two browsers in one room, of which one writes."""
+    """Two browsers in one room, one of which sends messages."""
 
     def __init__(self, browser: Browser, url: str) -> None:
         self._url, self._written = url, 0
         self._people = [_member(browser, url, name) for name in ("ana", "bob")]
 
     def __call__(self, transport: str, line: Conditions) -> Figures:
-        """Send a message over such a line; time it from the click to the line in the document."""
+        """Send a message over a line; measure the time from the click to its display."""
         url = f"{self._url}/?transports={transport}"
         self._written += 1
         text = f"message {self._written}"
@@ -166,7 +166,7 @@ class _Talk:
 
     @contextmanager
     def _page(self, person: int, url: str, line: Conditions) -> Iterator[Page]:
-        """Open a page that is connected over the line."""
+        """Open a page that is connected over a line."""
         page = self._people[person].new_page()
         with _over(line, page):
             page.goto(url)
@@ -176,7 +176,7 @@ class _Talk:
 
 
 def _member(browser: Browser, url: str, name: str) -> BrowserContext:
-    """Open the browser of somebody in the lobby."""
+    """Register a user; return the browser's context."""
     context = browser.new_context(locale="en-GB")
     page = context.new_page()
     page.goto(url)
@@ -190,7 +190,7 @@ def _member(browser: Browser, url: str, name: str) -> BrowserContext:
 
 @contextmanager
 def _over(line: Conditions, page: Page) -> Iterator[CDPSession]:
-    """Make the page's network as fast as a line."""
+    """Limit the page's network to the speed of a line."""
     session = page.context.new_cdp_session(page)
     session.send("Network.enable")
     session.send("Network.emulateNetworkConditions", dict(line))

@@ -1,7 +1,7 @@
-"""A peer in C++: uWebSockets, which socketify brings to Python.
+"""A peer in C++: uWebSockets, with handlers in Python by socketify.
 
-It speaks as much of Socket.IO as the load needs, and pings nobody: what a compiled server leaves to
-a handler in Python. Its handlers do what those of `peer.mjs` do.
+It speaks only the part of Socket.IO that the load needs, without pings, to show the limit of a
+compiled server with handlers in Python. Its handlers are equivalent to those of `peer.mjs`.
 """
 
 import json

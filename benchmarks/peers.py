@@ -1,8 +1,8 @@
-"""Peers that are measured where they are installed; nothing that we need.
+"""Optional peers, measured only if they are installed.
 
 - uWebSockets, `uv pip install socketify` in the environment: in C++, with handlers in Python.
-- nats-server, `apt-get install nats-server`: a broker in Go that takes websockets itself. It speaks
-  its own protocol and has no handlers at all: the limit of what a compiled server does.
+- nats-server, `apt-get install nats-server`: a broker in Go that serves websockets itself. It has
+  its own protocol and no handlers at all: the limit of a compiled server.
 """
 
 import shutil
@@ -28,7 +28,7 @@ websocket {{ host: "127.0.0.1", port: {port}, no_tls: true }}
 
 
 def starts() -> dict[str, Start]:
-    """Return what starts each that is here."""
+    """Return the functions that start the installed peers."""
     found: dict[str, Start] = {}
     if find_spec("socketify"):
         found[SOCKETIFY] = _socketify

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.plan [FILE]`: what 100,000 connected people need, by simulation.
+"""`python -m benchmarks.plan [FILE]`: the machines for 100,000 connected people, by simulation.
 
-What one message, delivery and connection cost is from the measured file. All else is assumed, and
-stated in `Assumptions`: nobody has measured a chat of that size here.
+The costs of a message, a delivery and a connection come from the file of results. Everything else
+is assumed, and stated in `Assumptions`: we have not measured a chat of that size.
 """
 
 import json
@@ -22,20 +22,21 @@ MILLION = 1e6
 
 @dataclass(frozen=True)
 class Assumptions:
-    """The chat that is planned for.
+    """The assumed chat.
 
     Attributes:
-        people: who are connected at the same time, each with one socket.
-        rooms_each: rooms that each of them is in.
+        people: people connected at the same time, each with one socket.
+        rooms_each: rooms of each person.
         room: median number of people in a room.
-        spread: of the logarithm of that number: some rooms are a hundred times as large.
+        spread: standard deviation of that number's logarithm: some rooms are a hundred times as
+            large.
         largest: people in the largest room.
-        seconds_between: two messages of one person, on average.
-        burst: how many times as much is written in the busiest seconds.
-        share: of a core that is used in the busiest second; the rest is for what was not foreseen.
-        sockets: on one gateway at the most; so many come back at once when it dies.
-        nodes: of RabbitMQ; each does for every message what the measured one does.
-        seconds: that are simulated.
+        seconds_between: average seconds between two messages of one person.
+        burst: factor of the message rate in the busiest seconds.
+        share: the share of a core used in the busiest second; the rest is a reserve.
+        sockets: sockets on one gateway at most, which reconnect at once when it dies.
+        nodes: nodes of RabbitMQ; each has the measured work for every message.
+        seconds: simulated seconds.
     """
 
     people: int = 100_000
@@ -62,7 +63,7 @@ class Costs:
         broker: µs of RabbitMQ for one message with one gateway.
         queue: µs of RabbitMQ for one message and each further gateway.
         connection: KiB of a gateway for one connection.
-        connects: a second, of one gateway with the services behind it.
+        connects: connects per second of one gateway with the services behind it.
     """
 
     delivery: float
@@ -76,17 +77,17 @@ class Costs:
 
 @dataclass(frozen=True)
 class Plan:
-    """The machines that are needed.
+    """The required machines.
 
     Attributes:
-        messages: a second, in the busiest one.
-        deliveries: a second, in the busiest one.
-        gateways: how many, each with a core; 0 if no number is enough.
-        gateway_core: share of its core that the busiest gateway uses.
+        messages: messages in the busiest second.
+        deliveries: deliveries in the busiest second.
+        gateways: number of gateways, each with a core; 0 if no number is enough.
+        gateway_core: the busiest gateway's share of its core.
         gateway_gib: memory of each gateway's connections.
-        other_cores: of controllers, stores and the other services.
-        broker_cores: of each node of RabbitMQ.
-        return_seconds: until all are back that one gateway had which dies.
+        other_cores: cores of controllers, stores and the other services.
+        broker_cores: cores of each node of RabbitMQ.
+        return_seconds: seconds until all sockets of a dead gateway have reconnected.
     """
 
     messages: float
@@ -100,7 +101,7 @@ class Plan:
 
 
 def costs(measured: dict[str, Any]) -> Costs:
-    """Read the costs out of a measured file."""
+    """Compute the costs from a file of results."""
 
     def figures(group: str, *words: str) -> list[dict[str, Any]]:
         return [
@@ -123,7 +124,7 @@ def costs(measured: dict[str, Any]) -> Costs:
         message=message,
         decision=max(whole["server_us"] - alone, 0.0),
         broker=whole["broker_us"],
-        queue=max(more, 0.05 * whole["broker_us"]),  # where it is lost in the noise
+        queue=max(more, 0.05 * whole["broker_us"]),  # at least, as noise may hide it
         connection=figures("sockets", "idle connection")[0]["gateway"]["value"],
         connects=figures("whole path", "connects")[0]["chat"]["value"],
     )
@@ -134,7 +135,7 @@ def _group(measured: dict[str, Any], group: str) -> list[dict[str, Any]]:
 
 
 def plan(assumed: Assumptions, cost: Costs, seed: int = 1) -> Plan:
-    """Simulate the busiest seconds with more and more gateways, until each has time left."""
+    """Simulate the busiest seconds with a growing number of gateways, until none is overloaded."""
     drawn = random.Random(seed)  # noqa: S311
     rooms = _rooms(assumed, drawn)
     seconds = _messages(assumed, rooms, drawn)
@@ -142,7 +143,7 @@ def plan(assumed: Assumptions, cost: Costs, seed: int = 1) -> Plan:
     deliveries = max(sum(len(rooms[room]) for room in second) for second in seconds)
     budget = assumed.share * MILLION
     gateways, busiest = -(-assumed.people // assumed.sockets), 0.0
-    # What every gateway does for every message does not become less with more of them.
+    # Each gateway's work for every message does not shrink with more gateways.
     hopeless = messages * cost.message >= budget
     while not hopeless:
         busiest = _busiest(assumed, cost, rooms, seconds, gateways)
@@ -164,7 +165,7 @@ def plan(assumed: Assumptions, cost: Costs, seed: int = 1) -> Plan:
 
 
 def _rooms(assumed: Assumptions, drawn: random.Random) -> list[Sequence[int]]:
-    """Draw rooms until everybody is in as many as they are in."""
+    """Draw random rooms until all people are in their number of rooms."""
     rooms: list[Sequence[int]] = []
     left = assumed.people * assumed.rooms_each
     everybody, largest = range(assumed.people), min(assumed.largest, assumed.people)
@@ -179,7 +180,7 @@ def _rooms(assumed: Assumptions, drawn: random.Random) -> list[Sequence[int]]:
 def _messages(
     assumed: Assumptions, rooms: Sequence[Sequence[int]], drawn: random.Random
 ) -> list[list[int]]:
-    """Draw the rooms of all messages of each second: the more people, the more is written."""
+    """Draw the rooms of all messages of each second, in proportion to their sizes."""
     bounds = [*accumulate(map(len, rooms))]
     expected = assumed.burst * assumed.people / assumed.seconds_between
     seconds = []
@@ -196,7 +197,7 @@ def _busiest(
     seconds: Sequence[Sequence[int]],
     gateways: int,
 ) -> float:
-    """Return the µs of the busiest gateway in its busiest second; people are on any of them."""
+    """Return the µs of the busiest gateway in its busiest second, with people spread evenly."""
     busiest = 0.0
     for second in seconds:
         deliveries: Counter[int] = Counter()
@@ -208,7 +209,7 @@ def _busiest(
 
 
 def table(assumed: Assumptions, cost: Costs, planned: Plan) -> str:
-    """Write a plan as a table of Markdown."""
+    """Return a plan as a table in Markdown."""
     gateways = str(planned.gateways) if planned.gateways else "no number is enough"
     rows = {
         "people who are connected": f"{assumed.people:,}",
@@ -233,7 +234,7 @@ def table(assumed: Assumptions, cost: Costs, planned: Plan) -> str:
 
 
 def main() -> int:
-    """Print the plan; returns the exit status."""
+    """Print the plan; return the exit status."""
     file = Path(sys.argv[1]) if len(sys.argv) > 1 else BENCH
     assumed, cost = Assumptions(), costs(json.loads(file.read_text(encoding="utf-8")))
     print(table(assumed, cost, plan(assumed, cost)))

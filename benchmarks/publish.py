@@ -1,6 +1,6 @@
-"""`python -m benchmarks.publish [FILE]`: the site's table and plots, from a measured file.
+"""`python -m benchmarks.publish [FILE]`: the site's table and plots, from a file of results.
 
-They are kept with the sources, as nobody who builds the site has a quiet machine and 20 minutes.
+They are kept with the sources, as a build of the site has neither a quiet machine nor 20 minutes.
 """
 
 import json
@@ -14,7 +14,7 @@ from benchmarks import plan
 from benchmarks.files import BENCH, PAGE, PLOT
 from benchmarks.report import number
 
-BUSY = 0.5  # processes that want to run for each core, before the measurement: others were at work
+BUSY = 0.5  # load per core before the measurement, above which the machine was not quiet
 GROWTHS = {
     "growth, clients in a room": "sockets in one room",
     "growth, rooms of 2": "rooms of two",
@@ -25,7 +25,7 @@ COLORS = {"engine": "#0072b2", "gateway": "#009e73", "chat": "#009e73", "Node": 
 
 
 def main() -> int:
-    """Write both; returns the exit status."""
+    """Write both; return the exit status."""
     file = Path(sys.argv[1]) if len(sys.argv) > 1 else BENCH
     measured = json.loads(file.read_text(encoding="utf-8"))
     PAGE.write_text(page(measured), encoding="utf-8")
@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def page(measured: dict[str, Any]) -> str:
-    """Write the tables and the plan as Markdown."""
+    """Return the tables and the plan as Markdown."""
     parts = [_where(measured["on"])]
     groups = [*dict.fromkeys(row["group"] for row in measured["rows"])]
     for group in (group for group in groups if group not in GROWTHS):
@@ -84,7 +84,7 @@ def _cells(row: dict[str, Any], sides: list[str]) -> str:
 
 
 def _cell(unit: str, figure: dict[str, Any]) -> str:
-    """Write a figure, and below it what else is worth knowing."""
+    """Return a figure, with its latency or processor time in brackets."""
     text = number(figure["value"])
     if unit == "ms" and figure["p99"]:
         return f"{text} (p99 {number(figure['p99'])})"
@@ -94,7 +94,7 @@ def _cell(unit: str, figure: dict[str, Any]) -> str:
 
 
 def draw(measured: dict[str, Any], file: Path) -> None:
-    """Draw how figures grow."""
+    """Draw the plots of growth."""
     mpl.use("svg")
     mpl.rcParams.update({"svg.hashsalt": "nochat", "svg.fonttype": "none"})
     from matplotlib import pyplot

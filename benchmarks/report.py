@@ -1,4 +1,4 @@
-"""The table on the screen, and the same in build/bench.json."""
+"""The results as a table on the screen, and in build/bench.json."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from benchmarks.row import Row
 from nochat.local import doctor
 
 LINE = "  {:<18} {:>12} {:>7} {:>10} {:>10} {:>9} {:>6}"
-SATURATED = 0.95  # of its core: then the generator is what was measured
+SATURATED = 0.95  # of its core: then the generator was the limit
 
 HEAD = (LINE.format("", "", "ours is", "µs/unit", "broker", "p99 ms", "gen."),)
 NOTES = (
@@ -56,7 +56,7 @@ def _line(row: Row, name: str, figure: Figure) -> str:
 
 
 def number(value: float) -> str:
-    """Write a figure with as many digits as it is worth."""
+    """Format a figure with its significant digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:,.1f}" if value >= 10 else f"{value:.2f}"
 
 
@@ -67,7 +67,7 @@ def page_line(row: PageRow) -> str:
 
 
 def machine(size: Size) -> dict[str, Any]:
-    """Return where and when it is measured, and how much; before anything is."""
+    """Return the machine, the date and the size of the measurement, before it starts."""
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "machine": platform.machine(),
@@ -93,7 +93,7 @@ def _said(*command: str) -> str:
 
 
 def write(on: dict[str, Any], rows: Sequence[Row], page: Sequence[PageRow], path: Path) -> None:
-    """Write everything as JSON."""
+    """Write all results as JSON."""
     content = {
         "on": on,
         "rows": [asdict(row) for row in rows],

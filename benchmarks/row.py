@@ -12,10 +12,10 @@ class Row:
     """One case, on one or more sides.
 
     Attributes:
-        group: the part of the chat, or of the growth, that it belongs to.
-        case: what was measured.
-        unit: of all figures; the processor's time is for one of it, or of a message.
-        figures: of each side, ours first.
+        group: its part of the chat, or of the growth.
+        case: the measured case.
+        unit: the unit of all figures; processor time is per unit, or per message.
+        figures: the figure of each side, ours first.
     """
 
     group: str
@@ -25,11 +25,11 @@ class Row:
 
     @property
     def less_is_better(self) -> bool:
-        """Tell whether a small figure is a good one."""
+        """True if a smaller figure is better."""
         return self.unit in LESS_IS_BETTER
 
     def times(self, side: str) -> float | None:
-        """Return how many times as good as a side the first one is; None if there is no telling."""
+        """Return how many times as good as a side the first one is; None if undefined."""
         first, other = self.first, self.figures[side].value
         if self.less_is_better:
             return other / first.value if first.value else None

@@ -1,4 +1,4 @@
-"""What is measured: the chat and its peer as processes, and what they use of the machine."""
+"""The measured sides: the chat and its peers as processes, and their use of resources."""
 
 import hashlib
 import os
@@ -31,14 +31,14 @@ class Side:
     """A server under load.
 
     Attributes:
-        ports: of its websockets, at 127.0.0.1.
-        processes: ids of its processes; their descendants count, too.
+        ports: its websocket ports on 127.0.0.1.
+        processes: ids of its processes, whose descendants count, too.
         broker: id of its broker's process, if it has one.
-        cookie: gives the session's token of a room's user.
-        stores: everything that is said is stored, a moment after it was delivered.
-        apart: it is one process with a core of its own, and the load has another.
-        nats: it speaks NATS instead of Socket.IO.
-        running: the whole chat, if it is one whose services are processes.
+        cookie: returns the session's token of a room's user.
+        stores: whether messages are stored, a moment after their delivery.
+        apart: whether it is one process with a core of its own, and the load has another.
+        nats: whether it speaks NATS instead of Socket.IO.
+        running: the chat, if its services are processes.
     """
 
     ports: Sequence[int]
@@ -51,23 +51,23 @@ class Side:
     running: chat.Chat | None = None
 
     def load(self) -> Load:
-        """Make a load for it; it spins where a core is left for it."""
+        """Return a load generator, which spins if it has a core of its own."""
         return Load(self.ports, self.cookie, spin=self.apart, nats=self.nats)
 
     def memory(self) -> int:
-        """Resident bytes of its processes."""
+        """Return the resident memory of its processes, in bytes."""
         return sum(process.memory_info().rss for process in _family(self.processes))
 
     def stored(self, load: Load, room: str, patience: float = 60.0) -> None:
-        """Wait until everything that was said is stored: history waits behind it in the queue.
+        """Wait until all messages are stored: a request for history waits behind them in the queue.
 
         Args:
             load: sockets to this side.
-            room: of the load's first room.
-            patience: seconds.
+            room: the load's first room.
+            patience: seconds to wait at most.
 
         Raises:
-            LoadError: it is not stored in time.
+            LoadError: they are not stored in time.
         """
         end = time.monotonic() + patience
         while self.stores and "error" in load.ask("history", {"room": room, "limit": 1}):
@@ -75,14 +75,14 @@ class Side:
                 raise LoadError(f"not stored within {patience:g} s")
 
     def used(self) -> "Used":
-        """Processor time so far."""
+        """Return the processor time so far."""
         broker = _seconds([self.broker]) if self.broker else None
         return Used(_seconds(self.processes), broker)
 
 
 @dataclass
 class Used:
-    """Processor seconds, user and system: of the servers, and of the broker if there is one."""
+    """The processor seconds, user and system, of the servers and of the broker, if there is one."""
 
     servers: float
     broker: float | None = None
@@ -102,7 +102,7 @@ def _family(processes: Sequence[int]) -> Iterator[psutil.Process]:
 def _seconds(processes: Sequence[int]) -> float:
     total = 0.0
     for process in _family(processes):
-        with suppress(psutil.NoSuchProcess):  # one of the broker's short helpers
+        with suppress(psutil.NoSuchProcess):  # a short-lived helper of the broker
             times = process.cpu_times()
             total += times.user + times.system
     return total
@@ -113,7 +113,7 @@ Start = Callable[[], AbstractContextManager[Side]]
 
 @contextmanager
 def all_started(starts: Mapping[str, Start]) -> Iterator[dict[str, Side]]:
-    """Run several sides; they start at the same time."""
+    """Run several sides, started concurrently."""
     with ExitStack() as stack, ThreadPoolExecutor() as threads:
         entered = {
             name: threads.submit(stack.enter_context, start()) for name, start in starts.items()
@@ -126,7 +126,7 @@ def node(*, apart: bool = True) -> Iterator[Side]:
     """Run the official socket.io on Node.
 
     Args:
-        apart: it has a core of its own; not beside a side that has more processes.
+        apart: give it a core of its own; not beside a side with several processes.
     """
     command = [doctor.require("node"), HERE / "peer.mjs"]
     with server("node", command, apart=apart) as side:
@@ -135,7 +135,7 @@ def node(*, apart: bool = True) -> Iterator[Side]:
 
 @contextmanager
 def node_through(broker: servers.Server) -> Iterator[Side]:
-    """Run the same with amqplib: each message goes through a quorum queue of RabbitMQ."""
+    """Run Node with amqplib: each message goes through a quorum queue of RabbitMQ."""
     doctor.require("amqplib")
     command = [doctor.require("node"), HERE / "peer_amqp.mjs"]
     with server("node", command, {"BUS_URL": broker.url}, apart=False) as side:
@@ -145,7 +145,7 @@ def node_through(broker: servers.Server) -> Iterator[Side]:
 
 @contextmanager
 def bare(kind: str) -> Iterator[Side]:
-    """Run our engine, or python-socketio, with the handlers that Node has."""
+    """Run our engine, or python-socketio, with handlers equivalent to Node's."""
     with server(kind, [sys.executable, "-m", "benchmarks.bare", kind]) as side:
         yield side
 
@@ -153,7 +153,7 @@ def bare(kind: str) -> Iterator[Side]:
 @contextmanager
 def gateway_alone() -> Iterator[Side]:
     """Run the chat's gateway, without broker and stores."""
-    # In memory: by default the bus is a journal in the folder of whoever measures.
+    # In memory: by default, the bus is a journal in the user's folder.
     settings = {"NOCHAT_BUS_URL": "memory://", "NOCHAT_GATEWAY_PORT": "0"}
     settings |= {"NOCHAT_LOG_LEVEL": "warning"}
     settings |= {f"NOCHAT_{name.upper()}": rate for name, rate in chat.UNLIMITED.items()}
@@ -171,14 +171,14 @@ def server(
     says: str = "http://",
     nats: bool = False,
 ) -> Iterator[Side]:
-    """Run a program that serves sockets, and says where.
+    """Run a program that serves sockets, and prints its address.
 
     Args:
-        name: what to call it.
+        name: its name.
         command: the program.
-        env: variables that it has beside ours.
-        apart: it has a core of its own.
-        says: what its address begins with.
+        env: further variables.
+        apart: give it a core of its own.
+        says: the prefix of its address in the output.
         nats: it speaks NATS instead of Socket.IO.
     """
     folder = Path(tempfile.mkdtemp(prefix="nochat-bench-"))
@@ -209,8 +209,8 @@ def whole_chat(
 
     Args:
         broker: RabbitMQ.
-        rooms: who has an account and makes a room of the same name.
-        guests: who has an account.
+        rooms: users with an account, who create a room of the same name.
+        guests: further users with an account.
     """
     with chat.start(apart=True, bus=broker.url, log_level="warning", **chat.UNLIMITED) as running:
         ports = [_listening(running.processes["gateway"].pid)]
@@ -221,12 +221,12 @@ def whole_chat(
 
 
 def run_instances(side: Side, service: str, count: int) -> None:
-    """Run so many instances of a service of the whole chat.
+    """Set the number of instances of a service of the whole chat.
 
     Args:
         side: the whole chat.
-        service: `gateway`, over all of which the load is spread, or `controller`.
-        count: how many there are from now on.
+        service: `gateway`, with the load spread over all of them, or `controller`.
+        count: the new number of instances.
     """
     assert side.running
     running = side.running.processes
@@ -247,8 +247,8 @@ def up(rooms: Sequence[str], guests: Sequence[str] = ()) -> Iterator[Side]:
     """Run `nochat up`: the whole chat in one process, with its own bus and stores.
 
     Args:
-        rooms: who has an account and makes a room of the same name.
-        guests: who has an account.
+        rooms: users with an account, who create a room of the same name.
+        guests: further users with an account.
     """
     with chat.start(log_level="warning", **chat.UNLIMITED) as running:
         port = int(running.url.rstrip("/").rpartition(":")[2])
@@ -284,9 +284,9 @@ def _listening(process: int) -> int:
 
 
 def _accounts(database: Path, users: Sequence[str]) -> dict[str, str]:
-    """Make accounts with a session each; returns the tokens.
+    """Create accounts with a session each; return the tokens.
 
-    Straight into the database: argon2 would take longer than all that is measured.
+    They are written directly to the database: argon2 would take longer than all measurements.
     """
     tokens = {user: secrets.token_urlsafe(32) for user in users}
     engine = sqlalchemy.create_engine(f"sqlite:///{database}")

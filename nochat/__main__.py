@@ -1,4 +1,4 @@
-"""`python -m nochat` is the command `nochat`."""
+"""`python -m nochat` runs the command `nochat`."""
 
 import sys
 

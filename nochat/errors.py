@@ -1,6 +1,6 @@
-"""The errors that the chat raises itself: each message says what happened and what to do.
+"""The chat's own errors: each message says what happened and what to do.
 
-Scripts import this before any package is installed.
+Scripts import this module before any package is installed.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 class NochatError(Exception):
-    """Base of all errors that the chat raises itself."""
+    """Base of the chat's own errors."""
 
 
 class Unavailable(NochatError):
-    """A store or service does not answer now; trying again later may succeed.
+    """A store or service does not answer now; a later retry may succeed.
 
     Args:
-        said: what does not answer and where, for the log.
-        reason: what others are told; None: that the part of the chat where it happened is away.
+        said: the error message for the log, with the name of the server.
+        reason: the reason for clients; None for a general one that names this part of the chat.
     """
 
     def __init__(self, said: str, reason: Reason | None = None) -> None:
@@ -29,7 +29,7 @@ class Unavailable(NochatError):
 
 
 class BusError(NochatError):
-    """The bus can't be used as asked: a wrong URL, a refused password, a full broker."""
+    """The bus can't be used: a wrong URL, a refused password, a full broker."""
 
 
 class ConnectionLost(BusError, Unavailable):
@@ -37,11 +37,11 @@ class ConnectionLost(BusError, Unavailable):
 
 
 class Unroutable(BusError):
-    """No queue takes the command or request: the service that should has never been started."""
+    """No queue takes the command or request: its service has never been started."""
 
 
 class Busy(Unavailable):
-    """A service has too much to do; `wait` is the seconds after which to try again."""
+    """A service is overloaded; `wait` is the number of seconds until a retry."""
 
     reason: Reason
 
@@ -63,4 +63,4 @@ class RequestFailed(NochatError):
 
 
 class Fatal(NochatError):
-    """An error after which the service must stop, until people have looked at it."""
+    """An error after which the service must stop, until an operator has fixed the cause."""

@@ -1,4 +1,4 @@
-"""A microservice: a name, and handlers for what it wants to hear.
+"""A microservice: a name, and handlers of commands, events and requests.
 
     service = Service("echo")
 
@@ -6,8 +6,8 @@
     async def answer(message: MessageSent) -> SendMessage | None:
         ...
 
-What a handler returns is published before the event that caused it is acknowledged; for a request
-it is the reply. A handler may take a second argument, the `Context`.
+The messages that a handler returns are published before the event that caused them is acknowledged;
+for a request, it returns the reply. A handler may take a second argument, the `Context`.
 """
 
 import asyncio
@@ -37,22 +37,21 @@ from nochat.settings import Settings
 
 log = logging.getLogger(__name__)
 
-ATTEMPTS = 3  # before an event that a handler fails on goes to the dead letters
+ATTEMPTS = 3  # of a failing handler, before the event is dead-lettered
 PAUSE = 0.05  # seconds before the second attempt; doubled for each further one
 LONGEST_PAUSE = 5.0
 
-# Errors of the surroundings (a full disk, a store or broker that is away), not of the event: the
-# event waits. All other errors are taken for its own.
+# Temporary errors (a full disk, an unavailable store or broker): the event waits. All other errors
+# count as errors of the event.
 PASSING = (Unavailable, BusError, OSError, MemoryError)
 
-# The resource of a service, None where it has none. Covariant, so that whoever runs services of all
-# kinds can take them as `Service[object]`.
+# The type of a service's resource, None without one. Covariant, so that any service is a
+# `Service[object]`.
 R = TypeVar("R", default=None, covariant=True)
 E = TypeVar("E", bound=Envelope)
-Taken = TypeVar("Taken", covariant=True)  # what a handler is called with: an event, or a list
-
+Taken = TypeVar("Taken", covariant=True)  # a handler's argument: an event, or a list
 Returned = Envelope | Iterable[Envelope] | None
-Heard = Command | Event | Sequence[Envelope]  # all that is no request, and so has no reply
+Heard = Command | Event | Sequence[Envelope]  # all but requests, which have a reply
 
 
 @dataclass(frozen=True)
@@ -66,13 +65,13 @@ class Context(Generic[R]):
 
 @dataclass(frozen=True)
 class Handler:
-    """A function, the types it is for, and whether it takes a batch of events.
+    """A handler: a function, its types, and whether it takes batches.
 
     Attributes:
-        call: calls it with an event or a list of them, and the context.
-        function: it, as the service's author wrote it.
-        types: what it is for.
-        batch: it takes a list.
+        call: calls the function with an event or a list of them, and the context.
+        function: the function itself.
+        types: the types that it handles.
+        batch: whether it takes a list.
     """
 
     call: Callable[[Envelope | list[Envelope], Context[object]], Awaitable[Returned]]
@@ -124,7 +123,7 @@ class On(Generic[Taken, R]):
     def __call__(
         self, function: Callable[..., Awaitable[Returned]]
     ) -> Callable[..., Awaitable[Returned]]:
-        """Declare a function, which may take the `Context` too; returns it as it is."""
+        """Declare a function, which may also take the `Context`; return it unchanged."""
         if len(inspect.signature(function).parameters) > 1:
             self._register(function, function)
         else:
@@ -144,8 +143,8 @@ class On(Generic[Taken, R]):
     def method(self, method: Callable[[R], Callable[..., Awaitable[Returned]]]) -> None:
         """Declare a method of the resource: `service.on(GetNotes).method(lambda it: it.notes)`.
 
-        It is named by a function of the resource, as its class may be imported only when the
-        resource is opened.
+        A function of the resource returns the method, as the resource's class may be imported only
+        when it is opened.
         """
         self._register(method, lambda events, context: method(cast("R", context.resource))(events))
 
@@ -162,7 +161,7 @@ class Service(Generic[R]):
     """A microservice; one with a resource is a `Service[Store]("name")`.
 
     Args:
-        name: its queue's name, and what it is called in logs and in RabbitMQ's tools.
+        name: the name of its queue, also in logs and in RabbitMQ's tools.
         single_active_consumer: one instance is active, others stand by; events keep their order.
         broadcast: every instance gets every event published while it runs; nothing is durable.
     """
@@ -188,10 +187,10 @@ class Service(Generic[R]):
         """Declare the handler of commands, events or requests.
 
         Args:
-            types: structs of the catalogue, or your own. A type checker knows what the handler of
-                one type must take, and what that of a request must return; the handler of several
-                may take what it says it does.
-            batch: the handler takes a list: all that arrived and is due, in order.
+            types: structs of the catalogue, or your own. A type checker verifies the argument of a
+                handler of one type, and the result of a request's handler, but not the argument of
+                a handler of several types.
+            batch: the handler takes a list: all events that have arrived and are due, in order.
 
         Raises:
             ValueError: a type has a handler already, or is a reply.
@@ -209,22 +208,22 @@ class Service(Generic[R]):
         return factory
 
     def on_reconnect(self, function: Callable[[R, Queue], None]) -> Callable[[R, Queue], None]:
-        """Declare what makes the resource forget what may be out of date for a queue's events."""
+        """Declare the function that drops the resource's stale state about a queue's events."""
         self._on_reconnect = function
         return function
 
     def forget(self, resource: object, queue: Queue) -> None:
-        """Make the resource forget what may be out of date for a queue's events."""
+        """Drop the resource's state that may be stale for a queue's events."""
         if self._on_reconnect:
             self._on_reconnect(cast("R", resource), queue)
 
     @property
     def consumes(self) -> list[type[Envelope]]:
-        """The types it handles."""
+        """The types that it handles."""
         return list(self.handlers)
 
     def queues(self, settings: Settings, instance: str = "") -> list[Queue]:
-        """List the queues that the service consumes, as the settings shape them."""
+        """List the queues that the service consumes with these settings."""
         events = [k for k in self.handlers if issubclass(k, Event)]
         bindings = [Binding(EVENTS, type_of(kind)) for kind in events]
         queues: list[Queue] = []
@@ -276,24 +275,24 @@ class Service(Generic[R]):
 
 
 class Dispatcher:
-    """A dispatcher: hands a queue's events to handlers, in order, and decides on failures."""
+    """A dispatcher of a queue's events to handlers, in order, which decides on failures."""
 
     def __init__(self, service: Service[object], context: Context[object], queue: Queue) -> None:
         self.service, self.context, self.queue = service, context, queue
 
     def forget(self) -> None:
-        """Forget what may be out of date."""
+        """Drop state that may be stale."""
         self.service.forget(self.context.resource, self.queue)
 
     async def __call__(self, batch: Batch) -> None:
-        """Handle a batch; acknowledged only when all of it was handled or set aside."""
+        """Handle a batch; acknowledge it when all of it was handled or dead-lettered."""
         service_name.set(self.service.name)
         for handler, group in itertools.groupby(batch.events, self._turn_of):
             events = list(group)
             if handler is None:
                 for event in events:
                     await self._refuse(batch, event)
-            elif not isinstance(handler, Handler):  # requests: none waits for another
+            elif not isinstance(handler, Handler):  # requests run concurrently
                 await self._answer_all(batch, [e for e in events if isinstance(e, Request)])
                 self.context.bus.tally.note_handled(events)
             elif handler.batch:
@@ -311,7 +310,7 @@ class Dispatcher:
             await batch.dead_letter(event, str(reason))
 
     def _turn_of(self, event: Envelope) -> Handler | type[Request] | None:
-        """Return the turn that an event is handled in: that of its handler, or of requests."""
+        """Return the group of an event: its handler, or `Request` for all requests."""
         handler = self.service.handlers.get(type(event))
         return Request if handler and isinstance(event, Request) else handler
 
@@ -331,7 +330,7 @@ class Dispatcher:
                 return trace(self.service.name, published=published)
             except (ConnectionLost, Fatal):
                 raise
-            except PASSING as error:  # the queue holds: wait, and lose nothing
+            except PASSING as error:  # the event waits in the queue
                 log.warning("%s waits: %s", self.service.name, error)
             except Exception as error:
                 attempt += 1
@@ -345,7 +344,7 @@ class Dispatcher:
     async def _give_up(
         self, batch: Batch, handler: Handler, events: list[Envelope], error: Exception
     ) -> None:
-        """Find the poison: its neighbours are handled alone, it goes to the dead letters."""
+        """Handle a failed batch's events one by one; dead-letter a failed event."""
         self.forget()
         if len(events) > 1:
             return await self._handle_each(batch, handler, events)
@@ -353,7 +352,7 @@ class Dispatcher:
         await batch.dead_letter(events[0], f"{type(error).__name__}: {error}")
 
     async def _answer_all(self, batch: Batch, requests: list[Request]) -> None:
-        """Answer requests: all at once, or those that cost much one after the other."""
+        """Answer requests concurrently, or expensive ones one by one."""
         if isinstance(requests[0], Analysis):  # in a lane of their own
             for request in requests:
                 await self._answer(batch, request)
@@ -361,7 +360,7 @@ class Dispatcher:
             await asyncio.gather(*(self._answer(batch, asked) for asked in requests))
 
     async def _answer(self, batch: Batch, request: Request) -> None:
-        if batch.is_over(request):  # nobody waits for it; what it costs is others' time
+        if batch.is_over(request):  # nobody waits for it any more
             return
         handler = self.service.handlers[type(request)]
         trace(self.service.name, handled=[request])
@@ -374,10 +373,10 @@ class Dispatcher:
             return await handler([request], self.context)
         except Busy as error:
             return [Failed(**error.reason.fields, retry=True, wait=error.wait)]
-        except Unavailable as error:  # its text is for the log of the sender
+        except Unavailable as error:  # its message is for the sender's log
             reason = error.reason or reasons.unavailable(self.service.name)
             return [Failed(**reason._replace(sentence=str(error)).fields, retry=True)]
-        except RequestFailed as error:  # other errors of ours name servers: they are for the log
+        except RequestFailed as error:  # our other errors name servers, and are only for the log
             return [Failed(**error.reason.fields)]
         except Exception:
             log.exception("%s failed to answer %r", self.service.name, request)
@@ -395,6 +394,6 @@ class Dispatcher:
 
 
 def answer_to(request: Request, reply: Reply) -> Reply:
-    """Address a reply to a request, in its correlation."""
+    """Return a reply with the ids of its request."""
     ids = {"in_reply_to": request.id, "correlation_id": request.correlation_id}
     return msgspec.structs.replace(reply, **ids)

@@ -1,4 +1,4 @@
-"""Every setting of the chat, read from `NOCHAT_*` environment variables."""
+"""The settings of the chat, read from `NOCHAT_*` environment variables."""
 
 import difflib
 import os
@@ -16,17 +16,15 @@ from nochat.domain import text
 from nochat.protocol.fields import Registration
 
 PREFIX, FILE = "NOCHAT_", "_FILE"
-PASSWORD = re.compile(r"(?<=://)[^\s'\"]*(?=@)")  # with the user's name, in a URL
+PASSWORD = re.compile(r"(?<=://)[^\s'\"]*(?=@)")  # user and password in a URL
 
 TEN_YEARS = 87_660  # hours
 A_DAY = 86_400  # seconds
 
-Rate = Annotated[float, Meta(ge=0, le=1_000_000)]  # infinity and NaN are none
-Bound = Annotated[int, Meta(ge=0, le=1_000_000)]  # 0: there is none
-
-OFF = {"off", "none"}  # what a URL is set to where there is to be nothing
-
-# Variables of the course, the tests and the machines: known only to not be called mistakes.
+Rate = Annotated[float, Meta(ge=0, le=1_000_000)]  # excludes infinity and NaN
+Bound = Annotated[int, Meta(ge=0, le=1_000_000)]  # 0: no bound
+OFF = {"off", "none"}  # values of a URL that switch its service off
+# Variables of the course, the tests and the machines, listed so that they are not errors.
 OF_OTHERS = {
     "NOCHAT_COURSE",
     "NOCHAT_DEBIAN",
@@ -49,67 +47,68 @@ def _own_folder() -> str:
         folder = str(user_data_path("nochat"))
     except RuntimeError:
         return ""
-    return "" if folder.startswith("~") else folder  # as older versions of platformdirs leave it
+    return "" if folder.startswith("~") else folder  # older versions of platformdirs return "~"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings; each field is the variable `NOCHAT_` + its name in capitals.
 
-    With `_FILE` at its end, a variable names a file with the value, as secrets are given to
-    containers: `NOCHAT_BUS_URL_FILE=/run/secrets/bus_url`.
+    With the suffix `_FILE`, a variable names a file with the value, as for secrets of containers:
+    `NOCHAT_BUS_URL_FILE=/run/secrets/bus_url`.
 
     Attributes:
         bus_url: `amqp://user:password@host:port/vhost` (RabbitMQ); empty: all services in one
-            process, with a journal in `data_dir`; `memory://`: the same, and nothing of it is kept.
+            process, with a journal in `data_dir`; `memory://`: the same without the journal.
         users_url: SQLAlchemy URL of the users' database; empty: SQLite in `data_dir`.
         activity_url: `mongodb://` URL of the activity store; empty: an embedded server.
-        replica_url: where `replica` keeps its copy: `file:///folder`, a second `mongodb://`, or
+        replica_url: the storage of `replica`: `file:///folder`, a second `mongodb://`, or
             `https://ACCOUNT.blob.core.windows.net/CONTAINER?SAS`; empty: a folder in `data_dir`;
-            `off`: there is none.
+            `off`: no replica.
         data_dir: folder of the embedded stores.
         host: address that `web` and `gateway` listen on, or its name: `127.0.0.1` or `::1` for this
-            machine alone, `0.0.0.0` or, with IPv6, `::` for all that reach it.
+            machine alone, `0.0.0.0` or, with IPv6, `::` for all networks.
         port: port of `web`, and of everything in `nochat up`; 0 takes a free one.
         gateway_port: port of a `gateway` that runs as a process of its own.
-        gateway_url: where the page finds such a gateway; empty: its own address.
+        gateway_url: URL of such a gateway, for the page; empty: the page's own address.
         origins: further origins, comma-separated (`https://chat.example`), whose pages may open a
             socket and call REST.
-        hosts: names, comma-separated (`chat.example`), that the chat is found by beside addresses,
+        hosts: further host names of the chat, comma-separated (`chat.example`), beside addresses,
             `localhost` and the names in `host`, `origins` and `gateway_url`; `*`: any; empty: any
-            where the network reaches it, none at an address of this machine alone.
+            if the chat is open to the network, none at a loopback address.
         frame_ancestors: origins that may frame the page (Content-Security-Policy).
         shards: queues that the rooms are spread over, one active controller each.
-        session_hours: hours until a session ends.
-        idle_hours: hours until one ends that nobody uses: no open page, no request; 0: none does.
-        log_days: days that the log of accounts (who came, was refused and went) and of connections
-            is kept; 0: for good.
-        user_rate: actions a second that a user may take over sockets, and calls of REST; 0: any.
-            What costs the services more counts as several. An address has ten times as much.
-        search_rate: searches a second of a user; 0: any. An address has ten times as much.
-        room_rate: rooms that a user may make in an hour; 0: any. An address has ten times as much.
-        invite_rate: invitations, and direct rooms, that a user may make in an hour; 0: any. An
-            address has ten times as much.
-        address_rate: HTTP requests a second from one address; 0: any.
+        session_hours: hours until a session expires.
+        idle_hours: hours until an unused session (no open page, no request) expires; 0: no limit.
+        log_days: days that the log of accounts (log-ins, failures, log-outs) and of connections is
+            kept; 0: forever.
+        user_rate: a user's actions per second over sockets, and REST calls; 0: no limit. Expensive
+            ones count as several. An address has ten times as much.
+        search_rate: a user's searches per second; 0: no limit. An address has ten times as much.
+        room_rate: rooms that a user may create per hour; 0: no limit. An address has ten times as
+            much.
+        invite_rate: a user's invitations and direct rooms per hour; 0: no limit. An address has
+            ten times as much.
+        address_rate: HTTP requests per second from one address; 0: no limit.
         user_sockets: sockets that a user may have open on one gateway, in all windows and on all
-            devices; 0: any number.
-        address_connections: sockets that one address may have open, and as many requests under
-            way, and connections without a request; 0: any number.
-        login_rate: log-ins and registrations a second from one address, and a tenth of that for
-            one account; 0: any.
+            devices; 0: no limit.
+        address_connections: open sockets of one address, and as many concurrent requests, and
+            connections without a request; 0: no limit.
+        login_rate: log-ins and registrations per second from one address, and a tenth of that for
+            one account; 0: no limit.
         proxies: addresses and networks, comma-separated, whose X-Forwarded-For, -Proto and -Host
-            are believed; `*`: all.
-        registration: who may make an account over the page and REST: `open`, anybody; `closed`,
-            nobody, and accounts are made by `nochat register`.
-        reserved: names, comma-separated, beside the bot's, that nobody may register over the page.
+            are trusted; `*`: all.
+        registration: registration on the page and by REST: `open` for anybody; `closed` for nobody,
+            with `nochat register` as the way to create accounts.
+        reserved: names, comma-separated, beside the bot's, that can't be registered on the page.
         max_frame: bytes a client may send in one websocket frame or long-polling request.
-        engine: what serves sockets: `nochat`, our own, or `python-socketio`, which is slower.
-        patience: seconds that a service waits, when it starts, for a server that does not answer.
-        operation_port: port of metrics and health, for each process; 0 takes a free one; not set:
-            there are none.
-        operation_host: address that they are served on: not one that the public can reach.
-        logz_url: where `log_shipper` sends events to; its region has one of logz.io's.
-        logz_token: logz.io's shipping token; empty: there is no `log_shipper`.
-        bot_name: what the bot is called; it answers to `@` and that name.
+        engine: the Socket.IO server: `nochat`, our own, or `python-socketio`, which is slower.
+        patience: seconds that a service waits at its start for a server that does not answer.
+        operation_port: port of metrics and health checks, for each process; 0 takes a free one;
+            empty: no such port.
+        operation_host: address of metrics and health checks, which must not be public.
+        logz_url: the URL of logz.io's listener in the account's region, for `log_shipper`.
+        logz_token: logz.io's shipping token; empty: no `log_shipper`.
+        bot_name: the bot's name; it answers to `@` and that name.
         log_level: `debug` (every event a service handles), `info`, `warning` or `error`.
     """
 
@@ -151,7 +150,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     def __repr__(self) -> str:
-        """Show everything but secrets: the token, and the passwords in URLs."""
+        """Return all settings without secrets: the token, and the passwords in URLs."""
         values = {name: getattr(self, name) for name in self.__struct_fields__}
         values["logz_token"] = "…" if self.logz_token else ""
         shown = ", ".join(f"{name}={value!r}" for name, value in values.items())
@@ -159,10 +158,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def bus(self) -> str:
-        """The bus's URL: the one that is set, or that of a journal of our own.
+        """The URL of the bus: the one that is set, or that of a journal in the data folder.
 
         Raises:
-            SettingsError: the journal's folder can't be made.
+            SettingsError: the journal's folder can't be created.
         """
         return self.bus_url or (self.data_path / "bus").absolute().as_uri().replace(
             "file:", "journal:", 1
@@ -175,17 +174,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def data_path(self) -> Path:
-        """The folder of the embedded stores, made if it is not there.
+        """The folder of the embedded stores, created if necessary.
 
         Raises:
-            SettingsError: it can't be made.
+            SettingsError: it can't be created.
         """
         if not self.data_dir:
             raise SettingsError("there is no home folder for the data: set NOCHAT_DATA_DIR")
         try:
             path = Path(self.data_dir).expanduser()
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except (OSError, RuntimeError) as error:  # the latter: whose home it names is not known
+        except (OSError, RuntimeError) as error:  # the latter: "~" of an unknown user
             reason = f"can't be a folder to write in: {error}"
             raise SettingsError(f"NOCHAT_DATA_DIR={self.data_dir} {reason}") from None
         return path
@@ -195,8 +194,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings.
 
     Raises:
-        SettingsError: a variable is not known (with the nearest name), its value is not valid, or
-            the file it names can't be read.
+        SettingsError: a variable is unknown (the message has the nearest name), its value is
+            invalid, or its file can't be read.
     """
     given = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
     known = {PREFIX + field.upper(): field for field in Settings.__struct_fields__}
@@ -207,7 +206,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
         raise SettingsError(f"unknown variable {name}; {hint}")
-    # A file of variables that was written on Windows leaves a carriage return behind each.
+    # A file of variables from Windows leaves a carriage return at the end of each.
     values = {known[name]: value.strip() for name, value in given.items() if name in known}
     for name in given.keys() & files.keys():
         if (field := files[name]) in values:
@@ -221,13 +220,13 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     except msgspec.ValidationError as error:
         message, _, field = str(error).partition(" - at `$.")
         name = PREFIX + field.rstrip("`").upper()
-        name = name if name in given else name + FILE  # whose content may be secret
+        name = name if name in given else name + FILE  # the file's content may be secret
         raise SettingsError(f"{name}={given[name]} can't be used: {message}") from None
 
 
 def _read(name: str, path: str) -> str:
     try:
-        # Editors of some systems put a byte-order mark first, which would be part of a password.
+        # Some editors write a byte-order mark, which would become part of a password.
         return Path(path).read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{name}={path} can't be read: {error}") from None

@@ -4,7 +4,7 @@
         await chat.person("ana").say("hello @greeter")
         assert chat.room().texts(by="greeter") == ["Yes, ana?"]
 
-The controller and the notifications are the chat's own. Messages are kept in a list, and everybody
+The controller and the notifications are the chat's own. Messages are kept in a list, and every user
 has an account.
 """
 
@@ -42,7 +42,7 @@ from nochat.services.controller import service as controller
 from nochat.services.notifications import service as notifications
 from nochat.settings import Settings
 
-PATIENCE = 10.0  # seconds that services may take for what a step caused
+PATIENCE = 10.0  # seconds that services may take to handle a step
 
 E = TypeVar("E", bound=Event)
 
@@ -51,12 +51,12 @@ class Chat:
     """A chat in this process. Use it in `async with`.
 
     Args:
-        own: your services; one takes the place of the chat's service of the same name.
-        settings: of the services.
+        own: your services, which replace the chat's of the same name.
+        settings: the services' settings.
 
     Attributes:
-        bus: to publish events, and to ask your services.
-        happened: all events so far, yours too, in their order.
+        bus: the bus, for events and for requests to your services.
+        happened: all events so far, including yours, in order.
     """
 
     bus: Bus
@@ -91,27 +91,27 @@ class Chat:
         await self._stack.aclose()
 
     def person(self, name: str) -> "Person":
-        """Give somebody who uses the chat."""
+        """Return a user of the chat."""
         return Person(self, name)
 
     def room(self, id: str = LOBBY) -> "Room":
-        """Give a room, which may be there or not."""
+        """Return a room, which may not exist."""
         return Room(self, id)
 
     def events(self, kind: type[E]) -> list[E]:
-        """Return the events of a kind, in their order."""
+        """Return the events of a kind, in order."""
         return [event for event in self.happened if isinstance(event, kind)]
 
     async def publish(self, *events: Event) -> None:
-        """Publish events, as other services do, and settle."""
+        """Publish events, as another service, and settle."""
         await self.bus.publish(*events)
         await self.settle()
 
     async def settle(self) -> None:
-        """Wait until all that was published is handled, with what that caused.
+        """Wait until all published messages, and those that they caused, are handled.
 
         Raises:
-            NochatError: a service failed at something, or there is no end to it.
+            NochatError: a service failed, or messages never end.
         """
         left = await self.bus.drain(PATIENCE)
         async with self.bus.dead_letters() as letters:
@@ -123,12 +123,12 @@ class Chat:
             raise NochatError(f"not handled after {PATIENCE:.0f} s: {waiting}; is it a loop?")
 
     def state(self, room: str) -> State:
-        """Return a room as the controller knows it; one without a title was never made."""
+        """Return a room's state in the controller; without a title if it was never created."""
         queues = self._known.rooms.values()
         return next((rooms[room] for rooms in queues if room in rooms), State(room))
 
     def _log(self) -> Service[None]:
-        """Make the service that stands in for `activity`."""
+        """Return the stand-in for the service `activity`."""
         log: Service[None] = Service("activity", single_active_consumer=True)
         log.on(*catalogue(Event).values(), batch=True)(self._note)
         log.on(GetRoomState)(self._room_state)
@@ -173,7 +173,7 @@ class Chat:
 
 
 class Person:
-    """Somebody who uses the chat. What they do is done, with all that it caused, on return.
+    """A user of the chat. Each method returns after all its effects are handled.
 
     Attributes:
         name: the user's name.
@@ -183,20 +183,20 @@ class Person:
         self.name, self._chat = name, chat
 
     async def join(self, room: str = LOBBY) -> None:
-        """Become a member of a room.
+        """Join a room.
 
         Raises:
             RequestFailed: the chat refuses it.
-            NochatError: a service failed at what it caused.
+            NochatError: a service failed to handle its effects.
         """
         await self.do(JoinRoom(room, self.name))
 
     async def say(self, text: str, room: str = LOBBY) -> None:
-        """Send a message; whoever is not in the room yet becomes a member first.
+        """Send a message, and join the room first if necessary.
 
         Raises:
             RequestFailed: the chat refuses it.
-            NochatError: a service failed at what it caused.
+            NochatError: a service failed to handle its effects.
         """
         if self.name not in self._chat.room(room).members:
             await self.join(room)
@@ -207,7 +207,7 @@ class Person:
 
         Raises:
             RequestFailed: the chat refuses it.
-            NochatError: a service failed at what it caused.
+            NochatError: a service failed to handle its effects.
         """
         await self._chat.bus.publish(command)
         await self._chat.settle()
@@ -217,10 +217,10 @@ class Person:
 
 
 class Room:
-    """A room as it is now.
+    """The current state of a room.
 
     Attributes:
-        id: which room.
+        id: the room's id.
     """
 
     def __init__(self, chat: Chat, id: str) -> None:
@@ -233,16 +233,16 @@ class Room:
 
     @property
     def messages(self) -> list[MessageSent]:
-        """Return the messages that were said in it, as they were sent."""
+        """The messages sent to it, unchanged by edits."""
         return [event for event in self._chat.events(MessageSent) if event.room == self.id]
 
     def texts(self, by: str | None = None) -> list[str]:
-        """Return the texts of its messages: all, or those by one user."""
+        """Return the texts of its messages: all, or those of one user."""
         return [message.text for message in self.messages if by in (None, message.sender)]
 
 
 def _accounts() -> Service[None]:
-    """Make the service that stands in for `users`."""
+    """Return the stand-in for the service `users`."""
     accounts: Service[None] = Service("users")
 
     @accounts.on(FindUser)
@@ -253,4 +253,4 @@ def _accounts() -> Service[None]:
 
 
 async def _find(_: FindMessages) -> FoundMessages:
-    return FoundMessages()  # the controller remembers them all
+    return FoundMessages()  # the controller remembers all of them

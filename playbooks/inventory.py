@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The machines, for who calls `ansible-playbook` by hand: those of a hosts file, or of Vagrant.
+"""The machines for `ansible-playbook` on the command line: from a hosts file, or from Vagrant.
 
 ANSIBLE_HOSTS names the hosts file. Without it, these are the machines that `vagrant up` made and
 that run; the roles of the machines are then those of the Vagrantfile.

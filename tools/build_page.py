@@ -1,7 +1,7 @@
 """Hatchling build hook: puts the page's and the bot's third-party files into the wheel.
 
-They come from npm at set-up and are never committed; whoever installs the wheel needs no npm, and
-Node.js only for the bot.
+They come from npm at set-up and are never committed; users of the wheel need no npm, and Node.js
+only for the bot.
 """
 
 import json
@@ -17,7 +17,7 @@ NOT_NEEDED = shutil.ignore_patterns("test*", "*-tests.js", "examples", "bin", "d
 
 
 class BuildPage(BuildHookInterface):
-    """Runs `npm ci` where the packages are not there yet, then copies what is needed of them."""
+    """A hook that runs `npm ci` if packages are missing, then copies the needed files."""
 
     def initialize(self, version: str, build_data: dict) -> None:
         """Fill `web/static/vendor` and `bots/node_modules`, before every build."""

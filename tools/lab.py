@@ -1,4 +1,4 @@
-"""Opens the course in JupyterLab, and says where: here, or from the other end of SSH."""
+"""Open the course in JupyterLab, and print its address, also for the other end of SSH."""
 
 import getpass
 import logging
@@ -23,7 +23,7 @@ CHAT_PORT = 8000
 
 # The address is 127.0.0.1 and not localhost: a browser then counts the chat's page, which is
 # served from 127.0.0.1 too, as the same site as the notebook that frames it, and sends its cookie.
-# What a user, or whoever set up the computer, settled for other notebooks does not count.
+# Options override the settings of the user or the administrator for other notebooks.
 OPTIONS = [
     "--ip=127.0.0.1",
     "--allow-root",
@@ -43,14 +43,14 @@ OPTIONS = [
 
 
 def has_browser() -> bool:
-    """Whether a browser that opens would be seen by whoever typed the command."""
+    """Return whether the user would see a browser that opens."""
     if "SSH_CONNECTION" in os.environ:
         return False
     return sys.platform == "darwin" or bool({"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys())
 
 
 def tunnel(port: int, connection: str) -> str:
-    """Return the command that makes the course and the chat reachable from the other end of SSH."""
+    """Return the command that forwards the course and the chat to the other end of SSH."""
     *_, address, ssh_port = connection.split()
     option = "" if ssh_port == "22" else f"-p {ssh_port} "
     ports = " ".join(f"-L {number}:127.0.0.1:{number}" for number in (port, CHAT_PORT))
@@ -58,14 +58,14 @@ def tunnel(port: int, connection: str) -> str:
 
 
 def address_of(server: "ServerApp") -> str:
-    """Where the course is, as the server has it in the end."""
+    """Return the course's URL, with the port and token that the server uses."""
     scheme = "https" if server.certfile else "http"
     token = quote(server.identity_provider.token)
     return f"{scheme}://127.0.0.1:{server.port}{server.base_url}{FIRST}?token={token}"
 
 
 def welcome(port: int, address: str) -> str:
-    """Return the message for a student when the course is open."""
+    """Return the message for a student after the start."""
     lines = ["", "The course is open at", "", f"    {address}", ""]
     if connection := os.environ.get("SSH_CONNECTION"):
         lines += ["You came by SSH. On your own machine, run this and leave it running,", ""]
@@ -74,7 +74,7 @@ def welcome(port: int, address: str) -> str:
 
 
 def make_server() -> "ServerApp":
-    """Make a JupyterLab that is ready to start, and stops its kernels on every usual signal."""
+    """Create a JupyterLab server, which stops its kernels on every usual signal."""
     from jupyterlab.labapp import LabApp
 
     options = OPTIONS if has_browser() else [*OPTIONS, "--no-browser"]
@@ -85,21 +85,21 @@ def make_server() -> "ServerApp":
 
 
 def _stop(server: "ServerApp") -> None:
-    logging.disable()  # what a kernel had still to say finds its channels closed, and is logged
+    logging.disable()  # late messages of kernels would be logged as errors of closed channels
     server.stop(from_signal=True)
 
 
 def main() -> None:
     """Start JupyterLab and stay until Ctrl-C."""
-    # A token that JupyterLab makes itself would come with a page of its own log.
+    # With a token of its own, JupyterLab would print a long log.
     os.environ["JUPYTER_TOKEN"] = os.environ.get("JUPYTER_TOKEN") or secrets.token_hex(24)
-    # Each kernel runs it first: a cell that was run too early then says which to run before it.
+    # Each kernel runs it first: errors then have hints at the cells to run first.
     os.environ["PYTHONSTARTUP"] = hints.__file__
     folder = own_folder("jupyter")
     with when_gone("", folder):
         os.environ.update(surroundings.of_jupyter(folder))
         server = make_server()
-        # From inside the loop: by then the address answers.
+        # From inside the loop, when the address already answers.
         welcomed = lambda: print(welcome(server.port, address_of(server)), flush=True)  # noqa: E731
         server.io_loop.add_callback(welcomed)
         server.start()

@@ -1,4 +1,4 @@
-"""Takes the picture of the chat that the README and the site show: docs/_static/chat.png."""
+"""Take the picture of the chat for the README and the site: docs/_static/chat.png."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ SIZE = {"width": 1180, "height": 700}
 
 @asynccontextmanager
 async def talking(url: str) -> AsyncIterator[None]:
-    """Have people talk, with something of everything; they stay until the block ends."""
+    """Let people talk, with an example of every feature; they stay until the block ends."""
     async with Person("Ana", url) as ana, Person("Zoë", url) as zoe, Person("José", url) as jose:
         await ana.call("create", {"room": "field-trip", "title": "Field trip"})
         for person in (zoe, jose):
@@ -43,7 +43,7 @@ async def talking(url: str) -> AsyncIterator[None]:
 
 
 async def look(page: Page, url: str) -> None:
-    """Open the room as somebody new, and take the picture."""
+    """Open the room as a new user, and take the picture."""
     await page.goto(url)
     await page.get_by_label("Name", exact=True).fill("Bea")
     await page.get_by_label("Password", exact=True).fill("a picture's password")
@@ -57,7 +57,7 @@ async def look(page: Page, url: str) -> None:
 
 
 async def main() -> None:
-    """Start a chat of its own, and stop it at the end."""
+    """Start a chat, take the picture, and stop the chat."""
     with tempfile.TemporaryDirectory() as profile:
         running = await asyncio.to_thread(chat.start)
         try:

@@ -4,7 +4,7 @@ require_relative "steps"
 
 module NoChat
   module Cloud
-    # Makes the server, or goes on where an earlier try ended.
+    # Creates the server, or continues an earlier attempt.
     class Create
       def initialize(app, _env)
         @app = app
@@ -14,7 +14,7 @@ module NoChat
         machine = env[:machine]
         talk = Conversation.new(machine)
         machine.ui.output("Creating a server in #{machine.provider_name}...")
-        # Once the cloud talks to us, `destroy` may have something to look for.
+        # From the first progress line on there may be something to delete: `destroy` needs an id.
         machine.provider.learn(
           talk.ask("create", public_key: Key.public(machine)) { machine.id ||= talk.token }
         )
@@ -22,7 +22,7 @@ module NoChat
       end
     end
 
-    # Deletes the server and what came with it, also what an interrupt left.
+    # Deletes the server and its resources, and what an interrupted `up` left of them.
     class Destroy
       def initialize(app, _env)
         @app = app
@@ -37,8 +37,8 @@ module NoChat
       end
     end
 
-    # The machines that come up side by side. Their playbooks speak of each other, so each waits until
-    # all of them can be reached.
+    # The machines that `up` starts in parallel. Their playbooks refer to each other, so each waits
+    # until all of them can be reached.
     class Together
       @lock = Mutex.new
       @somebody = ConditionVariable.new
@@ -59,7 +59,7 @@ module NoChat
           end
         end
 
-        # Looks up each second, as an interrupt wakes nobody.
+        # Checks each second, as an interrupt does not signal the condition variable.
         def wait
           @lock.synchronize { @somebody.wait(@lock, 1) until @coming.empty? || yield }
         end
@@ -74,7 +74,7 @@ module NoChat
       end
     end
 
-    # The machine is there: now for the others.
+    # Reports that the machine can be reached, and waits for the others.
     class Arrive
       def initialize(app, _env)
         @app = app
@@ -87,8 +87,8 @@ module NoChat
       end
     end
 
-    # What `vagrant up`, `destroy` and the others do: Vagrant's own steps, and ours.
-    # There is no halt: a server that is off costs the same. Vagrant says that it is not there.
+    # The steps, Vagrant's and ours, of `vagrant up`, `destroy` and the other commands. `halt` is
+    # not supported, as a stopped server costs the same; Vagrant says so.
     module Actions
       extend Steps
       include Vagrant::Action::Builtin

@@ -2,10 +2,10 @@ require_relative "actions"
 require_relative "conversation"
 
 module NoChat
-  # Providers for clouds whose public plugins nobody maintains. Each is a list of settings, under
-  # the names that its public plugin made known, and a Python program beside this file that speaks
-  # to the cloud's SDK. Where the public plugin is installed, too, ours is used: Vagrant loads plugins
-  # before the Vagrantfile, and of two providers with one name it takes the one that came last.
+  # Providers for clouds whose public plugins are not maintained. Each is a list of settings, named
+  # as in its public plugin, and a Python program beside this file that uses the cloud's SDK. If the
+  # public plugin is installed too, ours is used: Vagrant loads plugins before the Vagrantfile, and
+  # of two providers with the same name it takes the one registered last.
   module Cloud
     class Provider < Vagrant.plugin("2", :provider)
       def initialize(machine)
@@ -29,8 +29,8 @@ module NoChat
         @answer["host"] && { host: @answer["host"], port: 22 }
       end
 
-      # Called with what the cloud answers to what changes the server: it is not asked again, as
-      # Vagrant does from several threads while it waits for SSH.
+      # Stores the answer of an action that changed the server, so that the cloud need not be asked
+      # again: Vagrant reads the state from several threads while it waits for SSH.
       def learn(answer)
         @answer = answer
       end
@@ -40,7 +40,7 @@ module NoChat
       end
     end
 
-    # Defines a provider: the settings that it takes, and the variables it can't do without.
+    # Defines a provider by its settings and the environment variables that it requires.
     def self.define(provider_name, keys:, needs:)
       config_class = config(provider_name, keys, needs)
       Class.new(Vagrant.plugin("2")) do

@@ -1,8 +1,8 @@
 """Servers in Azure for Vagrant: vagrant/cloud.rb starts this with the order on its input.
 
-All that is made here bears a tag, `nochat`: with the machine's token, or, on the network and the
-resource group that machines share, `course`. So an interrupted `up` can go on, and `destroy` finds
-what there is. Machines come up side by side, each by a process of its own.
+All resources have a tag, `nochat`: with the machine's token, or, on the network and the resource
+group that machines share, `course`. So an interrupted `up` can continue, and `destroy` finds all
+resources. Machines are created concurrently, each by a process of its own.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ except ModuleNotFoundError as error:
 
 IN_USE = {"InUseSubnetCannotBeDeleted", "InUseNetworkCannotBeDeleted", "InUse"}
 VERSION = {"api_version": parts.SCHEDULE_VERSION}
-# In this order they can be deleted, once the daily shutdown is.
+# The order in which they can be deleted, after the daily shutdown.
 DELETED = (parts.MACHINE, parts.CARD, parts.ADDRESS, parts.RULES, parts.DISK)
 
 
@@ -53,7 +53,7 @@ class Cloud(Subscription):
         return Machine("active" if power == "running" else power, host)
 
     def create(self) -> Machine:
-        """Make the machine and what it needs, or go on where an earlier try ended."""
+        """Create the machine with its parts, or continue an interrupted attempt."""
         self.settings.check()
         self.clients.log_in()
         progress("The application is logged in.")
@@ -73,10 +73,10 @@ class Cloud(Subscription):
         return self.state()
 
     def register(self, namespace: str) -> None:
-        """Have the subscription use a resource provider, which a new one does not.
+        """Register the subscription for a resource provider, which a new one is not.
 
-        The SDK would do this by itself, but not for requests that take their time: it does not
-        read what these are answered.
+        The SDK does this by itself, but not for long-running requests, whose answers it does not
+        read.
         """
         providers = self.clients.resources.providers
         state = providers.get(namespace).registration_state
@@ -89,7 +89,7 @@ class Cloud(Subscription):
             raise Refused(f"{namespace} is still being registered: run the same again later.")
 
     def share(self, part: parts.Part) -> None:
-        """Make what machines share, where it is not there: the other machine's process may too."""
+        """Create a shared part if it does not exist; the other machine's process may do so, too."""
         try:
             if part.type == parts.GROUP:
                 self.clients.resources.resource_groups.get(self.group)
@@ -103,7 +103,7 @@ class Cloud(Subscription):
                 patiently(lambda: self.put(part))
 
     def known(self) -> Any:
-        """Return the machine as an earlier try left it; None where it has to be made."""
+        """Return the machine of an earlier attempt; None if it has to be created."""
         name = self.settings.vm_name
         machines = {resource["name"]: resource for resource in self.listed(parts.MACHINE)}
         if name not in machines:
@@ -122,18 +122,18 @@ class Cloud(Subscription):
         failed = machine["properties"]["provisioningState"] == "Failed"
         if not failed and self.order.public_key.split()[:2] in keys:
             return machine
-        # It will not get better, or the private key is lost: nobody could log in.
+        # It has failed for good, or the private key is lost, so that nobody could log in.
         progress(f"Machine {name} is unusable: it is made anew.")
         self.delete(parts.MACHINE, name)
         return None
 
     def start(self, machine: Any) -> None:
-        """Switch a machine on, which its daily shutdown may have switched off."""
+        """Start a machine, which its daily shutdown may have stopped."""
         progress(f"Machine {machine['name']} is there; it is switched on.")
         self.clients.compute.virtual_machines.begin_start(self.group, machine["name"]).result()
 
     def make(self, part: parts.Part) -> None:
-        """Make a part, or make it as it is to be."""
+        """Create or update a part."""
         size = f" ({part.size})" if part.size else ""
         progress(f"{part.what.capitalize()} {part.name}{size} is being made.")
         made = patiently(lambda: self.put(part))
@@ -141,7 +141,7 @@ class Cloud(Subscription):
             progress(f"The address is {made['properties']['ipAddress']}.")
 
     def schedule(self, part: parts.Part) -> None:
-        """Have the machine switched off every day; there is no client for this kind alone."""
+        """Create the machine's daily shutdown, a type without a client of its own."""
         progress(f"The machine is switched off every day at {part.size}.")
         self.clients.resources.resources.begin_create_or_update_by_id(
             parts.identifier(self.settings, part.type, part.name),
@@ -150,20 +150,20 @@ class Cloud(Subscription):
         ).result()
 
     def mark_disk(self) -> None:
-        """Give the disk that came with the machine our tag."""
+        """Tag the disk that was created with the machine."""
         tags = {"tags": {parts.TAG: self.order.token}}
         name = f"{self.settings.vm_name}-disk"
         self.clients.compute.disks.begin_update(self.group, name, tags).result()
 
     def destroy(self) -> Machine:
-        """Delete all that bears the token, then what nobody shares any more."""
-        # The other machine's process may delete the group while we look what is in it.
+        """Delete all resources with the token, then the shared ones that are not used any more."""
+        # The other machine's process may delete the group while we list its resources.
         if self.clients.resources.resource_groups.check_existence(self.group):
             unless({"ResourceGroupNotFound", "ResourceGroupBeingDeleted"}, self.clear)
         return Machine("not_created")
 
     def clear(self) -> None:
-        """Delete what there is in the group, in the right order, then the group."""
+        """Delete the machine's resources in the group, in the right order, then the shared ones."""
         for machine in list(self.ours(parts.MACHINE)):
             self.settled(machine)
         self.unschedule()
@@ -171,13 +171,13 @@ class Cloud(Subscription):
             for part in list(self.ours(part_type)):
                 self.delete(part_type, part["name"])
                 if part_type == parts.MACHINE:
-                    # It has no tag yet where we were interrupted.
+                    # After an interrupt, it has no tag yet.
                     disk = part["properties"]["storageProfile"]["osDisk"]["name"]
                     self.delete(parts.DISK, disk)
         self.unshare()
 
     def unschedule(self) -> None:
-        """Delete the daily shutdown, also that of a machine which is gone already."""
+        """Delete the daily shutdown, even if its machine is already deleted."""
         names = {self.settings.vm_name, *(machine["name"] for machine in self.ours(parts.MACHINE))}
         schedules = self.clients.resources.resources
         for name in names:
@@ -191,9 +191,9 @@ class Cloud(Subscription):
                 unless(GONE, lambda at=at: schedules.begin_delete_by_id(at, **VERSION).result())
 
     def unshare(self) -> None:
-        """Delete what machines share, if it is ours and of no use to anybody.
+        """Delete the shared resources, if they are ours and unused.
 
-        What Azure itself lists of a group is late by minutes; its parts know better.
+        Azure's list of a group is late by minutes; the lists of its types are current.
         """
         for network in self.listed(parts.NETWORKS):
             if tag(network) == parts.COURSE:
@@ -220,10 +220,10 @@ class Cloud(Subscription):
 
 
 def act(order: Order, action: str) -> Machine:
-    """Do what Vagrant wants.
+    """Execute an action for Vagrant.
 
     Raises:
-        Refused: Azure said no, or does not answer, or a setting is wrong.
+        Refused: Azure refuses, or does not answer, or a setting is wrong.
     """
     try:
         settings = Settings(**order.settings)

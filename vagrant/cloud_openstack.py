@@ -1,7 +1,7 @@
 """Servers in OpenStack for Vagrant: vagrant/cloud.rb starts this with the order on its input.
 
-All that is made here bears the machine's token: a server in its metadata, a key pair as its name,
-a floating address as its description. So an interrupted `up` can go on, and `destroy` finds it.
+All resources have the machine's token: a server in its metadata, a key pair as its name, a
+floating address as its description. So an interrupted `up` can continue, and `destroy` finds them.
 """
 
 import logging
@@ -20,7 +20,7 @@ except ModuleNotFoundError as error:
     raise SystemExit from None
 
 logging.getLogger("keystoneauth").setLevel(logging.ERROR)  # Its warnings repeat the error.
-PATIENCE = 600  # seconds for a server to be built: in an emulated cloud that takes minutes
+PATIENCE = 600  # seconds to build a server, which takes minutes in an emulated cloud
 
 
 class Cloud:
@@ -47,14 +47,14 @@ class Cloud:
         self.compute, self.network = self.connection.compute, self.connection.network
 
     def servers(self) -> Iterator[Any]:
-        """Return the machine's server; several only where two `up` ran at the same time."""
+        """Return the machine's servers: more than one only after two concurrent `up`."""
         token = self.order.token
         return (
             server for server in self.compute.servers() if server.metadata.get("nochat") == token
         )
 
     def addresses(self) -> Iterator[Any]:
-        """Return the floating address that the machine got."""
+        """Return the machine's floating addresses."""
         return self.network.ips(description=self.order.token)
 
     def state(self) -> Machine:
@@ -71,7 +71,7 @@ class Cloud:
         return Machine(server.status.lower(), host)
 
     def create(self) -> Machine:
-        """Make the server and what it needs, or go on where an earlier try ended."""
+        """Create the server with its resources, or continue an interrupted attempt."""
         self.connection.authorize()
         progress(f"{self.settings['username']} is logged in.")
         key = self.key()
@@ -85,13 +85,13 @@ class Cloud:
         return self.state()
 
     def key(self) -> str:
-        """Return the name of the key pair: the user's, or else the machine's own, brought in."""
+        """Return the name of the key pair: the user's, or the machine's own, which it creates."""
         if "keypair_name" in self.settings:
             return str(self.settings["keypair_name"])
         known = self.compute.find_keypair(self.order.token)
         wanted = self.order.public_key.split()[:2]
         if known and known.public_key.split()[:2] != wanted:
-            self.destroy()  # The private key of what is there is lost: nobody could log in.
+            self.destroy()  # The private key of the server is lost: nobody could log in.
             known = None
         if not known:
             public_key = " ".join(wanted)
@@ -99,7 +99,7 @@ class Cloud:
         return self.order.token
 
     def server(self, key: str) -> Any:
-        """Ask for the server; it is not ready yet."""
+        """Request the server, which is not ready yet."""
         wanted: dict[str, Any] = {
             "name": self.settings["server_name"],
             "image_id": self.named("image", self.connection.image.images()),
@@ -117,7 +117,7 @@ class Cloud:
         return self.compute.create_server(**wanted)
 
     def float(self, server: Any) -> None:
-        """Give the server an address that is reached from outside."""
+        """Assign the server a public address."""
         pool = self.named("floating_ip_pool", self.network.networks())
         port = next(self.network.ports(device_id=server.id))
         address = self.network.create_ip(
@@ -126,7 +126,7 @@ class Cloud:
         progress(f"Its address is {address.floating_ip_address}.")
 
     def destroy(self) -> Machine:
-        """Delete all that bears the token; that there is nothing is no error."""
+        """Delete all resources with the token, if there are any."""
         for address in self.addresses():
             self.network.delete_ip(address)
         for server in list(self.servers()):
@@ -136,15 +136,15 @@ class Cloud:
         return Machine("not_created")
 
     def named(self, setting: str, known: Iterator[Any]) -> str:
-        """Return the id of what a setting names."""
+        """Return the id of the resource that a setting names."""
         return identifier(setting, self.settings[setting], list(known))
 
 
 def identifier(what: str, name: str, known: Sequence[Any]) -> str:
-    """Return the id of what has this name or this id.
+    """Return the id of the resource with this name or id.
 
     Raises:
-        Refused: nothing has it.
+        Refused: there is no such resource.
     """
     for candidate in known:
         if name in (candidate.name, candidate.id):
@@ -154,10 +154,10 @@ def identifier(what: str, name: str, known: Sequence[Any]) -> str:
 
 
 def act(order: Order, action: str) -> Machine:
-    """Do what Vagrant wants.
+    """Execute an action for Vagrant.
 
     Raises:
-        Refused: the cloud said no, or does not answer.
+        Refused: the cloud refuses, or does not answer.
     """
     try:
         machine: Machine = getattr(Cloud(order), action)()

@@ -1,4 +1,4 @@
-"""The conversation of vagrant/cloud.rb and the programs for its clouds: JSON, a line each."""
+"""The protocol between vagrant/cloud.rb and the programs for its clouds: lines of JSON."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Refused(Exception):
-    """The cloud can't do what was asked; the message says what the user can do."""
+    """The cloud can't execute the order; the message says what the user can do."""
 
 
 @dataclass(frozen=True)
@@ -16,9 +16,9 @@ class Order:
     """An order from Vagrant.
 
     Attributes:
-        token: name of the machine in the cloud, which nothing else there has.
-        settings: of the provider, as the Vagrantfile sets them; those not set are missing.
-        public_key: that the machine is to let in.
+        token: the unique name of the machine in the cloud.
+        settings: the provider's settings in the Vagrantfile, without unset ones.
+        public_key: the public key for the log-in.
     """
 
     token: str
@@ -32,7 +32,7 @@ class Machine:
 
     Attributes:
         state: `not_created`, `active`, or the cloud's own word.
-        host: address for SSH; empty: there is none yet.
+        host: the address for SSH; empty if there is none yet.
     """
 
     state: str
@@ -45,10 +45,10 @@ def progress(text: str) -> None:
 
 
 def serve(actions: Mapping[str, Callable[[Order], Machine]]) -> None:
-    """Read what Vagrant wants from standard input, do it, and answer.
+    """Read an order from standard input, execute it, and print the answer.
 
     Args:
-        actions: what does `create`, `destroy` and `state`; it may raise `Refused`.
+        actions: functions for `create`, `destroy` and `state`, which may raise `Refused`.
     """
     told = json.load(sys.stdin)
     act = actions[told.pop("action")]
@@ -63,7 +63,7 @@ def serve(actions: Mapping[str, Callable[[Order], Machine]]) -> None:
 
 
 def refuse_all(problem: str) -> None:
-    """Answer whatever Vagrant wants with what is wrong."""
+    """Answer any order with an error."""
 
     def refuse(_: Order) -> Machine:
         raise Refused(problem)

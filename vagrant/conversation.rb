@@ -5,8 +5,8 @@ require_relative "error"
 
 module NoChat
   module Cloud
-    # What one of the programs is told, as JSON on its standard input, and what it answers: a JSON
-    # object a line, {"progress": TEXT} any number of times, then {"error": TEXT} or an answer,
+    # Runs a cloud's program with a request, as JSON on its standard input. It answers with a JSON
+    # object a line: {"progress": TEXT} any number of times, then {"error": TEXT} or the answer,
     # {"state": TEXT, "host": ADDRESS}.
     class Conversation
       FOLDER = __dir__
@@ -16,8 +16,8 @@ module NoChat
         @program = File.join(FOLDER, "cloud_#{machine.provider_name}.py")
       end
 
-      # A name for the machine in the cloud that only this checkout gives: what an interrupted
-      # `up` left is found by it.
+      # The machine's name in the cloud, unique to this checkout; it finds what an interrupted `up`
+      # left.
       def token
         checkout = Digest::SHA256.hexdigest(@machine.env.local_data_path.to_s)[0, 8]
         "nochat-#{@machine.name}-#{checkout}"

@@ -1,10 +1,10 @@
 require_relative "error"
 
 module NoChat
-  # The release of Debian that machines are of, where no base, box or image is named.
+  # The machines' release of Debian, unless a base, box or image is named.
   module Debian
     RELEASES = { "12" => "bookworm", "13" => "trixie" }.freeze
-    # Debian itself publishes no box of 13 for VirtualBox.
+    # Debian publishes no VirtualBox box of Debian 13.
     VIRTUALBOX = { "12" => "debian/bookworm64", "13" => "bento/debian-13" }.freeze
 
     class << self

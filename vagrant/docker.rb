@@ -3,24 +3,24 @@ require_relative "debian"
 require_relative "error"
 
 module NoChat
-  # What Vagrant's docker provider leaves to us: the image of a machine, built from docker/machine;
-  # a network of this checkout (Vagrant's own is removed by anybody's destroy); and what an
-  # interrupt left.
+  # What Vagrant's docker provider lacks: it builds a machine's image from docker/machine, creates a
+  # network for this checkout (Vagrant's own is removed by the `destroy` of any checkout), and
+  # removes what an interrupted `up` left.
   module Docker
     # SYS_PTRACE: without it, `docker exec` and health checks fail in the machine's own Docker.
     CAPABLE = %w[--cap-add SYS_ADMIN --cap-add NET_ADMIN --cap-add SYS_PTRACE --security-opt seccomp=unconfined
                  --security-opt apparmor=unconfined].freeze
     FOLDERS = %w[--tmpfs /run --tmpfs /run/lock --volume /var/lib/docker].freeze
-    # Of cgroups, by the version that the engine says it has.
+    # Options for cgroups, by the version that Docker Engine reports.
     CGROUPS = { "1" => %w[--volume /sys/fs/cgroup:/sys/fs/cgroup:rw], "2" => %w[--cgroupns private] }.freeze
-    TURN = Mutex.new # The machines come up side by side.
+    TURN = Mutex.new # Machines start in parallel.
 
     class << self
       def image
         "nochat/machine:#{base.gsub(/[^\w.-]/, '-')}"
       end
 
-      # Names belong here: what a machine writes into its /etc/hosts is gone when it starts again.
+      # Names are set here, as Docker rewrites a container's /etc/hosts at each start.
       def arguments(cpus, memory, addresses)
         limits = []
         limits += ["--cpus", cpus] if cpus
@@ -41,8 +41,8 @@ module NoChat
 
       private
 
-      # The engine knows, which may be on another computer or in a virtual machine. Where none answers,
-      # nothing is made: what is here counts.
+      # Docker Engine may be on another computer or in a virtual machine, so it is asked first. If
+      # none answers, no machine is created, and this computer's version will do.
       def cgroups
         @cgroups ||= begin
           told, = Open3.capture2e("docker", "info", "--format", "{{.CgroupVersion}}")
@@ -72,7 +72,7 @@ module NoChat
         docker("network", "create", "--subnet", subnet, network)
       end
 
-      # Vagrant notes a container's id only once it runs.
+      # Vagrant stores a container's id only when the container runs.
       def known?(machine)
         machine.id && machine.id != "preparing"
       end

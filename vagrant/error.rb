@@ -1,5 +1,5 @@
 module NoChat
-  # Shown to the user as it is, as Vagrant shows its own errors: no stack trace.
+  # An error that Vagrant shows to the user without a stack trace, like its own.
   class Error < Vagrant::Errors::VagrantError
     attr_reader :error_message
 

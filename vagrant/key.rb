@@ -2,10 +2,10 @@ require "open3"
 require_relative "error"
 
 module NoChat
-  # The key that opens a machine.
+  # The SSH key of a machine.
   module Key
-    # The public half. Where the user names no key, the machine gets one of its own, where Vagrant
-    # looks for it.
+    # Returns the public key. If the user names no private key, one is generated for the machine, at
+    # the path where Vagrant looks for it.
     def self.public(machine)
       given = Array(machine.config.ssh.private_key_path).first
       key = File.expand_path(given || "#{machine.data_dir}/private_key", machine.env.root_path)

@@ -3,8 +3,8 @@ require_relative "error"
 require_relative "lxc_actions"
 
 module NoChat
-  # A provider for machines that are containers of LXC, made of Vagrant's boxes for it. What wants
-  # root is in lxc.sh. The settings have the names that the public plugin made known.
+  # A provider for LXC containers, created from Vagrant boxes for LXC. What needs root is in lxc.sh.
+  # The settings are named as in the public plugin.
   module Lxc
     PROGRAM = File.expand_path("lxc.sh", __dir__)
     INTERRUPTED = 130 # what lxc.sh ends with then
@@ -26,7 +26,7 @@ module NoChat
         @customizations = []
       end
 
-      # Sets a key of LXC's own, as `man lxc.container.conf` lists them, without `lxc.`.
+      # Sets a key of LXC's configuration (`man lxc.container.conf`), without its prefix `lxc.`.
       def customize(key, value)
         @customizations << [key, value]
       end
@@ -56,7 +56,7 @@ module NoChat
         host && { host: host, port: 22 }
       end
 
-      # Has lxc.sh do something with the container; returns what it says.
+      # Runs an action of lxc.sh on the container and returns its output.
       def run(action, *arguments, input: "")
         name = @machine.provider_config.container_name
         program = [*Lxc.as_root, "sh", PROGRAM, action, name]

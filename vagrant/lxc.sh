@@ -1,6 +1,6 @@
 #!/bin/sh
-# What vagrant/lxc.rb wants done as root: lxc.sh ACTION CONTAINER [ARGUMENT]...
-# A container is whole once it has a `config`, which is written last: what an interrupt left has none.
+# The actions of vagrant/lxc.rb that need root: lxc.sh ACTION CONTAINER [ARGUMENT]...
+# A container is complete if it has a `config`, which is written last.
 set -eu
 umask 022
 unset CDPATH
@@ -11,20 +11,20 @@ shift 2
 folder=$(lxc-config lxc.lxcpath)/${name:?}
 root=$folder/rootfs
 
-# Unpacks a box. What is to be changed inside is changed from inside: its links lead where it means.
+# Unpacks a box. Its files are changed in a chroot, where absolute links resolve within the box.
 create() { # create BOX PARTS HOSTNAME USER KEY, without the first PARTS of each file's name
   remove
   trap 'exit 130' HUP INT TERM
   trap 'remove' EXIT
   mkdir -p "$root"
-  # LXC makes a machine's devices, and not everybody may.
+  # LXC creates the devices; tar may not be permitted to.
   tar --extract --file "$(echo "$1"/rootfs.tar*)" --strip-components "$2" --directory "$root" \
     --numeric-owner --xattrs --xattrs-include='*' --anchored \
     --exclude='./dev/*' --exclude='rootfs/dev/*' --exclude='./rootfs/dev/*'
   chroot "$root" /bin/sh -s "$3" "$4" "$5" <<'INSIDE'
     set -eu
     echo "$1" >/etc/hostname
-    # Without that file, the name service knows the machine's own name.
+    # If there is no such file, the name service (NSS) resolves the machine's own name.
     [ ! -e /etc/hosts ] || grep -qw "$1" /etc/hosts || printf '127.0.1.1\t%s\n' "$1" >>/etc/hosts
     user=$(getent passwd "$2") || { echo "The box has no user $2." >&2; exit 1; }
     home=$(echo "$user" | cut -d: -f6)
@@ -40,7 +40,7 @@ INSIDE
   trap - EXIT
 }
 
-# On standard input comes what the Vagrantfile sets: it may have changed since the last time.
+# Standard input holds the Vagrantfile's settings, which may have changed since the last start.
 start() {
   {
     sed '/^# VAGRANT-BEGIN/,/^# VAGRANT-END/d' "$folder/config"
@@ -58,12 +58,12 @@ start() {
   exit 1
 }
 
-# In order, or after a while by force; at once with `--kill`.
+# Shuts the container down, and kills it after a timeout; with `--kill`, at once.
 stop() { # stop [OPTION]...
   [ "$(lxc-info --name "$name" --state --no-humanize)" = STOPPED ] || lxc-stop --name "$name" "$@"
 }
 
-# Whatever is there, also half of one, or one whose `config` LXC refuses.
+# Removes the container, even if it is incomplete or LXC refuses its `config`.
 remove() {
   rm -f "$folder/config"
   if [ -e "$folder" ]; then
@@ -73,8 +73,8 @@ remove() {
   fi
 }
 
-# The state and, of one that runs, the address on its first network. It may have more, as of Docker
-# inside, where this computer finds somebody else.
+# Prints the state and, if the container runs, its address on the first network. Others that it may
+# have, such as Docker's, lead elsewhere from this computer.
 info() {
   [ -e "$folder/config" ] || { echo NOT_CREATED; return; }
   state=$(lxc-info --name "$name" --state --no-humanize)

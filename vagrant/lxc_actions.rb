@@ -6,10 +6,10 @@ require_relative "steps"
 
 module NoChat
   module Lxc
-    # Makes the container out of its box. That it is to be here is noted first: what an interrupt
-    # leaves is found by `up` and `destroy`.
+    # Creates the container from its box. The id is stored first, so that `up` and `destroy` find
+    # what an interrupt left.
     class Create
-      # How many folders lie around the system in a box, where it does not say so.
+      # The number of leading folders to strip from a box's paths, if the box does not state it.
       PARTS = "2"
 
       def initialize(app, _env)
@@ -31,7 +31,7 @@ module NoChat
       end
     end
 
-    # Starts it with what the Vagrantfile sets.
+    # Starts the container with the Vagrantfile's settings.
     class Start
       def initialize(app, _env)
         @app = app
@@ -48,17 +48,17 @@ module NoChat
       private
 
       def settings(machine)
-        # A network's `type` starts it anew: the card comes after that.
+        # A network's `type` clears its other keys, so the MAC address must follow it.
         own = [["uts.name", machine.config.vm.hostname], ["net.0.hwaddr", card(machine.id)]]
         machine.provider_config.customizations + own + folders(machine)
       end
 
-      # The same at each start, and so is the address that it asks for.
+      # Returns a MAC address that is the same at each start, so that DHCP gives the same address.
       def card(name)
         "00:16:3e:#{Digest::SHA256.hexdigest(name)[0, 6].scan(/../).join(':')}"
       end
 
-      # Those of this computer that are seen inside, what contains others first.
+      # Returns mount entries for the synced folders, parents before their children.
       def folders(machine)
         synced = machine.config.vm.synced_folders.values.reject { |it| it[:disabled] }
         synced.sort_by { |it| it[:guestpath].length }.map do |it|
@@ -72,7 +72,7 @@ module NoChat
       end
     end
 
-    # Stops it in order; with `--force` at once.
+    # Shuts the container down; with `--force`, kills it.
     class Halt
       SECONDS = 30
 
@@ -87,7 +87,7 @@ module NoChat
       end
     end
 
-    # Removes it, also what an interrupt left.
+    # Removes the container, even one that an interrupt left incomplete.
     class Destroy
       def initialize(app, _env)
         @app = app
@@ -101,7 +101,7 @@ module NoChat
       end
     end
 
-    # What `vagrant up`, `halt` and the others do: Vagrant's own steps, and ours.
+    # The steps, Vagrant's and ours, of `vagrant up`, `halt` and the other commands.
     module Actions
       extend Steps
       include Vagrant::Action::Builtin

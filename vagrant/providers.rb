@@ -2,14 +2,14 @@ require "open3"
 require_relative "error"
 
 module NoChat
-  # What to do where `vagrant up` can't work: Vagrant's own messages say only what is wrong.
+  # Checks before `vagrant up` that say what to do; Vagrant's own messages say only what is wrong.
   module Providers
     ALL = %w[docker lxc libvirt virtualbox openstack azure].freeze
 
     PORTS = 100 # Enough for the machines of one checkout.
 
     class << self
-      # From the first one on; nil where none is asked for.
+      # Returns the range of ports that begins with the first; nil if none is given.
       def ports(first)
         return unless first
 

@@ -1,5 +1,5 @@
 module NoChat
-  # What every provider of ours does with a machine that is there, from Vagrant's own steps.
+  # The actions on an existing machine that all our providers share, built of Vagrant's steps.
   module Steps
     include Vagrant::Action::Builtin
     NONE = Vagrant::MachineState::NOT_CREATED_ID
@@ -18,7 +18,7 @@ module NoChat
 
     private
 
-    # Asks before it destroys, and forgets what provisioners keep.
+    # Asks for confirmation, cleans up after the provisioners, and destroys the machine.
     def destroy_by(destroyer)
       build do |steps|
         steps.use Call, DestroyConfirm do |env, more|

@@ -1,4 +1,4 @@
-"""A subscription of Azure's as the program for Vagrant sees it: what is ours, and patience."""
+"""A subscription of Azure for the program for Vagrant: our resources, and retries."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from nochat.lab.azure.clients import Clients
 from nochat.lab.azure.explanations import code
 from nochat.lab.azure.settings import Settings
 
-# What Azure says where another request, maybe of the other machine's process, is not done yet.
+# Azure's codes while another request, maybe of the other machine's process, is in progress.
 BUSY = {
     "AnotherOperationInProgress",
     "RetryableError",
@@ -20,7 +20,7 @@ BUSY = {
     "NicReservedForAnotherVm",
 }
 GONE = {"ResourceGroupNotFound", "ResourceGroupBeingDeleted", "ResourceNotFound", "NotFound"}
-PATIENCE = 300.0  # seconds that something may be busy: a card of a machine that failed is for 180
+PATIENCE = 300.0  # seconds to retry: the card of a failed machine is busy for 180
 PAUSE = 3.0
 GOING_ON = {"Creating", "Updating", "Deleting"}
 
@@ -45,7 +45,7 @@ class Subscription:
         return getattr(getattr(self.clients, client), name)
 
     def listed(self, part_type: str) -> list[Any]:
-        """All resources of a type in the group."""
+        """Return all resources of a type in the group."""
         kind = self.kind(part_type)
         ask = kind.list_by_resource_group if part_type == parts.DISK else kind.list
         try:
@@ -58,12 +58,12 @@ class Subscription:
         return (part for part in self.listed(part_type) if tag(part) == self.order.token)
 
     def put(self, part: parts.Part) -> Any:
-        """Ask for a part, and wait for it."""
+        """Create or update a part, and wait until it is done."""
         kind = self.kind(part.type)
         return kind.begin_create_or_update(self.group, part.name, part.body).result()
 
     def settled(self, machine: Any) -> Any:
-        """Return the machine when Azure is done with an earlier request; None if it is gone."""
+        """Wait until Azure has finished earlier requests; return the machine, or None."""
         deadline = time.monotonic() + PATIENCE
         while machine["properties"]["provisioningState"] in GOING_ON:
             if time.monotonic() > deadline:
@@ -76,7 +76,7 @@ class Subscription:
         return machine
 
     def delete(self, part_type: str, name: str) -> None:
-        """Delete a resource, and wait until it is gone; that there is none is no error."""
+        """Delete a resource if it exists, and wait until it is gone."""
         kind = self.kind(part_type)
         progress(f"{part_type.partition('/')[2]} {name} is being deleted.")
         with_patience = lambda: kind.begin_delete(self.group, name).result()  # noqa: E731
@@ -84,12 +84,12 @@ class Subscription:
 
 
 def tag(resource: Any) -> str:
-    """Return the course that a resource belongs to; empty: it is not ours."""
+    """Return the value of our tag on a resource; empty if it is not ours."""
     return str((resource.tags or {}).get(parts.TAG, ""))
 
 
 def patiently(ask: Callable[[], Any]) -> Any:
-    """Ask until Azure is not busy with something that this has to wait for."""
+    """Retry a request while Azure is busy with another one."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
@@ -101,7 +101,7 @@ def patiently(ask: Callable[[], Any]) -> Any:
 
 
 def unless(codes: set[str], ask: Callable[[], Any]) -> None:
-    """Ask, where a refusal with one of these codes is as good."""
+    """Make a request, and ignore errors with these codes."""
     try:
         ask()
     except HttpResponseError as error:

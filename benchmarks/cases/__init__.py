@@ -1,4 +1,4 @@
-"""The table's rows: each module measures one group of them."""
+"""The rows of the table: each module measures one group."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from nochat.lab.servers import Server
 
 
 def rows(size: Size, broker: Server) -> Iterator[Row]:
-    """Measure everything, a row at a time."""
+    """Measure all rows, one at a time."""
     yield from sockets.rows(size)
     yield from bus.rows(size, broker)
     yield from path.rows(size, broker)

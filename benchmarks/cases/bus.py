@@ -12,7 +12,7 @@ PUBLISHERS = 100
 
 
 def rows(size: Size, broker: Server) -> Iterator[Row]:
-    """Measure messages into RabbitMQ and out of it."""
+    """Measure messages through RabbitMQ."""
     blocking = partial(bus.blocking, broker, size.messages)
     for publishers in (1, PUBLISHERS):
         many = size.messages * (20 if publishers > 1 else 1)

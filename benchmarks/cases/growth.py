@@ -1,4 +1,4 @@
-"""What becomes of the figures as there are more clients, rooms, gateways and controllers."""
+"""Growth: the figures for more clients, rooms, gateways and controllers."""
 
 import resource
 from collections.abc import Iterator, Mapping
@@ -12,12 +12,12 @@ CLIENTS, ROOMS = "growth, clients in a room", "growth, rooms of 2"
 GATEWAYS, CONTROLLERS = "growth, gateways", "growth, controllers"
 SIDES = "engine", "gateway", "Node"
 MOST_IN_FLIGHT = 512  # in all rooms together
-MOST_PRESENT = 2000  # users: a gateway shows each of them to all others, which takes it minutes
-SPARE = 1000  # files that a process has open beside these sockets
+MOST_PRESENT = 2000  # users: a gateway shows each to all others, which takes minutes for more
+SPARE = 1000  # open files of a process beside these sockets
 
 
 def of_sockets(size: Size, sides: Mapping[str, Side]) -> Iterator[Row]:
-    """Measure more clients and rooms on some sides, once each: their order is the trend."""
+    """Measure growing numbers of clients and rooms on some sides, once each, to show the trend."""
     sides = {name: sides[name] for name in SIDES}
     for count in size.clients:
         flood = Flood([f"grown-{count}"], count, PIPELINE, size, deliveries=True)
@@ -31,12 +31,12 @@ def of_sockets(size: Size, sides: Mapping[str, Side]) -> Iterator[Row]:
 
 
 def _fits(rooms: int) -> bool:
-    """Tell whether the sockets of so many rooms of two may be open in one process."""
+    """Return whether one process may open the sockets of that many rooms of two."""
     return 2 * rooms + SPARE <= resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def of_instances(size: Size, side: Side) -> Iterator[Row]:
-    """Measure more gateways, then more controllers, of the whole chat."""
+    """Measure growing numbers of gateways, then of controllers, of the whole chat."""
     flood = Flood(pairs(size), 2, FEW, size)
     for group, service in ((GATEWAYS, "gateway"), (CONTROLLERS, "controller")):
         for count in size.instances:

@@ -1,7 +1,7 @@
-"""The whole path: from a socket over the bus, decided, stored, and to all sockets of the room.
+"""The whole path: from a socket over the bus to the decision, the store and the room's sockets.
 
-The chat as processes on RabbitMQ, the chat in one process on its own bus, Node on the same
-RabbitMQ, and Node alone, which loses all that it has when it stops.
+The sides are the chat as processes on RabbitMQ, the chat in one process on its own bus, Node on the
+same RabbitMQ, and Node alone, which loses all data when it stops.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ from nochat.lab.servers import Server
 
 GROUP = "whole path"
 FLOODED, CALM = "flooded", "calm"
-TOGETHER = 10  # sockets of each user who come back at once
+TOGETHER = 10  # sockets of each user that reconnect at once
 
 
 def rows(size: Size, broker: Server) -> Iterator[Row]:

@@ -11,12 +11,12 @@ from benchmarks.row import Row
 from benchmarks.sides import Side, Start, all_started, bare, gateway_alone, node
 
 GROUP = "sockets"
-# A room for each case: what a socket is welcomed with takes the longer, the more its room was used.
+# A room for each case, as the welcome of a socket takes longer in a room with more messages.
 CALM, GATHERING = "calm", "gathering"
 
 
 def starts() -> dict[str, Start]:
-    """Return what starts each side: ours, then the peers that are here."""
+    """Return the functions that start each side: ours, then the installed peers."""
     return {
         "engine": partial(bare, "nochat"),
         "gateway": gateway_alone,
@@ -30,7 +30,7 @@ def rows(size: Size) -> Iterator[Row]:
     """Measure every case on every side."""
     with all_started(starts()) as sides:
         yield from _floods(size, sides)
-        # Another protocol's handshake and welcome say nothing about ours.
+        # The handshake of another protocol is not comparable.
         yield from _connects(size, {name: side for name, side in sides.items() if not side.nats})
         yield from growth.of_sockets(size, sides)
     ours = {name: start for name, start in starts().items() if name not in peers.OTHER_PROTOCOLS}

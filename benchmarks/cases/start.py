@@ -1,4 +1,4 @@
-"""How soon the chat is there, and how soon a message is found."""
+"""The start time of the chat, and the time of searches."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What several groups of cases have in common."""
+"""Parameters that several groups of cases share."""
 
 from benchmarks.measure import Size
 

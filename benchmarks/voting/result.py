@@ -1,4 +1,4 @@
-"""The page that counts."""
+"""The page with the results."""
 
 import psycopg
 from flask import Flask
@@ -8,7 +8,7 @@ app = Flask(__name__)
 
 @app.route("/")
 def result() -> dict[str, int]:
-    """How many votes there are for each."""
+    """Return the number of votes for each choice."""
     with psycopg.connect("host=db user=postgres") as db:
         db.execute("CREATE TABLE IF NOT EXISTS votes (vote text)")
         return dict(db.execute("SELECT vote, count(*) FROM votes GROUP BY vote").fetchall())

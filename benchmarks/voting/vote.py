@@ -14,7 +14,7 @@ PAGE = """<!doctype html><title>Vote</title><form method="post">
 
 @app.route("/", methods=["GET", "POST"])
 def vote() -> str:
-    """Take a vote."""
+    """Show the form, and queue a vote."""
     if request.method == "POST":
         redis.rpush("votes", json.dumps({"vote": request.form["vote"]}))
     return PAGE

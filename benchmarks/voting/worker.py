@@ -1,4 +1,4 @@
-"""What brings the votes from Redis into PostgreSQL."""
+"""The worker that moves the votes from Redis to PostgreSQL."""
 
 import json
 

@@ -75,13 +75,13 @@ class Subscription:
 
     async def cancel(self) -> None:
         """Stop after the batch in hand, within `DRAIN`; the rest goes back to the queue."""
-        # The channel stays open until then, also for deliveries: were it told to give no more, the
-        # broker would let a stand-by begin with the next message while we still have this one.
+        # The channel stays open until then and keeps receiving deliveries: if it cancelled the
+        # consumer now, the broker would activate a stand-by while this batch is still in hand.
         self._consumer.stop()
         try:
             await asyncio.wait([self._task], timeout=DRAIN)
         finally:
-            with suppress(Exception):  # `_ended` has told of it
+            with suppress(Exception):  # `_ended` has reported it
                 await end(self._task)
             await self._transport.cancel(self._consumer)
 
@@ -91,13 +91,13 @@ class Subscription:
 
 
 class Bus:
-    """One service's way to all the others: made by `connect`, opened by `async with`.
+    """A service's connection to all the others: made by `connect`, opened by `async with`.
 
     Attributes:
-        name: who publishes.
-        tally: counts what goes through it.
+        name: the publisher's name.
+        tally: counts of the messages that go through the bus.
         failed: called when a handler says that its service must stop.
-        subscriptions: the queues that it consumes, or did.
+        subscriptions: all subscriptions so far, also those that have ended.
     """
 
     def __init__(self, transport: Transport, name: str, shards: int) -> None:
@@ -107,7 +107,7 @@ class Bus:
             resend=True, lost=self._unanswered, confirmed=self.tally.note_published
         )
         self._asked: dict[str, asyncio.Future[Reply]] = {}
-        self._holding = asyncio.Lock()  # what one call holds, another would not see
+        self._holding = asyncio.Lock()  # two calls at once would each see only a part
         self._decode = Decoder()
         self.failed: Callable[[BaseException], None] = lambda _: None
         self.subscriptions: list[Subscription] = []
@@ -132,9 +132,9 @@ class Bus:
         await self._transport.declare(queues)
 
     async def publish(self, *envelopes: Envelope) -> None:
-        """Publish commands and events; returns when the broker has confirmed all of them.
+        """Publish commands and events; return when the broker has confirmed all of them.
 
-        What was not confirmed when the connection broke is published again on the next one.
+        Messages not confirmed when the connection breaks are published again on the next one.
 
         Raises:
             Unroutable: a command that no queue takes.
@@ -152,10 +152,10 @@ class Bus:
         return self._outbox.put(envelope, route(envelope, self._shards))
 
     async def request(self, request: Request[Answer], timeout: float | None = None) -> Answer:
-        """Ask a service; returns its reply, of the type that the request names.
+        """Send a request to a service; return its reply, of the type that the request names.
 
         Args:
-            request: the question.
+            request: the request.
             timeout: seconds to wait; the request itself expires then, too. None: its `patience`.
 
         Raises:
@@ -168,7 +168,7 @@ class Bus:
         request = msgspec.structs.replace(request, at=now, expires=now + timeout)
         trace(self.name, published=[request])
         answer = self._asked[request.id] = asyncio.get_running_loop().create_future()
-        # An ordered one waits in a durable queue, where what expires would be a dead letter.
+        # An ordered request waits in a durable queue, which dead-letters expired messages.
         expiration = 0.0 if request.ordered else timeout
         parcel = Parcel(route(request, self._shards), expiration=expiration)
         parcel.add(request, encode(request))
@@ -194,10 +194,10 @@ class Bus:
         return cast("Answer", reply)
 
     async def drain(self, seconds: float) -> dict[str, int]:
-        """Wait until queued messages are handled, where the queues end with this process.
+        """Wait until queued messages are handled, if the queues end with this process.
 
         Returns:
-            How many messages are left, by queue. A broker keeps them: nothing to wait for.
+            The number of messages left, by queue. A broker keeps its messages: no need to wait.
         """
         return await self._transport.drain(seconds)
 
@@ -216,7 +216,7 @@ class Bus:
 
     @asynccontextmanager
     async def dead_letters(self, most: int = 1000) -> AsyncIterator[DeadLetters]:
-        """Hold the oldest dead letters, to be looked at and decided on, until the block ends.
+        """Hold the oldest dead letters for inspection, until the block ends.
 
         Raises:
             Unavailable: the broker can't be reached now.
@@ -230,9 +230,9 @@ class Bus:
         """Consume a queue.
 
         Args:
-            queue: declared if it is not there.
-            handler: gets one batch at a time, in the queue's order; what it leaves unacknowledged
-                is delivered again when the subscription ends or the connection breaks.
+            queue: declared if it does not exist.
+            handler: gets one batch at a time, in the queue's order; messages that it leaves
+                unacknowledged are redelivered when the subscription ends or the connection breaks.
             on_reconnect: called before the first batch of each connection.
         """
         consumer = Consumer(queue, handler, on_reconnect, self._shards, self.tally)
@@ -242,7 +242,7 @@ class Bus:
         return subscription
 
     def _unanswered(self, error: Exception) -> None:
-        """Fail the open requests: the address of their replies went with the connection."""
+        """Fail the open requests: their reply address was lost with the connection."""
         for asked in self._asked.values():
             if not asked.done():
                 asked.set_exception(error)
@@ -277,13 +277,13 @@ def connect(url: str, name: str = "nochat", shards: int = 4) -> Bus:
     """Make the bus that a URL names, to be opened by `async with`.
 
     Args:
-        url: `memory://NAME` (this process), `journal:///FOLDER` (this process, and what is
-            confirmed outlives it) or `amqp://user:password@host:port/vhost` (RabbitMQ).
-        name: who publishes: AMQP's `app_id`, and the connection's name in RabbitMQ's tools.
+        url: `memory://NAME` (this process), `journal:///FOLDER` (this process, with confirmed
+            messages on disk) or `amqp://user:password@host:port/vhost` (RabbitMQ).
+        name: the publisher: AMQP's `app_id`, and the connection's name in RabbitMQ's tools.
         shards: queues that the rooms are spread over; the same for all services.
 
     Raises:
-        BusError: the scheme is none of these, or the URL can't be read.
+        BusError: the scheme is unknown, or the URL is invalid.
     """
     match urlsplit(url).scheme:
         case "memory" | "journal":

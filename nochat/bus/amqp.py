@@ -1,4 +1,4 @@
-"""`amqp://`: RabbitMQ through pika on asyncio, with confirms, and a connection that comes back."""
+"""`amqp://`: RabbitMQ through pika on asyncio, with confirms and automatic reconnection."""
 
 import asyncio
 import logging
@@ -25,15 +25,15 @@ from nochat.runtime.origin import netloc
 
 log = logging.getLogger(__name__)
 
-# A delivery that is not acknowledged says nothing against the message: a service stopped, or waited
-# for its store. `suspects.py` finds what crashes a service. Without a limit, RabbitMQ 4 has 20.
+# An unacknowledged delivery does not mean a bad message: the service stopped, or waited for its
+# store. `suspects.py` finds poison messages. Without a limit here, RabbitMQ 4 sets one of 20.
 DELIVERY_LIMIT = 1_000_000_000
 LONGEST_PAUSE = 5.0  # seconds between two attempts to reconnect
 QUESTIONS_EXPIRE = 24 * 3600 * 1000  # milliseconds without a service that consumes them
 
 
 def declaration(queue: Queue) -> dict[str, object]:
-    """Return how to declare a queue: as a quorum queue, or exclusive to this connection.
+    """Return the options that declare a queue: a quorum queue, or one exclusive to the connection.
 
     RabbitMQ 4.3 refuses queues that are neither durable nor exclusive.
     """
@@ -56,7 +56,7 @@ def arguments(queue: Queue) -> dict[str, object]:
 
 
 class AmqpTransport:
-    """One service's connection to RabbitMQ: opened anew, with its consumers, when it breaks."""
+    """A service's connection to RabbitMQ, reopened with its consumers when it breaks."""
 
     def __init__(self, url: str, app_id: str) -> None:
         self._parameters = parse_url(url, app_id)
@@ -79,10 +79,10 @@ class AmqpTransport:
         return f"{where}, virtual host {parameters.virtual_host!r}"
 
     async def open(self, outbox: Outbox, on_reply: Callable[[bytes], None]) -> None:
-        """Connect; from then on the connection is kept.
+        """Connect, and reconnect from then on whenever the connection breaks.
 
         Raises:
-            BusError: RabbitMQ is not there, or refuses the user, password or virtual host.
+            BusError: RabbitMQ does not answer, or refuses the user, password or virtual host.
         """
         self._outbox, self._on_reply = outbox, on_reply
         await self._connect()
@@ -91,10 +91,10 @@ class AmqpTransport:
         )
 
     async def declare(self, queues: Iterable[Queue]) -> None:
-        """Make the queues that are not there yet, now and after each reconnection.
+        """Declare queues, now and after each reconnection.
 
         Raises:
-            BusError: a queue of that name has another shape.
+            BusError: a queue of that name exists with other properties.
         """
         for queue in queues:
             self._queues[queue.name] = queue
@@ -107,18 +107,18 @@ class AmqpTransport:
         try:
             await self._start(consumer)
         except BaseException:
-            await self.cancel(consumer)  # or the next connection would start what nobody has
+            await self.cancel(consumer)  # or the next connection would start it
             raise
 
     async def cancel(self, consumer: Consumer) -> None:
-        """Stop delivering; unacknowledged messages are delivered to others."""
+        """Stop deliveries; unacknowledged messages are redelivered to other consumers."""
         link = self._consumers.pop(consumer)
         consumer.lost(ConnectionLost("the subscription was cancelled"))
         if link and link.channel.is_open:
             closed = Answer()
             link.channel.add_on_close_callback(closed.give)
-            # pika would cancel the consumer before it closes the channel. RabbitMQ would then let a
-            # stand-by begin while what we give back is not in the queue yet: out of order.
+            # pika would cancel the consumer before it closes the channel. RabbitMQ would then
+            # activate a stand-by before our messages are back in the queue: out of order.
             link.channel._cancelled.update(link.channel._consumers)
             link.channel.close()
             await asyncio.wait([closed], timeout=self._farewell)
@@ -155,7 +155,7 @@ class AmqpTransport:
     async def held(self, queue: Queue, most: int) -> AsyncIterator[tuple[list[Held], Holding]]:
         """Take up to `most` messages from a queue; those not acknowledged go back at the end."""
         async with self._linked() as link:
-            await self._declare(link, queue)  # somebody may have deleted it
+            await self._declare(link, queue)  # an operator may have deleted it
             holding = Holding(link.channel)
             try:
                 yield await _take(link, queue.name, most), holding
@@ -248,10 +248,10 @@ class AmqpTransport:
             await link.call(channel.queue_bind, queue.name, binding.exchange, binding.key)
 
     async def _make_way(self, queue: Queue) -> None:
-        """Delete the transient queue that an older chat has left for the same questions.
+        """Delete the transient queue that an older chat left for the same requests.
 
-        Nobody waits for what is in it. A channel of its own, as RabbitMQ closes it where the queue
-        is another.
+        Nobody waits for the messages in it. The check uses its own channel, because RabbitMQ closes
+        the channel if the queue has other properties.
 
         Raises:
             BusError: an older chat still consumes it.
@@ -299,7 +299,7 @@ class AmqpTransport:
 
     def _connection_closed(self, _: Any, reason: Exception) -> None:
         self._lost.set()
-        for opened in self._opening:  # a channel too many ends the connection, says the broker
+        for opened in self._opening:  # too many channels: the broker closes the connection
             if not opened.done():
                 opened.set_exception(BrokerDown(refusal(self.address, broker_said(reason))))
 
@@ -313,7 +313,7 @@ class AmqpTransport:
 
     @property
     def _farewell(self) -> float:
-        """Seconds to wait for the broker's part of a close: it reads no blocked connection."""
+        """Seconds to wait for the broker's close; it does not read blocked connections."""
         return 0.1 if self._blocked else LONGEST_PAUSE
 
     def _channel_closed(self, channel: Channel, reason: Exception) -> None:
@@ -338,7 +338,7 @@ class AmqpTransport:
                 connection.close()
             await asyncio.wait([closed], timeout=self._farewell)
             if not connection.is_closed:
-                connection._adapter_disconnect_stream()  # pika itself would wait for ever
+                connection._adapter_disconnect_stream()  # pika itself would wait forever
                 await asyncio.wait([closed], timeout=self._farewell)
 
     async def _keep(self) -> None:
@@ -357,17 +357,17 @@ class AmqpTransport:
                 return await self._connect()
             except (BusError, AMQPError) as error:
                 log.info("still reconnecting: %s", error)
-            except Exception:  # nobody else would try again
+            except Exception:  # this task is the only one that reconnects
                 log.exception("reconnecting failed; the bus tries again")
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
 
 def returns(headers: dict[str, object]) -> int:
-    """Count how often a message was delivered before and came back, for whatever reason.
+    """Return how often a message was delivered and returned to its queue.
 
-    From RabbitMQ 4.3 on, `x-delivery-count` leaves out what was given back by `basic.nack` or lost
-    with a node, and `x-acquired-count` has all.
+    From RabbitMQ 4.3 on, `x-delivery-count` leaves out messages that `basic.nack` or the loss of a
+    node returned; `x-acquired-count` includes all.
     """
     names = "x-acquired-count", "x-delivery-count"
     return max(int(str(headers.get(name, 0))) for name in names)

@@ -1,4 +1,4 @@
-"""Opens a connection to RabbitMQ; a refusal is told in the broker's own words."""
+"""Connections to RabbitMQ: errors quote the broker's own reason for a refusal."""
 
 import asyncio
 import re
@@ -16,19 +16,19 @@ from pika.exceptions import (
 
 from nochat.errors import BrokerDown, BusError
 
-# How pika writes down, in the text of another error, why the broker closed a connection.
+# The form in which pika's other errors quote the broker's reason for closing a connection.
 CLOSED = re.compile(r"ConnectionClosedByBroker: \((\d+)\) (.*)", re.DOTALL)
 
 
 def parse_url(url: str, app_id: str) -> pika.URLParameters:
-    """Read an `amqp://` URL.
+    """Parse an `amqp://` URL.
 
     Args:
         url: `amqp://user:password@host:port/vhost`.
         app_id: the connection's name in RabbitMQ's tools.
 
     Raises:
-        BusError: it can't be read.
+        BusError: the URL is invalid.
     """
     try:
         parameters = pika.URLParameters(url)
@@ -43,11 +43,11 @@ def parse_url(url: str, app_id: str) -> pika.URLParameters:
 
 
 async def open_connection(parameters: pika.URLParameters, address: str) -> AsyncioConnection:
-    """Connect.
+    """Open a connection.
 
     Args:
-        parameters: where to, and as whom.
-        address: the broker's name in errors.
+        parameters: the broker's address and the credentials.
+        address: the broker's name in error messages.
 
     Raises:
         BusError: the broker refuses, with its reply code and text.
@@ -77,7 +77,7 @@ def _explain(error: Any, address: str) -> BusError:
         )
     if isinstance(cause, ProbableAccessDeniedError):
         said = broker_said(cause)
-        # A limit can be waited for: others may leave.
+        # Waiting helps against a limit: other connections may close.
         return (BrokerDown if "limit" in said else BusError)(refusal(address, said))
     return BrokerDown(
         f"RabbitMQ at {address} does not answer ({cause}); is it running? "
@@ -86,7 +86,7 @@ def _explain(error: Any, address: str) -> BusError:
 
 
 def refusal(address: str, said: str) -> str:
-    """Explain the broker's refusal, with advice."""
+    """Return an error message that quotes the broker's refusal and says what to do."""
     advice = (
         "`rabbitmqctl` set_vhost_limits and set_user_limits raise it"
         if "limit" in said
@@ -106,7 +106,7 @@ def broker_said(error: Exception) -> str:
 
 
 def _root(error: Any) -> Any:
-    """Return the cause at the bottom of what pika's connection workflow wraps it in."""
+    """Return the root cause inside the errors that pika's connection workflow wraps around it."""
     if getattr(error, "exceptions", None):
         return _root(error.exceptions[-1])
     if isinstance(inner := getattr(error, "exception", None), BaseException):

@@ -1,4 +1,4 @@
-"""A channel of RabbitMQ's: what was published on it, and waits for the broker's word."""
+"""A RabbitMQ channel, and the messages published on it that the broker has not confirmed yet."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,16 +15,16 @@ from nochat.errors import BrokerDown, BusError, ConnectionLost, Unroutable
 from nochat.protocol.envelope import type_of
 
 PATIENCE = 5.0  # seconds that the broker may take to answer a declaration
-ATTEMPTS = "crashes."  # how the queues are named whose messages are the notes of `suspects.py`
+ATTEMPTS = "crashes."  # prefix of the queues whose messages are the notes of `suspects.py`
 OF_ATTEMPTS = {"x-queue-type": "quorum", "x-expires": 24 * 3600 * 1000}  # milliseconds without use
-REPLY_TO = "amq.rabbitmq.reply-to"  # RabbitMQ's "direct reply-to": no queue per asker
+REPLY_TO = "amq.rabbitmq.reply-to"  # RabbitMQ's "direct reply-to": no queue per requester
 
 
 class Answer(asyncio.Future[object]):
     """A future that one of pika's callbacks resolves."""
 
     def give(self, *result: object) -> None:
-        """Take the result, as pika's callback."""
+        """Set the result; pika calls this as its callback."""
         if not self.done():
             self.set_result(result[0] if result else None)
 
@@ -42,7 +42,7 @@ class AmqpLink:
         channel.add_on_return_callback(self._returned)
 
     async def call(self, method: Callable[..., object], *args: object, **options: object) -> Method:
-        """Call a method of the channel that has a callback, and wait for the broker's answer.
+        """Call a channel method that takes a callback, and wait for the broker's answer.
 
         Raises:
             BusError: the broker closed the channel, with its reason.
@@ -80,7 +80,7 @@ class AmqpLink:
     def send(self, parcel: Parcel) -> None:
         """Publish; the parcel is settled by the broker's confirm, return or refusal."""
         if not self.channel.is_open:
-            return  # the outbox hears of it by `detach`
+            return  # `detach` tells the outbox
         self._last_tag += 1
         self._unconfirmed[self._last_tag] = parcel
         to = parcel.route
@@ -94,7 +94,7 @@ class AmqpLink:
             self.channel.basic_ack(tag, multiple=True)
 
     async def attempts(self, key: str) -> int:
-        """Return how many attempts at a message ended in a crash: as many as a queue has messages.
+        """Return how many attempts at a message ended in a crash; a queue holds one note for each.
 
         Raises:
             BusError: RabbitMQ closed the channel.
@@ -103,7 +103,7 @@ class AmqpLink:
         return int(declared.method.message_count)
 
     async def set_attempts(self, key: str, count: int) -> None:
-        """Note it, before another attempt or after it.
+        """Store the number of attempts at a message that ended in a crash.
 
         Raises:
             BusError: RabbitMQ closed the channel.
@@ -162,7 +162,7 @@ class AmqpLink:
 
     def _closed(self, _: Channel, reason: Exception) -> None:
         error: BusError = ConnectionLost(f"the connection to RabbitMQ broke: {reason}")
-        if isinstance(reason, ChannelClosedByBroker):  # it refuses this call, now and later
+        if isinstance(reason, ChannelClosedByBroker):  # a retry of this call would fail as well
             error = BusError(f"RabbitMQ closed the channel: {reason}")
         for answer in self._waiting:
             if not answer.done():
@@ -175,20 +175,20 @@ def _held(method: Basic.GetOk, properties: BasicProperties, body: bytes) -> Held
 
 
 class Holding:
-    """Messages that a channel was given."""
+    """Messages that were taken from a queue on one channel."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
 
     def ack(self, tag: int) -> None:
-        """Let a message go, and only this one."""
+        """Acknowledge one message, and no other."""
         if self._channel.is_open:
             self._channel.basic_ack(tag)
 
     def give_back(self) -> None:
-        """Put the others back; left to the channel's end, that comes too late for the next look.
+        """Requeue the other messages now: the end of the channel requeues them too late.
 
-        RabbitMQ puts what was delivered before behind the rest: hold all to keep the order.
+        RabbitMQ requeues redelivered messages behind the rest: hold all of them to keep the order.
         """
         if self._channel.is_open:
             self._channel.basic_nack(0, multiple=True, requeue=True)  # 0: all of them

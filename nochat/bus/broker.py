@@ -1,7 +1,7 @@
-"""Exchanges and queues of one process, with RabbitMQ's promises.
+"""Exchanges and queues within one process, with RabbitMQ's guarantees.
 
-With a journal, a durable message is confirmed and delivered when the disk has it: what was
-confirmed outlives a crash. Without one, everything is in memory alone.
+With a journal, a durable message is confirmed and delivered after it is written to disk, so
+confirmed messages survive a crash. Without a journal, everything is in memory alone.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from nochat.local.owner import owned
 
 @dataclass
 class Message:
-    """A message in a queue; `number` is its place in the journal, 0 where it has none."""
+    """A message in a queue; `number` is its place in the journal, or 0 without one."""
 
     body: bytes
     id: str = ""
@@ -63,11 +63,11 @@ class Channel:
         return self.broker.attempts.get(key, 0)
 
     async def set_attempts(self, key: str, count: int) -> None:
-        """Note it, before another attempt or after it."""
+        """Store the number of attempts at a message that ended in a crash."""
         await self.broker.set_attempts(key, count)
 
     def give(self, message: Message) -> None:
-        """Hand a message to the consumer."""
+        """Deliver a message to the consumer."""
         self.last_tag += 1
         self.unacked[self.last_tag] = message
         self.consumer.received(
@@ -86,16 +86,16 @@ class MemoryQueue:
 
     @property
     def busy(self) -> int:
-        """Count the messages that wait in it or are in a consumer's hands."""
+        """The number of messages that are queued or unacknowledged."""
         return len(self.messages) + sum(len(channel.unacked) for channel in self.channels)
 
     def put(self, message: Message) -> None:
-        """Take a message."""
+        """Append a message, and deliver it as soon as a consumer is free."""
         self.messages.append(message)
         self.deliver()
 
     def deliver(self) -> None:
-        """Hand out what may be handed out, to each consumer in turn."""
+        """Deliver messages to the consumers in turn, up to `PREFETCH` unacknowledged ones each."""
         while self.messages:
             active = self.channels[:1] if self.shape.single_active_consumer else self.channels
             free = [channel for channel in active if len(channel.unacked) < PREFETCH]
@@ -113,7 +113,7 @@ class MemoryQueue:
         return free[0]
 
     def leave(self, channel: Channel) -> None:
-        """Remove a consumer; its unacknowledged messages go back to the front."""
+        """Remove a consumer, and requeue its unacknowledged messages at the front."""
         self.channels.remove(channel)
         self.messages.extendleft(reversed(channel.unacked.values()))
         self.deliver()
@@ -123,7 +123,7 @@ class Broker:
     """The exchanges and queues behind all the buses of one URL.
 
     Args:
-        folder: of the journal; None: there is none.
+        folder: the journal's folder, or None for a broker without a journal.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -139,10 +139,10 @@ class Broker:
         self._opening = asyncio.Lock()
 
     async def open(self) -> None:
-        """Begin to be used by one more bus; the first opens the journal.
+        """Register one more bus; the first opens the journal.
 
         Raises:
-            NochatError: the journal can't be used, or is another process's.
+            NochatError: the journal can't be used, or another process uses it.
         """
         async with self._opening:
             if self._users == 0 and self.folder:
@@ -150,7 +150,7 @@ class Broker:
             self._users += 1
 
     async def close(self) -> None:
-        """End to be used by a bus; the last closes the journal, where everything stays."""
+        """Unregister a bus; the last closes the journal, which keeps the messages."""
         self._users -= 1
         if self._users == 0 and self._commits:
             commits, self._commits = self._commits, None
@@ -178,7 +178,7 @@ class Broker:
         self._commits = commits
 
     def declare(self, queue: Queue) -> MemoryQueue:
-        """Return the queue of that name, made if it is not there."""
+        """Return the queue of that name; create it if it does not exist."""
         memory_queue = self.queues.get(queue.name)
         if memory_queue is None:
             memory_queue = self.queues[queue.name] = MemoryQueue(queue, self)
@@ -190,7 +190,7 @@ class Broker:
         return memory_queue
 
     def route(self, parcel: Parcel, reply_to: str = "") -> None:
-        """Put a message into the queues that take it, and confirm."""
+        """Put a message into every queue with a matching binding, and confirm it."""
         exchange, key = parcel.route.exchange, parcel.route.key
         if exchange == DEFAULT and key in self.askers:
             self.askers[key](parcel.body)
@@ -216,7 +216,7 @@ class Broker:
         deliver: Callable[[], None],
         failed: Callable[[Exception], None],
     ) -> None:
-        """Deliver in turn: a durable message when the disk has it, others behind those before."""
+        """Deliver messages in order; a durable message waits until it is on disk."""
         names = [queue.shape.name for queue in takers if queue.shape.durable]
         if not self._commits:
             deliver()
@@ -230,14 +230,14 @@ class Broker:
             self._commits.put(kept, deliver, failed)
 
     def acknowledged(self, queue: Queue, messages: list[Message]) -> None:
-        """Note that a queue is done with messages."""
+        """Record that a queue's messages were acknowledged."""
         numbers = [message.number for message in messages if message.number]
         if self._commits and queue.durable and numbers:
             self._commits.acknowledge(queue.name, numbers)
         self._progress.set()
 
     async def set_attempts(self, key: str, count: int) -> None:
-        """Note how many attempts at a message ended in a crash.
+        """Store the number of attempts at a message that ended in a crash.
 
         Raises:
             BusError: the journal can't be written.
@@ -247,7 +247,7 @@ class Broker:
             await self._commits.write(Attempts(key, count))
 
     async def drain(self, seconds: float) -> dict[str, int]:
-        """Wait until all consumed queues are empty; returns the rest, by queue."""
+        """Wait until all consumed queues are empty; return the messages left, by queue."""
         with_consumers = [queue for queue in self.queues.values() if queue.channels]
         try:
             async with asyncio.timeout(seconds):
@@ -276,7 +276,7 @@ def _pattern(key: str) -> re.Pattern[str]:
 
 
 class Holding:
-    """Messages that were taken out of a queue to be looked at."""
+    """Messages that were taken out of a queue for inspection."""
 
     def __init__(self, queue: MemoryQueue, most: int) -> None:
         self._queue = queue
@@ -288,10 +288,10 @@ class Holding:
         ]
 
     def ack(self, tag: int) -> None:
-        """Let a message go."""
+        """Acknowledge a message."""
         self._queue.broker.acknowledged(self._queue.shape, [self._messages.pop(tag)])
 
     def give_back(self) -> None:
-        """Put the others to the front again."""
+        """Requeue the other messages at the front."""
         self._queue.messages.extendleft(reversed(self._messages.values()))
         self._queue.deliver()

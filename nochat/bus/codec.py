@@ -1,4 +1,4 @@
-"""Envelopes as bytes and back: a message's body is a JSON array of one or more envelopes."""
+"""Encoding of envelopes: a message's body is a JSON array of one or more envelopes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -28,13 +28,13 @@ class Decoded:
 
 
 class Decoder:
-    """A decoder of bodies into the catalogue's structs, as they were when it was made."""
+    """A decoder of bodies into the structs that were in the catalogue when it was created."""
 
     def __init__(self) -> None:
         self._all, self._one = _decoders(*catalogue().values())
 
     def __call__(self, body: bytes) -> Decoded:
-        """Read a body; one malformed envelope does not spoil its neighbours."""
+        """Decode a body; a malformed envelope does not affect the others."""
         try:
             return Decoded(self._all.decode(body))
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -57,15 +57,15 @@ class Decoder:
 _raw = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-@lru_cache(maxsize=1)  # each bus and each consumer has one, of the same structs
+@lru_cache(maxsize=1)  # every bus and consumer has a decoder of the same structs
 def _decoders(*known: type[Envelope]) -> tuple[msgspec.json.Decoder[Any], ...]:
-    """Make the decoders of lists of these structs, and of one of them."""
+    """Create two decoders: for a list of these structs, and for one of them."""
     one: Any = reduce(or_, known)
     return msgspec.json.Decoder(list[one]), msgspec.json.Decoder(one)
 
 
 class Head(msgspec.Struct, frozen=True):
-    """The part of an envelope that can be read, whatever the rest of it is."""
+    """The fields of an envelope that can be read even if the rest is malformed."""
 
     type: str = ""
     id: str = ""
@@ -79,6 +79,6 @@ def head(body: bytes) -> Head:
     """Return the head of the only envelope in a body that could not be read."""
     try:
         (only,) = _heads.decode(body)
-    except (ValueError, RecursionError):  # msgspec's own errors are of the former
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
         return Head()
     return only

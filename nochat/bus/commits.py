@@ -1,4 +1,4 @@
-"""Group commit: what waits for the disk is written together, by one thread, in order."""
+"""Group commit: one thread writes all waiting records together, in order."""
 
 import asyncio
 import logging
@@ -12,12 +12,12 @@ from nochat.errors import BusError, NochatError
 
 log = logging.getLogger(__name__)
 
-MOST_ACKS = 1000  # messages acknowledged that may wait for the next one that is published
+MOST_ACKS = 1000  # acknowledgements that may wait for the next published message
 
 
 @dataclass
 class PendingRecord:
-    """A record in its turn, and whom to call when it is on the disk, or can't be."""
+    """A record that waits for its turn, and the callbacks for a written and a failed record."""
 
     record: Record | None
     done: Callable[[], None]
@@ -25,7 +25,7 @@ class PendingRecord:
 
 
 class Commits:
-    """A writer of a journal that does not hold up the event loop."""
+    """A journal's writer that does not block the event loop."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -36,10 +36,10 @@ class Commits:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="nochat-journal")
 
     async def open(self) -> Contents:
-        """Read the journal; returns its contents.
+        """Open the journal; return its contents.
 
         Raises:
-            NochatError: it can't be used; says why.
+            NochatError: it can't be used, for the reason in the message.
         """
         try:
             await self._call(self._journal.open)
@@ -56,12 +56,12 @@ class Commits:
         done: Callable[[], None],
         failed: Callable[[BusError], None] = lambda _: None,
     ) -> None:
-        """Write a record in its turn, then call `done`; without a record, just wait for the turn.
+        """Write a record in its turn, then call `done`; without a record, only wait for the turn.
 
         Args:
-            record: what to write.
-            done: called when this and all before it is on the disk.
-            failed: called in its place when the record could not be written.
+            record: the record to write, or None.
+            done: called when this record and all before it are on disk.
+            failed: called instead if the record could not be written.
         """
         if record is None and not self._task:
             return done()
@@ -69,7 +69,7 @@ class Commits:
         self._begin()
 
     async def write(self, record: Record) -> None:
-        """Write a record; returns when it is on the disk.
+        """Write a record; return when it is on disk.
 
         Raises:
             BusError: it can't be written.
@@ -79,9 +79,9 @@ class Commits:
         await written
 
     def acknowledge(self, queue: str, numbers: list[int]) -> None:
-        """Note that a queue is done with messages: written with what comes next.
+        """Record that a queue's messages were acknowledged, with the next write to the journal.
 
-        After a crash before that, they are delivered once more.
+        If the process crashes before that, they are redelivered.
         """
         self._acks.setdefault(queue, []).extend(numbers)
         self._acked += len(numbers)
@@ -89,7 +89,7 @@ class Commits:
             self._begin()
 
     async def close(self) -> None:
-        """Write everything that waits, and close the journal."""
+        """Write all waiting records, and close the journal."""
         if self._task:
             await self._task
         with suppress(OSError):
@@ -102,7 +102,7 @@ class Commits:
             self._task = asyncio.create_task(self._run(), name="write the journal")
 
     async def _run(self) -> None:
-        await asyncio.sleep(0)  # what else is published in this turn goes along
+        await asyncio.sleep(0)  # let the other messages of this turn of the loop join the write
         while self._waiting or self._acked > MOST_ACKS:
             waiting, self._waiting = self._waiting, []
             acks = self._take_acks()
@@ -124,7 +124,7 @@ class Commits:
     def _refuse(
         self, waiting: list[PendingRecord], acks: list[Acknowledged], error: Exception
     ) -> None:
-        for ack in acks:  # with what comes next, then
+        for ack in acks:  # the next write includes them
             self._acks.setdefault(ack.queue, [])[:0] = ack.numbers
         reason = getattr(error, "strerror", None) or repr(error)
         log.error("the bus can't write to %s: %s", self._journal.folder, reason)

@@ -1,4 +1,4 @@
-"""The receiving end: deliveries of a queue, gathered into batches for one handler, in order."""
+"""The receiving end: a queue's deliveries, gathered into batches for one handler, in order."""
 
 import asyncio
 import itertools
@@ -26,7 +26,7 @@ from nochat.protocol.requests import Failed, Reply, Request
 
 log = logging.getLogger(__name__)
 
-# Messages that a consumer may hold without having acknowledged them.
+# Unacknowledged messages that a consumer may hold.
 PREFETCH = 200
 
 ATTEMPTS = 5  # at a batch whose handler fails, before its messages are handled alone
@@ -46,12 +46,12 @@ class Delivery:
     """A message as the broker handed it over.
 
     Attributes:
-        tag: what it is acknowledged by.
+        tag: the delivery tag, for the acknowledgement.
         body: a JSON array of envelopes.
-        reply_to: routing key, on the default exchange, of the sender.
-        returned: how often it was delivered before, and not acknowledged.
-        since: when it came to this process, by its monotonic clock.
-        id: of the message, where its body can't be read: AMQP's `message_id`.
+        reply_to: the sender's routing key on the default exchange.
+        returned: the number of earlier deliveries that were not acknowledged.
+        since: when this process received it, by its monotonic clock.
+        id: AMQP's `message_id`, for messages whose body can't be read.
     """
 
     tag: int
@@ -66,9 +66,9 @@ class Delivery:
 class Batch:
     """The messages that arrived since the handler's last turn, acknowledged as a whole.
 
-    What it publishes leaves by the channel that it came in on: if that breaks, publishing fails
-    with `ConnectionLost`, as the broker then gives the same messages to another consumer, and
-    two must not both decide.
+    A batch publishes on the channel that delivered it. If that channel breaks, publishing fails
+    with `ConnectionLost`: the broker then redelivers the same messages to another consumer, and
+    only one of the two may decide.
     """
 
     events: list[Envelope]
@@ -79,7 +79,7 @@ class Batch:
     _link: ConsumerLink
 
     async def publish(self, *events: Envelope) -> None:
-        """Publish; returns when the broker has confirmed all.
+        """Publish messages; return when the broker has confirmed all of them.
 
         Raises:
             ConnectionLost: the channel broke; nothing of this batch may be acknowledged.
@@ -91,17 +91,17 @@ class Batch:
         await asyncio.gather(*{outbox.put(event, route(event, shards)) for event in events})
 
     def reply(self, request: Request, reply: Reply) -> None:
-        """Answer a request of this batch; nothing confirms that the answer arrived."""
+        """Reply to a request of this batch, without confirmation that the reply arrived."""
         if asker := self._reply_to.get(request.id):
             self._check()
             self._put(reply, Route(DEFAULT, asker, durable=False))
 
     def is_over(self, request: Request) -> bool:
-        """Tell whether nobody waits for the answer to a request of this batch any longer."""
+        """Return whether a request of this batch has expired: its sender no longer waits."""
         return _is_over(request, self._since.get(request.id))
 
     def _put(self, reply: Reply, asker: Route) -> None:
-        """Send a reply; one that can't be encoded would be no better at the next attempt."""
+        """Send a reply; if it can't be encoded, send a failure, as a retry would fail as well."""
         try:
             self._consumer.outbox.put(reply, asker)
         except (ValueError, TypeError, OverflowError, msgspec.MsgspecError):
@@ -111,20 +111,20 @@ class Batch:
             self._consumer.outbox.put(msgspec.structs.replace(failed, **ids), asker)
 
     async def dead_letter(self, event: Envelope, reason: str) -> None:
-        """Set an event aside in the dead-letter queue, with the reason; then go on."""
+        """Put an event into the dead-letter queue, with the reason."""
         self._check()
         await self._consumer.set_aside(join([encode(event)]), reason, type_of(type(event)))
 
     async def wait(self, seconds: float) -> None:
-        """Wait before another attempt, but not while the subscription is being cancelled.
+        """Wait before another attempt, unless the subscription is being cancelled.
 
         Raises:
-            ConnectionLost: it is; this batch goes back to its queue.
+            ConnectionLost: it is being cancelled; this batch goes back to its queue.
         """
         await self._consumer.pause(seconds)
 
     def ack(self) -> None:
-        """Acknowledge everything in the batch."""
+        """Acknowledge all messages of the batch."""
         if self._consumer.link is self._link:
             self._link.ack(self._tag)
 
@@ -139,8 +139,8 @@ Handler = Callable[[Batch], Awaitable[None]]
 class Consumer:
     """A consumer of one queue for one handler: one batch at a time, in the queue's order.
 
-    `on_reconnect` is called before the first batch of every channel: the handler's memory may be
-    out of date, as another consumer may have been active in between.
+    `on_reconnect` is called before the first batch of every channel: the handler's state may be
+    stale, as another consumer may have been active in between.
     """
 
     def __init__(
@@ -163,12 +163,12 @@ class Consumer:
         self._suspects = Suspects(queue.name)
 
     def opened(self, link: ConsumerLink) -> None:
-        """Start on an open channel; deliveries follow."""
+        """Attach to an open channel; deliveries follow."""
         self.link, self._is_new = link, True
         self.outbox.attach(link)
 
     def received(self, delivery: Delivery) -> None:
-        """Take a message that arrived."""
+        """Queue a delivery for the next batch."""
         self._pending.append(delivery)
         self._wake.set()
 
@@ -179,12 +179,12 @@ class Consumer:
         self.outbox.detach(error)
 
     def stop(self) -> None:
-        """Let `run` end after the batch in hand; what else was delivered goes back."""
+        """Make `run` return after the current batch; other deliveries go back to the queue."""
         self.stopping.set()
         self._wake.set()
 
     async def run(self) -> None:
-        """Hand batches to the handler until told to stop.
+        """Pass batches to the handler until `stop` is called.
 
         Raises:
             Fatal: the handler says that the service must stop.
@@ -205,10 +205,10 @@ class Consumer:
                 self._on_reconnect()  # the broker delivers this batch again, here or elsewhere
 
     async def pause(self, seconds: float) -> None:
-        """Wait before another attempt, but not while told to stop.
+        """Wait before another attempt, unless the consumer stops.
 
         Raises:
-            ConnectionLost: told to stop; what is not acknowledged goes back to the queue.
+            ConnectionLost: it stops; unacknowledged messages go back to the queue.
         """
         with suppress(TimeoutError):
             await asyncio.wait_for(self.stopping.wait(), seconds)
@@ -239,7 +239,7 @@ class Consumer:
         await self._suspects.end(key, link, 0)
 
     async def _handle(self, deliveries: list[Delivery], link: ConsumerLink) -> None:
-        """Hand a batch to the handler; where it fails again and again, message by message."""
+        """Pass a batch to the handler; after repeated failures, pass its messages one by one."""
         attempt, pause = 0, PAUSE
         while True:
             try:
@@ -281,9 +281,9 @@ class Consumer:
         await self._handler(batch)
 
     async def _refuse(self, delivery: Delivery, body: bytes, reason: str, name: str) -> None:
-        """Tell the sender of a body, if possible; set it aside, unless it is a request.
+        """Tell the sender that a body is refused; dead-letter it unless it is a request.
 
-        A request is useless later, and may hold a password.
+        A request is useless later, and may contain a password.
         """
         message, asker = head(body), delivery.reply_to
         if asker:
@@ -297,16 +297,16 @@ class Consumer:
         self.tally.note_failed(name)
 
     async def set_aside(self, body: bytes, reason: str, name: str) -> None:
-        """Put a body into the dead-letter queue; returns when the broker has confirmed it."""
+        """Put a body into the dead-letter queue; return when the broker has confirmed it."""
         headers = {"x-nochat-reason": reason, "x-nochat-queue": self.queue.name}
         await self.outbox.put_parcel(Parcel(Route(DEAD, ""), raw=body, headers=headers))
         self.tally.note_failed(name)
 
 
 def _is_over(envelope: Envelope, since: float | None) -> bool:
-    """Tell whether nobody waits for the answer to a question any longer.
+    """Return whether an envelope is a request that has expired: its sender no longer waits.
 
-    How long it has waited here needs no other machine's clock.
+    The time that it waited in this process is measured without another machine's clock.
     """
     if not isinstance(envelope, Request) or not envelope.expires:
         return False

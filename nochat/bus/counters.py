@@ -1,4 +1,4 @@
-"""Counts of what one instance of a service has done since it started."""
+"""Counts of the messages that an instance of a service has processed since it started."""
 
 import time
 from collections import Counter
@@ -7,23 +7,23 @@ from dataclasses import dataclass, field
 
 from nochat.protocol.envelope import Envelope, new_id, type_of
 
-MALFORMED = "malformed"  # counted in place of a type, for what could not be read
+MALFORMED = "malformed"  # the name under which unreadable messages are counted
 
 
 @dataclass
 class Tally:
     """Counts that only grow.
 
-    A group of messages is counted by one call, and their types get their names only when somebody
-    asks: what that costs a message can't be measured.
+    One call counts a group of messages, and types are named only when the counts are read: the cost
+    per message is too small to measure.
 
     Attributes:
         service: the service's name.
-        instance: which of the service's instances.
-        since: when it started, in seconds since 1970.
-        seconds: spent in handlers.
-        gauges: what the service has now, by name: metrics of its own.
-        store: the product that keeps the service's data ("MariaDB"); empty: it has none.
+        instance: the id of this instance.
+        since: the start of the instance, in seconds since 1970.
+        seconds: time spent in handlers.
+        gauges: the service's own metrics, by name; each returns the current value.
+        store: the product that stores the service's data ("MariaDB"); empty without a store.
     """
 
     service: str
@@ -37,7 +37,7 @@ class Tally:
     _failed: Counter[str] = field(default_factory=Counter)
 
     def note_handled(self, events: Iterable[Envelope]) -> None:
-        """Count what handlers are done with."""
+        """Count messages that handlers have processed."""
         self._handled.update(map(type, events))
 
     def note_published(self, kinds: Iterable[type[Envelope]]) -> None:

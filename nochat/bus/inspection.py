@@ -17,7 +17,7 @@ MOST_SHOWN = 2000  # characters of a dead letter's content
 
 
 class QueueState(msgspec.Struct, frozen=True):
-    """A queue: how many messages wait in it, and how many consume it."""
+    """The number of messages and consumers of a queue."""
 
     name: str
     messages: int
@@ -37,7 +37,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Held:
-    """A message that was taken from a queue and goes back unless it is acknowledged."""
+    """A message that was taken from a queue, and is requeued unless it is acknowledged."""
 
     tag: int
     id: str
@@ -46,17 +46,17 @@ class Held:
 
 
 class Holder(Protocol):
-    """A holder of messages: closing it gives them back."""
+    """A holder of messages that were taken from a queue."""
 
     def ack(self, tag: int) -> None:
-        """Let a message go, and only this one."""
+        """Acknowledge one message, and no other."""
 
 
 class DeadLetters:
-    """The oldest dead letters, held while they are looked at.
+    """The oldest dead letters, held while an operator inspects them.
 
     Attributes:
-        all: what they say, the oldest first.
+        all: the dead letters, oldest first.
     """
 
     def __init__(
@@ -66,13 +66,13 @@ class DeadLetters:
         self.all = [_letter(message) for message in held]
 
     async def take(self, id: str, *, replay: bool) -> bool:
-        """Remove a letter, after it was put into its queue once more if `replay`.
+        """Remove a dead letter; with `replay`, requeue it first.
 
         Returns:
-            Whether it was there.
+            Whether the dead letter was found.
 
         Raises:
-            RequestFailed: its queue is no more.
+            RequestFailed: its queue no longer exists.
         """
         for held, letter in zip(self._held, self.all, strict=True):
             if letter.id == id:
@@ -105,17 +105,17 @@ def _letter(held: Held) -> DeadLetter:
 
 
 def _id(held: Held, queue: str) -> str:
-    """Derive an id: the same at each look, even without a message id, and another by queue."""
+    """Derive an id that stays the same between calls, even without a message id, and per queue."""
     parts = held.id.encode(), queue.encode(), held.body
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
 
 
 def _read(body: bytes) -> tuple[dict[str, object], str]:
-    """Read the first event, and the whole as readable text, without secrets."""
+    """Return the first event of a body, and the whole body as readable text, without secrets."""
     try:
         contents = _without_secrets(msgspec.json.decode(body))
         text = msgspec.json.format(msgspec.json.encode(contents), indent=2).decode()
-    except (ValueError, RecursionError):  # msgspec's own errors are of the former
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
         return {}, body.decode(errors="replace")
     first = contents[0] if isinstance(contents, list) and contents else contents
     return first if isinstance(first, dict) else {}, text

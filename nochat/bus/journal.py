@@ -1,9 +1,9 @@
-"""An append-only journal on disk: the messages that were confirmed and are not acknowledged yet.
+"""An append-only journal on disk: the messages that are confirmed and not yet acknowledged.
 
-Files that only grow: `00000001.journal`, `00000002.journal` … Each is a sequence of records, with
-their length and checksum. A record that a crash tore is only ever the last of the last file. When
-most of the journal is no longer needed, what is left of the oldest file is written once more, at
-the end, and the file is removed. Everything here blocks: `commits.py` calls it from a thread.
+The files `00000001.journal`, `00000002.journal` … only grow. Each is a sequence of records with
+length and checksum. A crash can tear only the last record of the last file. When most of the
+journal is no longer needed, the live records of the oldest file are appended to the newest, and
+the oldest is deleted. All functions here block: `commits.py` calls them from a thread.
 """
 
 import logging
@@ -22,9 +22,9 @@ from nochat.local.disk import make_private, sync_folder
 
 log = logging.getLogger(__name__)
 
-HEAD = struct.Struct("<II")  # of a record: length and CRC-32 of what follows
-FILE_SIZE = 8 * 2**20  # bytes after which the next file is begun
-OVERHEAD = 200  # bytes that a message takes beside its body, at most: names and headers
+HEAD = struct.Struct("<II")  # of a record: length and CRC-32 of its body
+FILE_SIZE = 8 * 2**20  # bytes after which a new file is started
+OVERHEAD = 200  # bytes of a message beside its body, at most: names and headers
 
 
 class Declared(msgspec.Struct, frozen=True, array_like=True, tag="queue"):
@@ -36,8 +36,8 @@ class Declared(msgspec.Struct, frozen=True, array_like=True, tag="queue"):
 class PublishedMessage(msgspec.Struct, array_like=True, tag="message"):
     """A message that was published.
 
-    `number` is its place in the order; `queues` are those that hold it; `crashes` counts the ends
-    of this process, while it waited, that were no proper stop.
+    `number` is its place in the order; `queues` are the queues that hold it; `crashes` counts the
+    crashes of this process while it was queued.
     """
 
     number: int
@@ -49,21 +49,21 @@ class PublishedMessage(msgspec.Struct, array_like=True, tag="message"):
 
 
 class Acknowledged(msgspec.Struct, frozen=True, array_like=True, tag="ack"):
-    """A queue is done with messages."""
+    """A queue's messages were acknowledged."""
 
     queue: str
     numbers: list[int]
 
 
 class Attempts(msgspec.Struct, frozen=True, array_like=True, tag="attempts"):
-    """The number of attempts at a message that were begun and not ended; 0 after a good end."""
+    """The number of attempts at a message that started and did not end; 0 after a success."""
 
     key: str
     count: int
 
 
 class Started(msgspec.Struct, frozen=True, array_like=True, tag="start"):
-    """The journal was opened; it had been closed before, or there had been a crash."""
+    """The journal was opened; `clean` is false if the process crashed before."""
 
     clean: bool
 
@@ -81,10 +81,10 @@ class Contents:
 
     Attributes:
         queues: the durable queues, by name.
-        messages: those that some queue holds, by number.
-        attempts: begun and not ended, by the message's key.
-        size: bytes that writing all of it once more would take, about.
-        closed: whether the last record says so.
+        messages: the messages that a queue holds, by number.
+        attempts: the attempts that started and did not end, by the message's key.
+        size: bytes of a journal with this state alone, about.
+        closed: whether the last record is `Closed`.
     """
 
     queues: dict[str, Queue] = field(default_factory=dict)
@@ -94,7 +94,7 @@ class Contents:
     closed: bool = True
 
     def apply(self, record: Record) -> None:
-        """Take in the next record."""
+        """Apply the next record to the state."""
         self.closed = False
         match record:
             case Declared(queue):
@@ -136,10 +136,10 @@ def _framed(record: Record) -> bytes:
 
 
 class Journal:
-    """The journal in a folder, which nobody else may write to.
+    """The journal in a folder that no other process may write to.
 
     Attributes:
-        contents: what it amounts to, with all that was written.
+        contents: the state after all records.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -147,10 +147,10 @@ class Journal:
         self._sizes: dict[int, int] = {}  # bytes, by the file's number, the oldest first
         self._file_of: dict[int, int] = {}  # the file's number, by the message's
         self._descriptor = -1
-        self._torn = False  # a write failed, and half of it may be there
+        self._torn = False  # a write failed, and a part of it may be in the file
 
     def open(self) -> None:
-        """Read it, and begin a new file.
+        """Read the journal, and start a new file.
 
         Raises:
             NochatError: a file is damaged.
@@ -168,10 +168,10 @@ class Journal:
         self._tidy()
 
     def write(self, records: Iterable[Record]) -> None:
-        """Write records; returns when the disk has them. Where that fails, none of them counts.
+        """Write records; return when they are on disk. If that fails, none of them counts.
 
         Raises:
-            OSError: they can't be written: the disk is full, say.
+            OSError: they can't be written, for example because the disk is full.
         """
         records = list(records)
         if self._current_size > FILE_SIZE:
@@ -180,7 +180,7 @@ class Journal:
         self._append(records)
 
     def close(self) -> None:
-        """Note that this is no crash."""
+        """Record a clean shutdown, and close the file."""
         self._append([Closed()])
         os.close(self._descriptor)
 
@@ -222,7 +222,7 @@ class Journal:
             os.close(self._descriptor)
         self._descriptor, self._sizes[number], self._torn = descriptor, 0, False
         sync_folder(self.folder)
-        # What has no number is in every file, so that any older one can go.
+        # Records without a number are in every file, so that any older file can be deleted.
         queues: list[Record] = [Declared(queue) for queue in self.contents.queues.values()]
         attempts = [Attempts(key, count) for key, count in self.contents.attempts.items()]
         self._append([*queues, *attempts])
@@ -248,7 +248,7 @@ class Journal:
             self._apply(record, self._current)
 
     def _cut_off(self) -> None:
-        """Remove the rest of a failed write; if that fails too, the next write does it first."""
+        """Truncate a failed write; if that fails too, the next write truncates first."""
         try:
             os.ftruncate(self._descriptor, self._current_size)
             self._torn = False
@@ -261,7 +261,7 @@ class Journal:
             self._file_of[record.number] = number
 
     def _tidy(self) -> None:
-        """Remove the oldest files as long as less than half of the journal is in use."""
+        """Delete the oldest files as long as less than half of the journal is in use."""
         live = self.contents.messages
         self._file_of = {number: file for number, file in self._file_of.items() if number in live}
         while sum(self._sizes.values()) > 2 * (self.contents.size + FILE_SIZE):
@@ -274,7 +274,7 @@ class Journal:
 
 
 def _body(data: bytes, at: int) -> bytes:
-    """Return the record at a place; nothing where it is torn, or at the end."""
+    """Return the record at an offset, or nothing if it is torn or the data ends."""
     if len(data) < at + HEAD.size:
         return b""
     length, checksum = HEAD.unpack_from(data, at)

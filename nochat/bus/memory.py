@@ -15,7 +15,7 @@ from nochat.bus.routing import Queue
 from nochat.errors import BusError, ConnectionLost
 from nochat.protocol.envelope import new_id
 
-# Those of this process, by URL.
+# The brokers of this process, by URL.
 brokers: WeakValueDictionary[str, Broker] = WeakValueDictionary()
 
 
@@ -33,10 +33,10 @@ class MemoryTransport:
         self._outbox: Outbox | None = None
 
     async def open(self, outbox: Outbox, on_reply: Callable[[bytes], None]) -> None:
-        """Send the outbox's messages; hand over the replies.
+        """Attach the outbox, and pass replies to `on_reply`.
 
         Raises:
-            NochatError: the journal can't be used, or is another process's.
+            NochatError: the journal can't be used, or another process uses it.
         """
         await self._broker.open()
         self._broker.askers[self._name] = on_reply
@@ -48,7 +48,7 @@ class MemoryTransport:
         self._broker.route(parcel, self._name if parcel.route.asks else "")
 
     async def declare(self, queues: Iterable[Queue]) -> None:
-        """Make the queues that are not there yet."""
+        """Create the queues that do not exist yet."""
         for queue in queues:
             self._broker.declare(queue)
 
@@ -61,7 +61,7 @@ class MemoryTransport:
         queue.deliver()
 
     async def cancel(self, consumer: Consumer) -> None:
-        """Stop delivering; unacknowledged messages are delivered to others."""
+        """Stop deliveries; unacknowledged messages are redelivered to other consumers."""
         channel = self._channels.pop(consumer)
         consumer.lost(ConnectionLost("the subscription was cancelled"))
         channel.queue.leave(channel)
@@ -69,7 +69,7 @@ class MemoryTransport:
             del self._broker.queues[channel.queue.shape.name]
 
     async def drain(self, seconds: float) -> dict[str, int]:
-        """Wait until all consumed queues are empty; returns the rest, by queue."""
+        """Wait until all consumed queues are empty; return the messages left, by queue."""
         return await self._broker.drain(seconds)
 
     @property
@@ -92,7 +92,7 @@ class MemoryTransport:
             holding.give_back()
 
     async def close(self) -> None:
-        """Cancel everything."""
+        """Cancel all consumers, and detach from the broker."""
         if not self._outbox:
             return
         for consumer in list(self._channels):
@@ -103,10 +103,10 @@ class MemoryTransport:
 
 
 def _folder(url: str) -> Path | None:
-    """Return the journal's folder; None where the URL names none.
+    """Return the journal's folder, or None for `memory://`.
 
     Raises:
-        BusError: it names a folder by no absolute path.
+        BusError: the folder is not an absolute path.
     """
     parts = urlsplit(url)
     if parts.scheme != "journal":

@@ -1,4 +1,4 @@
-"""Envelopes on their way to the broker: gathered, sent in few messages, kept until confirmed."""
+"""Outgoing envelopes: gathered into few messages, and kept until the broker confirms them."""
 
 import asyncio
 from collections import Counter, deque
@@ -11,11 +11,11 @@ from nochat.bus.routing import COMMANDS, EVENTS, Route
 from nochat.errors import ConnectionLost
 from nochat.protocol.envelope import Envelope, new_id
 
-# Bounds of one message: larger bodies gain nothing and delay the others.
+# Bounds of one message: larger bodies are no faster and delay the others.
 MAX_ENVELOPES = 256
 MAX_BYTES = 128 * 1024
-# Messages of one stream that may await their confirm. Few, as what is published meanwhile then
-# travels together: batches grow with the load, and without load nothing waits for a timer.
+# Unconfirmed messages of one stream. Few, so that envelopes published meanwhile share a message:
+# batches grow with the load, and without load no envelope waits for a timer.
 MAX_UNCONFIRMED = 4
 MAX_UNCONFIRMED_COMMANDS = 1  # of a shard, whose commands all have the same route
 
@@ -24,14 +24,14 @@ Stream = tuple[str, str]
 
 @dataclass(eq=False)
 class Parcel:
-    """One message of the broker: envelopes that follow each other on the same route."""
+    """One message to the broker: consecutive envelopes on the same route."""
 
     route: Route
     first: Envelope | None = None
     parts: list[bytes] = field(default_factory=list)
     kinds: list[type[Envelope]] = field(default_factory=list)
     size: int = 0
-    raw: bytes = b""  # a body that is passed on as it is, in place of envelopes
+    raw: bytes = b""  # a body to publish unchanged, instead of envelopes
     headers: dict[str, str] = field(default_factory=dict)
     expiration: float = 0.0  # seconds; 0 never expires
     id: str = field(default_factory=new_id)
@@ -45,27 +45,27 @@ class Parcel:
         return self.raw or join(self.parts)
 
     def takes(self, route: Route, size: int) -> bool:
-        """Tell whether one more envelope may travel in this message."""
+        """Return whether this message has room for another envelope on that route."""
         room = len(self.parts) < MAX_ENVELOPES and self.size + size <= MAX_BYTES
         return room and route == self.route and not self.raw and not self.expiration
 
     def add(self, envelope: Envelope, encoded: bytes) -> None:
-        """Put one more envelope in, with its bytes."""
+        """Add an envelope, with its encoded bytes."""
         self.first = self.first or envelope
         self.parts.append(encoded)
         self.kinds.append(type(envelope))
         self.size += len(encoded)
 
     def confirmed(self) -> None:
-        """Settle the parcel: the broker has it."""
+        """Resolve `done`: the broker has stored the message."""
         if not self.done.done():
             self.done.set_result(None)
 
     def failed(self, error: Exception) -> None:
-        """Fail the parcel: the broker does not have it, or can't say."""
+        """Fail `done`: the broker refused the message, or its confirm was lost."""
         if not self.done.done():
             self.done.set_exception(error)
-            self.done.exception()  # somebody may await it later, or nobody: no warning either way
+            self.done.exception()  # marks it as retrieved: no warning if nobody awaits it
 
 
 class Link(Protocol):
@@ -76,16 +76,16 @@ class Link(Protocol):
 
 
 def stream_of(route: Route) -> Stream:
-    """Return the stream of a route: the messages of one are sent in order.
+    """Return the stream of a route: the messages of a stream are sent in order.
 
-    The events of a room have a route for each type, and their order counts; the commands for a
-    shard have one route, and those for another shard do not wait for them.
+    All events are one stream: a room's events of different types must stay in order. Each shard's
+    commands are a stream, so that they do not wait for those of another shard.
     """
     return (EVENTS, "") if route.exchange == EVENTS else (route.exchange, route.key)
 
 
 class Outbox:
-    """A buffer for the messages of one turn of the event loop, sent in order in each stream.
+    """A buffer for the messages of one turn of the event loop, sent in order within each stream.
 
     With `resend`, what was not confirmed when the link broke is sent again on the next one (and may
     then arrive twice). Without, it fails with `ConnectionLost`: for publishers whose right to
@@ -113,7 +113,7 @@ class Outbox:
         return self._link is not None
 
     def put(self, envelope: Envelope, route: Route) -> asyncio.Future[None]:
-        """Take an envelope; the future is resolved when the broker has confirmed it."""
+        """Queue an envelope; the future is resolved when the broker has confirmed it."""
         encoded = encode(envelope)
         waiting = self._waiting.get(stream_of(route))
         last = waiting[-1] if waiting else None
@@ -124,7 +124,7 @@ class Outbox:
         return last.done
 
     def put_parcel(self, parcel: Parcel) -> asyncio.Future[None]:
-        """Take a message as it is."""
+        """Queue a message unchanged."""
         self._enqueue(parcel)
         return parcel.done
 
@@ -134,7 +134,7 @@ class Outbox:
         self._flush()
 
     def detach(self, error: Exception) -> None:
-        """Forget the link: it is gone."""
+        """Drop the broken link; requeue its unconfirmed messages, or fail them."""
         self._link = None
         self._lost(error)
         parcels = [*self._sent, *(parcel for each in self._waiting.values() for parcel in each)]

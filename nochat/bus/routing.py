@@ -1,4 +1,4 @@
-"""The exchange and routing key of each struct, and the shapes of the queues."""
+"""The exchange and routing key of each struct, and the definitions of the queues."""
 
 import zlib
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ EXCHANGES = {COMMANDS: "direct", EVENTS: "topic", REQUESTS: "direct", DEAD: "fan
 
 
 class Route(NamedTuple):
-    """The destination of a message, and the care that the broker must take of it.
+    """The destination of a message, and its delivery options.
 
     Attributes:
-        exchange: name of the exchange; empty is the default one, that routes to a queue by name.
+        exchange: name of the exchange; empty is the default one, which routes to a queue by name.
         key: routing key.
         durable: written to disk before it is confirmed.
         mandatory: an error if no queue takes it.
@@ -48,13 +48,12 @@ class Queue:
     """A queue that a service consumes.
 
     Attributes:
-        name: its name; an exclusive queue gets a name that no other has.
-        bindings: what it takes.
-        durable: what is in it is handled whatever happens, or becomes a dead letter; otherwise it
-            is of use only while somebody waits for the answer.
-        exclusive: of this connection alone, and gone with it.
-        single_active_consumer: only one consumer is active, the others stand by, which keeps the
-            order.
+        name: its name; an exclusive queue gets a unique name.
+        bindings: the rules that route messages to it.
+        durable: its messages survive a restart until they are handled or dead-lettered; otherwise
+            they are useful only while the sender waits for the reply.
+        exclusive: belongs to this connection, and is deleted with it.
+        single_active_consumer: one consumer is active and the others stand by, to keep the order.
     """
 
     name: str
@@ -68,7 +67,7 @@ DEAD_LETTERS = Queue("dead-letters", (Binding(DEAD, ""),))
 
 
 def shard_of(room: str, shards: int) -> int:
-    """Return the shard (0 … shards-1) of a room: the same in every process and every run."""
+    """Return the shard (0 … shards-1) of a room; every process computes the same one."""
     return zlib.crc32(room.encode()) % shards
 
 

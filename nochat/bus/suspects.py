@@ -1,26 +1,26 @@
-"""Messages that may be what makes a service crash: found out without blaming their neighbours.
+"""Detection of poison messages, which crash a service, without blaming their neighbours.
 
-A broker counts deliveries, but most of them end without any fault of the message: a service is
-stopped, its store is away, a neighbour crashes it. So no message is given up for that count. Past
-`SUSPECT` it is handled alone, and each attempt is noted before it begins and crossed out after it:
-what stays noted are crashes.
+The broker's count of deliveries does not prove a poison message: a service may have stopped, its
+store may be unreachable, or another message may have crashed it. So that count alone dead-letters
+no message. Past `SUSPECT` deliveries a message is handled alone, and each attempt is stored before
+it starts and removed after it ends: the attempts that remain are crashes.
 """
 
 import hashlib
 from typing import Protocol
 
-SUSPECT = 5  # deliveries before this one, after which a message is handled alone
-MOST_CRASHES = 3  # of the service, during the handling of one message alone
+SUSPECT = 5  # earlier deliveries after which a message is handled alone
+MOST_CRASHES = 3  # of the service while it handles one message alone
 
 
 class AttemptLog(Protocol):
-    """Notes of attempts, kept outside of the process, so that they outlive it."""
+    """A log of attempts that is stored outside of the process, and so survives a crash."""
 
     async def attempts(self, key: str) -> int:
         """Return how many attempts at a message ended in a crash."""
 
     async def set_attempts(self, key: str, count: int) -> None:
-        """Note it, before another attempt or after it."""
+        """Store the number of attempts at a message that ended in a crash."""
 
 
 class Suspects:
@@ -28,7 +28,7 @@ class Suspects:
 
     def __init__(self, queue: str) -> None:
         self._queue = queue
-        self._survived: dict[str, int] = {}  # attempts that we outlived, but could not cross out
+        self._survived: dict[str, int] = {}  # attempts that did not crash, but are still in the log
 
     def key(self, body: bytes) -> str:
         """Return the key of a message."""
@@ -40,11 +40,11 @@ class Suspects:
         return max(0, noted - self._survived.get(key, 0))
 
     async def begin(self, key: str, notes: AttemptLog, crashes: int) -> None:
-        """Note an attempt at a message, beside those that ended in a crash."""
+        """Log the start of an attempt at a message, beside the attempts that ended in a crash."""
         await notes.set_attempts(key, crashes + 1)
         self._survived[key] = 1
 
     async def end(self, key: str, notes: AttemptLog, crashes: int) -> None:
-        """Cross the attempt out: it did not end in a crash, whatever else came of it."""
+        """Remove the attempt from the log: it did not end in a crash."""
         await notes.set_attempts(key, crashes)
         self._survived.pop(key, None)

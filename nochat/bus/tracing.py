@@ -1,6 +1,6 @@
-"""One line per event that a service publishes or handles, so that any message can be followed.
+"""Trace logging: one line per message that a service publishes or handles.
 
-Written by the logger `nochat.trace` at level `debug`; `nochat.runtime.logs` has the fields.
+The logger `nochat.trace` writes them at level `debug`; `nochat.runtime.logs` defines the fields.
 """
 
 import logging
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from nochat.protocol.envelope import Envelope, type_of
 
-log = logging.getLogger("nochat.trace")  # by that name in all languages
+log = logging.getLogger("nochat.trace")  # services in other languages use the same name
 
 
 def trace(

@@ -23,10 +23,10 @@ T = TypeVar("T", int, float)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status (2: it can't be run as asked, and why)."""
+    """Run a command; return the exit status (2: an error that the message explains)."""
     options = _parser().parse_args(arguments)
     proxies.exempt(os.environ)
-    os.umask(0o077)  # what the chat stores is for nobody else on this machine
+    os.umask(0o077)  # files of the chat are private to this user
     try:
         return int(options.command(options) or 0)
     except (NochatError, SettingsError) as error:
@@ -220,7 +220,7 @@ def _positive(kind: type[T]) -> Callable[[str], T]:
 
 
 def _find(name: str) -> Service[object]:
-    """Find a service of the chat by its name, or of the user by its file."""
+    """Return a service of the chat by its name, or one of the user by its file."""
     return registry.own_service(name) if name.endswith(".py") else registry.services([name])[0]
 
 

@@ -1,4 +1,4 @@
-"""The catalogue as an AsyncAPI 3.0 document: what a service in any language needs to take part."""
+"""The catalogue as an AsyncAPI 3.0 document, for services in any language."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -62,7 +62,7 @@ Commands, events, requests and replies of the chat, over RabbitMQ (AMQP 0-9-1).
 
 
 def ours() -> list[type[Envelope]]:
-    """List the structs of the chat, those of other services left out."""
+    """List the structs of the chat, without those of other services."""
     return [struct for struct in catalogue().values() if struct.__module__ in MODULES]
 
 
@@ -73,7 +73,7 @@ def document(
 
     Args:
         shards: queues that the rooms are spread over, as in the settings.
-        structs: what it describes; None: those of the chat.
+        structs: the structs to describe; None: those of the chat.
     """
     structs = ours() if structs is None else list(structs)
     payloads, schemas = msgspec.json.schema_components(structs, ref_template=SCHEMAS)
@@ -133,7 +133,7 @@ def _channel(
 
 
 def _reply_channel(struct: type[Reply], structs: Iterable[type[Envelope]]) -> dict[str, Any]:
-    """Describe what may come in answer to the requests that have this reply."""
+    """Describe the messages that may answer requests with this reply."""
     requests = [
         request
         for request in structs
@@ -143,7 +143,7 @@ def _reply_channel(struct: type[Reply], structs: Iterable[type[Envelope]]) -> di
     if struct is Failed:
         answered = "a request that can't be met, and what does not match its schema"
     return {
-        "address": None,  # where its request says
+        "address": None,  # the request names it
         "description": f"Answers {answered}.",
         "messages": _references(struct, Failed),
     }
@@ -164,7 +164,7 @@ def _place(struct: type[Envelope]) -> tuple[str, str]:
 
 
 def _operation(struct: type[Envelope]) -> dict[str, Any]:
-    """Describe what others may send (commands, requests, reports) and receive."""
+    """Describe what other services may send (commands, requests, reports) or receive."""
     reports = struct is ServiceReported  # every service does
     receives = issubclass(struct, Event | Reply) and not reports
     operation: dict[str, Any] = {

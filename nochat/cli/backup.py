@@ -1,6 +1,6 @@
-"""`nochat backup` and `nochat restore --accounts`: the accounts in SQLite, as a file that is whole.
+"""`nochat backup` and `nochat restore --accounts`: a consistent copy of the accounts in SQLite.
 
-A copy made by `cp` may lack what is still in SQLite's log beside the file, or hold half of a write.
+A copy by `cp` may lack changes in SQLite's write-ahead log, or contain half of a write.
 """
 
 import os
@@ -18,13 +18,13 @@ from nochat.stores.users_database import sqlite_file, with_files_beside
 
 
 def backup(settings: Settings, file: Path) -> int:
-    """Copy the accounts to a new file that its owner alone may read; the chat may run meanwhile.
+    """Copy the accounts to a new private file; the chat may run meanwhile.
 
     Returns:
-        How many accounts there are.
+        The number of accounts.
 
     Raises:
-        NochatError: there are no accounts, they are in no SQLite, or the file can't be made.
+        NochatError: there are no accounts, they are not in SQLite, or the file can't be created.
     """
     source = _accounts_file(settings)
     if not source.is_file():
@@ -37,13 +37,13 @@ def backup(settings: Settings, file: Path) -> int:
 
 
 def restore(settings: Settings, file: Path) -> int:
-    """Put a backup's accounts where there are none; all users have to log in again.
+    """Restore the accounts from a backup, if there are none; all users have to log in again.
 
     Returns:
-        How many accounts there are.
+        The number of accounts.
 
     Raises:
-        NochatError: there are accounts, the file is no backup of a version that this one knows, or
+        NochatError: there are accounts already, the file is not a backup of a known version, or
             the accounts can't be written.
     """
     target = _accounts_file(settings)
@@ -57,7 +57,7 @@ def restore(settings: Settings, file: Path) -> int:
     with _new_file(target) as unfinished:
         count = _copy(file, unfinished)
         with closing(sqlite3.connect(unfinished)) as copy, copy:
-            # Those that were ended since then must not be good again.
+            # Sessions that have ended since the backup must not become valid again.
             copy.execute("DELETE FROM sessions")
         UserStore(f"sqlite:///{unfinished}").close()  # brings it up to date
         return count
@@ -74,7 +74,7 @@ def _accounts_file(settings: Settings) -> Path:
 
 @contextmanager
 def _new_file(file: Path) -> Iterator[Path]:
-    """Give the name of a private file beside it; it gets its own name when the block ends well."""
+    """Yield a private temporary file beside it, which gets its name if the block succeeds."""
     unfinished = file.with_name(f"{file.name}.unfinished-{os.getpid()}")
     try:
         os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
@@ -82,7 +82,7 @@ def _new_file(file: Path) -> Iterator[Path]:
             yield unfinished
             with unfinished.open("rb") as written:
                 os.fsync(written.fileno())
-            os.link(unfinished, file)  # unlike a renaming, this replaces nothing
+            os.link(unfinished, file)  # unlike a rename, this replaces nothing
             sync_folder(file.parent)
         finally:
             for path in with_files_beside(unfinished):
@@ -92,7 +92,7 @@ def _new_file(file: Path) -> Iterator[Path]:
 
 
 def _copy(source: Path, target: Path) -> int:
-    """Copy a database by SQLite's own backup; returns how many accounts are in it."""
+    """Copy a database by SQLite's online backup; return the number of accounts in it."""
     uri = f"{source.absolute().as_uri()}?mode=rw"
     try:
         with (

@@ -1,7 +1,7 @@
 """Simulated people who write at a steady pace, and the latency of their messages: `nochat load`.
 
 Their sockets speak Engine.IO 4 and Socket.IO 5 as browsers do, over websockets alone. A delay is
-from when a message is sent to when one of the others has it, on one clock.
+the time from sending a message to its arrival at one recipient, measured by one clock.
 """
 
 import asyncio
@@ -23,17 +23,17 @@ from nochat.errors import NochatError
 from nochat.protocol.envelope import new_id
 from nochat.runtime import proxies
 
-PATIENCE = 30.0  # seconds until an answer, and for what was sent to arrive
+PATIENCE = 30.0  # seconds to wait for an answer, and for the last messages to arrive
 
 
 @dataclass
 class Report:
-    """The fates of the messages.
+    """The delivery of the messages.
 
     Attributes:
-        people: who was there.
+        people: the number of people.
         sent: messages that the chat acknowledged.
-        delays: seconds of each delivery: by recipient, and the message.
+        delays: seconds of each delivery, by recipient and message.
     """
 
     people: int
@@ -42,17 +42,17 @@ class Report:
     _begun: dict[str, float] = field(default_factory=dict)
 
     def sends(self, message: str) -> None:
-        """Note that a message is sent now."""
+        """Record the time at which a message is sent."""
         self._begun[message] = time.perf_counter()
 
     def gets(self, person: int, message: str) -> None:
-        """Note that a person has it now. It may come twice, for example just after joining."""
+        """Record a delivery to a person; the first counts, as a join may deliver twice."""
         if message in self._begun:
             self.delays.setdefault((person, message), time.perf_counter() - self._begun[message])
 
     @property
     def lost(self) -> int:
-        """Deliveries that did not happen: everybody in the room should have every message."""
+        """The number of missing deliveries: everybody in the room should get every message."""
         return self.sent * self.people - len(self.delays)
 
     def __str__(self) -> str:
@@ -69,14 +69,14 @@ class Report:
 async def load(
     url: str, people: int, rate: float, seconds: float, say: Callable[[str], object]
 ) -> Report:
-    """Let people write to each other in a room of their own.
+    """Simulate people who write to each other in a room of their own.
 
     Args:
         url: the chat's page.
-        people: how many; they arrive at the pace that the chat lets new accounts in.
-        rate: messages per second, of all people together together.
-        seconds: how long.
-        say: is told how it goes.
+        people: the number of people; they arrive at the chat's rate limit for new accounts.
+        rate: messages per second, of all people together.
+        seconds: the duration.
+        say: called with lines of progress.
 
     Raises:
         NochatError: the chat can't be reached, or refuses.
@@ -103,7 +103,7 @@ async def load(
 
 
 async def _settle(report: Report) -> None:
-    """Wait until everything has arrived, or will not any more."""
+    """Wait until all messages have arrived, for at most `PATIENCE` seconds."""
     deadline = time.perf_counter() + PATIENCE
     while report.lost and time.perf_counter() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
@@ -113,7 +113,7 @@ async def _settle(report: Report) -> None:
 async def _joined(
     url: str, run: str, report: Report, say: Callable[[str], object]
 ) -> AsyncIterator[list["Socket"]]:
-    """Bring the people into a room of their own."""
+    """Register the people, and connect and join them to a room of their own."""
 
     def heard(person: int, entries: list[dict[str, Any]]) -> None:
         for entry in entries:
@@ -142,7 +142,7 @@ async def _joined(
 
 
 async def _register(http: httpx.AsyncClient, account: dict[str, str]) -> str:
-    """Make an account, when the chat lets us; returns the session's cookie."""
+    """Register an account, within the rate limit; return the session's cookie."""
     while True:
         answer = await http.post("/api/register", json=account)
         if not (pause := answer.headers.get("Retry-After")):
@@ -183,7 +183,7 @@ class Socket:
                 await asyncio.wait([listening])
 
     async def call(self, event: str, data: dict[str, Any]) -> None:
-        """Send an event and wait until it is acknowledged; again, where it says "too fast".
+        """Send an event and wait for its acknowledgement; retry if it exceeds the rate limit.
 
         Raises:
             NochatError: the chat refuses it.
@@ -200,7 +200,7 @@ class Socket:
             raise NochatError(f"the chat refuses {event}: {answer['error']}")
 
     async def _listen(self) -> None:
-        """Listen until the chat is gone; fail the calls that wait for an answer."""
+        """Receive packets until the chat closes the socket; then fail the pending calls."""
         gone: Exception = NochatError("the chat closed a socket")
         try:
             await self._hear()

@@ -13,7 +13,7 @@ from nochat.stores.users_database import sqlite_file
 
 
 def promote(settings: Settings, name: str, role: Role = "manager") -> str:
-    """Give an account a role, in the users' database itself; returns the account's own name.
+    """Change an account's role, directly in the users' database; return the account's name.
 
     Raises:
         NochatError: there is no such database, or no such account.
@@ -32,7 +32,7 @@ def promote(settings: Settings, name: str, role: Role = "manager") -> str:
 
 
 def _check_file(url: str) -> None:
-    """See that the file exists: SQLite would make a new, empty database."""
+    """Check that the file exists: SQLite would create an empty database."""
     with contextlib.suppress(ArgumentError):  # `UserStore` says what is wrong with the URL
         file = sqlite_file(url)
         if file and not file.is_file():

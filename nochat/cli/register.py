@@ -1,4 +1,4 @@
-"""`nochat register`: an account for somebody, whoever may make accounts over the page."""
+"""`nochat register`: an account, even if registration on the page is closed."""
 
 import contextlib
 import getpass
@@ -14,10 +14,10 @@ from nochat.stores.users import UserStore
 
 
 def register(settings: Settings, name: str, password: str) -> str:
-    """Store an account, in the users' database itself; returns its name.
+    """Create an account, directly in the users' database; return its name.
 
     Raises:
-        NochatError: the name is taken or none that the chat takes, or the password is too short.
+        NochatError: the name is taken or not allowed, or the password is too short or too long.
         Unavailable: the database does not answer.
     """
     try:
@@ -31,7 +31,7 @@ def register(settings: Settings, name: str, password: str) -> str:
 
 
 def ask_password() -> str:
-    """Ask for the password twice; where nobody sits at a terminal, read a line of the input.
+    """Ask for the password twice; without a terminal, read a line of standard input.
 
     Raises:
         NochatError: the two differ.

@@ -1,4 +1,4 @@
-"""`nochat restore`: an activity store that was lost, rebuilt from the replica."""
+"""`nochat restore`: rebuilds a lost activity store from the replica."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -27,15 +27,15 @@ Tell = Callable[[str], None]
 async def restore(settings: Settings, source: str, tell: Tell) -> None:
     """Fill the activity store that the settings name; the chat must not run meanwhile.
 
-    Interrupted, it can be run again: restored events are skipped.
+    After an interruption it can be run again: restored events are skipped.
 
     Args:
-        settings: of the chat.
+        settings: the settings of the chat.
         source: URL of the replica; empty: the one that the settings name.
-        tell: is given a line of progress now and then.
+        tell: called with lines of progress.
 
     Raises:
-        NochatError: the store holds something, there is nothing to restore from, or one of both
+        NochatError: the store is not empty, there is nothing to restore from, or one of the two
             does not answer.
     """
     source = source or url_of(settings)
@@ -58,12 +58,12 @@ async def restore(settings: Settings, source: str, tell: Tell) -> None:
         ) from None
 
 
-# ---- where it goes ------------------------------------------------------------------------------
+# ---- the target ---------------------------------------------------------------------------------
 
 
 @asynccontextmanager
 async def _emptied(settings: Settings) -> AsyncIterator[tuple[ActivityStore, Database]]:
-    """Empty the store to fill; it is marked as unfinished until the block ends well."""
+    """Open the empty store to fill, marked as unfinished until the block succeeds."""
     async with (
         embedded.activity_url(settings) as url,
         ActivityStore.opened(url) as store,
@@ -72,7 +72,7 @@ async def _emptied(settings: Settings) -> AsyncIterator[tuple[ActivityStore, Dat
         if not await database[RESTORING].find_one():
             await _check_empty(database)
             await database[RESTORING].insert_one({})
-        await database.drop_collection(MIGRATIONS)  # what is restored may be of an older version
+        await database.drop_collection(MIGRATIONS)  # restored data may have an older version
         yield store, database
         await database.drop_collection(RESTORING)
 
@@ -97,12 +97,12 @@ async def _check_not_empty(database: Database) -> None:
 
 
 async def _full(database: Database) -> list[str]:
-    """List the collections that hold something of the chat's."""
+    """List the chat's collections that are not empty."""
     names = sorted({*await database.list_collection_names()} - {MIGRATIONS})
     return [name for name in names if await database[name].find_one()]
 
 
-# ---- where it comes from ------------------------------------------------------------------------
+# ---- the source ---------------------------------------------------------------------------------
 
 
 async def _files(source: Storage) -> list[str]:

@@ -1,4 +1,4 @@
-"""Decisions on commands by the rules of a room: made here, applied by the room."""
+"""Decisions on commands by a room's rules; the room itself applies the resulting events."""
 
 import itertools
 from collections.abc import Callable
@@ -59,7 +59,7 @@ class Refused(Exception):
 
 
 def execute(room: Room, command: Command) -> list[Event]:
-    """Decide a command, and apply what happens by it; return that."""
+    """Decide a command, apply the resulting events to the room, and return them."""
     events = decide(room, command)
     for event in events:
         if isinstance(event, RoomEvent):
@@ -68,7 +68,7 @@ def execute(room: Room, command: Command) -> list[Event]:
 
 
 def decide(room: Room, command: Command) -> list[Event]:
-    """Decide what happens by a command, without doing it; nothing, if it happened already."""
+    """Return the events that a command causes, without applying them; none if repeated."""
     try:
         _check_not_deleted(room, command)
         _check_not_erased(room, command)
@@ -80,16 +80,16 @@ def decide(room: Room, command: Command) -> list[Event]:
         return [CommandRejected(room.id, user, command.id, client_id=client_id, **told)]
 
 
-# ---- what must be known before ------------------------------------------------------------------
+# ---- what a decision needs from the log ---------------------------------------------------------
 
 
 def unknown(room: Room, command: Command) -> int | None:
-    """Return the position of a message that must be learnt before the command is decided."""
+    """Return the position of a message that the room must load before it decides the command."""
     field = "reply_to" if isinstance(command, SendMessage) else "target"
     target: int | None = getattr(command, field, None)
     if target is None or not 0 < target <= room.position:
         return None
-    # Nor does an answer take longer where there is a room that its asker may not know of.
+    # Skipping it for outsiders also hides by timing that a private room exists.
     if _sender_of(command) not in room.members and not getattr(command, "manager", False):
         return None
     said = room.messages.get(target)
@@ -99,10 +99,10 @@ def unknown(room: Room, command: Command) -> int | None:
 
 
 def may_be_old(room: Room, command: Command) -> bool:
-    """Tell whether a message may be in the log although it is not among the recent.
+    """Return whether a message may be in the log although it is not among the recent ones.
 
-    It can't be where its id tells a time that follows all that was forgotten: when those were
-    taken, no id was ahead of the time by more than `AHEAD`.
+    It can't be there if its id's time is later than every forgotten message: no accepted id was
+    ahead of the chat's clock by more than `AHEAD`.
     """
     if not isinstance(command, SendMessage) or not room.since:
         return False
@@ -112,7 +112,7 @@ def may_be_old(room: Room, command: Command) -> bool:
     return made is None or made <= room.since + AHEAD
 
 
-# ---- who is in it -------------------------------------------------------------------------------
+# ---- membership ---------------------------------------------------------------------------------
 
 
 def _create(room: Room, command: CreateRoom) -> list[Event]:
@@ -132,7 +132,7 @@ def _open_direct(room: Room, command: OpenDirect) -> list[Event]:
 
 
 def _made(room: Room, title: str, kind: Kind, *members: str) -> list[Event]:
-    """Make the room: the first of its members does, and all come in."""
+    """Return the events that create a room by its first member, and join all members."""
     at = itertools.count(_next(room))
     made = RoomCreated(room.id, next(at), members[0], title, kind)
     return [made, *(RoomJoined(room.id, next(at), member) for member in members)]
@@ -141,9 +141,9 @@ def _made(room: Room, title: str, kind: Kind, *members: str) -> list[Event]:
 def _join(room: Room, command: JoinRoom) -> list[Event]:
     if command.user in room.members:
         return []
-    if not room.title and room.id == LOBBY:  # there before anybody made it
+    if not room.title and room.id == LOBBY:  # it exists before anybody creates it
         return _made(room, "Lobby", "public", command.user)
-    # Who is not invited to a private room shall not hear that there is one, or of a ban there.
+    # Users without an invitation must not learn that a private room exists, or of a ban there.
     if not room.title or (room.kind != "public" and command.user not in room.invited):
         raise Refused(reasons.room_unknown())
     if command.user in room.banned:
@@ -188,7 +188,7 @@ def _moderate(room: Room, command: ModerateMember) -> list[Event]:
     member, action = command.member, command.action
     if not _moderates(room, command):
         raise Refused(reasons.room_moderators_only())
-    if not room.title:  # Or else who makes the room could be banned from it already.
+    if not room.title:  # Otherwise the future creator of the room could be banned from it.
         raise Refused(reasons.room_unknown())
     if member in (command.user, room.owner) and not command.manager:
         raise Refused(reasons.room_owner())
@@ -213,11 +213,11 @@ def _erase(room: Room, command: EraseUser) -> list[Event]:
 
 
 def _title_without(title: str, user: str, name: str) -> str:
-    """Return the title of a room of two, which is made of their names."""
+    """Return a direct room's title, which joins the names of both, with one name replaced."""
     return " & ".join(name if part == user else part for part in title.split(" & "))
 
 
-# ---- what is said in it -------------------------------------------------------------------------
+# ---- messages -----------------------------------------------------------------------------------
 
 
 def _send(room: Room, command: SendMessage) -> list[Event]:
@@ -273,7 +273,7 @@ def _read(room: Room, command: MarkRead) -> list[Event]:
     return [RoomRead(room.id, command.user, min(command.position, room.position))]
 
 
-# ---- what the above share -----------------------------------------------------------------------
+# ---- helpers ------------------------------------------------------------------------------------
 
 
 def _next(room: Room) -> int:
@@ -290,7 +290,7 @@ def _check_not_deleted(room: Room, command: Command) -> None:
 
 
 def _check_not_erased(room: Room, command: Command) -> None:
-    """See that nobody acts, or is let in, whose account is deleted."""
+    """Check that the command's users have not been deleted."""
     if not room.erased or isinstance(command, EraseUser):
         return
     fields = ("user", "sender", "invitee", "member", "peer")
@@ -304,7 +304,7 @@ def _check_member(room: Room, user: str) -> None:
 
 
 def _moderates(room: Room, command: ModerateMember | DeleteMessage) -> bool:
-    """Tell whether a manager commands, or the owner, who must be in the room for that."""
+    """Return whether the sender is a manager, or the room's owner and a member."""
     owns = command.user == room.owner and command.user in room.members
     return room.kind != "direct" and (command.manager or owns)
 
@@ -322,7 +322,7 @@ def _check_not_muted(room: Room, user: str) -> None:
 
 
 def _is_message(room: Room, position: int) -> bool:
-    """Tell whether there is a message at a position; it may be deleted."""
+    """Return whether there is a message at a position, deleted or not."""
     said = room.messages.get(position)
     return bool(said and said.sender)
 

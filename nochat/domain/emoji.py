@@ -6,8 +6,8 @@ The spelling is the one that Unicode calls fully qualified, as emoji keyboards s
 import re
 import unicodedata
 
-# Emoji that are signs of the text without U+FE0F after them (Unicode 15: Emoji, and not
-# Emoji_Presentation). The page knows them by these properties.
+# Emoji that are drawn as text without U+FE0F after them (Unicode 15: Emoji, and not
+# Emoji_Presentation). The page matches them by these properties.
 SIGNS = (
     "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u2199\u21a9\u21aa\u2328\u23cf\u23ed-\u23ef"
     "\u23f1\u23f2\u23f8-\u23fa\u24c2\u25aa\u25ab\u25b6\u25c0\u25fb\u25fc\u2600-\u2604\u260e"
@@ -28,7 +28,7 @@ SIGNS = (
 
 _SELECTORS = re.compile("[\ufe0e\ufe0f]")
 _PICTURE = re.compile(rf"[{SIGNS}](?![\U0001f3fb-\U0001f3ff])|[0-9#*](?=\u20e3)")
-# What can't be seen goes, but for what joins emoji to one, and what makes flags.
+# Invisible characters are removed, except those that join emoji into one or make flags.
 _UNSEEN = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200c\u200e\u200f"
     "\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufff8]"
@@ -36,6 +36,6 @@ _UNSEEN = re.compile(
 
 
 def one_spelling(reaction: str) -> str:
-    """Spell a reaction so that those that look alike are equal: ❤ with U+FE0F and without."""
+    """Normalize a reaction so that those that look alike are equal: ❤ with U+FE0F or without."""
     seen = _UNSEEN.sub("", _SELECTORS.sub("", unicodedata.normalize("NFC", reaction)))
     return _PICTURE.sub(lambda picture: f"{picture[0]}\ufe0f", seen.strip("\u200d"))

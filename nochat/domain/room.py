@@ -1,4 +1,4 @@
-"""One room: its state, and what each event does to it. No bus, no store."""
+"""A room's state, and the effect of each event on it, without bus and store."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -23,10 +23,10 @@ from nochat.protocol.events import (
 from nochat.protocol.fields import LOBBY, Kind
 from nochat.protocol.requests import KnownRoom, RememberedMessage, RoomInfo, RoomState
 
-# Messages that a room recognises when they are sent again; of older ones the log is asked.
+# Messages that a room recognizes when they are sent again; older ones are looked up in the log.
 REMEMBERED = 1000
 
-DIRECT = "dm-"  # how the ids of direct rooms begin, and no others
+DIRECT = "dm-"  # prefix of the ids of direct rooms, and of no others
 
 
 def direct_room(one: str, other: str) -> str:
@@ -37,20 +37,20 @@ def direct_room(one: str, other: str) -> str:
 
 @dataclass
 class Room:
-    """A room's state: what came of the events in its log, and changed by `apply` alone.
+    """A room's state: the result of the events in its log, changed by `apply` alone.
 
     Attributes:
-        id: which room.
-        title: empty as long as nobody made it.
-        kind: who may join: everybody, who is invited, or the two it is for.
-        owner: who made it, and moderates it while being a member.
-        deleted: whether it was; what its id names, it names for ever.
+        id: the room's id.
+        title: the title; empty until the room is created.
+        kind: public, private (by invitation) or direct (for two users).
+        owner: the creator, who moderates the room while being a member.
+        deleted: whether the room was deleted; its id is never used again.
         members, invited, muted, banned: names of users.
-        position: of the last entry in its log.
-        recent: when the last messages were sent, by sender and client id, the oldest first.
-        since: when the last message was sent that `recent` has forgotten; 0: it has all.
-        messages: what is known of messages, by position; `learn` tells of older ones.
-        erased: names of deleted accounts; what these had sent before comes too late.
+        position: position of the last entry in its log.
+        recent: times of the last messages, by sender and client id, the oldest first.
+        since: time of the last message that `recent` has dropped; 0 if it holds all.
+        messages: the known messages, by position; `learn` adds older ones.
+        erased: names of deleted accounts, whose late commands are rejected.
     """
 
     id: str
@@ -70,7 +70,7 @@ class Room:
 
     @classmethod
     def of(cls, state: RoomState | KnownRoom) -> Self:
-        """Make the room as the log has it."""
+        """Create the room from its state in the log."""
         info = state.room
         room = cls(
             info.room, info.title, info.kind, info.owner, info.deleted, position=info.position
@@ -81,13 +81,13 @@ class Room:
             room.recent[said.sender, said.client_id] = said.at
             room.messages[said.position] = said
         room.since = state.since
-        if not room.since and len(state.recent) >= REMEMBERED:  # as older services say it
+        if not room.since and len(state.recent) >= REMEMBERED:  # older services leave it out
             room.since = state.recent[0].at
         return room
 
     @property
     def info(self) -> RoomInfo:
-        """The room as the log has it, without its messages."""
+        """The room's state as the log stores it, without its messages."""
         return RoomInfo(
             room=self.id,
             title=self.title,
@@ -102,28 +102,28 @@ class Room:
         )
 
     def recall(self, sender: str, client_id: str) -> None:
-        """Recognise an old message: the log has it."""
+        """Remember a message that was found in the log, so that a retry of it is recognized."""
         self.recent[sender, client_id] = self.since
         self._forget()
 
     def learn(self, said: RememberedMessage) -> None:
-        """Take in the log's message at a position; without a sender, it is no message."""
+        """Store the log's entry at a position; an entry without a sender is not a message."""
         if (known := self.messages.get(said.position)) and known.deleted:
-            return  # decided, and not yet in the log
+            return  # the deletion is decided, and not yet in the log
         self.messages[said.position] = said
         self._forget()
 
     def apply(self, event: RoomEvent) -> None:
-        """Change the state by the next event in the log; by that and nothing else.
+        """Apply the next event in the log; nothing else changes the state.
 
-        The documents of the activity store and the page's model of a room do the same: a test
+        The activity store's documents and the page's model of a room follow the same rules: a test
         compares the three.
         """
         self.position = event.position
         match event:
             case RoomCreated():
                 self.title, self.kind = event.title, event.kind
-                # The lobby is there before anybody made it; nobody owns it.
+                # The lobby exists before anybody creates it, and nobody owns it.
                 self.owner = "" if self.id == LOBBY else event.user
             case RoomDeleted():
                 self._clear()
@@ -169,7 +169,7 @@ class Room:
                 self.banned.add(event.member)
 
     def _erase(self, event: UserErased) -> None:
-        """Messages stay, under another name; that is all that stays of a user."""
+        """Replace a user's name on messages, and remove the user from everything else."""
         user, name = event.user, event.deleted_as
         if self.kind == "direct" and user in self.members:
             self.members.add(name)
@@ -214,7 +214,7 @@ class Room:
 
 
 def _without(said: RememberedMessage, user: str, name: str) -> RememberedMessage:
-    """Take a user out of a message: its sender gets another name, the reactions go."""
+    """Return a message with its sender renamed and the user's reactions removed."""
     kept = {
         emoji: [other for other in who if other != user]
         for emoji, who in (said.reactions or {}).items()

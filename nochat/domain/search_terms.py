@@ -1,7 +1,7 @@
-"""The searchable part of a text: its words, without capitals and accents.
+"""The search terms of a text: its words, without capitals and accents.
 
-Scripts that put no spaces between words are found by pairs of characters. The page marks what was
-found by the same rules (`static/text.js`).
+Scripts without spaces between words are indexed by pairs of characters. The page highlights
+matches by the same rules (`static/text.js`).
 """
 
 import re
@@ -27,7 +27,7 @@ ACCENTS = (
     "\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed"
     "\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
 )
-# They stand within words, and are no part of them.
+# Characters that occur within words, and are ignored.
 JOINERS = "\u00ad\u034f\u0640\u180b-\u180d\u200c-\u200f\u2060\ufe00-\ufe0f\ufeff"
 
 _ACCENTS = re.compile(f"[{ACCENTS}]")
@@ -35,13 +35,13 @@ _JOINERS = re.compile(f"[{JOINERS}]")
 _WORD = re.compile(rf"([{UNSPACED}]+)|(?:(?![{UNSPACED}])[\w{MARKS}])+")
 _CLUSTER = re.compile(rf"[\s\S][{MARKS}]*")  # a character with its marks
 SHORTEST_TOPIC = 4
-MOST_TERMS = 500  # of one text, the first; each costs room, and time of each search
+MOST_TERMS = 500  # the first of one text; each costs space, and time of each search
 MOST_TOPICS = 100
-LONGEST_TERM = 64  # characters; of a longer word, its beginning is found
+LONGEST_TERM = 64  # characters; a longer word is cut off
 
 
 class SearchTerm(NamedTuple):
-    """A term that is searched for; `begins`: what begins so is found too."""
+    """A term to search for; with `begins`, it is a prefix."""
 
     term: str
     begins: bool
@@ -58,14 +58,14 @@ def _terms(text: str) -> Iterator[str]:
 
 
 def parse_search(searched: str) -> list[SearchTerm]:
-    """List the terms that a message must have; the last word may be a beginning."""
+    """List the terms that a message must contain; the last word is a prefix."""
     words = list(_words(searchable(searched)))
     parsed = dict[SearchTerm, None]()
     for number, (word, unspaced) in enumerate(words, 1):
         if not unspaced:
             parsed[SearchTerm(word[:LONGEST_TERM], number == len(words))] = None
         elif len(pairs := list(_pairs(word))) == 1:
-            parsed[SearchTerm(word, True)] = None  # one character begins each pair that it is in
+            parsed[SearchTerm(word, True)] = None  # a prefix of the pairs that begin with it
         else:
             parsed |= dict.fromkeys(SearchTerm(pair, False) for pair in pairs[:-1])
     return list(parsed)
@@ -99,7 +99,7 @@ def _first(texts: Iterator[str], most: int) -> list[str]:
 
 
 def _words(text: str) -> Iterator[tuple[str, bool]]:
-    """Split a text into words, each with whether its script has no spaces."""
+    """Split a text into words; the flag is true for scripts without spaces."""
     return ((match[0], bool(match[1])) for match in _WORD.finditer(text))
 
 

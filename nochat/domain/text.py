@@ -1,7 +1,7 @@
-"""The chat's policy on Unicode: which texts people may write, and when two texts are equal.
+"""The chat's policy on Unicode: which texts are valid, and when two texts are equal.
 
-The page of security tells it (docs/security.md, "Text and names"), and `static/text.js` is its
-other half: `tests/domain/text_cases.json` has the cases that both must get right.
+The page on security documents it (docs/security.md, "Text and names"). `static/text.js` has the
+same rules for the page; `tests/domain/text_cases.json` has the test cases of both.
 """
 
 import re
@@ -21,22 +21,22 @@ LONGEST_MESSAGE = 4000
 LONGEST_REACTION = 16
 LONGEST_SEARCH = 200
 MOST_GROWTH = 1000  # characters by which a text may grow in folding
-ASKED_NAME = 64  # of a name that somebody looks for: nobody has a longer one
+ASKED_NAME = 64  # characters of a name in a search: no name is longer
 
-# Unicode calls them letters, symbols or nothing yet; they are drawn as nothing.
+# Characters that are drawn as nothing, although Unicode lists them as letters, symbols or not yet.
 BLANK = "\u115f\u1160\u2065\u2800\u3164\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff"
-# Marks that choose between two shapes of a character, and are nothing by themselves.
+# Marks that select between two shapes of a character, and are invisible by themselves.
 SELECTORS = "\u034f\u17b4\u17b5\u180b-\u180d\u180f\ufe00-\ufe0f"
-# They turn the direction of all that follows, beyond the text that they stand in.
+# Controls that change the direction of all the text that follows, beyond their own text.
 BIDI = "\u202a-\u202e\u2066-\u2069"
 
 
-# Where marks are looked for: between these are ideographs, Hangul, surrogates and private use.
+# The ranges with marks: between them are ideographs, Hangul, surrogates and private use.
 WITH_MARKS = range(0x300, 0x3400), range(0xA000, 0xAC00), range(0xF900, 0x1F000)
 
 
 def _marks() -> str:
-    """List the marks as ranges: beyond the first plane, a pattern tries them one by one."""
+    """Return the marks as ranges: single marks beyond the first plane make a pattern slow."""
     is_ignored = re.compile(f"[{SELECTORS}]").match
     marks = [
         code
@@ -52,7 +52,7 @@ def _marks() -> str:
 
 MARKS = _marks()  # parts of letters, which Python's `\w` leaves out
 
-# How the names begin that take the place of deleted accounts': nobody may be called so.
+# Prefix of the names that replace those of deleted accounts; no account may have it.
 DELETED = "~deleted-"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -67,7 +67,7 @@ Rule = Callable[[str], str]
 
 
 class TextRefused(ValueError):
-    """A text that is not taken; says why, to whom wrote it."""
+    """A text that is refused, with the reason for its author."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(str(reason))
@@ -75,10 +75,10 @@ class TextRefused(ValueError):
 
 
 def fold(text: str) -> str:
-    """Remove what makes no difference: capitals, width, how accents are encoded."""
+    """Fold differences of case, width and the encoding of accents."""
     if text.isascii():
         return text.lower()
-    # Twice: what the one makes may be for the other (Unicode, section 3.13, D146).
+    # Twice: the result of one step may need the other again (Unicode, section 3.13, D146).
     for _ in range(2):
         text = unicodedata.normalize("NFKC", text).casefold()
     return text
@@ -86,9 +86,9 @@ def fold(text: str) -> str:
 
 @cache
 def _growth() -> tuple[re.Pattern[str], dict[str, int]]:
-    """Find the characters that become three or more in folding, and by how much each grows.
+    """Find the characters that folding makes into three or more, and by how much each grows.
 
-    It takes a while, so it waits until there is a text to fold.
+    This takes a while, so it is done when the first text needs it.
     """
     made = (chr(code) for code in range(0x80, 0x1F300) if unicodedata.decomposition(chr(code)))
     growth = {character: grown for character in made if (grown := len(fold(character)) - 1) > 1}
@@ -96,9 +96,9 @@ def _growth() -> tuple[re.Pattern[str], dict[str, int]]:
 
 
 def curbed(text: str) -> str:
-    """Blank the text where folding would make it much longer: one character may become eighteen.
+    """Replace characters by spaces when folding would make the text much longer.
 
-    No text that means something has so many of these characters.
+    One character may become eighteen; no meaningful text has so many of these.
     """
     if text.isascii():
         return text
@@ -115,27 +115,27 @@ def curbed(text: str) -> str:
 
 @lru_cache(maxsize=1 << 14)
 def identity(name: str) -> str:
-    """Return the identity of a name: two names are one person's exactly where this is equal.
+    """Return the identity of a name: two names belong to one person exactly if it is equal.
 
     Capitals, full-width letters and the encoding of accents make no difference, accents do:
-    `josé` and `jose` are two people. Not composed at the end, as what older versions stored.
+    `josé` and `jose` are two people. It is not composed at the end: older versions stored it so.
     """
     return fold(name)
 
 
 def is_deleted(name: str) -> bool:
-    """Tell whether a name stands for an account that was deleted."""
+    """Return whether a name replaces that of a deleted account."""
     return name.startswith(DELETED)
 
 
-# ---- what is taken ------------------------------------------------------------------------------
+# ---- validation ---------------------------------------------------------------------------------
 
 
 def whole(text: str) -> str:
-    """Take any text that can be encoded.
+    """Validate that a text can be encoded.
 
     Raises:
-        TextRefused: it holds half a character, a lone surrogate.
+        TextRefused: it contains half a character, a lone surrogate.
     """
     if not text.isascii() and _SURROGATE.search(text):
         raise TextRefused(reasons.text_half())
@@ -154,10 +154,10 @@ def _is_visible(character: str) -> bool:
 
 
 def name(text: str) -> str:
-    """Take the name of a new account, composed (NFC).
+    """Validate the name of a new account; return it composed (NFC).
 
     Raises:
-        TextRefused: nobody may be called so.
+        TextRefused: the name is not allowed.
     """
     normal = unicodedata.normalize("NFC", whole(text))
     if not 2 <= len(normal) <= LONGEST_NAME or len(identity(normal)) > LONGEST_IDENTITY:
@@ -168,7 +168,7 @@ def name(text: str) -> str:
 
 
 def asked_name(text: str) -> str:
-    """Take a name to look for, or the beginning of one.
+    """Validate a name to search for, or the beginning of one.
 
     Raises:
         TextRefused: it is too long for a name, or can't be encoded.
@@ -177,10 +177,10 @@ def asked_name(text: str) -> str:
 
 
 def title(text: str) -> str:
-    """Take a room's title, composed, in one line.
+    """Validate a room's title; return it composed, in one line.
 
     Raises:
-        TextRefused: nothing of it can be seen, it would turn the text around it, or it is too long.
+        TextRefused: it is invisible, has control characters, or is too long.
     """
     normal = " ".join(unicodedata.normalize("NFC", whole(text)).split())
     if not is_visible(normal):
@@ -191,10 +191,10 @@ def title(text: str) -> str:
 
 
 def message(text: str) -> str:
-    """Take a message, as it was written.
+    """Validate a message; return it unchanged.
 
     Raises:
-        TextRefused: nothing of it can be seen, or it is too long.
+        TextRefused: it is invisible or too long.
     """
     if not is_visible(whole(text)):
         raise TextRefused(reasons.message_empty())
@@ -202,10 +202,10 @@ def message(text: str) -> str:
 
 
 def reaction(text: str) -> str:
-    """Take a reaction, in its one spelling.
+    """Validate a reaction; return it in its normal spelling.
 
     Raises:
-        TextRefused: nothing of it can be seen, it has blanks, or it is too long.
+        TextRefused: it is invisible, has spaces or control characters, or is too long.
     """
     normal = one_spelling(whole(text))
     if not is_visible(normal) or re.search(r"\s", normal) or _CONTROL.search(normal):
@@ -214,10 +214,10 @@ def reaction(text: str) -> str:
 
 
 def search(text: str) -> str:
-    """Take the words of a search.
+    """Validate the words of a search.
 
     Raises:
-        TextRefused: there is nothing to search for, or it is too long.
+        TextRefused: it is empty or too long.
     """
     if not whole(text):
         raise TextRefused(reasons.search_empty())
@@ -225,10 +225,10 @@ def search(text: str) -> str:
 
 
 def room(text: str) -> str:
-    """Take a room's id.
+    """Validate a room's id.
 
     Raises:
-        TextRefused: no room has such an id.
+        TextRefused: it does not have the form of a room's id.
     """
     if not _ROOM.fullmatch(text):
         raise TextRefused(reasons.room_id())
@@ -236,7 +236,7 @@ def room(text: str) -> str:
 
 
 def client_id(text: str) -> str:
-    """Take a client's own id of a message: printable ASCII, which every store compares exactly.
+    """Validate a client id of a message: printable ASCII, which every store compares exactly.
 
     Raises:
         TextRefused: it is empty, too long, or has other characters.

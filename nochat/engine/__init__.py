@@ -1,4 +1,4 @@
-"""A Socket.IO server for one process, quick at sending to many: docs/engine.md is its manual."""
+"""A Socket.IO server for one process, optimized for broadcasts: docs/engine.md is its manual."""
 
 from nochat.engine.guard import Guard, RequestRefused
 from nochat.engine.server import ConnectionRefusedError, Server

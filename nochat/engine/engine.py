@@ -1,6 +1,6 @@
-"""Engine.IO 4 as an ASGI application: long polling and websockets, and from one to the other.
+"""Engine.IO 4 as an ASGI application: long polling, websockets, and upgrades between them.
 
-Source: https://socket.io/docs/v4/engine-io-protocol/, with the numbers of errors of its reference.
+Source: https://socket.io/docs/v4/engine-io-protocol/, with the error codes of its reference.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ class EngineIO:
     """The sessions of one server.
 
     Args:
-        guard: what it may refuse.
+        guard: the application's rules on clients and packets.
         ping_interval: seconds from a client's answer to its next ping.
         ping_timeout: seconds for the answer.
         connect_timeout: seconds from a handshake to Socket.IO's CONNECT, and for an upgrade.
-        stall_timeout: seconds that a client may read nothing of what waits for it.
-        max_payload: bytes that one packet, or one request of long polling, may have.
-        most_backlog: bytes that may wait for a client; then it is dropped.
-        most_at_once: events of one client that are handled at a time; more are not read.
+        stall_timeout: seconds without any read by a client that has a backlog.
+        max_payload: bytes of one packet, or of one request of long polling, at most.
+        most_backlog: bytes that may wait for a client; with more, it is disconnected.
+        most_at_once: events of one client that are handled at a time; then reading pauses.
     """
 
     def __init__(
@@ -54,27 +54,27 @@ class EngineIO:
         self.outbox = Outbox()
         self.heartbeat = Heartbeat(ping_interval, ping_timeout)
 
-    # ---- what Socket.IO makes of them -----------------------------------------------------------
+    # ---- hooks for Socket.IO --------------------------------------------------------------------
 
     def on_message(self, session: EngineSession, data: bytes, binary: bool) -> None:
-        """Take what a client sent."""
+        """Handle a message from a client."""
 
     def on_close(self, session: EngineSession, reason: str) -> None:
-        """Note that a session is over."""
+        """Handle the end of a session."""
 
     # ---- sessions -------------------------------------------------------------------------------
 
     def forget(self, session: EngineSession, reason: str) -> None:
-        """Forget a session that is over."""
+        """Remove a closed session."""
         del self.sessions[session.id]
         self.guard.left(session)
         self.on_close(session, reason)
 
     def open(self, scope: Scope, upgrades: list[str]) -> EngineSession:
-        """Open a session, and tell its client.
+        """Open a session, and queue the handshake for its client.
 
         Raises:
-            RequestRefused: the guard does not let it in.
+            RequestRefused: the guard refuses it.
         """
         session = EngineSession(self, scope)
         self.guard.admit(session, scope)
@@ -100,7 +100,7 @@ class EngineIO:
     # ---- ASGI -----------------------------------------------------------------------------------
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request, for ASGI."""
+        """Serve an ASGI request."""
         headers = dict(scope["headers"])
         origin = headers.get(b"origin", b"").decode("latin1")
         query = dict(parse_qsl(scope["query_string"].decode("latin1"), keep_blank_values=True))
@@ -135,7 +135,7 @@ class EngineIO:
         await send({"type": "http.response.body", "body": body})
 
     def _named(self, scope: Scope, query: dict[str, str]) -> EngineSession | None:
-        """Return the session that a request names; None: it opens one."""
+        """Return the session that a request names; None if the request opens one."""
         transport = query.get("transport")
         if scope.get("method") == "OPTIONS":
             return None

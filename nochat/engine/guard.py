@@ -14,11 +14,11 @@ log = logging.getLogger(__name__)
 
 
 class RequestRefused(Exception):
-    """A request is refused.
+    """A refused request.
 
     Attributes:
-        status: of the answer, in HTTP.
-        code: of the error, as Engine.IO numbers them.
+        status: HTTP status of the answer.
+        code: Engine.IO's error code.
     """
 
     def __init__(self, message: str, code: int = 3, status: int = 400) -> None:
@@ -27,65 +27,65 @@ class RequestRefused(Exception):
 
 
 class Guard:
-    """Rules of Engine.IO's documents alone; pages of other origins may not connect.
+    """The default rules: those of Engine.IO's protocol; pages of other origins may not connect.
 
-    Override what your application is stricter about.
+    Override the methods where your application is stricter.
     """
 
     def allows_origin(self, origin: str, scope: Scope) -> bool:
-        """Tell whether a page of an origin may connect."""
+        """Return whether a page of an origin may connect."""
         host: bytes = dict(scope["headers"]).get(b"host", b"")
         return origin.partition("://")[2].encode("latin1") == host
 
     def admit(self, session: "EngineSession", scope: Scope) -> None:
-        """Let a new session in.
+        """Admit a new session.
 
         Raises:
-            RequestRefused: it does not get in.
+            RequestRefused: the session is refused.
         """
 
     def owns(self, session: "EngineSession", scope: Scope) -> bool:
-        """Tell whether a request for a session comes from the client that opened it."""
+        """Return whether a request for a session comes from the client that opened it."""
         return True
 
     def packet(self, session: "EngineSession", packet: bytes, binary: bool) -> None:
-        """Look at each packet of Engine.IO that a client sends.
+        """Check an Engine.IO packet from a client.
 
         Raises:
-            ValueError: it ends the session.
+            ValueError: the packet is refused; the session ends.
         """
 
     def control(self, session: "EngineSession") -> None:
-        """Look at each frame of a websocket that is no packet: pings, pongs, continuations.
+        """Check a websocket frame that is not a whole packet: a ping, a pong, a continuation.
 
         Raises:
-            ValueError: it ends the session.
+            ValueError: the frame is refused; the session ends.
         """
 
     def unknown(self, session: "EngineSession", what: str) -> None:
-        """Decide what becomes of a client that sends what nobody handles: nothing.
+        """Handle an event, acknowledgement or namespace without a handler; by default, ignore it.
 
         Raises:
-            ValueError: it ends the session.
+            ValueError: it is refused; the session ends.
         """
 
     def failed(self, error: Exception) -> Any:
-        """Return what an event is acknowledged with whose handler failed; None: nothing."""
+        """Return the acknowledgement of an event whose handler failed; None to send none."""
         return None
 
     def left(self, session: "EngineSession") -> None:
-        """Note that an admitted session is over."""
+        """Handle the end of an admitted session."""
 
     def evicted(self, session: "EngineSession", why: str) -> None:
-        """Note that a session was ended for what its client did."""
+        """Log that a session was closed because of its client's behaviour."""
         log.info("a session is closed: %s", why)
 
     def slow(self, session: "EngineSession", waiting: int) -> None:
-        """Note that a client is dropped because it does not read."""
+        """Log that a slow client is disconnected because its backlog is full."""
         log.warning("a slow client is disconnected: %d bytes wait for it", waiting)
 
     async def answer(self, refused: RequestRefused, scope: Scope, send: Send) -> None:
-        """Answer a request that was refused."""
+        """Send the answer to a refused request."""
         body = json.dumps({"code": refused.code, "message": str(refused)}).encode()
         kind = "websocket.http.response" if scope["type"] == "websocket" else "http.response"
         if kind not in ("http.response", *scope.get("extensions", {})):

@@ -19,14 +19,14 @@ class Heartbeat:
 
     def __init__(self, interval: float, timeout: float) -> None:
         self.interval, self.timeout = interval, timeout
-        # Sessions wait for the same time, so who came first is due first.
+        # All sessions wait for the same time, so both queues are in the order of their deadlines.
         self._pings: deque[tuple[float, EngineSession]] = deque()
         self._pongs: deque[tuple[float, EngineSession]] = deque()
-        self._tick = timeout / 200  # so late may it be, that it wakes less often
+        self._tick = timeout / 200  # allowed delay of a ping, so that the timer fires less often
         self._timer: asyncio.TimerHandle | None = None
 
     def expect(self, session: EngineSession) -> None:
-        """Ping a session when its time comes: it has just opened, or answered."""
+        """Schedule the next ping of a session that has just opened or answered."""
         loop = asyncio.get_running_loop()
         session.overdue = 0.0
         self._pings.append((loop.time() + self.interval, session))
@@ -34,7 +34,7 @@ class Heartbeat:
             self._timer = loop.call_later(self.interval, self._beat, loop)
 
     def stop(self) -> None:
-        """Ping nobody any more."""
+        """Stop all pings."""
         if self._timer:
             self._timer.cancel()
         self._pings.clear()
@@ -52,7 +52,7 @@ class Heartbeat:
                 session.overdue = now + self.timeout
                 session.send([self._PING])
                 self._pongs.append((session.overdue, session))
-        # Who answers from now on is due after the interval, and nobody earlier.
+        # A session that answers from now on is due after the interval, and none earlier.
         firsts = [queue[0][0] for queue in (self._pings, self._pongs) if queue]
         again = max(min(*firsts, now + self.interval), now + self._tick) if firsts else 0.0
         self._timer = loop.call_at(again, self._beat, loop) if firsts else None

@@ -15,8 +15,9 @@ class Socket:
     """A client in one namespace.
 
     Attributes:
-        way: where packets for it go: its session. Until it is connected the socket itself stands
-            there and keeps them, since its CONNECT goes first; it is `due`, so nobody flushes it.
+        way: the target of its packets: its session. Until it is connected, the socket itself
+            takes that place and buffers them, since its CONNECT goes first; `due` keeps the outbox
+            from flushing it.
         early: events that came while the handler of `connect` ran.
     """
 
@@ -39,7 +40,7 @@ class Socket:
 
 
 class Namespace:
-    """The sockets of a namespace, its rooms (all are in `None`), and who handles its events."""
+    """The sockets of a namespace, its rooms (`None` has all sockets), and its event handlers."""
 
     def __init__(self) -> None:
         self.handlers: dict[str, Handler] = {}
@@ -47,12 +48,12 @@ class Namespace:
         self.rooms: dict[str | None, dict[str, EngineSession]] = {}
 
     def add(self, socket: Socket) -> None:
-        """Take a new socket, which is not connected yet."""
+        """Add a new socket, which is not connected yet."""
         self.sockets[socket.sid] = socket
         self.enter(socket.sid, None)
 
     def connect(self, socket: Socket) -> None:
-        """Tell a socket that it is connected, then what was sent to it before."""
+        """Send a socket its CONNECT, then the packets that were buffered for it."""
         socket.connected, socket.way = True, socket.session
         for room in socket.rooms:
             self.rooms[room][socket.sid] = socket.session
@@ -61,13 +62,13 @@ class Namespace:
         socket.pending.clear()
 
     def enter(self, sid: str, room: str | None) -> None:
-        """Put a socket into a room."""
+        """Add a socket to a room."""
         if socket := self.sockets.get(sid):
             socket.rooms.add(room)
             self.rooms.setdefault(room, {})[sid] = socket.way
 
     def leave(self, sid: str, room: str | None) -> None:
-        """Take a socket out of a room."""
+        """Remove a socket from a room."""
         members = self.rooms.get(room, {})
         members.pop(sid, None)
         if room in self.rooms and not members:
@@ -76,13 +77,13 @@ class Namespace:
             socket.rooms.discard(room)
 
     def remove(self, socket: Socket) -> None:
-        """Take a socket out of all of its rooms, and forget it."""
+        """Remove a socket and its memberships in rooms."""
         for room in list(socket.rooms):
             self.leave(socket.sid, room)
         del self.sockets[socket.sid]
 
     def sessions(self, room: str | None, skip: Iterable[str] = ()) -> Iterable[EngineSession]:
-        """Return the sessions in a room, that of a socket by its id, or all."""
+        """Return the sessions in a room, the session of a socket id, or all sessions (None)."""
         if room in self.sockets:
             members = {room: self.sockets[room].way}
         else:

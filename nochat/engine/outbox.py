@@ -1,4 +1,4 @@
-"""Packets of one turn of the event loop go out together: one write for each client."""
+"""Packets of one turn of the event loop, sent together: one write for each client."""
 
 import asyncio
 import logging
@@ -14,13 +14,13 @@ log = logging.getLogger(__name__)
 
 
 class Outbox:
-    """The sessions for which packets wait until this turn of the event loop ends."""
+    """The sessions with packets to send at the end of this turn of the event loop."""
 
     def __init__(self) -> None:
         self._due: list[EngineSession] = []
 
     def put(self, sessions: Iterable["EngineSession"], packets: list[Outgoing]) -> None:
-        """Send packets to sessions, in the order of the calls."""
+        """Queue packets for sessions, in the order of the calls."""
         due = self._due
         if not due:
             asyncio.get_running_loop().call_soon(self._flush)
@@ -36,6 +36,6 @@ class Outbox:
             session.due = False
             try:
                 session.flush()
-            except Exception:  # the others are due all the same
+            except Exception:  # the others must be flushed all the same
                 log.exception("a session could not be written to")
                 session.evict("it could not be written to")

@@ -1,4 +1,4 @@
-"""Packets of Socket.IO 5 as they travel in Engine.IO 4: each is encoded once for all who get it.
+"""Socket.IO 5 packets in Engine.IO 4: each is encoded once for all its recipients.
 
 Sources: https://socket.io/docs/v4/socket-io-protocol/ and .../engine-io-protocol/.
 """
@@ -18,8 +18,8 @@ class Outgoing:
     """An Engine.IO packet that is ready to be sent, to any number of clients.
 
     Attributes:
-        data: the packet, as the body of a poll has it.
-        frame: the same as a frame of a websocket; a server's are not masked, so all get the same.
+        data: the packet in the form for long polling.
+        frame: the packet as a websocket frame; servers do not mask, so all clients get the same.
     """
 
     __slots__ = ("data", "frame")
@@ -49,7 +49,7 @@ def encode(type_: int, namespace: str, data: Any = None, id: int | None = None) 
     """Encode a Socket.IO packet, with the bytes in its data as attachments.
 
     Raises:
-        TypeError: something in the data has no JSON.
+        TypeError: a value in the data can't be encoded as JSON.
     """
     attachments: list[bytes] = []
 
@@ -61,7 +61,7 @@ def encode(type_: int, namespace: str, data: Any = None, id: int | None = None) 
 
     try:
         body = b"" if data is None else orjson.dumps(data, default=attach)
-    except orjson.JSONEncodeError:  # large integers, keys that are no strings, half an emoji
+    except orjson.JSONEncodeError:  # large integers, keys that are not strings, lone surrogates
         attachments.clear()
         body = json.dumps(data, default=attach, separators=(",", ":")).encode()
     if attachments:
@@ -78,15 +78,15 @@ def encode(type_: int, namespace: str, data: Any = None, id: int | None = None) 
 def _read(text: bytes) -> Any:
     try:
         return orjson.loads(text)
-    except orjson.JSONDecodeError:  # half an emoji
+    except orjson.JSONDecodeError:  # a lone surrogate
         return json.loads(text, parse_int=_number)
 
 
 def decode(text: bytes) -> tuple[Packet, int]:
-    """Decode a Socket.IO packet; return it, and how many attachments follow it.
+    """Decode a Socket.IO packet; return it with the number of attachments that follow.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is malformed.
     """
     type_, at, attachments, namespace, id_ = text[0] - 48 if text else -1, 1, 0, "/", None
     if not 0 <= type_ <= BINARY_ACK:
@@ -131,10 +131,10 @@ def _check(packet: Packet) -> None:
 
 
 def assemble(data: Any, attachments: list[bytes]) -> Any:
-    """Put attachments in the places that wait for them.
+    """Replace the placeholders in a packet's data by its attachments.
 
     Raises:
-        ValueError: there is none of that number.
+        ValueError: there is no attachment of a placeholder's number.
     """
     if isinstance(data, list):
         return [assemble(value, attachments) for value in data]

@@ -1,6 +1,6 @@
-"""Socket.IO 5 on that engine: events, acknowledgements, sessions of users.
+"""Socket.IO 5 on the engine: events, acknowledgements, users' sessions.
 
-The names are python-socketio's, so that either can stand in for the other.
+The names are python-socketio's, so that either server can replace the other.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ RESERVED = frozenset({"connect", "disconnect", "connect_error"})
 
 
 class ConnectionRefusedError(Exception):
-    """Raised by a handler of `connect`: a message for the client, and data for it."""
+    """Raised by a handler of `connect` with a message, and optionally data, for the client."""
 
 
 class Server(EngineIO):
@@ -45,7 +45,7 @@ class Server(EngineIO):
     def on(self, event: str, handler: T, namespace: str = "/") -> T: ...
 
     def on(self, event: str, handler: Handler | None = None, namespace: str = "/") -> Any:
-        """Register the handler of an event, also as a decorator; `"*"` takes those without one."""
+        """Register an event's handler, also as a decorator; `"*"` gets events without a handler."""
 
         def register(handler: Handler) -> Handler:
             known = self.namespaces.setdefault(namespace, Namespace()).handlers
@@ -65,7 +65,7 @@ class Server(EngineIO):
         """Send an event to all in a room, to one socket by its id, or to everybody.
 
         Raises:
-            TypeError: the data has no JSON.
+            TypeError: the data can't be encoded as JSON.
         """
         skip = {skip_sid} if isinstance(skip_sid, str) else set(skip_sid)
         sessions = self.namespaces[namespace].sessions(room, skip)
@@ -83,7 +83,7 @@ class Server(EngineIO):
         namespace: str = "/",
         callback: Handler | None = None,
     ) -> None:
-        """Send an event; the callback gets what a single client acknowledges it with."""
+        """Send an event; the callback gets the data of a single client's acknowledgement."""
         to = to or room
         if not callback:
             return self.send_event(event, data, to, skip_sid, namespace)
@@ -98,7 +98,7 @@ class Server(EngineIO):
     async def call(
         self, event: str, data: Any = None, to: str = "", namespace: str = "/", timeout: float = 60
     ) -> Any:
-        """Send an event to one client, and return what it is acknowledged with.
+        """Send an event to one client, and return the data of its acknowledgement.
 
         Raises:
             TimeoutError: the client does not answer in time.
@@ -114,15 +114,15 @@ class Server(EngineIO):
         return data[0] if len(data) == 1 else data or None
 
     async def enter_room(self, sid: str, room: str, namespace: str = "/") -> None:
-        """Put a socket into a room."""
+        """Add a socket to a room."""
         self.namespaces[namespace].enter(sid, room)
 
     async def leave_room(self, sid: str, room: str, namespace: str = "/") -> None:
-        """Take a socket out of a room."""
+        """Remove a socket from a room."""
         self.namespaces[namespace].leave(sid, room)
 
     async def close_room(self, room: str, namespace: str = "/") -> None:
-        """Take all sockets out of a room."""
+        """Remove all sockets from a room."""
         for sid in list(self.namespaces[namespace].rooms.get(room, ())):
             self.namespaces[namespace].leave(sid, room)
 
@@ -131,29 +131,29 @@ class Server(EngineIO):
         return [sid, *filter(None, self.namespaces[namespace].sockets[sid].rooms)]
 
     async def get_session(self, sid: str, namespace: str = "/") -> dict[str, Any]:
-        """Return what was saved for a socket."""
+        """Return a socket's session data."""
         return self.namespaces[namespace].sockets[sid].data or {}
 
     async def save_session(self, sid: str, data: dict[str, Any], namespace: str = "/") -> None:
-        """Save something for a socket, as long as it is connected."""
+        """Store a socket's session data for as long as it is connected."""
         self.namespaces[namespace].sockets[sid].data = data
 
     @asynccontextmanager
     async def session(self, sid: str, namespace: str = "/") -> AsyncIterator[dict[str, Any]]:
-        """Lend what was saved for a socket, and save it after the block."""
+        """Yield a socket's session data, and save it after the block."""
         data = await self.get_session(sid, namespace)
         yield data
         await self.save_session(sid, data, namespace)
 
     async def disconnect(self, sid: str, namespace: str = "/") -> None:
-        """Disconnect a socket; its client then closes the connection, or it is closed."""
+        """Disconnect a socket; if its client does not close the connection, the server does."""
         if socket := self.namespaces[namespace].sockets.get(sid):
             socket.session.dismissed = True
             socket.session.send(packets.encode(packets.DISCONNECT, namespace))
             self._leave(socket, "server disconnect")
 
     async def shutdown(self) -> None:
-        """Close every session, and end what handlers still do."""
+        """Cancel the running handlers, and close every session."""
         for task in list(self._tasks):
             task.cancel()
         await super().shutdown()
@@ -162,7 +162,7 @@ class Server(EngineIO):
     # ---- for the engine -------------------------------------------------------------------------
 
     def on_message(self, session: EngineSession, data: bytes, binary: bool) -> None:
-        """Take a message of Engine.IO, which is a packet of Socket.IO or an attachment."""
+        """Handle an Engine.IO message: a Socket.IO packet or an attachment."""
         if binary or session.partial:
             if not (binary and session.partial):
                 raise ValueError("an attachment without its packet, or the other way round")
@@ -215,7 +215,7 @@ class Server(EngineIO):
             environ = {"asgi.scope": session.scope}
             result = _call(handler, [socket.sid, environ, packet.data])
             if inspect.iscoroutine(result):
-                session.count(+self.most_at_once)  # nothing more is read meanwhile
+                session.count(+self.most_at_once)  # pauses reading meanwhile
                 self._start(self._entering(socket, result))
                 return
             self._entered(socket, result)
@@ -232,7 +232,7 @@ class Server(EngineIO):
 
     def _entered(self, socket: Socket, result: Any) -> None:
         session = socket.session
-        if session.sockets.get(socket.namespace) is not socket:  # it has left meanwhile
+        if session.sockets.get(socket.namespace) is not socket:  # it has disconnected meanwhile
             return
         if result is False or isinstance(result, Exception):
             self._drop(socket)
@@ -246,7 +246,7 @@ class Server(EngineIO):
                 told["data"] = args[1]
             return self._refuse(session, socket.namespace, told)
         if len(session.sockets) == len(self.namespaces):
-            session.scope = None  # nothing asks for the request any more
+            session.scope = None  # the request is not needed any more
         self.namespaces[socket.namespace].connect(socket)
         early, socket.early = socket.early, []
         for packet in early:
@@ -328,7 +328,7 @@ class Server(EngineIO):
 
 
 def _bounded(handler: Handler) -> Handler:
-    """Let a handler take fewer arguments than it is given."""
+    """Wrap a handler so that it gets only as many arguments as it takes."""
     kinds = [parameter.kind for parameter in inspect.signature(handler).parameters.values()]
     wanted = None if inspect.Parameter.VAR_POSITIONAL in kinds else len(kinds)
     return lambda *arguments: handler(*arguments[:wanted])
@@ -349,5 +349,5 @@ async def _outcome(handler: Coroutine[Any, Any, Any]) -> Any:
 
 
 def _arguments(data: Any) -> list[Any]:
-    """Return data as the arguments of an event: a tuple is several, None is none."""
+    """Return data as an event's arguments: a tuple makes several, None makes none."""
     return list(data) if isinstance(data, tuple) else [] if data is None else [data]

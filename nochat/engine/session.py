@@ -1,4 +1,4 @@
-"""A client's Engine.IO session: it goes on when long polling changes to a websocket."""
+"""A client's Engine.IO session, which continues when long polling is upgraded to a websocket."""
 
 import asyncio
 import base64
@@ -13,32 +13,32 @@ if TYPE_CHECKING:
     from nochat.engine.namespace import Socket
     from nochat.engine.websocket import WebSocket
 
-COST = 100  # bytes that a packet counts for beside its own
+COST = 100  # bytes that a packet counts for beyond its own size
 CLOSE, NOOP, PROBED = (Outgoing(packet) for packet in (b"1", b"6", b"3probe"))
 
 
 def _nowhere(frames: bytes) -> None:
-    """Write to no websocket."""
+    """Discard frames: there is no websocket."""
 
 
 class EngineSession:
     """One client of Engine.IO.
 
     Attributes:
-        id: what its requests name it by.
-        scope: the request that opened it, as ASGI has it.
-        info: what the guard keeps of it.
-        sockets: those of Socket.IO on it, by namespace.
-        partial: a packet whose attachments have not all come.
+        id: the session id in its requests.
+        scope: the ASGI scope of the request that opened it.
+        info: the guard's data about it.
+        sockets: its Socket.IO sockets, by namespace.
+        partial: a packet that waits for more attachments.
         pending: packets for the client, in order, until this turn of the event loop ends.
-        due: whether the outbox knows of them.
+        due: whether the outbox will flush it.
         dismissed: whether a socket on it was disconnected; its client may send for a moment more.
-        overdue: when the last ping's answer is too late; 0: it was answered.
+        overdue: deadline for the answer to the last ping; 0 if it was answered.
         closed: whether the session is over.
         channel: the websocket; while there is none, or it is `probing`, the client polls.
         write: writes frames to it.
-        paused: whether polls get nothing, as the client is about to change to the websocket.
-        posting: whether a request of the client with packets is under way.
+        paused: whether polls get no packets, as the client is about to change to the websocket.
+        posting: whether a POST of the client is in progress.
     """
 
     __slots__ = (
@@ -67,7 +67,7 @@ class EngineSession:
         self._deadline: asyncio.TimerHandle | None = None
 
     def expect(self, seconds: float | None, why: str = "") -> None:
-        """End the session after some seconds, unless called again; None: never."""
+        """Evict the session after some seconds, unless called again; None cancels the deadline."""
         if self._deadline:
             self._deadline.cancel()
         soon = asyncio.get_running_loop().call_later
@@ -80,7 +80,7 @@ class EngineSession:
         self._engine.outbox.put((self,), packets)
 
     def flush(self) -> None:
-        """Write what is pending, or let the poll have it that waits."""
+        """Write the pending packets to the websocket, or release the waiting poll with them."""
         packets = self.pending
         if self.channel and not self.probing:
             if packets:
@@ -106,10 +106,10 @@ class EngineSession:
             self._poll.set_result(None)
 
     async def poll(self) -> bytes:
-        """Wait for packets; return the body of an answer that has them.
+        """Wait for packets; return the body of the answer to a poll.
 
         Raises:
-            ValueError: another poll waits already; it ends the session.
+            ValueError: another poll is waiting, which ends the session.
         """
         if self._poll:
             self.close("transport error")
@@ -132,10 +132,10 @@ class EngineSession:
     # ---- from the client ------------------------------------------------------------------------
 
     async def take(self, packets: list[bytes]) -> None:
-        """Take the packets of a request of long polling.
+        """Handle the packets of a long-polling POST, with backpressure.
 
         Raises:
-            ValueError: one can't be read; it ends the session.
+            ValueError: a packet is malformed, which ends the session.
         """
         for packet in packets:
             if self._busy >= self._engine.most_at_once:
@@ -147,7 +147,7 @@ class EngineSession:
                 raise ValueError("a packet that can't be read")
 
     def receive(self, packet: bytes, *, binary: bool = False) -> bool:
-        """Take a packet; return False for one that can't be read, which ends the session."""
+        """Handle a packet; return False for a malformed one, which ends the session."""
         if self.closed:
             return True
         engine = self._engine
@@ -161,7 +161,7 @@ class EngineSession:
                 if self.overdue:
                     engine.heartbeat.expect(self)
             elif packet == b"1":
-                self._farewell = NOOP  # it knows
+                self._farewell = NOOP  # the client itself closes
                 self.close("transport close")
             else:
                 raise ValueError("a packet of a kind that clients do not send")
@@ -171,10 +171,10 @@ class EngineSession:
         return True
 
     def upgrade(self, packet: bytes) -> None:
-        """Take a packet of a websocket that is to replace polling.
+        """Handle a packet of an upgrade from polling to a websocket.
 
         Raises:
-            ValueError: no upgrade has such a packet.
+            ValueError: the packet is not part of an upgrade.
         """
         if packet == b"2probe" and self.channel and not self.paused:
             self.paused = True
@@ -188,7 +188,7 @@ class EngineSession:
             raise ValueError("not a packet of an upgrade")
 
     def lost(self, channel: "WebSocket") -> None:
-        """Note that a websocket has ended: with it the session, unless it was to be upgraded."""
+        """Handle the end of a websocket: close the session, unless its upgrade was not complete."""
         if channel is self.channel:
             self.channel, self.write = None, _nowhere
             if not self.probing:
@@ -196,7 +196,7 @@ class EngineSession:
             self.probing = self.paused = False
 
     def count(self, by: int) -> None:
-        """Count the events of the client that are being handled: of too many, it waits."""
+        """Change the number of the client's events in progress; with too many, pause reading."""
         most, before, self._busy = self._engine.most_at_once, self._busy, self._busy + by
         if self.channel and (before < most) != (self._busy < most):
             self.channel.pause(self._busy >= most)
@@ -207,7 +207,7 @@ class EngineSession:
     # ---- the end --------------------------------------------------------------------------------
 
     def evict(self, why: str = "") -> None:
-        """End the session at once, whatever waits for the client."""
+        """End the session at once, and discard the packets for the client."""
         if not self.closed:
             if why:
                 self._engine.guard.evicted(self, why)
@@ -216,7 +216,7 @@ class EngineSession:
             self.close("transport error", at_once=True)
 
     def close(self, reason: str, *, at_once: bool = False) -> None:
-        """End the session; what is pending goes out before."""
+        """End the session; unless `at_once`, send the pending packets first."""
         if self.closed:
             return
         if not at_once:

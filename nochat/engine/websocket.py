@@ -1,6 +1,6 @@
 """Websockets of sessions, by picows on a connection that uvicorn hands over.
 
-picows parses frames in C, in the callback that reads them: there is no task for a client, no queue.
+picows parses frames in C, in the callback that reads them: a client needs no task and no queue.
 """
 
 import asyncio
@@ -27,10 +27,10 @@ quiet.logger.setLevel(logging.CRITICAL)
 async def serve_websocket(
     engine: "EngineIO", session: "EngineSession | None", scope: Scope, receive: Any
 ) -> None:
-    """Serve the websocket of a session that polls, or open a session on it.
+    """Serve a websocket: upgrade a session that polls, or open a new one.
 
     Raises:
-        RequestRefused: the session does not get in.
+        RequestRefused: the session is refused.
     """
     await receive()
     if not (take_over := scope.get("extensions", {}).pop(TAKE_OVER, None)):
@@ -43,7 +43,7 @@ class WebSocket(WSListener):
     """A session's websocket, on a connection that was taken over from the server.
 
     Attributes:
-        stalled: the timer that runs while the client does not read what waits for it.
+        stalled: the timer that runs while the client does not read its backlog.
     """
 
     def __init__(self, engine: "EngineIO", session: "EngineSession", new: bool) -> None:
@@ -58,7 +58,7 @@ class WebSocket(WSListener):
 
     @property
     def waiting(self) -> int:
-        """Return how many bytes wait for the client."""
+        """The number of bytes that wait for the client."""
         return int(self._tcp.get_write_buffer_size())
 
     def close(self, *, at_once: bool) -> None:
@@ -70,14 +70,14 @@ class WebSocket(WSListener):
             self._ws.disconnect()
 
     def pause(self, on: bool) -> None:
-        """Stop reading from the client, or go on."""
+        """Pause reading from the client, or resume it."""
         with suppress(RuntimeError):  # it is closing
             (self._tcp.pause_reading if on else self._tcp.resume_reading)()
 
     # ---- for picows -----------------------------------------------------------------------------
 
     def on_ws_connected(self, transport: WSTransport) -> None:
-        """Begin."""
+        """Attach the websocket to its session."""
         self._ws, self._tcp = transport, transport.underlying_transport
         self._tcp.set_write_buffer_limits(high=MOST_UNREAD)
         session = self._session
@@ -102,7 +102,7 @@ class WebSocket(WSListener):
             self.close(at_once=False)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Take a frame."""
+        """Handle a frame."""
         kind = frame.msg_type
         if (kind is TEXT or kind is BINARY) and frame.fin and self._parts is None:
             self._read(frame.get_payload_as_bytes(), kind is BINARY)
@@ -113,7 +113,7 @@ class WebSocket(WSListener):
             self._other(transport, kind, frame)
 
     def _other(self, transport: WSTransport, kind: WSMsgType, frame: WSFrame) -> None:
-        """Take a ping, a pong, or a part of a message."""
+        """Handle a ping, a pong, or a fragment of a message."""
         try:
             self._engine.guard.control(self._session)
             if kind is PING:
@@ -137,17 +137,17 @@ class WebSocket(WSListener):
             self._read(whole, self._binary)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        """End."""
+        """Detach the websocket from its session."""
         self.resume_writing()
         self._session.lost(self)
 
     def pause_writing(self) -> None:
-        """Give the client some seconds to read what waits for it."""
+        """Start the stall timeout: the client has a backlog."""
         loop = asyncio.get_running_loop()
         self.stalled = loop.call_later(self._engine.stall_timeout, self._cut)
 
     def resume_writing(self) -> None:
-        """Note that the client reads."""
+        """Cancel the stall timeout: the client reads again."""
         if self.stalled:
             self.stalled.cancel()
             self.stalled = None

@@ -1,6 +1,6 @@
 """Tools that the notebooks, the tests and the command line share; the chat never imports them.
 
-To import it settles the environment of the process: see `surroundings`.
+Importing it settles the environment of the process: see `surroundings`.
 """
 
 from nochat.lab import surroundings

@@ -8,12 +8,12 @@ LINES = 12
 
 
 def explain(command: Sequence[str], output: str, advice: Sequence[tuple[str, str]]) -> str:
-    """Explain a command that failed to a person.
+    """Return a readable error for a failed command.
 
     Args:
         command: the command.
-        output: all that it said.
-        advice: what to do, each with the pattern of an output that asks for it; the first fits.
+        output: its whole output.
+        advice: pairs of a pattern of the output and what to do then; the first match counts.
     """
     lines = [line.rstrip() for line in output.splitlines() if line.strip()][-LINES:]
     said = "\n".join(f"    {line}" for line in lines)

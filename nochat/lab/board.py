@@ -1,6 +1,6 @@
-"""Lines that change in place while something takes its time: in a notebook and in a terminal.
+"""Progress lines that are updated in place, in a notebook or a terminal.
 
-Where neither shows them, as in a log, each change is a line of its own.
+Elsewhere, as in a log, each change is a line of its own.
 """
 
 import shutil
@@ -29,7 +29,7 @@ class Board:
         self._interruptible = interruptible()
 
     def say(self, name: str, text: str) -> None:
-        """Show the present step of a name."""
+        """Show the current step of a name."""
         if self._texts.get(name) == text:
             return
         self._texts[name] = text
@@ -69,14 +69,14 @@ def progress(name: str, quiet: bool) -> Iterator[None]:
 
 
 def medium() -> Any:
-    """Return the function that shows lines where we run: in a cell, a terminal or a log."""
+    """Return the function that shows lines in this environment: a cell, a terminal or a log."""
     if _is_in_notebook():
         return _Cell()
     return _Terminal() if sys.stdout.isatty() else _log
 
 
 def _is_in_notebook() -> bool:
-    # IPython is loaded there, and elsewhere we can do without it.
+    # IPython is already loaded in a notebook; elsewhere it is not needed.
     loaded = sys.modules.get("IPython")
     return loaded is not None and hasattr(loaded.get_ipython(), "kernel")
 
@@ -90,7 +90,7 @@ def _log(rows: Mapping[str, str], name: str) -> None:
 
 
 class _Terminal:
-    """A board in a terminal: it writes over its earlier lines."""
+    """A board in a terminal, which overwrites its earlier lines."""
 
     height = 0
 
@@ -103,7 +103,7 @@ class _Terminal:
 
 
 class _Cell:
-    """A board in a notebook: it changes the output of a cell."""
+    """A board in a notebook, which updates a cell's output."""
 
     handle: Any = None
 

@@ -1,4 +1,4 @@
-"""An authority of our own, and the certificates for TLS that it issues.
+"""A private certificate authority, and the TLS certificates that it issues.
 
 For example::
 
@@ -17,23 +17,23 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-DAYS = 30  # that all is good for, if not told otherwise
-CLOCKS = timedelta(minutes=5)  # by which those of two machines may differ
+DAYS = 30  # default validity of certificates
+CLOCKS = timedelta(minutes=5)  # allowed difference between the clocks of two machines
 
 
 @dataclass(frozen=True)
 class Issued:
-    """A certificate for a server or a client, in a folder as `DOCKER_CERT_PATH` wants it.
+    """A certificate for a server or a client, in a folder in the form of `DOCKER_CERT_PATH`.
 
     Attributes:
-        folder: with the three files.
+        folder: the folder with the three files.
     """
 
     folder: Path
 
     @property
     def authority(self) -> Path:
-        """The certificate of its issuer."""
+        """The issuer's certificate."""
         return self.folder / "ca.pem"
 
     @property
@@ -43,27 +43,27 @@ class Issued:
 
     @property
     def key(self) -> Path:
-        """Its private key; only we may read it."""
+        """The private key, which only this user may read."""
         return self.folder / "key.pem"
 
 
 class Authority:
     """A certificate authority; clients that trust its certificate trust those that it issues.
 
-    Its private key is in memory alone, and gone with it. Nothing takes a certificate back before
-    its time: one that is issued again is good beside the old one. What ends all of them is another
-    authority in the place of this one.
+    Its private key is only in memory, and is lost with the object. A certificate can't be revoked:
+    a new one for the same name is valid beside the old one. To invalidate all of them, replace the
+    authority.
 
     Attributes:
-        certificate: its own.
+        certificate: the authority's own certificate.
     """
 
     def __init__(self, name: str, *, days: int = DAYS) -> None:
-        """Make a new authority.
+        """Create a new authority.
 
         Args:
-            name: what it is called.
-            days: that it is good for.
+            name: its name.
+            days: its validity.
         """
         self._key = ec.generate_private_key(ec.SECP256R1())
         public, called = self._key.public_key(), _name(name)
@@ -87,11 +87,11 @@ class Authority:
         """Issue a certificate with a new key.
 
         Args:
-            folder: for its files; made, if it is not there.
-            name: whose it is.
-            names: host names and IP addresses by which others reach it.
-            client: it is for clients, and no server can use it; else the other way round.
-            days: that it is good for; never longer than the authority itself.
+            folder: the folder for its files, created if necessary.
+            name: the name of the server or client.
+            names: host names and IP addresses at which clients reach it.
+            client: True for a client certificate, False for a server certificate.
+            days: its validity, which never exceeds that of the authority.
 
         Raises:
             FileExistsError: the folder has a certificate already.

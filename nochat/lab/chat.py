@@ -19,9 +19,9 @@ from nochat.runtime import registry
 from nochat.runtime.origin import url
 from nochat.settings import load
 
-READY = 30.0  # seconds that a service may take to start; more, as long as it is at work
+READY = 30.0  # seconds that a service may take to start; more while it is busy
 READY_LINE = re.compile(r"^[\w, -]+: (http://\S+|running)$", re.MULTILINE)
-# For measurements and tests: everybody may ask for as much as they like.
+# For measurements and tests: no rate limits and no bounds.
 RATES = ("user_rate", "search_rate", "room_rate", "invite_rate", "address_rate", "login_rate")
 BOUNDS = ("user_sockets", "address_connections")
 UNLIMITED: dict[str, Any] = dict.fromkeys([*RATES, *BOUNDS], "0")
@@ -36,12 +36,12 @@ class Step:
     """One line of a trace.
 
     Attributes:
-        at: when, in seconds since 1970.
-        service: who.
+        at: the time, in seconds since 1970.
+        service: the service that wrote it.
         step: `published` or `handled`.
         type: the type of the command, event, request or reply.
-        event_id: which one.
-        correlation_id: what it belongs to.
+        event_id: the message's id.
+        correlation_id: the id of the action that caused it.
     """
 
     at: float
@@ -53,11 +53,11 @@ class Step:
 
 
 class Chat:
-    """A running chat. Use it in `with`, or `stop()` it; it is gone with this process in any case.
+    """A running chat. Use it in `with`, or `stop()` it; it ends with this process in any case.
 
     Attributes:
         url: the page's address.
-        processes: what runs, by service, or `nochat` alone where all services share a process.
+        processes: the processes by service, or only `nochat` if all services share one.
         folder: logs and embedded stores, removed at the end.
     """
 
@@ -79,19 +79,19 @@ class Chat:
         """Start one process `nochat …` of the chat."""
         command = [sys.executable, "-m", "nochat", *arguments]
         log = self.folder / f"{name}.log"
-        # The process that is started first, and ends last, takes the folder with it.
+        # The first process, which ends last, removes the folder.
         remove = None if self.processes else self.folder
         self.processes[name] = start_child(command, env=env, log=log, remove=remove)
 
     def ready(self, name: str, since: int = 0) -> str:
-        """Wait until a process says that it is ready; returns the address that it serves, or ''.
+        """Wait until a process is ready; return the address that it serves, or ''.
 
         Args:
-            name: of the process.
-            since: bytes of its log that are of an earlier start.
+            name: the process.
+            since: bytes of its log that an earlier start has written.
 
         Raises:
-            NotReady: it ended, or does nothing; with what it said last.
+            NotReady: it has ended or is idle; the message has the end of its log.
         """
         child, line = self.processes[name], None
 
@@ -104,14 +104,14 @@ class Chat:
         return line[1].replace("running", "") if line else ""
 
     def add(self, name: str, service: str) -> str:
-        """Start one more process beside the others; returns the address that it serves, or ''.
+        """Start another process; return the address that it serves, or ''.
 
         Args:
-            name: what to call the process here; one of that name is stopped first.
-            service: a service of the chat, for a second one of it, or a Python file of yours.
+            name: a name for the process; one of that name is stopped first.
+            service: a service of the chat, of which to run another instance, or a file of yours.
 
         Raises:
-            NotReady: it ended, or does nothing; with what it said last.
+            NotReady: it has ended or is idle; the message has the end of its log.
         """
         if name in self.processes:
             self.processes.pop(name).stop()
@@ -121,7 +121,7 @@ class Chat:
         return self.ready(name)
 
     def kill(self, name: str) -> None:
-        """End a process as a crash would: SIGKILL."""
+        """Kill a process by SIGKILL, like a crash."""
         self.processes[name].kill()
 
     def restart(self, name: str) -> None:
@@ -142,7 +142,7 @@ class Chat:
         promote(load(_environment(self._settings)), name)
 
     def stop(self) -> None:
-        """End everything and remove the folder; calling it again does nothing."""
+        """Stop all processes and remove the folder; calling it again does nothing."""
         for name in [*reversed(self.processes)]:
             self.processes.pop(name).stop()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -150,7 +150,7 @@ class Chat:
             _running.remove(self)
 
     def trace(self, correlation_id: str) -> list[Step]:
-        """Return the steps that all services noted of one correlation id, in order of time."""
+        """Return the steps that all services have logged for a correlation id, in order of time."""
         steps = [
             step
             for child in self.processes.values()
@@ -173,17 +173,17 @@ def start(
     """Start the chat.
 
     Args:
-        apart: every service in a process of its own; needs `bus` to be an `amqp://` URL.
+        apart: run every service in a process of its own; `bus` must be an `amqp://` URL.
         bus: URL of the bus; empty: a journal in a temporary folder.
         users: URL of the users' database; empty: SQLite in a temporary folder.
         activity: URL of the activity store; empty: an embedded server.
-        port: of the page; 0 takes that of the chat before, so that a page which is open comes back,
-            or else a free one.
-        log_level: `debug` has the traces.
+        port: port of the page; 0 reuses that of the last chat, so that an open page reconnects, or
+            takes a free one.
+        log_level: `debug` includes the traces.
         settings: further `NOCHAT_*` settings, in lower case and without the prefix.
 
     Raises:
-        NotReady: a process ended, or does nothing; with what it said last.
+        NotReady: a process has ended or is idle; the message has the end of its log.
     """
     global _port
     _port = port or (_port if _port and is_free(_port) else free_port())
@@ -228,7 +228,7 @@ def _start_apart(chat: Chat, settings: dict[str, str]) -> None:
 
 
 def _environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """Return our environment without its `NOCHAT_*` variables, but with these settings."""
+    """Return the environment with these settings in place of its own `NOCHAT_*` variables."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("NOCHAT_")}
     return ours | {f"NOCHAT_{name.upper()}": value for name, value in settings.items() if value}
 

@@ -1,4 +1,4 @@
-"""A named check per step: one line per condition, what was seen, and what to try if it fails."""
+"""Checks of steps: one line per condition, with the value seen and advice if it fails."""
 
 import asyncio
 import html
@@ -13,7 +13,7 @@ from nochat.lab.waiting import patience
 
 @dataclass(frozen=True)
 class Condition:
-    """One thing that must be so."""
+    """One condition of a check."""
 
     what: str
     holds: bool
@@ -30,7 +30,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Report:
-    """A step that is done, condition by condition."""
+    """The report on a step, condition by condition."""
 
     step: str
     conditions: tuple[Condition, ...]
@@ -44,13 +44,13 @@ class Report:
 
 
 def that(what: str, holds: Any, seen: Any = None, otherwise: str = "") -> Condition:
-    """Make a condition.
+    """Return a condition.
 
     Args:
-        what: what must be so, in words.
-        holds: whether it is.
-        seen: what was found, shown beside it.
-        otherwise: what to try when it is not so.
+        what: the condition, in words.
+        holds: whether it holds.
+        seen: the value found, shown beside it.
+        otherwise: what to try if it does not hold.
     """
     return Condition(what, bool(holds), seen, otherwise or "run the cells above again, in order")
 
@@ -74,13 +74,13 @@ async def until(
     what: str = "what this cell looks for",
     pause: float = 0.05,
 ) -> Any:
-    """Wait for something slow; returns the probe's value, true or not.
+    """Poll a probe until its value is true or the time is up; return its last value.
 
     Args:
-        probe: asked again and again; may be a coroutine function.
-        timeout: seconds.
-        what: is awaited, for whoever waits. That it did not come is for a `check` to say.
-        pause: seconds between two questions.
+        probe: called repeatedly; may be a coroutine function.
+        timeout: seconds to wait at most. A timeout is no error: use `check` on the value.
+        what: what is awaited, for the notice.
+        pause: seconds between two calls.
     """
     deadline = time.monotonic() + timeout
     async with patience(what, None):

@@ -1,4 +1,4 @@
-"""The final deployment: MariaDB on one machine, the chat in containers on the other, for everybody.
+"""The public deployment: MariaDB on one machine, the chat in containers on the other.
 
 For example::
 
@@ -7,7 +7,7 @@ For example::
     site = deploy.deploy(farm, images, registry)
     deploy.backup(farm, Path("backup"))
 
-The machines may be anywhere: all that is asked of them is SSH.
+The machines may be anywhere: they only need SSH.
 """
 
 import os
@@ -37,15 +37,15 @@ from nochat.runtime import proxies
 CHAT, DATABASE = CONTAINERS_HOST, DATABASE_HOST
 FILES = ["compose.yaml", "compose.tls.yaml"]
 BOT_IMAGE = "nochat-bot"
-NOT_THERE = ("mariadb", "prometheus")  # MariaDB is on the other machine
+NOT_THERE = ("mariadb", "prometheus")  # not deployed: MariaDB is on the other machine
 VARIABLE = re.compile(r"\$\{(\w+):-")
 DUMP, COPY = "users.sql.gz", "replica.tar"  # the files of a backup
 
-# Whole or not at all: where one of both fails, so does the pipe.
+# Complete or not at all: if one of the two commands fails, the pipe fails.
 SAVE_USERS = (
     "sudo bash -o pipefail -c 'mariadb-dump --single-transaction --no-tablespaces nochat | gzip'"
 )
-# Status 1: a file grew meanwhile, as they do while people talk.
+# Status 1 means that a file grew meanwhile, which is normal in a running chat.
 PACK = 'tar --create --directory "$0" .; test $? -le 1'
 SAVE_ACTIVITY = (
     "sudo docker exec $(sudo docker ps -q --filter label=com.docker.compose.service=replica) "
@@ -55,14 +55,14 @@ SAVE_ACTIVITY = (
 
 @dataclass(frozen=True)
 class Site:
-    """The chat, deployed.
+    """The deployed chat.
 
     Attributes:
-        url: where the page is, encrypted.
-        address: of its machine, as the world reaches it.
-        trust: certificate of the authority to believe; None: one that everybody knows.
-        certificate: the page's own; None with that.
-        run: what the playbook did.
+        url: the page's address (https).
+        address: the public address of its machine.
+        trust: certificate of the authority to trust; None for a public one.
+        certificate: the page's certificate; None if a public authority issued it.
+        run: the run of the playbook.
     """
 
     url: str
@@ -73,13 +73,13 @@ class Site:
 
 
 def key_pair(path: Path) -> Path:
-    """Make a pair of keys for SSH where there is none; returns the file of the public one.
+    """Create an SSH key pair if there is none; return the file of the public key.
 
     Args:
-        path: of the private key; one that is there is never written over.
+        path: file of the private key, which is never overwritten.
 
     Raises:
-        ValueError: what is there is not a private key without passphrase.
+        ValueError: the file is not a private key without passphrase.
     """
     path, public = path.expanduser(), Path(f"{path.expanduser()}.pub")
     keygen = [str(doctor.require("ssh").with_name("ssh-keygen"))]  # one package has both
@@ -100,14 +100,14 @@ def key_pair(path: Path) -> Path:
 
 
 def build(*, bot: bool = False, quiet: bool = False) -> None:
-    """Build the chat's image, and those of its servers where COMPOSE_FILE says to build them.
+    """Build the chat's image, and those of its servers if COMPOSE_FILE says to build them.
 
     Args:
-        bot: also the bot's image, for `stack_profiles: [bot]`.
+        bot: build the bot's image as well, for `stack_profiles: [bot]`.
         quiet: print nothing.
 
     Raises:
-        ContainersError: a build fails; with the end of what it said.
+        ContainersError: a build fails; the message has the end of its output.
     """
     containers.build(quiet=quiet)
     if bot:
@@ -121,19 +121,19 @@ def build(*, bot: bool = False, quiet: bool = False) -> None:
 
 
 def push(registry: Registry, *, bot: bool = False, quiet: bool = False) -> dict[str, str]:
-    """Push the built images to a registry, for machines to pull.
+    """Push the built images to a registry, from which the machines pull them.
 
     Args:
-        registry: that the engine here trusts.
-        bot: also the bot's image.
+        registry: a registry that the engine here trusts.
+        bot: push the bot's image as well.
         quiet: print nothing.
 
     Returns:
-        the images by the variables of docker/compose.yaml, each by its digest: what a machine
-        runs is to the byte what was built.
+        the images by the variables of docker/compose.yaml, each by its digest: the machines run
+        exactly the images that were built.
 
     Raises:
-        NotAnswering: the registry refuses us.
+        NotAnswering: the registry refuses the log-in.
         ContainersError: an image can't be pushed.
     """
     local = {"CHAT_IMAGE": "nochat", **_built_images()}
@@ -166,16 +166,16 @@ def deploy(
     playbook: str = "deploy.yml",
     quiet: bool = False,
 ) -> Site:
-    """Set up the chat on two machines, or bring it to a new version; a second run changes nothing.
+    """Deploy the chat on two machines, or upgrade it; a second run changes nothing.
 
     Args:
-        farm: with the machines containers-host and database-host.
-        images: by variable, as `push` returns them; those not named are the public ones.
-        registry: that they are in; None: one that needs no password.
-        names: by which people come; the first one is in the page's address.
-        backup: folder of a backup, which is brought back where nothing is yet.
-        variables: further ones of the playbooks' roles.
-        playbook: that does it.
+        farm: the machines, with containers-host and database-host.
+        images: the images by variable, as `push` returns them; the others are the public ones.
+        registry: the images' registry; None for one that needs no password.
+        names: the page's host names; the first one is in its URL.
+        backup: folder of a backup to restore, where there is no data yet.
+        variables: further variables of the playbooks' roles.
+        playbook: the playbook to run.
         quiet: print nothing.
 
     Raises:
@@ -209,18 +209,18 @@ def deploy(
 
 
 def backup(farm: Farm, folder: Path) -> list[Path]:
-    """Bring a copy of what people did here: accounts, and the second copy of the activity.
+    """Copy the chat's data to a folder: the accounts, and the replica of the activity.
 
-    The chat runs on. What happens meanwhile may be in it or not; nothing is in it by half. Where
-    the chat is on several machines, each has a part of the second copy, and the activity is in
-    a store elsewhere, which has backups of its own: then it is the accounts alone.
+    The chat keeps running. Changes made meanwhile may be in the backup or not, but never in part.
+    If the chat runs on several machines, each has a part of the replica, and the activity is in
+    an external store with its own backups: then the accounts alone are copied.
 
     Args:
-        farm: that the chat was deployed to.
-        folder: for the files; made, for us alone, if it is not there.
+        farm: the machines that the chat was deployed to.
+        folder: the folder for the files, created as a private one if necessary.
 
     Raises:
-        MachinesError: a machine can't be reached, or can't make its copy; an older one stays.
+        MachinesError: a machine can't be reached, or its copy fails; an older copy is kept.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     wanted = [(DATABASE, SAVE_USERS, DUMP)]
@@ -238,7 +238,7 @@ def _in_backup(folder: Path) -> dict[str, str]:
     """Return the playbooks' variables for the files of a backup.
 
     Raises:
-        FileNotFoundError: there is none of them.
+        FileNotFoundError: the folder has none of them.
     """
     given = {"mariadb_dump": str(folder / DUMP)} if (folder / DUMP).exists() else {}
     given |= {"stack_backup": str(folder)} if (folder / COPY).exists() else {}
@@ -248,17 +248,16 @@ def _in_backup(folder: Path) -> dict[str, str]:
 
 
 def _by_digest(image: str, digests: Sequence[str]) -> str:
-    """Return the name by digest that an engine gave to an image which it has pushed.
+    """Return the name by digest of an image that was pushed to its registry.
 
-    Of the names that an image has in several registries, it is the one in the image's own; Docker
-    leaves out the host of its own registry, Docker Hub.
+    An image may have digests in several registries; Docker leaves out the host of Docker Hub.
     """
     name = image.removeprefix(f"{HUB}/")
     return next(digest for digest in digests if digest.rpartition("@")[0] == name)
 
 
 def _certificate(names: Sequence[str]) -> Path:
-    """Return the folder of the certificate that the playbook made for these names."""
+    """Return the folder of the certificate that the playbook issued for these names."""
     script = find_root() / "playbooks" / "certificate"
     argv = [sys.executable, str(script), *names]
     told = subprocess.run(argv, capture_output=True, text=True, check=True)
@@ -266,7 +265,7 @@ def _certificate(names: Sequence[str]) -> Path:
 
 
 def _built() -> list[str]:
-    """List the servers whose images are built here, as the environment's COMPOSE_FILE says."""
+    """List the servers whose images are built here, according to COMPOSE_FILE."""
     return [
         name
         for name, service in _services().items()
@@ -275,7 +274,7 @@ def _built() -> list[str]:
 
 
 def _built_images() -> dict[str, str]:
-    """Return their images, by the variables that docker/compose.yaml has for them."""
+    """Return the images of these servers, by their variables in docker/compose.yaml."""
     services = _services()
     public = yaml.safe_load((find_root() / "docker" / FILES[0]).read_text(encoding="utf-8"))[
         "services"
@@ -288,7 +287,7 @@ def _built_images() -> dict[str, str]:
 
 
 def _services() -> dict[str, Any]:
-    """Return the services of all files that COMPOSE_FILE names, each as the last one has it."""
+    """Return the services of all files in COMPOSE_FILE; the last file that defines one counts."""
     files = environment()["COMPOSE_FILE"].split(":")
     read = (
         yaml.safe_load((find_root() / file).read_text(encoding="utf-8"))["services"]

@@ -20,11 +20,11 @@ def on() -> None:
 
 
 def sequence(steps: Sequence[Step], origin: str = "browser") -> "Figure":
-    """Draw a trace as a sequence diagram: who sent what to whom, after how many milliseconds.
+    """Draw a trace as a sequence diagram: sender, receiver, message and milliseconds.
 
     Args:
-        steps: of one correlation id (`Chat.trace`).
-        origin: who stands at the far left, and sent what nobody of the services published first.
+        steps: the steps of one correlation id (`Chat.trace`).
+        origin: the leftmost participant, which sent the messages that no service has published.
     """
     arrows = _arrows(steps, origin)
     names = list(dict.fromkeys(name for start, end, *_ in arrows for name in (start, end)))
@@ -45,9 +45,9 @@ def bars(title: str, pairs: Sequence[tuple[object, float]], unit: str = "message
     """Draw counts as horizontal bars, in the order given.
 
     Args:
-        title: what was counted.
+        title: the title of the chart.
         pairs: (name, count).
-        unit: of the counts.
+        unit: the unit of the counts.
     """
     figure, axes = _figure(6, 0.35 * max(len(pairs), 1) + 0.9)
     axes.barh([str(name) for name, _ in pairs], [count for _, count in pairs], color=BLUE)
@@ -59,7 +59,7 @@ def bars(title: str, pairs: Sequence[tuple[object, float]], unit: str = "message
 
 
 def _figure(width: float, height: float) -> "tuple[Figure, Axes]":
-    """Make a figure that a cell shows once, as its value."""
+    """Create a figure that a cell shows only once, as its value."""
     import matplotlib.pyplot as plt  # it writes a cache of fonts
 
     figure, axes = plt.subplots(figsize=(width, height))
@@ -68,7 +68,7 @@ def _figure(width: float, height: float) -> "tuple[Figure, Axes]":
 
 
 def _arrows(steps: Sequence[Step], origin: str) -> list[tuple[str, str, str, float]]:
-    """Return (from, to, type, when) for each time that something was handled."""
+    """Return (from, to, type, time) for each message that was handled."""
     senders = {step.event_id: step.service for step in reversed(steps) if step.step == "published"}
     arrows = [(origin, steps[0].service, "socket.io", steps[0].at)]
     for step in steps:

@@ -1,13 +1,13 @@
 """The lab's errors: every message says what happened and what to do.
 
-Most are also of the built-in kind that fits them, for code that catches those.
+Most derive from a built-in exception as well, for code that catches those.
 """
 
 from nochat.errors import NochatError
 
 
 class LabError(NochatError):
-    """Base of all errors that the lab raises itself."""
+    """Base of all errors that the lab raises."""
 
 
 class NotAnswering(LabError, RuntimeError):
@@ -15,7 +15,7 @@ class NotAnswering(LabError, RuntimeError):
 
 
 class MachinesError(LabError, RuntimeError):
-    """Machines can't be made or used as asked."""
+    """Machines can't be created or used."""
 
 
 class ContainersError(LabError, RuntimeError):
@@ -23,7 +23,7 @@ class ContainersError(LabError, RuntimeError):
 
 
 class LxcError(LabError, RuntimeError):
-    """A command of LXC, or one inside of a container, failed; the message is its output."""
+    """A command of LXC, or one inside a container, failed; the message is its output."""
 
 
 class ContextError(LabError, RuntimeError):
@@ -31,7 +31,7 @@ class ContextError(LabError, RuntimeError):
 
 
 class CloudError(LabError, RuntimeError):
-    """This machine can't hold a cloud."""
+    """This machine can't run a cloud."""
 
 
 class AzureSettingsError(LabError, ValueError):
@@ -39,7 +39,7 @@ class AzureSettingsError(LabError, ValueError):
 
 
 class NoPrices(LabError, RuntimeError):
-    """Azure's list of prices can't be read, or has no price for this."""
+    """Azure's list of prices can't be read, or lacks a price."""
 
 
 class CourseError(LabError):
@@ -51,15 +51,15 @@ class CheckFailed(LabError, AssertionError):
 
 
 class GaveUp(LabError, TimeoutError):
-    """Something did not come in time."""
+    """A wait has timed out."""
 
 
 class NotConnected(LabError, ConnectionError):
     """A client has no connection; the message says what to run.
 
     Args:
-        name: of the client.
-        reason: why, if it is known.
+        name: the client's name.
+        reason: the reason, if it is known.
     """
 
     def __init__(self, name: str, reason: str = "") -> None:

@@ -1,7 +1,7 @@
-"""Hints in errors beyond Python's own words: which cell to run first, where one came too early.
+"""Hints in a notebook's errors: which cell to run first if a name is not defined yet.
 
-In a notebook, `hints.on()`. As Python's startup file (`PYTHONSTARTUP`) it is on from the first
-cell, even if that is not the first of the notebook.
+Call `hints.on()` in a notebook. As Python's startup file (`PYTHONSTARTUP`), this module is active
+from the first cell that runs.
 """
 
 import ast
@@ -29,11 +29,11 @@ def on() -> None:
 
 
 def hint(name: str, notebook: Path | None) -> str:
-    """Say which cell makes a name; empty if no cell does.
+    """Return a hint at the cell that defines a name; empty if no cell does.
 
     Args:
-        name: that is not defined.
-        notebook: where to look; None: not known.
+        name: the name that is not defined.
+        notebook: the notebook's file; None if it is not known.
     """
     if notebook is None or not notebook.is_file():
         return IN_ORDER
@@ -72,8 +72,8 @@ def _code_cells(notebook: Path) -> Iterator[tuple[str, str]]:
 
 
 def _made_by(source: str) -> dict[str, str]:
-    """Return the names that a cell defines at its top level, each with the line that does."""
-    # Magics become empty lines, so that the numbers of the others stay.
+    """Return the names that a cell defines at its top level, each with its line."""
+    # Magics become empty lines, to keep the line numbers.
     source = re.sub(r"^[%!].*$", "", source, flags=re.MULTILINE)
     try:
         tree = ast.parse(source)

@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 def interruptible() -> Iterator[None]:
     """Let an interrupt reach code that blocks in a cell with `await`.
 
-    IPython's own handler asks the event loop to cancel such a cell: while the cell blocks the loop,
-    nobody hears it.
+    IPython's own handler asks the event loop to cancel such a cell, which has no effect while the
+    cell blocks the loop.
     """
     on_main_thread = threading.current_thread() is threading.main_thread()
     if not on_main_thread or not _in_task():
@@ -26,7 +26,7 @@ def interruptible() -> Iterator[None]:
 
 
 def _cancel(*_: object) -> None:
-    # As the loop would do it. A KeyboardInterrupt in a task would end the loop itself.
+    # Like the loop's own cancellation. A KeyboardInterrupt in a task would end the loop itself.
     raise asyncio.CancelledError
 
 

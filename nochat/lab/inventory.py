@@ -1,4 +1,4 @@
-"""The machines of the Vagrantfile as SSH and Ansible know them: groups, options and variables."""
+"""The machines of the Vagrantfile for SSH and Ansible: groups, options and variables."""
 
 import json
 import re
@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 CONTAINERS_HOST, DATABASE_HOST = "containers-host", "database-host"
-GROUPS = Path(__file__).with_name("groups.json")  # which the Vagrantfile reads, too
-# What SSH calls them, and Ansible.
+GROUPS = Path(__file__).with_name("groups.json")  # the Vagrantfile reads it, too
+# Ansible's names of SSH's options.
 VARIABLES = {
     "hostname": "ansible_host",
     "port": "ansible_port",
     "user": "ansible_user",
     "identityfile": "ansible_ssh_private_key_file",
 }
-# Machines are made anew, with new keys, at addresses that others had: known_hosts is left alone.
+# New machines have new keys, and reuse addresses: known_hosts is not used.
 SSH_OPTIONS = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes"
 
 
@@ -23,14 +23,14 @@ def groups(whole: Sequence[str]) -> dict[str, list[str]]:
     """Return the machines of each group.
 
     Args:
-        whole: the machines for playbooks that put everything on one.
+        whole: the machines for playbooks that install everything on one machine.
     """
     known: dict[str, list[str]] = json.loads(GROUPS.read_text(encoding="utf-8"))
     return known | {"servers": [*whole], "app": [*whole]}
 
 
 def hosts(ssh_config: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield each machine of an SSH configuration with its options, in small letters."""
+    """Yield each machine of an SSH configuration with its options, in lower case."""
     for block in re.split(r"^Host ", ssh_config, flags=re.M)[1:]:
         name, *lines = block.strip().splitlines()
         options = (line.strip().partition(" ") for line in lines)
@@ -38,7 +38,7 @@ def hosts(ssh_config: str) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def variables(options: Mapping[str, str]) -> dict[str, str]:
-    """Return Ansible's variables of a machine, by its options of SSH."""
+    """Return Ansible's variables of a machine from its SSH options."""
     known = {ours: options[theirs] for theirs, ours in VARIABLES.items() if theirs in options}
-    # Nor are a user's own settings of SSH for these machines.
+    # The user's own SSH configuration is not used for these machines.
     return known | {"ansible_ssh_common_args": f"-F none {SSH_OPTIONS}"}

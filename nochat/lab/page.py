@@ -1,4 +1,4 @@
-"""A web page in a notebook: the live page for a student, a picture of it for the site."""
+"""A web page in a notebook: live for a student, as a picture for the site."""
 
 import asyncio
 import base64
@@ -25,8 +25,8 @@ from nochat.local import doctor
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
 
-# What a frame shows first. A page that is gone is said to be so, where the browser would show its
-# own error; and when it is back, so is the frame. A cell's output stays for longer than a chat.
+# The initial content of a frame. A cell's output outlives the chat: if the page is gone, the frame
+# says so instead of the browser's own error, and it shows the page again when the chat is back.
 FIRST = """<!doctype html><meta charset="utf-8">
 <style>:root { color-scheme: light dark } body { font: 14px sans-serif; margin: 1.5em }</style>
 <p id="said" role="status"></p>
@@ -46,7 +46,7 @@ async function look() {
 }
 look();
 </script>"""
-WIDTH = 960  # of the picture, in CSS pixels
+WIDTH = 960  # width of the picture in CSS pixels
 PATIENCE = 30_000  # milliseconds
 
 
@@ -62,12 +62,11 @@ async def show(
 
     Args:
         url: the chat's address.
-        height: in pixels.
-        path: of a further page there.
-        visitor: who comes in by the chat's page for the picture, with a new account or the one
-            that `people.Person` has made; empty: the page as it opens. In a frame the visitor is
-            you.
-        certificate: the page's own, where no browser knows who issued it.
+        height: the height in pixels.
+        path: path of another page of the chat.
+        visitor: the user who logs in for the picture, with a new account or that of a
+            `people.Person`; empty for the page before the log-in. In a frame, you are the visitor.
+        certificate: the page's certificate, if no browser trusts its issuer.
     """
     address = f"{url}/{path}" if path else url
     if os.environ.get("NOCHAT_COURSE") != "1":
@@ -91,7 +90,7 @@ def _link(url: str) -> str:
 
 
 def _past(url: str) -> str:
-    """Return a note of a page's address, for readers of the site, where the page is gone."""
+    """Return a note with a page's former address, for readers of the site."""
     again = '<a href="../index.html#two-commands">start it yourself</a>'
     return f"<p>The page, as it was at <code>{html.escape(url)}</code>; {again}:</p>"
 
@@ -104,7 +103,7 @@ def _frame(url: str, height: int) -> str:
 
 
 def _tunnel(url: str) -> str:
-    """Return a note on how to reach the page from the other end of SSH, where that is needed."""
+    """Return a note on how to reach the page through SSH, if this is an SSH session."""
     connection = os.environ.get("SSH_CONNECTION", "").split()
     if len(connection) != 4:
         return ""
@@ -120,17 +119,17 @@ def _tunnel(url: str) -> str:
 async def talk(
     url: str, names: Sequence[str], *, height: int = 480, certificate: Path | None = None
 ) -> None:
-    """Let people meet on a page, each in a browser of their own, and show what each of them sees.
+    """Log in several users, each in a browser of their own, and show a picture of each page.
 
     Args:
         url: the chat's address.
-        names: who comes; each says hello, and waits until everybody's hello is there.
-        height: of a picture, in pixels.
-        certificate: the page's own, where no browser knows who issued it.
+        names: the users; each says hello, and waits for the hello of all.
+        height: the height of a picture in pixels.
+        certificate: the page's certificate, if no browser trusts its issuer.
 
     Raises:
         Missing: there is no Chromium.
-        GaveUp: somebody's words did not come.
+        GaveUp: a message did not arrive.
     """
     async with _drawing(url), AsyncExitStack() as stack:
         pages = []
@@ -166,11 +165,11 @@ async def _visit(chromium: "Browser", url: str, name: str, viewport: Any) -> "Pa
 async def _picture(
     url: str, height: int, path: str, visitor: str, certificate: Path | None
 ) -> bytes:
-    """Take a PNG of a page, a moment after it was opened.
+    """Return a PNG of a page, taken a moment after it was opened.
 
     Raises:
         Missing: there is no Chromium.
-        GaveUp: the page does not come.
+        GaveUp: the page does not load in time.
     """
     async with _drawing(url), browser(certificate) as chromium:
         page = await chromium.new_page(viewport={"width": WIDTH, "height": height})
@@ -181,17 +180,17 @@ async def _picture(
         moment = 0.5  # An open socket is never idle: `networkidle` would be guessing.
         if path:
             await page.goto(f"{url}/{path}")
-            moment = 2.5  # The management looks every two seconds, and draws what has changed.
+            moment = 2.5  # The management page refreshes every two seconds.
         await asyncio.sleep(moment)
         return await page.screenshot()
 
 
 @asynccontextmanager
 async def _drawing(url: str) -> AsyncIterator[None]:
-    """Explain which element of a page is missing, and why.
+    """Turn browser errors into one that names the missing element of the page.
 
     Raises:
-        GaveUp: something is not on the page in time, or no page is there.
+        GaveUp: an element is not on the page in time, or there is no page.
     """
     from playwright.async_api import Error
 
@@ -220,10 +219,10 @@ async def _come_in(page: "Page", name: str) -> None:
 
 @asynccontextmanager
 async def browser(certificate: Path | None = None) -> AsyncIterator["Browser"]:
-    """Start a Chromium of our own, without a window.
+    """Start a headless Chromium.
 
     Args:
-        certificate: of a page that it is to believe, as if it knew who issued it; just this one.
+        certificate: a page's certificate to trust, whoever issued it.
 
     Raises:
         Missing: there is no Chromium.
@@ -231,7 +230,7 @@ async def browser(certificate: Path | None = None) -> AsyncIterator["Browser"]:
     program = doctor.require("chromium")
     from playwright.async_api import async_playwright
 
-    # Its sandbox refuses root, which is what containers and small cloud machines run as.
+    # Its sandbox does not work as root, the usual user in containers and on small cloud machines.
     sandbox = os.geteuid() != 0
     async with (
         async_playwright() as playwright,

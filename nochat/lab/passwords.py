@@ -1,7 +1,7 @@
-"""Passwords of a notebook's people: nobody else can guess them, and every kernel of yours has them.
+"""Passwords of a notebook's people: secret, and the same in all kernels of a student.
 
-On a class's server each student's people have passwords of their own: they are made of a random
-key in the student's home, so that a kernel that is started again can log in as they did.
+They are derived from a random key in the student's home: on a shared server, each student's people
+have passwords of their own, and a restarted kernel can log in again.
 """
 
 import base64
@@ -31,18 +31,18 @@ def new_password() -> str:
 
 @cache
 def _key() -> bytes:
-    """Return the key in the user's folder; without that, one for this process alone."""
+    """Return the key in the user's folder, or one for this process if the folder can't be used."""
     with suppress(OSError, RuntimeError):
         return _kept(user_data_path("nochat") / "people.key")
     return secrets.token_bytes(BYTES)
 
 
 def _kept(file: Path) -> bytes:
-    """Return a file's bytes; they are made at random if it is not there."""
+    """Return a file's bytes; create it with random bytes if it does not exist."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not file.exists():
-        # Whole from the beginning, and the first one's, where two kernels make it at once.
-        descriptor, made = tempfile.mkstemp(dir=file.parent)  # which nobody else may read
+        # It is complete from the start, and the first one wins if two kernels create it at once.
+        descriptor, made = tempfile.mkstemp(dir=file.parent)  # private to this user
         try:
             with open(descriptor, "wb") as new:
                 new.write(secrets.token_bytes(BYTES))

@@ -1,4 +1,4 @@
-"""A person in the chat: registers by REST, talks by socket.io, and remembers what was heard."""
+"""A person in the chat: registers by REST, talks by socket.io, and records what arrives."""
 
 import asyncio
 import ssl
@@ -19,20 +19,20 @@ from nochat.lab.waiting import patience
 from nochat.protocol.fields import LOBBY
 
 PATIENCE = 15.0  # seconds
-COMING_IN = 45.0  # with what a chat asks to wait for, where many come
+COMING_IN = 45.0  # seconds, with the pauses of the rate limit when many log in
 GOODBYE = 0.25
 
 
 class Refused(RuntimeError):
-    """The chat says no.
+    """A refusal by the chat.
 
     Args:
-        said: to whoever reads it.
-        answer: of the chat.
+        said: the error message.
+        answer: the chat's answer.
 
     Attributes:
-        code: of the reason, as in `nochat.protocol.reasons`; "" where the chat gave none.
-        params: of the reason.
+        code: the reason's code, as in `nochat.protocol.reasons`; "" if the chat gave none.
+        params: the reason's parameters.
     """
 
     def __init__(self, said: str, answer: dict[str, Any]) -> None:
@@ -42,20 +42,19 @@ class Refused(RuntimeError):
 
 
 class Person:
-    """Somebody who uses the chat as the page does. Use it in `async with`, or `leave()`.
+    """A user of the chat, who acts as the page does. Use it in `async with`, or `leave()`.
 
     Args:
         name: the user's name.
         url: the page's address.
-        transports: of Engine.IO: `websocket`, `polling`; both: long polling with upgrade.
-        password: of the account; empty: one that only your kernels know.
-        trust: certificate of the authority that the page's own was issued by, if not everybody
-            knows it.
+        transports: Engine.IO's transports: `websocket`, `polling`; both: long polling with upgrade.
+        password: the account's password; empty for one that only your kernels know.
+        trust: certificate of the authority that issued the page's, unless it is a public one.
 
     Attributes:
-        password: of the account.
-        heard: every room event seen so far, by room, in order of position.
-        told: everything else that arrived: (event, data).
+        password: the account's password.
+        heard: every room event received so far, by room and position.
+        told: all other events received: (event, data).
     """
 
     def __init__(
@@ -89,8 +88,8 @@ class Person:
         """Register (or log in), connect, and become a member of a room.
 
         Raises:
-            Refused: the chat says no.
-            RuntimeError: no chat listens there, or its certificate is of nobody known.
+            Refused: the chat refuses.
+            RuntimeError: no chat listens there, or the issuer of its certificate is unknown.
             GaveUp: it does not answer.
         """
         # `unsafe` lets the jar keep cookies of an IP address, as 127.0.0.1 is one.
@@ -126,13 +125,13 @@ class Person:
             raise Refused(f"{self.name} could not log in: HTTP {status}: {reason}", answer)
 
     async def connect(self) -> None:
-        """Open the socket, from the position that this person last saw in each room.
+        """Open the socket, and resume each room from the last position seen.
 
         Raises:
-            Refused: the chat says no.
+            Refused: the chat refuses.
         """
         me = await self.asks("/api/me")
-        # Its own way with SIGINT would end the kernel: Interrupt is for the cell that runs.
+        # Its own handler of SIGINT would end the kernel: Interrupt should only end the cell.
         self._socket = socketio.AsyncClient(
             http_session=self._http, reconnection=False, handle_sigint=False
         )
@@ -167,39 +166,39 @@ class Person:
         if self._http:
             await self._http.close()
             if self.url.startswith("https"):
-                # As aiohttp's page on a graceful shutdown says: it does not wait for TLS to end.
+                # aiohttp does not wait for TLS to close: see its page on graceful shutdown.
                 await asyncio.sleep(GOODBYE)
 
     async def join(self, room: str = LOBBY) -> None:
-        """Become a member of a room, and wait until it is so."""
+        """Join a room, and wait until the membership has taken effect."""
         await self.call("join", {"room": room})
         what = f"{self.name} to be in the room {room}"
         await self.until(lambda: room in self.rooms or room in self.heard, what=what)
 
     @property
     def rooms(self) -> list[str]:
-        """The rooms this person was a member of when the socket was opened."""
+        """The rooms that this person was a member of when the socket was opened."""
         welcomes = [data for event, data in self.told if event == "welcome"]
         latest = welcomes[-1]["rooms"] if welcomes else []
         return [room["room"] for room in latest if self.name in room["members"]]
 
     async def says(self, text: str, room: str = LOBBY, client_id: str = "") -> str:
-        """Send a message; returns its client id once the chat has acknowledged it.
+        """Send a message; return its client id after the chat has acknowledged it.
 
         Raises:
-            Refused: the chat says no.
+            Refused: the chat refuses.
         """
         client_id = client_id or new_client_id()
         await self.call("message", {"room": room, "client_id": client_id, "text": text})
         return client_id
 
     async def call(self, event: str, data: dict[str, Any]) -> dict[str, Any]:
-        """Send anything, and wait for the answer; again, where it says "too fast".
+        """Send an event, and wait for the answer; retry if it exceeds the rate limit.
 
         Raises:
             Refused: the answer is an error.
             NotConnected: there is no connection.
-            GaveUp: no answer came.
+            GaveUp: no answer arrived.
         """
         answer: dict[str, Any] = {"wait": 0}
         while "wait" in answer:
@@ -211,10 +210,10 @@ class Person:
         return answer
 
     async def asks(self, path: str) -> dict[str, Any]:
-        """Ask by REST, as the page does; returns the answer.
+        """Send a GET request, as the page does; return the answer.
 
         Raises:
-            Refused: the chat says no.
+            Refused: the chat refuses.
         """
         async with self._patience(f"the answer to {self.name}'s {path}"):
             status, answer = await self._ask("GET", path)
@@ -230,15 +229,15 @@ class Person:
     async def until(
         self, condition: Callable[[], Any], timeout: float = PATIENCE, *, what: str = ""
     ) -> None:
-        """Wait until something that was heard makes a condition true.
+        """Wait until a condition is true, and check it after each event.
 
         Args:
-            condition: tells whether it is.
-            timeout: seconds it may take.
-            what: is awaited, for whoever waits.
+            condition: returns whether it is true.
+            timeout: seconds to wait at most.
+            what: what is awaited, for the notice.
 
         Raises:
-            GaveUp: it did not come in time.
+            GaveUp: the time is up.
         """
         async with self._patience(what or f"what {self.name} is to hear", timeout):
             while not condition():
@@ -283,7 +282,7 @@ class Person:
     async def _ask(
         self, method: str, path: str, content: dict[str, str] | None = None
     ) -> tuple[int, dict[str, Any]]:
-        """Make a REST call, and again while the answer is "too many" or "try again in a moment"."""
+        """Make a REST call; retry while the answer has a Retry-After."""
         assert self._http
         give_up = asyncio.get_running_loop().time() + PATIENCE
         while True:

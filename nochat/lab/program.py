@@ -1,7 +1,7 @@
 """A program that a notebook writes cell by cell, and runs as processes.
 
 A cell that begins with `%%file NAME` is a file of the program. The files are kept in memory; each
-process gets copies in a temporary folder of its own, which goes with it. So a cell can be run again
+process gets copies in a temporary folder, which is removed when it ends. So a cell can be run again
 at any time, and nothing is left on the disk, however the notebook ends.
 """
 
@@ -18,21 +18,21 @@ from IPython.core.getipython import get_ipython
 from nochat.lab.waiting import until_ready
 from nochat.local.processes import ChildProcess, NotReady, free_port, is_free, listens, start_child
 
-READY = 30.0  # seconds that a program may take to start; more, as long as it is at work
+READY = 30.0  # seconds that a program may take to start; more while it is busy
 # The official client for browsers, as the chat's own page uses it.
 CLIENT = Path(__file__).parents[1] / "services" / "web" / "static" / "vendor" / "socket.io.js"
 
 files: dict[str, str] = {}
 _running: dict[str, "Process"] = {}
-_ports: dict[str, int] = {}  # by the name of the process that had it last
+_ports: dict[str, int] = {}  # the last port of each process, by its name
 
 
 class Process:
-    """A running program. It is gone with the notebook's kernel in any case.
+    """A running program. It ends with the notebook's kernel in any case.
 
     Attributes:
-        name: what `start` called it.
-        url: where it listens.
+        name: its name, as given to `start`.
+        url: its address.
     """
 
     def __init__(self, name: str, port: int, child: ChildProcess) -> None:
@@ -50,20 +50,20 @@ class Process:
         return self._child.tail()
 
     def kill(self) -> None:
-        """End it as a crash would: SIGKILL."""
+        """Kill it by SIGKILL, like a crash."""
         self._child.kill()
 
     def restart(self) -> None:
         """Start it again, at the same address, and wait until it listens.
 
         Raises:
-            NotReady: it was stopped, ended, or does nothing; with what it said last.
+            NotReady: it was stopped, has ended or is idle; the message has the end of its log.
         """
         self._child.restart()
         self._wait()
 
     def stop(self) -> None:
-        """End it; calling it again does nothing."""
+        """Stop it; calling it again does nothing."""
         if _running.get(self.name) is self:
             del _running[self.name]
         self._child.stop()
@@ -76,23 +76,23 @@ class Process:
 
 
 def on() -> None:
-    """Let `%%file` in a notebook's cells write files of the program."""
+    """Register the cell magic `%%file`, which writes files of the program."""
 
     if shell := get_ipython():
         shell.register_magic_function(file, "cell")  # type: ignore[arg-type]
 
 
 def start(command: str, *, name: str = "server", port: int = 0) -> Process:
-    """Start the program that the cells above wrote; first stop the one of the same name.
+    """Start the program that the cells have written; first stop a process of the same name.
 
     Args:
         command: a Python module and its arguments, as after `python -m`; `{port}` is the port.
-        name: what to call the process.
-        port: to listen on; 0 takes the one that it had before, so that a page which is open comes
-            back, or else a free one.
+        name: a name for the process.
+        port: the port to listen on; 0 reuses its last one, so that an open page reconnects, or
+            takes a free one.
 
     Raises:
-        NotReady: it ended, or does nothing; with what it said last.
+        NotReady: it has ended or is idle; the message has the end of its log.
     """
     _need_files(command)
     if name in _running:
@@ -122,12 +122,12 @@ def stop() -> None:
 
 
 def running() -> list[str]:
-    """Return the names of the processes that run."""
+    """List the names of the running processes."""
     return [name for name, process in _running.items() if process.alive]
 
 
 def _port_of(name: str) -> int:
-    """Return the port that a process had before, where that is free still; else another one."""
+    """Return the last port of a process if it is still free, else another one."""
     before = _ports.get(name, 0)
     return before if before and is_free(before) else free_port()
 
@@ -155,6 +155,6 @@ def file(line: str, cell: str) -> None:
     if not re.fullmatch(r"\w+\.\w+", name):
         raise ValueError(f"%%file needs a plain file name, as in `%%file server.py`; not {name!r}")
     if name.endswith(".py"):
-        compile(cell, name, "exec")  # A slip of the pen shows here, not when the program starts.
+        compile(cell, name, "exec")  # A syntax error shows here, not when the program starts.
     files[name] = cell
     print(f"{name}: {len(cell.splitlines())} lines")

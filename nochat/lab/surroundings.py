@@ -1,12 +1,12 @@
-"""The one place that makes the environment of everything that the course starts.
+"""The environment variables of everything that the course starts.
 
-What a shell brings along is meant for other programs: a language that is not installed, another
+A shell's variables are often meant for other programs: a locale that is not installed, another
 project's Vagrantfile, settings of Ansible, a proxy. `import nochat.lab` settles the environment of
-its process, once, and whatever that process starts inherits it: servers, machines, playbooks, `!`
-cells. What is set afterwards, as by `os.environ` in a cell, stays.
+its process, once, and all that the process starts inherits it: servers, machines, playbooks, `!`
+cells. Variables that are set afterwards, as by `os.environ` in a cell, stay.
 
-A shell script takes the same by `eval "$(python3 -I nochat/lab/surroundings.py)"`; so this needs
-nothing but the standard library.
+A shell script gets the same by `eval "$(python3 -I nochat/lab/surroundings.py)"`; so this module
+needs nothing but the standard library.
 """
 
 import functools
@@ -29,20 +29,19 @@ if __name__ == "__main__":  # for a shell script, before there is an environment
 from nochat.runtime import proxies  # noqa: E402
 
 ROOT = HERE.parents[1]
-# Of Ansible: the project's, and its defaults for what has no settings of its own.
+# Settings of Ansible: the project's, and plain defaults if the project's folder is not there.
 ANSIBLE, PLAIN_ANSIBLE = ROOT / "playbooks" / "ansible.cfg", HERE / "ansible.cfg"
-# Where the Vagrantfile and nochat.lab.openstack put machines: set apart for benchmarks, nobody's.
+# The addresses of machines of the Vagrantfile and nochat.lab.openstack: reserved for benchmarks.
 MACHINES = "198.18.0.0/15"
-ELSEWHERE = "203.0.113.1"  # nobody's: only the way to it is looked up
-
-# Settings of what we start, which would change what it does: all with these beginnings. With one of
-# them, which many images for containers set, each process would compile all that it imports.
+ELSEWHERE = "203.0.113.1"  # reserved for documentation: only the route to it is looked up
+# Prefixes of variables that would change how programs behave. One of them, which many container
+# images set, would make each Python process compile all its imports.
 OF_OTHERS = ("ANSIBLE_", "BUNDLE_", "ERL_", "GEM_", "LC_", "PERL", "PYTHON", "RUBY")
-# and these. What names folders, credentials or a proxy is the user's to choose, and stays.
+# Further ones. Variables for folders, credentials or a proxy are the user's, and stay.
 FURTHER = {
     *("BASH_ENV", "CDPATH", "ENV"),  # of shells
     *("IPYTHONDIR", "JUPYTERLAB_DIR", "JUPYTER_CONFIG_PATH", "JUPYTER_NO_CONFIG", "JUPYTER_PATH"),
-    *("LANG", "LANGUAGE"),  # what programs say is read here, in English
+    *("LANG", "LANGUAGE"),  # the lab reads programs' output, in English
     *("MATPLOTLIBRC", "MPLBACKEND"),  # plots belong in the notebook
     *("NODE_OPTIONS", "NODE_PATH", "PWDEBUG"),
     *("VAGRANT_CWD", "VAGRANT_VAGRANTFILE"),  # another project's machines
@@ -51,8 +50,8 @@ KEPT = {
     "ANSIBLE_HOSTS",  # of playbooks/inventory.py
     *("PYTHONFAULTHANDLER", "PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED"),
 }
-# With NOCHAT_OFFLINE, no image and no box is fetched: `make box`, `make base-image` and `make
-# course` make these of Debian's packages. Each can be set by itself, too.
+# With NOCHAT_OFFLINE, no image and no box is downloaded: `make box`, `make base-image` and `make
+# course` build these from Debian's packages. Each can be set by itself, too.
 OFFLINE = {
     "BASE_IMAGE": "nochat/python",
     "COMPOSE_FILE": "docker/compose.yaml:docker/compose.offline.yaml",
@@ -63,14 +62,14 @@ AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")  # of this computer; De
 OF_TLS = {"DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"}
 LOCALES = ("C.UTF-8", "C.utf8", "en_US.UTF-8")  # the last one for macOS
 
-# In a temporary folder go sockets, whose paths have 107 bytes, and what shell scripts of others
-# do not quote.
+# Temporary folders hold sockets, whose paths have at most 107 bytes, and paths that other
+# programs' shell scripts do not quote.
 SHORT, PLAIN = 60, re.compile(r"/[\w./-]*")
 FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108
 
 
 def settle(environ: MutableMapping[str, str] = os.environ) -> None:
-    """Make an environment that of the course; doing it again changes nothing."""
+    """Turn an environment into that of the course; a second call changes nothing."""
     for name in [*environ]:
         if (name.startswith(OF_OTHERS) or name in FURTHER) and name not in KEPT:
             del environ[name]
@@ -84,7 +83,7 @@ def settle(environ: MutableMapping[str, str] = os.environ) -> None:
         _name_what_is_made_here(environ)
     forget_tls(environ)
     if environ is os.environ:
-        tempfile.tempdir = None  # it is asked for again
+        tempfile.tempdir = None  # it is determined again
 
 
 def settled(environ: Mapping[str, str]) -> dict[str, str]:
@@ -94,32 +93,32 @@ def settled(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def of_vagrant(environ: Mapping[str, str], root: Path) -> dict[str, str]:
-    """Return an environment in which Vagrant takes the Vagrantfile of this folder, and no other."""
+    """Return an environment in which Vagrant uses this folder's Vagrantfile, and no other."""
     ours = {name: value for name, value in environ.items() if name != "VAGRANT_VAGRANTFILE"}
     return ours | {"VAGRANT_CWD": str(root)}
 
 
 def is_offline(environ: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether images and boxes are made of Debian's packages, as `NOCHAT_OFFLINE` says."""
+    """Return whether `NOCHAT_OFFLINE` is set: images and boxes are built from Debian's packages."""
     return bool(environ.get("NOCHAT_OFFLINE"))
 
 
 def forget_tls(environ: MutableMapping[str, str]) -> None:
-    """Remove what makes Docker's command ask for TLS where its engine is not reached by TCP."""
+    """Remove the variables of Docker's TLS, unless DOCKER_HOST is a TCP address."""
     if not environ.get("DOCKER_HOST", "").startswith("tcp://"):
         for name in OF_TLS & environ.keys():
             del environ[name]
 
 
 def of_jupyter(folder: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the variables that make Jupyter and its kernels ours, whatever the user's settings.
+    """Return variables that make Jupyter and its kernels independent of the user's settings.
 
-    What JupyterLab looks like, and which notebooks the user trusts, stays the user's own, where
-    that can be written.
+    The appearance of JupyterLab and the user's trusted notebooks are kept, if their folders are
+    writable.
 
     Args:
-        folder: for what they write while they run.
-        environ: of the user.
+        folder: the folder for files that they write while they run.
+        environ: the user's environment.
     """
     home = Path(environ.get("HOME", "/"))
     look = Path(environ.get("JUPYTER_CONFIG_DIR") or home / ".jupyter") / "lab"
@@ -142,7 +141,7 @@ def of_jupyter(folder: Path, environ: Mapping[str, str] = os.environ) -> dict[st
 
 @functools.cache
 def utf8() -> str:
-    """Return the name of a locale with UTF-8 on this computer; the first of all if none is."""
+    """Return a UTF-8 locale of this computer, or the first candidate if it has none."""
     before = locale.setlocale(locale.LC_CTYPE)
     try:
         return next(filter(_has_locale, LOCALES), LOCALES[0])
@@ -159,7 +158,7 @@ def _has_locale(name: str) -> bool:
 
 
 def own_address() -> str:
-    """Return the address of this computer in its network, which what runs on it can reach."""
+    """Return this computer's address in its network, which its machines can reach."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect((ELSEWHERE, 9))  # sends nothing
@@ -169,15 +168,15 @@ def own_address() -> str:
 
 
 def temporary(asked: str) -> str:
-    """Return the folder that is asked for, if temporary files can be in it; else another one."""
+    """Return the requested folder if it is suitable for temporary files, else another one."""
     return next(filter(is_suitable, (asked, *FOLDERS)), asked)
 
 
 def is_suitable(folder: str) -> bool:
-    """Tell whether all that the course starts can work in a temporary folder.
+    """Return whether the course's programs can work in a temporary folder.
 
-    It is there and can be written to, its name is short and needs no quotes, and programs in it can
-    be run.
+    It must exist and be writable, its name must be short and need no quotes, and programs in it
+    must be executable.
     """
     if len(os.fsencode(folder)) >= SHORT or not PLAIN.fullmatch(folder) or not _can_write(folder):
         return False
@@ -192,7 +191,7 @@ def _place(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _user(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return a name and a home for a user who has none, as in containers that run as any number."""
+    """Return a name and a home for a user without them, as in containers with any user id."""
     variables = {}
     try:
         home = pwd.getpwuid(os.getuid()).pw_dir
@@ -206,7 +205,7 @@ def _user(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _home_of_our_own(environ: Mapping[str, str]) -> Path:
-    """Return the same home each time, for us alone; another one where somebody came first."""
+    """Return a private home, the same each time; a new one if another user owns that folder."""
     folder = environ.get("TMPDIR") or FOLDERS[0]
     home = Path(folder) / f"nochat-home-{os.getuid()}"
     try:
@@ -219,7 +218,7 @@ def _home_of_our_own(environ: Mapping[str, str]) -> Path:
 
 
 def _spare_other_containers(environ: MutableMapping[str, str]) -> None:
-    """Forget a COMPOSE_FILE of another project, which we would stop, and how it is called."""
+    """Remove COMPOSE_* variables of another project, whose containers the lab would stop."""
     files = environ.get("COMPOSE_FILE", "").split(environ.get("COMPOSE_PATH_SEPARATOR", ":"))
     if not all((ROOT / file).resolve().is_relative_to(ROOT / "docker") for file in files if file):
         for name in [variable for variable in environ if variable.startswith("COMPOSE_")]:
@@ -235,7 +234,7 @@ def _name_what_is_made_here(environ: MutableMapping[str, str]) -> None:
 
 
 def _can_write(path: str | Path) -> bool:
-    """Tell whether a folder can be written to, or made."""
+    """Return whether a folder is writable or can be created."""
     path = Path(path)
     nearest = next((folder for folder in (path, *path.parents) if folder.exists()), path)
     return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)

@@ -1,4 +1,4 @@
-"""Checks of a deployed chat, as a user and an intruder see it."""
+"""Checks of a deployed chat, from the view of a user and of an intruder."""
 
 import asyncio
 import errno
@@ -23,17 +23,17 @@ from nochat.lab.servers.server import without_password
 from nochat.lab.waiting import patience as waiting_for
 from nochat.protocol.fields import LOBBY
 
-STARTING = 60.0  # seconds that services may take after they were started
+STARTING = 60.0  # seconds that services may take to start
 CONNECTING = 3.0
-SIDE_BY_SIDE = 500  # ports tried at the same time: from a firewall, no answer comes
-UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES)  # how firewalls may answer
+SIDE_BY_SIDE = 500  # ports tried at the same time, as a firewall may not answer
+UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES)  # a firewall's answers
 OLD = {"TLS 1.0": ssl.TLSVersion.TLSv1, "TLS 1.1": ssl.TLSVersion.TLSv1_1}
 NEW = {"TLS 1.2": ssl.TLSVersion.TLSv1_2, "TLS 1.3": ssl.TLSVersion.TLSv1_3}
-# In OpenSSL's words: nobody known, nothing secret, old ciphers, a key that opens the past, too, and
-# what is signed before it is encrypted (ciphers(1); RFC 9325, 4.2).
+# In OpenSSL's terms: no authentication, no encryption, old ciphers, no forward secrecy, and
+# MAC-then-encrypt (ciphers(1); RFC 9325, 4.2).
 WEAK = "aNULL:eNULL:3DES:kRSA:SHA1:SHA256:SHA384"
 BELIEVE = "name whom to believe (trust=…), or get one that all know (stack_certificate)"
-HALF_A_YEAR = 15_552_000  # seconds of HSTS that the usual graders ask for
+HALF_A_YEAR = 15_552_000  # seconds of HSTS that the usual graders require
 
 LOOKS: Mapping[str, Callable[[str], str]] = {
     "amqp": look_at_rabbitmq,
@@ -42,15 +42,15 @@ LOOKS: Mapping[str, Callable[[str], str]] = {
 
 
 async def chat(url: str, *, trust: Path | None = None, patience: float = STARTING) -> Report:
-    """Log in, send a message, and read it as somebody who comes later.
+    """Check that a user can log in and send a message, and that a later user can read it.
 
     Args:
         url: the page's address.
-        trust: certificate of the authority to believe, if not everybody knows it.
-        patience: seconds that it may take until it works.
+        trust: certificate of the authority to trust, unless it is a public one.
+        patience: seconds to wait until it works.
 
     Raises:
-        CheckFailed: it does not work as a user expects; with what was seen.
+        CheckFailed: it does not work; the message says what was seen.
     """
     conditions = list[Condition]()
 
@@ -63,7 +63,7 @@ async def chat(url: str, *, trust: Path | None = None, patience: float = STARTIN
 
 
 async def _talk(url: str, trust: Path | None) -> list[Condition]:
-    """Visit the chat, and return a condition for each step, up to the first that fails."""
+    """Use the chat; return a condition for each step, up to the first that fails."""
     ada, bob = (f"{name}-{secrets.token_hex(3)}" for name in ("ada", "bob"))
     text, done = f"hello from {ada}", list[Condition]()
     step = "a user logs in"
@@ -91,11 +91,11 @@ async def _has_stored(person: Person, text: str) -> bool:
 
 
 def closed(address: str, ports: Iterable[int]) -> Report:
-    """Look whether ports can't be reached from here, and how each of them says so.
+    """Check that ports can't be reached from here; report how each one answers.
 
     Raises:
-        CheckFailed: one is open.
-        OSError: they can't be tried: nobody knows the name, as one cause.
+        CheckFailed: a port is open.
+        OSError: the address can't be tried, for example because its name is unknown.
     """
     advice = "see what address its server listens on: sudo ss -ltnp on the machine"
     conditions = (
@@ -106,16 +106,16 @@ def closed(address: str, ports: Iterable[int]) -> Report:
 
 
 async def only(address: str, ports: Iterable[int], among: Iterable[int]) -> Report:
-    """Look whether of many ports just some can be reached from here.
+    """Check that only the given ports of many can be reached from here.
 
     Args:
-        address: of the machine.
-        ports: that are to be open.
-        among: all that are tried.
+        address: the machine's address.
+        ports: the ports that must be open.
+        among: all ports to try.
 
     Raises:
-        CheckFailed: another one is open, or one of them is not.
-        OSError: they can't be tried: nobody knows the name, as one cause.
+        CheckFailed: another port is open, or one of them is closed.
+        OSError: the address can't be tried, for example because its name is unknown.
     """
     wanted = {*ports}
     tried = sorted(wanted | {*among})
@@ -145,14 +145,14 @@ def _list(ports: Iterable[int]) -> str:
 
 
 def encrypted(url: str, *, trust: Path | None = None) -> Report:
-    """Look how well a page is encrypted, by the points that the usual graders look at.
+    """Check a page's TLS configuration by the criteria of the usual graders.
 
     Args:
         url: the page's address, with https.
-        trust: certificate of the authority to believe, if not everybody knows it.
+        trust: certificate of the authority to trust, unless it is a public one.
 
     Raises:
-        CheckFailed: a point is not met.
+        CheckFailed: a criterion is not met.
     """
     parts = urlsplit(url)
     where = str(parts.hostname), parts.port or 443
@@ -182,10 +182,10 @@ def encrypted(url: str, *, trust: Path | None = None) -> Report:
 
 
 def _try_tls(where: tuple[str, int], version: ssl.TLSVersion, ciphers: str = "DEFAULT") -> str:
-    """Return the cipher that a server agrees to in one version of TLS; empty: to none of these."""
+    """Return the cipher that a server accepts in a TLS version; empty if it accepts none."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    context.set_ciphers(f"{ciphers}:@SECLEVEL=0")  # or we would refuse old versions ourselves
+    context.set_ciphers(f"{ciphers}:@SECLEVEL=0")  # else the client itself refuses old versions
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # that it is old
         context.minimum_version = context.maximum_version = version
     try:
@@ -200,7 +200,7 @@ def _try_tls(where: tuple[str, int], version: ssl.TLSVersion, ciphers: str = "DE
 
 
 def _try_port(address: str, port: int) -> str:
-    """Try a port, and return how it answers; OSError: the computer can't be reached at all."""
+    """Try a port, and return its answer; OSError: the computer can't be reached at all."""
     try:
         socket.create_connection((address, port), timeout=CONNECTING).close()
     except TimeoutError:
@@ -215,13 +215,13 @@ def _try_port(address: str, port: int) -> str:
 
 
 def refused(*urls: str) -> Report:
-    """Look whether servers turn away whom they should not know.
+    """Check that servers refuse wrong credentials.
 
     Args:
         urls: `amqp://` or `mysql+pymysql://` with a user and password that must not work.
 
     Raises:
-        CheckFailed: one lets us in, or none answers there at all.
+        CheckFailed: a server accepts them, or does not answer.
     """
     return check("Wrong passwords are refused", *map(_try_credentials, urls))
 

@@ -1,4 +1,4 @@
-"""Clients of a small socket.io server: python-socketio's own, with a memory of what they heard."""
+"""Clients of a small socket.io server: python-socketio's, which record the events received."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,15 +17,15 @@ _visitors: dict[str, "Visitor"] = {}
 
 
 class Visitor(socketio.AsyncClient):  # type: ignore[misc]
-    """A client that notes the events it receives.
+    """A client that records the events it receives.
 
     Attributes:
-        name: who it is.
+        name: its name.
         heard: every event so far: its name and its data.
     """
 
     def __init__(self, name: str) -> None:
-        # Its own way with SIGINT would end the kernel: Interrupt is for the cell that runs.
+        # Its own handler of SIGINT would end the kernel: Interrupt should only end the cell.
         super().__init__(reconnection=False, handle_sigint=False)
         self.name = name
         self.heard: list[tuple[Any, ...]] = []
@@ -45,7 +45,7 @@ class Visitor(socketio.AsyncClient):  # type: ignore[misc]
         """Connect to a program.
 
         Raises:
-            NotConnected: nothing answers at its address, or it says no.
+            NotConnected: nothing answers at its address, or it refuses.
             GaveUp: it does not answer in time.
         """
         advice = "run the cell with `program.start` again, then this one"
@@ -82,7 +82,7 @@ class Visitor(socketio.AsyncClient):  # type: ignore[misc]
 
         Raises:
             NotConnected: there is no connection.
-            GaveUp: the program does not answer: most often it has no such event.
+            GaveUp: the program does not answer, most often because it does not handle the event.
         """
         advice = (
             f"the program that runs may have no event {event!r}. Run the cell with its `@sio.event`"
@@ -92,10 +92,10 @@ class Visitor(socketio.AsyncClient):  # type: ignore[misc]
             return await super().call(event, data, namespace, timeout=None)
 
     async def until(self, *event: Any) -> None:
-        """Wait until an event was heard.
+        """Wait until an event has been received.
 
         Raises:
-            GaveUp: it was not, within a few seconds.
+            GaveUp: it was not received within a few seconds.
         """
         words = " ".join(map(str, event))
         advice = f"run the cell in which {self.name} comes in, then those below it, in order"
@@ -109,7 +109,7 @@ class Visitor(socketio.AsyncClient):  # type: ignore[misc]
 
 
 async def new(name: str) -> Visitor:
-    """Make a client that is not connected yet; a former one of the same name leaves first."""
+    """Create a client that is not connected yet; disconnect a former one of the same name."""
     if name in _visitors:
         await _visitors.pop(name).disconnect()
     visitor = _visitors[name] = Visitor(name)
@@ -117,6 +117,6 @@ async def new(name: str) -> Visitor:
 
 
 async def leave() -> None:
-    """Let every client go; calling it again does nothing."""
+    """Disconnect all clients; calling it again does nothing."""
     while _visitors:
         await _visitors.popitem()[1].disconnect()

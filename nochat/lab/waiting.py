@@ -1,7 +1,7 @@
-"""The one way in which the course waits for something.
+"""Waiting, as everything in the course does it.
 
-After two seconds it says for what. An interrupt ends the wait, and nothing else. Whatever does not
-come in time is told in a sentence that says what to do.
+After two seconds a notice says what is awaited. An interrupt ends the wait, and nothing else. The
+error after a timeout says what to do.
 """
 
 import asyncio
@@ -21,18 +21,18 @@ from nochat.lab.interrupt import interruptible
 from nochat.local import processes
 from nochat.local.processes import ChildProcess, NotReady
 
-SILENT = 2.0  # seconds without a word
-LONGEST = 300.0  # seconds that a process which works may take
-AT_WORK = 0.05  # of one processor: more than a server takes that has nothing to do
-LINES = 12  # of a log, in an error
+SILENT = 2.0  # seconds before the first notice
+LONGEST = 300.0  # seconds that a busy process may take
+AT_WORK = 0.05  # of one processor: more than an idle server uses
+LINES = 12  # of a log, shown in an error
 IN_ORDER = "run the cells above this one again, in order"
 
 
 class Notice:
-    """A notice of a wait, shown once it takes more than two seconds.
+    """A notice of a wait, shown if it takes more than two seconds.
 
     Args:
-        what: is awaited.
+        what: what is awaited.
         quiet: show nothing.
     """
 
@@ -43,24 +43,24 @@ class Notice:
 
     @property
     def seconds(self) -> float:
-        """The seconds that it has taken so far."""
+        """The seconds that the wait has taken so far."""
         return time.monotonic() - self._began
 
     def look(self) -> None:
-        """Say it after two seconds, then after four, after eight, and so on."""
+        """Show the notice after two seconds, then after four, after eight, and so on."""
         if self.seconds < self._next or self._quiet:
             return
         self._next *= 2
         self._say(f"waiting for {self._what}, {self.seconds:.0f} s so far (Interrupt ends it)")
 
     def end(self) -> None:
-        """Say how long it was, if anything was said before."""
+        """Show how long the wait was, if a notice was shown before."""
         if self._show:
             self._say(f"waited {self.seconds:.1f} s for {self._what}")
 
     @contextmanager
     def in_loop(self) -> Iterator[None]:
-        """Let the event loop look."""
+        """Show the notice from the event loop while the block runs."""
         loop = asyncio.get_running_loop()
         timer = loop.call_later(SILENT, lambda: look())
 
@@ -82,7 +82,7 @@ class Notice:
 
 @contextmanager
 def blocking(what: str, *, quiet: bool = False) -> Iterator[None]:
-    """Wait for a call that blocks and has an end of its own, as that of a command."""
+    """Show a notice while the block waits for a blocking call, such as a command."""
     notice = Notice(what, quiet=quiet)
     timer = threading.Timer(SILENT + 0.01, copy_context().run, [notice.look])
     timer.daemon = True
@@ -99,15 +99,15 @@ def blocking(what: str, *, quiet: bool = False) -> Iterator[None]:
 async def patience(
     what: str, seconds: float | None, otherwise: str | Callable[[], str] = IN_ORDER
 ) -> AsyncIterator[None]:
-    """Wait for the block, with a notice.
+    """Show a notice while the block waits, and limit its time.
 
     Args:
-        what: is awaited.
-        seconds: it may take; None: as long as it does.
-        otherwise: what to do if it does not come, or a function that says so then.
+        what: what is awaited.
+        seconds: the limit; None for no limit.
+        otherwise: the advice after a timeout, or a function that returns it.
 
     Raises:
-        GaveUp: it did not come in time.
+        GaveUp: the time is up.
     """
     with Notice(what).in_loop():
         try:
@@ -128,17 +128,17 @@ def until(
     *,
     pause: float = 0.05,
 ) -> Any:
-    """Ask again and again until the answer is true; return it.
+    """Poll a probe until its value is true; return the value.
 
     Args:
-        probe: the question.
-        seconds: it may take.
-        what: is awaited.
-        otherwise: what to do if it does not come.
-        pause: seconds between two questions.
+        probe: the function to call.
+        seconds: the limit.
+        what: what is awaited.
+        otherwise: the advice after a timeout.
+        pause: seconds between two calls.
 
     Raises:
-        GaveUp: it did not come in time.
+        GaveUp: the time is up.
     """
     notice = Notice(what)
 
@@ -164,17 +164,17 @@ def until_ready(
     *,
     quiet: bool = False,
 ) -> None:
-    """Wait until a process is ready; as long as it is at work, also past its time.
+    """Wait until a process is ready; a busy process may exceed its time.
 
     Args:
-        ready: tells whether it is.
-        seconds: it may take, and more while it works: on a busy machine all takes longer.
+        ready: returns whether it is ready.
+        seconds: the limit, extended while the process is busy, as on a slow machine.
         what: its name.
         child: the process.
         quiet: print nothing.
 
     Raises:
-        NotReady: it ended, or does nothing any more; with what it said last.
+        NotReady: it has ended or is idle; the message has the end of its log.
     """
     notice, work = Notice(what, quiet=quiet), _Work(child)
     give_up = seconds
@@ -198,10 +198,10 @@ def until_ready(
 
 
 def _go_on(notice: Notice, work: "_Work", what: str, child: ChildProcess, seconds: float) -> float:
-    """Return until when to wait on.
+    """Return the extended limit of a wait.
 
     Raises:
-        NotReady: no longer.
+        NotReady: the process is idle, or has taken too long.
     """
     passed = f"{what} is not ready after {notice.seconds:.3g} s"
     if not work.goes_on():
@@ -215,21 +215,21 @@ def _go_on(notice: Notice, work: "_Work", what: str, child: ChildProcess, second
 
 
 class _Work:
-    """The work of a process and its descendants: whether they do something."""
+    """The processor time of a process and its descendants, which shows whether they are busy."""
 
     def __init__(self, child: ChildProcess) -> None:
         self._child = child
         self._at, self._used = time.monotonic(), self._seconds()
 
     def goes_on(self) -> bool:
-        """Tell whether they did something since the last question."""
+        """Return whether they have been busy since the last call."""
         now, used = time.monotonic(), self._seconds()
         share = (used - self._used) / max(now - self._at, 0.001)
         self._at, self._used = now, used
         return share > AT_WORK
 
     def _seconds(self) -> float:
-        """Return the processor's time that they have taken."""
+        """Return the processor time that they have used, in seconds."""
         used = 0.0
         with suppress(psutil.Error):
             first = psutil.Process(self._child.pid)
@@ -250,7 +250,7 @@ def _last_words(child: ChildProcess) -> str:
 
 
 def readable(log: str, count: int = LINES) -> str:
-    """Return the end of a log for a person: JSON as text, without the fields of tracing."""
+    """Return the end of a log in readable form: JSON as text, without trace lines."""
     lines = (_text(line) for line in log.splitlines())
     return "\n".join([line for line in lines if line][-count:])
 

@@ -1,4 +1,4 @@
-"""RabbitMQ from a notebook: what is done again and again around pika's own calls."""
+"""RabbitMQ from a notebook: helpers around pika's own calls."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -17,28 +17,28 @@ from nochat.settings import Settings
 
 PATIENCE = 5.0  # seconds
 
-# How a message came, its properties, its body.
+# Delivery details, properties, body.
 Message = tuple[Any, Any, bytes]
 
 
 def waiting(channel: BlockingChannel, queue: str) -> int:
     """Count the messages that wait in a queue."""
-    # A passive declaration makes nothing: it only asks.
+    # A passive declaration creates nothing.
     return int(channel.queue_declare(queue, passive=True).method.message_count)
 
 
 def drain(channel: BlockingChannel, queue: str) -> list[str]:
-    """Take everything that waits in a queue, as text."""
+    """Take and acknowledge all messages of a queue; return them as text."""
     return [
         body.decode() for body in iter(lambda: channel.basic_get(queue, auto_ack=True)[2], None)
     ]
 
 
 def take(channel: BlockingChannel, queue: str) -> Message:
-    """Wait for one message, and leave it to you to acknowledge it.
+    """Wait for one message, which the caller has to acknowledge.
 
     Raises:
-        GaveUp: none came.
+        GaveUp: none arrived in time.
     """
     what, advice = f"a message in the queue {queue!r}", "run the cell that publishes again"
     return until(lambda: _get(channel, queue), PATIENCE, what, advice)  # type: ignore[no-any-return]
@@ -50,7 +50,7 @@ def _get(channel: BlockingChannel, queue: str) -> Message | None:
 
 
 def arrivals(channel: BlockingChannel, queue: str, quiet: float = 1.0) -> Iterator[Message]:
-    """Yield and acknowledge the messages of a queue, until none came for some seconds."""
+    """Yield and acknowledge a queue's messages, until none arrives for some seconds."""
     for method, properties, body in channel.consume(queue, auto_ack=True, inactivity_timeout=quiet):
         if method is None:
             break
@@ -60,11 +60,11 @@ def arrivals(channel: BlockingChannel, queue: str, quiet: float = 1.0) -> Iterat
 
 @asynccontextmanager
 async def channel(url: str) -> AsyncIterator[Channel]:
-    """Open a channel of pika on this event loop, with a connection of its own.
+    """Open a pika channel on this event loop, with a connection of its own.
 
     Raises:
-        AMQPError: RabbitMQ does not answer, or says no.
-        GaveUp: it takes the connection, and then says nothing.
+        AMQPError: RabbitMQ does not answer, or refuses.
+        GaveUp: it accepts the connection, but does not respond.
     """
     loop = asyncio.get_running_loop()
     connected, opened = loop.create_future(), loop.create_future()
@@ -95,7 +95,7 @@ def _patience(what: str) -> AbstractAsyncContextManager[None]:
 
 
 def queues(channel: BlockingChannel) -> None:
-    """Print the queues that the chat's services share, and how many messages wait in each."""
+    """Print the queues that the chat's services share, with their numbers of messages."""
     for queue in registry.queues(Settings()):
         kind = "quorum" if queue.durable else "quorum, for questions"
         one = ", single active consumer" if queue.single_active_consumer else ""

@@ -1,4 +1,4 @@
-"""The list of what the chat and the course need on a machine, and how each part of it is found."""
+"""The components that the chat and the course need on a machine, and how to find them."""
 
 import json
 import os
@@ -13,18 +13,18 @@ from importlib import metadata, util
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
-# Debian keeps servers where the PATH of a normal user does not look; PyPI's node is in the venv.
+# Debian installs servers outside a normal user's PATH; PyPI's node is in the virtual environment.
 FURTHER = [sysconfig.get_path("scripts"), "/usr/local/sbin", "/usr/sbin", "/sbin"]
 
 
 @dataclass(frozen=True)
 class Program:
-    """A component in the shape of a program.
+    """A component that is a program.
 
     Attributes:
-        name: of the program, on the PATH.
-        path: where it is when not on the PATH; may hold wildcards.
-        ask: argument that makes it say its version.
+        name: the program's name on the PATH.
+        path: its path if it is not on the PATH; may contain wildcards.
+        ask: the argument that prints its version.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Program:
     ask: str = "--version"
 
     def find(self) -> Path | None:
-        """Return where it is, if it is."""
+        """Return its path, or None if it is not installed."""
         if self.path:
             paths = sorted(Path("/").glob(self.path.lstrip("/")))
             return paths[-1] if paths else None
@@ -61,13 +61,13 @@ def _ask(path: Path, argument: str) -> str:
 
 @dataclass(frozen=True)
 class Package:
-    """A component in the shape of a Python package: its name on PyPI and the module it brings."""
+    """A component that is a Python package: its name on PyPI and its module."""
 
     name: str
     module: str
 
     def find(self) -> Path | None:
-        """Return where it is, if it is."""
+        """Return its path, or None if it is not installed."""
         spec = util.find_spec(self.module)
         return Path(spec.origin) if spec and spec.origin else None
 
@@ -78,12 +78,12 @@ class Package:
 
 @dataclass(frozen=True)
 class NpmPackage:
-    """A component in the shape of a package for Node.js: its name on npm."""
+    """A component that is a package for Node.js: its name on npm."""
 
     name: str
 
     def find(self) -> Path | None:
-        """Return where its description is: with the bot in a wheel, else in the checkout."""
+        """Return the path of its package.json: beside the bot in a wheel, else in the checkout."""
         for folder in (PACKAGE / "services" / "bots", PACKAGE.parent):
             description = folder / "node_modules" / self.name / "package.json"
             if description.exists():
@@ -100,14 +100,14 @@ Way = Program | Package | NpmPackage
 
 @dataclass(frozen=True)
 class Component:
-    """Something that the chat or the course runs.
+    """A program or package that the chat or the course needs.
 
     Attributes:
-        name: to `require` it by.
-        why: what it is for.
-        part: what does not work without it.
+        name: its name for `require`.
+        why: its purpose.
+        part: the part of the chat or the course that does not work without it.
         install: the command that installs it.
-        ways: the shapes in which it may be here, the best first.
+        ways: its possible forms, the best first.
     """
 
     name: str
@@ -117,7 +117,7 @@ class Component:
     ways: tuple[Way, ...]
 
     def find(self) -> tuple[Way, Path] | None:
-        """Return the best shape in which it is here, and where."""
+        """Return the best installed form, with its path."""
         paths = ((way, way.find()) for way in self.ways)
         return next(((way, path) for way, path in paths if path), None)
 

@@ -1,4 +1,4 @@
-"""Durable and private files: synced to the disk before others rely on them."""
+"""Durable and private files: synced to disk before others rely on them."""
 
 import logging
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-OTHERS = 0o077  # what the group and everybody else may do
+OTHERS = 0o077  # permissions of the group and everybody else
 
 
 def make_private(paths: Iterable[Path]) -> None:
@@ -22,17 +22,17 @@ def make_private(paths: Iterable[Path]) -> None:
                 mode = entry.lstat().st_mode
                 if mode & OTHERS and not stat.S_ISLNK(mode):
                     entry.chmod(stat.S_IMODE(mode) & ~OTHERS)
-            except FileNotFoundError:  # it is gone by now, or was never there
+            except FileNotFoundError:  # it was removed, or never existed
                 continue
             except OSError as error:
                 log.warning("others may be able to read %s: %s", entry, error)
 
 
 def sync_folder(folder: Path) -> None:
-    """Return when the disk knows of the files that were made in a folder.
+    """Sync a folder to disk, so that its new files survive a crash.
 
     Raises:
-        OSError: it can't be told.
+        OSError: the folder can't be synced.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -1,4 +1,4 @@
-"""The examination of this machine: what the chat and the course need, have, and lack."""
+"""The examination of this machine: the present and missing components of chat and course."""
 
 import html
 import os
@@ -16,19 +16,19 @@ GIB = 2**30
 
 
 class Missing(NochatError):
-    """A component that is needed is not on this machine; the message says how to install it."""
+    """A required component is not on this machine; the message says how to install it."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """An observation about one need, with advice where it is not met.
+    """The result of one check, with advice if it fails.
 
     Attributes:
-        name: what was looked at.
-        ok: whether it is as it should be.
-        seen: its version or amount.
-        part: what needs it.
-        advice: what to do; empty when all is right.
+        name: the subject of the check.
+        ok: whether the requirement is met.
+        seen: the version or amount found.
+        part: the part of the chat or the course that needs it.
+        advice: what to do; empty if the requirement is met.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Finding:
 
 
 def find(name: str) -> Path | None:
-    """Return where a component is, or None.
+    """Return the path of a component, or None.
 
     Raises:
         KeyError: no component has that name.
@@ -49,10 +49,10 @@ def find(name: str) -> Path | None:
 
 
 def require(name: str) -> Path:
-    """Return where a component is.
+    """Return the path of a component.
 
     Raises:
-        Missing: it is not here; the message says why it is needed and how to install it.
+        Missing: it is missing; the message says why it is needed and how to install it.
         KeyError: no component has that name.
     """
     if path := find(name):
@@ -66,11 +66,11 @@ def _component(name: str) -> Component:
 
 
 def examine(port: int = 8000, folder: Path | None = None) -> list[Finding]:
-    """Look at every component and at the machine itself.
+    """Check every component and the machine itself.
 
     Args:
         port: TCP port that the chat would listen on.
-        folder: where there must be free disk space; if None, the home folder, or without one the
+        folder: the folder that needs free disk space; if None, the home folder, or without one the
             current folder.
     """
     components = [_examine_component(component) for component in COMPONENTS]
@@ -141,7 +141,7 @@ def _mark(finding: Finding) -> str:
 
 
 class Examination:
-    """The findings of this moment, as a table in a notebook and in a terminal.
+    """The current findings, as a table in a notebook and in a terminal.
 
     Attributes:
         findings: one for each component, then the machine's.

@@ -1,4 +1,4 @@
-"""Embedded defaults: real protocols without a server to install."""
+"""Embedded default servers: real protocols without a server to install."""
 
 import asyncio
 import sys
@@ -16,19 +16,18 @@ from nochat.local.owner import owned
 from nochat.local.processes import ChildProcess, free_port, listens, start_child, wait_until
 from nochat.settings import Settings
 
-START_SECONDS = 120  # on a busy machine; if it ends, that is noticed at once
-
-# It refuses to start where its pid file names a process that lives. After a crash the number in
-# there may be anybody's, so each start gets a file of its own: its shell's pid is in the name.
+START_SECONDS = 120  # on a busy machine; an early end is noticed at once
+# The server refuses to start if its pid file names a running process. After a crash, another
+# process may have that pid, so each start gets a file of its own, named by its shell's pid.
 WITH_OWN_PID_FILE = 'umask 077; exec "$@" --pid-file "$0/$$.pid"'
 
 
 class MongoDB(NamedTuple):
-    """An embedded server, which may be starting still.
+    """An embedded server, which may still be starting.
 
     Attributes:
-        port: that it listens on, at 127.0.0.1.
-        child: the process.
+        port: its port on 127.0.0.1.
+        child: its process.
     """
 
     port: int
@@ -36,14 +35,14 @@ class MongoDB(NamedTuple):
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """Its URL."""
         return f"mongodb://127.0.0.1:{self.port}"
 
     def wait(self) -> None:
         """Wait until it answers.
 
         Raises:
-            NotReady: it does not.
+            NotReady: it does not answer in time.
         """
         what = "the embedded MongoDB server"
         wait_until(lambda: listens(self.port), START_SECONDS, what, self.child)
@@ -57,12 +56,12 @@ def mongodb(
     It listens on 127.0.0.1 and asks for no password.
 
     Args:
-        data_dir: where the data stay; if None, they go when the server stops.
+        data_dir: the folder for the data; if None, they are removed when the server stops.
         port: TCP port to listen on; a free one if None.
-        hold: file descriptors, of locks, that stay open until it has ended.
+        hold: file descriptors of locks, which stay open until the server has ended.
 
     Returns:
-        Its `mongodb://` URL, and the process, which ends with us or when told to stop.
+        Its `mongodb://` URL, and its process, which ends with this process or by `stop`.
 
     Raises:
         Missing: nx-27017 is not installed.
@@ -80,7 +79,7 @@ def mongodb(
 def launch(
     data_dir: Path | None = None, port: int | None = None, hold: Sequence[int] = ()
 ) -> MongoDB:
-    """Start it as `mongodb` does, and do not wait until it answers.
+    """Start the server as `mongodb` does, without waiting until it answers.
 
     Raises:
         Missing: nx-27017 is not installed.
@@ -107,28 +106,29 @@ Ready = Callable[[], Awaitable[str]]
 
 @asynccontextmanager
 async def activity_server(settings: Settings) -> AsyncIterator[Ready]:
-    """Start the activity store's server, if it is one of our own; what is given waits for it.
+    """Start the activity store's embedded server, unless the settings name another one.
 
     Yields:
-        Returns the store's URL when the server answers, and raises `NotReady` if it does not.
+        A function that waits until the server answers and returns the store's URL, or raises
+        `NotReady`.
 
     Raises:
         Missing: nx-27017 is not installed.
         NotReady: it can't be run.
-        NochatError: its folder is another process's.
+        NochatError: another process uses its folder.
     """
     if settings.activity_url:
         yield partial(_known, settings.activity_url)
         return
     folder = settings.data_path / "activity"
     async with owned(folder) as lock:
-        # The server holds the lock, too: killed with us, it may write a moment longer than we live.
+        # The server holds the lock, too: when this process is killed, it may still write briefly.
         launching = asyncio.ensure_future(asyncio.to_thread(launch, folder, hold=[lock]))
         try:
             server = await asyncio.shield(launching)
             yield partial(_answering, server)
         finally:
-            with suppress(NochatError):  # it was not launched, which was said
+            with suppress(NochatError):  # the failed launch was already reported
                 await asyncio.to_thread((await launching).child.stop)
 
 
@@ -143,12 +143,12 @@ async def _answering(server: MongoDB) -> str:
 
 @asynccontextmanager
 async def activity_url(settings: Settings) -> AsyncIterator[str]:
-    """Return the URL of the activity store: the one that is set, or that of a server of our own.
+    """Yield the URL of the activity store: that of the settings, or of an embedded server.
 
     Raises:
         Missing: nx-27017 is not installed.
         NotReady: it does not start.
-        NochatError: its folder is another process's.
+        NochatError: another process uses its folder.
     """
     async with activity_server(settings) as ready:
         yield await ready()

@@ -1,4 +1,4 @@
-"""One owner for a data folder: two processes that write to the same files would lose messages."""
+"""Locks of data folders, as two processes that write to the same files would lose messages."""
 
 import asyncio
 import fcntl
@@ -10,24 +10,25 @@ from pathlib import Path
 
 from nochat.errors import NochatError
 
-PATIENCE = 8.0  # seconds that a predecessor, killed just now, may take until it is gone
+PATIENCE = 8.0  # seconds to wait for a predecessor that was just killed
 NAME = "owner"
 
 
 @asynccontextmanager
 async def owned(folder: Path, patience: float | None = None) -> AsyncIterator[int]:
-    """Own a folder until the block ends.
+    """Lock a folder for this process until the block ends.
 
     Args:
-        folder: made if it is not there.
+        folder: the folder, created if necessary.
         patience: seconds to wait for another owner to end; `PATIENCE` if None.
 
     Yields:
         The lock's file descriptor. A child process that inherits it holds the lock, too: the
-        folder is free when the last of them is gone.
+        folder is free when the last of them has ended.
 
     Raises:
-        NochatError: another process owns the folder; names it. Or the folder can't be used.
+        NochatError: another process owns the folder (the message names it), or the folder can't be
+            used.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,7 +1,7 @@
-"""A child process that can't outlive us, whatever ends us: `stop()`, a crash or `kill -9`.
+"""Child processes that can't outlive this process, even after a crash or `kill -9`.
 
-Between us and the command stands a small supervisor, in a session of its own, so that the
-Interrupt button of a notebook does not reach it. `supervisor.py` says what it does.
+A small supervisor runs each command, in a session of its own, so that the Interrupt button of a
+notebook does not reach it. `supervisor.py` documents what it does.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from typing import Self, TypeVar
 from nochat.errors import NochatError
 from nochat.local import supervisor
 
-# Losing the last reference to a child must not stop a server that a notebook still talks to.
+# Losing the last reference to a child must not stop a server that a notebook still uses.
 _children: "set[ChildProcess]" = set()
 
 Answer = TypeVar("Answer")
@@ -36,7 +36,7 @@ class ChildProcess:
 
     Attributes:
         pid: process id of the command (the supervisor's is another).
-        log: file with what the command wrote on its standard output and error.
+        log: file with the command's standard output and error.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path, remove: Path | None) -> None:
@@ -57,7 +57,7 @@ class ChildProcess:
         return True
 
     def kill(self) -> None:
-        """End the command and its descendants with SIGKILL, as a crash would; the folder stays.
+        """Kill the command and its descendants by SIGKILL, like a crash; the folder stays.
 
         Raises:
             NotReady: the supervisor is gone.
@@ -65,7 +65,7 @@ class ChildProcess:
         self._order(supervisor.KILL)
 
     def restart(self) -> None:
-        """Start the same command again, after SIGKILL to what still runs of it.
+        """Start the same command again, after a SIGKILL of its remaining processes.
 
         Raises:
             NotReady: the command can't be run, or the supervisor is gone.
@@ -73,7 +73,7 @@ class ChildProcess:
         self.pid = self._start()
 
     def stop(self) -> None:
-        """End the command and its descendants and remove the folder; return when all is gone.
+        """Stop the command and its descendants and remove the folder; return when that is done.
 
         Calling it again does nothing.
         """
@@ -86,7 +86,7 @@ class ChildProcess:
         _children.discard(self)
 
     def tail(self, lines: int = 20) -> str:
-        """Return the last lines of the log; nothing when it is gone with its folder."""
+        """Return the last lines of the log; nothing if it was removed with its folder."""
         with (
             contextlib.suppress(FileNotFoundError),
             self.log.open(errors="replace", encoding="utf-8") as log,
@@ -131,23 +131,23 @@ def start_child(
     after: str = "",
     hold: Sequence[int] = (),
 ) -> ChildProcess:
-    """Start a command that ends when we stop it or when this process is gone.
+    """Start a command that ends by `stop`, or when this process has ended.
 
     Args:
-        argv: the command, to stay in the foreground, and its arguments.
-        env: its whole environment; ours if None.
-        cwd: its folder; ours if None.
+        argv: the command, which must stay in the foreground, and its arguments.
+        env: its whole environment; this process's if None.
+        cwd: its folder; this process's if None.
         log: file to append its output to.
         remove: folder to remove after it.
         grace: seconds between SIGTERM and SIGKILL; 0: SIGKILL at once.
-        after: shell script that takes away what is neither process nor file, as a network
-            interface: run when the command has ended, before the folder goes; it bounds its time.
-        hold: file descriptors, of locks, that stay open until the command has ended.
+        after: shell script that removes other resources, such as a network interface. It runs
+            after the command, before the folder is removed, and has to limit its own time.
+        hold: file descriptors of locks, which stay open until the command has ended.
 
     Raises:
         NotReady: the command can't be run.
     """
-    # By its path, not `-m`: it needs nothing of the package, nor of what the package imports.
+    # By its path, not `-m`: it needs neither the package nor its imports.
     command = [sys.executable, "-I", "-S", supervisor.__file__, str(grace), str(remove or "")]
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -167,15 +167,15 @@ def start_child(
 def when_gone(
     script: str, folder: Path, *, env: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> ChildProcess:
-    """Run a shell script when this process is gone, or when told to stop.
+    """Run a shell script when this process has ended, or by `stop`.
 
     Args:
-        script: what takes away what is no child of ours; it bounds its time.
-        folder: for its log, removed after it.
-        env: its whole environment; ours if None.
-        cwd: its folder; ours if None.
+        script: the script, which has to limit its own time.
+        folder: the folder for its log, removed after it.
+        env: its whole environment; this process's if None.
+        cwd: its folder; this process's if None.
     """
-    # Sleeping is all that it has to do while we live.
+    # It only sleeps until this process ends.
     command, log = ["sleep", "infinity"], folder / "log"
     return start_child(command, env=env, cwd=cwd, log=log, remove=folder, grace=0, after=script)
 
@@ -183,8 +183,8 @@ def when_gone(
 def free_port() -> int:
     """Return a TCP port that nothing listens on at 127.0.0.1.
 
-    It is below the ports that the kernel gives to outgoing connections: from those, a client that
-    tries again and again while its server is down may connect to itself and block the server.
+    It is below the kernel's ports for outgoing connections: with one of those, a client that
+    retries while its server is down may connect to itself and block the server's port.
     """
     while True:
         port = 10_000 + secrets.randbelow(20_000)
@@ -193,12 +193,11 @@ def free_port() -> int:
 
 
 def is_free(port: int, *, reuse: bool = True) -> bool:
-    """Tell whether nothing listens on a port of 127.0.0.1.
+    """Return whether nothing listens on a port of 127.0.0.1.
 
     Args:
         port: the port.
-        reuse: whether it may be one whose last connections are still in the kernel's memory, as
-            servers take those too.
+        reuse: accept a port with connections in TIME_WAIT, as servers do.
     """
     with socket.socket() as probe, contextlib.suppress(OSError):
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
@@ -208,7 +207,7 @@ def is_free(port: int, *, reuse: bool = True) -> bool:
 
 
 def listens(port: int) -> bool:
-    """Tell whether something accepts connections at this port of 127.0.0.1."""
+    """Return whether a server accepts connections at this port of 127.0.0.1."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
@@ -221,13 +220,13 @@ def until(
     pause: float = 0.05,
     longest: float | None = None,
 ) -> Answer:
-    """Ask again and again until the answer is true or the time is over; return the last answer.
+    """Poll a function until its result is true or the time is up; return the last result.
 
     Args:
-        ask: the question.
-        seconds: it may take.
-        pause: seconds between two questions.
-        longest: seconds to which the pause grows; None: it stays as it is.
+        ask: the function.
+        seconds: the limit.
+        pause: seconds between two calls.
+        longest: seconds to which the pause grows; None for a constant pause.
     """
     deadline = time.monotonic() + seconds
     while not (answer := ask()) and time.monotonic() < deadline:
@@ -237,16 +236,16 @@ def until(
 
 
 def wait_until(ready: Callable[[], bool], timeout: float, what: str, child: ChildProcess) -> None:
-    """Wait until a kept command is ready.
+    """Wait until a child process is ready.
 
     Args:
-        ready: tells whether it is; asked again and again.
-        timeout: seconds it may take.
+        ready: returns whether it is ready; called repeatedly.
+        timeout: seconds to wait at most.
         what: its name, for the error.
-        child: the command.
+        child: the child process.
 
     Raises:
-        NotReady: it ended, or the time is over; with the last lines of its log.
+        NotReady: it has ended, or the time is up; the message has the end of its log.
     """
 
     def answer() -> bool:

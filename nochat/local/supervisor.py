@@ -1,9 +1,10 @@
-"""The process between us and a command that can't outlive us; `keeper` runs this file as a script.
+"""The supervisor of a command that must not outlive its owner; `processes` runs it as a script.
 
-Its standard input is a pipe from us: a byte is an order, and the end of the file means that we are
-gone. It then ends the command with all that came of it, runs the script that cleans up after it,
-and removes the folder it was told to own.
-It imports nothing but the standard library, so that it is up in some 40 ms.
+Its standard input is a pipe from the owner: a byte is an order, and the end of the file means that
+the owner has ended. It then stops the command and all its descendants, runs the script that cleans
+up after it, and removes its folder.
+
+It imports nothing but the standard library, so that it starts in about 40 ms.
 """
 
 import contextlib
@@ -63,10 +64,10 @@ def _is_supervisor(pid: int) -> bool:
 
 
 def _descendants(spare: bool) -> set[int]:
-    """Return all that came of the command: what daemonised was handed to us, its subreaper.
+    """Return the descendants of this process: as a subreaper, it inherits daemons as well.
 
     Args:
-        spare: leave out other supervisors and what they keep.
+        spare: leave out other supervisors and their commands.
     """
     children: dict[int, list[int]] = {}
     for pid, parent in _parents():
@@ -88,14 +89,14 @@ def _send(number: signal.Signals, pids: Iterable[int]) -> None:
 
 
 class _Supervisor:
-    """The supervisor of a command: it runs the command, and ends it."""
+    """The supervisor of a command: it starts and stops the command."""
 
     def __init__(self, argv: list[str]) -> None:
         self.argv = argv
         self.command: subprocess.Popen[bytes] | None = None
 
     def start(self) -> str:
-        """Start the command: its process id, or why it can't be run."""
+        """Start the command; return its process id, or the reason why it can't be run."""
         try:
             self.command = subprocess.Popen(
                 self.argv,
@@ -108,13 +109,13 @@ class _Supervisor:
         return str(self.command.pid)
 
     def running(self, spare: bool = False) -> set[int]:
-        """Return the processes still there; without Linux's /proc, the command alone."""
+        """Return the running processes; without Linux's /proc, the command alone."""
         if LINUX:
             return _descendants(spare)
         return {self.command.pid} if self.command and self.command.poll() is None else set()
 
     def ask_to_end(self, seconds: float, spare: bool = False) -> None:
-        """Send SIGTERM once to each, also to what is forked meanwhile; wait so long for the end."""
+        """Send SIGTERM once to each process, including new ones, and wait for their end."""
         asked: set[int] = set()
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and (left := self.running(spare)):
@@ -123,29 +124,29 @@ class _Supervisor:
             time.sleep(0.02)
 
     def kill(self, spare: bool = False) -> None:
-        """End them with SIGKILL, again and again: they may fork meanwhile."""
+        """Send SIGKILL to the processes, repeatedly, as they may fork meanwhile."""
         while left := self.running(spare):
             _send(signal.SIGKILL, left)
             time.sleep(0.01)
 
     def end(self, grace: float) -> None:
-        """End everything; return when it is gone."""
-        # What others keep ends after them: a chat that stops still needs its store.
+        """Stop all processes; return when they have ended."""
+        # Commands of nested supervisors end later: a chat that stops still needs its store.
         self.ask_to_end(grace, spare=True)
         self.kill(spare=True)
-        # Supervisors among them see that whom they work for is gone; they have folders to remove.
+        # Nested supervisors notice that their owner has ended, and have folders to remove.
         self.ask_to_end(NESTED_SECONDS)
         self.kill()
 
 
 def _orders() -> Iterator[bytes]:
-    """Yield the orders until the process that we keep the command for is gone."""
-    # A signal that comes just before select() would be handled only after it, maybe never.
+    """Yield the orders until the owner has ended."""
+    # A signal that arrives just before select() would be handled only after it, maybe never.
     signalled, wakeup = os.pipe()
     os.set_blocking(wakeup, False)
     signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
     watched = [0, signalled]
-    # A fork of that process (a multiprocessing worker) may outlive it with the pipe still open.
+    # A fork of the owner (a multiprocessing worker) may outlive it with the pipe still open.
     with contextlib.suppress(AttributeError, OSError):
         watched.append(os.pidfd_open(os.getppid()))
     while True:
@@ -159,7 +160,7 @@ def _orders() -> Iterator[bytes]:
 
 
 def _supervise(grace: float, remove: str, after: str, argv: list[str]) -> None:
-    """Carry out orders, then end the command, clean up after it and remove the folder."""
+    """Execute orders, then stop the command, clean up after it and remove the folder."""
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     supervisor = _Supervisor(argv)
     signal.signal(signal.SIGCHLD, _reap)

@@ -7,14 +7,14 @@ Row = Sequence[str]
 
 
 def as_text(rows: Sequence[Row]) -> str:
-    """Return rows of cells as lines, with the columns one below the other."""
+    """Return rows of cells as lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
     return "\n".join(lines)
 
 
 def as_html(heads: Row, rows: Sequence[Row]) -> str:
-    """Return rows of cells as a table of HTML, below their heads."""
+    """Return rows of cells as an HTML table, below their heads."""
     body = "".join(_row(cells, "td") for cells in rows)
     return f"<table><thead>{_row(heads, 'th')}</thead><tbody>{body}</tbody></table>"
 

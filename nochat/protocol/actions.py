@@ -1,4 +1,4 @@
-"""The actions of clients: each one's shape, and the command or the request that it becomes."""
+"""The clients' actions: the shape of each, and the command or request that it becomes."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ from nochat.protocol.requests import FindRooms, FindUser, GetHistory, SearchMess
 
 @dataclass
 class Actor:
-    """A user who acts, with their role, the rooms that they see, and those they are muted in."""
+    """The user of an action: their role, their rooms, and the rooms that they are muted in."""
 
     user: str
     role: Role = "user"
@@ -119,7 +119,7 @@ def _check_sees(actor: Actor, room: str) -> None:
 
 
 async def account(name: str, bus: Bus) -> str:
-    """Return the name of an account, as its owner writes it: rooms know their members by it."""
+    """Return an account's name in its owner's spelling, which rooms use for their members."""
     answer = await bus.request(FindUser(user=name))
     if not answer.accounts:
         raise RequestFailed(reasons.user_unknown())
@@ -178,7 +178,7 @@ ACTIONS = {
     "leave": Action(
         payloads.Room, _command(lambda actor, payload: LeaveRoom(payload.room, actor.user))
     ),
-    # These look an account up, those below read the activity.
+    # These look up an account, those below read the activity.
     "moderate": Action(payloads.Moderation, _moderate, cost=2),
     "invite": Action(payloads.Invitation, _invite, cost=2, price="invitations"),
     "direct": Action(payloads.Peer, _direct, cost=2, price="invitations"),

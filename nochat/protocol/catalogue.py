@@ -8,7 +8,7 @@ from nochat.protocol.envelope import Envelope, type_of
 
 
 def _structs(kind: type[Envelope]) -> Iterator[type[Envelope]]:
-    """Find all subclasses of a kind, without those that have no `tag` and are only bases."""
+    """Yield all subclasses of a kind, except untagged ones that are only bases."""
     for child in kind.__subclasses__():
         if type_of(child) != child.__name__ or not child.__subclasses__():
             yield child
@@ -16,11 +16,11 @@ def _structs(kind: type[Envelope]) -> Iterator[type[Envelope]]:
 
 
 def catalogue(kind: type[Envelope] = Envelope) -> dict[str, type[Envelope]]:
-    """Map every struct of a kind by its `type` on the wire, your own services' included.
+    """Return every struct of a kind by its `type` on the wire, with those of your own services.
 
     Raises:
-        NochatError: two structs have the same type; one that is defined once more, as in a
-            notebook's cell, takes the place of the first.
+        NochatError: two different structs have the same type; a struct that is redefined, as in
+            a notebook's cell, replaces the earlier one.
     """
     structs: dict[str, type[Envelope]] = {}
     for struct in _structs(kind):

@@ -1,6 +1,6 @@
 """Commands, in the imperative: they change a room, and the controller handles them.
 
-In each room they are handled in one order.
+The commands of each room are handled in order.
 """
 
 from typing import ClassVar
@@ -10,7 +10,7 @@ from nochat.protocol.fields import Action, ClientId, Emoji, Position, RoomId, Te
 
 
 class Command(Envelope, frozen=True):
-    """An order to change a room: durable, handled once, in one order per room."""
+    """A command to change a room: durable, handled once, and in order within the room."""
 
     publisher: ClassVar[str] = "gateway"
 
@@ -18,7 +18,7 @@ class Command(Envelope, frozen=True):
 
 
 class CreateRoom(Command, frozen=True, tag="room.create"):
-    """Make a room; its maker becomes its first member."""
+    """Create a room; its creator becomes its owner and first member."""
 
     user: UserName
     title: Title
@@ -26,35 +26,35 @@ class CreateRoom(Command, frozen=True, tag="room.create"):
 
 
 class OpenDirect(Command, frozen=True, tag="room.open-direct"):
-    """Make the room of two users, if it is not there yet."""
+    """Create the direct room of two users, if it does not exist yet."""
 
     user: UserName
     peer: UserName
 
 
 class InviteUser(Command, frozen=True, tag="room.invite"):
-    """Let a user into a private room, or draw their attention to a public one."""
+    """Invite a user to a room: a private one admits only invited users."""
 
     user: UserName
     invitee: UserName
 
 
 class JoinRoom(Command, frozen=True, tag="room.join"):
-    """Become a member of a room."""
+    """Join a room."""
 
     user: UserName
 
 
 class LeaveRoom(Command, frozen=True, tag="room.leave"):
-    """Stop being a member of a room, or turn its invitation down."""
+    """Leave a room, or decline its invitation."""
 
     user: UserName
 
 
 class SendMessage(Command, frozen=True, tag="message.send"):
-    """Say something in a room; the sender's own `client_id` makes a retry harmless.
+    """Send a message to a room; the sender's own `client_id` makes a retry idempotent.
 
-    `reply_to` is the position of the message that it answers; 0: none.
+    `reply_to` is the position of the message that it answers, or 0.
     """
 
     sender: UserName
@@ -64,7 +64,7 @@ class SendMessage(Command, frozen=True, tag="message.send"):
 
 
 class EditMessage(Command, frozen=True, tag="message.edit"):
-    """Give one's own message another text; `target` is its position."""
+    """Edit one's own message; `target` is its position."""
 
     user: UserName
     target: Position
@@ -72,7 +72,7 @@ class EditMessage(Command, frozen=True, tag="message.edit"):
 
 
 class DeleteMessage(Command, frozen=True, tag="message.delete"):
-    """Take a message back: its sender may, the owner while in the room, and a manager."""
+    """Delete a message, as its sender, as the room's owner and a member, or as a manager."""
 
     user: UserName
     target: Position
@@ -80,7 +80,7 @@ class DeleteMessage(Command, frozen=True, tag="message.delete"):
 
 
 class React(Command, frozen=True, tag="message.react"):
-    """Put a reaction to a message, or take it away (`on` is false)."""
+    """Add a reaction to a message, or remove it (`on` is false)."""
 
     user: UserName
     target: Position
@@ -89,14 +89,14 @@ class React(Command, frozen=True, tag="message.react"):
 
 
 class DeleteRoom(Command, frozen=True, tag="room.delete"):
-    """Delete a room with all that was said in it: a manager may."""
+    """Delete a room with all its messages, as a manager."""
 
     user: UserName
     manager: bool = False
 
 
 class ModerateMember(Command, frozen=True, tag="room.moderate"):
-    """Mute, kick or ban a member: the owner may while in the room, and a manager."""
+    """Mute, kick or ban a member, as the room's owner and a member, or as a manager."""
 
     user: UserName
     member: UserName
@@ -105,7 +105,7 @@ class ModerateMember(Command, frozen=True, tag="room.moderate"):
 
 
 class EraseUser(Command, frozen=True, tag="room.erase-user"):
-    """Put `deleted_as` in a user's place, whose account is deleted: their messages stay."""
+    """Replace a deleted account's name by `deleted_as` in a room; its messages stay."""
 
     publisher: ClassVar[str] = "users"
 
@@ -114,7 +114,7 @@ class EraseUser(Command, frozen=True, tag="room.erase-user"):
 
 
 class MarkRead(Command, frozen=True, tag="room.mark-read"):
-    """Say that a user has read a room up to a position."""
+    """Record that a user has read a room up to a position."""
 
     user: UserName
     position: Position

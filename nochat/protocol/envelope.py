@@ -1,7 +1,6 @@
-"""The envelope: an id, what caused it and when, around everything that crosses the bus.
+"""The envelope: id, cause and time of every message on the bus.
 
-On the wire each is a JSON object with its `type`; several can travel in one AMQP message, as an
-array.
+On the wire, each is a JSON object with its `type`; one AMQP message can hold several, as an array.
 """
 
 import os
@@ -53,12 +52,12 @@ def caused_by(correlation_id: str) -> Cause:
 
 
 def correlation() -> str:
-    """Return the correlation id that `caused_by` has set here; empty outside of it."""
+    """Return the correlation id that `caused_by` has set; empty outside of it."""
     return _correlation.get()
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
-    """The base of everything on the bus: an id, a cause, and a time (seconds since 1970)."""
+    """The base of all messages on the bus: an id, a cause, and a time (seconds since 1970)."""
 
     secret: ClassVar[frozenset[str]] = frozenset({"password", "new_password", "token"})
 
@@ -75,5 +74,5 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 def type_of(struct: type[Envelope]) -> str:
-    """Return the `type` of a struct on the wire, which is an event's routing key too."""
+    """Return the `type` of a struct on the wire, which is also an event's routing key."""
     return str(struct.__struct_config__.tag)

@@ -24,14 +24,14 @@ from nochat.protocol.reasons import UNSPECIFIED, Code, Params
 
 
 class Event(Envelope, frozen=True):
-    """A fact: published once, heard by any number of services."""
+    """A fact, published once for any number of services."""
 
     publisher: ClassVar[str] = "controller"
     stored: ClassVar[bool] = True
 
 
 class RoomEvent(Event, frozen=True):
-    """A fact in a room's log; `position` counts 1, 2, 3 … in the room."""
+    """An entry in a room's log; `position` counts 1, 2, 3 … in the room."""
 
     room: RoomId
     position: Position
@@ -41,7 +41,7 @@ class RoomEvent(Event, frozen=True):
 
 
 class RoomCreated(RoomEvent, frozen=True, tag="room.created"):
-    """A room was made; `user` owns it."""
+    """A room was created; `user` owns it."""
 
     user: UserName
     title: Title
@@ -49,19 +49,19 @@ class RoomCreated(RoomEvent, frozen=True, tag="room.created"):
 
 
 class RoomJoined(RoomEvent, frozen=True, tag="room.joined"):
-    """A user became a member."""
+    """A user joined a room."""
 
     user: UserName
 
 
 class RoomLeft(RoomEvent, frozen=True, tag="room.left"):
-    """A user is no longer a member."""
+    """A user left a room."""
 
     user: UserName
 
 
 class RoomDeleted(RoomEvent, frozen=True, tag="room.deleted"):
-    """A room is gone with all that was said in it; no other gets its id."""
+    """A room was deleted with all its messages; its id is not used again."""
 
     user: UserName
     title: Title
@@ -69,11 +69,11 @@ class RoomDeleted(RoomEvent, frozen=True, tag="room.deleted"):
 
 
 class MessageSent(RoomEvent, frozen=True, omit_defaults=True, tag="message.sent"):
-    """A message has its place in the room.
+    """A message was sent to a room.
 
-    `reply_to` is the position of the message that it answers. `edited` (when, the last time),
-    `deleted` and `reactions` (who, by reaction) are what became of it since, as history tells it;
-    a deleted message has no text.
+    `reply_to` is the position of the message that it answers. In the history, `edited` (time of the
+    last edit), `deleted` and `reactions` (users by reaction) are its later changes; a deleted
+    message has no text.
     """
 
     sender: UserName
@@ -86,10 +86,10 @@ class MessageSent(RoomEvent, frozen=True, omit_defaults=True, tag="message.sent"
 
 
 class MessageEdited(RoomEvent, frozen=True, tag="message.edited"):
-    """The message at the position `target` has another text.
+    """The message at the position `target` was edited.
 
-    In the history it has the text that the message has now: what was edited away
-    is gone. It is empty where the message was deleted since.
+    In the history, `text` is the current text of the message: earlier texts are not kept. It is
+    empty if the message was deleted later.
     """
 
     user: UserName
@@ -98,14 +98,14 @@ class MessageEdited(RoomEvent, frozen=True, tag="message.edited"):
 
 
 class MessageDeleted(RoomEvent, frozen=True, tag="message.deleted"):
-    """The message at the position `target` was taken back."""
+    """The message at the position `target` was deleted."""
 
     user: UserName
     target: Position
 
 
 class ReactionChanged(RoomEvent, frozen=True, tag="reaction.changed"):
-    """A user put a reaction to the message at the position `target`, or took it away."""
+    """A user added a reaction to the message at the position `target`, or removed it."""
 
     user: UserName
     target: Position
@@ -114,7 +114,7 @@ class ReactionChanged(RoomEvent, frozen=True, tag="reaction.changed"):
 
 
 class UserInvited(RoomEvent, frozen=True, tag="user.invited"):
-    """A member invited somebody, who need not know the room yet."""
+    """A member invited a user, who may not know the room yet."""
 
     user: UserName
     invitee: UserName
@@ -123,7 +123,7 @@ class UserInvited(RoomEvent, frozen=True, tag="user.invited"):
 
 
 class MemberModerated(RoomEvent, frozen=True, tag="member.moderated"):
-    """A member was muted, kicked or banned, or is so no longer."""
+    """A member was muted, kicked or banned, or a mute or ban was lifted."""
 
     user: UserName
     member: UserName
@@ -131,10 +131,10 @@ class MemberModerated(RoomEvent, frozen=True, tag="member.moderated"):
 
 
 class UserErased(RoomEvent, frozen=True, omit_defaults=True, tag="user.erased"):
-    """A user's account is deleted: their messages are `deleted_as`'s, their reactions are gone.
+    """An account was deleted: its messages have the name `deleted_as`, its reactions are removed.
 
-    In the history it has `deleted_as` in `user` too: the name is gone from there.
-    `title` is the room's other title, where the user's name was in it.
+    In the history, `user` is `deleted_as` as well, so that the name is nowhere. `title` is the
+    room's new title, if the user's name was in it.
     """
 
     user: UserName
@@ -167,9 +167,9 @@ class RoomRead(Event, frozen=True, tag="room.read"):
 
 
 class CommandRejected(Event, frozen=True, tag="command.rejected"):
-    """A command was refused; `user` is told why.
+    """A command was rejected; `user` receives the reason.
 
-    `reason` is for people who read English; programs go by `code`, and `params` are its parameters.
+    `reason` is an English sentence; programs should use `code`, with its parameters in `params`.
     """
 
     stored: ClassVar[bool] = False
@@ -184,7 +184,7 @@ class CommandRejected(Event, frozen=True, tag="command.rejected"):
 
 
 class UserRegistered(Event, frozen=True, tag="user.registered"):
-    """An account was made."""
+    """An account was created."""
 
     user: UserName
 
@@ -196,10 +196,11 @@ class UserLoggedIn(Event, frozen=True, tag="user.logged-in"):
 
 
 class LogInFailed(Event, frozen=True, tag="user.log-in-failed"):
-    """Somebody gave a wrong name or password.
+    """A log-in failed because of a wrong name or password.
 
-    No `user`: there is no such account. What was typed may be a password, and this is for the log.
-    Endless attempts are logged now and then: `unsaid` counts those since the last entry.
+    `user` is empty if there is no such account: the text typed may be a password, and must not be
+    logged. Repeated attempts are logged only now and then: `unsaid` counts those since the last
+    entry.
     """
 
     user: str = ""
@@ -213,7 +214,7 @@ class UserLoggedOut(Event, frozen=True, tag="user.logged-out"):
 
 
 class TokenMade(Event, frozen=True, tag="user.token-made"):
-    """A user made a token for a program, called `name`."""
+    """A user created a token for a program, called `name`."""
 
     user: UserName
     name: Title
@@ -249,7 +250,7 @@ class UserDisconnected(Event, frozen=True, tag="user.disconnected"):
 
 
 class PresenceReported(Event, frozen=True, tag="presence.reported"):
-    """A gateway reports its connected users: at every change, and every few seconds."""
+    """A gateway reported its connected users, at every change and every few seconds."""
 
     publisher: ClassVar[str] = "gateway"
     stored: ClassVar[bool] = False
@@ -259,11 +260,11 @@ class PresenceReported(Event, frozen=True, tag="presence.reported"):
 
 
 class ServiceReported(Event, frozen=True, tag="service.reported"):
-    """An instance of a service reports its counters every few seconds.
+    """An instance of a service reported its counters, every few seconds.
 
-    `handled` and `published` are counts by type, `failed` counts what was given up; `memory`
-    (bytes) and `cpu` (seconds) are of its whole process, which may run other services too;
-    `store` is the product that keeps the service's data.
+    `handled` and `published` are counts by type, `failed` counts failures; `memory` (bytes) and
+    `cpu` (seconds) are those of its whole process, which may run other services as well; `store`
+    is the product that stores the service's data.
     """
 
     publisher: ClassVar[str] = ""  # every service
@@ -283,7 +284,7 @@ class ServiceReported(Event, frozen=True, tag="service.reported"):
 
 
 class TypingStarted(Event, frozen=True, tag="typing.started"):
-    """A user is writing in a room."""
+    """A user started to type in a room."""
 
     publisher: ClassVar[str] = "gateway"
     stored: ClassVar[bool] = False
@@ -293,7 +294,7 @@ class TypingStarted(Event, frozen=True, tag="typing.started"):
 
 
 class UserNotified(Event, frozen=True, tag="user.notified"):
-    """A message concerns a user: it names them with `@name`, or is in a room of two."""
+    """A user was notified of a message that mentions them by `@name` or is in a direct room."""
 
     publisher: ClassVar[str] = "notifications"
 
@@ -306,13 +307,13 @@ class UserNotified(Event, frozen=True, tag="user.notified"):
 
 
 class PasswordChanged(Event, frozen=True, tag="user.password-changed"):
-    """An account has another password."""
+    """The password of an account was changed."""
 
     user: UserName
 
 
 class AccountChanged(Event, frozen=True, tag="user.account-changed"):
-    """A manager gave an account another role, banned it, or let it in again."""
+    """A manager changed an account's role, banned it, or lifted its ban."""
 
     user: UserName
     by: UserName
@@ -321,9 +322,10 @@ class AccountChanged(Event, frozen=True, tag="user.account-changed"):
 
 
 class AccountDeleted(Event, frozen=True, tag="user.account-deleted"):
-    """A user deleted their account; where their name was, `deleted_as` is put.
+    """A user deleted their account; `deleted_as` replaces their name.
 
-    Said again until nothing of the name is left, for what was under way when it was said before.
+    It is published again until nothing with the name is left, as commands and events may have been
+    in progress.
     """
 
     user: UserName
@@ -344,9 +346,9 @@ AccountEvent = (
 
 
 class SessionsEnded(Event, frozen=True, tag="user.sessions-ended"):
-    """Sessions of a user are over; their sockets must go. `sessions` are the tokens' digests.
+    """Sessions of a user have ended, and their sockets are closed; `sessions` are their digests.
 
-    `reason`, in English, says why; programs go by `code`, and `params` are its parameters.
+    `reason` is an English sentence; programs should use `code`, with its parameters in `params`.
     """
 
     stored: ClassVar[bool] = False

@@ -1,7 +1,7 @@
-"""Input from outside: structs whose texts are checked by the rules of `nochat.domain.text`.
+"""Input from outside: structs whose texts are validated by the rules of `nochat.domain.text`.
 
-A text that no rule takes is refused with the rule's sentence. What was taken can be encoded, so it
-travels and is stored; between the services it is checked no more.
+A text that breaks a rule is refused with the rule's reason. Valid texts can be encoded and stored;
+the services do not validate them again.
 """
 
 from collections.abc import Callable
@@ -38,20 +38,20 @@ _Shape = TypeVar("_Shape")
 
 
 def read(data: Any, shape: type[_Shape]) -> _Shape:
-    """Read the data that somebody sent into their struct.
+    """Validate a client's data, and convert them to a struct.
 
     Raises:
-        msgspec.ValidationError: it has another shape, or a text in it is refused.
+        msgspec.ValidationError: they have another shape, or a text in them is refused.
     """
     try:
         return msgspec.convert(data, shape)
-    except UnicodeEncodeError:  # a name of a field, or a word of which there are only a few
+    except UnicodeEncodeError:  # a lone surrogate in a field's name or a literal
         half = text.TextRefused(reasons.text_half())
         raise msgspec.ValidationError(str(half)) from half
 
 
 def why(error: msgspec.ValidationError) -> Reason:
-    """Return the reason for which what somebody sent is not taken."""
+    """Return the reason of a failed validation."""
     cause = error.__cause__
     return (
         cause.reason if isinstance(cause, text.TextRefused) else reasons.request_shape(str(error))
@@ -59,7 +59,7 @@ def why(error: msgspec.ValidationError) -> Reason:
 
 
 class Incoming(msgspec.Struct, frozen=True):
-    """Fields that somebody sent."""
+    """The base of structs with a client's data."""
 
     def __post_init__(self) -> None:
         for name, rule in _rules(type(self)).items():
@@ -70,7 +70,7 @@ class Incoming(msgspec.Struct, frozen=True):
 
 @cache
 def _rules(shape: type[Incoming]) -> dict[str, Callable[[str], str]]:
-    """Return the rule of each text among the fields; any text must be one that can be encoded."""
+    """Return the rule of each text field; without a rule, a text must only be encodable."""
     rules: dict[str, Callable[[str], str]] = {}
     for field in inspect.type_info(shape).fields:  # type: ignore[attr-defined]
         kind: inspect.Type = field.type

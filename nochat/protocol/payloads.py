@@ -1,4 +1,4 @@
-"""The payloads of sockets: what a client may send, and how it sees what it is sent."""
+"""The payloads of sockets: the data that clients may send, and those that they receive."""
 
 import re
 import time
@@ -22,15 +22,15 @@ HIDDEN = {"id", "correlation_id", "in_reply_to"}
 
 
 class Room(Incoming, frozen=True):
-    """A room: to join, to leave, to write in."""
+    """A room to join, to leave or to type in."""
 
     room: incoming.RoomId
 
 
 class NewRoom(Incoming, frozen=True):
-    """A room to be made.
+    """A room to create.
 
-    A private one has an id that nobody guesses: who makes a room hears whether its id is taken.
+    The id of a private room must be unguessable: creating a room reveals whether its id is taken.
     """
 
     room: incoming.RoomId
@@ -44,7 +44,7 @@ class NewRoom(Incoming, frozen=True):
 
 
 class Invitation(Incoming, frozen=True):
-    """A user to be let into a room."""
+    """A user to invite to a room."""
 
     room: incoming.RoomId
     user: AskedName
@@ -57,7 +57,7 @@ class Peer(Incoming, frozen=True):
 
 
 class Moderation(Incoming, frozen=True):
-    """A decision about a member of a room."""
+    """A moderation of a room's member."""
 
     room: incoming.RoomId
     user: AskedName
@@ -65,9 +65,9 @@ class Moderation(Incoming, frozen=True):
 
 
 class Message(Incoming, frozen=True):
-    """A message; `client_id` is the client's own, and the same when it is sent again.
+    """A message; `client_id` is chosen by the client, and the same in a retry.
 
-    `reply_to` is the position of the message that it answers; 0: none.
+    `reply_to` is the position of the message that it answers, or 0.
     """
 
     room: incoming.RoomId
@@ -77,7 +77,7 @@ class Message(Incoming, frozen=True):
 
 
 class Edit(Incoming, frozen=True):
-    """Another text for the message at a position."""
+    """A new text for the message at a position."""
 
     room: incoming.RoomId
     position: Position
@@ -85,14 +85,14 @@ class Edit(Incoming, frozen=True):
 
 
 class Target(Incoming, frozen=True):
-    """The message, or the entry, at a position of a room."""
+    """The message or entry at a position of a room."""
 
     room: incoming.RoomId
     position: Position
 
 
 class Reaction(Incoming, frozen=True):
-    """A reaction put to the message at a position, or taken away."""
+    """A reaction to add to the message at a position, or to remove."""
 
     room: incoming.RoomId
     position: Position
@@ -101,7 +101,7 @@ class Reaction(Incoming, frozen=True):
 
 
 class Page(Incoming, frozen=True):
-    """A part of a room's log: what follows `after`, or the newest before `before`."""
+    """A part of a room's log: the entries after `after`, or the newest before `before`."""
 
     room: incoming.RoomId
     after: Position | None = None
@@ -110,7 +110,7 @@ class Page(Incoming, frozen=True):
 
 
 class Search(Incoming, frozen=True):
-    """Words to be found in one room, or in all that the user is in."""
+    """Words to search for in one room, or in all of the user's rooms."""
 
     text: incoming.Searched
     room: incoming.RoomOrAny = ""
@@ -119,7 +119,7 @@ class Search(Incoming, frozen=True):
 
 
 class Browse(Incoming, frozen=True):
-    """Public rooms to join: those with a text in their titles, after an id; or `only` one room."""
+    """A query for public rooms: by a text in their titles, after an id, or `only` one room."""
 
     text: incoming.Sought
     only: Annotated[str, Meta(max_length=40)] = ""
@@ -128,9 +128,9 @@ class Browse(Incoming, frozen=True):
 
 
 class Auth(msgspec.Struct, frozen=True):
-    """The handshake of a client: the position that it has of each room.
+    """The handshake of a client: the last position that it has of each room.
 
-    `user` is whose the client takes the session for; who names nobody takes it as it is.
+    `user` is the user that the client expects the session to belong to; empty for any user.
     """
 
     positions: dict[RoomId, Position] = {}
@@ -138,13 +138,13 @@ class Auth(msgspec.Struct, frozen=True):
 
 
 def believed(auth: Any) -> str:
-    """Return the user whose session a client takes its own for; "" where it does not say."""
+    """Return the user that a client expects its session to belong to, or ""."""
     user = auth.get("user", "") if isinstance(auth, dict) else ""
     return user if isinstance(user, str) else ""
 
 
 def positions(auth: Any) -> dict[str, int]:
-    """Read the positions in a handshake; none, where it holds none that can be read."""
+    """Return the positions in a handshake; none if they are missing or malformed."""
     try:
         return incoming.read(auth or {}, Auth).positions
     except msgspec.ValidationError:
@@ -152,7 +152,7 @@ def positions(auth: Any) -> dict[str, int]:
 
 
 def view(envelope: Envelope) -> dict[str, Any]:
-    """Show an envelope without the fields that concern only the services."""
+    """Return an envelope's fields, without those that are only for services."""
     fields: dict[str, Any] = msgspec.to_builtins(envelope)
     for name in HIDDEN:
         fields.pop(name, None)
@@ -160,36 +160,36 @@ def view(envelope: Envelope) -> dict[str, Any]:
 
 
 def entries(room: str, events: Iterable[RoomEvent]) -> dict[str, Any]:
-    """Show a part of a room's log, in order of position."""
+    """Return a part of a room's log, in order of position."""
     return {"room": room, "entries": [view(event) for event in events]}
 
 
 def history(answer: Any) -> dict[str, Any]:
-    """Show a page of a room's log; `more` says that there is more of it."""
+    """Return a page of a room's log; `more` is true if the log continues."""
     assert isinstance(answer, History)
     return entries(answer.room, answer.entries) | {"more": answer.more}
 
 
 def found(messages: Any) -> dict[str, Any]:
-    """Show the results of a search, the newest first; `more` says that there are more."""
+    """Return the results of a search, the newest first; `more` is true if there are more."""
     assert isinstance(messages, Found)
     return {"entries": [view(message) for message in messages.entries], "more": messages.more}
 
 
 def listed(rooms: Any) -> dict[str, Any]:
-    """Show public rooms in order of their ids; `more` says that there are more."""
+    """Return public rooms in order of their ids; `more` is true if there are more."""
     assert isinstance(rooms, FoundRooms)
     return {"rooms": [msgspec.to_builtins(room) for room in rooms.rooms], "more": rooms.more}
 
 
 def welcome(session: Session, rooms: list[RoomSummary], online: list[str]) -> dict[str, Any]:
-    """Greet a new socket; `now` is the chat's time, in seconds since 1970."""
+    """Return the welcome of a new socket; `now` is the chat's time, in seconds since 1970."""
     who = {"user": session.user, "role": session.role, "now": time.time()}
     return who | {"rooms": [summary(room) for room in rooms], "online": online}
 
 
 def summary(room: RoomSummary) -> dict[str, Any]:
-    """Show a room to one of its members; to invited users, nothing that grows with the log."""
+    """Return a room's summary for a member; for invited users, without the log's position."""
     if room.invited:
         room = msgspec.structs.replace(room, position=0)
     fields: dict[str, Any] = msgspec.to_builtins(room)

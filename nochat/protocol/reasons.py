@@ -1,10 +1,10 @@
-"""The catalogue of reasons: why the chat says no, or ends a session, each with a stable code.
+"""The catalogue of reasons for refusals and ended sessions, each with a stable code.
 
-Wherever a reason leaves a service, a REST call or a socket, its code and its parameters go with it:
-programs decide by them, and the page has its own sentence for each code in every language. The
-sentence here is for bots, logs, and people who read the wire.
+Services, REST calls and sockets send a reason with its code and its parameters: programs decide by
+these, and the page has a sentence for each code in every language. The sentence here is for bots,
+logs, and developers.
 
-A new reason takes a line here, a line in `static/words/reasons-en.js`, and one in `reasons-es.js`.
+A new reason needs a line here, a line in `static/words/reasons-en.js`, and one in `reasons-es.js`.
 Services of your own declare theirs in the same way.
 """
 
@@ -24,7 +24,7 @@ CodeOrNone = Annotated[str, Meta(extra_json_schema={"anyOf": [CODES, {"const": "
 
 
 class Reason(NamedTuple):
-    """A reason, as it is given: its code, its parameters, and the sentence in English."""
+    """A reason: its code, its parameters, and the English sentence."""
 
     code: str
     params: Params
@@ -35,22 +35,22 @@ class Reason(NamedTuple):
 
     @classmethod
     def of(cls, told: "HasReason") -> Self:
-        """Read it in what somebody was told."""
+        """Return the reason in an event or a reply."""
         return cls(told.code, told.params, told.reason)
 
     @property
     def fields(self) -> dict[str, Any]:
-        """Return the fields that it has in commands, events and replies."""
+        """Its fields in commands, events and replies."""
         return {"reason": self.sentence, "code": self.code, "params": self.params}
 
     @property
     def answer(self) -> dict[str, Any]:
-        """Return the fields that it has in an answer to a client."""
+        """Its fields in an answer to a client."""
         return {"error": self.sentence, "code": self.code, "params": self.params}
 
 
 class HasReason(Protocol):
-    """The bearer of a reason: an event, or a reply."""
+    """An event or a reply with a reason."""
 
     @property
     def code(self) -> str:
@@ -66,11 +66,11 @@ class HasReason(Protocol):
 
 
 class Declared:
-    """An entry of the catalogue, which is called to give the reason.
+    """An entry of the catalogue; a call with its parameters returns the reason.
 
     Args:
-        code: stable, in the form `subject.what`.
-        sentence: in English, with the parameters in braces.
+        code: the stable code, in the form `subject.what`.
+        sentence: the English sentence, with the parameters in braces.
     """
 
     def __init__(self, code: str, sentence: str) -> None:
@@ -81,7 +81,7 @@ class Declared:
 
     @property
     def params(self) -> dict[str, type]:
-        """Return the parameters' types, by name."""
+        """The parameters' types, by name."""
         signature = inspect.signature(type(self).__call__)
         return {
             parameter.name: parameter.annotation
@@ -100,55 +100,55 @@ class PlainReason(Declared):
     """A reason without parameters."""
 
     def __call__(self) -> Reason:
-        """Give the reason."""
+        """Return the reason."""
         return self._reason()
 
 
 class BoundReason(Declared):
-    """A reason with a bound: there may be at most so much of something."""
+    """A reason with a bound: a size or number exceeds it."""
 
     def __call__(self, most: int) -> Reason:
-        """Give the reason."""
+        """Return the reason."""
         return self._reason(most=most)
 
 
 class WaitReason(Declared):
-    """It is too early; whole seconds to wait are told."""
+    """A reason to wait, with the whole seconds until a retry."""
 
     def __call__(self, wait: float) -> Reason:
-        """Give the reason."""
+        """Return the reason."""
         return self._reason(wait=math.ceil(wait))
 
 
 class LongWaitReason(Declared):
-    """It is too early, by more than anybody waits."""
+    """A reason to wait for minutes, which no client does."""
 
     def __call__(self, minutes: int) -> Reason:
-        """Give the reason."""
+        """Return the reason."""
         return self._reason(minutes=minutes)
 
 
 class PartReason(Declared):
-    """Something is wrong with a part of the chat: a service, or the bus."""
+    """A failure of a part of the chat: a service, or the bus."""
 
     def __call__(self, part: str) -> Reason:
-        """Give the reason."""
+        """Return the reason."""
         return self._reason(part=part)
 
 
 class TimeoutReason(Declared):
-    """A part of the chat did not answer in so many seconds."""
+    """A timeout: a part of the chat did not answer within some seconds."""
 
     def __call__(self, part: str, seconds: float) -> Reason:
-        """Give the reason."""
+        """Return the reason."""
         return self._reason(part=part, seconds=math.ceil(seconds))
 
 
 class DetailReason(Declared):
-    """A reason with a detail, in English, for programmers."""
+    """A reason with a detail in English, for developers."""
 
     def __call__(self, detail: str) -> Reason:
-        """Give the reason."""
+        """Return the reason."""
         return self._reason(detail=detail)
 
 
@@ -310,7 +310,7 @@ answer_unsent = PlainReason("answer.unsent", "the answer can't be sent; the log 
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema of a code: all that there are, with what each says and takes."""
+    """Return the JSON Schema of a code: all codes, with their sentences and parameters."""
     return {
         "title": "Code",
         "type": "string",

@@ -1,7 +1,7 @@
-"""The catalogue's other half: what one service asks another, and the replies.
+"""Requests from one service to another, and their replies.
 
-Requests are in the imperative too, but change no room; they are gone when they time out. The type
-of a request names its reply's: `class GetRooms(Request[Rooms])`.
+Requests are in the imperative, too, but change no room; they expire when their sender stops
+waiting. A request's type names that of its reply: `class GetRooms(Request[Rooms])`.
 """
 
 import time
@@ -30,12 +30,12 @@ from nochat.protocol.fields import (
 from nochat.protocol.reasons import UNSPECIFIED, Code, CodeOrNone, Params
 
 Browser = Annotated[str, Meta(max_length=40)]  # "Firefox on Linux"
-TokenDays = Annotated[int, Meta(ge=1, le=365)]  # until it ends
+TokenDays = Annotated[int, Meta(ge=1, le=365)]  # until it expires
 JsonValue = Annotated[object, Meta(extra_json_schema={"description": "any JSON"})]
-# What is stored of a user.
+# The stored records of a user.
 RecordKind = Literal["messages", "reads", "mentions", "connections", "account_events"]
 
-CLOCKS = 60.0  # seconds that the clocks of two machines may differ: one of them slept, say
+CLOCKS = 60.0  # allowed difference in seconds between the clocks of two machines
 
 
 class MessageKey(NamedTuple):
@@ -56,12 +56,12 @@ class Reply(Envelope, frozen=True, kw_only=True):
 
 
 class Session(Reply, frozen=True, tag="users.session"):
-    """A session of `user`, nobody's if empty. `token` is given only when it is new.
+    """A session of `user`; empty if there is none. `token` is set only for a new session.
 
-    `digest` is what the session is known by to those who may not know its token; `ended` are the
-    digests of the user's sessions that ended with this, and `reason` says why there is none, in
-    English, with its `code` and `params` for programs; `account` is then whose it would have been,
-    if there is such an account.
+    `digest` identifies the session without revealing its token; `ended` are the digests of the
+    user's sessions that were ended with this request. If there is no session, `reason` says why in
+    English, with its `code` and `params` for programs, and `account` is the account concerned, if
+    it exists.
     """
 
     user: str = ""
@@ -77,15 +77,15 @@ class Session(Reply, frozen=True, tag="users.session"):
 
 
 class Over(Reply, frozen=True, tag="users.sessions-over"):
-    """Sessions that are over, by their digests."""
+    """The digests of sessions that have ended."""
 
     sessions: list[str] = []
 
 
 class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A session as its user sees it; times are in seconds since 1970, 0 where nobody knows.
+    """A session in its user's list; times are in seconds since 1970, or 0 if unknown.
 
-    `session` is what to call it by: it tells nothing of the token. `current` is the one that asks.
+    `session` is its id, which does not reveal the token. `current` marks the requesting session.
     """
 
     session: str
@@ -102,9 +102,9 @@ class Sessions(Reply, frozen=True, tag="users.sessions-are"):
 
 
 class TokenInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A token as its user sees it; times are in seconds since 1970, `used` 0: never.
+    """A token in its user's list; times are in seconds since 1970, `used` is 0 for never.
 
-    `token` is what to call it by: nobody comes in with that.
+    `token` is its id, which does not authenticate.
     """
 
     token: str
@@ -115,7 +115,7 @@ class TokenInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tokens(Reply, frozen=True, tag="users.tokens-are"):
-    """A user's tokens, the newest first; `token` is given only when the one listed is new."""
+    """A user's tokens, the newest first; `token` is set only for a new token."""
 
     user: str = ""
     token: str = ""
@@ -123,7 +123,7 @@ class Tokens(Reply, frozen=True, tag="users.tokens-are"):
 
 
 class Removal(Reply, frozen=True, tag="users.removed"):
-    """An account is gone, with its sessions (`ended`); `deleted_as` stands in its place."""
+    """An account was deleted, with its sessions (`ended`); `deleted_as` replaces its name."""
 
     user: UserName
     deleted_as: UserName
@@ -131,7 +131,7 @@ class Removal(Reply, frozen=True, tag="users.removed"):
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """An account as managers see it; `created` is in seconds since 1970."""
+    """An account in the managers' list; `created` is in seconds since 1970."""
 
     name: UserName
     role: Role = "user"
@@ -140,7 +140,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Accounts(Reply, frozen=True, tag="users.accounts-are"):
-    """Accounts in order of name; `more` says that there are more, `ended` which sessions ended."""
+    """Accounts by name; `more` is true if there are more, `ended` are digests of ended sessions."""
 
     accounts: list[Account] = []
     more: bool = False
@@ -148,9 +148,9 @@ class Accounts(Reply, frozen=True, tag="users.accounts-are"):
 
 
 class RememberedMessage(msgspec.Struct, frozen=True, array_like=True):
-    """A message, as a controller remembers it; `at` is in seconds since 1970.
+    """A message in a controller's memory; `at` is in seconds since 1970.
 
-    `reactions` (who, by reaction) are there where the controller asked for them.
+    `reactions` (users by reaction) are set if the controller requested them.
     """
 
     position: Position
@@ -162,7 +162,7 @@ class RememberedMessage(msgspec.Struct, frozen=True, array_like=True):
 
 
 class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A room as the log has it; no title: there is no such room."""
+    """A room's state in the log; without a title, the room does not exist."""
 
     room: RoomId
     title: str = ""
@@ -177,7 +177,7 @@ class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KnownRoom(msgspec.Struct, frozen=True, kw_only=True):
-    """One room of several that a controller asks for, as `RoomState` tells of one."""
+    """One of several rooms that a controller requests, with the fields of `RoomState`."""
 
     room: RoomInfo
     recent: list[RememberedMessage] = []
@@ -185,10 +185,10 @@ class KnownRoom(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoomState(Reply, frozen=True, tag="activity.room-state-is"):
-    """The state that a controller must know; `recent` are the last messages, oldest first.
+    """The state of a room for a controller; `recent` are the last messages, oldest first.
 
-    `since` is when the last message was sent that came before those, 0 where older services do not
-    say, or none did; `others` are the other rooms that were asked for.
+    `since` is the time of the last message before those, or 0 if there is none or an older service
+    leaves it out; `others` are the other rooms that were requested.
     """
 
     room: RoomInfo
@@ -198,10 +198,10 @@ class RoomState(Reply, frozen=True, tag="activity.room-state-is"):
 
 
 class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One room for one user: its last position, and the last that the user has read.
+    """A room for one user: its last position, and the last position that the user has read.
 
-    `invited` says that the user is, and then nobody else is named but the owner, and the position
-    is not told to clients; `unread` and `mentions` count what others wrote since, up to 100.
+    `invited` is true for an invited user; then only the owner is named, and clients do not get the
+    position. `unread` and `mentions` count the messages of others since `read`, up to 100.
     """
 
     room: RoomId
@@ -219,13 +219,13 @@ class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rooms(Reply, frozen=True, tag="activity.rooms-are"):
-    """The rooms that a user is in or invited to."""
+    """The rooms of a user as member or invited user."""
 
     rooms: list[RoomSummary] = []
 
 
 class RoomListing(msgspec.Struct, frozen=True, kw_only=True):
-    """A public room, as people see it who are not in it; `members` is their number."""
+    """A public room in the list for non-members; `members` is their number."""
 
     room: RoomId
     title: str
@@ -234,14 +234,14 @@ class RoomListing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FoundRooms(Reply, frozen=True, tag="activity.found-rooms"):
-    """Public rooms in order of their ids; `more` says that there are more."""
+    """Public rooms in order of their ids; `more` is true if there are more."""
 
     rooms: list[RoomListing] = []
     more: bool = False
 
 
 class History(Reply, frozen=True, tag="activity.history-is"):
-    """A part of a room's log in order of position; `more` says that there is more of it."""
+    """A part of a room's log in order of position; `more` is true if the log continues."""
 
     room: RoomId
     entries: list[LogEntry] = []
@@ -249,7 +249,7 @@ class History(Reply, frozen=True, tag="activity.history-is"):
 
 
 class FoundMessages(Reply, frozen=True, tag="activity.found-messages"):
-    """Those of the messages asked for that the log has."""
+    """The requested messages that are in the log."""
 
     found: list[MessageKey] = []
 
@@ -261,16 +261,16 @@ class Traces(Reply, frozen=True, tag="activity.traces-are"):
 
 
 class Records(Reply, frozen=True, tag="activity.records-are"):
-    """Stored records of a user; `after` is the mark to go on from, None at the end."""
+    """Stored records of a user; `after` is the cursor of the next page, None at the end."""
 
     records: list[dict[str, JsonValue]] = []
     after: str | Moment | None = None
 
 
 class AccountEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry of an account's log: an event's type, and those of its fields that it has.
+    """An entry of the log of accounts: an event's type, and the fields that it has.
 
-    `mark` is what to ask for what came before it; an empty `user` is nobody's account.
+    `mark` is the cursor for earlier entries; `user` is empty if there is no such account.
     """
 
     mark: str
@@ -285,31 +285,31 @@ class AccountEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountEntries(Reply, frozen=True, tag="activity.account-events-are"):
-    """Entries of the log of accounts, the newest first; `more` says that there is more."""
+    """Entries of the log of accounts, the newest first; `more` is true if there are more."""
 
     entries: list[AccountEntry] = []
     more: bool = False
 
 
 class Found(Reply, frozen=True, tag="activity.found"):
-    """Messages, the newest first; `more` says that there are more."""
+    """Messages, the newest first; `more` is true if there are more."""
 
     entries: list[MessageSent] = []
     more: bool = False
 
 
 class AllRooms(Reply, frozen=True, tag="activity.all-rooms-are"):
-    """Rooms that are not direct, in order of their ids; `more` says that there are more."""
+    """Rooms other than direct ones, in order of their ids; `more` is true if there are more."""
 
     rooms: list[RoomInfo] = []
     more: bool = False
 
 
 class Trends(Reply, frozen=True, tag="activity.trends-are"):
-    """Pairs of what was counted and its count, most first; `hours` are of the day, in UTC.
+    """Names with their counts, the highest first; `hours` are hours of the day, in UTC.
 
-    Only the newest messages are counted: `since` is when the first of them was sent, where there
-    are older ones. `titles` are those of the rooms.
+    Only the newest messages are counted: `since` is the time of the first of them, if there are
+    older ones. `titles` are the titles of the rooms.
     """
 
     users: list[tuple[str, Count]] = []
@@ -323,10 +323,10 @@ class Trends(Reply, frozen=True, tag="activity.trends-are"):
 
 
 class Failed(Reply, frozen=True, tag="failed"):
-    """The request could not be met; `retry` says that it may be, later.
+    """The request failed; `retry` is true if a later retry may succeed.
 
-    `reason` is for people who read English; programs go by `code`, and `params` are its parameters.
-    `wait` is given by a busy service: the seconds after which to try again.
+    `reason` is an English sentence; programs should use `code`, with its parameters in `params`.
+    `wait` is set by a busy service: the seconds until a retry.
     """
 
     reason: str
@@ -342,15 +342,15 @@ Answer = TypeVar("Answer", bound=Reply, default=Reply, covariant=True)
 
 
 class Request(Envelope, Generic[Answer], frozen=True, kw_only=True):
-    """A question to one service, answered by one reply; gone when it times out.
+    """A request to one service, answered by one reply.
 
-    `expires` (seconds since 1970) is when nobody waits for the answer any longer; 0: never.
+    `expires` is the time (seconds since 1970) after which nobody waits for the reply; 0 for none.
     """
 
     service: ClassVar[str]
-    # An ordered request waits in its service's queue behind the events that were published before.
+    # An ordered request waits in its service's queue behind the events published before it.
     ordered: ClassVar[bool] = False
-    # The others wait in `SERVICE.LANE`: behind those of their lane alone.
+    # Other requests wait in `SERVICE.LANE`, behind those of their lane alone.
     lane: ClassVar[str] = "requests"
     # Seconds that the sender waits for the reply, by default.
     patience: ClassVar[float] = 5.0
@@ -359,26 +359,26 @@ class Request(Envelope, Generic[Answer], frozen=True, kw_only=True):
 
     @property
     def is_expired(self) -> bool:
-        """True once nobody waits for the answer, by a clock that may not be the asker's."""
+        """True if its sender no longer waits, with a tolerance for the difference of clocks."""
         return bool(self.expires) and time.time() > self.expires + CLOCKS
 
 
 class PasswordRequest(Request[Answer], Generic[Answer], frozen=True, kw_only=True):
-    """A request that hashes passwords: it takes long on purpose, so others don't wait behind it."""
+    """A request that hashes passwords, which is slow on purpose, in a lane of its own."""
 
     lane: ClassVar[str] = "passwords"
-    # On a busy machine, that many people log in is said later than at once: better than nothing.
+    # On a busy machine, the answer "many people are logging in" may come late.
     patience: ClassVar[float] = 10.0
 
 
 class Analysis(Request[Answer], Generic[Answer], frozen=True, kw_only=True):
-    """A question that reads much: one is answered at a time, and no other kind waits for it."""
+    """A request that reads a lot: handled one at a time, without delaying other kinds."""
 
     lane: ClassVar[str] = "analytics"
 
 
 class RegisterUser(PasswordRequest[Session], frozen=True, tag="user.register"):
-    """Make an account and open its first session, in a browser that is called so."""
+    """Create an account and open its first session, in a browser of that name."""
 
     service: ClassVar[str] = "controller"
 
@@ -407,7 +407,7 @@ class LogOut(Request[Session], frozen=True, tag="user.log-out"):
 
 
 class EndSessions(Request[Session], frozen=True, tag="user.end-sessions"):
-    """End the user's session of that id, or all but the present one where `id` is ""."""
+    """End a session of the user by its id, or all but the current one if `session` is ""."""
 
     service: ClassVar[str] = "controller"
 
@@ -416,7 +416,7 @@ class EndSessions(Request[Session], frozen=True, tag="user.end-sessions"):
 
 
 class MakeToken(PasswordRequest[Tokens], frozen=True, tag="user.make-token"):
-    """Make a token for a program of a session's user, who gives the password once more."""
+    """Create a token for a program of a session's user, who repeats the password."""
 
     service: ClassVar[str] = "controller"
 
@@ -427,7 +427,7 @@ class MakeToken(PasswordRequest[Tokens], frozen=True, tag="user.make-token"):
 
 
 class RevokeToken(Request[Tokens], frozen=True, tag="user.revoke-token"):
-    """End the user's token of that id."""
+    """Revoke a token of the user by its id."""
 
     service: ClassVar[str] = "controller"
 
@@ -436,7 +436,7 @@ class RevokeToken(Request[Tokens], frozen=True, tag="user.revoke-token"):
 
 
 class DeleteAccount(PasswordRequest[Removal], frozen=True, tag="user.delete-account"):
-    """Delete the account of a session's user, who gives the password once more."""
+    """Delete the account of a session's user, who repeats the password."""
 
     service: ClassVar[str] = "controller"
 
@@ -445,7 +445,7 @@ class DeleteAccount(PasswordRequest[Removal], frozen=True, tag="user.delete-acco
 
 
 class ChangePassword(PasswordRequest[Session], frozen=True, tag="user.change-password"):
-    """Give an account another password; its other sessions end."""
+    """Change an account's password; its other sessions end."""
 
     service: ClassVar[str] = "controller"
 
@@ -455,7 +455,7 @@ class ChangePassword(PasswordRequest[Session], frozen=True, tag="user.change-pas
 
 
 class ChangeAccount(Request[Accounts], frozen=True, tag="user.change-account"):
-    """Give an account another role, ban it or let it in again; None leaves as it is."""
+    """Change an account's role, ban it, or lift its ban; None changes nothing."""
 
     service: ClassVar[str] = "controller"
 
@@ -495,7 +495,7 @@ class CloseSession(Request[Session], frozen=True, tag="users.close-session"):
 
 
 class CloseSessions(Request[Session], frozen=True, tag="users.close-sessions"):
-    """End the user's session of that id, or all but the present one where `id` is ""."""
+    """End a session of the user by its id, or all but the current one if `session` is ""."""
 
     service: ClassVar[str] = "users"
 
@@ -504,7 +504,7 @@ class CloseSessions(Request[Session], frozen=True, tag="users.close-sessions"):
 
 
 class GetSessions(Request[Sessions], frozen=True, tag="users.sessions"):
-    """Ask for the sessions of a session's user."""
+    """Return the sessions of a session's user."""
 
     service: ClassVar[str] = "users"
 
@@ -532,7 +532,7 @@ class RemoveToken(Request[Tokens], frozen=True, tag="users.remove-token"):
 
 
 class GetTokens(Request[Tokens], frozen=True, tag="users.tokens"):
-    """Ask for the tokens of a session's user."""
+    """Return the tokens of a session's user."""
 
     service: ClassVar[str] = "users"
 
@@ -540,7 +540,7 @@ class GetTokens(Request[Tokens], frozen=True, tag="users.tokens"):
 
 
 class WhoseToken(Request[Session], frozen=True, tag="users.whose-token"):
-    """Ask whose program it is that comes with a token."""
+    """Authenticate a program by its token; return the token's user."""
 
     service: ClassVar[str] = "users"
 
@@ -557,7 +557,7 @@ class RemoveAccount(PasswordRequest[Removal], frozen=True, tag="users.remove-acc
 
 
 class SetPassword(PasswordRequest[Session], frozen=True, tag="users.set-password"):
-    """Store another password for a session's user, and end the user's other sessions."""
+    """Store a new password for a session's user, and end the user's other sessions."""
 
     service: ClassVar[str] = "users"
 
@@ -577,7 +577,7 @@ class SetAccount(Request[Accounts], frozen=True, tag="users.set-account"):
 
 
 class FindUser(Request[Accounts], frozen=True, tag="users.find"):
-    """Ask for the account of that name, however it is capitalised."""
+    """Return the account of a name, regardless of capitals."""
 
     service: ClassVar[str] = "users"
 
@@ -585,7 +585,7 @@ class FindUser(Request[Accounts], frozen=True, tag="users.find"):
 
 
 class GetAccounts(Request[Accounts], frozen=True, tag="users.accounts"):
-    """Ask for the accounts whose names begin so, in order of name, after a name."""
+    """Return accounts by a prefix of their names, in order of name, after a name."""
 
     service: ClassVar[str] = "users"
 
@@ -595,7 +595,7 @@ class GetAccounts(Request[Accounts], frozen=True, tag="users.accounts"):
 
 
 class WhoIs(Request[Session], frozen=True, tag="users.who-is"):
-    """Ask whose session a token is."""
+    """Authenticate a session's token; return its session."""
 
     service: ClassVar[str] = "users"
 
@@ -603,7 +603,7 @@ class WhoIs(Request[Session], frozen=True, tag="users.who-is"):
 
 
 class KeepSessions(Request[Over], frozen=True, tag="users.keep-sessions"):
-    """Say which sessions are in use, by their digests; the reply has those that are over."""
+    """Keep sessions in use alive, by their digests; return those that have ended."""
 
     service: ClassVar[str] = "users"
 
@@ -611,10 +611,10 @@ class KeepSessions(Request[Over], frozen=True, tag="users.keep-sessions"):
 
 
 class GetRoomState(Request[RoomState], frozen=True, tag="activity.room-state"):
-    """Ask for the state that a controller must know before it may decide in a room.
+    """Return the state that a controller needs before it decides commands in a room.
 
-    `others` are rooms to tell of in the same reply, which then has fewer messages of each. Older
-    services tell of `room` alone: ask again for what is missing.
+    `others` are further rooms for the same reply, which then has fewer messages of each. Older
+    services return `room` alone: request the missing ones again.
     """
 
     service: ClassVar[str] = "activity"
@@ -626,7 +626,7 @@ class GetRoomState(Request[RoomState], frozen=True, tag="activity.room-state"):
 
 
 class GetRooms(Request[Rooms], frozen=True, tag="activity.rooms"):
-    """Ask for the rooms that a user is in or invited to, and how far the user has read.
+    """Return a user's rooms and invitations, with the positions that the user has read.
 
     `room` is one of them, or "" for all.
     """
@@ -639,10 +639,10 @@ class GetRooms(Request[Rooms], frozen=True, tag="activity.rooms"):
 
 
 class GetHistory(Request[History], frozen=True, tag="activity.history"):
-    """Ask for a room's log: what follows `after`, or the newest before `before`.
+    """Return a part of a room's log: the entries after `after`, or the newest before `before`.
 
-    What came before leaves edits, deletions and reactions out: the messages show them. `user` is
-    whom it is shown to, who must be a member; null is a service that shows it to nobody.
+    Pages before a position leave out edits, deletions and reactions, as the messages contain them.
+    `user` is the reader, who must be a member; null is for services that show the log to nobody.
     """
 
     service: ClassVar[str] = "activity"
@@ -656,7 +656,7 @@ class GetHistory(Request[History], frozen=True, tag="activity.history"):
 
 
 class FindMessages(Request[FoundMessages], frozen=True, tag="activity.find"):
-    """Ask which messages the log has, by their room, sender and the sender's own id."""
+    """Return the messages that are in the log, by room, sender and client id."""
 
     service: ClassVar[str] = "activity"
     ordered: ClassVar[bool] = True
@@ -665,10 +665,10 @@ class FindMessages(Request[FoundMessages], frozen=True, tag="activity.find"):
 
 
 class SearchMessages(Analysis[Found], frozen=True, tag="activity.search"):
-    """Ask for a user's messages that hold all these words, the newest first.
+    """Return messages in a user's rooms that contain all words of a text, the newest first.
 
-    The last word may be a beginning. `room` is one room, or "" for all of the user's; `before` is
-    a time (seconds since 1970).
+    The last word may be a prefix. `room` is one room, or "" for all of the user's; `before` is a
+    time (seconds since 1970).
     """
 
     service: ClassVar[str] = "activity"
@@ -681,7 +681,7 @@ class SearchMessages(Analysis[Found], frozen=True, tag="activity.search"):
 
 
 class FindRooms(Request[FoundRooms], frozen=True, tag="activity.find-rooms"):
-    """Ask for public rooms in order of their ids, after an id.
+    """Return public rooms in order of their ids, after an id.
 
     `text` is a part of their titles, `only` the id of one room; "" is any.
     """
@@ -695,9 +695,9 @@ class FindRooms(Request[FoundRooms], frozen=True, tag="activity.find-rooms"):
 
 
 class GetAllRooms(Request[AllRooms], frozen=True, tag="activity.all-rooms"):
-    """Ask for the rooms that are not direct, as managers see them, in order of their ids.
+    """Return the rooms other than direct ones, for managers, in order of their ids, after an id.
 
-    `text` is a part of their titles; those after an id are given.
+    `text` is a part of their titles.
     """
 
     service: ClassVar[str] = "activity"
@@ -708,7 +708,7 @@ class GetAllRooms(Request[AllRooms], frozen=True, tag="activity.all-rooms"):
 
 
 class GetTraces(Request[Traces], frozen=True, tag="activity.traces"):
-    """Ask in which rooms there is anything of a user."""
+    """Return the rooms that contain any trace of a user."""
 
     service: ClassVar[str] = "activity"
     ordered: ClassVar[bool] = True
@@ -717,7 +717,7 @@ class GetTraces(Request[Traces], frozen=True, tag="activity.traces"):
 
 
 class GetRecords(Request[Records], frozen=True, tag="activity.records"):
-    """Ask for the stored records of one user: a page of `kind`, after the mark `after`.
+    """Return the stored records of a user: a page of `kind`, after the cursor `after`.
 
     `room` is the room of the messages.
     """
@@ -732,9 +732,9 @@ class GetRecords(Request[Records], frozen=True, tag="activity.records"):
 
 
 class GetAccountEvents(Request[AccountEntries], frozen=True, tag="activity.account-events"):
-    """Ask for entries of the log of accounts, the newest first, before a mark.
+    """Return entries of the log of accounts, the newest first, before a cursor.
 
-    `user` is one account's name, `event` a type; "" is any.
+    `user` is an account's name, `event` a type; "" is any.
     """
 
     service: ClassVar[str] = "activity"
@@ -746,7 +746,7 @@ class GetAccountEvents(Request[AccountEntries], frozen=True, tag="activity.accou
 
 
 class GetTrends(Analysis[Trends], frozen=True, tag="activity.trends"):
-    """Ask for what people do in public rooms: users, rooms, words and hours since a time."""
+    """Return statistics of public rooms since a time: users, rooms, words and hours."""
 
     service: ClassVar[str] = "activity"
 
@@ -756,7 +756,7 @@ class GetTrends(Analysis[Trends], frozen=True, tag="activity.trends"):
 
 @cache
 def reply_of(kind: type[Request]) -> type[Reply]:
-    """Return the type of a request's reply; `Reply` where the request does not name it."""
+    """Return the type of a request's reply; `Reply` if the request does not name it."""
     for base in kind.__mro__:
         for alias in vars(base).get("__orig_bases__", ()):
             for argument in get_args(alias):

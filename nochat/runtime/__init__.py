@@ -1,1 +1,1 @@
-"""The surroundings of services in one process: wiring, HTTP server, limits, logs, telemetry."""
+"""The runtime of services in one process: wiring, HTTP server, limits, logs, telemetry."""

@@ -1,8 +1,8 @@
-"""Limits on users' actions over sockets: by what they cost the services, and by what stays.
+"""Rate limits on users' actions over sockets, by their cost, and by the rooms and invitations made.
 
-Each user has a bucket of each kind, and each address one that is ten times as large: a class behind
-one address has room in it, a hundred accounts of one person have not. Buckets are in the memory of
-one gateway.
+Each user has a bucket of each kind, and each address one of ten times its size: enough for a class
+behind one address, but not for a hundred accounts of one person. Buckets are in the memory of one
+gateway.
 """
 
 import math
@@ -14,17 +14,17 @@ from nochat.protocol.reasons import Reason
 from nochat.runtime.rate_limits import Limit
 from nochat.settings import Settings
 
-BURST = 5.0  # seconds worth of actions, and of searches, that may be taken at once
-CHARACTERS = 500  # of a text; as many again cost as much as another action
+BURST = 5.0  # seconds worth of actions, and of searches, that may come at once
+CHARACTERS = 500  # of a text; each further 500 cost as much as another action
 HOUR = 3600.0
-PER_ADDRESS = 10  # as much as a user may do, an address may do times this
-PATIENT = 5.0  # seconds: a client that is told to wait longer is not to wait, but to tell its user
+PER_ADDRESS = 10  # an address's limit as a multiple of a user's
+PATIENT = 5.0  # seconds: clients retry by themselves after shorter waits, else they tell the user
 
 LATER = {"rooms": reasons.rate_rooms, "invitations": reasons.rate_invitations}
 
 
 class LimitRefusal(NamedTuple):
-    """A refusal for its cost; `wait` is in seconds, 0 where it is too long to wait."""
+    """A refusal by a rate limit; `wait` is in seconds, or 0 if it is too long for a retry."""
 
     reason: Reason
     wait: float
@@ -54,13 +54,13 @@ class ActionLimits:
     def refusal(
         self, action: Action, user: str, address: str, data: Any = None
     ) -> LimitRefusal | None:
-        """Charge a user, and the address that they come from, for an action; or say why not.
+        """Charge a user and their address for an action; return a refusal if a limit is exceeded.
 
         Args:
-            action: what is done.
-            user: who does it.
-            address: where they come from.
-            data: what the client sent; a long text costs more.
+            action: the action.
+            user: the user's name.
+            address: the user's address.
+            data: the client's data; a long text costs more.
         """
         if wait := self._wait("", user, address, action.cost + _length(data) // CHARACTERS):
             return _refusal("", wait)

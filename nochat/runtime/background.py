@@ -1,4 +1,4 @@
-"""Tasks in the background: somebody holds each of them, and what one fails at is in the log."""
+"""Background tasks: each has an owner that keeps a reference, and failures are logged."""
 
 import asyncio
 import logging
@@ -7,14 +7,14 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-AGAIN = 1.0  # seconds until a task that goes on is cancelled again
+AGAIN = 1.0  # seconds until a task that still runs is cancelled again
 
 
 async def end(task: asyncio.Task[Any]) -> None:
-    """Cancel a task until it has ended: pymongo may take one cancellation for itself.
+    """Cancel a task until it has ended: pymongo may swallow a cancellation.
 
     Raises:
-        Exception: what the task raised instead.
+        Exception: the error that the task raised instead.
     """
     while not task.done():
         task.cancel()
@@ -27,7 +27,7 @@ class Background:
     """The tasks of one owner.
 
     Args:
-        tolerated: errors that are no failure of ours.
+        tolerated: errors that are not logged.
     """
 
     def __init__(self, *tolerated: type[Exception]) -> None:
@@ -35,14 +35,14 @@ class Background:
         self._tolerated = tolerated
 
     def start(self, work: Coroutine[Any, Any, Any], name: str | None = None) -> asyncio.Task[Any]:
-        """Run something; nobody need wait for it."""
+        """Start a task, which nobody has to await."""
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
 
     def cancel(self) -> None:
-        """End what still runs."""
+        """Cancel all running tasks."""
         for task in [*self._tasks]:
             task.cancel()
 

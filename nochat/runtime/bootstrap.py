@@ -1,4 +1,4 @@
-"""The wiring, and the only place of it: which services run in this process, and on which bus."""
+"""The only place of the wiring: which services run in this process, and on which bus."""
 
 import asyncio
 import gc
@@ -38,20 +38,20 @@ T = TypeVar("T")
 
 @runtime_checkable
 class Served(Protocol):
-    """The resource of a service that has an HTTP application."""
+    """The resource of a service with an HTTP application."""
 
     app: App
 
 
 @asynccontextmanager
 async def started(wanted: Sequence[Service[object]], settings: Settings) -> AsyncIterator[str]:
-    """Run services until the block ends; gives the address of what they serve, if they do.
+    """Run services until the block ends; yield the URL that they serve, or "".
 
     Raises:
-        NochatError: a port, the bus or a store can't be used; says which, and what to do.
+        NochatError: a port, the bus or a store can't be used; the message says what to do.
     """
     async with AsyncExitStack() as stack:
-        # The port first: if it is taken, the user should hear of it at once.
+        # The port first: if it is taken, the user should learn it at once.
         listening = _listen_for(wanted, settings)
         if listening:
             stack.enter_context(listening)
@@ -63,10 +63,10 @@ async def started(wanted: Sequence[Service[object]], settings: Settings) -> Asyn
 
 @asynccontextmanager
 async def running(wanted: Sequence[Service[object]], settings: Settings) -> AsyncIterator[App]:
-    """Run services until the block ends; gives the ASGI application of what they serve.
+    """Run services until the block ends; yield their ASGI application.
 
     Raises:
-        NochatError: the bus or a store can't be used; says which, and what to do.
+        NochatError: the bus or a store can't be used; the message says what to do.
     """
     async with AsyncExitStack() as stack:
         buses: dict[str, Bus | None] = dict.fromkeys(service.name for service in wanted)
@@ -80,9 +80,9 @@ async def running(wanted: Sequence[Service[object]], settings: Settings) -> Asyn
             for context in await stack.enter_async_context(side_by_side(openings, stop)):
                 contexts[context.bus.name], buses[context.bus.name] = context, context.bus
 
-        # People are let in last and shown out first: what they said before is handled then, by
-        # services that are all still there. None of the others waits for another: what they ask
-        # each other waits in queues.
+        # The services with sockets start last and stop first, so that the others can still
+        # handle the clients' messages. The others do not wait for each other: their requests
+        # wait in queues.
         await start(service for service in wanted if service.name not in SERVED)
         stack.push_async_callback(_drain, buses, errors)
         await start(service for service in wanted if service.name in SERVED)
@@ -103,8 +103,10 @@ async def running(wanted: Sequence[Service[object]], settings: Settings) -> Asyn
 
 
 def _allow_time_limits() -> None:
-    """Let what is stopped next use asyncio.timeout: before Python 3.11.3 its end, in a task that is
-    being cancelled, is taken for a second cancellation (python/cpython issue 102780).
+    """Allow asyncio.timeout during the shutdown.
+
+    Before Python 3.11.3, its expiry in a task that is being cancelled counts as a second
+    cancellation (python/cpython issue 102780).
     """
     task = asyncio.current_task()
     assert task
@@ -112,7 +114,7 @@ def _allow_time_limits() -> None:
 
 
 async def _drain(buses: Mapping[str, Bus | None], errors: Sequence[BaseException]) -> None:
-    """Wait until accepted messages are handled, where the queues end with this process."""
+    """Wait until accepted messages are handled, if the queues end with this process."""
     bus = next((bus for bus in buses.values() if bus), None)
     if not bus or not (left := await bus.drain(0 if errors else DRAIN)):
         return
@@ -128,7 +130,7 @@ async def _drain(buses: Mapping[str, Bus | None], errors: Sequence[BaseException
 async def _stopped_by(
     errors: list[BaseException],
 ) -> AsyncIterator[Callable[[BaseException], None]]:
-    """Return the callback of a failing service: it ends the block with the service's error.
+    """Yield a callback for a failing service, which ends the block with the service's error.
 
     Raises:
         Fatal: the first such error.
@@ -156,12 +158,12 @@ async def _stopped_by(
 async def _running(
     service: Service[object], settings: Settings, failed: Callable[[BaseException], None]
 ) -> AsyncIterator[Context[object]]:
-    """Connect a service to the bus and let it run until the block ends."""
+    """Connect a service to the bus and run it until the block ends."""
 
     @asynccontextmanager
     async def connecting() -> AsyncIterator[Bus]:
         async with connect(settings.bus, service.name, settings.shards) as bus:
-            # The first to start declares everybody's queues, so that messages wait for the others.
+            # The first service declares all queues, so that messages wait for the others.
             await bus.declare(*(queue for queue in registry.queues(settings) if queue.durable))
             yield bus
 
@@ -179,7 +181,7 @@ async def _running(
 async def run(
     wanted: Sequence[Service[object]], settings: Settings, ready: Callable[[str], None]
 ) -> None:
-    """Run services until SIGINT, SIGTERM or SIGHUP; `ready` is called once with their address."""
+    """Run services until SIGINT, SIGTERM or SIGHUP; call `ready` once with their URL."""
     descriptors.raise_limit()
     running = asyncio.current_task()
     assert running
@@ -209,7 +211,7 @@ def _spare_the_collector() -> None:
 async def _patiently(
     opening: Callable[[], AbstractAsyncContextManager[T]], stack: AsyncExitStack, settings: Settings
 ) -> T:
-    """Open something that may need a server that is still starting."""
+    """Enter a context manager; retry while a server that it needs is unavailable."""
     pause, give_up = 0.1, asyncio.get_running_loop().time() + settings.patience
     while True:
         try:
@@ -227,11 +229,11 @@ async def _patiently(
 
 @asynccontextmanager
 async def _operated(buses: dict[str, Bus | None], settings: Settings) -> AsyncIterator[None]:
-    """Serve metrics and health until the block ends, if the settings want them."""
+    """Serve metrics and health checks until the block ends, if the settings enable them."""
     if settings.operation_port is None:
         yield
         return
-    # Here, not above: most processes don't need it.
+    # Imported here, not above: most processes do not need it.
     from nochat.runtime.telemetry import application
 
     names = "NOCHAT_OPERATION_HOST", "NOCHAT_OPERATION_PORT"
@@ -244,7 +246,7 @@ async def _operated(buses: dict[str, Bus | None], settings: Settings) -> AsyncIt
 
 
 def _listen_for(wanted: Sequence[Service[object]], settings: Settings) -> socket.socket | None:
-    """Listen for the page, or for a gateway of its own."""
+    """Open the listening socket of the page, or of a separate gateway; None without either."""
     names = {service.name for service in wanted}
     if not names.intersection(SERVED):
         return None
@@ -261,7 +263,7 @@ def _by_path(apps: dict[str, App]) -> App:
     async def app(scope: dict[str, Any], receive: App, send: App) -> None:
         path = path_below(scope)
         if "web" not in apps or ("gateway" in apps and path.startswith("/socket.io")):
-            # Engine.IO knows nothing of a path that the chat is mounted under.
+            # Engine.IO does not support a path that the chat is mounted under.
             await apps["gateway"](scope | {"path": path}, receive, send)
         else:
             await apps["web"](scope, receive, send)

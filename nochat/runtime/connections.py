@@ -1,8 +1,8 @@
 """Connections, below HTTP: bounds on their cost before there is a request.
 
-A client has seconds to ask and to read. Connections without a request are bounded by address and
-in all; where there are too many, the one that has waited longest is closed, so that new requests
-get in. A proxy's count as well: it connects when it has a request.
+A client has some seconds to send a request and to read the answer. Idle connections are bounded
+by address and in total; above a bound, the one that has waited longest is closed, so that new
+requests are served. A proxy's connections count as well: it connects when it has a request.
 """
 
 import asyncio
@@ -17,27 +17,27 @@ from nochat.engine import TakeOver
 from nochat.engine.upgrade import Upgrade
 from nochat.runtime.rate_limits import Limit, ThrottledLog, address
 
-ASKING = 10.0  # seconds that a client may take for a request's headers, and for its body
-STALLED = 15.0  # seconds that a client may leave what it is sent in the buffer
-FRAMES = 10.0  # pings, pongs and continuations a second on a websocket, which no browser sends
-BURST = 10.0  # seconds worth of them that may come at once
+ASKING = 10.0  # seconds for a request's headers, and again for its body
+STALLED = 15.0  # seconds that a client may leave data in the send buffer
+FRAMES = 10.0  # pings, pongs and continuations per second on a websocket; browsers send none
+BURST = 10.0  # seconds worth of such frames that may come at once
 
 throttled_log = ThrottledLog()
 
 
 class IdleConnection(Protocol):
-    """A connection that can be cut."""
+    """A connection that can be closed at once."""
 
     def cut(self) -> None:
-        """End it at once."""
+        """Abort the connection."""
 
 
 class IdleConnections:
-    """The connections without a request, those first that have waited longest.
+    """The connections without a request, in the order of their waiting time.
 
     Args:
-        per_address: how many one address may have; 0: any number.
-        most: how many there may be.
+        per_address: the bound for one address; 0 for none.
+        most: the bound for all.
     """
 
     def __init__(self, per_address: int, most: int) -> None:
@@ -46,7 +46,7 @@ class IdleConnections:
         self._by_address: dict[str, dict[IdleConnection, None]] = {}
 
     def add(self, connection: IdleConnection, host: str) -> None:
-        """Add a connection; of too many, cut the one that has waited longest."""
+        """Add a connection; above a bound, close the one that has waited longest."""
         self._all[connection] = host
         its = self._by_address.setdefault(host, {})
         its[connection] = None
@@ -56,7 +56,7 @@ class IdleConnections:
             self._make_room(next(iter(self._all)), "too many silent connections")
 
     def remove(self, connection: IdleConnection) -> None:
-        """Remove a connection that waits no longer."""
+        """Remove a connection that has a request or is closed."""
         if (host := self._all.pop(connection, None)) is not None:
             its = self._by_address[host]
             del its[connection]
@@ -70,46 +70,46 @@ class IdleConnections:
 
 
 class Config(uvicorn.Config):
-    """uvicorn's configuration, with the connections that wait."""
+    """uvicorn's configuration, with the idle connections."""
 
     waiting: IdleConnections
 
 
 class WriteTimeout(asyncio.Protocol):
-    """A connection that is cut off when its client has read nothing for `STALLED` seconds."""
+    """A connection that is aborted when its client has read nothing for `STALLED` seconds."""
 
     loop: asyncio.AbstractEventLoop
     transport: asyncio.Transport
     _cut: Callable[[], None] = staticmethod(lambda: None)
 
     def cut(self) -> None:
-        """End it at once."""
+        """Abort the connection."""
         self.transport.abort()
 
     def pause_writing(self) -> None:
-        """Note that the transport's buffer is full."""
+        """Start the timer: the transport's buffer is full."""
         super().pause_writing()
         self._cut = self.loop.call_later(STALLED, self.cut).cancel
 
     def resume_writing(self) -> None:
-        """Note that the transport's buffer has room again."""
+        """Stop the timer: the transport's buffer has room again."""
         self._cut()
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock: the connection has ended."""
+        """Stop the timer: the connection has ended."""
         self._cut()
         super().connection_lost(exc)
 
 
 class RequestParser(h11.Connection):
-    """A parser that refuses a body with two ends: a proxy may see the other (RFC 9112, 6.3)."""
+    """A parser that refuses bodies with two lengths, against request smuggling (RFC 9112, 6.3)."""
 
     def next_event(self) -> Any:
-        """Return the next event; refuse a request with two ends.
+        """Return the next event; refuse a request whose body has two lengths.
 
         Raises:
-            RemoteProtocolError: it is answered by 400, and the connection ends.
+            RemoteProtocolError: answered with 400, and the connection ends.
         """
         event = super().next_event()
         if isinstance(event, h11.Request):
@@ -121,7 +121,7 @@ class RequestParser(h11.Connection):
 
 
 class HttpProtocol(WriteTimeout, H11Protocol):
-    """A connection whose client has `ASKING` seconds for the headers, and for the body."""
+    """A connection with `ASKING` seconds for a request's headers, and again for its body."""
 
     config: Config
     _phase: Any = None
@@ -130,11 +130,11 @@ class HttpProtocol(WriteTimeout, H11Protocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.conn.__class__ = (
-            RequestParser  # uvicorn makes h11's own, and has no option for another
+            RequestParser  # uvicorn has no option for another parser than h11's own
         )
 
     def connection_made(self, transport: Any) -> None:
-        """Start the clock on a new connection."""
+        """Start the timer of a new connection."""
         super().connection_made(transport)
         self._look()
 
@@ -161,28 +161,28 @@ class HttpProtocol(WriteTimeout, H11Protocol):
         protocol.offer(upgrade, request)
 
     def on_response_complete(self) -> None:
-        """Wait for another request after an answer."""
+        """Wait for the next request after an answer."""
         super().on_response_complete()
         self._look()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """Hand over to the websocket protocol, which has its own clock."""
+        """Hand over to the websocket protocol, which has its own timers."""
         self._is_in(None)
         super().handle_websocket_upgrade(event)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock: the connection has ended."""
+        """Stop the timer: the connection has ended."""
         self._is_in(None)
         super().connection_lost(exc)
 
     def _look(self) -> None:
-        """See what comes next: headers (IDLE), a body, or nothing while the chat is at work."""
+        """Determine the phase: headers (IDLE), a body, or none while the chat handles a request."""
         if self.transport.get_protocol() is self and not self.transport.is_closing():
             state = self.conn.their_state
             self._is_in(state if state in (h11.IDLE, h11.SEND_BODY) else None)
 
     def _is_in(self, phase: Any) -> None:
-        """Begin a phase of its own time; bytes that trickle in don't lengthen it."""
+        """Enter a phase with a time limit, which further bytes do not extend."""
         if phase is self._phase:
             return
         self._phase = phase
@@ -195,7 +195,7 @@ class HttpProtocol(WriteTimeout, H11Protocol):
             self.config.waiting.add(self, address({"client": self.client}))
 
     def _too_late(self) -> None:
-        # Without an answer: a browser that opened it ahead would take one for that of its request.
+        # Without an answer, which a browser would take for that of its next request.
         throttled_log.say(
             f"connections without a request within {ASKING:.0f} s are closed", str(self.client)
         )
@@ -203,7 +203,7 @@ class HttpProtocol(WriteTimeout, H11Protocol):
 
 
 class WebSocketProtocol(WriteTimeout, TakeOver):
-    """A websocket on which frames that are no message are counted, as the chat never sees them."""
+    """A websocket with a rate limit on control frames, which the chat itself never sees."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

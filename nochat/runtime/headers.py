@@ -1,10 +1,10 @@
-"""The headers that tell browsers what our answers may do and who may use them: on every answer."""
+"""The security headers of every answer, which restrict what pages may do and who may use them."""
 
 from typing import Any
 
 from nochat.runtime.rate_limits import App, Receive, Scope
 
-# What browsers can let a page do and ours never does. Texts are copied: `clipboard-write` is left.
+# Features of browsers that our pages never use; `clipboard-write` is not among them.
 DENIED = (
     "accelerometer",
     "autoplay",
@@ -40,7 +40,7 @@ ALWAYS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": ", ".join(f"{feature}=()" for feature in DENIED),
 }
-# What an answer says where it says nothing itself: it is no page, and nobody keeps it.
+# Defaults for answers without these headers: not a page, and not cached.
 ELSE = {
     "Content-Security-Policy": (
         "default-src 'none'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -51,13 +51,13 @@ BY_TLS = {"Strict-Transport-Security": "max-age=31536000"}
 
 
 class HeadersMiddleware:
-    """A middleware that adds the headers which an answer of the application lacks."""
+    """A middleware that adds the headers that an answer lacks."""
 
     def __init__(self, app: App) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: App) -> None:
-        """Serve a request, for ASGI."""
+        """Serve an ASGI request."""
 
         async def headed(message: Any) -> None:
             if message["type"] == "http.response.start":

@@ -1,11 +1,11 @@
 """Allowed hosts of requests: a page of another site must not reach a chat of this machine.
 
-A site can let its name lead to 127.0.0.1 once its page is open (DNS rebinding): the page's requests
-then come here, and the browser takes them for requests to the page's own site. They still carry its
-name in `Host`, which no page can change. So a request to an address of this machine alone must
-name it by an address, as `localhost`, or by a name that the settings know.
+A site can make its name resolve to 127.0.0.1 after its page is open (DNS rebinding): the page's
+requests then arrive here, and the browser treats them as requests to the page's own site. They
+still have its name in `Host`, which no page can change. So the `Host` of a request to a loopback
+address must be an address, `localhost`, or a name in the settings.
 
-It looks at `Host` as it was sent, before a proxy's words are put in its place: a page may send any
+The check uses `Host` as it was sent, before a proxy's value replaces it: a page may send any
 `X-Forwarded-Host`.
 """
 
@@ -21,10 +21,10 @@ ANY = "*"
 
 
 class HostMiddleware:
-    """A middleware that lets requests for our own hosts in, and answers others with 421.
+    """A middleware that accepts requests for our own hosts, and answers others with 421.
 
     Raises:
-        SettingsError: NOCHAT_ORIGINS or NOCHAT_GATEWAY_URL can't be read.
+        SettingsError: NOCHAT_ORIGINS or NOCHAT_GATEWAY_URL is invalid.
     """
 
     def __init__(self, app: App, settings: Settings) -> None:
@@ -39,7 +39,7 @@ class HostMiddleware:
         self._throttled_log = ThrottledLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: App) -> None:
-        """Serve a request, for ASGI."""
+        """Serve an ASGI request."""
         other = next((host for host in _said(scope) if not self._is_ours(host, scope)), None)
         if other is None:
             return await self._app(scope, receive, send)
@@ -49,10 +49,10 @@ class HostMiddleware:
         await refuse(scope, send, 421, request_host())
 
     def _is_ours(self, said: str, scope: Scope) -> bool:
-        """Tell whether a request may be for that host.
+        """Return whether a request may have that host.
 
-        Where the chat is open to the network, it need not know by which names it is found: a page
-        that leads a name of its own there gets what its owner can ask for without it.
+        If the chat is open to the network, any name is accepted: a page with DNS rebinding gains
+        nothing that its owner can't request directly.
         """
         if self._any or not (self._only or _came_to_loopback(scope)):
             return True
@@ -64,7 +64,7 @@ class HostMiddleware:
 
 
 def _said(scope: Scope) -> list[str]:
-    """Return the hosts that a request names; none, where no browser made it."""
+    """Return the values of a request's `Host` header."""
     if scope["type"] not in ("http", "websocket"):
         return []
     return [value.decode("latin1") for name, value in scope["headers"] if name == b"host"]

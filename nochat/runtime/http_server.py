@@ -1,4 +1,4 @@
-"""HTTP: an ASGI application that uvicorn serves on a listening socket."""
+"""HTTP: uvicorn serves an ASGI application on a listening socket."""
 
 import asyncio
 import ipaddress
@@ -20,10 +20,9 @@ App = Callable[..., Any]
 
 
 class ProxyMiddleware(ProxyHeadersMiddleware):
-    """A middleware that believes trusted proxies about a request's client, and nobody else.
+    """A middleware that takes a request's client, scheme and host from trusted proxies alone.
 
-    Beside the client's address and the scheme that is the host: whoever looks at `Host` after this
-    sees what the browser used.
+    After it, `Host` is the host that the browser used.
     """
 
     def __init__(self, app: App, proxies: str) -> None:
@@ -31,7 +30,7 @@ class ProxyMiddleware(ProxyHeadersMiddleware):
         super().__init__(app, proxies)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve a request, for ASGI."""
+        """Serve an ASGI request."""
         if scope["type"] != "lifespan":
             scope["client"] = _plain(scope.get("client"))
             self._put_host(scope)
@@ -44,14 +43,14 @@ class ProxyMiddleware(ProxyHeadersMiddleware):
             return
         kept = [(name, value) for name, value in headers if name != b"x-forwarded-host"]
         if (scope["client"] or [""])[0] in self.trusted_hosts:
-            # Each proxy on the way adds one; the first is what the browser used.
+            # Each proxy on the way adds a value; the first is the browser's.
             first = b",".join(said).partition(b",")[0].strip()
             kept = [(name, first if name == b"host" else value) for name, value in kept]
         scope["headers"] = kept
 
 
 def _plain(client: Any) -> Any:
-    """Return a client's address; IPv4 that came to a socket of IPv6 in its usual notation."""
+    """Return a client's address, with an IPv4-mapped IPv6 address in IPv4 notation."""
     if client and client[0].startswith("::ffff:"):
         return client[0].removeprefix("::ffff:"), client[1]
     return client
@@ -69,18 +68,18 @@ def _check_proxies(proxies: str) -> None:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, except that the signals are ours."""
+    """uvicorn without its signal handlers."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signal handlers as they are."""
+        """Keep the existing signal handlers."""
         yield
 
 
 def guarded(app: App, settings: Settings) -> App:
-    """Let an application see only requests for our hosts, as browsers made them.
+    """Wrap an application: it gets only requests for our hosts, as browsers sent them.
 
-    Its answers have the headers that all of ours have.
+    Its answers get the security headers.
     """
     return HeadersMiddleware(HostMiddleware(ProxyMiddleware(app, settings.proxies), settings))
 

@@ -1,4 +1,4 @@
-"""Reports of every instance, and their listener: the services part of the management."""
+"""Reports of all instances, and their collection for the management page."""
 
 import asyncio
 import contextlib
@@ -21,15 +21,15 @@ from nochat.runtime.background import end
 
 log = logging.getLogger(__name__)
 
-OURS = type_of(ServiceReported)  # the watch itself, which is not what anybody watches
+OURS = type_of(ServiceReported)  # the reports themselves, which counts leave out
 EVERY = 2.0  # seconds between two reports
-SILENCE = 10.0  # seconds without a report after which an instance is taken for gone
-# Seconds for which its counts are still told from others': after a broker's absence it comes back.
+SILENCE = 10.0  # seconds without a report after which an instance counts as gone
+# Seconds for which its counts are still kept apart: after an outage of the broker it may return.
 REMEMBERED = 3600.0
 
 
 def report(bus: Bus) -> ServiceReported:
-    """Report the counters of the service that uses this bus, and its process's resources."""
+    """Return a report with the counters of a bus's service, and its process's resources."""
     tally = bus.tally
     return ServiceReported(
         service=tally.service,
@@ -55,7 +55,7 @@ async def reporting(bus: Bus) -> AsyncIterator[None]:
             try:
                 await bus.publish(report(bus))
             except NochatError:
-                pass  # the next one says the same, and more
+                pass  # the next report includes this one
             except Exception:
                 log.exception("%s can't send its report", bus.name)
             await asyncio.sleep(EVERY)
@@ -68,7 +68,7 @@ async def reporting(bus: Bus) -> AsyncIterator[None]:
 
 
 def _resident() -> int:
-    """Return the bytes of memory that this process has; if unknown, the most it has had."""
+    """Return this process's memory in bytes; if unknown, its peak."""
     with contextlib.suppress(OSError):
         return (
             int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
@@ -79,15 +79,15 @@ def _resident() -> int:
 
 
 class Watch:
-    """The instances that were heard of lately, and how much of each type was published."""
+    """The instances with recent reports, and the number of published messages by type."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._last: dict[str, tuple[float, ServiceReported]] = {}
-        self._past: Counter[str] = Counter()  # published by instances that are forgotten
+        self._past: Counter[str] = Counter()  # published by removed instances
 
     def heard(self, said: ServiceReported) -> None:
-        """Take a report."""
+        """Store a report."""
         now = self._clock()
         self._last[said.instance] = now, said
         for name, (at, last) in list(self._last.items()):
@@ -96,7 +96,7 @@ class Watch:
                 del self._last[name]
 
     def services(self) -> list[dict[str, Any]]:
-        """List each service with its instances, those gone silent left out, as JSON takes it."""
+        """List the services with their active instances, ready for JSON."""
         latest = self._clock() - SILENCE
         by_service: dict[str, list[ServiceReported]] = {}
         for at, last in self._last.values():
@@ -112,18 +112,18 @@ class Watch:
         ]
 
     def names(self) -> set[str]:
-        """List the services that were heard of, also those gone silent since."""
+        """List the services that have reported, including silent ones."""
         return {last.service for _, last in self._last.values()}
 
     def store(self, service: str) -> str:
-        """Return what keeps a service's data, by its last report; "" is nothing."""
+        """Return the product that stores a service's data, by its last report, or ""."""
         said = [last for last in self._last.values() if last[1].service == service]
         return max(said, key=lambda last: last[0])[1].store if said else ""
 
     def events(self) -> list[dict[str, Any]]:
-        """Count published messages of all instances by type, most first; it never shrinks.
+        """Count the published messages of all instances by type, the highest first.
 
-        Their reports are left out.
+        Counts never decrease, and leave out the reports themselves.
         """
         total = self._past.copy()
         for _, last in self._last.values():

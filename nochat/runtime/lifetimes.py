@@ -1,6 +1,6 @@
-"""Several things that are opened side by side and closed one by one, each in a task of its own.
+"""Context managers that are entered concurrently and exited one by one, each in its own task.
 
-What is opened in a task is closed in it: task groups and time limits ask for that.
+Each is entered and exited in the same task: task groups and timeouts require that.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ Opening = Callable[[], AbstractAsyncContextManager[T]]
 async def side_by_side(
     openings: Sequence[Opening[T]], failed: Callable[[BaseException], None]
 ) -> AsyncIterator[list[T]]:
-    """Open all at the same time, and close them when the block ends: one by one, the last first.
+    """Enter context managers concurrently; exit them in reverse order when the block ends.
 
     Args:
-        openings: what makes the context managers to enter.
-        failed: called with the error of one that ends before it is told to.
+        openings: functions that return the context managers.
+        failed: called with the error of a context manager that ends early.
 
     Raises:
-        BaseException: what the first to fail raised; the others are closed then.
+        BaseException: the error of the first that fails; the others are exited then.
     """
     async with AsyncExitStack() as stack:
         lifetimes = [Lifetime(opening, failed) for opening in openings]
@@ -34,7 +34,7 @@ async def side_by_side(
 
 
 class Lifetime(Generic[T]):
-    """A task that enters a context manager, waits until it is told to end, and leaves it."""
+    """A task that enters a context manager, waits for `end`, and exits it."""
 
     def __init__(self, opening: Opening[T], failed: Callable[[BaseException], None]) -> None:
         self._opening, self._failed = opening, failed
@@ -43,10 +43,10 @@ class Lifetime(Generic[T]):
         self._task = asyncio.create_task(self._live())
 
     async def opened(self) -> T:
-        """Return what the context manager gives, when it does.
+        """Wait until the context manager is entered; return its value.
 
         Raises:
-            BaseException: what it raises instead.
+            BaseException: the error that it raises instead.
         """
         either: list[asyncio.Future[Any]] = [self._task, self._opened]
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -55,13 +55,13 @@ class Lifetime(Generic[T]):
         return await self._opened
 
     async def end(self) -> None:
-        """Leave the context manager; while it is being entered, that is cancelled.
+        """Exit the context manager, or cancel its entering.
 
         Raises:
-            BaseException: what it raises on leaving.
+            BaseException: the error that it raises on exit.
         """
         if self._task.done():
-            return  # what it raised was told already
+            return  # its error was already reported
         self._over.set()
         if not self._opened.done():
             self._task.cancel()

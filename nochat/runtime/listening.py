@@ -1,4 +1,4 @@
-"""A socket that listens where the settings say, or a sentence that says why there is none."""
+"""Listening sockets at the addresses of the settings, with explanations of failures."""
 
 import errno
 import ipaddress
@@ -10,7 +10,7 @@ from typing import Any
 from nochat.errors import NochatError
 from nochat.runtime import origin
 
-SEND_BUFFER = 2**17  # bytes that the system may hold for a client (Linux takes it twice)
+SEND_BUFFER = 2**17  # bytes that the system may buffer for a client (Linux doubles it)
 ADDRESSES = (
     "give an address of this machine: 127.0.0.1 or ::1 for programs of this machine only, 0.0.0.0 "
     "or, with IPv6, :: for all that reach it"
@@ -19,7 +19,7 @@ ADDRESSES = (
 
 @dataclass(frozen=True)
 class ListenAddress:
-    """A place to listen on.
+    """An address to listen on.
 
     Attributes:
         host: an address of this machine, or a name for one.
@@ -41,10 +41,10 @@ def listen(where: ListenAddress) -> socket.socket:
     """Open a listening socket.
 
     Raises:
-        NochatError: it can't be had; says why, and which setting to change.
+        NochatError: it can't be opened; the message says why, and which setting to change.
     """
     family, address = _resolve(where)
-    # `::` is every address of the machine, as 0.0.0.0 is for those who don't have IPv6.
+    # `::` stands for all addresses of the machine, including those of IPv4.
     both = address[0] == "::" and socket.has_dualstack_ipv6()
     try:
         listening = socket.create_server(
@@ -52,13 +52,13 @@ def listen(where: ListenAddress) -> socket.socket:
         )
     except OSError as error:
         raise NochatError(_refused(where, error)) from None
-    # Or the system would hold megabytes for each client that does not read.
+    # Otherwise, the system would buffer megabytes for each client that does not read.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
     return listening
 
 
 def _resolve(where: ListenAddress) -> tuple[socket.AddressFamily, Any]:
-    """Resolve a host to an address, IPv4 first, as most clients try that too."""
+    """Resolve a host to an address, preferring IPv4, as most clients do."""
     setting = f"{where.host_setting}={where.host}"
     if not (host := where.host.strip("[]")):
         raise NochatError(f"{setting} is empty; {ADDRESSES}")
@@ -88,7 +88,7 @@ def _refused(where: ListenAddress, error: OSError) -> str:
 
 
 def url_of(listening: socket.socket) -> str:
-    """Return an address that opens what listens there, from this machine."""
+    """Return the URL of a listening socket, as seen from this machine."""
     host, port = listening.getsockname()[:2]
     if ipaddress.ip_address(host.partition("%")[0]).is_unspecified:  # all addresses: no browser's
         dual = listening.family == socket.AF_INET or not listening.getsockopt(

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, on standard error."""
+"""Structured logs: one JSON object per line, on standard error."""
 
 import logging
 from contextvars import ContextVar
@@ -8,14 +8,14 @@ import msgspec
 
 from nochat.protocol.envelope import correlation
 
-# The service whose handler runs here.
+# The service of the current handler.
 service_name: ContextVar[str] = ContextVar("service_name", default="")
 
-# Attributes of every record; all others come from the caller, or from `Origin`.
+# Attributes of every record; others come from the caller or from `Origin`.
 USUAL = {*vars(logging.makeLogRecord({})), "message", "asctime"}
 
-# The chat's libraries, which are not told of below a warning: httpx would log addresses, and
-# logz.io's has the token.
+# The chat's libraries, which log nothing below a warning: httpx would log URLs, and logz.io's
+# contains the token.
 LIBRARIES = (
     "aiofastnet",
     "alembic",
@@ -46,7 +46,7 @@ SILENT = ("engineio.quiet", "httpcore", "httpx", "pika", "socketio.quiet")
 
 
 class JsonFormatter(logging.Formatter):
-    """A formatter to JSON: time (seconds since 1970), level, logger, message and fields."""
+    """A formatter for JSON: time (seconds since 1970), level, logger, message and fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Format a record as one line."""
@@ -64,10 +64,10 @@ class JsonFormatter(logging.Formatter):
 
 
 class Origin(logging.Filter):
-    """A filter that adds to records logged inside a handler which service it is, and the cause."""
+    """A filter that adds the service and the correlation id to a handler's records."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass."""
+        """Add the fields, and accept every record."""
         for name, value in (("service", service_name.get()), ("correlation_id", correlation())):
             if value:
                 vars(record).setdefault(name, value)
@@ -75,9 +75,9 @@ class Origin(logging.Filter):
 
 
 def configure(level: str) -> None:
-    """Log to standard error from this level on, the user's own modules too.
+    """Log to standard error from a level on, including the user's own modules.
 
-    Of the chat's libraries only what is worth a warning, or critical.
+    The chat's libraries log only warnings, some of them only critical records.
     """
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())

@@ -1,8 +1,8 @@
-"""The address of the chat in a browser: one rule of host and origin for pages, REST and sockets.
+"""The chat's origin in a browser: one rule for pages, REST calls and sockets.
 
-A page may do something here if its origin is ours: the address that the browser itself used, which
-a proxy passes on in `Host` or, where it is believed, in `X-Forwarded-Host`. Hosts are compared
-without regard to capitals, to a dot at their end, and to a port that is the scheme's own.
+A page may act here if its origin is ours: the address that the browser itself used, which a proxy
+passes on in `Host` or, if it is trusted, in `X-Forwarded-Host`. The comparison of hosts ignores
+capitals, a dot at the end, and the scheme's default port.
 """
 
 import ipaddress
@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, Self
 from nochat.protocol.payloads import COOKIE
 from nochat.settings import Settings, SettingsError
 
-HOST_ONLY = "__Host-"  # browsers know what it means (RFC 6265bis, section 4.1.3.2)
-PORTS = {"http": 80, "https": 443}  # those that an address need not name
+HOST_ONLY = "__Host-"  # a prefix with a meaning for browsers (RFC 6265bis, section 4.1.3.2)
+PORTS = {"http": 80, "https": 443}  # default ports
 
 _PLACE = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?(?::(\d{0,5}))?", re.ASCII)
 
@@ -22,14 +22,14 @@ Scope = MutableMapping[str, Any]
 
 
 class HostPort(NamedTuple):
-    """A host with a port, as in an address; without one, it is that of the address's scheme."""
+    """A host with a port; without one, the scheme's default port applies."""
 
     host: str
     port: int | None = None
 
     @classmethod
     def read(cls, text: str) -> Self | None:
-        """Read `HOST` or `HOST:PORT`; None if it is neither."""
+        """Parse `HOST` or `HOST:PORT`; return None if it is neither."""
         match = _PLACE.fullmatch(text.strip().lower())
         if not match:
             return None
@@ -46,11 +46,11 @@ class HostPort(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """The beginning of an address, as browsers tell it of a page.
+    """An origin, as in the browsers' header `Origin`.
 
     Attributes:
         scheme: `http` or `https`.
-        host_port: the host, and the port if it is not the scheme's own.
+        host_port: the host, and the port if it is not the scheme's default.
     """
 
     scheme: str
@@ -58,7 +58,7 @@ class Origin(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> Self | None:
-        """Read `SCHEME://HOST[:PORT]`; None if it is anything else, as `null` is."""
+        """Parse `SCHEME://HOST[:PORT]`; return None for anything else, such as `null`."""
         scheme, _, rest = text.strip().lower().partition("://")
         host_port = HostPort.read(rest)
         if not host_port or scheme not in PORTS:
@@ -68,9 +68,9 @@ class Origin(NamedTuple):
         )
 
     def fits(self, own: "Origin") -> bool:
-        """Tell whether this is our own origin, as a request tells it.
+        """Return whether this is our own origin.
 
-        By http, it may have come by a proxy that does not say that browsers use https.
+        A request by http may have come through a proxy that does not report the browser's https.
         """
         if self == own:
             return True
@@ -78,33 +78,33 @@ class Origin(NamedTuple):
 
 
 def own(scope: Scope) -> Origin | None:
-    """Return the origin that a request came to, as its sender wrote it; None if not an address."""
+    """Return the origin that a request was sent to, or None if its `Host` is invalid."""
     scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
     host = next((value for name, value in scope["headers"] if name == b"host"), b"")
     return Origin.read(f"{scheme}://{host.decode('latin1')}")
 
 
 def path_below(scope: Scope) -> str:
-    """Return a request's path below the one that the chat is mounted under."""
+    """Return a request's path below the chat's mount point."""
     path, root = str(scope["path"]), str(scope.get("root_path", ""))
     return path.removeprefix(root) if path.startswith(f"{root}/") else path
 
 
 def further_origins(settings: Settings) -> frozenset[Origin]:
-    """Return the origins whose pages may act here beside our own.
+    """Return the further origins whose pages may act here, from the settings.
 
     Raises:
-        SettingsError: one is no origin.
+        SettingsError: an entry is not an origin.
     """
     texts = filter(None, map(str.strip, settings.origins.split(",")))
     return frozenset(_needed("NOCHAT_ORIGINS", text) for text in texts)
 
 
 def gateway_origin(settings: Settings) -> Origin | None:
-    """Return where the page finds a gateway of its own; None: at its own address.
+    """Return the origin of a separate gateway, or None if it has the page's own.
 
     Raises:
-        SettingsError: the URL that is set is more, or less, than an origin.
+        SettingsError: the URL in the settings is not an origin.
     """
     return _needed("NOCHAT_GATEWAY_URL", settings.gateway_url) if settings.gateway_url else None
 
@@ -118,22 +118,22 @@ def _needed(setting: str, text: str) -> Origin:
 
 
 def may_act(origin: str, scope: Scope, further: Iterable[Origin] = ()) -> bool:
-    """Tell whether a page of that origin may act with its user's rights.
+    """Return whether a page of an origin may act with its user's rights.
 
     Args:
-        origin: what the browser says in the header `Origin`.
-        scope: of the request.
-        further: origins that may do so beside our own.
+        origin: the browser's header `Origin`.
+        scope: the request's ASGI scope.
+        further: allowed origins beside our own.
     """
     here, there = own(scope), Origin.read(origin)
     return there is not None and (there in further or (here is not None and there.fits(here)))
 
 
 def cookie_name(page: Origin | None) -> str:
-    """Return the name of the session's cookie for a page of that origin.
+    """Return the name of the session's cookie for a page of an origin.
 
-    Cookies know hosts but not ports: two chats at two ports of one host would take each other's.
-    By https, browsers take it by its name from that host alone, and by https alone.
+    Cookies are shared by all ports of a host, so the name has the port: two chats on one host do
+    not use each other's. By https, its prefix makes browsers accept it from that host alone.
     """
     port = page.host_port.port if page else None
     name = COOKIE if port in (None, *PORTS.values()) else f"{COOKIE}_{port}"
@@ -141,28 +141,28 @@ def cookie_name(page: Origin | None) -> str:
 
 
 def cookie_names(scope: Scope, further: Iterable[Origin] = ()) -> list[str]:
-    """Return the names that the session's cookie may have in a request, the likeliest first.
+    """Return the possible names of the session's cookie in a request, the most likely first.
 
     Args:
-        scope: of the request.
-        further: origins of pages elsewhere, where this is a gateway of its own.
+        scope: the request's ASGI scope.
+        further: origins of pages elsewhere, for a separate gateway.
     """
     here = own(scope)
     said = next((value for name, value in scope["headers"] if name == b"origin"), b"")
     if page := Origin.read(said.decode("latin1")):
         further = {page}.intersection(further)
     pages = [here, *further]
-    if here and here.scheme == "http":  # by a proxy that does not say that browsers use https
+    if here and here.scheme == "http":  # a proxy may not report the browser's https
         pages += [origin._replace(scheme="http") for origin in further]
     return [*dict.fromkeys(map(cookie_name, pages))]
 
 
 def url(host: str, port: int) -> str:
-    """Return the address of an HTTP server, with the brackets that IPv6 needs."""
+    """Return the URL of an HTTP server, with the brackets of IPv6 addresses."""
     return f"http://{netloc(host, port)}"
 
 
 def netloc(host: str, port: int) -> str:
-    """Return a host with its port, with the brackets that IPv6 needs."""
+    """Return a host with its port, with the brackets of IPv6 addresses."""
     # RFC 6874: the percent sign before a network interface is itself encoded.
     return f"[{host.replace('%', '%25')}]:{port}" if ":" in host else f"{host}:{port}"

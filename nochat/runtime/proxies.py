@@ -1,4 +1,4 @@
-"""Proxies, as the environment names them: for what is outside, and never for this computer."""
+"""Proxies of the environment: for other computers, and never for this one."""
 
 import importlib.util
 import ipaddress
@@ -9,13 +9,13 @@ from urllib.request import getproxies, proxy_bypass
 from nochat.errors import NochatError
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-NAMES = ("no_proxy", "NO_PROXY")  # programs read the one or the other
+NAMES = ("no_proxy", "NO_PROXY")  # programs read one or the other
 
 
 def exempt(environ: MutableMapping[str, str], *hosts: str) -> None:
-    """Exempt loopback, and further hosts, from the proxies that an environment names.
+    """Exempt loopback, and further hosts, from the proxies of an environment.
 
-    Where it names none, nothing changes: Python would no longer ask macOS for its own.
+    Without proxies, nothing changes: Python would otherwise ignore the settings of macOS.
     """
     if not _named(environ):
         return
@@ -26,10 +26,10 @@ def exempt(environ: MutableMapping[str, str], *hosts: str) -> None:
 
 
 def for_url(url: str) -> str | None:
-    """Return the proxy for one address; None: it is reached directly.
+    """Return the proxy for a URL, or None for a direct connection.
 
-    httpx by itself looks at all proxies that are named, also for an address that needs none, and
-    raises where one is of a kind that it has no library for.
+    httpx itself would check all proxies of the environment, even for an address that needs none,
+    and raise an error for a kind that it has no library for.
 
     Raises:
         NochatError: it is a SOCKS proxy, and its library is not installed.
@@ -49,13 +49,13 @@ def for_url(url: str) -> str | None:
 
 
 def outside(environ: Mapping[str, str]) -> list[str]:
-    """Return the variables that name proxies which other computers can reach, too."""
+    """Return the variables with proxies that other computers can reach, too."""
     names = [name for name, value in environ.items() if _is_proxy(name) and _is_far(value)]
     return sorted([*names, *(name for name in NAMES if name in environ)]) if names else []
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address is of this computer alone."""
+    """Return whether a host name or address is loopback."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

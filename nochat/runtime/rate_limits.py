@@ -17,7 +17,7 @@ from nochat.protocol.reasons import Reason
 log = logging.getLogger(__name__)
 
 MOST_KEYS = 10_000
-QUIET = 60.0  # seconds between two lines in the log that say the same
+QUIET = 60.0  # seconds between two equal lines in the log
 
 App = Callable[..., Awaitable[None]]
 Receive = Callable[[], Awaitable[Any]]
@@ -25,11 +25,11 @@ Scope = MutableMapping[str, Any]
 
 
 class Limit:
-    """A bucket of tokens for each key: it holds `burst`, and `rate` a second flow in.
+    """A token bucket for each key.
 
     Args:
-        rate: tokens a second; 0: there is no limit.
-        burst: seconds worth of tokens that a full bucket holds.
+        rate: tokens added per second; 0 for no limit.
+        burst: capacity of a bucket, in seconds worth of tokens.
         now: the clock, in seconds.
     """
 
@@ -54,9 +54,9 @@ class Limit:
         return 0.0
 
     def _forget(self, now: float) -> None:
-        """Forget half of the keys: those whose buckets are the fullest.
+        """Remove half of the keys: those with the fullest buckets.
 
-        Keys that have asked for the most are remembered the longest, however many others come.
+        The keys with the most requests are kept the longest, however many new keys come.
         """
         emptiest = sorted(self._buckets, key=lambda key: self._tokens(key, now))
         self._buckets = {key: self._buckets[key] for key in emptiest[: MOST_KEYS // 2]}
@@ -69,10 +69,10 @@ class Limit:
 
 
 class ConcurrencyLimit:
-    """A limit on how many of something each key may have at once.
+    """A limit on the concurrent uses of each key.
 
     Args:
-        most: of each key; 0: any number.
+        most: uses of each key at once; 0 for no limit.
     """
 
     def __init__(self, most: int) -> None:
@@ -80,32 +80,32 @@ class ConcurrencyLimit:
         self._here: Counter[str] = Counter()
 
     def enter(self, key: str) -> bool:
-        """Count one more; returns whether there is room for it, and counts nothing if not."""
+        """Count one more use and return True; at the limit, return False."""
         if self._most and self._here[key] >= self._most:
             return False
         self._here[key] += 1
         return True
 
     def leave(self, key: str) -> None:
-        """Count one less."""
+        """Count one use less."""
         self._here[key] -= 1
         if self._here[key] <= 0:
             del self._here[key]
 
 
 class ThrottledLog:
-    """Lines in the log that an attacker could cause without end: each at most once in `QUIET`."""
+    """Log lines that an attacker could cause without end: each at most once in `QUIET`."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._said: dict[str, tuple[float, int]] = {}  # line -> when, and how often since
+        self._said: dict[str, tuple[float, int]] = {}  # line -> last time, and repetitions since
 
     def say(self, line: str, about: str = "") -> None:
-        """Log a line, if it was not logged lately.
+        """Log a line, unless it was logged recently.
 
         Args:
-            line: one of a few that there are.
-            about: who or what it is about this time.
+            line: the line, one of a few constant ones.
+            about: its subject this time.
         """
         now = self._now()
         when, unsaid = self._said.get(line, (-math.inf, 0))
@@ -127,7 +127,7 @@ class RateLimitMiddleware:
         self._throttled_log = ThrottledLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: App) -> None:
-        """Serve a request, for ASGI."""
+        """Serve an ASGI request."""
         who = address(scope)
         wait = self._limit.wait(who)
         if wait:
@@ -138,7 +138,7 @@ class RateLimitMiddleware:
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if not length.isdigit() or int(length) > self._most:
             return await refuse(scope, send, 413, reasons.request_too_large(self._most))
-        # Sockets are counted by the gateway, as long polling has some without a connection.
+        # The gateway counts sockets, as long polling has sockets without a connection.
         if not self._concurrency.enter(who):
             self._throttled_log.say("an address has reached its limit of open requests", who)
             return await refuse(scope, send, 429, reasons.rate_at_once(1), wait=1)
@@ -148,7 +148,7 @@ class RateLimitMiddleware:
             self._concurrency.leave(who)
 
     def _counted(self, receive: Receive) -> Receive:
-        """Cut off a body without a length where it becomes too long."""
+        """Cut off a body of unknown length when it becomes too long."""
         left = self._most
 
         async def counted() -> Any:
@@ -163,7 +163,7 @@ class RateLimitMiddleware:
 async def refuse(
     scope: Scope, send: App, status: int, reason: Reason, *, wait: float = 0, code: int = 1008
 ) -> None:
-    """Answer an HTTP request with an error, or close a websocket by a code; it ends both."""
+    """Answer an HTTP request with an error, or close a websocket with a code."""
     if scope["type"] == "websocket":
         return await send({"type": "websocket.close", "code": code})
     headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
@@ -174,9 +174,9 @@ async def refuse(
 
 
 def address(scope: Scope) -> str:
-    """Return the address of a request, from the proxy where that is trusted.
+    """Return the address of a request's client, as reported by a trusted proxy.
 
-    Of IPv6 the network: a visitor has 2**64 addresses to choose from.
+    For IPv6 it is the network: a visitor has 2**64 addresses to choose from.
     """
     return _network(str((scope.get("client") or [""])[0])[:64].partition("%")[0])
 
@@ -195,5 +195,5 @@ def _network(host: str) -> str:
 
 
 def retry_after(wait: float) -> str:
-    """Return the header's value: whole seconds."""
+    """Return the value of a Retry-After header: whole seconds."""
     return str(math.ceil(wait))

@@ -1,4 +1,4 @@
-"""The services that there are, and those of them that the settings want."""
+"""The registry of services, and the selection of those that the settings enable."""
 
 import importlib
 import importlib.util
@@ -12,10 +12,10 @@ from nochat.errors import NochatError
 from nochat.service import Service
 from nochat.settings import OFF, Settings
 
-# In the order in which they are started: each may need those before it.
+# In the order of their start: each may need those before it.
 NAMES = ("users", "activity", "notifications", "controller", "gateway", "web")
 
-# Those that run only where the settings name what they need: a queue that nobody consumes fills.
+# Services that run only with their settings, as a queue without a consumer fills up.
 OPTIONAL: dict[str, Callable[[Settings], bool]] = {
     "replica": lambda settings: settings.replica_url not in OFF,
     "log_shipper": lambda settings: bool(settings.logz_token),
@@ -23,7 +23,7 @@ OPTIONAL: dict[str, Callable[[Settings], bool]] = {
 
 
 def names(settings: Settings) -> list[str]:
-    """List the services that make up the chat, as the settings want it."""
+    """List the chat's services that the settings enable."""
     return [*NAMES, *(name for name, wanted in OPTIONAL.items() if wanted(settings))]
 
 
@@ -31,7 +31,7 @@ def services(names: Iterable[str] = NAMES) -> list[Service[object]]:
     """Import the services of these names.
 
     Raises:
-        NochatError: there is none of that name.
+        NochatError: there is no service of that name.
     """
     names, known = list(names), [*NAMES, *OPTIONAL]
     for name in names:
@@ -47,7 +47,7 @@ def with_own(settings: Settings, own: Iterable[Service[object]]) -> list[Service
 
 
 def own_module(file: str) -> ModuleType:
-    """Import a user's file as Python does: by its name, with its folder on the path.
+    """Import a user's file as a module of its name, with its folder on the path.
 
     Raises:
         NochatError: there is no such file, or another module has its name.
@@ -63,7 +63,7 @@ def own_module(file: str) -> ModuleType:
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # as dataclasses and annotations look for it there
+    sys.modules[path.stem] = module  # dataclasses and annotations look it up there
     sys.path.insert(0, str(path.parent))
     spec.loader.exec_module(module)
     return module
@@ -73,7 +73,7 @@ def own_service(file: str) -> Service[object]:
     """Import the service in a user's file.
 
     Raises:
-        NochatError: there is none.
+        NochatError: the file has no service.
     """
     if isinstance(service := getattr(own_module(file), "service", None), Service):
         return service
@@ -81,7 +81,7 @@ def own_service(file: str) -> Service[object]:
 
 
 def queues(settings: Settings) -> list[Queue]:
-    """List the queues of the chat's services, those of one instance alone left out."""
+    """List the queues of the chat's services, without those of a single instance."""
     wanted = services(names(settings))
     declared = [queue for service in wanted for queue in service.queues(settings)]
     return [queue for queue in declared if not queue.exclusive]

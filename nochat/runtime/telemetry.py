@@ -18,10 +18,10 @@ Services = dict[str, Bus | None]
 
 
 def application(services: Services) -> Starlette:
-    """Make the application with the pages of one process: `/metrics`, `/healthz`, `/readyz`.
+    """Return the application with `/metrics`, `/healthz` and `/readyz` of one process.
 
     Args:
-        services: each service that should run here, with its bus once it has started.
+        services: the services of this process, each with its bus after its start.
     """
     registry = CollectorRegistry()
     registry.register(CounterCollector(services))
@@ -50,7 +50,7 @@ def application(services: Services) -> Starlette:
 
 
 def readiness(bus: Bus | None) -> dict[str, Any]:
-    """Tell whether a service is ready: started, connected to the broker, consuming its queues."""
+    """Return whether a service is ready: started, connected to the broker, consuming its queues."""
     if bus is None:
         return {"ready": False, "bus": False, "queues": {}}
     queues = {subscription.queue: subscription.alive for subscription in bus.subscriptions}
@@ -59,13 +59,13 @@ def readiness(bus: Bus | None) -> dict[str, Any]:
 
 
 class CounterCollector(Collector):
-    """A collector that reads the services' counters when Prometheus asks."""
+    """A collector that reads the services' counters on each request of Prometheus."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
 
     def collect(self) -> Iterable[Metric]:
-        """Yield the metrics; a service has all of them from when it has started."""
+        """Yield the metrics; a service that has not started has only `nochat_up`."""
         up = GaugeMetricFamily(
             "nochat_up", "Whether the service is ready: /readyz says why not.", labels=["service"]
         )

@@ -1,1 +1,1 @@
-"""The microservices: one file each, or a folder where there is more to one."""
+"""The microservices: one file each, or a folder for a larger one."""

@@ -1,4 +1,4 @@
-"""activity: everything that happened, in MongoDB; history, catch-up and trends from it."""
+"""activity: stores all events in MongoDB, and serves history, catch-up and trends from it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -45,7 +45,7 @@ service = Service["ActivityStore"]("activity", single_active_consumer=True)
 @asynccontextmanager
 async def store(context: Context) -> AsyncIterator["ActivityStore"]:
     """Open the MongoDB that the settings name, or an embedded server as a child process."""
-    # Here, not above: the other services read this module too, but only for its queues.
+    # Imported here, not above: other services import this module only for its queues.
     from nochat.local import embedded
 
     context.bus.tally.store = "MongoDB" if context.settings.activity_url else "nx-27017"
@@ -98,13 +98,13 @@ async def all_rooms(request: GetAllRooms, context: Context["ActivityStore"]) -> 
 
 @service.on(FindMessages)
 async def find(request: FindMessages, context: Context["ActivityStore"]) -> FoundMessages:
-    """Say which messages the log has."""
+    """Return the messages that are in the log."""
     return FoundMessages(found=await context.resource.find(request.wanted))
 
 
 @service.on(GetHistory)
 async def history(request: GetHistory, context: Context["ActivityStore"]) -> History:
-    """Give a part of a room's log."""
+    """Return a part of a room's log."""
     return await context.resource.history(
         request.room, request.after, request.before, request.limit, request.user
     )
@@ -112,11 +112,11 @@ async def history(request: GetHistory, context: Context["ActivityStore"]) -> His
 
 @service.on(GetTraces)
 async def traces(request: GetTraces, context: Context["ActivityStore"]) -> Traces:
-    """Say in which rooms there is anything of a user."""
+    """Return the rooms with any trace of a user."""
     return Traces(rooms=await context.resource.traces(request.user))
 
 
 @service.on(GetTrends)
 async def trends(request: GetTrends, context: Context["ActivityStore"]) -> Trends:
-    """Say what people do."""
+    """Return statistics of public rooms."""
     return await context.resource.trends(request.since, request.limit)

@@ -1,7 +1,7 @@
-"""log_shipper: every event, as a line of log, to a logz.io listener by its bulk HTTPS API.
+"""log_shipper: sends every event as a log line to a logz.io listener by its bulk HTTPS API.
 
-It runs where `NOCHAT_LOGZ_TOKEN` is set. While the listener is away, or refuses the token, events
-wait in the service's durable queue. A line may arrive twice, never less than once.
+It runs if `NOCHAT_LOGZ_TOKEN` is set. While the listener is unavailable, or refuses the token,
+events wait in the service's durable queue. Delivery is at least once.
 """
 
 import gzip
@@ -25,15 +25,15 @@ from nochat.settings import Settings
 
 log = logging.getLogger(__name__)
 
-TYPE = "nochat"  # what logz.io files these lines under
+TYPE = "nochat"  # logz.io's type of these lines
 MAX_LINE = 500_000  # bytes, the listener's limit
-# Bytes before compression. The listener takes 10 MB; small bodies don't hold up other services.
+# Bytes before compression. The listener accepts 10 MB; small bodies do not delay other services.
 MAX_BODY = 1_000_000
 TIMEOUT = 10.0  # seconds
 
-# Repeated every few seconds or keystrokes: most of the lines, and nothing new in them.
+# Repeated every few seconds or keystrokes, without new information.
 NOISE = (PresenceReported, ServiceReported, TypingStarted)
-# Of the chat alone: the events of your own services are known in their processes only.
+# The chat's events alone: those of your own services are known only in their processes.
 SHIPPED = [
     kind
     for kind in catalogue(Event).values()
@@ -45,17 +45,17 @@ service = Service["Listener"]("log_shipper", single_active_consumer=True)
 
 
 class Listener:
-    """A logz.io listener: it takes lines of JSON, many in one request."""
+    """A logz.io listener, which accepts many lines of JSON in one request."""
 
     def __init__(self, client: httpx.AsyncClient, settings: Settings) -> None:
         self._client, self._url = client, settings.logz_url
         self._query = {"token": settings.logz_token, "type": TYPE}
 
     async def send(self, body: bytes) -> None:
-        """Send lines; those that the listener can't read are dropped, as they would never pass.
+        """Send lines; those that the listener rejects as malformed are dropped.
 
         Raises:
-            Unavailable: the listener does not take them now.
+            Unavailable: the listener does not accept them now.
         """
         headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
         content = gzip.compress(body, compresslevel=1)
@@ -91,7 +91,7 @@ async def listener(context: Context) -> AsyncIterator[Listener]:
     """Open the listener that the settings name, over HTTPS.
 
     Raises:
-        NochatError: there is no token, or it would travel in the clear.
+        NochatError: there is no token, or it would be sent unencrypted.
     """
     settings = context.settings
     if not settings.logz_token:
@@ -112,13 +112,13 @@ async def listener(context: Context) -> AsyncIterator[Listener]:
 
 @service.on(*SHIPPED, batch=True)
 async def ship(happened: list[Event], context: Context[Listener]) -> None:
-    """Send it to the listener."""
+    """Send events to the listener."""
     for body in bodies(line(event) for event in happened):
         await context.resource.send(body)
 
 
 def line(event: Event) -> bytes:
-    """Encode an event as a line of log."""
+    """Encode an event as a log line."""
     fields = msgspec.to_builtins(event)
     name, at = fields.pop("type"), datetime.fromtimestamp(fields.pop("at"), UTC)
     text = fields.get("text", "")

@@ -1,6 +1,6 @@
-"""replica: a second copy of all that `activity` stores, in another place.
+"""replica: stores a second copy of all data of `activity` in another place.
 
-From a queue of its own, acknowledged only after the write: while the place is down the queue holds.
+It has its own queue, and acknowledges after the write: events wait while the storage is down.
 `nochat restore` rebuilds an empty activity store from it.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MONGODB = ("mongodb://", "mongodb+srv://")
 
-# Ordered: in a room, what comes later must be written later.
+# Ordered: the events of a room must be written in their order.
 service = Service["Journal | SecondStore"]("replica", single_active_consumer=True)
 
 
@@ -29,7 +29,7 @@ def url_of(settings: Settings) -> str:
     """Return the URL of the replica.
 
     Raises:
-        NochatError: it is switched off, or would be the very store it is a copy of.
+        NochatError: it is switched off, or is the same as the activity store.
     """
     url = settings.replica_url or (settings.data_path / "replica").absolute().as_uri()
     if settings.replica_url in OFF:
@@ -48,7 +48,7 @@ async def copy(context: Context) -> AsyncIterator["Journal | SecondStore"]:
     if not url.startswith(MONGODB):
         yield Journal(open_storage(url))
         return
-    # Here, not above: the other services read this module too, but only for its queues.
+    # Imported here, not above: other services import this module only for its queues.
     from nochat.stores.second import SecondStore
 
     async with AsyncExitStack() as stack:
@@ -63,7 +63,7 @@ def _product(url: str) -> str:
 
 @service.on_reconnect
 def begin_anew(copy: "Journal | SecondStore", _: Queue) -> None:
-    """Begin a new file: a write failed, or another instance may have written."""
+    """Start a new file: a write failed, or another instance may have written."""
     if isinstance(copy, Journal):
         copy.begin_anew()
 

@@ -1,4 +1,4 @@
-"""The log of accounts: who came, was refused and went, whose role changed; kept for some days."""
+"""The log of accounts: log-ins, failures, log-outs and changes of roles, kept for some days."""
 
 import asyncio
 import logging
@@ -16,14 +16,14 @@ from nochat.runtime.background import end
 from nochat.stores.documents import ACCOUNT_EVENTS, mark
 from nochat.stores.mongodb import Database
 
-EVERY = 3600.0  # seconds between two looks for what is too old
+EVERY = 3600.0  # seconds between two deletions of old entries
 A_DAY = 86_400.0
 
 log = logging.getLogger(__name__)
 
 
 async def index(database: Database) -> None:
-    """Make the indexes: for all, for one account, for one type."""
+    """Create the indexes: for all entries, for one account, for one type."""
     events = database[ACCOUNT_EVENTS]
     await events.create_index([("mark", ASCENDING)])
     for field in ("user", "type"):
@@ -32,7 +32,7 @@ async def index(database: Database) -> None:
 
 
 async def find(database: Database, asked: GetAccountEvents) -> AccountEntries:
-    """Find entries of the log of accounts, the newest first."""
+    """Return entries of the log of accounts, the newest first."""
     wanted = {"user": asked.user, "type": asked.event}
     query: dict[str, Any] = {name: {"$eq": value} for name, value in wanted.items() if value}
     if asked.before:
@@ -48,7 +48,7 @@ def _entry(document: dict[str, Any]) -> AccountEntry:
 
 
 async def forget(database: Database, days: float, now: float) -> None:
-    """Delete entries older than that many days: of accounts, and of connections."""
+    """Delete entries of accounts and connections that are older than some days."""
     oldest = now - days * A_DAY
     await database[ACCOUNT_EVENTS].delete_many({"mark": {"$lt": mark(oldest)}})
     await database["connections"].delete_many({"at": {"$lt": oldest}})
@@ -56,7 +56,7 @@ async def forget(database: Database, days: float, now: float) -> None:
 
 @asynccontextmanager
 async def forgetting(database: Database, days: float) -> AsyncIterator[None]:
-    """Delete old entries in the background, until the block ends; 0 days: none."""
+    """Delete old entries in the background, until the block ends; with 0 days, none."""
     task = asyncio.create_task(_keep_forgetting(database, days)) if days else None
     try:
         yield
@@ -69,6 +69,6 @@ async def _keep_forgetting(database: Database, days: float) -> None:
     while True:
         try:
             await forget(database, days, time.time())
-        except PyMongoError as error:  # the next look will do
+        except PyMongoError as error:  # the next deletion includes these
             log.warning("the deletion of old log entries waits: %s", error)
         await asyncio.sleep(EVERY)

@@ -1,9 +1,8 @@
 """The activity store: rooms' logs, connections and reading positions, in MongoDB by pymongo.
 
 Collections: `log` (one document per room event, unique by room and position, and by sender and
-client id), `rooms` (title, members, last position), `reads`, `mentions`,
-`connections`, `account_events`. A message's document shows what became of it: what was deleted is
-gone.
+client id), `rooms` (title, members, last position), `reads`, `mentions`, `connections`,
+`account_events`. A message's document has its current state: deleted texts are not kept.
 """
 
 import asyncio
@@ -56,11 +55,11 @@ from nochat.stores.unread import Unread
 
 FEW = 20  # messages of each room, where several are asked for
 DATABASE = "nochat"
-RESTORING = "restoring"  # a collection that is there while a restore is unfinished
+RESTORING = "restoring"  # a collection that exists while a restore is unfinished
 
 
 class ActivityStore:
-    """The activity database. Writing the same event twice leaves it there once.
+    """The activity database. Writes are idempotent: an event is stored once.
 
     Args:
         url: `mongodb://…`; the database is the one in the URL's path, or `nochat`.
@@ -82,7 +81,7 @@ class ActivityStore:
     @classmethod
     @asynccontextmanager
     async def opened(cls, url: str) -> AsyncIterator[Self]:
-        """Open the store and make its indexes; close it at the end.
+        """Open the store and create its indexes; close it at the end.
 
         Raises:
             NochatError: the URL can't be used.
@@ -99,7 +98,7 @@ class ActivityStore:
     async def _index(self) -> None:
         log = self._db["log"]
         await log.create_index([("room", ASCENDING), ("position", ASCENDING)], unique=True)
-        # Only messages have a client id: a partial index leaves the other entries out.
+        # Only messages have a client id: a partial index leaves out the other entries.
         await log.create_index(
             [("room", ASCENDING), ("sender", ASCENDING), ("client_id", ASCENDING)],
             unique=True,
@@ -107,38 +106,38 @@ class ActivityStore:
         )
         self._embedded = await full_text.is_embedded(self._db)
         if self._embedded:
-            with suppress(OperationFailure):  # there is none: older versions made it
+            with suppress(OperationFailure):  # only older versions created it
                 await log.drop_index(full_text.USELESS)
             await full_text.index(self._db)
             self._full_text = await reindex.has_full_text(self._db)
         else:
             await log.create_index([("terms", ASCENDING), ("room", ASCENDING)])
-            # Each user's rooms. In the embedded server, such an index would find no member.
+            # For a user's rooms. The embedded server's indexes find no elements of arrays.
             for people in ("members", "invited"):
                 await self._db["rooms"].create_index(people)
         await log.create_index([("at", ASCENDING)])
         await self._db["connections"].create_index([("user", ASCENDING), ("at", ASCENDING)])
         await self._db["connections"].create_index([("at", ASCENDING)])
-        # For who deletes their account: messages, which have none of these fields, are left out.
+        # For the deletion of accounts, without messages, which have none of these fields.
         for named in documents.NAMED:
             keys = [(named, ASCENDING), ("room", ASCENDING)]
             there = {named: {"$exists": True}}
             await log.create_index(keys, partialFilterExpression=there)
         await self._db["mentions"].create_index("sender")
-        # For what is deleted: a message, a room, an account.
+        # For the deletion of messages, rooms and accounts.
         for collection in ("mentions", "reads"):
             keys = [("room", ASCENDING), ("position", ASCENDING)]
             await self._db[collection].create_index(keys)
             await self._db[collection].create_index("user")
-        await self._db["rooms"].create_index("room")  # not every server finds a range of `_id`
+        await self._db["rooms"].create_index("room")  # not every server supports a range of `_id`
         await account_events.index(self._db)
 
     def reindexing(self) -> AbstractAsyncContextManager[asyncio.Task[None]]:
-        """Bring older messages up to date in the background, until the block ends."""
+        """Reindex older messages in the background, until the block ends."""
         return reindex.reindexing(self._db, self._found)
 
     def _found(self) -> None:
-        """Search by the embedded server's index from now on: each message is in it."""
+        """Use the embedded server's index for searches from now on, as it has all messages."""
         self._full_text = self._embedded
 
     def forgetting(self, days: float) -> AbstractAsyncContextManager[None]:
@@ -146,7 +145,7 @@ class ActivityStore:
         return account_events.forgetting(self._db, days)
 
     async def check_complete(self) -> None:
-        """See that nobody builds on a store that a restore has left half full.
+        """Check that no interrupted restore has left the store incomplete.
 
         Raises:
             NochatError: a restore was interrupted.
@@ -161,9 +160,9 @@ class ActivityStore:
         """Store events, in order; events that are already stored are skipped.
 
         Raises:
-            Unavailable: the server can't write now; nothing is lost by recording again.
-            Fatal: another event has the place of one of these in its room.
-            NochatError: the store takes a message for another that it has.
+            Unavailable: the server can't write now; a retry is safe.
+            Fatal: another event is stored at the position of one of these.
+            NochatError: the store can't distinguish a message's id from a stored one.
         """
         async with answering():
             await recording.record(self._db, events, self._embedded)
@@ -171,26 +170,26 @@ class ActivityStore:
     # ---- reading --------------------------------------------------------------------------------
 
     async def room_state(self, room: str, recent: bool = True) -> RoomState:
-        """Return the state of a room for its controller; with its last messages, or without."""
+        """Return the state of a room for its controller, with or without its last messages."""
         async with answering():
             (known,) = await controllers.states(self._db, [room], REMEMBERED if recent else 0)
         return RoomState(room=known.room, recent=known.recent, since=known.since)
 
     async def room_states(self, rooms: Sequence[str], recent: bool = True) -> list[KnownRoom]:
-        """Return the states of rooms for their controller, in the order asked for.
+        """Return the states of rooms for their controller, in the requested order.
 
-        Of each there are fewer messages than of one: the log is asked for what came before.
+        Each has fewer messages than in `room_state`: controllers look up older ones in the log.
         """
         async with answering():
             return await controllers.states(self._db, rooms, FEW if recent else 0)
 
     async def find(self, wanted: Iterable[MessageKey]) -> list[MessageKey]:
-        """Find messages that the log has, by their room, sender and the sender's own id."""
+        """Return the messages that are in the log, by room, sender and client id."""
         async with answering():
             return await messages.find(self._db, wanted)
 
     async def all_rooms(self, text: str = "", after: str = "", limit: int = 50) -> AllRooms:
-        """List the rooms that are not direct, as managers see them, in order of their ids."""
+        """List the rooms other than direct ones, for managers, in order of their ids."""
         rooms, more = await self._listed(
             {"kind": {"$in": ["public", "private"]}}, text, after, limit
         )
@@ -210,14 +209,14 @@ class ActivityStore:
     async def _listed(
         self, query: dict[str, Any], text: str, after: str, limit: int
     ) -> tuple[list[dict[str, Any]], bool]:
-        """List rooms with a text in their titles, after an id; and whether there are more.
+        """Return rooms with a text in their titles, after an id, and whether there are more.
 
         Raises:
             RequestFailed: it takes too long.
         """
         query["deleted"] = {"$exists": False}
         if text:
-            pattern = re.escape(searchable(text)).replace("\0", r"\x00")  # as it is, it is refused
+            pattern = re.escape(searchable(text)).replace("\0", r"\x00")  # NUL itself is refused
             query["sought"] = {"$regex": pattern}
         rooms, page = self._db["rooms"], list[dict[str, Any]]()
         try:
@@ -291,12 +290,12 @@ class ActivityStore:
         limit: int,
         user: str | None = None,
     ) -> History:
-        """Return a room's log: what follows `after`, or the newest (before `before`), oldest first.
+        """Return a part of a room's log, oldest first: after `after`, or the last before `before`.
 
-        Changes of messages are told only to who asks what follows: the messages show them.
+        Only pages after a position include changes of messages, as the messages contain them.
 
         Raises:
-            RequestFailed: the user that it is for is not in the room.
+            RequestFailed: the user is not in the room.
         """
         position = {}
         if user is not None:
@@ -326,7 +325,7 @@ class ActivityStore:
         return History(room=room, entries=entries, more=more)
 
     async def search(self, asked: SearchMessages) -> Found:
-        """Search a user's messages for all these words, the newest first.
+        """Search the messages in a user's rooms for all words of a text, the newest first.
 
         Raises:
             RequestFailed: it takes too long.
@@ -336,9 +335,9 @@ class ActivityStore:
             return await analytics.search(self._db, asked, mine, self._full_text)
 
     async def _rooms_of(self, user: str, room: str = "") -> dict[str, int]:
-        """Return the positions up to which a user knows their rooms, or the one room.
+        """Return the last positions in a user's rooms, or in one, up to which the user may read.
 
-        What is stored while they are used may be an end of membership, and what was said after.
+        Later events may be the end of a membership, and messages after it.
         """
         query = {"members": user} | ({"_id": room} if room else {})
         async with answering():
@@ -346,7 +345,7 @@ class ActivityStore:
         return {document["_id"]: document["position"] for document in rooms}
 
     async def traces(self, user: str) -> list[str]:
-        """List the rooms that hold anything of a user, who has come into each of them once."""
+        """List the rooms with any trace of a user."""
         inside = [{field: user} for field in ("members", "invited", "muted", "banned", "owner")]
         async with answering():
             there = await self._db["rooms"].find({"$or": inside}, {"_id": 1}).to_list()
@@ -356,7 +355,7 @@ class ActivityStore:
         return sorted(names)
 
     async def records(self, asked: GetRecords) -> Records:
-        """Return a page of the stored records of one user, in the order of an index."""
+        """Return a page of a user's stored records, in the order of an index."""
         query, order, shown = records.of(asked)
         async with answering():
             cursor = self._db[records.COLLECTIONS[asked.kind]].find(query).sort(order, ASCENDING)
@@ -370,6 +369,6 @@ class ActivityStore:
             return await account_events.find(self._db, asked)
 
     async def trends(self, since: float, limit: int) -> Trends:
-        """Count what people do in public rooms since a time (seconds since 1970)."""
+        """Return statistics of public rooms since a time (seconds since 1970)."""
         async with answering():
             return await analytics.trends(self._db, since, limit)

@@ -1,7 +1,7 @@
-"""Questions that read much of the activity: what people search for, and what they do.
+"""Queries that read a lot of the activity: searches and statistics.
 
-Each is bounded by what it reads, as not every server stops when it is told to, and is asked in
-parts, so that others' questions come in between.
+Each is bounded by the data it reads, as not every server supports time limits, and is split into
+parts, so that other queries can run in between.
 """
 
 import time
@@ -21,11 +21,11 @@ from nochat.stores import documents, full_text
 from nochat.stores.mongodb import Database
 from nochat.stores.portions import BRISK, GENTLE, MOST_SECONDS, OutOfTime, portions
 
-MOST_ENTRIES = 5000  # of the log, that the trends count: the newest
-MANY = 100  # read at once
-NEWEST = (50, 200, 700)  # that are looked through before the index of the embedded server is asked
-MOST_CONDITIONS = 3  # on words, for the store: each is a look at all of a message's terms
-LAST = "\U0010ffff"  # it follows all that words are made of
+MOST_ENTRIES = 5000  # the newest entries of the log, which the trends count
+MANY = 100  # entries read at once
+NEWEST = (50, 200, 700)  # messages to scan before the embedded server's index is used
+MOST_CONDITIONS = 3  # on words in a query: each checks all of a message's terms
+LAST = "\U0010ffff"  # it sorts after all characters of words
 
 Document = dict[str, Any]
 
@@ -33,13 +33,13 @@ Document = dict[str, Any]
 async def search(
     database: Database, asked: SearchMessages, rooms: dict[str, int], by_full_text: bool = False
 ) -> Found:
-    """Find messages that hold all these words, the newest first.
+    """Return messages that contain all words of a search, the newest first.
 
     Args:
-        database: of the activity.
-        asked: the question.
-        rooms: those to look in, each with the position up to which its asker may know it.
-        by_full_text: whether each message has the words of the embedded server's index.
+        database: the activity database.
+        asked: the request.
+        rooms: the rooms to search, each with the last position that the user may see.
+        by_full_text: whether the embedded server's index has all messages.
 
     Raises:
         RequestFailed: it takes too long.
@@ -47,7 +47,7 @@ async def search(
     words = parse_search(asked.text)
     if not words or not rooms:
         return Found()
-    # Also of one: else the embedded server goes through the room, not through what the words find.
+    # `$in` even for one room: otherwise the embedded server scans the room, not the words' matches.
     looked_in: Document = {"room": {"$in": [*rooms]}}
     matches: list[Document] = []
     complete = True
@@ -76,7 +76,7 @@ async def _candidates(
     asked: SearchMessages,
     by_full_text: bool,
 ) -> AsyncIterator[list[Document]]:
-    """Yield messages that may hold all these words, the newest first.
+    """Yield messages that may contain all words, the newest first.
 
     Raises:
         OutOfTime: it takes too long; there may be more.
@@ -84,7 +84,7 @@ async def _candidates(
     until, before = time.monotonic() + MOST_SECONDS, asked.before
     some, log = _some(words), database["log"]
     query = rooms | {"terms": _holding(some)}
-    # What many say is among the newest. Of what few say, the index knows where all of it is.
+    # Frequent words are among the newest messages; the index finds rare ones.
     newest, pace = (NEWEST, GENTLE) if by_full_text else (None, BRISK)
     async for portion in portions(log, "at", -1, asked.before, MOST_SECONDS, newest, pace):
         cursor = log.find(query | portion).sort("at", -1)
@@ -92,7 +92,7 @@ async def _candidates(
         if len(some) == len(words):
             cursor = cursor.limit(asked.limit + 1)
         yield await cursor.to_list()
-        before = portion.get("at", {}).get("$gte")  # none: that was the last
+        before = portion.get("at", {}).get("$gte")  # None after the last portion
     if not by_full_text or before is None:
         return
     async for part in full_text.candidates(database, words, rooms, before):
@@ -102,7 +102,7 @@ async def _candidates(
 
 
 def _some(words: list[SearchTerm]) -> list[SearchTerm]:
-    """Choose the terms that the store looks for, as each costs time: the longest are the rarest."""
+    """Choose the terms for the query, as each costs time: the longest are the rarest."""
     begun = [word for word in words if word.begins][:1]
     whole = sorted(
         (word for word in words if not word.begins), key=lambda word: len(word.term), reverse=True
@@ -111,9 +111,9 @@ def _some(words: list[SearchTerm]) -> list[SearchTerm]:
 
 
 def _holding(words: list[SearchTerm]) -> dict[str, Any]:
-    """Build the condition on the terms, one for all words: every server is quick at it.
+    """Return the condition on the terms, one for all words, which every server evaluates quickly.
 
-    A beginning is a range, not a pattern: an index answers it, where there is one.
+    A prefix is a range, not a pattern, so that an index can answer it.
     """
     there: dict[str, Any] = {}
     for word in words:
@@ -133,7 +133,7 @@ def _has_all(terms: Collection[str], words: list[SearchTerm]) -> bool:
 
 
 async def trends(database: Database, since: float, limit: int) -> Trends:
-    """Count what people do in public rooms since a time, by the newest messages."""
+    """Return statistics of public rooms since a time, from the newest messages."""
     entries, complete = await _newest(database, since)
     spoken_in = {"_id": {"$in": sorted({entry["room"] for entry in entries})}}
     public = {
@@ -158,7 +158,7 @@ async def trends(database: Database, since: float, limit: int) -> Trends:
 
 
 async def _newest(database: Database, since: float) -> tuple[list[Document], bool]:
-    """Find the newest entries since a time, and say whether those are all."""
+    """Return the newest entries since a time, and whether those are all."""
     fields = dict.fromkeys(("id", "type", "room", "sender", "words", "hour", "at"), 1)
     entries: dict[str, Document] = {}
     at: dict[str, float] = {"$gte": since}
@@ -166,7 +166,7 @@ async def _newest(database: Database, since: float) -> tuple[list[Document], boo
     while len(entries) < MOST_ENTRIES and time.monotonic() < until:
         part = await database["log"].find({"at": at}, fields).sort("at", -1).limit(MANY).to_list()
         known = len(entries)
-        # Some may be of the part before: see `$lte`.
+        # Some may be in the part before: see `$lte`.
         entries |= {entry["id"]: entry for entry in part}
         if len(part) < MANY or len(entries) == known:
             return [*entries.values()], True

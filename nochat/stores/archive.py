@@ -1,7 +1,7 @@
-"""Events in compressed files that only grow: in a folder, or in a container of Azure Blob Storage.
+"""Events in append-only compressed files, in a folder or a container of Azure Blob Storage.
 
-A batch of events is one gzip member of JSON lines, and members follow one another in a file. What
-a crash tore is only ever at the end of a file, since the writer begins a new one then.
+A batch of events is one gzip member of JSON lines, and a file is a sequence of members. Only the
+end of a file can be torn by a crash, since the writer starts a new one then.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ from nochat.local.disk import make_private, sync_folder
 from nochat.protocol.envelope import new_id
 from nochat.protocol.events import Event
 
-# number, hour (UTC) and which writer: the number alone is the order.
+# Number, hour (UTC) and writer; the number alone determines the order.
 NAME = re.compile(r"\d{8}-\d{8}T\d{2}-[0-9a-f]{8}\.ndjson\.gz")
-MOST_APPENDS = 50_000  # to one file: an append blob takes no more blocks
-BLOCK = 4 * 2**20  # bytes that every version of Azure's service takes at once
+MOST_APPENDS = 50_000  # to one file: the limit of blocks in an append blob
+BLOCK = 4 * 2**20  # bytes of a block that every version of Azure's service accepts
 CHUNK = 2**14
 GZIP = 31  # zlib's name for the format
 
@@ -38,10 +38,10 @@ class Storage(Protocol):
     shown: str
 
     def append(self, name: str, data: bytes) -> None:
-        """Add to a file, which is made if it is not there; returns when the data are safe."""
+        """Append to a file, created if necessary; return when the data are safe."""
 
     def names(self) -> list[str]:
-        """List the files, in the order in which they were begun."""
+        """List the files, in the order of their creation."""
 
     def read(self, name: str) -> bytes:
         """Read a whole file."""
@@ -54,7 +54,7 @@ def open_storage(url: str) -> Storage:
         url: `file:///folder`, or `https://ACCOUNT.blob.core.windows.net/CONTAINER?SAS`.
 
     Raises:
-        NochatError: it is neither, or what it needs is not installed.
+        NochatError: it is neither, or its SDK is not installed.
     """
     parts = urlsplit(url)
     if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
@@ -69,21 +69,21 @@ def open_storage(url: str) -> Storage:
 
 
 def _in_order(names: Iterable[str]) -> list[str]:
-    """Pick our files among the names, in the order in which they were begun."""
+    """Return the archive's files among names, in the order of their creation."""
     return sorted(name for name in names if NAME.fullmatch(name))
 
 
-# ---- the two places -----------------------------------------------------------------------------
+# ---- the two kinds of storage -------------------------------------------------------------------
 
 
 class Folder:
-    """A folder of our own: nobody else may read it."""
+    """A private folder."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.shown = path, str(path)
 
     def append(self, name: str, data: bytes) -> None:
-        """Add to a file, down to the disk; where that fails, it is left as it was.
+        """Append to a file, synced to disk; if that fails, the file is unchanged.
 
         Raises:
             Unavailable: the folder can't be written, or the disk is full.
@@ -106,7 +106,7 @@ class Folder:
                 sync_folder(self.path)
 
     def names(self) -> list[str]:
-        """List the files, in the order in which they were begun."""
+        """List the files, in the order of their creation."""
         with self._explained():
             return _in_order(file.name for file in self.path.glob("*.gz"))
 
@@ -131,7 +131,7 @@ def _private(path: str, flags: int) -> int:
 
 
 def _write(file: Any, data: bytes) -> None:
-    """Write all of it, down to the disk."""
+    """Write all data, synced to disk."""
     rest = memoryview(data)
     while rest:
         rest = rest[file.write(rest) :]
@@ -142,8 +142,8 @@ class Blobs:
     """A container of Azure Blob Storage, through its SDK; Azurite speaks the same protocol.
 
     Args:
-        url: of the container, with a shared access signature (SAS) that lets read, add, create,
-            write and list.
+        url: the container's URL, with a shared access signature (SAS) that permits read, add,
+            create, write and list.
 
     Raises:
         NochatError: the SDK is not installed.
@@ -157,13 +157,13 @@ class Blobs:
                 "a replica in Azure needs its SDK: pip install 'nochat[azure]'"
             ) from None
         self.shown = url.partition("?")[0]
-        # It must not try again: what arrived although it seemed not to would be there twice.
+        # No retries: an append that succeeded despite an error would be stored twice.
         self._container = ContainerClient.from_container_url(
             url, connection_timeout=5, read_timeout=30, retry_total=0
         )
 
     def append(self, name: str, data: bytes) -> None:
-        """Add to an append blob.
+        """Append to an append blob.
 
         Raises:
             Unavailable: Azure does not answer, or refuses.
@@ -181,7 +181,7 @@ class Blobs:
                     blob.append_block(block)
 
     def names(self) -> list[str]:
-        """List the files, in the order in which they were begun."""
+        """List the files, in the order of their creation."""
         with self._explained():
             return _in_order(self._container.list_blob_names())
 
@@ -198,7 +198,7 @@ class Blobs:
         try:
             yield
         except AzureError as error:
-            # Not the error's own words: they may hold the URL, and with it the signature.
+            # Not the error's own text, which may contain the URL with the signature.
             reason = getattr(error, "error_code", None) or type(error).__name__
             raise Unavailable(
                 f"the replica at {self.shown} can't be used ({getattr(reason, 'value', reason)}); "
@@ -211,9 +211,9 @@ class Blobs:
 
 
 class Journal:
-    """A writer of events to a storage, in order: a new file each hour, or at need.
+    """A writer of events to a storage, in order, with a new file each hour or when needed.
 
-    Files are numbered, so that their order does not hang on the clocks of several machines.
+    Files are numbered, so that their order does not depend on several machines' clocks.
     """
 
     def __init__(self, storage: Storage) -> None:
@@ -221,7 +221,7 @@ class Journal:
         self._name, self._hour, self._appends = "", "", 0
 
     async def record(self, events: Iterable[Event]) -> None:
-        """Store events; returns when they are safe.
+        """Store events; return when they are safe.
 
         Raises:
             Unavailable: the storage can't be written now.
@@ -230,7 +230,7 @@ class Journal:
         await asyncio.to_thread(self._append, gzip.compress(lines, mtime=0))
 
     def begin_anew(self) -> None:
-        """Leave the file as it is: another process may go on meanwhile, or its end be torn."""
+        """Start a new file: another process may have continued, or the end may be torn."""
         self._name = ""
 
     def _append(self, data: bytes) -> None:
@@ -253,7 +253,7 @@ class Contents:
 
 
 def contents(data: bytes) -> Contents:
-    """Read a file's bytes back; a torn end is skipped."""
+    """Decode a file's bytes; a torn end is skipped."""
     archived, decode = Contents(), Decoder()
     members, torn = _members(data)
     for member in members:
@@ -269,7 +269,7 @@ def contents(data: bytes) -> Contents:
 
 
 def _members(data: bytes) -> tuple[list[bytes], int]:
-    """Uncompress the whole gzip members; return them, and how many bytes follow."""
+    """Decompress the complete gzip members; return them, and the number of bytes after them."""
     members: list[bytes] = []
     view, at = memoryview(data), 0
     with suppress(zlib.error):

@@ -1,4 +1,4 @@
-"""The states of rooms, as controllers must know them before they decide there."""
+"""The states of rooms that controllers need before they decide commands."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ FIELDS = dict.fromkeys(("position", "sender", "client_id", "deleted", "at"), 1)
 
 
 async def states(db: Database, rooms: Sequence[str], most: int) -> list[KnownRoom]:
-    """Return what is known of rooms, in their order, each with that many messages at the most."""
+    """Return the states of rooms, in their order, each with at most so many messages."""
     cursor = db["rooms"].find({"_id": {"$in": [*rooms]}})
     there = {document["_id"]: document async for document in cursor}
     return [
@@ -23,7 +23,7 @@ async def states(db: Database, rooms: Sequence[str], most: int) -> list[KnownRoo
 
 
 async def _known(db: Database, room: dict[str, Any], most: int) -> KnownRoom:
-    """Return one room, with the last messages that its log has."""
+    """Return one room, with the last messages of its log."""
     info = documents.room_info(room)
     if not most or not info.position:
         return KnownRoom(room=info)

@@ -1,7 +1,7 @@
-"""The mapping of events to documents of the activity store, and back.
+"""The mapping between events and documents of the activity store.
 
-A message's document shows what became of it: who reads it needs no later one, and what was deleted
-is gone.
+A message's document has its current state, so that readers need no later documents; deleted texts
+are not kept.
 """
 
 from collections.abc import Iterable
@@ -44,11 +44,11 @@ EDIT = type_of(MessageEdited)
 DELETION = type_of(MessageDeleted)
 CHANGES = [type_of(kind) for kind in (*get_args(Change), UserErased)]
 ACCOUNT_EVENTS = "account_events"
-NAMED = ("user", "invitee", "member")  # where an entry that is no message has a user's name
+NAMED = ("user", "invitee", "member")  # fields with users' names in entries other than messages
 
 
 def by_text(text: str) -> dict[str, Any]:
-    """Return the fields that find a message's document (`terms`), and its topics (`words`)."""
+    """Return a message's fields for searches (`terms`) and for trends (`words`)."""
     return {"terms": terms(text), "words": topics(text)}
 
 
@@ -57,16 +57,16 @@ def writes(event: Event) -> Iterable[tuple[str, Any]]:
     document = msgspec.to_builtins(event)
     match event:
         case MessageSent():
-            # The hour and the words are stored, not computed when asked: any server can group by
-            # the one, and find by the other.
+            # The hour and the words are stored, not computed in queries, so that any server can
+            # group by the hour and find by the words.
             document |= {"hour": int(event.at // 3600 % 24), **by_text(event.text)}
-            document["reactions"] = []  # not every server makes an array to add to
+            document["reactions"] = []  # not every server creates the array on demand
         case RoomRead():
             key = {"_id": f"{event.user}/{event.room}", "user": event.user, "room": event.room}
             yield "reads", UpdateOne(key, {"$max": {"position": event.position}}, upsert=True)
         case UserNotified():
             key = {"_id": f"{event.user}/{event.room}/{event.position}"}
-            del document["text"]  # it is in the log, from where it may be deleted
+            del document["text"]  # it is only in the log, where it can be deleted
             yield "mentions", UpdateOne(key, {"$setOnInsert": document}, upsert=True)
         case UserConnected() | UserDisconnected():
             document["_id"] = document.pop("id")
@@ -75,12 +75,12 @@ def writes(event: Event) -> Iterable[tuple[str, Any]]:
             of_it = {"room": {"$eq": event.room}, "position": {"$eq": event.target}}
             yield "mentions", DeleteMany(of_it)
         case RoomDeleted():
-            # What was said goes; that the room was there stays, as its id is not used again.
+            # The messages are deleted; the room's document stays, as its id is not used again.
             before = {"room": {"$eq": event.room}, "position": {"$lt": event.position}}
             for name in ("log", "mentions", "reads"):
                 yield name, DeleteMany(before)
         case MessageEdited():
-            del document["text"]  # it is the message's, which has none but the last
+            del document["text"]  # only the message has it, and only the last one
         case UserErased():
             document["user"] = event.deleted_as
         case AccountDeleted():
@@ -96,7 +96,7 @@ def writes(event: Event) -> Iterable[tuple[str, Any]]:
 
 
 def of_user(user: str) -> dict[str, Any]:
-    """Match the ids of a user's own documents among the reading positions and the mentions."""
+    """Return a condition for the ids of a user's documents in `reads` and `mentions`."""
     return {"$gt": f"{user}/", "$lt": f"{user}0"}  # "0" follows "/"; no name has a "/"
 
 
@@ -112,16 +112,16 @@ def _erasures(event: AccountDeleted) -> Iterable[tuple[str, Any]]:
 
 
 def _account_event(event: AccountEvent) -> dict[str, Any]:
-    """Make the document of an account's event; `mark` puts them all in order of time."""
+    """Return the document of an account's event; `mark` sorts all of them by time."""
     document: dict[str, Any] = msgspec.to_builtins(event)
     document["_id"] = document.pop("id")
-    if isinstance(event, AccountDeleted):  # said again and again, and stored once
+    if isinstance(event, AccountDeleted):  # published repeatedly, and stored once
         document["_id"] = document["user"] = document.pop("deleted_as")
     return document | {"mark": mark(event.at, document["_id"])}
 
 
 def mark(at: float, end: str = "") -> str:
-    """Encode a time as text that sorts by time; `end` tells apart what is of the same time."""
+    """Encode a time as text that sorts by time; `end` distinguishes equal times."""
     return f"{at:019.6f} {end}"
 
 
@@ -129,20 +129,20 @@ def _changes(event: RoomEvent) -> list[UpdateOne]:
     """Return the changes of an event to the message at its target."""
     if not isinstance(event, Change):
         return []
-    # `$eq` says that no array is meant: else the embedded server may read all of the room.
+    # With `$eq`, the embedded server does not check for arrays, which may read the whole room.
     named = {"room": event.room, "type": MESSAGE, "position": event.target}
     there: dict[str, Any] = {name: {"$eq": value} for name, value in named.items()}
     match event:
         case MessageEdited():
-            # An edit that is delivered once more, and late, brings no older text back. Not by
-            # `$or`, which the embedded server binds less closely than what stands beside it.
+            # A late redelivery of an edit must not restore an older text. Without `$or`, to which
+            # the embedded server gives a lower precedence than to the conditions beside it.
             there |= {"deleted": {"$exists": False}}
             text = {"text": event.text, "edited": event.at, **by_text(event.text)}
             new = {"$set": text | {"revision": event.position}}
             first, older = {"$exists": False}, {"$lt": event.position}
             return [UpdateOne(there | {"revision": revision}, new) for revision in (first, older)]
         case ReactionChanged():
-            # Not by the reaction as a field's name: that is the user's own text.
+            # The reaction is not a field's name, as it is the user's text.
             pair = {"reactions": {"emoji": one_spelling(event.emoji), "user": event.user}}
             return [UpdateOne(there, {"$addToSet" if event.on else "$pull": pair})]
         case MessageDeleted():
@@ -195,7 +195,7 @@ def _room_update(event: RoomEvent) -> UpdateOne:
 
 
 def _called(title: str) -> dict[str, str]:
-    """Return the fields of a room's title, and of what finds it in a search."""
+    """Return the fields of a room's title, and of its form for searches."""
     return {"title": title, "sought": searchable(title)}
 
 
@@ -212,26 +212,26 @@ def _moderation(member: str, action: Action) -> dict[str, Any]:
 
 
 def room_info(room: dict[str, Any]) -> RoomInfo:
-    """Read a room from its document."""
-    deleted = bool(room.get("deleted"))  # not every server knows true from 1
+    """Convert a room's document."""
+    deleted = bool(room.get("deleted"))  # not every server distinguishes true from 1
     return msgspec.convert({"room": room["_id"], **room, "deleted": deleted}, RoomInfo)
 
 
 def listing(room: dict[str, Any]) -> RoomListing:
-    """Read a room from its document, as those see it who are not in it."""
+    """Convert a room's document to its listing for non-members."""
     members = len(room["members"])
     return RoomListing(room=room["_id"], title=room["title"], owner=room["owner"], members=members)
 
 
 def entry(document: dict[str, Any], text: str = "") -> LogEntry:
-    """Read an entry of a room's log from its document; of an edit, with its message's text."""
-    # What older versions stored may have a reaction in two spellings.
+    """Convert the document of a room's entry; an edit gets its message's text."""
+    # Older versions may have stored a reaction in two spellings.
     reactions: dict[str, dict[str, None]] = {}
     for reaction in document.get("reactions", []):
         reactions.setdefault(one_spelling(reaction["emoji"]), {})[reaction["user"]] = None
     shown = document | {"reactions": {emoji: list(users) for emoji, users in reactions.items()}}
     if document["type"] == EDIT:
-        shown["text"] = text  # whatever is stored: older versions kept what was edited away
+        shown["text"] = text  # even if one is stored: older versions kept the texts before edits
     if emoji := document.get("emoji"):
         shown["emoji"] = one_spelling(emoji)
     converted: LogEntry = msgspec.convert(shown, LogEntry, strict=False)

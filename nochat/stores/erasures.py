@@ -1,6 +1,6 @@
 """The erasure of a deleted account from the rooms' logs, by indexes alone.
 
-A long log costs no more than a short one, however many rooms the user was in.
+The cost does not depend on the length of a log.
 """
 
 from typing import Any
@@ -16,8 +16,8 @@ Write = UpdateOne | UpdateMany | DeleteMany
 
 
 async def erase(log: AsyncCollection[dict[str, Any]], event: UserErased) -> None:
-    """Put another name in a user's place in the log of a room; twice is harmless."""
-    # `$eq` says that no array is meant: else the embedded server would read all of the room.
+    """Replace a user's name in the log of a room; idempotent."""
+    # With `$eq`, the embedded server does not check for arrays, which would read the whole room.
     room, user, name = {"room": {"$eq": event.room}}, {"$eq": event.user}, event.deleted_as
     sent = room | {"sender": user, "client_id": {"$exists": True}}
     reactions = room | {"user": user, "type": {"$eq": type_of(ReactionChanged)}}

@@ -1,11 +1,10 @@
-"""The index of terms in the embedded server, whose other indexes reach into no array.
+"""The full-text index of terms in the embedded server, whose other indexes do not support arrays.
 
-MongoDB itself indexes each term of the array `terms`. The embedded server's index of an array is
-one of its text as a whole, so a search by it reads every message. It has full-text indexes, of
-SQLite's FTS5: there each message has its terms once more as one text, `found`, of words that such
-an index takes as they are. The beginnings of a term, which a short term is itself, and a stretch of
-time are words of their own, as the server looks for no beginnings, and reads all that it finds
-before it puts that in order.
+MongoDB itself indexes each term of the array `terms`. The embedded server indexes an array as one
+text, so a search by it would read every message. But it has full-text indexes by SQLite's FTS5: for
+those, each message has its terms again as one text, `found`, of words that FTS5 does not split.
+Prefixes of terms and spans of time are words as well, because the server supports no prefix
+queries, and reads all matches before it sorts them.
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -17,32 +16,32 @@ from nochat.domain.search_terms import SearchTerm
 from nochat.stores.mongodb import Database
 
 EMBEDDED = "nx_27017"
-STRETCH = 2**21  # seconds, 24 days: no question finds more than was said in one
-FIRST = 50  # messages of the first answer to a question; of each that follows, twice as many
-LONGEST_BEGINNING = 5  # characters; longer ones are found by these, and compared
-MOST_OF_ONE_LETTER = 100  # terms; a message with more is not found by a first letter alone
+STRETCH = 2**21  # seconds (24 days) of the span of one query
+FIRST = 50  # messages of the first page of a span; each further page has twice as many
+LONGEST_BEGINNING = 5  # characters of a prefix; longer ones are found by these, and compared
+MOST_OF_ONE_LETTER = 100  # terms; longer messages are not found by a single letter
 FIELD = "found"
-USELESS = "idx_log_terms_room"  # of the text of whole arrays; by the name that SQLite knows
-WHOLE, BEGINNING, SPAN = "0", "1", "2"  # how the words of `found` begin, by what they tell
-LINE = str.maketrans("_", "\u203f")  # the one character of terms that ends a word
+USELESS = "idx_log_terms_room"  # SQLite's name of an older index of whole arrays
+WHOLE, BEGINNING, SPAN = "0", "1", "2"  # prefixes of the words of `found`, by kind
+LINE = str.maketrans("_", "\u203f")  # the only character of terms at which FTS5 splits
 
 Document = dict[str, Any]
 
 
 async def is_embedded(db: Database) -> bool:
-    """Tell whether the server is the embedded one."""
+    """Return whether the server is the embedded one."""
     return (await db.client.admin.command("buildInfo")).get("process") == EMBEDDED
 
 
 async def index(db: Database) -> None:
-    """Make the index, if it is not there: a second time, the server would add all once more."""
+    """Create the index if it does not exist: the server would otherwise add all messages again."""
     if not [index async for index in await db["log"].list_search_indexes()]:
-        # By this one, SQLite takes the words apart at characters of ASCII alone.
+        # With this tokenizer, SQLite splits words at ASCII characters alone.
         await db["log"].create_index([(FIELD, TEXT)], tokenizer="ascii")
 
 
 def text(terms: Iterable[str], at: float) -> str:
-    """Return the words that find a message of a time; a message without terms has none."""
+    """Return the words of a message sent at a time, for `found`; none without terms."""
     every = [term.translate(LINE) for term in terms]
     shortest = 1 if len(every) <= MOST_OF_ONE_LETTER else 2
     words = dict[str, None]()
@@ -59,7 +58,7 @@ def _span(at: float) -> str:
 
 
 async def completed(db: Database, writes: Sequence[Any]) -> list[Any]:
-    """Add the words to new messages, and to new texts of messages that are in the log."""
+    """Return writes with the words added to new messages, and to new texts of stored messages."""
     return [
         with_words(write, await _sent(db, write)) if _terms(write) is not None else write
         for write in writes
@@ -67,7 +66,7 @@ async def completed(db: Database, writes: Sequence[Any]) -> list[Any]:
 
 
 def with_words(write: Any, at: float) -> Any:
-    """Add the words to a write of a message that was sent at a time."""
+    """Return a write of a message sent at a time, with its words added."""
     if (terms := _terms(write)) is None:
         return write
     found = {FIELD: text(terms, at)}
@@ -78,7 +77,7 @@ def with_words(write: Any, at: float) -> Any:
 
 
 def _terms(write: Any) -> list[str] | None:
-    """Return the terms that a write stores; None: it leaves them as they are."""
+    """Return the terms that a write stores, or None if it does not change them."""
     new: dict[str, Any] = {}
     if isinstance(write, InsertOne):
         new = write._doc
@@ -88,7 +87,7 @@ def _terms(write: Any) -> list[str] | None:
 
 
 async def _sent(db: Database, write: Any) -> float:
-    """Return when the message was sent that a write is of; an edit's own time is another."""
+    """Return the time at which a write's message was sent, which is not the time of an edit."""
     if isinstance(write, InsertOne):
         return float(write._doc["at"])
     place = {name: write._filter[name] for name in ("room", "position")}
@@ -99,15 +98,15 @@ async def _sent(db: Database, write: Any) -> float:
 async def candidates(
     db: Database, words: Sequence[SearchTerm], rooms: Document, before: float
 ) -> AsyncIterator[list[Document]]:
-    """Yield messages that may hold all these words, the newest first.
+    """Yield messages that may contain all words, the newest first.
 
-    Each question is of one stretch of time, and yields some of what was said in it.
+    Each query covers one span of time, and returns a page of its messages.
 
     Args:
-        db: of the activity.
-        words: that are searched for.
+        db: the activity database.
+        words: the words to search for.
         rooms: the condition on the room.
-        before: a time; the messages before it are searched.
+        before: a time; only earlier messages are searched.
     """
     searched = " ".join(f'"{_searched(word)}"' for word in words)
     seen = set[str]()
@@ -120,7 +119,7 @@ async def candidates(
             yield [message for message in page if message["id"] not in seen]
             if len(page) < size:
                 break
-            # Once more what is of the very time of the last, as there may be more of it.
+            # Repeat messages of the last one's time, as there may be more of them.
             seen |= {message["id"] for message in page}
             beyond, size = {"$lte": page[-1]["at"]}, 2 * size
         beyond = {"$lt": at // STRETCH * STRETCH}

@@ -1,4 +1,4 @@
-"""Messages in the rooms' log: found by their senders' ids, and read by ranges of positions."""
+"""Messages in the rooms' log: look-ups by client ids and by ranges of positions."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -7,11 +7,11 @@ from nochat.protocol.requests import MessageKey
 from nochat.stores import documents
 from nochat.stores.mongodb import Database
 
-NEAR = 20  # positions that are read together rather than each by itself
+NEAR = 20  # largest gap between positions that are read together
 
 
 async def find(db: Database, wanted: Iterable[MessageKey]) -> list[MessageKey]:
-    """Find messages that the log has, by their room, sender and the sender's own id."""
+    """Return the messages that are in the log, by room, sender and client id."""
     theirs: dict[tuple[str, str], dict[str, MessageKey]] = {}
     for key in wanted:
         theirs.setdefault((key.room, key.sender), {})[key.client_id] = key
@@ -20,20 +20,20 @@ async def find(db: Database, wanted: Iterable[MessageKey]) -> list[MessageKey]:
         whose = {"room": {"$eq": room}, "sender": {"$eq": sender}}
         query = whose | {"client_id": {"$in": [*keys]}}
         async for there in db["log"].find(query, {"client_id": 1}):
-            # Compared once more: of some texts a server reads a part.
+            # Compared again, as a server may match only a part of some texts.
             if known := keys.get(there["client_id"]):
                 stored.append(known)
     return stored
 
 
 async def texts(db: Database, room: str, entries: list[dict[str, Any]]) -> dict[int, str]:
-    """Return the present texts of edited messages, by their positions."""
+    """Return the current texts of edited messages, by position."""
     edited = {entry["target"] for entry in entries if entry["type"] == documents.EDIT}
     present = {
         entry["position"]: entry["text"] for entry in entries if entry["type"] == documents.MESSAGE
     }
     for first, last in runs(sorted(edited - present.keys())):
-        # By ranges: of `$in` and `$or`, the embedded server makes a reading of the whole room.
+        # By ranges: for `$in` and `$or`, the embedded server reads the whole room.
         query = {"room": {"$eq": room}, "position": {"$gte": first, "$lte": last}}
         async for message in db["log"].find(query, {"position": 1, "text": 1}):
             present[message["position"]] = message.get("text", "")
@@ -41,7 +41,7 @@ async def texts(db: Database, room: str, entries: list[dict[str, Any]]) -> dict[
 
 
 def runs(positions: list[int]) -> Iterator[tuple[int, int]]:
-    """Yield the first and the last of each group of positions that are near each other."""
+    """Yield the first and the last of each group of nearby positions."""
     start = 0
     for end in range(1, len(positions) + 1):
         if end == len(positions) or positions[end] - positions[end - 1] > NEAR:

@@ -1,4 +1,4 @@
-"""A MongoDB: how it is reached, and what its errors mean."""
+"""MongoDB: its client, and the meaning of its errors."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -14,13 +14,13 @@ from nochat.stores import ANSWER_SECONDS
 Database = AsyncDatabase[dict[str, Any]]
 
 DUPLICATE_KEY = 11000
-# What a server refuses a document or a question for, whenever it comes: bad values and types, too
-# large, a field's name, a document's shape (MongoDB's src/mongo/base/error_codes.yml).
+# Permanent errors of a document or a query: bad values and types, size, a field's name, a
+# document's shape (MongoDB's src/mongo/base/error_codes.yml).
 REFUSED = {2, 9, 14, 22, 28, 40, 51, 52, 56, 57, 121, 10334, 17280, 17419, DUPLICATE_KEY}
 
 
 def client(url: str) -> AsyncMongoClient[dict[str, Any]]:
-    """Return a client that waits for no answer for ever."""
+    """Return a client with timeouts."""
     limit = 1000 * ANSWER_SECONDS
     return AsyncMongoClient(
         url,
@@ -33,12 +33,12 @@ def client(url: str) -> AsyncMongoClient[dict[str, Any]]:
 
 @asynccontextmanager
 async def answering() -> AsyncIterator[None]:
-    """Tell what may pass from what never will.
+    """Distinguish temporary errors from permanent ones.
 
     Raises:
-        Unavailable: the server is not there, its disk is full, it is short of something, or it does
-            not know us: nothing is wrong with what it was sent.
-        PyMongoError: it refuses what it was sent.
+        Unavailable: the server does not answer, its disk is full, it lacks resources, or it refuses
+            our credentials: the operation itself is valid.
+        PyMongoError: it refuses the operation itself.
     """
     try:
         yield
@@ -58,7 +58,7 @@ async def answering() -> AsyncIterator[None]:
 
 
 def _causes(error: PyMongoError) -> Iterator[tuple[int | None, str]]:
-    """Yield the codes and texts that an error is made of."""
+    """Yield the codes and texts of an error's causes."""
     if isinstance(error, BulkWriteError):
         details = error.details or {}
         for failure in (*details.get("writeErrors", ()), *details.get("writeConcernErrors", ())):

@@ -1,7 +1,7 @@
-"""Queries without an index, in portions, so that others' queries get their turn in between.
+"""Queries without an index, in portions, so that other queries can run in between.
 
-Not every server stops when it is told to, and one that is busy answers nobody: so each portion is a
-small one, as long as these take long, and a question takes no longer than `MOST_SECONDS`.
+Not every server supports time limits, and a busy one answers no other query: so portions are small
+if they are slow, and a query takes no longer than `MOST_SECONDS`.
 """
 
 import time
@@ -10,10 +10,10 @@ from typing import Any
 
 from pymongo.asynchronous.collection import AsyncCollection
 
-MOST_SECONDS = 2.0  # for one question
-# Seconds for a portion: after a quicker one, the next is larger, after a slower one smaller.
-GENTLE = 0.005, 0.015  # where others wait meanwhile
-BRISK = 0.05, 0.2  # where they do not
+MOST_SECONDS = 2.0  # for one query
+# Seconds for a portion: after a faster one, the next is larger, after a slower one smaller.
+GENTLE = 0.005, 0.015  # if other queries wait meanwhile
+BRISK = 0.05, 0.2  # if they do not
 FIRST, LEAST, MOST = 50, 10, 50_000  # documents of a portion
 
 
@@ -33,13 +33,13 @@ async def portions(
     """Yield queries that together cover a collection, each for its next documents.
 
     Args:
-        collection: what to look through.
-        field: by which the documents are in order; it has an index.
-        direction: 1, or -1 for the last ones first.
-        past: the value to begin after; None: at the beginning.
-        seconds: how long it may take.
-        sizes: of the portions, if there are to be so many; None: all that it takes.
-        pace: how long a portion may take.
+        collection: the collection.
+        field: the indexed field that orders the documents.
+        direction: 1, or -1 for descending order.
+        past: the value to start after; None for the beginning.
+        seconds: the time limit.
+        sizes: the sizes of the portions, which also limit their number; None for adaptive sizes.
+        pace: bounds on the time of a portion.
 
     Raises:
         OutOfTime: it takes too long.

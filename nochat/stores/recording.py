@@ -1,4 +1,4 @@
-"""Writing what happened: each event once, whatever is delivered again."""
+"""The recording of events: each is stored once, even if it is redelivered."""
 
 import logging
 from collections.abc import Iterable
@@ -19,16 +19,16 @@ log = logging.getLogger(__name__)
 
 
 async def record(db: Database, events: Iterable[Event], full_text: bool = False) -> None:
-    """Store events, in order; those that are there already are passed over.
+    """Store events, in order; events that are already stored are skipped.
 
     Args:
-        db: of the activity.
-        events: what happened.
-        full_text: whether the server is the embedded one, which finds messages by its own index.
+        db: the activity database.
+        events: the events.
+        full_text: whether the server is the embedded one, with its own index of words.
 
     Raises:
-        Fatal: another event has the place of one of these in its room.
-        NochatError: the store takes a message for another that it has.
+        Fatal: another event is stored at the position of one of these.
+        NochatError: the store can't distinguish a message's id from a stored one.
     """
     writes: dict[str, list[Any]] = {}
     erasures = []
@@ -39,14 +39,14 @@ async def record(db: Database, events: Iterable[Event], full_text: bool = False)
             erasures.append(event)
     # The log first: a room's position must never be ahead of it.
     await write(db, "log", writes.pop("log", []), full_text)
-    for erasure in erasures:  # last: what was changed meanwhile may have the name
+    for erasure in erasures:  # last: earlier changes of the batch may contain the name
         await erase(db["log"], erasure)
     for collection, of_it in writes.items():
         await write(db, collection, of_it)
 
 
 async def write(db: Database, collection: str, writes: list[Any], full_text: bool = False) -> None:
-    """Insert new documents first, as later changes may be to them; existing ones stay."""
+    """Insert new documents, then apply changes, which may be to them; existing documents stay."""
     inserts = [operation for operation in writes if isinstance(operation, InsertOne)]
     changes = [operation for operation in writes if not isinstance(operation, InsertOne)]
     if full_text:
@@ -67,15 +67,15 @@ async def write(db: Database, collection: str, writes: list[Any], full_text: boo
 
 
 def folded(changes: list[Any]) -> list[Any]:
-    """Join changes that only raise a document's `position`: a room's, or how far somebody read.
+    """Join changes that only raise a document's `position`: a room's or a reading position.
 
-    A batch of messages to one room is one change of the room, not as many as it has messages.
+    A batch of messages to one room is one change of the room, not one for each message.
     """
     kept: list[Any] = []
-    raised: dict[tuple[tuple[str, Any], ...], int] = {}  # where in `kept` a document is raised
+    raised: dict[tuple[tuple[str, Any], ...], int] = {}  # index in `kept`, by document
     for change in changes:
         if not isinstance(change, UpdateOne):
-            raised.clear()  # what follows a deletion is not to come before it
+            raised.clear()  # changes after a deletion must stay after it
         elif change._upsert and "$max" in (new := _change(change)):
             key = tuple(change._filter.items())
             if new.keys() == {"$max"} and (place := raised.get(key)) is not None:
@@ -97,11 +97,11 @@ def _change(change: UpdateOne) -> dict[str, Any]:
 
 
 async def _check_same(db: Database, documents: list[dict[str, Any]]) -> None:
-    """Check that existing events are the same, and not another chat's.
+    """Check that existing events are the same as these, and not another chat's.
 
     Raises:
-        Fatal: it is not.
-        NochatError: it is another message, with an id that the store can't tell from this.
+        Fatal: an existing event is another one.
+        NochatError: an existing message has an id that the store can't distinguish from this one's.
     """
     by_place = {(document["room"], document["position"]): document for document in documents}
     for room in {room for room, _ in by_place}:

@@ -1,4 +1,4 @@
-"""The stored records of one user, page by page: what they may take with them."""
+"""The stored records of one user, page by page, for the export."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,10 +18,10 @@ COLLECTIONS = {
 FIELDS = {
     "messages": ("room", "position", "at", "text", "reply_to", "edited", "deleted"),
     "reads": ("room", "position"),
-    # Not who wrote it, nor what: that is somebody else's.
+    # Without the sender and the text, which are another user's data.
     "mentions": ("room", "position", "at", "reason"),
     "connections": ("type", "at", "seconds"),
-    # Not by whom: that is somebody else.
+    # Without `by`, which is another user.
     "account_events": ("type", "at", "role", "banned", "name", "unsaid"),
 }
 
@@ -29,7 +29,7 @@ FIELDS = {
 def of(asked: GetRecords) -> tuple[Document, str, Callable[[Document], Document]]:
     """Return a page's query, the field of its order, and the view of a document."""
     if asked.kind == "messages":
-        # By the client's id, as the index is: it begins with the time where the page made it.
+        # By the client id, as the index: it starts with the time if the page created it.
         after = {"client_id": {"$gt": asked.after or ""}}
         return {"room": asked.room, "sender": asked.user} | after, "client_id", _shown(asked.kind)
     if asked.kind == "connections":

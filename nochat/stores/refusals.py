@@ -1,7 +1,6 @@
-"""The errors of relational databases, as one of our errors, in a sentence.
+"""The mapping of relational databases' errors to ours, with readable messages.
 
-`Unavailable` is what may go well later: callers wait, and try again. Everything else would be
-refused each time.
+`Unavailable` is for temporary errors: callers wait and retry. All other errors are permanent.
 """
 
 from sqlalchemy.exc import DBAPIError, TimeoutError
@@ -35,7 +34,7 @@ def of(error: Exception, address: str) -> NochatError:
     """Return our error for a database's error.
 
     Args:
-        error: SQLAlchemy's, or that a text can't be encoded.
+        error: an error of SQLAlchemy, or a failed encoding of a text.
         address: the database's URL, without its password.
     """
     subject = f"the users' database at {address}"
@@ -89,5 +88,5 @@ def _kind(error: Exception) -> str:
 
 
 def _is_of_the_client(number: object) -> bool:
-    """Tell whether no server sent the number: it was not reached, or the connection broke."""
+    """Return whether the error is the client's: no connection, or a broken one."""
     return not isinstance(number, int) or number == 0 or 2000 <= number < 3000

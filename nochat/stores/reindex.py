@@ -1,7 +1,7 @@
-"""Brings what older versions stored of messages and rooms up to date, while the service is at work.
+"""The migration of messages and rooms of older versions, while the service runs.
 
-A run that was interrupted is taken up at the next start, and when all is done, `migrations` notes
-it. A message that is changed meanwhile is left to its change.
+An interrupted run is continued at the next start; finished steps are recorded in `migrations`. A
+message that is changed meanwhile is migrated by its change.
 """
 
 import asyncio
@@ -29,14 +29,14 @@ ROOMS = "0004-rooms"
 FULL_TEXT = "0005-full-text"  # in the embedded server
 OLD_INDEX = "words_1_room_1"
 OLD: dict[str, Any] = {"type": documents.MESSAGE, "terms": {"$exists": False}}
-# Older versions kept all terms of a message, however many, and each search looks at them all.
+# Older versions stored all terms of a message, without a limit, and each search checks them all.
 LONG: dict[str, Any] = {
     "type": documents.MESSAGE,
     "text": {"$regex": f"^[\\s\\S]{{{MOST_TERMS}}}"},
 }
 UNFOUND: dict[str, Any] = {"type": documents.MESSAGE, full_text.FIELD: {"$exists": False}}
 MANY = 500  # entries, or rooms, read at once
-PAUSE = 5.0  # seconds until it tries again, where the server was away
+PAUSE = 5.0  # seconds until a retry after an error of the server
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +47,11 @@ Message = dict[str, Any]
 async def reindexing(
     database: Database, found: Callable[[], None]
 ) -> AsyncIterator[asyncio.Task[None]]:
-    """Reindex in the background, in the task that is given, until the block ends.
+    """Reindex in the background until the block ends; yield the task.
 
     Args:
-        database: of the activity.
-        found: is called once each message is in the embedded server's index of terms.
+        database: the activity database.
+        found: called when the embedded server's index has all messages.
     """
     task = asyncio.create_task(_persistently(database, found))
     try:
@@ -74,40 +74,40 @@ async def _persistently(database: Database, found: Callable[[], None]) -> None:
 
 
 async def reindex(database: Database) -> int:
-    """Give each message the terms by which it is found, and each reaction one spelling.
+    """Add missing search terms to messages, and normalize the spelling of reactions.
 
     Returns:
-        How many messages were changed.
+        The number of changed messages.
     """
     count = 0
     if not await _is_done(database, TERMS):
-        while changed := await _pass(database, OLD):  # what was changed meanwhile was left out
+        while changed := await _pass(database, OLD):  # messages changed meanwhile were left out
             count += changed
         if await database["log"].find_one(OLD):
             log.warning("some older messages can't be reindexed; the search misses them")
             return count
-        with suppress(OperationFailure):  # there is none
+        with suppress(OperationFailure):  # the index does not exist
             await database["log"].drop_index(OLD_INDEX)
         await _note(database, TERMS)
     if not await _is_done(database, BOUNDED):
-        count += await _pass(database, LONG)  # once: what was changed meanwhile has fewer terms
+        count += await _pass(database, LONG)  # once: messages changed meanwhile have fewer terms
         await _note(database, BOUNDED)
     if not await _is_done(database, ROOMS):
         await _complete_rooms(database)
         await _note(database, ROOMS)
     if await full_text.is_embedded(database) and not await _is_done(database, FULL_TEXT):
-        await _pass(database, UNFOUND)  # once: what comes meanwhile has the field
+        await _pass(database, UNFOUND)  # once: new messages have the field
         await _note(database, FULL_TEXT)
     return count
 
 
 async def has_full_text(database: Database) -> bool:
-    """Tell whether each message is in the embedded server's index of terms."""
+    """Return whether the embedded server's index has all messages."""
     return await _is_done(database, FULL_TEXT) or not await database["log"].find_one()
 
 
 async def forget_edits(database: Database) -> None:
-    """Remove the text before an edit from older edits; nobody is given it any more."""
+    """Remove the earlier texts that older versions stored in edits."""
     if await _is_done(database, EDITS):
         return
     texts = {"type": documents.EDIT, "text": {"$exists": True}}
@@ -126,7 +126,7 @@ async def _note(database: Database, name: str) -> None:
 
 
 async def _complete_rooms(database: Database) -> None:
-    """Give each room the fields of searches and lists."""
+    """Add the fields for searches and lists to each room."""
     rooms, old = database["rooms"], {"title": {"$exists": True}, "room": {"$exists": False}}
     while part := await rooms.find(old, {"title": 1}).limit(MANY).to_list():
         for room in part:
@@ -136,7 +136,7 @@ async def _complete_rooms(database: Database) -> None:
 
 
 async def _pass(database: Database, old: dict[str, Any]) -> int:
-    """Go over the messages once, the oldest first; returns how many were changed."""
+    """Process the messages once, the oldest first; return the number of changed ones."""
     log_, count = database["log"], 0
     embedded = await full_text.is_embedded(database)
     async for portion in portions(log_, "at", 1, seconds=math.inf):
@@ -144,7 +144,7 @@ async def _pass(database: Database, old: dict[str, Any]) -> int:
         async for message in log_.find(old | portion, {"text": 1, "reactions": 1, "at": 1}):
             new = _writes(message)
             writes += (full_text.with_words(w, message["at"]) for w in new) if embedded else new
-            await asyncio.sleep(0)  # others' questions come in between
+            await asyncio.sleep(0)  # let other requests run
         if writes:
             count += (await log_.bulk_write(writes, ordered=True)).modified_count
             log.info("reindexed %d older messages", count)
@@ -152,7 +152,7 @@ async def _pass(database: Database, old: dict[str, Any]) -> int:
 
 
 def _writes(message: Message) -> Iterator[UpdateOne]:
-    """Yield writes of unchanged documents; reactions first, as the terms end it."""
+    """Yield writes of unchanged documents; reactions first, as the terms mark the end."""
     key = {"_id": message["_id"]}
     for old in message.get("reactions") or []:
         if (new := old | {"emoji": one_spelling(old["emoji"])}) != old:

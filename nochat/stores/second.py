@@ -8,12 +8,12 @@ from nochat.stores.activity import ActivityStore
 
 
 class SecondStore:
-    """A second MongoDB, opened when the first event comes: the chat starts also while it is away.
+    """A second MongoDB, opened at the first event, so that the chat can start without it.
 
     Args:
         url: its `mongodb://` URL.
-        stack: what closes it.
-        days: that the log of accounts and connections is kept; 0: for good.
+        stack: the exit stack that closes it.
+        days: days that the log of accounts and connections is kept; 0 to keep all of it.
     """
 
     def __init__(self, url: str, stack: AsyncExitStack, days: float = 0) -> None:

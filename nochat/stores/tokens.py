@@ -1,6 +1,7 @@
-"""Tokens of users' own programs; of each only the SHA-256 is kept, as of a session's.
+"""Tokens of users' own programs; like sessions' tokens, they are stored as SHA-256 alone.
 
-A token ends after the days that its user chose, and with another password, a ban or the account.
+A token expires after the days that its user chose, and ends with a new password, a ban or the
+account.
 """
 
 import secrets
@@ -15,13 +16,13 @@ from nochat.protocol.requests import Session, TokenInfo
 from nochat.stores.users import UserStore, _digest, _verified
 from nochat.stores.users_schema import tokens, users
 
-PREFIX = "nochat_"  # tells people, and what looks for secrets in files, what it is
+PREFIX = "nochat_"  # lets people and secret scanners recognize a token
 MOST = 20  # of one user
 A_DAY = 86_400.0
 
 
 class Tokens:
-    """The tokens in the users' database; its methods block, as those of the store.
+    """The tokens in the users' database; its methods block, like those of the store.
 
     Args:
         store: the users' database.
@@ -31,11 +32,11 @@ class Tokens:
         self._store = store
 
     def make(self, session: str, password: str, name: str, days: int) -> tuple[str, TokenInfo, str]:
-        """Make a token for a session's user; returns it, its entry in the list, and the user.
+        """Create a token for a session's user; return it, its entry in the list, and the user.
 
         Raises:
-            RequestFailed: the session is over, the password is not the present one, or the user has
-                as many tokens as they may.
+            RequestFailed: the session has ended, the password is wrong, or the user has reached the
+                limit of tokens.
         """
         who, row = self._store._proven(session, password)
         token, now = PREFIX + secrets.token_urlsafe(32), time.time()
@@ -43,7 +44,7 @@ class Tokens:
         values |= {"name": name, "created": now, "expires": now + days * A_DAY, "used": 0.0}
         with self._store._transaction() as connection:
             connection.execute(delete(tokens).where(tokens.c.expires < now))
-            # Locked, so that of two that are made at once the second is counted too.
+            # Locked, so that two concurrent calls count each other's token.
             mine = select(users.c.id).where(_verified(row)).with_for_update()
             if not connection.execute(mine).first():  # banned, or another password, meanwhile
                 raise RequestFailed(reasons.password_wrong())
@@ -63,7 +64,7 @@ class Tokens:
         return [_info(row._asdict()) for row in rows]
 
     def revoke(self, session: str, public: str) -> tuple[str, str]:
-        """End the user's token of that id; returns the user, and its name.
+        """Revoke a user's token by its id; return the user, and the token's name.
 
         Raises:
             RequestFailed: the user has no such token.
@@ -78,7 +79,7 @@ class Tokens:
         return who.user, row.name
 
     def whose(self, token: str) -> Session:
-        """Return the session of a token; one without a user, if it is over or never was."""
+        """Return the session of a token; without a user if the token is unknown or has expired."""
         query = select(users.c.name, tokens).join(users)
         query = query.where(tokens.c.token == _digest(token), tokens.c.expires > time.time())
         with self._store._transaction() as connection:

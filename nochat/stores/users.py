@@ -1,7 +1,7 @@
 """Accounts and sessions, in the users' database.
 
-Passwords are kept as argon2id hashes (argon2-cffi's defaults: RFC 9106's low-memory profile),
-session tokens as SHA-256: who reads the database can use neither.
+Passwords are stored as argon2id hashes (argon2-cffi's defaults: RFC 9106's low-memory profile),
+session tokens as SHA-256: a reader of the database can use neither.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ from nochat.stores.users_schema import NOBODY, deletions, sessions, tokens, user
 log = logging.getLogger(__name__)
 
 
-NOTED_EVERY = 300.0  # seconds: a session in use costs a write no more often
+NOTED_EVERY = 300.0  # seconds between two writes for a session in use, at least
 
 # Asked for each socket and each request: to make such a question takes longer than to ask it.
 WHOSE = (
@@ -58,7 +58,7 @@ WHOSE = (
 
 
 class Deletion(NamedTuple):
-    """An account that its user deleted: what stands in its name's place, and since when."""
+    """A deleted account: its name, the name that replaces it, and the time."""
 
     id: int
     name: str
@@ -70,12 +70,12 @@ class UserStore:
     """Accounts and sessions; its methods block, and may be called from several threads.
 
     Args:
-        url: of the database: see `Database`.
-        session_hours: hours until a session ends.
-        idle_hours: hours until one ends that nobody uses; 0: none does.
+        url: the database's URL: see `Database`.
+        session_hours: hours until a session expires.
+        idle_hours: hours until an unused session expires; 0 for no such limit.
 
     Attributes:
-        database: what it stores in.
+        database: the database.
 
     Raises:
         NochatError: the URL can't be used.
@@ -98,16 +98,16 @@ class UserStore:
     # ---- accounts -------------------------------------------------------------------------------
 
     def create(self, name: str, password: str, browser: str = "") -> Session:
-        """Store an account and open its first session, in a browser that is called so.
+        """Create an account and open its first session, in a browser of that name.
 
         Raises:
-            RequestFailed: the name is taken, or nobody may be called so.
+            RequestFailed: the name is taken or not allowed.
         """
         try:
             name = text.name(name)
         except text.TextRefused as refused:
             raise RequestFailed(refused.reason) from None
-        if self.find(name):  # which costs no hash
+        if self.find(name):  # without the cost of a hash
             raise RequestFailed(reasons.name_taken())
         row = {"name": name, "folded": text.identity(name), "created": time.time()}
         row["password"] = self._hasher.hash(password)
@@ -115,7 +115,7 @@ class UserStore:
         try:
             with self._transaction() as connection:
                 connection.execute(insert(users).values(row))
-                # After the insert, which waits for a deletion that is under way.
+                # After the insert, which waits for a concurrent deletion.
                 self._check_not_deleted(connection, name)
                 created = self._row(connection, name)
                 session = self._new_session(connection, created, browser) if created else None
@@ -131,13 +131,13 @@ class UserStore:
             raise RequestFailed(reasons.name_taken())
 
     def find(self, name: str) -> Account | None:
-        """Find the account of that name, however it is written."""
+        """Return the account of a name, in any spelling."""
         with self._transaction() as connection:
             row = self._row(connection, name)
         return _account(row) if row else None
 
     def accounts(self, prefix: str, after: str, limit: int) -> tuple[list[Account], bool]:
-        """List accounts whose names begin so, after a name; and whether there are more."""
+        """Return accounts by a prefix of their names, after a name, and whether there are more."""
         folded = users.c.folded
         query = select(users).where(folded > text.identity(after)).order_by(folded)
         query = query.where(~folded.startswith(NOBODY)).limit(limit + 1)
@@ -150,7 +150,7 @@ class UserStore:
     def change(
         self, name: str, role: Role | None = None, banned: bool | None = None
     ) -> tuple[Account, list[str]]:
-        """Store a role or a ban; returns the account, and the sessions that end by a ban.
+        """Store a role or a ban; return the account, and the sessions that a ban has ended.
 
         Raises:
             RequestFailed: there is no such account.
@@ -171,17 +171,17 @@ class UserStore:
         return _account(row), ended
 
     def set_password(self, token: str, password: str, new_password: str) -> tuple[str, list[str]]:
-        """Store another password for a session's user; returns the name, and what else ended.
+        """Store a new password for a session's user; return the name, and the ended sessions.
 
         The user's tokens end as well.
 
         Raises:
-            RequestFailed: the session is over, or the password is not the present one.
+            RequestFailed: the session has ended, or the password is wrong.
         """
         session, row = self._proven(token, password)
         digest = self._hasher.hash(new_password)
         with self._transaction() as connection:
-            # Hashing takes long: another may have changed the password, or ended the session.
+            # Hashing is slow: another call may have changed the password, or ended the session.
             there = exists().where(sessions.c.token == session.digest)
             mine = update(users).where(_verified(row), there)
             if not connection.execute(mine.values(password=digest)).rowcount:
@@ -192,10 +192,10 @@ class UserStore:
         return session.user, ended
 
     def _proven(self, token: str, password: str) -> tuple[Session, Row[Any]]:
-        """Find a session and the account behind it, whose password is this.
+        """Authenticate a session and its user's password; return the session and the account's row.
 
         Raises:
-            RequestFailed: the session is over, or the password is not the present one.
+            RequestFailed: the session has ended, or the password is wrong.
         """
         session = self.session(token)
         with self._transaction() as connection:
@@ -207,11 +207,11 @@ class UserStore:
     # ---- deletion -------------------------------------------------------------------------------
 
     def remove(self, token: str, password: str) -> Removal:
-        """Remove the account of a session's user, and note that its name must go everywhere else.
+        """Delete the account of a session's user, and record that its name must be erased.
 
         Raises:
-            RequestFailed: the session is over, the password is not the present one, or nobody else
-                is a manager.
+            RequestFailed: the session has ended, the password is wrong, or the user is the only
+                manager.
         """
         session, row = self._proven(token, password)
         deleted_as = text.DELETED + secrets.token_hex(8)
@@ -232,20 +232,20 @@ class UserStore:
 
     @staticmethod
     def _check_managed(connection: Connection) -> None:
-        # Locked, so that of two managers who leave at once one stays.
+        # Locked, so that of two managers who delete their accounts concurrently, one stays.
         others = select(users.c.id).where(users.c.role == "manager", ~users.c.banned)
         if not connection.execute(others.with_for_update()).first():
             raise RequestFailed(reasons.account_last_manager())
 
     def unfinished(self) -> list[Deletion]:
-        """List the deletions whose names may still be somewhere."""
+        """List the deletions whose names may still be stored somewhere."""
         query = select(deletions).where(deletions.c.name.is_not(None))
         with self._transaction() as connection:
             rows = connection.execute(query).all()
         return [Deletion(row.id, row.name, row.deleted_as, row.at) for row in rows]
 
     def finish(self, deletion: Deletion) -> None:
-        """Forget the name: it is nowhere any more."""
+        """Remove the name of a finished deletion."""
         done = update(deletions).where(deletions.c.id == deletion.id).values(name=None)
         with self._transaction() as connection:
             connection.execute(done)
@@ -253,9 +253,9 @@ class UserStore:
     # ---- sessions -------------------------------------------------------------------------------
 
     def open_session(self, name: str, password: str, browser: str = "") -> Session:
-        """Check a password and open a session; one without a user, if that fails.
+        """Check a password and open a session; return one without a user if that fails.
 
-        Takes as long for a name that nobody has as for a wrong password.
+        An unknown name takes as long as a wrong password.
         """
         with self._transaction() as connection:
             row = self._row(connection, name)
@@ -271,21 +271,21 @@ class UserStore:
         return _refused(reasons.account_banned() if banned else reasons.log_in_wrong(), row)
 
     def _forget_old_sessions(self) -> None:
-        # In a transaction of its own: MariaDB locks what lies around the rows that it deletes, and
-        # of two who would then write there, each waits for the other.
-        # By one index after the other: without, it would lock every session.
+        # In a separate transaction: MariaDB locks gaps around deleted rows, and two transactions
+        # that then insert there would deadlock.
+        # One index at a time: without an index, it would lock every session.
         now = time.time()
         for over in (sessions.c.expires < now, sessions.c.used < now - self._idle_seconds):
             with self._transaction() as connection:
                 connection.execute(delete(sessions).where(over))
 
     def _live(self) -> ColumnElement[bool]:
-        """Match sessions that go on."""
+        """Return a condition for sessions that have not expired."""
         now = time.time()
         return and_(sessions.c.expires > now, sessions.c.used > now - self._idle_seconds)
 
     def _new_session(self, connection: Connection, row: Row[Any], browser: str) -> Session | None:
-        """Open a session, unless the account was banned, or its password changed, meanwhile."""
+        """Open a session, unless the account was banned or its password changed meanwhile."""
         token, now = secrets.token_urlsafe(32), time.time()
         digest, expires = _digest(token), now + self._seconds
         values = {"token": digest, "expires": expires, "used": now, "created": now}
@@ -309,7 +309,7 @@ class UserStore:
         return Session(user=row.name, role=row.role, digest=row.token, expires=row.expires)
 
     def keep(self, digests: Sequence[str]) -> list[str]:
-        """Note that sessions are in use; returns those of them that are over."""
+        """Mark sessions as in use; return those that have ended."""
         live = select(sessions.c.token, sessions.c.used).join(users)
         live = live.where(sessions.c.token.in_(digests), self._live(), ~users.c.banned)
         with self._transaction() as connection:
@@ -327,11 +327,11 @@ class UserStore:
         try:
             with self._transaction() as connection:
                 connection.execute(change)
-        except Unavailable as error:  # a database that can only be read still knows who is who
+        except Unavailable as error:  # a read-only database can still authenticate
             log.warning("it is not noted that %s: %s", what, error)
 
     def close_session(self, token: str) -> Session:
-        """End a session; says whose it was, if anybody's."""
+        """End a session; return its user, if there was one."""
         session = self.session(token)
         with self._transaction() as connection:
             connection.execute(delete(sessions).where(sessions.c.token == _digest(token)))
@@ -346,7 +346,7 @@ class UserStore:
         return [_session_info(row, _digest(token)) for row in rows]
 
     def close_sessions(self, token: str, public: str = "") -> Session:
-        """End the user's session of that id, or, without one, all the others.
+        """End a user's session by its id, or all others without an id.
 
         Raises:
             RequestFailed: the user has no such session.
@@ -367,9 +367,9 @@ class UserStore:
     def _end_sessions(
         connection: Connection, user_id: int, *which: ColumnElement[bool]
     ) -> list[str]:
-        """End a user's sessions, or those for which all of `which` is so; returns their digests."""
+        """End a user's sessions that match all conditions; return their digests."""
         theirs = and_(sessions.c.user_id == user_id, *which)
-        # For update: else MariaDB shows those that were there when the transaction began.
+        # For update: otherwise MariaDB reads the snapshot from the start of the transaction.
         query = select(sessions.c.token).where(theirs).with_for_update()
         ended = connection.execute(query).scalars().all()
         connection.execute(delete(sessions).where(theirs))
@@ -392,9 +392,9 @@ class UserStore:
 
 
 def _nobodys_hash(hasher: PasswordHasher) -> str:
-    """Make up a hash that no password is known for; to check one against it takes as long as ever.
+    """Return a random hash without a known password; a check against it takes the usual time.
 
-    Hashing one for this would cost as much as a log-in, at each start.
+    Hashing a password for this would cost as much as a log-in, at each start.
     """
     lengths = hasher.salt_len, hasher.hash_len
     salt, digest = (b64encode(secrets.token_bytes(length)).decode() for length in lengths)
@@ -403,12 +403,12 @@ def _nobodys_hash(hasher: PasswordHasher) -> str:
 
 
 def _refused(reason: Reason, row: Row[Any] | None) -> Session:
-    """Make a refused session, which has no user."""
+    """Return a refused session, which has no user."""
     return Session(account=row.name if row else "", **reason.fields)
 
 
 def _verified(row: Row[Any]) -> ColumnElement[bool]:
-    """Match a row's account, if its password is still that one, and it is not banned."""
+    """Return a condition for a row's account, if its password is unchanged and it is not banned."""
     same = and_(users.c.id == row.id, users.c.password == row.password)
     return and_(same, ~users.c.banned)
 

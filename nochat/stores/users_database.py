@@ -1,4 +1,4 @@
-"""The users' database: SQLite, MariaDB or MySQL behind an address, at the chat's own schema."""
+"""The users' database: SQLite, MariaDB or MySQL, with the chat's schema."""
 
 import os
 from collections.abc import Iterator
@@ -13,26 +13,26 @@ from nochat.errors import NochatError
 from nochat.local.disk import make_private
 from nochat.stores import ANSWER_SECONDS, refusals
 
-# From 11.6.2 on, MariaDB refuses a write (error 1020) where another was committed since this
-# transaction has read; before, and for MySQL, it goes by what is committed. Ours count on that.
+# From 11.6.2 on, MariaDB refuses a write (error 1020) if another was committed since this
+# transaction's read; older versions and MySQL apply it to the committed state, as ours expect.
 WRITE_BY_WHAT_IS_COMMITTED = (
     "SET @nothing = 0 /*M!110602 , SESSION innodb_snapshot_isolation = OFF */"
 )
 
-# Each file is named by its revision, and revisions by the order in which they came: `0006_….py`.
+# Files are named by their revisions, which are numbered in order: `0006_….py`.
 MIGRATIONS = Path(__file__).with_name("migrations")
 NEWEST = "head"
 
 
 class Database:
-    """A database whose tables are there; it may be used from several threads.
+    """A database with migrated tables; it may be used from several threads.
 
     Args:
-        url: SQLAlchemy's URL: `sqlite:///…`, `mysql+pymysql://…`. It may say how many seconds an
+        url: SQLAlchemy's URL: `sqlite:///…`, `mysql+pymysql://…`. It may set the seconds that an
             answer may take: `…?read_timeout=60`.
 
     Attributes:
-        engine: SQLAlchemy's.
+        engine: SQLAlchemy's engine.
 
     Raises:
         NochatError: the URL can't be used.
@@ -66,7 +66,7 @@ class Database:
 
     @property
     def product(self) -> str:
-        """The database's own name for itself."""
+        """The name of the product."""
         dialect = self.engine.dialect
         if dialect.name == "sqlite":
             return "SQLite"
@@ -78,10 +78,10 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Give a connection; what is done with it is done as a whole, or not at all.
+        """Yield a connection in a transaction, committed at the end of the block.
 
         Raises:
-            IntegrityError: of SQLAlchemy: a row must not be there, or must be.
+            IntegrityError: SQLAlchemy's error for a violated constraint.
             NochatError: the database refuses, or does not answer (`Unavailable`).
         """
         try:
@@ -94,7 +94,7 @@ class Database:
 
 
 def _options(url: URL) -> dict[str, Any]:
-    """Return how long pymysql waits, and what a write goes by, if the URL does not say."""
+    """Return pymysql's timeouts and isolation, except those that the URL sets."""
     if url.get_driver_name() != "pymysql":
         return {}
     limits = dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), ANSWER_SECONDS)
@@ -103,10 +103,10 @@ def _options(url: URL) -> dict[str, Any]:
 
 
 def sqlite_file(url: str | URL) -> Path | None:
-    """Return the file that a URL names; None where it names no SQLite, or no file.
+    """Return the file of an SQLite URL; None for other databases, and for memory.
 
     Raises:
-        ArgumentError: it is no URL.
+        ArgumentError: the URL is invalid.
     """
     parsed = make_url(url)
     in_memory = parsed.database in (None, "", ":memory:")
@@ -116,15 +116,15 @@ def sqlite_file(url: str | URL) -> Path | None:
 
 
 def with_files_beside(file: Path) -> list[Path]:
-    """Return SQLite's file with those that SQLite may put beside it."""
+    """Return SQLite's file with those that SQLite may create beside it."""
     return [file.with_name(file.name + end) for end in ("", "-wal", "-shm", "-journal")]
 
 
 def _make_private(parsed: URL) -> None:
-    """Let nobody else read SQLite's file, new or old; what SQLite puts beside it is as it is."""
+    """Make SQLite's file private, new or old; files that SQLite creates beside it inherit that."""
     if not (file := sqlite_file(parsed)):
         return
-    with suppress(OSError):  # SQLite says what is wrong
+    with suppress(OSError):  # SQLite's own error is clearer
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     make_private(with_files_beside(file))
 
@@ -135,15 +135,15 @@ def _enforce_foreign_keys(connection: object, _: object) -> None:
 
 
 def migrate(connection: Connection, revision: str = NEWEST) -> None:
-    """Bring the tables to a revision of the schema.
+    """Migrate the tables to a revision of the schema.
 
     Raises:
         NochatError: the tables are those of a newer version.
     """
     if revision == NEWEST and _revisions(connection) == [newest_revision()]:
         return
-    # Here, not above: it takes as long to import as all else that this module needs, and only the
-    # first start of a version has use for it.
+    # Imported here, not above: it takes as long as all other imports of this module, and only the
+    # first start of a version needs it.
     import alembic.command
     import alembic.config
     from alembic.util import CommandError
@@ -153,7 +153,7 @@ def migrate(connection: Connection, revision: str = NEWEST) -> None:
     config.attributes["connection"] = connection
     try:
         alembic.command.upgrade(config, revision)
-    except CommandError as error:  # it knows no such revision
+    except CommandError as error:  # the revision is unknown
         address = connection.engine.url.render_as_string(hide_password=True)
         raise NochatError(
             f"the users' database at {address} was made by a newer version of NoChat ({error}); "
@@ -162,12 +162,12 @@ def migrate(connection: Connection, revision: str = NEWEST) -> None:
 
 
 def newest_revision() -> str:
-    """Return the newest revision of the schema that there is a migration to."""
+    """Return the newest revision of the schema, by the names of the migrations."""
     return max(file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("*.py"))
 
 
 def _revisions(connection: Connection) -> list[str]:
-    """Read which revision the tables are at, where alembic notes it; none: there are no tables."""
+    """Return the tables' revision, as recorded by alembic; none without tables."""
     if not inspect(connection).has_table("alembic_version"):
         return []
     noted = connection.exec_driver_sql("SELECT version_num FROM alembic_version")

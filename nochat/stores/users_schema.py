@@ -1,4 +1,4 @@
-"""The tables of the users' database; alembic's migrations make them."""
+"""The tables of the users' database, which alembic's migrations create."""
 
 from sqlalchemy import Boolean, Column, Double, ForeignKey, Integer, MetaData, String, Table
 
@@ -8,14 +8,14 @@ metadata = MetaData()
 
 
 def exact(length: int) -> String:
-    """Return a type of text that each database compares exactly, and that takes any character."""
-    # Of SQLAlchemy's general types: those of MariaDB's dialect take a while to import.
+    """Return a text type that each database compares exactly, for any characters."""
+    # SQLAlchemy's general types: those of MariaDB's dialect are slow to import.
     mariadb = String(length, collation="utf8mb4_bin")
     return String(length).with_variant(mariadb, "mysql", "mariadb")
 
 
-# How the `folded` of an account begins whose name has come to mean another's (migration 0003): no
-# name folds to it, as it has capitals.
+# Prefix of `folded` for an account whose name became equal to another's (migration 0003): no name
+# folds to it, as it has capitals.
 NOBODY = "ID "
 
 users = Table(
@@ -23,7 +23,7 @@ users = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("name", exact(text.LONGEST_NAME), nullable=False),
-    # `text.identity` of the name: Ana, ANA and ana are one.
+    # `text.identity` of the name: equal for Ana, ANA and ana.
     Column("folded", exact(text.LONGEST_IDENTITY), nullable=False, unique=True),
     Column("password", String(255), nullable=False),
     Column("created", Double, nullable=False),
@@ -37,15 +37,15 @@ sessions = Table(
     Column("token", String(64), primary_key=True),
     Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
     Column("expires", Double, nullable=False, index=True),
-    # When somebody was last there, give or take `users.NOTED_EVERY`.
+    # The last use, to within `users.NOTED_EVERY`.
     Column("used", Double, nullable=False, index=True),
-    # What its user calls it by: no part of the token, nor made from it.
+    # Its id for the user, independent of the token.
     Column("public", String(32), nullable=False, index=True, unique=True),
     Column("browser", String(40), nullable=False, default=""),
     Column("created", Double, nullable=False, default=0.0),
 )
 
-# What users' own programs come with: see `nochat.stores.tokens`.
+# The tokens of users' own programs: see `nochat.stores.tokens`.
 tokens = Table(
     "tokens",
     metadata,
@@ -58,8 +58,8 @@ tokens = Table(
     Column("used", Double, nullable=False),
 )
 
-# Accounts that their users deleted. The digest of who it was stays for good: nobody else may come
-# as them. The name stays only until nothing of it is left elsewhere.
+# Deleted accounts. The digest of the identity stays forever, so that nobody else can take the
+# name. The name itself stays only until it is erased everywhere.
 deletions = Table(
     "deletions",
     metadata,

@@ -124,7 +124,7 @@ def _lay(below: Document, above: Document) -> None:
 
 
 def _without_builds(document: Document) -> Document:
-    """Take out what is built: a machine builds nothing, and the variables name the images."""
+    """Remove build sections: a machine builds nothing, and the variables name the images."""
     for service in document["services"].values():
         if service.pop("build", None):
             del service["image"]

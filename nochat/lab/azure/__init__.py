@@ -1,4 +1,4 @@
-"""Machines in Azure: a student's account, what is made in it, and a stand-in to try it without one.
+"""Machines in Azure: a student's account, its resources, and a stand-in for trying without one.
 
 For example::
 

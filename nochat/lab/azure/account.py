@@ -1,4 +1,4 @@
-"""A student's account in Azure: whether it will do, what would be made in it, and what is left."""
+"""A student's account in Azure: a check of it, a plan of its resources, and those left over."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ from nochat.lab.errors import AzureSettingsError
 
 @dataclass(frozen=True)
 class AzureAccount:
-    """An account, with how the machines of the Vagrantfile are to be in it.
+    """An account, with the settings of the Vagrantfile's machines in it.
 
     Attributes:
         machines: the settings of each machine.
@@ -32,20 +32,20 @@ class AzureAccount:
         """Read the Vagrantfile's settings: the variables `AZURE_…`.
 
         Raises:
-            AzureSettingsError: one that has no default is not set.
+            AzureSettingsError: a variable without a default is not set.
         """
         return cls(tuple(Settings.from_environment(name, environment) for name in MACHINES))
 
     @property
     def settings(self) -> Settings:
-        """Those of the machine that others reach; most are the same for all."""
+        """The settings of the public machine; most are the same for all."""
         return self.machines[0]
 
     def preflight(self) -> Report:
-        """Look whether machines can be made, and make nothing.
+        """Check whether machines can be created, without creating anything.
 
         Raises:
-            CheckFailed: something is missing; with what to do about it.
+            CheckFailed: something is missing; the message says what to do about it.
         """
         with Clients(self.settings) as clients:
             login = _asked("the application can log in", clients.log_in)
@@ -55,16 +55,16 @@ class AzureAccount:
         return check("Azure: machines can be made", *conditions)
 
     def plan(self) -> Plan:
-        """Plan what `vagrant up --provider=azure` would make, with prices, offline."""
+        """Plan the resources of `vagrant up --provider=azure`, with prices, offline."""
         return plan.make(list(self.machines))
 
     def left(self) -> list[str]:
-        """List the ids of all resources in the subscription that bear our tag.
+        """List the ids of all resources in the subscription with the course's tag.
 
         Azure's own list may be some minutes late.
 
         Raises:
-            AzureError: Azure says no, or nobody answers.
+            AzureError: Azure refuses, or does not answer.
         """
         ids = []
         ours = f"tagName eq '{parts.TAG}'"
@@ -86,7 +86,7 @@ class AzureAccount:
 
 
 class _Preflight:
-    """The questions to an account that lets us in."""
+    """The checks of an account after the log-in."""
 
     def __init__(self, account: AzureAccount, clients: Clients) -> None:
         self.account, self.settings, self.clients = account, account.settings, clients
@@ -194,7 +194,7 @@ class _Preflight:
         return f"{label}.{self.settings.location}.cloudapp.azure.com"
 
     def _is_ours(self, label: str) -> bool:
-        """Tell whether the name is that of the machine that is there already."""
+        """Return whether the existing machine has the name."""
         try:
             address = self.clients.network.public_ip_addresses.get(
                 self.settings.resource_group_name, f"{self.settings.vm_name}-address"

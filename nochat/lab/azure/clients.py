@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from azure.mgmt.resource.resources import ResourceManagementClient
 
 SUBSCRIPTION_VERSION = "2022-12-01"
-POLLING_SECONDS = 5  # where Azure does not say when to ask again
-# Of the SDK's own tries after a failure: its default of ten takes minutes.
+POLLING_SECONDS = 5  # if Azure does not say when to ask again
+# The SDK's own retries after a failure: its default of ten takes minutes.
 RETRIES = {"retry_total": 4, "retry_connect": 2, "retry_backoff_factor": 0.4}
 
 
 class Clients:
-    """Clients of Azure, each made when it is first wanted. Use it in `with`.
+    """Clients of Azure, each created on first use. Use it in `with`.
 
-    They are imported then, too: that of networks alone takes a second and a half.
+    They are imported on first use, too: the one for networks alone takes a second and a half.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         # Its warnings repeat the error.
         logging.getLogger("azure.identity").setLevel(logging.ERROR)
-        # Where others than the public Azure log in, AZURE_AUTHORITY_HOST says, to the SDK itself.
+        # For clouds other than the public one, the SDK itself reads AZURE_AUTHORITY_HOST.
         elsewhere = {} if settings.endpoint == PUBLIC else {"disable_instance_discovery": True}
         self._credential = ClientSecretCredential(
             settings.tenant_id, settings.client_id, settings.client_secret, **elsewhere, **RETRIES
@@ -52,7 +52,7 @@ class Clients:
 
     @functools.cached_property
     def resources(self) -> "ResourceManagementClient":
-        """Groups of resources, and whatever has no client of its own."""
+        """Resource groups, and resources without a client of their own."""
         from azure.mgmt.resource.resources import ResourceManagementClient
 
         return ResourceManagementClient(*self._account, **self._options)
@@ -61,15 +61,15 @@ class Clients:
         """Get a token.
 
         Raises:
-            AzureError: the credentials are wrong, or nobody answers.
+            AzureError: the credentials are wrong, or Azure does not answer.
         """
         self._credential.get_token(f"{self._settings.endpoint}/.default")
 
     def subscription(self) -> dict[str, Any]:
-        """Return the subscription itself, which these clients have no method for.
+        """Return the subscription itself, for which the clients have no method.
 
         Raises:
-            AzureError: Azure says no, or nobody answers.
+            AzureError: Azure refuses, or does not answer.
         """
         url = f"{self._settings.endpoint}/subscriptions/{self._settings.subscription_id}"
         request = HttpRequest("GET", url, params={"api-version": SUBSCRIPTION_VERSION})

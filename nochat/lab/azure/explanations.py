@@ -1,10 +1,10 @@
-"""Explanations of Azure's refusals: what it said, and advice."""
+"""Explanations of Azure's errors, with advice."""
 
 import re
 
 from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError
 
-# What Azure's code and message look like, and what to do then; the first that fits.
+# Patterns of Azure's code and message, and what to do then; the first match counts.
 ADVICE = (
     (
         r"AADSTS7000215",
@@ -89,7 +89,7 @@ OTHERWISE = "run the same again: it continues. To give up: vagrant destroy"
 
 
 def code(error: AzureError) -> str:
-    """Return Azure's code of the error; empty where it has none."""
+    """Return Azure's code of the error; empty if it has none."""
     if isinstance(error, HttpResponseError) and error.error:
         return str(error.error.code or "")
     match = re.search(r"AADSTS\d+", str(error))
@@ -97,7 +97,7 @@ def code(error: AzureError) -> str:
 
 
 def explain(error: Exception) -> str:
-    """Explain a request that failed to a person."""
+    """Return a readable error for a failed request."""
     said, word = str(error), ""
     if isinstance(error, ServiceRequestError):
         word = "ServiceRequestError"
@@ -105,7 +105,7 @@ def explain(error: Exception) -> str:
         word = code(error)
         if isinstance(error, HttpResponseError) and error.error and error.error.message:
             said = error.error.message
-    # What follows are numbers that only Microsoft can read.
+    # The rest are ids for Microsoft's support.
     said = re.split(r"\s+Trace ID:|\r?\n", said.strip())[0]
     shown = f"{word}: {said}" if word and word not in said else said
     return f"Azure says: {shown}\nTo do: {advice(f'{word} {said}')}"

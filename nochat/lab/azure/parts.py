@@ -1,13 +1,13 @@
-"""The parts of a machine in Azure, each with the body of the request that makes it."""
+"""The parts of a machine in Azure, each with the body of the request that creates it."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from nochat.lab.azure.settings import DEFAULTS, Settings
 
-TAG, COURSE = "nochat", "course"  # of what is not one machine's
+TAG, COURSE = "nochat", "course"  # tag of resources that the machines share
 NETWORK, SUBNET = "nochat-network", "machines"
-# Not what containers and other machines use: Ansible is to find the one by which others reach it.
+# Not the ranges of containers and other machines: Ansible must find the address in this one.
 RANGE, SUBNET_RANGE = DEFAULTS["network"], DEFAULTS["subnet"]
 DISK_GB, DISK_KIND = DEFAULTS["disk_gb"], DEFAULTS["disk_kind"]
 FIRST_PRIORITY = 1000
@@ -25,14 +25,14 @@ SCHEDULE_VERSION = "2018-09-15"
 
 @dataclass(frozen=True)
 class Part:
-    """A resource to make.
+    """A resource to create.
 
     Attributes:
-        type: as Azure calls it.
+        type: Azure's name of the type.
         name: its name in the group.
-        what: in words.
-        size: in words, where that is to be known.
-        body: of the request that makes it; empty where another part brings it along.
+        what: a description.
+        size: a description of the size, if it matters.
+        body: body of the request that creates it; empty if another part creates it as well.
     """
 
     type: str
@@ -43,13 +43,13 @@ class Part:
 
 
 def namespaces(settings: Settings) -> list[str]:
-    """List the resource providers that the subscription has to be registered for."""
+    """List the resource providers that the subscription must be registered for."""
     kinds = [MACHINE, NETWORKS, *([SCHEDULE] if settings.shutdown else [])]
     return [kind.partition("/")[0] for kind in kinds]
 
 
 def shared(settings: Settings) -> list[Part]:
-    """List the parts that all machines of a group share, in the order in which they are made."""
+    """List the parts that all machines of a group share, in the order of their creation."""
     common = {"location": settings.location, "tags": {TAG: COURSE}}
     subnet = {"name": SUBNET, "properties": {"addressPrefix": SUBNET_RANGE}}
     network = {"addressSpace": {"addressPrefixes": [RANGE]}, "subnets": [subnet]}
@@ -60,7 +60,7 @@ def shared(settings: Settings) -> list[Part]:
 
 
 def own(settings: Settings, token: str = "", public_key: str = "") -> list[Part]:
-    """List the parts that are one machine's alone, in the order in which they are made."""
+    """List the parts of one machine, in the order of their creation."""
     name = settings.vm_name
     common = {"location": settings.location, "tags": {TAG: token}}
     parts = [
@@ -95,7 +95,7 @@ def own(settings: Settings, token: str = "", public_key: str = "") -> list[Part]
 
 
 def schedule_name(machine: str) -> str:
-    """Return the name that Azure insists on for the daily shutdown of a machine."""
+    """Return the name that Azure requires for the daily shutdown of a machine."""
     return f"shutdown-computevm-{machine}"
 
 
@@ -111,7 +111,7 @@ def _open_to(settings: Settings) -> str:
 
 
 def _rules(settings: Settings) -> dict[str, Any]:
-    """Return our rules; every group brings more, which allow its own network and deny the rest."""
+    """Return our rules; Azure adds its defaults, which allow the own network and deny the rest."""
     opened = [(22, settings.ssh_from)] + [(port, "*") for port in settings.ports]
     return {
         "securityRules": [

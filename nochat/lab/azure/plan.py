@@ -14,15 +14,15 @@ HEAD = ("what", "name", "size", "region", "$/hour", "$/month")
 
 @dataclass(frozen=True)
 class Planned:
-    """A resource that would be made.
+    """A resource that would be created.
 
     Attributes:
-        what: in words.
-        type: as Azure calls it.
+        what: a description.
+        type: Azure's name of the type.
         name: its name.
-        size: in words; empty where it has none.
+        size: a description of the size; empty if it has none.
         location: its region.
-        price: None: it costs nothing, or the prices can't be had.
+        price: its price; None if it is free or the price is unknown.
     """
 
     what: str
@@ -42,11 +42,11 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that would be made.
+    """The resources that would be created.
 
     Attributes:
-        resources: in the order in which they would be made.
-        note: what is to be known of the prices.
+        resources: the resources in the order of their creation.
+        note: a note on the prices.
     """
 
     resources: tuple[Planned, ...]
@@ -54,7 +54,7 @@ class Plan:
 
     @property
     def price(self) -> Price | None:
-        """The price of all of it; None where the prices can't be had."""
+        """The price of all resources; None if the prices are unknown."""
         known = [resource.price.hour for resource in self.resources if resource.price]
         return Price(sum(known)) if known else None
 
@@ -74,7 +74,7 @@ class Plan:
 
 
 def make(machines: list[Settings]) -> Plan:
-    """Plan machines; that their prices can't be had is no error."""
+    """Plan machines, with their prices if these are available."""
     costs: dict[str, Price] = {}
     note = "Prices are Azure's list prices in US dollars, without tax, for 730 hours a month"
     first = machines[0]

@@ -1,4 +1,4 @@
-"""Azure's prices, from its public list; no account is needed to read it."""
+"""Azure's prices, from its public list, which needs no account."""
 
 import os
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ PUBLIC = "https://prices.azure.com/api/retail/prices"
 MONTH_HOURS = 730
 DISK_METER = "E4 LRS Disk"  # the smallest that 30 GB fit in
 ADDRESS_METER = "Standard IPv4 Static Public IP"
-# Others than a machine of one's own that runs Linux.
+# Offers other than a dedicated machine with Linux.
 OTHERS = ("Spot", "Low Priority", "Windows", "Cloud Services", "CloudServices")
 
 
@@ -22,14 +22,14 @@ class Price:
     """A price in US dollars, without tax.
 
     Attributes:
-        hour: of one hour.
+        hour: the price per hour.
     """
 
     hour: float
 
     @property
     def month(self) -> float:
-        """Of a month in which it is never switched off."""
+        """The price per month without a shutdown."""
         return self.hour * MONTH_HOURS
 
 
@@ -61,7 +61,7 @@ def address(location: str) -> Price:
 
 
 def _price(condition: str, location: str) -> Price:
-    """Return the first price that fits and is of one's own machine with Linux."""
+    """Return the first matching price of a dedicated machine with Linux."""
     wanted = f"{condition} and armRegionName eq '{location}' and priceType eq 'Consumption'"
     url = os.environ.get("AZURE_PRICES_URL") or PUBLIC
     try:

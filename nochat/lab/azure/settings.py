@@ -13,7 +13,7 @@ from nochat.lab.errors import AzureSettingsError
 from nochat.lab.inventory import CONTAINERS_HOST
 
 PUBLIC = "https://management.azure.com"
-# Which the Vagrantfile and the role `azure` read, too.
+# The Vagrantfile and the role `azure` read this file, too.
 DEFAULTS: dict[str, Any] = json.loads(
     Path(__file__).with_name("defaults.json").read_text(encoding="utf-8")
 )
@@ -21,7 +21,7 @@ DEFAULTS: dict[str, Any] = json.loads(
 MACHINES: dict[str, str] = {
     name: ",".join(map(str, ports)) for name, ports in DEFAULTS["ports"].items()
 }
-# The variables that set what has no default.
+# The variables of the settings without default.
 NEEDED = {
     "AZURE_TENANT_ID": "tenant_id",
     "AZURE_CLIENT_ID": "client_id",
@@ -46,24 +46,24 @@ def _image(release: str) -> str:
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of one machine, and of the account that it is made in.
+    """The settings of one machine and its account.
 
     Attributes:
-        tenant_id: the directory that the application is in.
+        tenant_id: the application's directory.
         client_id: the application that acts for the student.
         client_secret: its password: not for the screen.
-        subscription_id: that pays.
-        vm_name: name of the machine; those of its parts begin with it.
-        resource_group_name: where all that is made goes.
+        subscription_id: the subscription that pays.
+        vm_name: name of the machine, and prefix of the names of its parts.
+        resource_group_name: the resource group for everything.
         location: the region.
-        vm_size: of the machine, as Azure calls it.
-        vm_image_urn: publisher, offer, sku and version of what it boots.
-        tcp_endpoints: ports open to all, with commas between them.
+        vm_size: Azure's name of the machine's size.
+        vm_image_urn: publisher, offer, sku and version of the image.
+        tcp_endpoints: ports open to all, separated by commas.
         ssh_from: addresses that port 22 is open to, as 203.0.113.7/32; `*` is everybody.
-        shutdown: hour and minute (UTC) when it is switched off every day; empty: never.
-        dns_name: label of a name for the machine's address; it needs open ports.
-        admin_username: who logs in.
-        management_endpoint: where Azure Resource Manager answers; empty: the public one.
+        shutdown: hour and minute (UTC) of the daily shutdown; empty for none.
+        dns_name: label of a DNS name for the machine's address; it needs open ports.
+        admin_username: the user for the log-in.
+        management_endpoint: URL of Azure Resource Manager; empty for the public one.
     """
 
     tenant_id: str
@@ -86,10 +86,10 @@ class Settings:
     def from_environment(
         cls, machine: str = CONTAINERS_HOST, environment: Mapping[str, str] = os.environ
     ) -> Self:
-        """Read the variables that the Vagrantfile reads, as it does.
+        """Read the same variables as the Vagrantfile.
 
         Raises:
-            AzureSettingsError: one that has no default is not set.
+            AzureSettingsError: a variable without a default is not set.
         """
         given = {name: value for name, value in environment.items() if value}
         if missing := [name for name in NEEDED if name not in given]:
@@ -115,7 +115,7 @@ class Settings:
         """The ports that are open to all.
 
         Raises:
-            AzureSettingsError: there is another one than a port.
+            AzureSettingsError: an entry is not a port.
         """
         try:
             return [int(endpoint) for endpoint in self.tcp_endpoints.split(",") if endpoint.strip()]
@@ -126,10 +126,10 @@ class Settings:
 
     @property
     def image(self) -> dict[str, str]:
-        """The image that the machine boots, as Azure wants it.
+        """The machine's image in Azure's form.
 
         Raises:
-            AzureSettingsError: it is no name of an image.
+            AzureSettingsError: the setting is not the name of an image.
         """
         parts = self.vm_image_urn.split(":")
         if len(parts) != 4:
@@ -140,7 +140,7 @@ class Settings:
         return dict(zip(("publisher", "offer", "sku", "version"), parts, strict=True))
 
     def check(self) -> None:
-        """Look for what Azure would take, and a student would regret, or refuse only at the end.
+        """Check for mistakes that Azure would accept, or refuse only late.
 
         Raises:
             AzureSettingsError: a setting is missing or wrong.

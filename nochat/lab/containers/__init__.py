@@ -1,6 +1,6 @@
 """The chat in containers: its image, and its `docker compose` project.
 
-Thin over the commands that people type; Docker's SDK looks at what these made.
+A thin layer over the commands that people type; Docker's SDK inspects their results.
 """
 
 from nochat.lab.containers.stack import Layer, Mine, Stack, build, client, layers, up

@@ -1,4 +1,4 @@
-"""Docker's command and Compose, as this computer has them; and why they fail."""
+"""Docker's command and Compose, as installed here, with explanations of their errors."""
 
 import os
 import re
@@ -13,9 +13,9 @@ from nochat.lab.errors import ContainersError
 from nochat.lab.machines import find_root
 from nochat.local import doctor
 
-BUILTIN = 23  # The docker command before this version builds with BuildKit by itself.
+BUILTIN = 23  # The docker command has BuildKit built in before this version.
 
-# What the commands say when they fail, and what to do then; the first that fits.
+# Patterns of the commands' errors, and what to do then; the first match counts.
 ADVICE = (
     (r"[Nn]o space left on device", "the disk is full: make room (docker system prune)"),
     (
@@ -39,7 +39,7 @@ ADVICE = (
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of our commands: their `docker` can build with BuildKit."""
+    """Return the environment of our commands, with a `docker` that supports BuildKit."""
     path = os.pathsep.join([str(_builder().parent), os.environ.get("PATH", os.defpath)])
     files = os.environ.get("COMPOSE_FILE", "docker/compose.yaml")
     more = {"DOCKER_BUILDKIT": "1", "COMPOSE_DOCKER_CLI_BUILD": "1", "COMPOSE_FILE": files}
@@ -48,14 +48,14 @@ def environment() -> dict[str, str]:
 
 @cache
 def compose() -> tuple[str, ...]:
-    """Return `docker compose`, or its predecessor where it is not installed."""
+    """Return `docker compose`, or its predecessor if it is not installed."""
     if _output([str(_builder()), "compose", "version"]):
         return "docker", "compose"
     return (str(doctor.require("docker-compose")),)
 
 
 def start(command: Sequence[str], env: Mapping[str, str]) -> "subprocess.Popen[str]":
-    """Start a command in the project's folder; all that it says is to be read."""
+    """Start a command in the project's folder; its output comes through a pipe."""
     return subprocess.Popen(
         command,
         cwd=find_root(),
@@ -81,16 +81,16 @@ def run(command: Sequence[str], env: Mapping[str, str]) -> None:
 
 
 def failure(command: Sequence[str], output: str) -> str:
-    """Explain a command that failed to a person."""
+    """Return a readable error for a failed command."""
     return explain(command, output, ADVICE)
 
 
 @cache
 def _builder() -> Path:
-    """Find the first docker command on the path that can build: newer ones need a plugin for it.
+    """Return the first docker command on the path that can build: newer ones need a plugin.
 
     Raises:
-        Missing: there is none.
+        Missing: no docker command can build.
     """
     doctor.require("docker")
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
@@ -107,6 +107,6 @@ def _builder() -> Path:
 
 
 def _output(command: list[str]) -> str:
-    """Return the output of a command; nothing where it fails."""
+    """Return the output of a command, or an empty string if it fails."""
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     return "" if ran.returncode else ran.stdout

@@ -1,13 +1,13 @@
-"""A `docker context` for a computer of one's own, by SSH: in every terminal, until it is removed.
+"""A `docker context` for another computer, by SSH: in every terminal, until it is removed.
 
 For example::
 
     contexts.create("attic", "192.0.2.7", key="~/.ssh/nochat", user="lia")
     contexts.remove("attic")
 
-In between, `docker --context attic ps` works, after the kernel has ended, too. Docker's command
-reaches an engine by the command `ssh`, which reads `~/.ssh/config`: so what it must know of the
-computer is in a file of `~/.ssh/nochat`, a folder that this config includes.
+In between, `docker --context attic ps` works, even after the kernel has ended. Docker's command
+reaches the engine by the command `ssh`, which reads `~/.ssh/config`: so the settings for the
+computer are in a file of `~/.ssh/nochat`, a folder that this config includes.
 """
 
 import os
@@ -22,7 +22,7 @@ from nochat.lab.errors import ContextError
 from nochat.lab.waiting import blocking
 from nochat.local import doctor
 
-# Of this user, as ssh finds it: not by HOME.
+# This user's folder as ssh finds it, without HOME.
 SSH = Path(pwd.getpwuid(os.geteuid()).pw_dir) / ".ssh"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]+")  # a context's, and a host's in a file of ssh
 WORD = re.compile(r"[^\s\"-][^\s\"]*")
@@ -55,23 +55,23 @@ ADVICE = (
 
 
 def create(name: str, address: str, *, key: str | Path, user: str = "root", port: int = 22) -> str:
-    """Make a context for the engine of a computer, or change it; returns its version.
+    """Create or change a context for the engine of a computer; return the engine's version.
 
-    The first time, the computer's own key is trusted; later, another one is refused.
+    The computer's host key is trusted on first use; later, a different key is refused.
 
     Args:
-        name: for `docker --context`.
-        address: of the computer.
-        key: file of the private key that lets us in.
-        user: whom it lets us in as; who may use Docker there.
-        port: of its SSH.
+        name: the context's name, for `docker --context`.
+        address: the computer's address.
+        key: file of the private key for the log-in.
+        user: the user for the log-in, who may use Docker there.
+        port: the port of its SSH server.
 
     Raises:
-        ValueError: a name, an address or a user that can't be one, or Docker has a context of that
-            name for another engine.
+        ValueError: a name, address or user is invalid, or Docker has a context of that name for
+            another engine.
         FileNotFoundError: there is no such key.
         Missing: Docker's command or ssh is not installed.
-        ContextError: its engine does not answer, or not to us; nothing has changed then.
+        ContextError: the engine does not answer, or refuses; nothing has changed then.
     """
     _check(name, address, user)
     key = Path(key).expanduser().absolute()
@@ -98,7 +98,7 @@ def create(name: str, address: str, *, key: str | Path, user: str = "root", port
 
 
 def remove(name: str) -> None:
-    """Remove a context that `create` made; there, nothing changes. Calling it again does nothing.
+    """Remove a context of `create`; the computer itself does not change. It may be called again.
 
     Raises:
         ValueError: Docker has a context of that name for another engine.
@@ -114,10 +114,10 @@ def remove(name: str) -> None:
 
 
 def _check(name: str, *words: str) -> None:
-    """Look whether these can stand in a file of ssh.
+    """Check that a name and words are valid in a file of ssh.
 
     Raises:
-        ValueError: one can't.
+        ValueError: one is invalid.
     """
     if not NAME.fullmatch(name) or name == "default":
         raise ValueError(f"{name!r} can't be a context's name: two letters or digits, or more")
@@ -139,7 +139,7 @@ def _line() -> str:
 
 
 def _include() -> None:
-    """Make ssh read our files: before all else, as what is below a `Host` counts for that alone."""
+    """Include our files at the top of ssh's config: below a `Host`, they would be for it alone."""
     (SSH / "nochat").mkdir(mode=0o700, parents=True, exist_ok=True)
     config = SSH / "config"
     text = config.read_text(encoding="utf-8") if config.exists() else ""
@@ -148,7 +148,7 @@ def _include() -> None:
 
 
 def _forget(file: Path) -> None:
-    """Remove a file of ours, and with the last one that we have any."""
+    """Remove a file of ours; after the last one, remove the folder and the include as well."""
     file.unlink(missing_ok=True)
     if not file.parent.exists() or any(file.parent.iterdir()):
         return
@@ -159,7 +159,7 @@ def _forget(file: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file for us alone, whole or not at all; a link to it stays one."""
+    """Write a private file atomically; a symbolic link to it stays one."""
     path = path.resolve()
     new = path.with_name(f".{path.name}.new")
     new.touch(mode=0o600)
@@ -173,8 +173,8 @@ def _version(name: str) -> str:
     Raises:
         ContextError: it does not answer.
     """
-    # By ssh alone first: Docker's command logs in several times, and after some that failed,
-    # OpenSSH 9.8 lets nobody in for a while, and no longer says why.
+    # By ssh alone first: Docker's command logs in several times, and after some failures OpenSSH
+    # 9.8 refuses all log-ins for a while, without a reason.
     entered = ["ssh", f"nochat-{name}", "true"]
     command = ["docker", "version", "--format", "{{.Server.Version}}"]
     env = {**os.environ, "DOCKER_HOST": _host(name)}
@@ -188,7 +188,7 @@ def _version(name: str) -> str:
 
 
 def _docker(*arguments: str, must: bool = False) -> str:
-    """Return the output of Docker's command; nothing where it fails."""
+    """Return the output of Docker's command, or an empty string if it fails."""
     argv = [str(doctor.require("docker")), *arguments]
     ran = subprocess.run(argv, capture_output=True, text=True, check=must)
     return "" if ran.returncode else ran.stdout.strip()

@@ -1,7 +1,7 @@
-"""A container of LXC that runs one program, from a Docker image and on a Docker network.
+"""An LXC container that runs one program, from a Docker image and on a Docker network.
 
-What Docker does with an image, step by step: unpack it, say what process 1 is, give it a network
-interface and limits, start it.
+It repeats Docker's steps: unpack the image, set process 1, add a network interface and limits,
+start it.
 """
 
 import ipaddress
@@ -24,9 +24,8 @@ from nochat.local import doctor
 from nochat.local.processes import ChildProcess, NotReady, start_child, when_gone
 
 FOLDER = Path("/var/lib/lxc")
-STARTING = 30.0  # seconds, and more as long as it is at work
-
-# Both generations of cgroups are told: LXC takes what the kernel has.
+STARTING = 30.0  # seconds, and more while it is busy
+# Settings for both versions of cgroups: LXC uses the kernel's.
 CONFIG = """\
 lxc.uts.name = {host}
 lxc.init.cmd = {command}
@@ -49,8 +48,8 @@ lxc.cgroup.pids.max = {processes}
 lxc.cgroup2.pids.max = {processes}
 """
 
-# In the foreground: else LXC throws away what the program writes. With a umask that is not ours: by
-# it LXC makes what files are mounted on, and the program, another user, must reach them.
+# In the foreground, as LXC otherwise discards the program's output. With a umask that lets the
+# program, which runs as another user, read the mount points that LXC creates.
 START = ("/bin/sh", "-c", 'umask 022; exec lxc-start --foreground --name "$1"', "sh")
 
 GONE = Path(__file__).with_name("lxc_gone.sh")
@@ -58,11 +57,11 @@ GONE = Path(__file__).with_name("lxc_gone.sh")
 
 @dataclass
 class Container:
-    """A container that was made, and is not started yet. Gone with this process.
+    """A container, started by `start`. It is removed with this process.
 
     Attributes:
-        name: as LXC's commands know it.
-        address: where it is on its network, once it runs.
+        name: its name for LXC's commands.
+        address: its address on its network, once it runs.
     """
 
     name: str
@@ -72,7 +71,7 @@ class Container:
 
     @property
     def root(self) -> Path:
-        """The folder that is / inside."""
+        """The folder of its root file system."""
         return FOLDER / self.name / "rootfs"
 
     @property
@@ -86,21 +85,21 @@ class Container:
         Raises:
             LxcError: its program does not start.
         """
-        _run("lxc-info", "--name", self.name)  # which says so if it is gone
+        _run("lxc-info", "--name", self.name)  # fails if it is gone
         self._stop()
         self._started = start_child([*START, self.name], log=self.log, grace=0)
         self._wait(self._runs)
 
     def until(self, said: str) -> None:
-        """Wait until its program has written something, since it was made.
+        """Wait until its program has written a text.
 
         Raises:
-            LxcError: the program ended, or does nothing any more; with what it wrote last.
+            LxcError: the program has ended or is idle; the message has the end of its output.
         """
         self._wait(lambda: said in self.log.read_text(encoding="utf-8", errors="replace"))
 
     def run(self, *command: str) -> str:
-        """Run a command inside, as root; returns its output.
+        """Run a command inside, as root; return its output.
 
         Raises:
             LxcError: it fails, or the container does not run.
@@ -108,7 +107,7 @@ class Container:
         return _run("lxc-attach", "--clear-env", "--name", self.name, "--", *command)
 
     def process(self) -> int:
-        """Return the number that its process 1 has outside.
+        """Return the id that its process 1 has outside.
 
         Raises:
             LxcError: it does not run.
@@ -154,22 +153,22 @@ def create(
     memory: int = 128 * 2**20,
     processes: int = 100,
 ) -> Container:
-    """Make a container of LXC that runs a Docker image's program.
+    """Create an LXC container that runs a Docker image's program.
 
     Args:
-        name: what it calls itself; LXC knows it by a longer one, which is nobody else's.
-        image: the Docker image that is unpacked for it.
+        name: its host name; LXC's own name of it is longer, and unique.
+        image: the Docker image to unpack.
         command: arguments of the image's entry point.
-        network: the Docker network that it is on, with an address from the range's end.
-        hosts: addresses of others, by name: Docker's name server does not serve it.
-        files: of this computer, by the absolute path at which they are seen inside.
+        network: its Docker network, where it gets the last address.
+        hosts: addresses of other hosts, by name, as it can't use Docker's name server.
+        files: files of this computer to mount, by their absolute path inside.
         environment: further variables, beside the image's own.
-        memory: bytes that it may take.
-        processes: how many it may have.
+        memory: limit of its memory, in bytes.
+        processes: limit of its processes.
 
     Raises:
         Missing: LXC is not installed.
-        NotAnswering: we are not root.
+        NotAnswering: this process does not run as root.
         docker.errors.NotFound: there is no such image or network.
     """
     doctor.require("lxc")
@@ -181,14 +180,14 @@ def create(
     user, _, group = config["User"].partition(":")
     lines = CONFIG.format(
         host=name,
-        # It looks for the program on the path, as Docker does.
+        # `env` looks up the program on the path, as Docker does.
         command=shlex.join(["/usr/bin/env", *config["Entrypoint"], *command]),
         cwd=config["WorkingDir"] or "/",
         user=user or 0,
         group=group or user or 0,
         bridge=net["Options"].get("com.docker.network.bridge.name", f"br-{net['Id'][:12]}"),
-        # The same for an address each time, as Docker has it: neighbours remember it for a minute,
-        # and what they send to a container that is gone is lost.
+        # Derived from the address, as Docker does: neighbours cache it for a minute, and a new one
+        # would make them send to a container that is gone.
         hardware=":".join(f"{byte:02x}" for byte in b"\x02\x42" + interface.ip.packed),
         address=interface.ip,
         prefix=interface.network.prefixlen,
@@ -213,7 +212,7 @@ def create(
 
 
 def _made(name: str, address: str, config: str) -> Container:
-    """Make the container, with nothing in it, and the guard that removes it when we are gone."""
+    """Create an empty container, and the guard that removes it when this process ends."""
     folder = own_folder("lxc-program")
     guard = when_gone(script(GONE, name=name), folder)
     file = folder / "config"
@@ -232,7 +231,7 @@ def _made(name: str, address: str, config: str) -> Container:
 
 
 def _unpack(image: str, root: Path) -> None:
-    """Unpack an image: its layers, one over the other, as Docker hands them out."""
+    """Unpack an image's file system, with its layers merged by Docker's export."""
     source = stack.client().containers.create(image)
     try:
         with (
@@ -251,7 +250,7 @@ def _unpack(image: str, root: Path) -> None:
 
 
 def _last_address(subnet: str) -> ipaddress.IPv4Interface:
-    """Return the last address of a network: Docker gives them from the first on."""
+    """Return the last address of a network, as Docker assigns them from the first on."""
     network = ipaddress.IPv4Network(subnet)
     return ipaddress.IPv4Interface((network[-2], network.prefixlen))
 

@@ -1,4 +1,4 @@
-"""The Docker Engine of a machine, used from here: what docker-machine did, with today's means.
+"""The Docker Engine of a machine, used from here: a replacement for docker-machine.
 
 For example::
 
@@ -7,11 +7,11 @@ For example::
     far.docker("ps", context=far.over_tls())
     far.close()
 
-What takes the place of its commands:
+Replacements of docker-machine's commands:
 
 - `create`: `machines.up`, and a playbook that installs Docker;
 - `ssh`: `farm.ssh`;
-- `env`: a `docker context`, or `Remote.env` for programs that know variables alone;
+- `env`: a `docker context`, or `Remote.env` for programs that only read variables;
 - `regenerate-certs`: `Remote.regenerate`.
 """
 
@@ -32,26 +32,26 @@ from nochat.lab.machines import Farm
 from nochat.lab.waiting import blocking
 from nochat.local import doctor
 
-PORT = 2376  # Docker's own for TLS
-SECONDS = 120.0  # that what we run on a machine may take
+PORT = 2376  # Docker's port for TLS
+SECONDS = 120.0  # limit of a command on a machine
 INSTALL = "run the playbook containers.yml, which installs Docker"
 
-# Gone when the machine boots again, and not seen by a playbook.
+# In /run: gone after a reboot, and not seen by a playbook.
 TLS = "run/nochat-docker"
 DROP_IN = "run/systemd/system/docker.service.d/nochat-tls.conf"
-# Debian's unit gives DOCKER_OPTS to the engine. Clients without our certificate are refused.
+# Debian's unit passes DOCKER_OPTS to the engine, which refuses clients without our certificate.
 UNIT = f"""\
 [Service]
 Environment="DOCKER_OPTS=--host=tcp://0.0.0.0:{PORT} --tlsverify --tlscacert=/{TLS}/ca.pem \
 --tlscert=/{TLS}/cert.pem --tlskey=/{TLS}/key.pem"
 """
-# Debian lets it start three times a minute only, if the count is not set back.
+# Debian's unit allows only three starts a minute, unless the count is reset.
 RESTART = (
     "sudo systemctl daemon-reload && sudo systemctl reset-failed docker.service && "
     "sudo systemctl restart docker.service"
 )
 
-# A program that runs the real one with the machine's address, user and key.
+# A wrapper that runs the real ssh with the machine's address, user and key.
 SSH = """\
 #!/bin/sh
 exec {ssh} -F {config} "$@"
@@ -59,16 +59,16 @@ exec {ssh} -F {config} "$@"
 
 
 class Remote:
-    """The engine of a machine, by contexts of Docker's command in a folder of our own.
+    """The engine of a machine, by contexts of Docker's command in a private folder.
 
-    The files here are gone with the farm, however it ends. Who may use the engine may do everything
-    on the machine, as root may.
+    The files here are removed with the farm, however it ends. Users of the engine have all rights
+    of root on the machine.
 
     Attributes:
-        name: the machine's.
-        config: folder with the contexts, and what `docker login` notes: as DOCKER_CONFIG.
-        environment: variables for programs that are to find the contexts; PATH with them, as
-            Docker's command runs the `ssh` that it finds there.
+        name: the machine's name.
+        config: folder with the contexts and the state of `docker login`: DOCKER_CONFIG.
+        environment: variables with which programs find the contexts; they include PATH, on which
+            Docker's command looks up `ssh`.
     """
 
     def __init__(self, farm: Farm, name: str) -> None:
@@ -76,13 +76,13 @@ class Remote:
 
         Args:
             farm: the machines.
-            name: of one that has Docker, as containers.yml installs it.
+            name: a machine with Docker, as installed by containers.yml.
 
         Raises:
             MachinesError: there is no such machine.
         """
         self.name, self._address = name, farm.reach(name)
-        # Among the farm's own files, which are removed also where this process is killed.
+        # Among the farm's own files, which are removed even if this process is killed.
         self._folder = Path(tempfile.mkdtemp(prefix="remote-", dir=farm.ssh_config.parent))
         self.config, programs = self._folder / "docker", self._folder / "bin"
         self.config.mkdir()
@@ -94,25 +94,25 @@ class Remote:
         path = os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)])
         self.environment = {"PATH": path, "DOCKER_CONFIG": str(self.config)}
         self._client: Issued | None = None
-        self._changed = False  # something on the machine
+        self._changed = False  # whether files of the machine were changed
 
     def over_ssh(self) -> str:
-        """Make the context that reaches the engine by SSH, and return its name.
+        """Create the context that reaches the engine by SSH; return its name.
 
-        Whoever logs in to the machine joins its group `docker`, and so may do there all that root
-        may; with `sudo`, that is so anyway.
+        The machine's user joins the group `docker`, which gives all rights of root; with `sudo`,
+        the user has them anyway.
 
         Raises:
-            MachinesError: the engine does not answer, or not to this user.
+            MachinesError: the engine does not answer, or refuses this user.
         """
         self._run("id -nG | grep -qw docker || sudo usermod -aG docker $(id -un)")
         return self._make(f"{self.name}-ssh", f"host=ssh://{self.name}")
 
     def over_tls(self) -> str:
-        """Make the context that reaches the engine by TLS, and return its name.
+        """Create the context that reaches the engine by TLS; return its name.
 
-        The engine listens on port 2376 of the machine until that boots again, and knows only whom
-        our authority knows. It is started anew: what ran in it has ended.
+        Until the next reboot, the engine listens on port 2376 of the machine, for clients with a
+        certificate of our authority. It is restarted, which stops its containers.
 
         Raises:
             MachinesError: the machine or its engine can't be reached, or has no Docker.
@@ -122,9 +122,9 @@ class Remote:
         return f"{self.name}-tls"
 
     def regenerate(self) -> None:
-        """Make new certificates, by a new authority: the old ones are refused from now on.
+        """Issue new certificates by a new authority; the old ones are refused from now on.
 
-        The engine is started anew: what ran in it has ended.
+        The engine is restarted, which stops its containers.
 
         Raises:
             MachinesError: as for `over_tls`.
@@ -144,9 +144,9 @@ class Remote:
         self._make(f"{self.name}-tls", f"host={self._host},{files}")
 
     def env(self) -> dict[str, str]:
-        """Return the variables that `docker-machine env` gave, for programs that know no contexts.
+        """Return the variables of `docker-machine env`, for programs without contexts.
 
-        They reach the engine by TLS; `over_tls` is done, if it was not.
+        They reach the engine by TLS; `over_tls` is called if necessary.
 
         Raises:
             MachinesError: as for `over_tls`.
@@ -157,10 +157,10 @@ class Remote:
         return {"DOCKER_HOST": self._host, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": folder}
 
     def docker(self, *arguments: str, context: str) -> str:
-        """Run Docker's command in a context; returns its output.
+        """Run Docker's command in a context; return its output.
 
         Raises:
-            MachinesError: it fails; with what it says.
+            MachinesError: it fails; the message has its error.
         """
         argv = [str(doctor.require("docker")), "--context", context, *arguments]
         env = {**os.environ, **self.environment}
@@ -172,9 +172,9 @@ class Remote:
         return ran.stdout
 
     def close(self) -> None:
-        """Let the engine listen to its machine alone again, and remove the files.
+        """Restrict the engine to its machine again, and remove the files.
 
-        Calling it again, or when the machine is destroyed, does nothing.
+        Calling it again, or after the machine is destroyed, does nothing.
 
         Raises:
             MachinesError: the machine can't be reached.
@@ -198,7 +198,7 @@ class Remote:
         return f"tcp://{self._address}:{PORT}"
 
     def _make(self, context: str, endpoint: str) -> str:
-        """Make a context, or change it, and look whether its engine answers."""
+        """Create or change a context, and check that its engine answers."""
         known = self.docker("context", "ls", "--quiet", context="default").split()
         verb = "update" if context in known else "create"
         self.docker("context", verb, context, "--docker", endpoint, context="default")
@@ -209,13 +209,13 @@ class Remote:
         return context
 
     def _listen(self, issued: Issued) -> None:
-        """Send a server's certificate to the machine, and start its engine with it."""
+        """Send a server's certificate to the machine, and restart its engine with it."""
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
             for path in issued.folder.iterdir():
                 _add(archive, f"{TLS}/{path.name}", path.read_bytes(), 0o600)
             _add(archive, DROP_IN, UNIT.encode(), 0o644)
-        # By a pipe: what is an argument, others on the machine may see.
+        # By a pipe: other users of the machine can see arguments.
         self._run(f"sudo tar --extract --directory=/ && {RESTART}", packed.getvalue())
 
     def _run(self, command: str, given: bytes = b"") -> None:

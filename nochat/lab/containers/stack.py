@@ -26,22 +26,22 @@ from nochat.lab.waiting import readable
 from nochat.local.processes import ChildProcess, free_port, listens, until, when_gone
 from nochat.runtime import proxies
 
-HEALTHY_SECONDS = 240.0  # until all services are, on the slowest of machines
+HEALTHY_SECONDS = 240.0  # until all services are healthy, on a slow machine
 THERE = "docker version"  # A private engine may have ended before us, and its containers with it.
 DOWN = ("down", "--remove-orphans")
-ALL = {"COMPOSE_PROFILES": "bot,load,metrics"}  # or else they would not go down
+ALL = {"COMPOSE_PROFILES": "bot,load,metrics"}  # or `down` would leave them running
 WELL = ("healthy", "running", "done")
-RESTARTS = 3  # after which a service is given up
+RESTARTS = 3  # of a service, after which the start has failed
 
 STEP = re.compile(r"^#\d+ \[([\w-]+) +(\d+/\d+)\] (.+)")
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of an image: the addition of a line of its Dockerfile.
+    """One layer of an image: the result of a line of its Dockerfile.
 
     Attributes:
-        command: that line, as the engine notes it.
+        command: that line, as the engine records it.
         size: bytes.
     """
 
@@ -50,11 +50,11 @@ class Layer:
 
 
 class Stack:
-    """The chat as a `docker compose` project that runs. Gone with this process, volumes included.
+    """The chat as a running `docker compose` project, removed with this process and its volumes.
 
     Attributes:
-        project: its name, which its containers, networks and volumes begin with.
-        url: where the page is.
+        project: its name, the prefix of its containers, networks and volumes.
+        url: the page's address.
     """
 
     def __init__(self, project: str, env: dict[str, str], guard: ChildProcess, quiet: bool) -> None:
@@ -63,7 +63,7 @@ class Stack:
         self._docker = client()
 
     def containers(self, service: str = "") -> list[Container]:
-        """List its containers, running or not: all, or those of one service, oldest first."""
+        """List its containers, running or not: all, or those of a service, oldest first."""
         labels = [f"com.docker.compose.project={self.project}"]
         labels += [f"com.docker.compose.service={service}"] if service else []
         known = self._docker.containers
@@ -71,11 +71,11 @@ class Stack:
         return sorted(containers, key=lambda container: str(container.attrs["Created"]))
 
     def network(self, name: str) -> str:
-        """Return the name that the engine has for one of its networks, as `back`."""
+        """Return the engine's name of one of its networks, such as `back`."""
         return f"{self.project}_{name}"
 
     def addresses(self, network: str) -> dict[str, str]:
-        """Return the address of each of its containers on one of its networks, by name."""
+        """Return the addresses of its containers on one of its networks, by name."""
         name = self.network(network)
         places = {
             _name(container): container.attrs["NetworkSettings"]["Networks"]
@@ -84,14 +84,14 @@ class Stack:
         return {who: its[name]["IPAddress"] for who, its in places.items() if name in its}
 
     def up(self, *services: str, scale: Mapping[str, int] | None = None) -> None:
-        """Bring services up, and wait until all that runs is healthy.
+        """Start services, and wait until all running ones are healthy.
 
         Args:
             services: their names; all of them if none is given.
-            scale: how many containers a service is to have.
+            scale: the number of containers of a service.
 
         Raises:
-            ContainersError: one does not come up; with the end of its log.
+            ContainersError: a service does not start; the message has the end of its log.
         """
         more = [f"--scale={name}={count}" for name, count in (scale or {}).items()]
         command = [*compose(), "up", "--detach", *more, *services]
@@ -113,7 +113,7 @@ class Stack:
                 self._complain(failure(command, "".join(lines)))
 
     def _watch(self, process: "subprocess.Popen[str]", board: Board) -> None:
-        """Say how every container is, until all are healthy or compose has failed."""
+        """Show the state of every container, until all are healthy or compose has failed."""
 
         def settled() -> bool:
             if process.poll() not in (None, 0):
@@ -152,14 +152,14 @@ class Stack:
         raise ContainersError("\n".join([what, *logs]))
 
     def logs(self, service: str, lines: int = 20) -> str:
-        """Return the last lines that the containers of a service wrote."""
+        """Return the last lines of output of a service's containers."""
         return "\n".join(_tail(container, lines) for container in self.containers(service))
 
     def down(self, *, volumes: bool = True) -> None:
         """Stop and remove its containers and networks; calling it again does nothing.
 
         Args:
-            volumes: remove what it stored too.
+            volumes: remove its volumes, too.
 
         Raises:
             ContainersError: it fails.
@@ -186,20 +186,21 @@ class Stack:
 def up(
     *, scale: Mapping[str, int] | None = None, profiles: Sequence[str] = (), quiet: bool = False
 ) -> Stack:
-    """Bring up the whole chat, as `docker compose up` does, and wait until it is healthy.
+    """Start the whole chat, as `docker compose up` does, and wait until it is healthy.
 
-    The environment's `COMPOSE_FILE` names other files than `docker/compose.yaml`, relative to the
-    project's folder; `CHAT_PORT` another port than a free one. The chat's image must be there.
+    The variable `COMPOSE_FILE` may name files other than `docker/compose.yaml`, relative to the
+    project's folder; `CHAT_PORT` may set the port. The chat's image must exist.
 
     Args:
-        scale: how many containers a service is to have.
-        profiles: what else to start: `metrics`, `bot`, `load`.
+        scale: the number of containers of a service.
+        profiles: further profiles to start: `metrics`, `bot`, `load`.
         quiet: print nothing.
 
     Raises:
         Missing: Docker or Compose is not installed.
         NotAnswering: Docker's engine can't be used.
-        ContainersError: the port is taken, or a service does not come up; with the end of its log.
+        ContainersError: the port is taken, or a service does not start; the message has the end
+            of its log.
     """
     servers.docker(quiet=quiet)
     env = {**environment(), "COMPOSE_PROFILES": ",".join(profiles)}
@@ -221,20 +222,20 @@ def up(
 
 
 def build(tag: str = "nochat", *, target: str = "chat", quiet: bool = False) -> float:
-    """Build the chat's image; returns how long it took, in seconds.
+    """Build the chat's image; return the seconds that it took.
 
-    The environment's `BASE_IMAGE` names what it starts from, `BUILD_CA` the file with the authority
-    that the package indexes have their certificates of, where that is another than everybody's.
+    The variable `BASE_IMAGE` may name the base image, and `BUILD_CA` the file of a private
+    authority that has issued the package indexes' certificates.
 
     Args:
-        tag: what to call it.
-        target: of the Dockerfile: `chat`, or `bot`.
+        tag: the image's name.
+        target: the target in the Dockerfile: `chat` or `bot`.
         quiet: print nothing.
 
     Raises:
         Missing: Docker is not installed.
         NotAnswering: Docker's engine can't be used.
-        ContainersError: the build fails; with the end of what it said.
+        ContainersError: the build fails; the message has the end of its output.
     """
     servers.docker(quiet=quiet)
     command = ["docker", "build", "--progress=plain", "--file=docker/Dockerfile"]
@@ -243,7 +244,7 @@ def build(tag: str = "nochat", *, target: str = "chat", quiet: bool = False) -> 
         command.append(f"--build-arg=BASE_IMAGE={base}")
     if authority := os.environ.get("BUILD_CA"):
         command.append(f"--secret=id=ca,src={authority}")
-    # By their names alone: what they hold may be a password.
+    # By their names alone: their values may have a password.
     command += [f"--build-arg={name}" for name in proxies.outside(os.environ)]
     began, last = time.monotonic(), deque[str](maxlen=40)
     with (
@@ -263,10 +264,10 @@ def build(tag: str = "nochat", *, target: str = "chat", quiet: bool = False) -> 
 
 
 class Mine:
-    """A label for containers and images that are made by hand: they are gone with this process.
+    """A label for containers and images created by hand, which are removed with this process.
 
     Attributes:
-        label: for `docker run --label`; an image committed from such a container has it, too.
+        label: the label, for `docker run --label`; images committed from its containers inherit it.
     """
 
     def __init__(self) -> None:
@@ -278,7 +279,7 @@ class Mine:
         self._guard = when_gone(f"{THERE} && {{ {gone}; }}", folder)
 
     def remove(self) -> None:
-        """Remove them now; calling it again does nothing."""
+        """Remove the labelled containers and images now; calling it again does nothing."""
         self._guard.stop()
 
     def __enter__(self) -> Self:
@@ -289,7 +290,7 @@ class Mine:
 
 
 def layers(image: str) -> list[Layer]:
-    """List the layers of an image, the lowest first; lines that add nothing are left out.
+    """List the layers of an image, the lowest first, without empty ones.
 
     Raises:
         docker.errors.ImageNotFound: there is no such image here.
@@ -299,7 +300,7 @@ def layers(image: str) -> list[Layer]:
 
 
 def client() -> DockerClient:
-    """Return Docker's SDK, connected to the engine that everything here uses."""
+    """Return a client of Docker's SDK, connected to the engine in use."""
     return _client(servers.docker(quiet=True).url)
 
 
@@ -309,12 +310,12 @@ def _client(url: str) -> DockerClient:
 
 
 def _project() -> str:
-    """Return a name of this checkout alone: two of them on one engine do not collide."""
+    """Return a name that is unique to this checkout, so that two on one engine do not collide."""
     return f"nochat-{hashlib.sha256(str(find_root()).encode()).hexdigest()[:8]}"
 
 
 def _guard(env: dict[str, str]) -> ChildProcess:
-    """Start the guard that removes the project when this process is gone, however it ended."""
+    """Start the guard that removes the project when this process has ended, however it did."""
     down = shlex.join([*compose(), *DOWN, "--volumes", "--timeout=2"])
     script = f"{THERE} && cd {shlex.quote(str(find_root()))} && timeout 60 {down}"
     return when_gone(script, own_folder("stack"), env=env | ALL)

@@ -1,7 +1,7 @@
-"""The weight of a box: the whole chat as a process, in a Docker container, and in one of LXC.
+"""The overhead of containers: the whole chat as a process, in a Docker and in an LXC container.
 
-Of each: the seconds from the command until the page answers, and the memory that its processes take
-then; of what they have in common with others, their share (PSS).
+For each: the seconds from the command until the page answers, and the memory of its processes then,
+with their share of memory in common with others (PSS).
 """
 
 import time
@@ -19,11 +19,11 @@ SECONDS = 60.0  # until the page must answer
 
 @dataclass(frozen=True)
 class Weight:
-    """The time and memory that one of them took.
+    """The start time and memory of the chat.
 
     Attributes:
-        seconds: from the command until the page answered.
-        memory: bytes, then.
+        seconds: time from the command until the page answered.
+        memory: bytes in use then.
     """
 
     seconds: float
@@ -31,7 +31,7 @@ class Weight:
 
 
 def process() -> Weight:
-    """Weigh the chat as a process of this computer, with the one that its embedded store is.
+    """Measure the chat as a process of this computer, with the process of its embedded store.
 
     Raises:
         NotReady: it does not start.
@@ -43,10 +43,10 @@ def process() -> Weight:
 
 
 def docker(image: str = "nochat") -> Weight:
-    """Weigh the chat in a Docker container of this computer; only root may look at its memory.
+    """Measure the chat in a Docker container of this computer; reading its memory needs root.
 
     Raises:
-        docker.errors.DockerException: the image is not there, or does not start.
+        docker.errors.DockerException: the image does not exist, or does not start.
         GaveUp: the page does not answer.
     """
     with stack.Mine() as mine:
@@ -65,11 +65,11 @@ def docker(image: str = "nochat") -> Weight:
 
 
 def by_lxc(network: str, image: str = "nochat") -> Weight:
-    """Weigh the chat in a container of LXC that is unpacked already.
+    """Measure the chat in an LXC container, without the time for unpacking.
 
     Args:
-        network: the Docker network that it is on.
-        image: the Docker image that it is made of.
+        network: its Docker network.
+        image: its Docker image.
 
     Raises:
         LxcError: it does not start.
@@ -83,7 +83,7 @@ def by_lxc(network: str, image: str = "nochat") -> Weight:
 
 
 def _memory(process: int) -> int:
-    """Return the bytes that a process and its descendants take."""
+    """Return the memory of a process and its descendants, in bytes."""
     first = psutil.Process(process)
     family = [first, *first.children(recursive=True)]
     return sum(member.memory_full_info().pss for member in family)

@@ -1,1 +1,1 @@
-"""The course without hands: its notebooks run by papermill, with what failed in them and where."""
+"""Automatic runs of the course: papermill executes its notebooks, with a report of failures."""

@@ -20,7 +20,7 @@ NOTEBOOKS = Path("notebooks")
 
 
 def find(names: Sequence[str], folder: Path = NOTEBOOKS) -> list[Path]:
-    """Find the notebooks of these names, paths or beginnings of names; without any, all of them.
+    """Return the notebooks with these names, paths or prefixes of names; all if none is given.
 
     Raises:
         CourseError: there is no such notebook.
@@ -42,34 +42,34 @@ def _find_one(name: str, everything: list[Path]) -> Path:
 
 
 def is_stale(path: Path, out_dir: Path) -> bool:
-    """Tell whether the executed copy is missing, or older than the notebook or the package."""
+    """Return whether the executed copy is missing, or older than the notebook or the package."""
     copy = out_dir / path.name
     sources = [path, *Path(nochat.__file__).parent.rglob("*.py")]
     return not copy.exists() or copy.stat().st_mtime < max(f.stat().st_mtime for f in sources)
 
 
 def is_good(result: Result) -> bool:
-    """Tell whether a result lets the course pass; in CI, a notebook that could not run does not."""
+    """Return whether a result is a success; in CI, a notebook must also have run."""
     if result.outcome == "unable":
         return os.environ.get("NOCHAT_REQUIRE_ALL") != "1"
     return result.outcome == "passed"
 
 
 def make_images() -> None:
-    """Make what machines and containers start from out of Debian's packages, for all notebooks.
+    """Build the base images of machines and containers from Debian's packages, for all notebooks.
 
     Raises:
         Missing: Docker is not installed.
         NotAnswering: Docker's engine can't be used.
-        CourseError: an image can't be made; why is printed.
+        CourseError: an image can't be built; the reason is printed.
     """
-    servers.docker()  # a private one stays, with what it is given, as long as this process
+    servers.docker()  # a private engine keeps the images as long as this process runs
     if subprocess.run([find_root() / "tools" / "box", "docker", "python"], check=False).returncode:
         raise CourseError("The images can't be made. `make box` and `make base-image` do the same.")
 
 
 def explain(result: Result) -> str:
-    """Explain to people what happened to one notebook."""
+    """Return a readable report on one notebook."""
     if result.outcome == "unable":
         return f"{result.name} can't run on this machine: {result.reason}"
     if not result.failure:
@@ -82,7 +82,7 @@ def explain(result: Result) -> str:
 
 
 def table(results: Sequence[Result]) -> str:
-    """Return all results as a table, one a line."""
+    """Return all results as a table, one per line."""
     rows = [
         (result.name, result.outcome, f"{result.seconds:7.1f}", f"{result.cells:5}")
         for result in results
@@ -91,7 +91,7 @@ def table(results: Sequence[Result]) -> str:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m nochat.lab.course", description="Run the course."
     )
@@ -126,13 +126,13 @@ def run_all(options: argparse.Namespace) -> list[Result]:
 
 
 def say(line: str) -> None:
-    """Print a line at once, also where nobody watches."""
+    """Print a line, and flush it even if the output is not a terminal."""
     print(line, flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit status is 1 if a notebook failed, 2 if the question was wrong."""
-    # After a Ctrl-C, they would log what was cut off in the middle.
+    """Run the command; return 1 if a notebook failed, 2 if the command line was wrong."""
+    # After a Ctrl-C, they would log the interrupted operations.
     for name in ("asyncio", "papermill"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     try:

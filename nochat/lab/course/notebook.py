@@ -1,7 +1,7 @@
-"""The run of one notebook by papermill, with the place and the reason where it fails.
+"""The run of one notebook by papermill, with the place and the reason of a failure.
 
-The kernel's current folder is a temporary one: a run leaves nothing in the checkout, and no
-notebook can lean on files that happen to lie beside it.
+The kernel's current folder is temporary: a run leaves nothing in the checkout, and no notebook
+can depend on files that happen to be beside it.
 """
 
 import os
@@ -24,7 +24,7 @@ from nochat.local import doctor
 from nochat.local.processes import when_gone
 
 EXECUTED = Path("build/notebooks")
-CELL_SECONDS = 600  # installing a machine for the first time, on a slow network
+CELL_SECONDS = 600  # enough for the first installation of a machine, on a slow network
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _FENCED = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
@@ -33,7 +33,7 @@ _HEADING = re.compile(r"^#+ +(.+?)\s*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Failure:
-    """The place where a notebook stopped, and the error; `cell` counts all cells, from 1 on."""
+    """The place where a notebook failed, and the error; `cell` counts all cells, from 1 on."""
 
     heading: str
     cell: int
@@ -43,7 +43,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome of one notebook; `copy` is the executed one, whole or up to the failure."""
+    """The outcome of one notebook; `copy` is the executed copy, complete or up to the failure."""
 
     name: str
     outcome: Literal["passed", "failed", "unable"]
@@ -67,7 +67,7 @@ def run(
     Args:
         path: the notebook.
         out_dir: folder of the executed copy: `NAME.ipynb`, or `NAME.failed.ipynb`.
-        parameters: values for the cell that is tagged `parameters`.
+        parameters: values for the cell tagged `parameters`.
         timeout: seconds that one cell may take.
         progress: gets a line of text at the start of each code cell.
 
@@ -82,12 +82,12 @@ def run(
 
 
 def needs(path: Path) -> list[str]:
-    """List the programs that a notebook asks for in its metadata."""
+    """List the programs that a notebook needs, according to its metadata."""
     return list(_read(path).metadata.get("nochat", {}).get("needs", []))
 
 
 def missing(path: Path) -> str:
-    """Say which need of a notebook this machine lacks; empty if it can run."""
+    """Return a message about missing programs of a notebook; empty if it can run."""
     reasons = []
     for need in needs(path):
         try:
@@ -98,7 +98,7 @@ def missing(path: Path) -> str:
 
 
 class _Run:
-    """The progress of one execution: the cell that is running, since when."""
+    """The progress of one execution: the running cell, and the start time."""
 
     def __init__(self, path: Path, progress: Callable[[str], None]) -> None:
         self.cells = _read(path).cells
@@ -159,7 +159,7 @@ def _execute(
         except KeyboardInterrupt:
             _end_what_works_in(work)
             raise
-    # Only a complete copy gets the notebook's name: an older or half-run one is never taken for it.
+    # Only a complete copy gets the notebook's name, so that no partial or older one is used for it.
     copy = failed if failure else whole
     for old in (whole, failed):
         old.unlink(missing_ok=True)
@@ -171,7 +171,7 @@ def _execute(
 
 @contextmanager
 def _own_folder() -> Iterator[Path]:
-    """Make a folder that is gone with us; `page.show` takes pictures meanwhile, for the site."""
+    """Create a folder that is removed with this process; meanwhile, `page.show` takes pictures."""
     folder = Path(tempfile.mkdtemp(prefix="nochat-course-"))
     before = dict(os.environ)
     with when_gone("", folder):
@@ -204,7 +204,7 @@ def heading(cells: Sequence[Any], index: int) -> str:
 
 
 def _index_of(cells: Sequence[Any], cell: Any, last: int) -> int:
-    """Return the place of a running cell in the source; one that papermill added has the last."""
+    """Return a cell's index in the source; a cell that papermill added gets the last index."""
     return next((i for i, one in enumerate(cells) if one.id == cell.id), last)
 
 
@@ -219,7 +219,7 @@ def _plain(text: str) -> str:
 
 
 def _last_line(traceback: Sequence[str]) -> str:
-    """Return the line of code that a traceback ends at."""
+    """Return the line of code at the end of a traceback."""
     lines = _plain("\n".join(traceback)).splitlines()
     arrows = [line.lstrip("-> ") for line in lines if re.match(r"-+> ?\d", line.strip())]
     return f"line {arrows[-1]}" if arrows else ""
@@ -227,7 +227,7 @@ def _last_line(traceback: Sequence[str]) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the warnings of papermill and Jupyter to themselves; the kernel finds our programs."""
+    """Suppress warnings of papermill and Jupyter; put our programs on the kernel's path."""
     programs = str(Path(sys.executable).parent)
     if programs not in os.environ["PATH"].split(os.pathsep):
         os.environ["PATH"] = programs + os.pathsep + os.environ["PATH"]

@@ -1,6 +1,6 @@
-"""A notebook's parameters: those that its cell tagged `parameters` has, of the kind it says.
+"""A notebook's parameters, checked against the names and types in its cell tagged `parameters`.
 
-papermill would only warn of an unknown name, and hand any text to a notebook that expects a number.
+papermill would only warn of an unknown name, and pass any text to a notebook that expects a number.
 """
 
 import json
@@ -30,10 +30,10 @@ EXPECTED = {
 
 
 def split(pairs: list[str]) -> dict[str, str]:
-    """Read `NAME=VALUE` pairs.
+    """Parse `NAME=VALUE` pairs.
 
     Raises:
-        CourseError: one has no `=`.
+        CourseError: a pair has no `=`.
     """
     for pair in pairs:
         if "=" not in pair:
@@ -42,10 +42,10 @@ def split(pairs: list[str]) -> dict[str, str]:
 
 
 def read(path: Path, texts: Mapping[str, str]) -> dict[str, Any]:
-    """Turn texts into values of the kinds that a notebook says its parameters have.
+    """Parse texts as values of the types that a notebook declares for its parameters.
 
     Raises:
-        CourseError: it has no such parameter, or the text is no such value.
+        CourseError: it has no such parameter, or the text is not a value of its type.
     """
     kinds = _kinds(path, texts)
     values = {name: _value(text, kinds[name]) for name, text in texts.items()}
@@ -55,10 +55,10 @@ def read(path: Path, texts: Mapping[str, str]) -> dict[str, Any]:
 
 
 def check(path: Path, parameters: Mapping[str, Any]) -> None:
-    """Refuse parameters that a notebook doesn't have, or of another kind.
+    """Check that a notebook has these parameters, of these types.
 
     Raises:
-        CourseError: with the names that the notebook knows, or what it expects.
+        CourseError: a parameter is unknown or has another type; the message says what is expected.
     """
     kinds = _kinds(path, parameters)
     for name, value in parameters.items():
@@ -66,7 +66,7 @@ def check(path: Path, parameters: Mapping[str, Any]) -> None:
 
 
 def _kinds(path: Path, parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Return the kind of each parameter; empty where the notebook does not say."""
+    """Return the type of each parameter; empty if the notebook does not declare it."""
     import papermill
 
     if not parameters:
@@ -80,7 +80,7 @@ def _kinds(path: Path, parameters: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _value(text: str, kind: str) -> Any:
-    """Read a text as papermill's command line does; or as JSON, if it is a list or an object."""
+    """Parse a text as papermill's command line does, or as JSON if it is a list or an object."""
     if kind == "str":
         return text
     if (known := {"True": True, "False": False, "None": None}.get(text, text)) is not text:
@@ -105,7 +105,7 @@ def _check(path: Path, name: str, kind: str, value: Any, given: Any) -> None:
 
 
 def _is_plain(value: Any, kind: str) -> bool:
-    """Tell whether a value is a plain number: True is none, nor is infinity."""
+    """Return whether a value of a numeric type is a finite number, and not a bool."""
     if kind not in ("int", "float"):
         return True
     return not isinstance(value, bool) and math.isfinite(value)

@@ -1,4 +1,4 @@
-"""The machines of the Vagrantfile, driven by python-vagrant; gone with the process that made them.
+"""The machines of the Vagrantfile, by python-vagrant; destroyed with the process that made them.
 
 For example::
 

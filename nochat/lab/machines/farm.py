@@ -1,4 +1,4 @@
-"""Machines that run: what brings them up, reaches them, and destroys them."""
+"""Running machines: functions to start, reach and destroy them."""
 
 import ipaddress
 import json
@@ -33,29 +33,29 @@ from nochat.lab.waiting import blocking, until_ready
 from nochat.local import doctor
 from nochat.local.processes import ChildProcess, free_port, listens, start_child
 
-# What must be on this computer for a provider.
+# The programs that a provider needs on this computer.
 NEEDS: dict[str, tuple[str, ...]] = {
-    "docker": (),  # `servers.docker` says it better
+    "docker": (),  # `servers.docker` has a better message
     "lxc": ("lxc",),
     "libvirt": ("vagrant-libvirt",),
     "virtualbox": (),
     "openstack": (),
     "azure": (),
 }
-# Of playbooks that put everything on one machine: on either, as `limit` says.
+# For playbooks that install everything on one machine: `limit` chooses which.
 WHOLE = (CONTAINERS_HOST, DATABASE_HOST)
-# Where the Vagrantfile puts private addresses: the second is VirtualBox's.
+# The Vagrantfile's private addresses: the second range is VirtualBox's.
 PRIVATE = tuple(map(ipaddress.ip_network, (MACHINES, "192.168.56.0/21")))
 TUNNEL_SECONDS = 20
 
 
 @dataclass(frozen=True)
 class Tunnel:
-    """A port of this computer that leads to one of a machine. Use it in `with`, or stop `child`.
+    """A local port that is forwarded to a machine. Use it in `with`, or stop `child`.
 
     Attributes:
-        port: of 127.0.0.1.
-        child: the ssh that does it.
+        port: the port on 127.0.0.1.
+        child: the process of ssh.
     """
 
     port: int
@@ -69,11 +69,11 @@ class Tunnel:
 
 
 class Farm:
-    """Machines that run. They are gone with this process, unless they were there before it.
+    """Running machines. They are destroyed with this process, unless they existed before it.
 
     Attributes:
-        provider: that made them.
-        hosts: how to log in to each: `hostname`, `port`, `user`, `identityfile`.
+        provider: their provider.
+        hosts: the SSH options of each: `hostname`, `port`, `user`, `identityfile`.
     """
 
     def __init__(
@@ -86,12 +86,12 @@ class Farm:
 
     @cached_property
     def addresses(self) -> dict[str, str]:
-        """The address of each machine by which the others reach it."""
+        """The address of each machine, as the others reach it."""
         return {name: self._address(name) for name in self.hosts}
 
     @cached_property
     def inventory(self) -> Path:
-        """A hosts file for Ansible and Rex, as one would write it by hand; only we may read it."""
+        """A private hosts file for Ansible and Rex, in the form that people write by hand."""
         return self._write("hosts", self.hosts_file(self.hosts, groups(WHOLE)))
 
     @cached_property
@@ -113,7 +113,7 @@ class Farm:
         return "\n".join(lines)
 
     def status(self) -> dict[str, str]:
-        """Ask Vagrant for the state of every machine: `running`, `stopped`, `not_created` …"""
+        """Return Vagrant's state of every machine: `running`, `stopped`, `not_created` …"""
         with blocking("what `vagrant status` says"):
             return {
                 machine.name: machine.state
@@ -122,7 +122,7 @@ class Farm:
             }
 
     def ssh(self, name: str, command: str) -> str:
-        """Run a command on a machine; returns its output.
+        """Run a command on a machine; return its output.
 
         Raises:
             MachinesError: the machine can't be reached, or the command fails.
@@ -155,7 +155,7 @@ class Farm:
             raise MachinesError(f"{name}: `{command}` ended with status {ran.returncode}: {reason}")
 
     def url(self, name: str, port: int, scheme: str = "http") -> str:
-        """Return the address of something that a machine serves, as this computer reaches it."""
+        """Return the URL of a port of a machine, as this computer reaches it."""
         if self.provider == "docker":
             argv = ["docker", "port", self.container(name), f"{port}/tcp"]
             ran = subprocess.run(
@@ -166,25 +166,25 @@ class Farm:
         return f"{scheme}://{self.reach(name)}:{port}"
 
     def container(self, name: str) -> str:
-        """Return the id of the container that a machine of Docker's is."""
+        """Return the id of a Docker machine's container."""
         notes = self._vagrant_folder.dotfile / "machines" / self._known(name) / "docker" / "id"
         return notes.read_text(encoding="utf-8")
 
     def reach(self, name: str) -> str:
-        """Return the address by which this computer reaches a machine.
+        """Return the address at which this computer reaches a machine.
 
-        Not always one of `addresses`: those of LXC machines lead out of this computer.
+        It is not always one of `addresses`: those of LXC machines lead out of this computer.
         """
         address = self.hosts[self._known(name)]["hostname"]
         is_forwarded = address == "127.0.0.1"
         return self.addresses[name] if is_forwarded else address
 
     def tunnel(self, name: str, port: int) -> Tunnel:
-        """Reach something that a machine keeps to itself, through SSH.
+        """Forward a local port to one of a machine's own 127.0.0.1, through SSH.
 
         Args:
-            name: of the machine.
-            port: on the machine's own 127.0.0.1.
+            name: the machine.
+            port: the port on the machine's 127.0.0.1.
 
         Raises:
             NotReady: the machine can't be reached.
@@ -202,10 +202,10 @@ class Farm:
         return Tunnel(local, child)
 
     def destroy(self, *names: str) -> None:
-        """Destroy the machines that this process made; calling it again does nothing.
+        """Destroy the machines that this process created; calling it again does nothing.
 
         Args:
-            names: of those alone; all of them if there is none.
+            names: the machines to destroy; all of them if none is given.
 
         Raises:
             MachinesError: Vagrant fails.
@@ -217,7 +217,7 @@ class Farm:
         whole = ours == made and not self._guard.before
         with Board(self._quiet) as board:
             board.say("vagrant", f"destroys {', '.join(ours)}")
-            # All at once, where all are ours: that starts Vagrant once.
+            # All at once, if all are ours: that starts Vagrant only once.
             for name in [None] if whole else ours:
                 vagrant.destroy(self._vagrant_folder, name)
             board.say("vagrant", "machines destroyed: " + ", ".join(ours))
@@ -246,7 +246,7 @@ class Farm:
             for address in addresses
             if any(ipaddress.ip_address(address) in net for net in PRIVATE)
         )
-        # In a cloud it is the first one: from outside, it may be reached at yet another.
+        # In a cloud it is the first one; clients outside may use yet another.
         return next(private, addresses[0])
 
     def _write(self, name: str, text: str) -> Path:
@@ -264,21 +264,20 @@ def up(
     dotfile: str = "",
     quiet: bool = False,
 ) -> Farm:
-    """Bring up the machines, as `vagrant up` does, and say how it goes.
+    """Start the machines, as `vagrant up` does, and show the progress.
 
     After an interrupt, run it again.
 
     Args:
-        name: of one machine; all of them if empty.
-        provider: what makes them, as `docker` or `lxc`.
-        provision: run their playbooks too.
-        dotfile: where Vagrant notes what it made, in the project's folder; if empty, in what
-            `VAGRANT_DOTFILE_PATH` names, or `.vagrant`. Each has machines of its own, and those of
-            one have one provider.
+        name: one machine; all of them if empty.
+        provider: the provider, as `docker` or `lxc`.
+        provision: run their playbooks, too.
+        dotfile: Vagrant's state folder in the project's folder; if empty, that in
+            `VAGRANT_DOTFILE_PATH`, or `.vagrant`. Each has machines of its own, of one provider.
         quiet: print nothing.
 
     Raises:
-        Missing: something that the provider needs is not installed.
+        Missing: a program that the provider needs is not installed.
         NotAnswering: Docker's engine, or the bridge of LXC machines, can't be used.
         MachinesError: Vagrant fails, or there is no such provider.
     """
@@ -296,7 +295,7 @@ def up(
 
 
 def _prepare(provider: str, dotfile: str, quiet: bool) -> VagrantFolder:
-    """Check a provider's needs, and start the missing ones."""
+    """Check that a provider's needs are met, and start its missing servers."""
     if provider not in NEEDS:
         raise MachinesError(f"there is no provider {provider!r}; there are: {', '.join(NEEDS)}")
     for need in ("vagrant", "ssh", *NEEDS[provider]):
@@ -306,7 +305,7 @@ def _prepare(provider: str, dotfile: str, quiet: bool) -> VagrantFolder:
     if provider == "lxc":
         servers.lxc_bridge(quiet=quiet)
     root = find_root()
-    # Programs of our environment, as Ansible's, may not be on the path of a notebook.
+    # Programs of the virtual environment, such as Ansible, may not be on a notebook's path.
     path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
     notes = root / (dotfile or os.environ.get("VAGRANT_DOTFILE_PATH", ".vagrant"))
     variables = {"VAGRANT_DEFAULT_PROVIDER": provider, "VAGRANT_DOTFILE_PATH": str(notes)}

@@ -1,4 +1,4 @@
-"""The reader of a playbook's run, event by event, as ansible-runner tells them in JSON."""
+"""The progress of a playbook's run, from ansible-runner's events in JSON."""
 
 import difflib
 import json
@@ -20,7 +20,7 @@ RESULTS = {
     "runner_on_unreachable": "unreachable",
 }
 BAD = {"failed", "unreachable"}
-# What to do about a host that can't be reached, by what SSH says of it; the first that fits.
+# Advice for a host that can't be reached, by SSH's message; the first match counts.
 UNREACHABLE = (
     ("Permission denied", "it answers, but refuses the key or user: look at them in the inventory"),
     ("Could not resolve", "its name is unknown: look at its address in the inventory"),
@@ -30,25 +30,25 @@ UNREACHABLE = (
 
 @dataclass
 class Following:
-    """A playbook's run, made sense of event by event."""
+    """The state of a playbook's run, updated event by event."""
 
     what: str
     tasks: list[Task] = field(default_factory=list)
     diffs: dict[tuple[str, str], str] = field(default_factory=dict)
     sources: set[Path] = field(default_factory=set)
     said: list[str] = field(default_factory=list)
-    # By what is written for people: of a task with secrets nothing else says so.
+    # Taken from the readable output: for a task with secrets, nothing else has it.
     changed: set[tuple[str, str]] = field(default_factory=set)
     ended: bool = False
     began: float = field(default_factory=time.monotonic)
 
     def hear(self, line: str, board: Board) -> None:
-        """Note one event, and show it."""
+        """Process one event, and show it."""
         try:
             event = json.loads(line)
         except ValueError:
             event = None
-        if not isinstance(event, dict):  # A warning shows lines of a file, with their numbers.
+        if not isinstance(event, dict):  # Warnings may quote lines of a file with their numbers.
             self.said.append(ANSI.sub("", line))
             return
         kind, data = event["event"], event.get("event_data", {})
@@ -82,15 +82,15 @@ class Following:
         return Task(data["host"], data["task"], result, seconds, message, diff)
 
     def run(self) -> Run:
-        """Return the run as far as it has come."""
+        """Return the run so far."""
         seconds = time.monotonic() - self.began
-        # Handlers count where nothing called them, too: there are as many lines at a second run.
+        # Handlers always count, so that a second run has the same number of lines.
         handlers = {source.parents[1] / "handlers" / "main.yml" for source in self.sources}
         lines = sum(count_lines(path) for path in self.sources | handlers if path.exists())
         return Run("Ansible", self.what, seconds, lines, tuple(self.tasks))
 
     def conclude(self, board: Board) -> None:
-        """Show how many tasks of each host came to what."""
+        """Show the number of tasks of each host by result."""
         for host in dict.fromkeys(task.host for task in self.tasks):
             counts = Counter(task.result for task in self.tasks if task.host == host)
             board.say(host, ", ".join(f"{count} {result}" for result, count in counts.items()))
@@ -98,10 +98,10 @@ class Following:
 
 
 def checked(run: Run, following: Following) -> Run:
-    """Return the run where all went well.
+    """Return the run if it was successful.
 
     Raises:
-        RunFailed: it did not.
+        RunFailed: a task failed, or nothing ran.
     """
     bad = [task for task in run.tasks if task.result in BAD]
     if bad:
@@ -121,7 +121,7 @@ def _reason(task: Task) -> str:
 
 
 def _message(answer: Mapping[str, Any]) -> str:
-    """Say why a task failed; of a loop, the items that did. Secrets are left out."""
+    """Return why a task failed, with the failed items of a loop, without secrets."""
     if "censored" in answer:
         return str(answer["censored"])
     items = [item for item in answer.get("results", ()) if item.get("failed")]
@@ -132,7 +132,7 @@ def _message(answer: Mapping[str, Any]) -> str:
 
 
 def _diff(diff: Any) -> str:
-    """Return a difference as Ansible tells it, as text."""
+    """Return a difference in Ansible's form as text."""
     text = ""
     for one in diff if isinstance(diff, list) else [diff]:
         if not one:
@@ -146,5 +146,5 @@ def _diff(diff: Any) -> str:
 
 
 def _text(side: Any) -> list[str]:
-    """Return the lines of one side: of a file, or of settings."""
+    """Return the lines of one side of a difference: a file or settings."""
     return side.splitlines() if isinstance(side, str) else json.dumps(side, indent=1).splitlines()

@@ -1,4 +1,4 @@
-"""The guard that destroys machines when the process that made them is gone."""
+"""The guard that destroys machines when the process that created them has ended."""
 
 from pathlib import Path
 
@@ -14,11 +14,11 @@ _guards: "dict[Path, Guard]" = {}
 
 
 class Guard:
-    """A guard that destroys machines when this process is gone, however it ended.
+    """A guard that destroys machines when this process has ended, however it did.
 
     Attributes:
-        folder: temporary, removed after that.
-        before: the machines that were there before, which it leaves.
+        folder: a temporary folder, removed after that.
+        before: the machines that existed before, which it keeps.
     """
 
     def __init__(self, vagrant_folder: VagrantFolder) -> None:
@@ -37,7 +37,7 @@ class Guard:
         self.child: ChildProcess = when_gone(gone, self.folder, env=vagrant_folder.env)
 
     def release(self) -> None:
-        """End it where there is nothing left to destroy."""
+        """Stop the guard: there is nothing left to destroy."""
         if self.child.alive:
             (self.folder / "destroyed").touch()
         self.child.stop()
@@ -46,7 +46,7 @@ class Guard:
 
 
 def guard(vagrant_folder: VagrantFolder) -> Guard:
-    """Return the guard of a place's machines for this process."""
+    """Return this process's guard of a folder's machines."""
     existing = _guards.get(vagrant_folder.dotfile)
     if existing is None or not existing.child.alive:
         existing = _guards[vagrant_folder.dotfile] = Guard(vagrant_folder)

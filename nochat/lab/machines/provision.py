@@ -1,11 +1,11 @@
-"""Provisioning by Ansible, through ansible-runner, or by Rex; task by task as it goes.
+"""Provisioning by Ansible, through ansible-runner, or by Rex, with its progress.
 
 ```python
 run = provision.ansible("servers.yml", farm.inventory, limit="containers-host")
 run.changed, run.seconds, run.diff
 ```
 
-What runs ends with this process, and its files with it. After an interrupt, run it again.
+A run ends with this process, and its files are removed. After an interrupt, run it again.
 """
 
 import json
@@ -38,13 +38,13 @@ def ansible(
     variables: Mapping[str, Any] | None = None,
     quiet: bool = False,
 ) -> Run:
-    """Run a playbook, and say how it goes.
+    """Run a playbook, and show its progress.
 
     Args:
         playbook: a file, or the name of one of the project's.
-        inventory: file, or script, that names the hosts; without one, there is this computer alone.
+        inventory: file or script with the hosts; without one, this computer is the only host.
         limit: run it on these hosts alone.
-        variables: in the place of those of the roles; they may be secret.
+        variables: values that override the roles' variables; they may be secret.
         quiet: print nothing.
 
     Raises:
@@ -54,14 +54,14 @@ def ansible(
     folder = own_folder("provision")
     env = {
         **_environment(),
-        # Where other runs, and the user's own, do not find them: they end with this run.
+        # Private to this run, so that other runs do not use them.
         "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder / "ssh"),
     }
     settings = playbook.parent / "ansible.cfg"
     env["ANSIBLE_CONFIG"] = str(settings if settings.exists() else PLAIN_ANSIBLE)
     argv = ["ansible-runner", "run", str(folder), "--playbook", str(playbook), "--json"]
-    extra = folder / "variables.json"  # a file: arguments are seen by all
+    extra = folder / "variables.json"  # a file, as all users can see arguments
     extra.touch(mode=0o600)
     extra.write_text(json.dumps(dict(variables or {})), encoding="utf-8")
     if inventory is None:
@@ -84,11 +84,11 @@ def ansible(
 
 
 def rex(task: str, farm: Farm, machine: str, *, quiet: bool = False) -> Run:
-    """Run a task of the project's Rexfile on a machine, and say how it goes.
+    """Run a task of the project's Rexfile on a machine, and show its progress.
 
     Args:
-        task: as `deployServers`.
-        farm: that has the machine.
+        task: the task, as `deployServers`.
+        farm: the machines.
         machine: its name.
         quiet: print nothing.
 
@@ -99,17 +99,17 @@ def rex(task: str, farm: Farm, machine: str, *, quiet: bool = False) -> Run:
     program, rexfile = doctor.require("rex"), find_root() / "playbooks" / "Rexfile"
     folder = own_folder("provision")
     inventory = folder / "hosts"
-    # The machine may be another than the Vagrantfile's for these groups.
+    # The machine may be in other groups of the Vagrantfile.
     groups = {group: [machine] for group in ("servers", "app")}
     inventory.write_text(farm.hosts_file([machine], groups), encoding="utf-8")
     env = {
         **_environment(),
         "ANSIBLE_HOSTS": str(inventory),
-        # It asks the terminal for its size, and there is none.
+        # Rex asks for the terminal's size, and there is no terminal.
         "COLUMNS": "100",
         "LINES": "40",
     }
-    # The keeper does not tell how a command ended.
+    # The keeper does not report the exit status.
     argv = ["/bin/sh", "-c", '"$@"; echo "status $?"', "sh", str(program), "-m", "-f", str(rexfile)]
     began, said = time.monotonic(), [""]
     with Board(quiet) as board, _playbook([*argv, task], env, folder) as child:
@@ -126,7 +126,7 @@ def rex(task: str, farm: Farm, machine: str, *, quiet: bool = False) -> Run:
 
 
 def _told(machine: str, said: Sequence[str]) -> tuple[Task, ...]:
-    """Return the changes that the Rexfile reports: an indented line each."""
+    """Return the changes that the Rexfile reports, one per indented line."""
     heads = [number for number, line in enumerate(said) if re.search(r": changed=\d+$", line)]
     lines = said[heads[-1] + 1 :] if heads else []
     return tuple(
@@ -139,7 +139,7 @@ def _playbook(argv: Sequence[str], env: Mapping[str, str], folder: Path) -> Chil
 
 
 def _lines(child: ChildProcess) -> Iterator[str]:
-    """Yield the output of a command, line by line as it comes, until it ends."""
+    """Yield a command's output line by line, until it ends."""
     with child.log.open(errors="replace", encoding="utf-8") as log:
         line = ""
         while True:
@@ -155,7 +155,7 @@ def _lines(child: ChildProcess) -> Iterator[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Return our environment, with the programs of our virtual environment."""
+    """Return the environment, with the virtual environment's programs on the path."""
     path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
     return {**os.environ, "PATH": path}
 

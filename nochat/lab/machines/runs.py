@@ -1,4 +1,4 @@
-"""Outcomes of provisioning, to look at and to compare: `provision` hands these out."""
+"""Outcomes of provisioning, which `provision` returns: to show and to compare."""
 
 import html
 from collections import Counter
@@ -15,12 +15,12 @@ class Task:
     """The outcome of a task on a host.
 
     Attributes:
-        host: which.
-        name: what the task does.
+        host: the host's name.
+        name: the task's name.
         result: `ok`, `changed`, `skipped`, `ignored`, `failed` or `unreachable`.
-        seconds: that it took.
-        message: why, where it failed.
-        diff: what it changed in a file, where that is not secret.
+        seconds: the duration.
+        message: the reason of a failure.
+        diff: the change of a file, unless it is secret.
     """
 
     host: str
@@ -38,9 +38,9 @@ class Run:
     Attributes:
         tool: `Ansible` or `Rex`.
         what: the playbook, or the Rexfile's task.
-        seconds: that it took.
-        lines: of the files that it took tasks from, without blank ones and comments.
-        tasks: in order, a host's each.
+        seconds: the duration.
+        lines: lines of the files with its tasks, without blank lines and comments.
+        tasks: the tasks in order, one for each host.
     """
 
     tool: str
@@ -81,12 +81,12 @@ class Run:
 
 
 class RunFailed(LabError, RuntimeError):
-    """Provisioning stopped; the message names host and task and says why.
+    """Provisioning failed; the message names the host, the task and the reason.
 
     Attributes:
-        host: where; empty where it did not come to that.
-        task: which; empty where it did not come to that.
-        run: all that was done before.
+        host: the host; empty if no task ran.
+        task: the task; empty if no task ran.
+        run: the run up to the failure.
     """
 
     def __init__(self, reason: str, run: Run, task: Task | None = None) -> None:
@@ -116,7 +116,7 @@ class Comparison:
 
 
 def compare(*runs: Run) -> Comparison:
-    """Put runs side by side: their tool, lines of code, seconds, and how much they changed."""
+    """Compare runs side by side: tool, lines of code, seconds, and number of changes."""
     return Comparison(runs)
 
 

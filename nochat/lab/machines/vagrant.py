@@ -1,4 +1,4 @@
-"""Vagrant, through python-vagrant: what it is doing as it does it, and why it fails."""
+"""Vagrant, through python-vagrant, with its progress and explanations of its errors."""
 
 import contextlib
 import re
@@ -18,16 +18,16 @@ from nochat.lab.board import Board
 from nochat.lab.errors import MachinesError
 from nochat.lab.inventory import hosts
 
-# Of a process that `up` started, in its environment: with the name of what watches over it.
+# A variable that marks the processes of `up`, with the name of their guard's folder.
 MARK = "NOCHAT_MACHINE_GUARD"
 INTERRUPT_SECONDS = 10
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 SAID = re.compile(r"^(?:==>|   ) ([\w.-]+): +(\S.*)")
-# Of a task of Ansible.
+# The result of an Ansible task.
 RESULT = re.compile(r"^(ok|changed|failed|fatal|skipping): \[([\w.-]+)")
 
-# What Vagrant says when it fails, and what to do then; the first that fits.
+# Patterns of Vagrant's errors, and what to do then; the first match counts.
 ADVICE = (
     (r"[Nn]o space left on device", "the disk is full: make room, then run it again"),
     (
@@ -60,7 +60,7 @@ ADVICE = (
 
 @dataclass(frozen=True)
 class VagrantFolder:
-    """A folder with a Vagrantfile, and the folder of Vagrant's notes on it."""
+    """A folder with a Vagrantfile, and Vagrant's state folder for it."""
 
     root: Path
     dotfile: Path
@@ -75,13 +75,13 @@ class VagrantFolder:
         )
 
     def made(self) -> set[str]:
-        """Return the machines that there are, running or not."""
+        """Return the names of the existing machines, running or not."""
         return {path.parts[-3] for path in self.dotfile.glob("machines/*/*/id")}
 
 
 @contextlib.contextmanager
 def _with_output() -> Iterator[int]:
-    """Send what Vagrant says of its errors to the rest of its output."""
+    """Redirect Vagrant's standard error to its output."""
     yield subprocess.STDOUT
 
 
@@ -108,7 +108,7 @@ def _follow(lines: Iterator[str], board: Board) -> None:
             if said := SAID.match(plain):
                 board.say(said[1], said[2])
             elif result := RESULT.match(plain):
-                # Not which task: they run side by side, and that line has no machine's name.
+                # Without the task: machines run in parallel, and a task's line names no machine.
                 counts[result[2]] += Counter([result[1]])
                 counted = ", ".join(
                     f"{number} {outcome}" for outcome, number in counts[result[2]].items()
@@ -142,7 +142,7 @@ def _failure(error: subprocess.CalledProcessError, output: str) -> MachinesError
 
 
 def _end_vagrant() -> None:
-    """Let Vagrant end in order after an interrupt, as the next one would find its lock."""
+    """Interrupt Vagrant, so that it stops in order and releases its lock."""
     ours = [child for child in psutil.Process().children(recursive=True) if _is_vagrants(child)]
     for process in ours:
         with contextlib.suppress(psutil.Error):
@@ -159,7 +159,7 @@ def _is_vagrants(process: psutil.Process) -> bool:
 
 
 def ssh_configs(vagrant_folder: VagrantFolder) -> str:
-    """Ask Vagrant for the SSH configuration of the machines that run: in one call, where all do."""
+    """Return Vagrant's SSH configuration of the running machines, by one call if all run."""
     text = _ssh_config(vagrant_folder)
     missing = vagrant_folder.made() - {name for name, _ in hosts(text)}
     return text + "".join(_ssh_config(vagrant_folder, name) for name in sorted(missing))
@@ -169,5 +169,5 @@ def _ssh_config(vagrant_folder: VagrantFolder, name: str | None = None) -> str:
     try:
         return str(vagrant_folder.vagrant().ssh_config(name))
     except subprocess.CalledProcessError as error:
-        # It stops at the first that does not run.
+        # Vagrant stops at the first machine that does not run.
         return str(error.output.decode())

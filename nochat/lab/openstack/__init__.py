@@ -1,4 +1,4 @@
-"""A cloud of one's own: real OpenStack on one machine, gone with the process that started it.
+"""A private cloud: real OpenStack on one machine, which ends with the process that started it.
 
 For example::
 

@@ -1,4 +1,4 @@
-"""A cloud that runs, as its clients see it."""
+"""A running cloud, from its clients' view."""
 
 import html
 import ipaddress
@@ -16,14 +16,14 @@ from nochat.lab.openstack.container import Container
 
 @dataclass(eq=False)
 class Cloud:
-    """A cloud that answers.
+    """A running cloud.
 
     Attributes:
-        auth_url: where clients begin.
-        username: the user; not an administrator.
-        password: not for the screen.
-        project: what the user may use.
-        network: addresses of the servers; this computer reaches them.
+        auth_url: the URL of its identity service.
+        username: the user, who is not an administrator.
+        password: the user's password: not for the screen.
+        project: the user's project.
+        network: addresses of the servers, which this computer can reach.
     """
 
     auth_url: str
@@ -48,7 +48,7 @@ class Cloud:
 
     @cached_property
     def clouds_file(self) -> Path:
-        """A `clouds.yaml` of it, gone with the cloud; only we may read it."""
+        """A private `clouds.yaml` of the cloud, removed with it."""
         path = self.container.folder / "clouds.yaml"
         path.touch(mode=0o600)
         path.write_text(yaml.safe_dump({"clouds": self.clouds}), encoding="utf-8")
@@ -56,7 +56,7 @@ class Cloud:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables for clients, and for the Vagrantfile what its servers are made of."""
+        """Variables for clients, and the Vagrantfile's settings of its servers."""
         return {
             "OS_CLIENT_CONFIG_FILE": str(self.clouds_file),
             "OS_CLOUD": "nochat",
@@ -74,11 +74,11 @@ class Cloud:
         }
 
     def connect(self) -> Connection:
-        """Return a connection of openstacksdk, as the user."""
+        """Return a connection of openstacksdk as the user."""
         return Connection(**self.clouds["nochat"])
 
     def stop(self) -> None:
-        """End the cloud and all that it holds; calling it again does nothing."""
+        """Stop the cloud with all that it holds; calling it again does nothing."""
         self.container.stop()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""One LXC container, a whole system, that lives no longer than this process."""
+"""An LXC container with a whole system, which ends with this process."""
 
 import subprocess
 import tempfile
@@ -10,7 +10,7 @@ from nochat.lab.waiting import until_ready
 from nochat.local.processes import ChildProcess, NotReady, start_child
 
 START_SECONDS = 180.0
-# A temporary folder that is on a disk; on some systems, /tmp is memory.
+# A temporary folder on a disk; on some systems, /tmp is in memory.
 FOLDER = "/var/tmp"  # noqa: S108
 RUN = Path(__file__).with_name("container.sh")
 STOP_SECONDS = 30.0
@@ -21,8 +21,8 @@ class Container:
     """A running container.
 
     Attributes:
-        folder: of its root file system and its configuration; its name is the container's too.
-        child: what it ends with.
+        folder: the folder of its root file system and configuration, of the container's name.
+        child: the process that keeps it.
     """
 
     folder: Path
@@ -38,10 +38,10 @@ class Container:
 
         Args:
             command: the program and its arguments.
-            env: what others must not see among the arguments.
+            env: variables for secrets, which arguments would expose.
 
         Raises:
-            NotReady: it failed; with the last lines that it wrote.
+            NotReady: it failed; the message has the end of its output.
         """
         where = ["-n", self.folder.name, "-P", str(self.folder.parent)]
         ran = subprocess.run(
@@ -59,7 +59,7 @@ class Container:
         return ran.stdout
 
     def stop(self) -> None:
-        """End all that runs in it, and remove it."""
+        """Stop and remove the container."""
         self.child.stop()
 
 
@@ -68,11 +68,11 @@ def start(box: Path, config: str, files: Mapping[str, str]) -> Container:
 
     Args:
         box: archive of its root file system.
-        config: what LXC has to know, besides its name and where its files are.
+        config: LXC's configuration, without the name and the folders.
         files: further files for it, by their path.
 
     Raises:
-        NotReady: it does not start; with what was said about it.
+        NotReady: it does not start; the message has the end of its log.
     """
     folder = Path(tempfile.mkdtemp(prefix="nochat-cloud-", dir=FOLDER))
     (folder / "rootfs").mkdir()
@@ -101,7 +101,7 @@ def start(box: Path, config: str, files: Mapping[str, str]) -> Container:
 
 def _is_up(container: Container) -> bool:
     try:
-        # It runs, or something in it that matters to nobody failed.
+        # "degraded" means that a unit failed, which may be an irrelevant one.
         container.run(
             "sh", "-c", "systemctl is-system-running --wait | grep -Ex 'running|degraded'"
         )

@@ -1,4 +1,4 @@
-"""The contents of a new cloud, made through its own interfaces, as an operator would."""
+"""The contents of a new cloud, created through its own interfaces, as by an operator."""
 
 import os
 from ipaddress import IPv4Address, IPv4Network
@@ -12,7 +12,7 @@ PROJECT, USER = "nochat", "student"
 IMAGE = f"debian-{os.environ.get('NOCHAT_DEBIAN') or 13}"  # as tools/box makes it
 FLAVOR, NETWORK, GROUP = "m1.small", "provider", "machine"
 IDENTITY_PORT = 5000
-# Service, what it does, and where it answers.
+# Service, type, port and path.
 ENDPOINTS = (
     ("glance", "image", 9292, ""),
     ("placement", "placement", 8778, ""),
@@ -20,12 +20,12 @@ ENDPOINTS = (
     ("nova", "compute", 8774, "/v2.1"),
 )
 COMMAND_LINE = "root=/dev/vda rw console=ttyS0 net.ifnames=0"
-# From outside, a machine is reached by SSH, its chat on port 8000, or encrypted for everybody.
+# Ports of a machine that are open to the outside: SSH, the public chat, and the chat on port 8000.
 OPEN_PORTS = (22, 80, 443, 8000)
 
 
 def connect(address: str, username: str, password: str, project: str) -> Connection:
-    """Return a connection to the cloud at an address; nothing is asked yet."""
+    """Return a connection to the cloud at an address, without a request yet."""
     return Connection(
         auth={
             "auth_url": f"http://{address}:{IDENTITY_PORT}/v3",
@@ -43,8 +43,8 @@ def add_accounts(cloud: Connection, address: str, services: str, user: str) -> N
     """Add the services, with their users, and the user of the course.
 
     Args:
-        cloud: as its administrator.
-        address: of the machine.
+        cloud: a connection as administrator.
+        address: the machine's address.
         services: password of the services' users.
         user: password of the user.
     """
@@ -68,7 +68,7 @@ def add_accounts(cloud: Connection, address: str, services: str, user: str) -> N
 
 
 def add_image(cloud: Connection, folder: Path) -> None:
-    """Upload a disk with its kernel and first disk, and say what a server of it needs."""
+    """Upload a disk with its kernel and initial RAM disk, and create a flavor for it."""
 
     images: Any = cloud.image  # Its annotations leave out that data may be a file.
 
@@ -97,11 +97,11 @@ def add_image(cloud: Connection, folder: Path) -> None:
 
 
 def add_network(cloud: Connection, network: IPv4Network, resolver: IPv4Address) -> None:
-    """Add the network that all servers share; the first two addresses are not theirs.
+    """Add the network that all servers share; its first two addresses are reserved.
 
     Args:
-        cloud: as its administrator.
-        network: its addresses; of the second it has the way out.
+        cloud: a connection as administrator.
+        network: its addresses; the second one is the gateway.
         resolver: address of the name server.
     """
     made = cloud.network.create_network(
@@ -121,7 +121,7 @@ def add_network(cloud: Connection, network: IPv4Network, resolver: IPv4Address) 
 
 
 def open_ports(cloud: Connection) -> None:
-    """Add a security group to a user's project, with its open ports."""
+    """Add a security group with the open ports to the user's project."""
     group = cloud.network.create_security_group(name=GROUP, description="from outside")
     for port in OPEN_PORTS:
         cloud.network.create_security_group_rule(

@@ -1,4 +1,4 @@
-"""Waiting for the services of a cloud, and telling which one does not come up."""
+"""Waiting for the services of a cloud, with a report of one that does not start."""
 
 import contextlib
 import socket
@@ -13,27 +13,27 @@ from nochat.lab.openstack import contents
 from nochat.lab.openstack.container import Container
 from nochat.local.processes import NotReady, until
 
-# Python programs, each with thousands of modules, that start on the cores that there are.
+# They are large Python programs, which share the cores of this computer.
 SERVICE_SECONDS = 600.0
 UNITS = (
     *("glance-api", "placement-api", "neutron-api", "neutron-rpc-server"),
     *("neutron-linuxbridge-agent", "neutron-dhcp-agent"),
     *("nova-api", "nova-conductor", "nova-scheduler", "nova-compute"),
 )
-# A service that systemd had to start so often does not come up.
+# After so many restarts by systemd, a service has failed.
 RESTARTS = 3
 
 
 def wait_for_all(container: Container, address: str, cloud: Connection) -> None:
-    """Wait until all services that serve images, networks and servers do.
+    """Wait until all services for images, networks and servers are ready.
 
     Args:
         container: the cloud's machine.
-        address: of that machine.
-        cloud: as its administrator.
+        address: the machine's address.
+        cloud: a connection as administrator.
 
     Raises:
-        NotReady: one does not come up; with the end of its log.
+        NotReady: a service does not start; the message has the end of its log.
     """
     ports = [port for _, _, port, _ in contents.ENDPOINTS]
     wait(
@@ -44,15 +44,16 @@ def wait_for_all(container: Container, address: str, cloud: Connection) -> None:
 
 
 def wait(container: Container, units: tuple[str, ...], ready: Callable[[], bool]) -> None:
-    """Wait until a question to the cloud is answered with yes.
+    """Wait until a condition of the cloud is true.
 
     Args:
-        container: its machine.
-        units: the services that it takes, as systemd calls them.
-        ready: the question; that nobody answers it yet is no error.
+        container: the cloud's machine.
+        units: the systemd units that it depends on.
+        ready: returns whether it is true; its client errors are ignored.
 
     Raises:
-        NotReady: a service ended again and again, or the time is over; with the end of its log.
+        NotReady: a service restarts repeatedly (the message has the end of its log), or the time
+            is up.
     """
     said = ""
 
@@ -77,7 +78,7 @@ def wait(container: Container, units: tuple[str, ...], ready: Callable[[], bool]
 
 
 def listens(address: str, port: int) -> bool:
-    """Tell whether a service listens; the library logs a warning where none does."""
+    """Return whether a service listens, without the library's warning if none does."""
     with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=5):
         return True
     return False
@@ -93,7 +94,7 @@ def _log(container: Container, unit: str) -> str:
 
 
 def _complete(cloud: Connection) -> bool:
-    """Tell whether all services answer, and what they need has reported to them."""
+    """Return whether all services answer, and all agents and a hypervisor are registered."""
     images: Any = cloud.image  # The library knows an older interface too.
     next(iter(images.images()), None)
     agents = list(cloud.network.agents())

@@ -1,4 +1,4 @@
-"""OpenStack on one machine: keystone, glance, placement, neutron and nova, its servers emulated."""
+"""OpenStack on one machine: keystone, glance, placement, neutron, nova, and emulated servers."""
 
 import ipaddress
 import json
@@ -25,19 +25,19 @@ MEMORY, DISK = 6 * GIB, 6 * GIB
 
 
 def openstack_cloud(*, quiet: bool = False) -> Cloud:
-    """Start a cloud: real OpenStack on one LXC machine, gone with this process.
+    """Start a cloud: real OpenStack on one LXC machine, which ends with this process.
 
     The first time, its packages are installed, which takes some minutes; they are kept in
-    `build/boxes`. No server needs more of the processor than any process: qemu emulates theirs.
+    `build/boxes`. Its servers need no virtualization by the processor: qemu emulates them.
 
     Args:
         quiet: print nothing.
 
     Raises:
-        CloudError: we are not root, or there is too little memory or disk.
+        CloudError: it needs root, or there is too little memory or disk.
         Missing: a program is not installed.
         NotAnswering: there is no bridge for LXC machines.
-        NotReady: a part of it does not come up; with the end of its log.
+        NotReady: a part of it does not start; the message has the end of its log.
     """
     _examine()
     bridge = servers.lxc_bridge(quiet=quiet).url
@@ -74,7 +74,7 @@ def openstack_cloud(*, quiet: bool = False) -> Cloud:
                     lambda: services.listens(address, port) and bool(cloud.authorize()),
                 )
                 contents.add_accounts(cloud, address, service, user)
-        # Another connection: this one knows where the services are.
+        # A new connection, which knows the services' endpoints.
         with contents.connect(address, "admin", admin, "admin") as cloud:
             with progress("OpenStack: images, networks and servers", quiet):
                 machine.run("sh", "/root/setup", "services")
@@ -115,7 +115,7 @@ def _available_memory() -> int:
 
 
 def _choose_network() -> ipaddress.IPv4Network:
-    """Choose sixteen addresses that nothing uses: the first is ours, the second the machine's."""
+    """Choose sixteen unused addresses: the first is this computer's, the second the machine's."""
     pool, taken = ipaddress.IPv4Network(MACHINES), routes()
     while True:
         at = int(pool[0]) + 16 * secrets.randbelow(pool.num_addresses // 16)
@@ -125,7 +125,7 @@ def _choose_network() -> ipaddress.IPv4Network:
 
 
 def _files(**values: str) -> Iterable[tuple[str, str]]:
-    """Yield the machine's files, by their path in it."""
+    """Yield the machine's files, with their paths in it."""
     for file in HERE.glob("etc/**/*"):
         if file.is_file():
             yield str(file.relative_to(HERE)), _fill(file.read_text(encoding="utf-8"), **values)

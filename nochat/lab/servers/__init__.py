@@ -1,10 +1,10 @@
 """The real servers of the chat and of its machines: private ones, or those named by URL.
 
-A private server takes a free port of 127.0.0.1 and a temporary folder, touches no system service
-and needs no root; but Docker Engine and the bridge of LXC machines do, and the registry is reached
-by other machines, too. It is gone with this process. Where `NOCHAT_BUS_URL`, `NOCHAT_USERS_URL`,
-`NOCHAT_ACTIVITY_URL` or `NOCHAT_REGISTRY_URL` is set, the server that it names is used instead,
-after a check that it answers.
+A private server takes a free port of 127.0.0.1 and a temporary folder, and ends with this process.
+It changes no system service and needs no root, except Docker Engine and the bridge of LXC machines;
+other machines can reach the registry. If `NOCHAT_BUS_URL`, `NOCHAT_USERS_URL`,
+`NOCHAT_ACTIVITY_URL` or `NOCHAT_REGISTRY_URL` is set, that server is used instead, after a check
+that it answers.
 """
 
 from nochat.lab.errors import NotAnswering

@@ -16,14 +16,14 @@ from nochat.local import doctor
 from nochat.local.processes import free_port, start_child
 
 NAME, ACCOUNT, CONTAINER = "Azurite", "nochat", "replica"
-DAYS = 30  # that the signature in the URL is good for
+DAYS = 30  # validity of the signature in the URL
 
 
 def azurite(*, quiet: bool = False) -> Server:
-    """Start a private Azurite; its URL, a container's with a signature, suits NOCHAT_REPLICA_URL.
+    """Start a private Azurite; its URL, of a container with a signature, suits NOCHAT_REPLICA_URL.
 
-    It writes to its disk every few seconds only: unlike the others it may lose the latest by
-    `kill()`, of which its SIGTERM is spared.
+    It writes to disk only every few seconds: unlike the other servers, it may lose the latest
+    data by `kill()`. A SIGTERM lets it write first.
 
     Args:
         quiet: print nothing.
@@ -39,7 +39,7 @@ def azurite(*, quiet: bool = False) -> Server:
         manners = ["--silent", "--disableTelemetry", "--skipApiVersionCheck"]
         child = start_child(
             [node, package.parent / "dist/src/blob/main.js", *where, *manners],
-            # An account of our own, as everybody knows the key of the one it comes with.
+            # A private account, as the key of the default one is public.
             env=os.environ | {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"},
             log=folder / "log",
             remove=folder,
@@ -51,7 +51,7 @@ def azurite(*, quiet: bool = False) -> Server:
 
 
 def make_container(url: str) -> None:
-    """Make the container that a URL with a signature names."""
+    """Create the container that a URL with a signature names."""
     from azure.storage.blob import ContainerClient
 
     with ContainerClient.from_container_url(url) as container:
@@ -80,7 +80,7 @@ def _new_key() -> str:
 
 
 def _signature(key: str) -> str:
-    """Sign a token whose holders may use every container, but not change the account."""
+    """Return a token that allows the use of every container, but no change of the account."""
     from azure.storage.blob import (
         AccountSasPermissions,
         ResourceTypes,

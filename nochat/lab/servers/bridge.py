@@ -1,4 +1,4 @@
-"""A network bridge of our own, on a subnet that is free, for machines and containers."""
+"""A private network bridge, on a free subnet, for machines and containers."""
 
 import ipaddress
 import re
@@ -19,8 +19,8 @@ class Bridge:
     """A bridge, with its name and its own addresses.
 
     Attributes:
-        name: of the network interface.
-        pool: of which it takes the first 256 addresses; the rest is for further networks.
+        name: the network interface.
+        pool: its addresses: the bridge uses the first 256, the rest is for further networks.
     """
 
     name: str
@@ -28,12 +28,12 @@ class Bridge:
 
     @property
     def network(self) -> ipaddress.IPv4Network:
-        """The addresses of what is on the bridge; the first of them is the bridge's."""
+        """The addresses on the bridge; the first of them is the bridge's."""
         return next(self.pool.subnets(new_prefix=24))
 
     @property
     def up(self) -> str:
-        """The shell script that makes it, if it is not there."""
+        """The shell script that creates it if it does not exist."""
         return self._script("up")
 
     @property
@@ -56,12 +56,12 @@ def choose() -> Bridge:
     """Choose a name and addresses for a bridge.
 
     Raises:
-        Missing: a program that makes it is not on this machine.
+        Missing: a program that it needs is not installed.
     """
     doctor.require("iptables")
     taken = routes()
     while True:
-        # Not where Docker and LXC begin to count.
+        # Not at the start of the range, which Docker and LXC use.
         second, third = 100 + secrets.randbelow(156), 16 * secrets.randbelow(16)
         pool = ipaddress.IPv4Network(f"10.{second}.{third}.0/20")
         if not any(map(pool.overlaps, taken)):
@@ -69,7 +69,7 @@ def choose() -> Bridge:
 
 
 def routes() -> list[ipaddress.IPv4Network]:
-    """Return the networks that this computer reaches by other ways than its gateway."""
+    """Return the networks that this computer reaches without its gateway."""
     shown = subprocess.run(["ip", "-4", "route"], capture_output=True, text=True, check=True).stdout
     return [
         ipaddress.IPv4Network(route) for route in re.findall(r"^(\d[\d.]+(?:/\d+)?)", shown, re.M)

@@ -1,4 +1,4 @@
-"""Docker Engine: the one that answers, or a private one."""
+"""Docker Engine: the computer's own, or a private one."""
 
 import os
 import subprocess
@@ -21,33 +21,33 @@ HERE = Path(__file__).parent
 GROUPS, RUN = HERE / "control_groups.sh", HERE / "docker_engine.sh"
 GONE = HERE / "docker_engine_gone.sh"
 
-SECONDS = 10.0  # that an engine may take to answer
+SECONDS = 10.0  # an engine's time to answer
 
 
 def docker(*, alone: bool = False, quiet: bool = False) -> Server:
-    """Use the Docker Engine that answers; where none does and we are root, start a private one.
+    """Use the Docker Engine that answers; if none does, start a private one, which needs root.
 
-    A private one has a socket, data and networks of its own, which are gone with it; what this
-    process starts finds it by `DOCKER_HOST`.
+    A private engine has a socket, data and networks of its own, which are removed with it; this
+    process's children find it by `DOCKER_HOST`.
 
     Args:
         alone: start a private one in any case.
         quiet: print nothing.
 
     Raises:
-        Missing: neither an engine nor what a private one needs is installed.
+        Missing: neither an engine nor the programs of a private one are installed.
         NotReady: a private one does not start.
-        NotAnswering: the one that `DOCKER_HOST` or `DOCKER_CONTEXT` names can't be used, or we may
-            neither use that of this machine nor start one.
+        NotAnswering: the engine of `DOCKER_HOST` or `DOCKER_CONTEXT` can't be used, or this user
+            may neither use this machine's engine nor start one.
     """
     doctor.require("docker")
     return (None if alone else _answering()) or _start(quiet)
 
 
 def _answering() -> Server | None:
-    """Return the engine that is there; None where there is none and we may start one."""
+    """Return the engine that answers; None if there is none and this user may start one."""
     host = os.environ.get(VARIABLE)
-    # As Docker's command has it: an address counts more than a context.
+    # An address takes precedence over a context, as for Docker's command.
     variable = next((name for name in (VARIABLE, CONTEXT) if os.environ.get(name)), None)
     origin = f"named by {variable}" if variable else "of this machine"
     try:
@@ -80,7 +80,7 @@ def _start(quiet: bool) -> Server:
         groups = script(GROUPS, groups="/sys/fs/cgroup")
         run = script(RUN, folder=folder, name=bridge.name, pool=bridge.pool)
         whole = f"set -e\n{groups}\n{bridge.up}\n{run}"
-        # No grace: its data go too.
+        # No grace period: its data are removed as well.
         child = start_child(
             ["unshare", "--mount", "--propagation=slave", "/bin/sh", "-c", whole, "sh", program],
             log=folder / "log",
@@ -89,15 +89,15 @@ def _start(quiet: bool) -> Server:
             after=script(GONE, folder=folder, name=bridge.name) + bridge.down,
         )
         server = private(NAME, f"unix://{folder}/socket", child, look, variable=VARIABLE)
-        surroundings.forget_tls(os.environ)  # that was meant for another engine
+        surroundings.forget_tls(os.environ)  # the variables were meant for another engine
         return server
 
 
 def look(host: str) -> str:
-    """Ask the engine at an address for its version; at the usual one if it is empty.
+    """Return the version of the engine at an address, or at the default one if it is empty.
 
     Raises:
-        NotAnswering: it can't be reached, or refuses us.
+        NotAnswering: it can't be reached, or refuses this user.
     """
     command = [str(doctor.require("docker")), "version", "--format", "{{.Server.Version}}"]
     env = os.environ | ({VARIABLE: host} if host else {})
@@ -118,7 +118,7 @@ def look(host: str) -> str:
 
 
 def settings_folder(url: str) -> Path:
-    """Return the folder that is /etc/docker to the engine at an address.
+    """Return the folder of an engine's settings: /etc/docker, or a private engine's own.
 
     Raises:
         NotAnswering: the engine is not on this computer.
@@ -126,12 +126,12 @@ def settings_folder(url: str) -> Path:
     scheme, _, path = url.partition("://")
     if scheme != "unix":
         raise NotAnswering(f"{NAME} at {url} is on another computer, with its settings")
-    own = Path(path).with_name("etc")  # of a private one, as RUN has it
+    own = Path(path).with_name("etc")  # of a private engine, as in the script RUN
     return own if own.is_dir() else Path("/etc/docker")
 
 
 def _default() -> str:
-    """Return the address that the docker command uses by itself."""
+    """Return the default address of the docker command."""
     command = ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     return ran.stdout.strip() or USUAL

@@ -1,4 +1,4 @@
-"""A registry of images: Debian's docker-registry with TLS and a password, or one that is named."""
+"""A registry of images: Debian's docker-registry with TLS and a password, or one named by URL."""
 
 import json
 import os
@@ -37,17 +37,17 @@ GONE = Path(__file__).with_name("image_registry_gone.sh")
 
 @dataclass(eq=False, repr=False)
 class Registry(Server):
-    """A registry that answers.
+    """A running registry.
 
     Attributes:
-        authority: certificate of its issuer; None where everybody knows it already.
+        authority: certificate of its issuer; None for a public one.
     """
 
     authority: Path | None = field(default=None, kw_only=True)
 
     @property
     def address(self) -> str:
-        """The beginning of its images' names: `host:port`."""
+        """The prefix of its images' names: `host:port`."""
         return _parts(self.url)[0]
 
     @property
@@ -61,14 +61,14 @@ class Registry(Server):
         return _parts(self.url)[2]
 
     def login(self, config: Path) -> None:
-        """Log in, as `docker login` does; Docker Engine is who asks the registry.
+        """Log in by `docker login`; the request to the registry comes from Docker Engine.
 
         Args:
-            config: folder for what Docker's command keeps, the password with it: as DOCKER_CONFIG.
+            config: folder for the state of Docker's command, with the password: DOCKER_CONFIG.
 
         Raises:
             Missing: Docker's command is not installed.
-            NotAnswering: the registry refuses us, or the engine can't reach or does not trust it.
+            NotAnswering: the registry refuses, or the engine can't reach it or does not trust it.
         """
         try:
             _login(self.url, config)
@@ -79,8 +79,8 @@ class Registry(Server):
         """Make a Docker Engine of this computer trust it, until it is stopped.
 
         Raises:
-            NotAnswering: we have no right to, or the engine is on another computer; the message
-                says the command that does it.
+            NotAnswering: this user has no right to, or the engine is on another computer; the
+                message has the command to run instead.
         """
         if self.authority is None:
             return
@@ -88,7 +88,7 @@ class Registry(Server):
             made = settings_folder(engine.url) / "certs.d" / self.address
             with self._trusted.open(
                 "a", encoding="utf-8"
-            ) as trusted:  # before it is there, for whoever cleans up
+            ) as trusted:  # before the file exists, for the clean-up
                 trusted.write(f"{made}\n")
             made.mkdir(parents=True, exist_ok=True)
             (made / "ca.crt").write_bytes(self.authority.read_bytes())
@@ -100,9 +100,9 @@ class Registry(Server):
 
     @property
     def trust_command(self) -> str:
-        """The shell command that makes the Docker Engine of a machine trust it; wants sudo.
+        """The shell command that makes a machine's Docker Engine trust it; needs sudo.
 
-        For one made by Vagrant: `farm.ssh("containers-host", registry.trust_command)`.
+        For a machine of Vagrant: `farm.ssh("containers-host", registry.trust_command)`.
         """
         if self.authority is None:
             return "true"
@@ -118,13 +118,13 @@ class Registry(Server):
 def registry(*, quiet: bool = False) -> Registry:
     """Start a private registry, or use the one that `NOCHAT_REGISTRY_URL` names.
 
-    A private one is reached by this computer, and by machines and containers on it, at one and the
-    same address: that of this computer in its network (its own 127.0.0.1 where there is none). So
-    others in that network reach it, too, where they know the password. Engines must `trust` it.
+    This computer, its machines and its containers reach a private registry at the same address:
+    that of this computer in its network (127.0.0.1 without a network). So other computers in that
+    network can reach it, too, if they know the password. Engines must `trust` it.
 
-    One that is named is as `https://user:password@host`, for Docker Hub with the host docker.io;
-    what is special in user or password is written as %40 and the like. It is asked by Docker
-    Engine, which must trust it already.
+    The URL has the form `https://user:password@host`, for Docker Hub with the host docker.io;
+    special characters in user or password are escaped, as %40. Docker Engine, which sends the
+    requests, must trust that registry already.
 
     Args:
         quiet: print nothing.
@@ -132,7 +132,7 @@ def registry(*, quiet: bool = False) -> Registry:
     Raises:
         Missing: docker-registry or htpasswd is not installed.
         NotReady: it does not start.
-        NotAnswering: `NOCHAT_REGISTRY_URL` names one that can't be used.
+        NotAnswering: the registry of `NOCHAT_REGISTRY_URL` can't be used.
     """
     server = named(NAME, VARIABLE, ("https",), _look_by_engine)
     return Registry(**vars(server)) if server else _start(quiet)
@@ -161,10 +161,10 @@ def _start(quiet: bool) -> Registry:
         }
         (folder / "settings").write_text(
             json.dumps(settings), encoding="utf-8"
-        )  # which is YAML, too
+        )  # JSON is valid YAML
         child = start_child(
             [program, "serve", folder / "settings"],
-            # Variables would change the settings.
+            # Without variables that would override the settings.
             env={
                 name: value
                 for name, value in os.environ.items()
@@ -172,7 +172,7 @@ def _start(quiet: bool) -> Registry:
             },
             log=folder / "log",
             remove=folder,
-            grace=0,  # Its data go too.
+            grace=0,  # Its data are removed as well.
             after=script(GONE, folder=folder),
         )
         trusted = ssl.create_default_context(cafile=issued.authority)
@@ -182,7 +182,7 @@ def _start(quiet: bool) -> Registry:
 
 
 def _parts(url: str) -> tuple[str, str, str]:
-    """Return the address in a URL, the user, and the password."""
+    """Return the address, user and password in a URL."""
     parts = urlsplit(url)
     address = parts.netloc.rpartition("@")[2]
     address = HUB if address in HUB_HOSTS else address
@@ -190,13 +190,13 @@ def _parts(url: str) -> tuple[str, str, str]:
 
 
 def _addresses() -> list[str]:
-    """List every address of this computer, those of its bridges included."""
+    """List all addresses of this computer, including those of its bridges."""
     known = (address for addresses in psutil.net_if_addrs().values() for address in addresses)
     return [address.address for address in known if address.family == socket.AF_INET]
 
 
 def _look(url: str, trusted: ssl.SSLContext) -> str:
-    """Ask the registry at a URL, and its program for the version, which the registry keeps back.
+    """Check that a registry answers; return its program's version, as the registry hides it.
 
     Raises:
         NotAnswering: it can't be reached, or refuses the user or password.
@@ -217,7 +217,7 @@ def _look(url: str, trusted: ssl.SSLContext) -> str:
 
 
 def _look_by_engine(url: str) -> str:
-    """Log in with Docker Engine and forget it; returns the protocol of the registry.
+    """Check a log-in by Docker Engine; return the protocol of the registry.
 
     Raises:
         NotAnswering: it can't be reached, is not trusted, or refuses the user or password.

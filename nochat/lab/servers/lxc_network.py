@@ -1,4 +1,4 @@
-"""The bridge that LXC machines are on: lxcbr0, or a private one."""
+"""The bridge of LXC machines: lxcbr0, or a private one."""
 
 import os
 import subprocess
@@ -14,15 +14,15 @@ from nochat.local import doctor
 from nochat.local.processes import start_child
 
 NAME, VARIABLE, USUAL = "LXC bridge", "NOCHAT_MACHINE_BRIDGE", "lxcbr0"
-DNSMASQ = Path("/run/lxc/dnsmasq.pid")  # of the usual one
+DNSMASQ = Path("/run/lxc/dnsmasq.pid")  # of lxcbr0
 
 RUN = Path(__file__).with_name("lxc_network.sh")
 
 
 def lxc_bridge(*, alone: bool = False, quiet: bool = False) -> Server:
-    """Use the bridge that is there for LXC machines; where none is up, start a private one.
+    """Use the existing bridge for LXC machines; if none is up, start a private one.
 
-    A private one is gone with this process; the Vagrantfile finds it by `NOCHAT_MACHINE_BRIDGE`.
+    A private one ends with this process; the Vagrantfile finds it by `NOCHAT_MACHINE_BRIDGE`.
 
     Args:
         alone: start a private one in any case.
@@ -31,7 +31,7 @@ def lxc_bridge(*, alone: bool = False, quiet: bool = False) -> Server:
     Raises:
         Missing: dnsmasq or iptables, which a private one needs, is not installed.
         NotReady: a private one does not start.
-        NotAnswering: there is none and we are not root, or the one that is named is not up.
+        NotAnswering: a private one needs root, or the named one is not up.
     """
     named = os.environ.get(VARIABLE)
     if named and not alone:
@@ -68,7 +68,7 @@ def _start(quiet: bool) -> Server:
 
 
 def look(name: str) -> str:
-    """Look whether a bridge is up; returns the version of what gives addresses on it.
+    """Check that a bridge is up; return the version of its DHCP server.
 
     Raises:
         NotAnswering: it is not up.
@@ -86,7 +86,7 @@ def _is_up(name: str) -> bool:
 
 
 def _gives_addresses() -> bool:
-    """Tell whether lxc-net's dnsmasq lives: without it the bridge stays, and no machine boots."""
+    """Return whether lxc-net's dnsmasq runs: without it, the bridge stays, but no machine boots."""
     try:
         process = int(DNSMASQ.read_text(encoding="utf-8"))
         return Path(f"/proc/{process}/comm").read_text(encoding="utf-8").strip() == "dnsmasq"

@@ -17,8 +17,8 @@ from nochat.stores import privileges
 
 NAME, VARIABLE, SCHEME = "MariaDB", "NOCHAT_USERS_URL", "mysql+pymysql"
 
-# At each start, so that a crash in the first one does no harm. The server's own root is reached
-# over its socket alone, by the user who started it.
+# Run at each start, so that a crash during the first one does no harm. Only the user who started
+# the server can log in as its root, over its socket.
 ACCOUNT = """\
 CREATE DATABASE IF NOT EXISTS nochat;
 CREATE USER IF NOT EXISTS nochat@'127.0.0.1' IDENTIFIED BY '{password}';
@@ -37,7 +37,7 @@ def mariadb(*, quiet: bool = False) -> Server:
     Raises:
         Missing: MariaDB is not installed.
         NotReady: it does not start.
-        NotAnswering: `NOCHAT_USERS_URL` names one that can't be used.
+        NotAnswering: the server of `NOCHAT_USERS_URL` can't be used.
     """
     return named(NAME, VARIABLE, (SCHEME,), look) or _start(quiet)
 
@@ -50,7 +50,7 @@ def _start(quiet: bool) -> Server:
             ACCOUNT.format(password=password, grants=privileges.MARIADB), encoding="utf-8"
         )
         command = ["/bin/sh", str(INSTALL_AND_RUN), str(folder / "data"), str(program)]
-        # No grace: its data go too.
+        # No grace period: its data are removed as well.
         child = start_child(
             [*command, *_options(folder, port)],
             log=folder / "log",
@@ -64,7 +64,7 @@ def _start(quiet: bool) -> Server:
 def _options(folder: Path, port: int) -> list[str]:
     return [
         "--no-defaults",
-        # As root it runs only if told so; another user could not enter our folder.
+        # It needs this option to run as root; another user could not enter the folder.
         *(["--user=root"] if os.geteuid() == 0 else []),
         f"--port={port}",
         "--bind-address=127.0.0.1",
@@ -83,7 +83,7 @@ REFUSED = {1044, 1045, 1049, 1698}  # access denied, to a database too; unknown 
 
 
 def look(url: str) -> str:
-    """Ask the server at a URL for its version.
+    """Return the version of the server at a URL.
 
     Raises:
         NotAnswering: it can't be reached, or refuses the user, password or database.

@@ -21,13 +21,13 @@ def mongodb(*, data_dir: Path | None = None, quiet: bool = False) -> Server:
     """Start a private MongoDB or its stand-in, or use the one that `NOCHAT_ACTIVITY_URL` names.
 
     Args:
-        data_dir: folder where a private one's data stay; if None, they go with it.
+        data_dir: folder for a private one's data; if None, they are removed with it.
         quiet: print nothing.
 
     Raises:
         Missing: neither mongod nor nx-27017 is installed.
         NotReady: it does not start.
-        NotAnswering: `NOCHAT_ACTIVITY_URL` names one that can't be used.
+        NotAnswering: the server of `NOCHAT_ACTIVITY_URL` can't be used.
     """
     schemes = ("mongodb", "mongodb+srv")
     return named(NAME, VARIABLE, schemes, look) or _start(data_dir, quiet)
@@ -52,18 +52,18 @@ def _start_mongod(data_dir: Path | None) -> tuple[str, ChildProcess]:
 
 def _look_at_stand_in(url: str) -> str:
     look(url)
-    return metadata.version("nx-27017")  # It does not say which it is.
+    return metadata.version("nx-27017")  # It does not report its own version.
 
 
 def look(url: str) -> str:
-    """Ask the server at a URL for its version.
+    """Return the version of the server at a URL.
 
     Raises:
         NotAnswering: it can't be reached, or refuses the user or password.
     """
     try:
         with pymongo.MongoClient[dict[str, object]](url, serverSelectionTimeoutMS=3000) as client:
-            # A database's own ping asks for the password too, as the server's `hello` does not.
+            # Unlike the server's `hello`, a ping of a database checks the password.
             client.get_default_database("nochat").command("ping")
             return str(client.server_info().get("version", "?"))
     except errors.ConnectionFailure as error:

@@ -23,7 +23,7 @@ from nochat.stores import privileges
 NAME, VARIABLE = "RabbitMQ", "NOCHAT_BUS_URL"
 
 # Erlang terms instead of rabbitmq.conf: its parser alone takes a second of CPU at each start.
-# A disk almost full or a flood of messages should stop the publishers here as it would elsewhere.
+# An almost full disk or a flood of messages should stop publishers here as in production.
 CONFIG = """
 [{{rabbit, [{{tcp_listeners, [{{"127.0.0.1", {port}}}]}},
             {{default_user, <<"nochat">>}}, {{default_pass, <<"{password}">>}},
@@ -34,15 +34,15 @@ CONFIG = """
  {{rabbitmq_management, [{{tcp_config, [{{ip, "127.0.0.1"}}, {{port, {management_port}}}]}}]}}].
 """
 
-# What RabbitMQ 4.3 denies by default is denied here by older ones, too: nobody comes to rely on it.
-# Versions before 4.0.5 do not start with this.
+# Features that RabbitMQ 4.3 denies by default are denied in older versions, too, so that nobody
+# relies on them. Versions before 4.0.5 do not start with this setting.
 DENIED = """
             {permit_deprecated_features,
              #{transient_nonexcl_queues => false, global_qos => false}},"""
 DENIES = (4, 0, 5)
 
-# Two schedulers that sleep when there is no work: busy waiting takes a core from the services.
-# Its node listens on loopback and is alone, so that nothing has to be looked up: no epmd.
+# Two schedulers without busy waiting, which would take a core from the services. The node is alone
+# and listens on loopback, so it needs no epmd.
 ERLANG = (
     "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none "
     "-sname {node} -start_epmd false -erl_epmd_port {port} "
@@ -55,13 +55,13 @@ def rabbitmq(*, management: bool = False, quiet: bool = False) -> Server:
     """Start a private RabbitMQ, or use the one that `NOCHAT_BUS_URL` names.
 
     Args:
-        management: enable the management plugin on a port of its own (log in as in the URL).
+        management: enable the management plugin on a port of its own (with the URL's credentials).
         quiet: print nothing.
 
     Raises:
         Missing: RabbitMQ is not installed.
         NotReady: it does not start.
-        NotAnswering: `NOCHAT_BUS_URL` names one that can't be used.
+        NotAnswering: the broker of `NOCHAT_BUS_URL` can't be used.
     """
     return named(NAME, VARIABLE, ("amqp", "amqps"), look) or _start(management, quiet)
 
@@ -82,7 +82,7 @@ def _start(management: bool, quiet: bool) -> Server:
         )
         _write_settings(folder, config, "[rabbitmq_management]." if management else "[].")
         env = _environment(folder, f"nochat-{secrets.token_hex(6)}@localhost")
-        # No grace: its data go too.
+        # No grace period: its data are removed as well.
         child = start_child(
             [script], env=env, cwd=folder, log=folder / "log", remove=folder, grace=0
         )
@@ -96,12 +96,12 @@ def _start(management: bool, quiet: bool) -> Server:
 
 
 def version_of(text: str) -> tuple[int, ...]:
-    """Return a version as it can be compared: "4.0.5" comes after "3.13.7"."""
+    """Parse a version for comparison: "4.0.5" is greater than "3.13.7"."""
     return tuple(int(part) for part in text.split("-")[0].split(".") if part.isdigit())
 
 
 def _term(text: str) -> str:
-    """Return a text as Erlang writes it."""
+    """Return a text as an Erlang binary."""
     return '<<"{}">>'.format(text.replace("\\", "\\\\"))
 
 
@@ -125,27 +125,27 @@ def _environment(folder: Path, node: str) -> dict[str, str]:
         "RABBITMQ_LOG_BASE": str(folder),
         "RABBITMQ_LOGS": "-",
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": ERLANG.format(node=node, port=free_port()),
-        # The script becomes the broker instead of waiting for it, so that it dies with its keeper.
+        # With this, the script replaces itself by the broker, which then ends with its keeper.
         "RUNNING_UNDER_SYSTEMD": "true",
     }
 
 
 def look(url: str) -> str:
-    """Ask the broker at a URL for its version.
+    """Return the version of the broker at a URL.
 
     Raises:
         NotAnswering: it can't be reached, or refuses the user, password or virtual host.
     """
     parameters = _parameters(url)
     try:
-        # Before pika, which tries and logs at length.
+        # Before pika, whose own retries and logs are long.
         socket.create_connection((parameters.host, parameters.port), timeout=5).close()
         with _pika_silent(), pika.BlockingConnection(parameters) as connection:
             return str(connection._impl.server_properties["version"])
     except OSError as error:
         raise NotAnswering(f"can't be reached ({error})") from error
     except pika.exceptions.AMQPConnectionError as error:
-        if "limit" in str(error):  # of connections, of a user's or a virtual host's
+        if "limit" in str(error):  # the number of connections of a user or a virtual host
             raise NotAnswering(f"refuses the connection ({error})") from error
         raise NotAnswering(f"refuses the user, password or virtual host ({error})") from error
 

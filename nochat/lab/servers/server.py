@@ -1,4 +1,4 @@
-"""The common part of the servers: looking, waiting, killing, stopping."""
+"""The common part of the servers: check, wait, kill and stop."""
 
 import html
 import os
@@ -12,10 +12,10 @@ from nochat.lab.errors import NotAnswering
 from nochat.lab.waiting import until_ready
 from nochat.local.processes import ChildProcess
 
-# Asks the server at a URL for its version.
+# Returns the version of the server at a URL.
 Look = Callable[[str], str]
 
-# Longer than MariaDB or RabbitMQ ever took on a busy machine of two cores.
+# Longer than MariaDB or RabbitMQ ever took on a busy machine with two cores.
 START_SECONDS = 120.0
 
 _started: "list[Server]" = []
@@ -23,15 +23,15 @@ _started: "list[Server]" = []
 
 @dataclass(eq=False, repr=False)
 class Server:
-    """A server that answers.
+    """A running server.
 
     Attributes:
-        name: what it is.
-        url: where it is, with the password: not for the screen.
-        version: what it says its version is.
+        name: the product's name.
+        url: its URL, with the password: not for the screen.
+        version: the version that it reports.
         origin: `private`, or `named by` and the variable that names it.
-        management_url: page of RabbitMQ's management plugin, where it is enabled.
-        variable: names it to the programs that this process starts, until it is stopped.
+        management_url: page of RabbitMQ's management plugin, if it is enabled.
+        variable: variable that holds its URL for this process's children, until it is stopped.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Server:
         return without_password(self.url)
 
     def kill(self) -> None:
-        """End a private server with SIGKILL, as a crash would; its data stay.
+        """Kill a private server by SIGKILL, like a crash; its data stay.
 
         Raises:
             RuntimeError: it is not a private one.
@@ -57,7 +57,7 @@ class Server:
         self._ours().kill()
 
     def restart(self) -> None:
-        """Start a private server again, on the same port and data, after SIGKILL if it runs.
+        """Restart a private server on the same port and data, after SIGKILL if it runs.
 
         Raises:
             RuntimeError: it is not a private one.
@@ -68,7 +68,7 @@ class Server:
         until_ready(self._answers, START_SECONDS, self.name, child)
 
     def stop(self) -> None:
-        """End a private server and remove its folder; leave one that a URL names alone."""
+        """Stop a private server and remove its folder; do nothing to a server named by URL."""
         if self.variable and os.environ.get(self.variable) == self.url:
             del os.environ[self.variable]
         if self.child:
@@ -104,7 +104,7 @@ def named(name: str, variable: str, schemes: tuple[str, ...], look: Look) -> Ser
     """Return the server that a variable of the environment names, if it is set.
 
     Raises:
-        NotAnswering: the URL has another scheme, or the server does not answer or says no.
+        NotAnswering: the URL has another scheme, or the server does not answer or refuses.
     """
     url = os.environ.get(variable)
     if not url:
@@ -129,17 +129,17 @@ def private(
     management_url: str | None = None,
     variable: str | None = None,
 ) -> Server:
-    """Wait until a server that was just started answers, and return it.
+    """Wait until a new server answers, and return it.
 
     Raises:
-        NotReady: it ended or does not answer; it is stopped then.
+        NotReady: it has ended or does not answer; it is stopped then.
     """
     server = Server(
         name, url, "", management_url=management_url, variable=variable, child=child, look=look
     )
     _started.append(server)
     try:
-        # What `progress` says is enough.
+        # `progress` already shows a line.
         until_ready(server._answers, START_SECONDS, name, child, quiet=True)
         server.version = look(url)
     except BaseException:
@@ -157,7 +157,7 @@ def stop() -> None:
 
 
 def without_password(url: str) -> str:
-    """Return a URL with its password masked; its query, which may hold one too, left out."""
-    # To the last @: people forget to escape what is special in their passwords.
+    """Return a URL with its password masked, without its query, which may have one, too."""
+    # Up to the last @: people forget to escape special characters in passwords.
     masked = re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url, flags=re.DOTALL)
     return masked.partition("?")[0]

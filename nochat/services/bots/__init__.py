@@ -1,4 +1,4 @@
-"""Bots: a microservice in another language, Node.js, which only shares RabbitMQ with the others."""
+"""Bots: a microservice in Node.js, which shares only RabbitMQ with the others."""
 
 import os
 from pathlib import Path
@@ -16,11 +16,11 @@ ITS_SETTINGS = (
 
 
 def run(settings: Settings) -> NoReturn:
-    """Become the bot: this process goes on as Node.js.
+    """Replace this process by the bot, which runs in Node.js.
 
     Raises:
-        NochatError: there is no RabbitMQ to meet the others at.
-        Missing: there is no Node.js or amqplib.
+        NochatError: the bus is not RabbitMQ.
+        Missing: Node.js or amqplib is not installed.
     """
     if settings.is_bus_local:
         raise NochatError(

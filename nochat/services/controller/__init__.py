@@ -1,8 +1,8 @@
-"""controller: gets every command through RabbitMQ, decides, and publishes what happened.
+"""controller: decides every command, and publishes the resulting events.
 
-The rooms are spread over queues with one active consumer each, so one controller decides in a room
-at a time, and another takes over when it dies. What a controller knows of a room it asks from
-`activity`, with a request that waits behind the events its predecessor published.
+The rooms are spread over queues with a single active consumer each, so one controller at a time
+decides in a room, and another takes over when it dies. A controller requests a room's state from
+`activity`; the request waits behind the events that its predecessor published.
 """
 
 from collections.abc import AsyncIterator
@@ -74,20 +74,20 @@ from nochat.protocol.requests import (
 from nochat.service import Context, Service
 from nochat.services.controller.failed_log_ins import FailedLogIns
 
-MOST_ROOMS = 10_000  # rooms that a controller remembers, of each queue
-MOST_ASKED = 500  # messages that the log is asked for at once
-MOST_LEARNT = 200  # rooms that are asked for at once
+MOST_ROOMS = 10_000  # rooms in a controller's memory, for each queue
+MOST_ASKED = 500  # messages per request to the log
+MOST_LEARNT = 200  # rooms per request
 
 service = Service["ControllerState"]("controller")
 
 
-# The rooms that a controller knows, by id, for each queue of commands: one queue's consumer may
-# have to forget its rooms while another's decides in its own.
+# The rooms in a controller's memory, by queue and id: one queue's consumer may have to forget its
+# rooms while another's still decides in its own.
 Rooms = dict[str, dict[str, Room]]
 
 
 class ControllerState(NamedTuple):
-    """The memory of a controller: the rooms, and how often log-ins were refused."""
+    """The memory of a controller: the rooms, and the number of failed log-ins."""
 
     rooms: Rooms
     failed_log_ins: FailedLogIns
@@ -96,7 +96,7 @@ class ControllerState(NamedTuple):
 @service.resource
 @asynccontextmanager
 async def known(context: Context) -> AsyncIterator[ControllerState]:
-    """Know no room at first."""
+    """Start without any room in memory."""
     yield ControllerState(
         {queue.name: {} for queue in service.queues(context.settings)}, FailedLogIns()
     )
@@ -125,7 +125,7 @@ def forget(known: ControllerState, queue: Queue) -> None:
     batch=True,
 )
 async def decide(commands: list[Command], context: Context[ControllerState]) -> list[Event]:
-    """Decide in the order of the queue, and publish what happened in that order."""
+    """Decide commands in the order of the queue, and publish their events in that order."""
     rooms = context.resource.rooms[route(commands[0], context.settings.shards).key]
     await _learn(rooms, {command.room for command in commands}, context)
     await _recall(rooms, commands, context)
@@ -144,7 +144,7 @@ async def _learn(
 ) -> None:
     if len(rooms) + len(wanted) > MOST_ROOMS:
         rooms.clear()
-    # One question for all that are unknown: who takes over from another knows none at first.
+    # One request for all unknown rooms: a controller that takes over knows none at first.
     while unknown := sorted(wanted - rooms.keys())[:MOST_LEARNT]:
         state = await context.bus.request(GetRoomState(room=unknown[0], others=unknown[1:]))
         rooms[unknown[0]] = Room.of(state)
@@ -154,7 +154,7 @@ async def _learn(
 async def _recall(
     rooms: dict[str, Room], commands: list[Command], context: Context[ControllerState]
 ) -> None:
-    """Ask the log for messages that may have been sent long ago, and now once more."""
+    """Look up in the log messages that may be retries of forgotten ones."""
     doubtful = [
         MessageKey(command.room, command.sender, command.client_id)
         for command in commands
@@ -168,7 +168,7 @@ async def _recall(
 
 
 async def _said(room: str, position: int, context: Context[ControllerState]) -> RememberedMessage:
-    """Look an old message up; it has no sender where there is none at that position."""
+    """Look up an old message; it has no sender if there is no message at that position."""
     asked = GetHistory(user=None, room=room, after=position - 1, limit=1)
     answer = await context.bus.request(asked)
     match answer.entries:
@@ -187,7 +187,7 @@ async def _said(room: str, position: int, context: Context[ControllerState]) -> 
 
 @service.on(RegisterUser)
 async def register(request: RegisterUser, context: Context[ControllerState]) -> list[Envelope]:
-    """Make the account and open its first session."""
+    """Create the account and open its first session."""
     asked = CreateUser(user=request.user, password=request.password, browser=request.browser)
     session = await context.bus.request(asked)
     return [UserRegistered(user=request.user), UserLoggedIn(user=request.user), session]
@@ -195,7 +195,7 @@ async def register(request: RegisterUser, context: Context[ControllerState]) -> 
 
 @service.on(LogIn)
 async def log_in(request: LogIn, context: Context[ControllerState]) -> list[Envelope]:
-    """Open a session, or say in the log that somebody could not."""
+    """Open a session, or record a failed log-in."""
     asked = OpenSession(user=request.user, password=request.password, browser=request.browser)
     session = await context.bus.request(asked)
     if not session.user:
@@ -220,7 +220,7 @@ async def log_out(request: LogOut, context: Context[ControllerState]) -> list[En
 
 @service.on(EndSessions)
 async def end_sessions(request: EndSessions, context: Context[ControllerState]) -> list[Envelope]:
-    """End other sessions of a user, or one."""
+    """End one session of a user, or all others."""
     asked = CloseSessions(token=request.token, session=request.session)
     session = await context.bus.request(asked)
     ended = _ended(session.user, session.ended, reasons.session_ended_elsewhere())
@@ -230,7 +230,7 @@ async def end_sessions(request: EndSessions, context: Context[ControllerState]) 
 
 @service.on(MakeToken)
 async def make_token(request: MakeToken, context: Context[ControllerState]) -> list[Envelope]:
-    """Make a token for a user's own program."""
+    """Create a token for a user's own program."""
     asked = CreateToken(
         token=request.token, password=request.password, name=request.name, days=request.days
     )
@@ -240,7 +240,7 @@ async def make_token(request: MakeToken, context: Context[ControllerState]) -> l
 
 @service.on(RevokeToken)
 async def revoke_token(request: RevokeToken, context: Context[ControllerState]) -> list[Envelope]:
-    """End a token."""
+    """Revoke a token."""
     asked = RemoveToken(token=request.token, which=request.which)
     tokens = await context.bus.request(asked)
     return [TokenRevoked(user=tokens.user, name=tokens.tokens[0].name), tokens]
@@ -250,7 +250,7 @@ async def revoke_token(request: RevokeToken, context: Context[ControllerState]) 
 async def delete_account(
     request: DeleteAccount, context: Context[ControllerState]
 ) -> list[Envelope]:
-    """Remove the account: whose it was is out at once, and nothing of the name shall be left."""
+    """Delete the account, end its sessions at once, and start the erasure of its name."""
     asked = RemoveAccount(token=request.token, password=request.password)
     removal = await context.bus.request(asked)
     deleted = AccountDeleted(user=removal.user, deleted_as=removal.deleted_as)
@@ -261,7 +261,7 @@ async def delete_account(
 async def change_password(
     request: ChangePassword, context: Context[ControllerState]
 ) -> list[Envelope]:
-    """Store another password, and end the user's other sessions."""
+    """Store a new password, and end the user's other sessions."""
     asked = SetPassword(
         token=request.token, password=request.password, new_password=request.new_password
     )
@@ -274,7 +274,7 @@ async def change_password(
 async def change_account(
     request: ChangeAccount, context: Context[ControllerState]
 ) -> list[Envelope]:
-    """Store another role or a ban; banned users are disconnected at once."""
+    """Store a role or a ban; banned users are disconnected at once."""
     asked = SetAccount(user=request.user, role=request.role, banned=request.banned)
     accounts = await context.bus.request(asked)
     (account,) = accounts.accounts

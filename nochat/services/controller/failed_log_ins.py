@@ -1,4 +1,4 @@
-"""A limit on logged failures: nobody fills the log by trying passwords without end."""
+"""A rate limit on logged failures, so that endless attempts do not fill the log."""
 
 import time
 from collections import Counter
@@ -11,7 +11,7 @@ TOGETHER = 1 / 10, 1000.0  # a hundred at once, then one in ten seconds
 
 
 class FailedLogIns:
-    """Counts of refused log-ins, in the memory of one controller.
+    """Counts of failed log-ins, in the memory of one controller.
 
     Args:
         now: the clock, in seconds.
@@ -22,10 +22,10 @@ class FailedLogIns:
         self._unsaid: Counter[str] = Counter()
 
     def note(self, account: str) -> int | None:
-        """Count one more; returns how many were not told since the last, None: this is not told.
+        """Count a failure; return the number of unlogged ones before it, or None not to log it.
 
         Args:
-            account: whose it would have been; "" is nobody's.
+            account: the account concerned; "" if there is no such account.
         """
         if self._of_account.wait(account) or self._together.wait(""):
             if len(self._unsaid) < MOST_KEYS:

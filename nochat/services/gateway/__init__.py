@@ -1,7 +1,7 @@
-"""gateway: the users' sockets: their commands go to the bus, what happened comes back to them.
+"""gateway: holds the users' sockets, publishes their commands, and sends them events.
 
-A client is acknowledged only when the broker has confirmed its command. Each gateway gets every
-event from when it starts on; what a client missed comes from `activity`, by the client's own
+A client's command is acknowledged only after the broker has confirmed it. Each gateway gets every
+event published while it runs; events that a client missed come from `activity`, by the client's
 position in each room.
 """
 
@@ -32,7 +32,7 @@ service = Service["Sockets"]("gateway", broadcast=True)
 @asynccontextmanager
 async def open_sockets(context: Context) -> AsyncIterator["Sockets"]:
     """Open this gateway's sockets; the HTTP server serves their `app`."""
-    # Here, not above: the other services read this module too, but only for its queues.
+    # Imported here, not above: other services import this module only for its queues.
     from nochat.services.gateway.sockets import Sockets
 
     sockets = Sockets(context.bus, context.settings)
@@ -43,7 +43,7 @@ async def open_sockets(context: Context) -> AsyncIterator["Sockets"]:
 
 @service.on_reconnect
 def resync(sockets: "Sockets", _: Queue) -> None:
-    """Let the clients ask for what they may have missed while the bus was away."""
+    """Tell the clients to request events that they may have missed while the bus was down."""
     sockets.verification.resync()
 
 

@@ -1,4 +1,4 @@
-"""Sockets come and go: one that comes is welcomed with its rooms and what it missed."""
+"""Connecting and disconnecting sockets: a new one gets its rooms and the events it missed."""
 
 import logging
 import time
@@ -22,11 +22,11 @@ from nochat.services.gateway.presence_reports import PresenceReports
 
 log = logging.getLogger(__name__)
 
-MISSED = 200  # entries of a room that a client is sent when it comes back; more it asks for
+MISSED = 200  # entries of a room sent to a returning client, which can request more
 
 
 class Arrivals:
-    """Takes new sockets in, and sees off those that end."""
+    """The handlers for new and closed sockets."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Arrivals:
         self._background = background
 
     async def connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
-        """Let a socket in, or refuse it; called by Socket.IO."""
+        """Accept or refuse a socket; called by Socket.IO."""
         try:
             await self._let_in(sid, environ, auth)
         except ConnectionRefusedError:
@@ -57,7 +57,7 @@ class Arrivals:
         scope = environ["asgi.scope"]
         token = self._cookies.token(scope)
         session = await self._handshake.session(token, payloads.believed(auth))
-        # Nothing is awaited since the answer: what is spread from here on finds the connection.
+        # Without an await since the answer: events from here on find the connection.
         connection = Connection(
             session.user,
             session.role,
@@ -71,12 +71,12 @@ class Arrivals:
         self._background.start(self._receive(sid, session, payloads.positions(auth)))
 
     async def disconnect(self, sid: str, reason: str = "") -> None:
-        """See a socket off that has ended; called by Socket.IO."""
+        """Handle the end of a socket; called by Socket.IO."""
         if connection := self._connections.pop(sid):
             await self._gone(sid, connection, reason)
 
     async def end_all(self, reason: str) -> None:
-        """See every socket off, as the gateway stops."""
+        """Handle the end of all sockets when the gateway stops."""
         for sid, _ in self._connections.all():
             await self.disconnect(sid, reason)
 
@@ -91,7 +91,7 @@ class Arrivals:
         self._presence.went(connection.user)
 
     async def _receive(self, sid: str, session: Session, positions: dict[str, int]) -> None:
-        """Welcome a new socket; where that fails, close it, as its client then tries again."""
+        """Welcome a new socket; if that fails, close it, so that its client reconnects."""
         try:
             start = UserConnected(session.user, sid, self._presence.gateway)
             await publish_confirmed(self._bus, start)
@@ -102,7 +102,7 @@ class Arrivals:
             await self._connections.disconnect(sid)
 
     async def _welcome(self, sid: str, session: Session, positions: dict[str, int]) -> None:
-        """Let a socket see its rooms, then send it what it missed."""
+        """Add a socket to its rooms, then send it the events that it missed."""
         rooms = await self._replies.rooms(session.user)
         own = self._connections.admit(sid, rooms)
         if connection := self._connections.get(sid):  # the role may have changed since
@@ -110,7 +110,7 @@ class Arrivals:
         welcome = payloads.welcome(session, rooms, self._presence.online)
         await self._connections.to_socket(sid, "welcome", welcome)
         for room in own:
-            # What was spread since the list of rooms was made, this socket has not seen either.
+            # The socket has not received events sent since the list of rooms was made, either.
             last = max(room.position, self._replies.latest.get(room.room, 0))
             seen = positions.get(room.room, room.position)
             if seen < last and self._connections.sees(sid, room.room):
@@ -120,7 +120,7 @@ class Arrivals:
         page = GetHistory(user=user, room=room, after=seen, limit=MISSED)
         try:
             missed = await self._bus.request(page)
-        except RequestFailed:  # the user is a member no longer
+        except RequestFailed:  # the user is no longer a member
             return
         if self._connections.sees(sid, room):
             await self._connections.to_socket(sid, "entries", payloads.history(missed))

@@ -19,13 +19,13 @@ from nochat.runtime.rate_limits import (
     refuse,
 )
 
-MOST_BACKLOG = 2**20  # bytes that may wait for a client before it is dropped
-ENTERING = 10.0  # seconds from the handshake to Socket.IO's CONNECT, and for a change of transport
-MOST_AT_ONCE = 50  # events of one client that are handled at a time; it is not read meanwhile
+MOST_BACKLOG = 2**20  # bytes that may wait for a client before it is disconnected
+ENTERING = 10.0  # seconds from the handshake to Socket.IO's CONNECT, and for an upgrade
+MOST_AT_ONCE = 50  # events of one client that are handled at a time; reading pauses meanwhile
 
 
 class NotAllowed(RequestRefused):
-    """A request that the chat refuses for a reason of its own."""
+    """A request that the chat refuses, with the reason."""
 
     def __init__(self, reason: Reason, status: int = 400) -> None:
         super().__init__(str(reason), status=status)
@@ -37,9 +37,9 @@ class Client:
     """The client of a session.
 
     Attributes:
-        payer: whose packets these are: an address, and once it has logged in, a user.
-        cookie: of the user who opened it; "": none.
-        connected: whether it has sent Socket.IO's CONNECT, which it may do once.
+        payer: whom its packets count for: an address, or a user after the log-in.
+        cookie: the session's cookie of the user who opened it, or "".
+        connected: whether it has sent Socket.IO's CONNECT, which is allowed once.
     """
 
     host: str
@@ -49,13 +49,13 @@ class Client:
 
 
 class Bounds(Guard):
-    """Lets clients send what the chat's clients send, and no more of it than they need.
+    """The rules of the chat: clients may send only the packets of its own clients, within limits.
 
     Args:
-        packets: how many a client may send.
-        concurrency: how many sockets an address may have open.
-        cookie: gives the session's cookie of a request, or "".
-        may_connect: tells whether a page of an origin may open a socket.
+        packets: the limit on a client's packets.
+        concurrency: the limit on open sockets of an address.
+        cookie: returns the session's cookie of a request, or "".
+        may_connect: returns whether a page of an origin may open a socket.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class Bounds(Guard):
         self._throttled_log = ThrottledLog()
 
     def allows_origin(self, origin: str, scope: Scope) -> bool:
-        """Tell whether a page of an origin may connect."""
+        """Return whether a page of an origin may connect."""
         return self._may_connect(origin, {"asgi.scope": scope})
 
     def admit(self, session: EngineSession, scope: Scope) -> None:
-        """Let a new session in, if its address has not reached its limit of sockets."""
+        """Admit a new session, unless its address has reached its limit of sockets."""
         host = address(scope)
         if not self._concurrency.enter(host):
             self._throttled_log.say("an address has reached its limit of sockets", host)
@@ -82,9 +82,9 @@ class Bounds(Guard):
         session.info = Client(host, host, self._cookie(scope))
 
     def owns(self, session: EngineSession, scope: Scope) -> bool:
-        """Tell whether a request for a session comes from the client that opened it.
+        """Return whether a request for a session comes from the client that opened it.
 
-        The session's id alone proves nothing: it stands in addresses, which logs keep.
+        The session's id alone proves nothing: it is part of URLs, which logs may contain.
         """
         cookie = session.info.cookie
         if cookie and not hmac.compare_digest(cookie.encode(), self._cookie(scope).encode()):
@@ -92,7 +92,7 @@ class Bounds(Guard):
         return True
 
     def packet(self, session: EngineSession, packet: bytes, binary: bool) -> None:
-        """Count a packet, and see whether it is of a kind that the chat's clients send."""
+        """Count a packet, and check that it is of a kind that the chat's clients send."""
         client: Client = session.info
         self.control(session)
         if binary or packet[:2] in (b"45", b"46"):
@@ -103,12 +103,12 @@ class Bounds(Guard):
             client.connected = True
 
     def control(self, session: EngineSession) -> None:
-        """Count a packet, or a frame of the websocket that is none."""
+        """Count a packet or a control frame of the websocket."""
         if self._packets.wait(session.info.payer):
             raise ValueError("too many packets")
 
     def unknown(self, session: EngineSession, what: str) -> None:
-        """Refuse what nobody handles."""
+        """Refuse packets without a handler."""
         raise ValueError("an unexpected packet")
 
     def failed(self, error: Exception) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class Bounds(Guard):
         return reasons.failed().answer | {"retry": False}
 
     def left(self, session: EngineSession) -> None:
-        """Count a session that is over."""
+        """Release a closed session's place in the limit of sockets."""
         self._concurrency.leave(session.info.host)
 
     def evicted(self, session: EngineSession, why: str) -> None:
@@ -124,7 +124,7 @@ class Bounds(Guard):
         self._throttled_log.say(f"a socket is closed: {why}", session.info.payer)
 
     async def answer(self, refused: RequestRefused, scope: Scope, send: App) -> None:
-        """Answer a request that was refused."""
+        """Send the answer to a refused request."""
         reason = reasons.socket_protocol(str(refused))
         if isinstance(refused, NotAllowed):
             reason = refused.reason

@@ -1,4 +1,4 @@
-"""Publishing with a limit: nobody waits for the broker's confirm for ever."""
+"""Publishing with a timeout on the broker's confirm."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,7 +16,7 @@ async def publish_confirmed(bus: Bus, *events: Envelope) -> None:
     """Publish events; return when the broker has confirmed them.
 
     Raises:
-        TimeoutError: it has not done so in time.
+        TimeoutError: the broker does not confirm in time.
     """
     async with asyncio.timeout(PUBLISH_TIMEOUT):
         await bus.publish(*events)

@@ -1,4 +1,4 @@
-"""The open sockets of a gateway: whose each is, which rooms it sees, and what reaches it."""
+"""The open sockets of a gateway: their users, their rooms, and sending to them."""
 
 import time
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from nochat.services.gateway.socket_io import SocketServer
 
 @dataclass
 class Connection(Actor):
-    """One socket: whose it is, in which session, from where, since when, and what it sees."""
+    """One socket, with its user, session, address, start and rooms."""
 
     session: str = ""
     address: str = ""
@@ -23,10 +23,10 @@ class Connection(Actor):
 
 
 class Connections:
-    """The connections of one gateway by their socket's id, and the one place that sends to many.
+    """The connections of one gateway by socket id, and the only place that broadcasts.
 
-    Socket.IO's own rooms are named `user:…` for the sockets of a user, and `room:…` for those that
-    see a room.
+    Socket.IO's own rooms are named `user:…` for a user's sockets, and `room:…` for the sockets of a
+    chat room's members.
     """
 
     def __init__(self, io: SocketServer) -> None:
@@ -51,24 +51,24 @@ class Connections:
         return self._open.get(sid)
 
     def add(self, sid: str, connection: Connection) -> None:
-        """Take a socket that has logged in."""
+        """Add an authenticated socket."""
         self._open[sid] = connection
         self._io.charge(sid, connection.user)
         self._io.enter(sid, f"user:{connection.user}")
 
     def pop(self, sid: str) -> Connection | None:
-        """Forget a socket; return its connection, if it was open."""
+        """Remove a socket; return its connection, if it was open."""
         return self._open.pop(sid, None)
 
-    # ---- what each of them sees -----------------------------------------------------------------
+    # ---- the rooms of each socket ---------------------------------------------------------------
 
     def sees(self, sid: str, room: str) -> bool:
-        """Tell whether a socket sees a room."""
+        """Return whether a socket receives a room's events."""
         connection = self._open.get(sid)
         return connection is not None and room in connection.rooms
 
     def admit(self, sid: str, rooms: Iterable[RoomSummary]) -> list[RoomSummary]:
-        """Let a socket see those of the rooms that its user is in; return them."""
+        """Add a socket to those rooms that its user is a member of; return them."""
         if not (connection := self._open.get(sid)):
             return []
         own = [room for room in rooms if connection.user in room.members]
@@ -80,58 +80,58 @@ class Connections:
         return own
 
     def enter(self, sid: str, room: str) -> None:
-        """Let a socket see a room."""
+        """Add a socket to a room."""
         if connection := self._open.get(sid):
             connection.rooms.add(room)
             self._io.enter(sid, f"room:{room}")
 
     def leave(self, sid: str, room: str) -> None:
-        """Let a socket see a room no longer."""
+        """Remove a socket from a room."""
         if connection := self._open.get(sid):
             connection.rooms.discard(room)
         self._io.leave(sid, f"room:{room}")
 
     def leave_all(self, sid: str) -> None:
-        """Let a socket see no room at all."""
+        """Remove a socket from all rooms."""
         if connection := self._open.get(sid):
             for room in list(connection.rooms):
                 self.leave(sid, room)
 
     def close(self, room: str) -> None:
-        """Let nobody see a room that is gone."""
+        """Remove all sockets from a deleted room."""
         for sid, connection in self._open.items():
             if room in connection.rooms:
                 self.leave(sid, room)
 
     def note_muted(self, user: str, room: RoomSummary) -> None:
-        """Note from a room's summary whether a user is muted in it."""
+        """Store whether a user is muted in a room, from the room's summary."""
         self.mute(user, room.room, user in room.muted)
 
     def mute(self, user: str, room: str, on: bool) -> None:
-        """Note that a user is muted in a room, or is not: leaving it changes nothing about that."""
+        """Store whether a user is muted in a room; a mute outlasts leaving the room."""
         for _, connection in self.of(user):
             (connection.muted.add if on else connection.muted.discard)(room)
 
     # ---- sending --------------------------------------------------------------------------------
 
     async def to_socket(self, sid: str, event: str, data: Any) -> None:
-        """Send something to one socket."""
+        """Send an event to one socket."""
         await self._io.emit(event, data, room=sid)
 
     async def to_user(self, user: str, event: str, data: Any) -> None:
-        """Send something to a user's sockets."""
+        """Send an event to all sockets of a user."""
         await self._io.emit(event, data, room=f"user:{user}")
 
     async def to_room(self, room: str, event: str, data: Any) -> None:
-        """Send something to the sockets that see a room."""
+        """Send an event to the sockets in a room."""
         await self._io.emit(event, data, room=f"room:{room}")
 
     async def to_all(self, event: str, data: Any) -> None:
-        """Send something to every socket."""
+        """Send an event to every socket."""
         await self._io.emit(event, data)
 
     async def sign_out(self, sid: str, reason: Reason) -> None:
-        """Close a socket, and say why."""
+        """Close a socket, and send the reason before."""
         await self.to_socket(sid, "signed-out", reason.fields)
         await self.disconnect(sid)
 

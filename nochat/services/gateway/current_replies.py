@@ -1,7 +1,8 @@
-"""Requests of a gateway whose answers are never older than the events it has heard.
+"""Requests of a gateway with replies that are never older than the events it has received.
 
-An answer takes its own way: what was spread while it was under way (a ban, a role, the end of a
-session) may not be in it. The gateway would go by the answer, and for good.
+Replies and events arrive on different ways: a reply may lack an event (a ban, a role, the end of a
+session) that was received while it was pending, and the gateway would apply the stale state for
+good.
 """
 
 import logging
@@ -29,21 +30,20 @@ from nochat.services.gateway.together import Together
 
 log = logging.getLogger(__name__)
 
-MOST_ASKED = 5  # times that a room is asked for whose answer is older than what was spread
-
-Moves = dict[str, int]  # rooms that a user came into or is out of, by the entry at a position
+MOST_ASKED = 5  # requests for a room whose reply is older than the events received
+Moves = dict[str, int]  # rooms that a user has joined or left, with the entry's position
 
 
 @dataclass(eq=False)
 class Changes:
-    """Changes to accounts and their sessions while an answer was under way."""
+    """Changes to accounts and their sessions while a reply was pending."""
 
     ended: set[str] = field(default_factory=set)
     banned: set[str] = field(default_factory=set)
     roles: dict[str, Role] = field(default_factory=dict)
 
     def applied(self, session: Session) -> Session:
-        """Return the session as it is by now; without a user, if it is over."""
+        """Return the session with the changes; without a user if it has ended."""
         if session.digest in self.ended or session.user in self.banned:
             return Session()
         role = self.roles.get(session.user, session.role)
@@ -51,29 +51,29 @@ class Changes:
 
 
 class CurrentReplies:
-    """The requests of one gateway, which reports the events it has spread.
+    """The requests of one gateway, which also reports its received events here.
 
     Attributes:
-        latest: position of the last entry that was spread, by room.
+        latest: position of the last entry sent to clients, by room.
     """
 
     def __init__(self, bus: Bus) -> None:
         self._bus, self._together = bus, Together()
         self.latest: dict[str, int] = {}
-        # Of each question under way; nothing is kept for longer.
+        # One set of changes for each pending request.
         self._changes: set[Changes] = set()
         self._moves: dict[str, list[Moves]] = {}
 
-    # ---- what is spread -------------------------------------------------------------------------
+    # ---- events ---------------------------------------------------------------------------------
 
     def spread(self, entries: list[RoomEvent]) -> None:
-        """Note what happened in a room."""
+        """Record new entries of a room."""
         room = entries[0].room
         self.latest[room] = max(self.latest.get(room, 0), entries[-1].position)
         for entry in entries if self._moves else ():
             if isinstance(entry, RoomJoined):
                 user = entry.user
-            else:  # Muted or not is in the answer as well.
+            else:  # The reply also says whether the user is muted.
                 user = entry.member if isinstance(entry, MemberModerated) else gone(entry)
             for moves in self._moves.get(user, ()):
                 moves[room] = entry.position
@@ -84,32 +84,32 @@ class CurrentReplies:
                     moves[room] = entry.position
 
     def sessions_ended(self, event: SessionsEnded) -> None:
-        """Note that sessions are over."""
+        """Record the end of sessions."""
         for changes in self._changes:
             changes.ended.update(event.sessions)
 
     def account_changed(self, event: AccountChanged) -> None:
-        """Note an account's role, and whether it is banned."""
+        """Record an account's role, and whether it is banned."""
         for changes in self._changes:
             changes.roles[event.user] = event.role
             (changes.banned.add if event.banned else changes.banned.discard)(event.user)
 
-    # ---- what is asked --------------------------------------------------------------------------
+    # ---- requests -------------------------------------------------------------------------------
 
     async def who_is(self, token: str) -> Session:
-        """Return the session of a token; without a user, if it is over by now."""
+        """Return the session of a token; without a user if it has ended."""
         with self._changing() as changes:
             session = await self._request(("session", token), WhoIs(token=token))
             return changes.applied(session)
 
     async def rooms(self, user: str, room: str = "") -> list[RoomSummary]:
-        """Return the rooms that a user may see, or one of them.
+        """Return a user's rooms and invitations, or one of them.
 
-        A room is asked for again where its answer is older than what was spread before it was
-        asked for, or than the user's own coming and going since.
+        A room is requested again if its reply is older than the entries sent to clients before the
+        request, or than the user's own joins and departures since.
         """
         before = dict(self.latest)
-        asked: Moves = {}  # after which moves a room was asked for again
+        asked: Moves = {}  # the moves after which a room was requested again
         with self._moving(user) as moves:
             rooms = await self._ask(user, room)
 
@@ -158,14 +158,14 @@ class CurrentReplies:
         try:
             yield moves
         finally:
-            # By identity: two that noted the same are equal.
+            # By identity, as two with the same content are equal.
             others = [other for other in self._moves.pop(user) if other is not moves]
             if others:
                 self._moves[user] = others
 
 
 def gone(entry: RoomEvent) -> str:
-    """Return who left the room by this entry, if anybody."""
+    """Return the user who left the room by this entry, or ""."""
     match entry:
         case MessageSent():  # most are
             return ""
@@ -178,7 +178,7 @@ def gone(entry: RoomEvent) -> str:
 
 
 def packets(entries: Iterable[RoomEvent]) -> Iterator[list[RoomEvent]]:
-    """Split the entries into packets, each of which ends where somebody leaves the room."""
+    """Split entries into packets, each of which ends where a user leaves the room."""
     packet: list[RoomEvent] = []
     for entry in entries:
         packet.append(entry)

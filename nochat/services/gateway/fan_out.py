@@ -1,4 +1,4 @@
-"""Events from the bus, sent to the sockets that they concern."""
+"""The fan-out of events from the bus to the sockets that they concern."""
 
 import itertools
 from collections.abc import Iterable
@@ -27,13 +27,13 @@ from nochat.runtime.rate_limits import Limit
 from nochat.services.gateway.connections import Connections
 from nochat.services.gateway.current_replies import CurrentReplies, gone, packets
 
-SHOWN = 5.0  # new public rooms a second that everybody is shown at once; others they find
+SHOWN = 5.0  # new public rooms per second that are announced to everybody
 
 TOLD = {UserNotified: "notified", RoomRead: "read", CommandRejected: "rejected"}
 
 
 class FanOut:
-    """Sends events to sockets, and lets those see that may from then on."""
+    """The sender of events to sockets; it also updates the rooms of each socket."""
 
     def __init__(
         self, connections: Connections, replies: CurrentReplies, background: Background
@@ -43,9 +43,9 @@ class FanOut:
         self._shown = Limit(SHOWN, 1.0)
 
     async def spread(self, events: Iterable[RoomEvent]) -> None:
-        """Send each room's members what happened in it: one packet for what arrived together.
+        """Send each room's events to its members, as one packet for events that arrived together.
 
-        Somebody's end in the room is the last entry of a packet: the next is not for them.
+        A user's departure is the last entry of a packet: the next packet is not for that user.
         """
         for room, group in itertools.groupby(events, lambda event: event.room):
             for packet in packets(group):
@@ -66,7 +66,7 @@ class FanOut:
                 self._connections.close(room)
 
     async def _prepare(self, room: str, entry: RoomEvent) -> None:
-        """Do what comes before an entry is sent to those who see its room."""
+        """Update sockets and send announcements before an entry is sent to its room."""
         match entry:
             case RoomJoined():
                 self._show_room(entry.user, room)
@@ -84,35 +84,35 @@ class FanOut:
         sockets = self._connections.of(user)
         for sid, _ in sockets:
             self._connections.enter(sid, room)
-        if sockets:  # who comes in must hear who is in it, but nobody waits for that
+        if sockets:  # a new member needs the list of members, but nobody waits for it
             self._background.start(self._introduce(user, room))
 
     async def _introduce(self, user: str, room: str) -> None:
-        """Tell a user what there is to know of a room; the next welcome does it too."""
+        """Send a user a room's summary; on failure, the next welcome does."""
         with suppress(NochatError):
             for summary in await self._replies.rooms(user, room):
                 self._connections.note_muted(user, summary)
                 await self._connections.to_user(user, "room", payloads.summary(summary))
 
     async def tell(self, events: Iterable[UserNotified | RoomRead | CommandRejected]) -> None:
-        """Send users what is for them alone, on all of their sockets."""
+        """Send users their own events, on all of their sockets."""
         for event in events:
             await self._connections.to_user(event.user, TOLD[type(event)], payloads.view(event))
 
     async def show_typing(self, event: TypingStarted) -> None:
-        """Show a room that somebody is writing."""
+        """Tell a room's members that a user is typing."""
         shown = {"room": event.room, "user": event.user}
         await self._connections.to_room(event.room, "typing", shown)
 
     async def end_sessions(self, event: SessionsEnded) -> None:
-        """Close the sockets of sessions that are over, and say why."""
+        """Close the sockets of ended sessions, and send the reason before."""
         self._replies.sessions_ended(event)
         for sid, connection in self._connections.of(event.user):
             if connection.session in event.sessions:
                 await self._connections.sign_out(sid, Reason.of(event))
 
     async def account_changed(self, event: AccountChanged) -> None:
-        """Apply a role at once, and a ban."""
+        """Apply a new role or a ban at once."""
         self._replies.account_changed(event)
         for sid, connection in self._connections.of(event.user):
             connection.role = event.role

@@ -1,4 +1,4 @@
-"""The handshake of a socket: from which pages it may come, and in whose session."""
+"""The handshake of a socket: the check of its origin, and its authentication."""
 
 import logging
 from collections.abc import Callable, Collection
@@ -22,18 +22,18 @@ class Cookies:
     """The cookies of requests to this gateway, and the origins that may send them.
 
     Args:
-        origins: where the page may come from beside the gateway's own address.
+        origins: allowed origins of the page beside the gateway's own.
     """
 
     def __init__(self, origins: Collection[Origin]) -> None:
         self._origins = origins
 
     def may_connect(self, origin: str | None, environ: dict[str, Any]) -> bool:
-        """Tell whether a page of an origin may open a socket here; called by Socket.IO."""
+        """Return whether a page of an origin may open a socket here; called by Socket.IO."""
         return not origin or may_act(origin, environ["asgi.scope"], self._origins)
 
     def token(self, scope: Scope) -> str:
-        """Return the session's token that a request brings, or ""."""
+        """Return the session's token in a request's cookies, or ""."""
         if (token := scope.get("nochat.token")) is None:
             token = scope["nochat.token"] = self._token(scope)
         return str(token)
@@ -49,12 +49,12 @@ class Cookies:
 
 
 class Handshake:
-    """Finds out whose a new socket is.
+    """The authentication of new sockets.
 
     Args:
-        replies: to ask whose session a token is.
+        replies: the requests for sessions.
         open_here: counts a user's open sockets.
-        most: how many a user may have; 0: any number.
+        most: the bound on a user's sockets; 0 for none.
     """
 
     def __init__(self, replies: CurrentReplies, open_here: Callable[[str], int], most: int) -> None:
@@ -62,14 +62,14 @@ class Handshake:
         self._throttled_log = ThrottledLog()
 
     async def session(self, token: str, believed: str) -> Session:
-        """Return the session of a token.
+        """Authenticate a token; return its session.
 
         Args:
-            token: what the socket's cookie says.
-            believed: whose the page believes the session to be, or "".
+            token: the token in the socket's cookie.
+            believed: the user that the page expects, or "".
 
         Raises:
-            ConnectionRefusedError: of Socket.IO: the socket does not get in.
+            ConnectionRefusedError: the socket is refused.
         """
         try:
             session = await self._replies.who_is(token)
@@ -79,7 +79,7 @@ class Handshake:
         if not (user := session.user):
             raise no_entry(reasons.log_in_needed())
         if believed not in ("", user):
-            # Another tab logged somebody else in: what this one has to send is not theirs.
+            # Another tab has logged in another user, whose name must not be on this tab's messages.
             raise no_entry(reasons.socket_other_user())
         if self._most and self._open_here(user) >= self._most:
             self._throttled_log.say("a user has reached the limit of open sockets", user)
@@ -88,6 +88,6 @@ class Handshake:
 
 
 def no_entry(reason: Reason) -> ConnectionRefusedError:
-    """Make the error by which socket.io refuses a connection."""
+    """Return the error by which Socket.IO refuses a connection."""
     told = {"code": reason.code, "params": reason.params}
     return ConnectionRefusedError(str(reason), told)

@@ -1,16 +1,16 @@
-"""Presence: each gateway reports its users, everyone adds the reports up. Never stored."""
+"""Presence: each gateway reports its users, and combines the reports of all. Never stored."""
 
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 
 REPORT_EVERY = 5.0  # seconds
-FORGET_AFTER = 3 * REPORT_EVERY  # a gateway that was killed reports no more
+FORGET_AFTER = 3 * REPORT_EVERY  # seconds until a killed gateway's report expires
 
 
 @dataclass
 class Presence:
-    """The users on this gateway, and those that the others reported."""
+    """The users on this gateway, and those in the others' reports."""
 
     gateway: str
     here: Counter[str] = field(default_factory=Counter)
@@ -31,19 +31,19 @@ class Presence:
         return True
 
     def reported(self, gateway: str, users: list[str]) -> None:
-        """Note who is connected to a gateway; nobody, when it stops."""
+        """Store a gateway's report of its users; an empty one when it stops."""
         self._reports[gateway] = (time.monotonic(), frozenset(users))
 
     @property
     def users(self) -> frozenset[str]:
-        """Everybody who is connected to any gateway that was heard of lately."""
+        """All users on any gateway with a recent report."""
         oldest = time.monotonic() - FORGET_AFTER
         for gateway in [name for name, (at, _) in self._reports.items() if at < oldest]:
             del self._reports[gateway]
         return frozenset(self.here).union(*(users for _, users in self._reports.values()))
 
     def changes(self) -> tuple[list[str], list[str]]:
-        """Return who came and who went since the last call."""
+        """Return the users who came and those who went since the last call."""
         now, before = self.users, self._shown
         self._shown = now
         return sorted(now - before), sorted(before - now)

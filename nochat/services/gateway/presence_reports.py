@@ -1,4 +1,4 @@
-"""Reports of who is here: what this gateway says, and what it shows of what all of them say.
+"""Presence reports: those that this gateway publishes, and those that it shows to clients.
 
 Changes are gathered: whoever many come or go at once, everybody is shown it in one packet. With
 many sockets these packets are seldom, as each costs a write for every socket.
@@ -21,7 +21,7 @@ LONGEST = 3.0  # seconds: whoever is on so large a gateway need not see the othe
 
 
 class Gathered:
-    """A coroutine function that runs once for all calls of a tick.
+    """A wrapper that runs a coroutine function once for all calls in a tick.
 
     The first call after a calm runs it at once, so that a change on its own is shown without delay.
 
@@ -41,7 +41,7 @@ class Gathered:
         self._due = self._ticking = False
 
     def __call__(self) -> None:
-        """Ask for a run."""
+        """Request a run."""
         self._due = True
         if not self._ticking:
             self._ticking = True
@@ -58,10 +58,10 @@ class Gathered:
 
 
 class PresenceReports:
-    """The users on one gateway, reported to all, and those on any of them, shown to everybody.
+    """The presence of users: this gateway's for the others, and that of all for its clients.
 
     Attributes:
-        gateway: its name among the others.
+        gateway: the unique name of this gateway.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class PresenceReports:
 
     @property
     def online(self) -> list[str]:
-        """Everybody who is on any gateway."""
+        """The users on any gateway."""
         return sorted(self._presence.users)
 
     def open_here(self, user: str) -> int:
@@ -83,12 +83,12 @@ class PresenceReports:
         return self._presence.here[user]
 
     def came(self, user: str) -> None:
-        """Note that a socket was opened; the user's first here is reported."""
+        """Count an opened socket; report the user if it is the first here."""
         if self._presence.came(user):
             self._report()
 
     def went(self, user: str) -> None:
-        """Note that a socket was closed; the user's last here is reported."""
+        """Count a closed socket; report the user if it was the last here."""
         if self._presence.went(user):
             self._report()
 
@@ -96,13 +96,13 @@ class PresenceReports:
         return min(max(TICK, len(self._connections) / MOST_WRITES), LONGEST)
 
     async def report(self) -> None:
-        """Tell all gateways who is on this one."""
+        """Publish the users on this gateway."""
         report = PresenceReported(self.gateway, sorted(self._presence.here))
-        with suppress(NochatError):  # the next report says it all again
+        with suppress(NochatError):  # the next report is complete again
             await self._bus.publish(report)
 
     async def reported(self, event: PresenceReported) -> None:
-        """Take a gateway's report, to show everybody what changed."""
+        """Store a gateway's report, and show the changes to all clients."""
         self._presence.reported(event.gateway, event.users)
         self._show()
 

@@ -1,4 +1,4 @@
-"""Actions of clients: each is checked, taken to the bus, and answered."""
+"""Actions of clients: each is validated, sent to the bus, and answered."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Receiver:
-    """Takes what the clients of one gateway send."""
+    """The receiver of the actions of one gateway's clients."""
 
     def __init__(self, bus: Bus, connections: Connections, limits: ActionLimits) -> None:
         self._bus, self._connections, self._action_limits = bus, connections, limits
@@ -70,7 +70,7 @@ def _refused(error: BaseException) -> Answer:
 
 
 def _refusal(reason: Reason, *, retry: bool = False) -> dict[str, Any]:
-    """Return the answer to what a client may not do."""
+    """Return the answer to a refused action."""
     return reason.answer | {"retry": retry}
 
 

@@ -1,4 +1,4 @@
-"""Sessions in use: those of open sockets do not end as idle."""
+"""Sessions in use: a session with an open socket does not end as idle."""
 
 import time
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ MOST = 500  # sessions in one request
 
 
 class SessionsInUse:
-    """The sessions with an open socket here; `users` is told of them now and then."""
+    """The sessions with an open socket here, reported to `users` periodically."""
 
     def __init__(self, bus: Bus, settings: Settings) -> None:
         self._bus = bus
@@ -21,10 +21,10 @@ class SessionsInUse:
         self._next = time.monotonic() + self._every
 
     async def over(self, sessions: Iterable[str]) -> set[str]:
-        """Report the sessions, if it is time to; returns those of them that are over.
+        """Report the sessions, if a report is due; return those that have ended.
 
         Raises:
-            Unavailable: `users` does not answer; the next report will do.
+            Unavailable: `users` does not answer; the next report is complete again.
         """
         if time.monotonic() < self._next:
             return set()

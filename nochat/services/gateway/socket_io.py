@@ -14,11 +14,11 @@ from nochat.services.gateway.handshake import Cookies
 from nochat.settings import Settings
 
 BURST = 5.0  # seconds worth of packets that may come at once
-PACKETS = 5  # packets for each action that a user may take: who sends more is put out
+PACKETS = 5  # packets for each action of the rate limit; clients that send more are disconnected
 
 
 class SocketServer(Protocol):
-    """A Socket.IO server, as far as a gateway needs it."""
+    """The methods of a Socket.IO server that a gateway uses."""
 
     @property
     def app(self) -> App:
@@ -31,16 +31,16 @@ class SocketServer(Protocol):
         """Send an event to a room, to a socket by its id, or to everybody."""
 
     def enter(self, sid: str, room: str) -> None:
-        """Put a socket into a room."""
+        """Add a socket to a room."""
 
     def leave(self, sid: str, room: str) -> None:
-        """Take a socket out of a room."""
+        """Remove a socket from a room."""
 
     def members(self, room: str) -> Iterable[str]:
         """List the sockets in a room."""
 
     def charge(self, sid: str, user: str) -> None:
-        """Count a socket's packets as a user's from now on."""
+        """Count a socket's packets for a user from now on."""
 
     async def disconnect(self, sid: str) -> None:
         """Disconnect a socket."""
@@ -50,7 +50,7 @@ class SocketServer(Protocol):
 
 
 def socket_server(settings: Settings, cookies: Cookies) -> SocketServer:
-    """Make the server that the settings name."""
+    """Return the server that the settings name."""
     packets = Limit(PACKETS * settings.user_rate, BURST)
     concurrency = ConcurrencyLimit(descriptors.share(settings.address_connections))
     if settings.engine == "nochat":
@@ -95,7 +95,7 @@ class OwnServer(engine.Server):
         return self.namespaces["/"].rooms.get(room, ())
 
     def charge(self, sid: str, user: str) -> None:
-        """Count a socket's packets as a user's from now on."""
+        """Count a socket's packets for a user from now on."""
         if socket := self.namespaces["/"].sockets.get(sid):
             session: EngineSession = socket.session
             session.info.payer = f"user {user}"

@@ -1,7 +1,7 @@
-"""The socket.io side of a gateway, put together: what clients may send, and what they are sent.
+"""The Socket.IO side of a gateway: it connects the parts.
 
-From a client, each acknowledged with its answer's fields or `{"error": …, "code": …, "params": …,
-"retry": …}`: the actions of `nochat.protocol.actions`. To a client: `welcome`, `room`, `created`,
+Clients send the actions of `nochat.protocol.actions`, each acknowledged with its answer's fields or
+`{"error": …, "code": …, "params": …, "retry": …}`. They receive: `welcome`, `room`, `created`,
 `deleted`, `invited`, `entries`, `presence`, `typing`, `notified`, `read`, `rejected`, `role`,
 `resync`, `signed-out`.
 """
@@ -38,11 +38,11 @@ class Sockets:
 
     Attributes:
         app: the ASGI application.
-        connections: those that are open.
-        replies: answers of other services, never older than the events.
-        fan_out: sends them what the bus says.
-        presence: who is here, and on other gateways.
-        verification: asks again what they may see.
+        connections: the open sockets.
+        replies: replies of other services, never older than the events.
+        fan_out: sends events from the bus to them.
+        presence: the users on this and other gateways.
+        verification: checks again which rooms they may see.
     """
 
     fan_out: FanOut
@@ -72,7 +72,7 @@ class Sockets:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Report who is here until the block ends; then close every socket."""
+        """Report presence until the block ends; then close every socket."""
         self._background.start(self._report())
         try:
             yield
@@ -88,6 +88,6 @@ class Sockets:
             try:
                 await self.presence.report()
                 await self.verification.expire()
-            except Exception:  # the next one may be right
+            except Exception:  # the next report may succeed
                 log.exception("the report of presence failed")
             await asyncio.sleep(REPORT_EVERY)

@@ -1,4 +1,4 @@
-"""python-socketio with bounds on what a client may cost: memory, packets, time to log in."""
+"""python-socketio with bounds on the cost of a client: memory, packets, time to log in."""
 
 import asyncio
 import hmac
@@ -34,12 +34,12 @@ from nochat.services.gateway import bounds
 
 log = logging.getLogger(__name__)
 
-PACKET = 100  # characters that a packet counts for beside its own
+PACKET = 100  # characters that a packet counts for beyond its own size
 SEPARATOR = "\x1e"  # between the packets of a request of long polling
 
 
 class Backlog(asyncio.Queue[Any]):
-    """The packets that wait for one client, and how long they are together."""
+    """The packets that wait for one client, with their total length."""
 
     length = 0
 
@@ -53,7 +53,7 @@ class Backlog(asyncio.Queue[Any]):
         return item
 
     def empty_out(self) -> None:
-        """Forget everything that waits."""
+        """Discard all waiting packets."""
         while not self.empty():
             self.get_nowait()
             self.task_done()
@@ -65,12 +65,12 @@ def _length(packet: Any) -> int:
 
 
 class Socket(AsyncSocket):  # type: ignore[misc]
-    """One client, disconnected for packets that clients of the chat never send, or too many.
+    """One client, disconnected for unexpected or too many packets.
 
     Attributes:
-        payer: whose packets these are: an address, and once it has logged in, a user.
-        session: the cookie of the user who opened it; "": none, which is refused.
-        entered: whether it has sent socket.io's CONNECT, which it may do once.
+        payer: whom its packets count for: an address, or a user after the log-in.
+        session: the session's cookie of the user who opened it; "" for none, which is refused.
+        entered: whether it has sent Socket.IO's CONNECT, which is allowed once.
     """
 
     payer = ""
@@ -80,14 +80,14 @@ class Socket(AsyncSocket):  # type: ignore[misc]
     _late: Callable[[], None] = staticmethod(lambda: None)
 
     def expect(self, seconds: float | None) -> None:
-        """Disconnect the client after some seconds, unless called again; None: never."""
+        """Disconnect the client after some seconds, unless called again; None cancels that."""
         self._late()
         if seconds is not None:
             loop = asyncio.get_running_loop()
             self._late = loop.call_later(seconds, self.server.evict_later, self).cancel
 
     async def receive(self, pkt: Packet) -> None:
-        """Take a packet."""
+        """Handle a packet."""
         if self.closed:
             raise SocketIsClosedError
         if self.server.packets.wait(self.payer):
@@ -100,7 +100,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
             raise SocketIsClosedError
 
     async def handle_post_request(self, environ: dict[str, Any]) -> None:
-        """Take the packets of a long-polling request."""
+        """Handle the packets of a long-polling request."""
         length = int(environ.get("CONTENT_LENGTH", "0"))
         if length > self.server.max_http_buffer_size:
             raise ContentTooLongError
@@ -121,7 +121,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         wait = ws.wait
 
         async def wait_a_while() -> Any:
-            # Engine.IO would wait for ever for a change of transport to go on.
+            # Engine.IO would wait forever for an upgrade to continue.
             async with asyncio.timeout(bounds.ENTERING if self.upgrading else None):
                 return await wait()
 
@@ -137,12 +137,12 @@ class Socket(AsyncSocket):  # type: ignore[misc]
 
 
 class Engine(engineio.AsyncServer):  # type: ignore[misc]
-    """An Engine.IO server that drops a client with a backlog of more than `MOST_BACKLOG`.
+    """An Engine.IO server that disconnects a client with a backlog above `MOST_BACKLOG`.
 
     Args:
-        packets: how many a client may send.
-        concurrency: how many sockets an address may have open.
-        session: gives the session's cookie of a request, or "".
+        packets: the limit on a client's packets.
+        concurrency: the limit on open sockets of an address.
+        session: returns the session's cookie of a request, or "".
     """
 
     def __init__(
@@ -157,18 +157,18 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         self.packets, self._concurrency, self._session = packets, concurrency, session
         self._throttled_log = ThrottledLog()
         self._dropping: set[str] = set()
-        self._background = Background(SocketIsClosedError)  # it went while we had a ping for it
+        self._background = Background(SocketIsClosedError)  # the client left before a ping was sent
 
     def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
-        """Start and own a task: Engine.IO and Socket.IO look after none of theirs."""
+        """Start and own a task: Engine.IO and Socket.IO keep no references to theirs."""
         return self._background.start(target(*args, **kwargs), f"socket.io: {target.__name__}")
 
     def create_queue(self, *_: Any, **__: Any) -> Backlog:
-        """Make a client's queue, for Engine.IO."""
+        """Return a client's queue, for Engine.IO."""
         return Backlog()
 
     async def send_packet(self, sid: str, pkt: Any) -> None:
-        """Send, unless the client has too much before it that it does not take."""
+        """Send a packet, or disconnect a client whose backlog is full."""
         socket = self.sockets.get(sid)
         if sid in self._dropping:
             return
@@ -180,7 +180,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         await super().send_packet(sid, pkt)
 
     async def evict(self, socket: Socket, reason: str) -> None:
-        """Close a client's connection at once, whatever still waits for it."""
+        """Close a client's connection at once, and discard its waiting packets."""
         if not socket.closed:
             self._throttled_log.say(f"a socket is closed: {reason}", socket.payer)
             socket.queue.empty_out()
@@ -206,40 +206,39 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             self._throttled_log.say("an address has reached its limit of sockets", host)
             return False
         socket = self.sockets[sid]
-        socket.__class__ = Socket  # Engine.IO makes its own kind, and has no option for another
+        socket.__class__ = Socket  # Engine.IO has no option for another class
         socket.host = socket.payer = host
         socket.session = self._session(environ["asgi.scope"])
         socket.expect(bounds.ENTERING)
         return True
 
     def is_stolen(self, sid: str, scope: Scope) -> bool:
-        """Tell whether a request for a socket comes from another than who opened it.
+        """Return whether a request for a socket comes from another client than its own.
 
-        The socket's id alone proves nothing: it stands in addresses, which logs keep.
+        The socket's id alone proves nothing: it is part of URLs, which logs may contain.
         """
         its = getattr(self.sockets.get(sid), "session", "")
         given = self._session(scope)
         return bool(its) and not hmac.compare_digest(its.encode(), given.encode())
 
     def _unauthorized(self, answer: Any = None) -> dict[str, Any]:
-        # Called for one that was not let in, which was for the number of sockets.
+        # Called for a refused client, which has reached the limit of sockets.
         return {**super()._unauthorized(answer), "status": "429 TOO MANY REQUESTS"}
 
     def _bad_request(self, message: str | None = None) -> dict[str, Any]:
-        # It encodes whatever it is given, and calls it text.
+        # The base method encodes any answer, with the type of text.
         answer = reasons.socket_protocol(message or "a bad request").answer
         return {**super()._bad_request(answer), "headers": [("Content-Type", "application/json")]}
 
     async def disconnect(self, sid: str | None = None) -> None:
-        """Disconnect a client that broke the protocol, for Engine.IO."""
-        # Engine.IO's own waits until the client has taken all that waits for it: for ever, if it
-        # does not.
+        """Disconnect a client that violated the protocol, for Engine.IO."""
+        # Engine.IO's own method waits until the client has read its backlog, maybe forever.
         if sid and (socket := self.sockets.get(sid)):
             await socket.close(wait=False, reason=self.reason.SERVER_DISCONNECT)
             self.sockets.pop(sid, None)
 
     async def shutdown(self) -> None:
-        """Close every connection, which Engine.IO's own leaves to the web server."""
+        """Close every connection, which Engine.IO's own method leaves to the web server."""
         for socket in list(self.sockets.values()):
             await socket.close(wait=False, reason=self.reason.SERVER_DISCONNECT)
             socket.queue.put_nowait(None)  # ends the task that writes
@@ -256,17 +255,17 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
 
 
 class Application:
-    """The ASGI application; unreadable packets of clients cost a line in the log."""
+    """The ASGI application, which logs a line for a client's unreadable packets."""
 
     def __init__(self, server: "Server") -> None:
         self._engine, self._app = server.eio, socketio.ASGIApp(server)
 
     async def __call__(self, scope: Scope, receive: Receive, send: App) -> None:
-        """Serve a request, for ASGI."""
+        """Serve an ASGI request."""
         query = parse_qs(scope["query_string"].decode("latin1"), keep_blank_values=True)
         reason = None
         if "j" in query:
-            # JSONP: scripts for browsers that no longer are, which another site's page could load.
+            # JSONP: scripts for obsolete browsers, which another site's page could load.
             reason = reasons.socket_jsonp()
         elif any(self._engine.is_stolen(sid, scope) for sid in query.get("sid", ())):
             reason = reasons.socket_stolen()
@@ -282,7 +281,7 @@ class Application:
 
 
 class Server(socketio.AsyncServer):  # type: ignore[misc]
-    """A Socket.IO server on that engine: it takes only packets that the chat's clients send."""
+    """A Socket.IO server on that engine, which accepts only packets of the chat's clients."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -305,11 +304,11 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         super().on(event, handle)
 
     def enter(self, sid: str, room: str) -> None:
-        """Put a socket into a room."""
+        """Add a socket to a room."""
         self.manager.basic_enter_room(sid, "/", room)
 
     def leave(self, sid: str, room: str) -> None:
-        """Take a socket out of a room."""
+        """Remove a socket from a room."""
         self.manager.basic_leave_room(sid, "/", room)
 
     def members(self, room: str) -> list[str]:
@@ -317,13 +316,13 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         return [sid for sid, _ in self.manager.get_participants("/", room)]
 
     def charge(self, sid: str, user: str) -> None:
-        """Count a socket's packets as a user's from now on."""
+        """Count a socket's packets for a user from now on."""
         socket = self.eio.sockets.get(self.manager.eio_sid_from_sid(sid, "/"))
         if socket:
             socket.payer = f"user {user}"
 
     async def disconnect(self, sid: str, *args: Any, **options: Any) -> None:
-        """End a socket. Its client then closes the connection; we do, if it does not."""
+        """Disconnect a socket; if its client does not close the connection, the server does."""
         eio_sid = self.manager.eio_sid_from_sid(sid, "/")
         await super().disconnect(sid, *args, **options)
         self._expect(eio_sid)
@@ -337,7 +336,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         socket = self.eio.sockets[eio_sid]
         try:
             packet = self.packet_class(encoded_packet=data)
-        except Exception:  # its parser has many
+        except Exception:  # the parser raises many kinds
             await self.eio.evict(socket, "an unreadable packet")
             return
         its_own = not packet.attachment_count and packet.namespace in (None, "/")
@@ -360,7 +359,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             self._expect(eio_sid)
 
     def _is_known(self, data: Any) -> bool:
-        # A client must not call what the server itself calls by reserved names.
+        # A client must not call the server's own handlers, which have reserved names.
         name = data[0] if isinstance(data, list) and data else None
         known = isinstance(name, str) and name in self.handlers["/"]
         return known and name not in self.reserved_events
@@ -373,7 +372,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         self._under_way[eio_sid] += 1
         if self._under_way[eio_sid] < bounds.MOST_AT_ONCE:
             self.start_background_task(*handling)
-        else:  # Nothing more is read from it until this is done.
+        else:  # The client is not read meanwhile.
             await handling[0](*handling[1:])
 
     async def _handle_event_internal(

@@ -1,4 +1,4 @@
-"""Checks of what open sockets may still see: after the bus was away, and when sessions end."""
+"""Checks of the rights of open sockets, after an outage of the bus and for ended sessions."""
 
 import asyncio
 import logging
@@ -14,12 +14,12 @@ from nochat.services.gateway.sessions_in_use import SessionsInUse
 
 log = logging.getLogger(__name__)
 
-ASK_AGAIN = 1.0  # seconds until a socket is verified again that could not be
+ASK_AGAIN = 1.0  # seconds until a failed verification is retried
 MOST_VERIFIED = 20  # sockets at once
 
 
 class Verification:
-    """Asks again what the sockets of one gateway may see."""
+    """The verification of one gateway's sockets: their sessions and rooms."""
 
     def __init__(
         self,
@@ -33,10 +33,10 @@ class Verification:
         self._verifying = asyncio.Semaphore(MOST_VERIFIED)
 
     def resync(self) -> None:
-        """Let every client ask for what it may have missed, once it may see its rooms again.
+        """Tell every client to request missed events, after its rights are verified.
 
-        The end of a session, a role or a membership may be among what was missed: nobody sees a
-        room until that was asked.
+        The missed events may include the end of a session, a role or a membership: no socket sees a
+        room until its rights are verified.
         """
         for sid, connection in self._connections.all():
             self._connections.leave_all(sid)
@@ -62,9 +62,9 @@ class Verification:
         await self._connections.to_socket(sid, "resync", {})
 
     async def expire(self) -> None:
-        """End the sockets of sessions that are over; keep other sessions from being idle."""
+        """Close the sockets of ended sessions; keep the other sessions from becoming idle."""
         connections, over = self._connections.all(), set[str]()
-        with suppress(NochatError):  # the next time says it all again
+        with suppress(NochatError):  # the next report is complete again
             over = await self._in_use.over(connection.session for _, connection in connections)
         now = time.time()
         for sid, connection in self._connections.all():

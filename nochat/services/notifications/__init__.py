@@ -1,4 +1,4 @@
-"""notifications: finds out whom a message concerns, and says so."""
+"""notifications: notifies the users whom a message mentions, or who receive it directly."""
 
 from nochat.domain.room import DIRECT
 from nochat.domain.text import is_deleted
@@ -13,7 +13,7 @@ service = Service("notifications")
 
 @service.on(MessageSent)
 async def notify(message: MessageSent, context: Context) -> list[UserNotified]:
-    """Tell the other in a room of two, or each member whom a message names."""
+    """Notify the other member of a direct room, or each mentioned member."""
     direct = message.room.startswith(DIRECT)
     text = without_code(message.text)
     if not direct and not may_mention(text):

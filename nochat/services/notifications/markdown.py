@@ -1,11 +1,11 @@
-"""Code in a message. The page draws the rest: `static/markdown.js` reads the same marks.
+"""Code in a message: names in it are not mentions, neither on the page nor here.
 
-Names in code are no mentions, neither on the page nor here.
+The page renders the other marks: `static/markdown.js` follows the same rules.
 """
 
 import re
 
-DEEPEST = 4  # quotes in quotes
+DEEPEST = 4  # nesting of quotes
 QUOTE = re.compile(r" {0,3}>(?:[ \t]|\Z)")
 FENCE = re.compile(r" {0,3}(`{3,})[^`]*\Z")
 FENCE_END = re.compile(r"[^`]*(`{3,})[ \t\r]*\Z")
@@ -13,7 +13,7 @@ RUN = re.compile(r"`+")
 
 
 def without_code(text: str) -> str:
-    """Blank the code in a text."""
+    """Replace the code in a text by spaces."""
     return "\n".join(_blanked(text.split("\n"), 0))
 
 
@@ -41,7 +41,7 @@ def _quote(lines: list[str], at: int, depth: int) -> list[str]:
 
 
 def _fence_end(lines: list[str], at: int) -> int:
-    """Return the line after a fenced block that begins at a line; 0 without a whole block."""
+    """Return the index after a fenced block that begins at a line; 0 without a complete block."""
     opened = FENCE.match(lines[at])
     for end in range(at + 1, len(lines) if opened else 0):
         closed = FENCE_END.match(lines[end])
@@ -51,7 +51,7 @@ def _fence_end(lines: list[str], at: int) -> int:
 
 
 def _without_spans(line: str) -> str:
-    """Remove the code spans from a line: the text between two equal runs of backticks."""
+    """Replace the code spans of a line by spaces: the text between two equal runs of backticks."""
     runs = list(RUN.finditer(line))
     closing: dict[int, int] = {}  # where a run begins -> where the next of its length ends
     following: dict[int, int] = {}

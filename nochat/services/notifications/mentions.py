@@ -1,6 +1,6 @@
-"""Mentions in a message: `@` and a name, in any script; not addresses, links and packages.
+"""Mentions in a message: `@` and a name, in any script, but not addresses, links and packages.
 
-The page reads mentions by the same rules (`static/text.js`).
+The page finds mentions by the same rules (`static/text.js`).
 """
 
 import re
@@ -10,10 +10,9 @@ from itertools import accumulate, pairwise
 from nochat.domain.search_terms import UNSPACED
 from nochat.domain.text import MARKS, curbed, identity
 
-AT = "@\uff20"  # the second is as wide as a Chinese character
-LONGEST = 96  # characters in which a name is looked for: accents may be characters of their own
-
-# A letter before an @ makes it an address, but not in a script that has no spaces. What begins
+AT = "@\uff20"  # the second is full-width
+LONGEST = 96  # characters to search for a name, as accents may be separate characters
+# A letter before an @ makes it an address, except in a script without spaces. A text that begins
 # with a scheme is a link as a whole.
 _AT = re.compile(
     rf"[a-z][a-z0-9+.-]{{1,15}}://\S+"
@@ -26,16 +25,16 @@ _UNSPACED = re.compile(f"[{UNSPACED}]")
 
 
 def may_mention(text: str) -> bool:
-    """Tell whether a text can mention anybody at all."""
+    """Return whether a text may contain a mention."""
     return any(_runs(text))
 
 
 def mentioned(text: str, names: Iterable[str]) -> set[str]:
-    """List those of the names that a text mentions.
+    """Return the names that a text mentions.
 
-    What follows an @ may be more than a name: `@fred.See`, `@李雷さん`. The longest beginning that
-    is somebody's name counts. A full stop or dash at its end may as well belong to the sentence:
-    of `ana` and `ana.`, `@ana.` means both.
+    More text may follow a name after an @: `@fred.See`, `@李雷さん`. The longest prefix that is a
+    user's name counts. A full stop or dash at its end may also belong to the sentence: with users
+    `ana` and `ana.`, `@ana.` mentions both.
     """
     runs = list(_runs(text))
     if not runs:
@@ -45,12 +44,12 @@ def mentioned(text: str, names: Iterable[str]) -> set[str]:
 
 
 def _runs(text: str) -> Iterator[str]:
-    """Yield the text after each @, as far as it may be a name."""
+    """Yield the text after each @ that may contain a name."""
     return (match[1] for match in _AT.finditer(curbed(text)) if match[1])
 
 
 def _named(run: str, known: dict[str, str]) -> Iterator[str]:
-    # Folded piece by piece: a name ends where nothing that follows changes what is before.
+    # Folded piece by piece: a name ends where the following text does not change its folding.
     ends = [end for end in range(1, min(len(run), LONGEST) + 1) if _may_end(run, end)]
     folded = accumulate(identity(run[start:end]) for start, end in pairwise([0, *ends]))
     for end, meant in reversed([*zip(ends, folded, strict=True)]):
@@ -61,7 +60,7 @@ def _named(run: str, known: dict[str, str]) -> Iterator[str]:
 
 
 def _may_end(run: str, end: int) -> bool:
-    """Tell whether a name may end there: between words, or in a script that has no spaces."""
+    """Return whether a name may end there: between words, or in a script without spaces."""
     following = run[end : end + 1]
     if not following or following in ".-":
         return True

@@ -53,7 +53,7 @@ def database(settings: Settings) -> str:
 
 
 class Users(NamedTuple):
-    """The database, and the threads that hash passwords: 64 MiB for each at a time."""
+    """The database, and the pool of threads that hash passwords, with 64 MiB for each."""
 
     store: "UserStore"
     tokens: "TokenStore"
@@ -76,8 +76,8 @@ async def users(context: Context) -> AsyncIterator[Users]:
 
 
 def _stores(settings: Settings) -> "tuple[UserStore, TokenStore]":
-    # Here, not above: the other services read this module too, but only for its queues. And as
-    # they take a while to import, in the thread: other services start meanwhile.
+    # Imported here, not above: other services import this module only for its queues. In the
+    # thread, as the import is slow: other services start meanwhile.
     from nochat.stores.tokens import Tokens as TokenStore
     from nochat.stores.users import UserStore
 
@@ -111,7 +111,7 @@ async def close_session(request: CloseSession, context: Context[Users]) -> Sessi
 
 @service.on(CloseSessions)
 async def close_sessions(request: CloseSessions, context: Context[Users]) -> Session:
-    """End a user's session, or all the others."""
+    """End one session of a user, or all others."""
     return await to_thread(context.resource.store.close_sessions, request.token, request.session)
 
 
@@ -130,14 +130,14 @@ async def remove(request: RemoveAccount, context: Context[Users]) -> Removal:
 
 @service.on(AccountDeleted)
 async def erase(event: AccountDeleted, context: Context[Users]) -> list[EraseUser]:
-    """Remove the name from each room that has it."""
+    """Erase the name in each room that has a trace of it."""
     traces = await context.bus.request(GetTraces(user=event.user))
     return [EraseUser(room, event.user, event.deleted_as) for room in traces.rooms]
 
 
 @service.on(WhoIs)
 async def who_is(request: WhoIs, context: Context[Users]) -> Session:
-    """Say whose session it is."""
+    """Return the session of a token."""
     return await to_thread(context.resource.store.session, request.token)
 
 
@@ -152,7 +152,7 @@ async def create_token(request: CreateToken, context: Context[Users]) -> Tokens:
 
 @service.on(RemoveToken)
 async def remove_token(request: RemoveToken, context: Context[Users]) -> Tokens:
-    """Remove a token; returns its user and its name."""
+    """Remove a token; return its user and its name."""
     user, name = await to_thread(context.resource.tokens.revoke, request.token, request.which)
     gone = TokenInfo(token=request.which, name=name, created=0.0, expires=0.0)
     return Tokens(user=user, tokens=[gone])
@@ -166,20 +166,20 @@ async def tokens(request: GetTokens, context: Context[Users]) -> Tokens:
 
 @service.on(WhoseToken)
 async def whose_token(request: WhoseToken, context: Context[Users]) -> Session:
-    """Say whose token it is."""
+    """Return the user of a program's token, as a session."""
     return await to_thread(context.resource.tokens.whose, request.token)
 
 
 @service.on(KeepSessions)
 async def keep_sessions(request: KeepSessions, context: Context[Users]) -> Over:
-    """Note that sessions are in use, and say which of them are over."""
+    """Mark sessions as in use; return those that have ended."""
     over = await to_thread(context.resource.store.keep, request.sessions)
     return Over(sessions=over)
 
 
 @service.on(SetPassword)
 async def set_password(request: SetPassword, context: Context[Users]) -> Session:
-    """Store another password, and end the user's other sessions."""
+    """Store a new password, and end the user's other sessions."""
     users = context.resource
     user, ended = await users.hashing.run(
         users.store.set_password, request.token, request.password, request.new_password
@@ -198,7 +198,7 @@ async def set_account(request: SetAccount, context: Context[Users]) -> Accounts:
 
 @service.on(FindUser)
 async def find(request: FindUser, context: Context[Users]) -> Accounts:
-    """Give the account of that name, if there is one."""
+    """Return the account of a name, if there is one."""
     account = await to_thread(context.resource.store.find, request.user)
     return Accounts(accounts=[account] if account else [])
 

@@ -1,8 +1,8 @@
-"""The deletion of accounts, carried on until nothing of their names is left.
+"""The deletion of accounts, continued until their names are nowhere.
 
-The account goes at once, in one transaction with the note that its name must go. What the chat had
-under way then may still write the name somewhere, and a crash may come between the transaction and
-the event: so the event is published again, at the start and until all is quiet.
+An account is deleted at once, in one transaction with a record that its name must be erased. Events
+in progress may still write the name somewhere, and a crash may happen between the transaction and
+the event: so the event is published again, at the start and until nothing is in progress.
 """
 
 import asyncio
@@ -19,21 +19,21 @@ from nochat.protocol.requests import GetTraces
 if TYPE_CHECKING:
     from nochat.stores.users import Deletion, UserStore
 
-EVERY = 20.0  # seconds between two looks
-QUIET = 60.0  # seconds after which nothing of the user is under way any more
+EVERY = 20.0  # seconds between two checks
+QUIET = 60.0  # seconds after which no event of the user is in progress any more
 
 log = logging.getLogger(__name__)
 
 
 async def carry_on(store: "UserStore", bus: Bus) -> None:
-    """Carry on with the deletions that are not finished, for ever."""
+    """Continue unfinished deletions, forever."""
     while True:
         try:
             for deletion in await to_thread(store.unfinished):
                 await _carry_on(deletion, store, bus)
         except (NochatError, TimeoutError) as error:
             log.warning("the deletion of accounts waits: %s", error)
-        except Exception:  # the next look may be better
+        except Exception:  # the next check may succeed
             log.exception("the deletion of accounts failed")
         await asyncio.sleep(EVERY)
 
@@ -41,7 +41,7 @@ async def carry_on(store: "UserStore", bus: Bus) -> None:
 async def _carry_on(deletion: "Deletion", store: "UserStore", bus: Bus) -> None:
     is_quiet = time.time() > deletion.at + QUIET
     traces = await bus.request(GetTraces(user=deletion.name))
-    if traces.rooms or is_quiet:  # what is outside of rooms is erased once more at the end
+    if traces.rooms or is_quiet:  # data outside of rooms are erased again at the end
         await bus.publish(AccountDeleted(user=deletion.name, deleted_as=deletion.deleted_as))
     if is_quiet and not traces.rooms:
         await to_thread(store.finish, deletion)

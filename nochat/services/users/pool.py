@@ -1,4 +1,4 @@
-"""Costly work in few threads; callers who would wait long are told so."""
+"""A bounded thread pool for costly work, which rejects calls that would wait long."""
 
 import asyncio
 import time
@@ -16,10 +16,10 @@ class BoundedPool:
     """A bounded number of threads, and a bounded queue before them.
 
     Args:
-        reason: what is said to those for whom there is no room.
+        reason: the reason for rejected calls.
         threads: calls that run at a time.
         most: calls that may wait for a thread.
-        patience: seconds that a call may wait for one.
+        patience: seconds that a call may wait.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class BoundedPool:
         """Call a function in a thread.
 
         Raises:
-            Busy: too many others wait, or its turn came too late.
+            Busy: too many calls wait, or its turn came too late.
         """
         if self._room <= 0:
             raise self._busy()
@@ -50,7 +50,7 @@ class BoundedPool:
             self._room += 1
 
     def close(self) -> None:
-        """End the threads, after their present work."""
+        """Stop the threads after their current work."""
         self._threads.shutdown(cancel_futures=True)
 
     def _busy(self) -> Busy:

@@ -1,4 +1,4 @@
-"""web: the page, the management, and the REST calls that they make."""
+"""web: the page, the management page, and their REST calls."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -56,7 +56,7 @@ from nochat.services.web.rest import (
 from nochat.services.web.room_calls import RoomCalls
 from nochat.settings import Settings
 
-REMEMBERED = 60.0  # seconds that trends are shown, until they are counted again
+REMEMBERED = 60.0  # seconds that trends are cached
 MOST_REMEMBERED = 100
 
 service = Service["Web"]("web", broadcast=True)
@@ -79,7 +79,7 @@ class Credentials(Incoming, frozen=True):
 
 
 class Passwords(msgspec.Struct, frozen=True):
-    """The present password, and the next."""
+    """The current password, and the new one."""
 
     old: Annotated[str, Meta(max_length=256)]
     new: Password
@@ -92,7 +92,7 @@ class SessionUser(msgspec.Struct, frozen=True):
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """The caller ("" is nobody), the gateway's address ("" is here), if registration is open."""
+    """The caller ("" without a session), the gateway's URL ("" for this one), and registration."""
 
     user: str
     role: Role
@@ -101,7 +101,7 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class NamesQuery(Incoming, frozen=True):
-    """The beginning of names to look for."""
+    """A prefix of names to search for."""
 
     prefix: AskedName = ""
 
@@ -113,17 +113,17 @@ class Names(msgspec.Struct, frozen=True):
 
 
 class TrendsQuery(msgspec.Struct, frozen=True):
-    """The start of a period (seconds since 1970), and how many results of each."""
+    """The start of a period (seconds since 1970), and the number of results of each kind."""
 
     since: Moment = 0.0
     limit: Annotated[int, Meta(ge=1, le=100)] = 10
 
 
 class Trends(msgspec.Struct, frozen=True):
-    """Pairs of what was counted and its count, most first; `hours` are of the day, in UTC.
+    """Names with their counts, the highest first; `hours` are hours of the day, in UTC.
 
-    Only the newest messages are counted: `since` is when the first of them was sent, where there
-    are older ones. `titles` are those of the rooms.
+    Only the newest messages are counted: `since` is the time of the first of them, if there are
+    older ones. `titles` are the titles of the rooms.
     """
 
     users: list[tuple[str, Count]]
@@ -140,7 +140,7 @@ class Web:
     """The HTTP application.
 
     Attributes:
-        app: what the server serves.
+        app: the ASGI application.
         rooms: the calls of users' own programs.
     """
 
@@ -172,7 +172,7 @@ class Web:
 
     @cached_property
     def openapi(self) -> dict[str, Any]:
-        """The document of its calls: made when it is asked for, as it takes a while."""
+        """The OpenAPI document, built on the first request, as it takes a while."""
         return openapi.document(self._all_calls)
 
     def _calls(self) -> list[Call]:
@@ -204,7 +204,7 @@ class Web:
         return reply(self.openapi | ({"servers": [{"url": root}]} if root else {}))
 
     async def _register(self, caller: Caller, sent: NewAccount) -> SessionUser:
-        """Make an account, and open its first session."""
+        """Create an account, and open its first session."""
         if self._settings.registration == "closed":
             raise NotAllowed(403, reasons.registration_closed())
         self._attempts.check(caller, sent.user)
@@ -232,7 +232,7 @@ class Web:
         return Empty()
 
     async def _trends(self, caller: Caller, sent: TrendsQuery) -> Trends:
-        """Say what people do in public rooms, as of a minute ago at the most."""
+        """Return statistics of public rooms, at most a minute old."""
         since = sent.since - sent.since % REMEMBERED
         asked = since, sent.limit
         async with self._counting:  # one at a time; equal calls share its result
@@ -243,8 +243,8 @@ class Web:
         return msgspec.convert(answer, Trends, from_attributes=True)
 
     async def _guard(self, request: HttpRequest, answer: Answer) -> Response:
-        """No POST from another site's page; the page's policy on everything."""
-        headers = self._headers(request)  # before the routes note in it where they led
+        """Refuse POSTs from other sites' pages; add the security headers to every answer."""
+        headers = self._headers(request)  # before the routes change the scope
         try:
             if request.method == "POST" and self._is_from_elsewhere(request):
                 raise NotAllowed(403, reasons.request_foreign())
@@ -255,7 +255,7 @@ class Web:
         return response
 
     def _is_from_elsewhere(self, request: HttpRequest) -> bool:
-        """Tell whether another site's page sent it, by headers that pages can't set."""
+        """Return whether another site's page sent a request, by headers that pages can't set."""
         if page := request.headers.get("origin"):
             return not origin.may_act(page, request.scope, self._origins)
         return request.headers.get("sec-fetch-site", "same-origin") != "same-origin"
@@ -272,7 +272,7 @@ class Web:
             "Cache-Control": self._pages.caching(path),
         }
         if path in self._pages.paths:
-            # A notebook's frame looks whether a page is there, and pages are everybody's alike.
+            # A notebook's frame checks that a page exists, and pages have no user's data.
             headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         return headers
 
@@ -280,27 +280,27 @@ class Web:
 @service.resource
 @asynccontextmanager
 async def web(context: Context) -> AsyncIterator[Web]:
-    """Make the application."""
+    """Create the application."""
     yield Web(context.bus, context.settings)
 
 
 @service.on(ServiceReported)
 async def watch(event: ServiceReported, context: Context[Web]) -> None:
-    """Keep the services' reports, for the management."""
+    """Store the services' reports, for the management page."""
     context.resource.shared.watch.heard(event)
 
 
 @service.on(CommandRejected)
 async def refuse(event: CommandRejected, context: Context[Web]) -> None:
-    """Tell the waiting call that its message was refused."""
+    """Tell a waiting call that its message was rejected."""
     context.resource.rooms.rejected(event)
 
 
 async def _check(password: str, user: str) -> None:
-    """Take a new password, unless it is easy to guess.
+    """Check that a new password is not easy to guess.
 
     Raises:
-        NotAllowed: it is.
+        NotAllowed: it is easy to guess.
     """
     if await asyncio.to_thread(is_weak, password, user):
         raise NotAllowed(422, reasons.password_weak())
@@ -315,7 +315,7 @@ async def _enter(caller: Caller, session: Session) -> SessionUser:
 
 
 async def _me(caller: Caller, _: Empty) -> Identity:
-    """Say who calls, where the gateway is, and who may register."""
+    """Return the caller, the gateway's URL, and whether registration is open."""
     session, settings = caller.session, caller.shared.settings
     return Identity(session.user, session.role, settings.gateway_url, settings.registration)
 
@@ -339,9 +339,9 @@ async def _refuse(_: HttpRequest, error: Any) -> Response:
 
 
 def _sources(gateway: Origin | None, here: Origin | None) -> str:
-    """Name the gateway for a Content-Security-Policy, which has no words for IPv6's addresses.
+    """Return the gateway's sources for a Content-Security-Policy, which has no IPv6 addresses.
 
-    `'self'` is there beside it: that is enough for a gateway here in all but old browsers.
+    The policy also has `'self'`, which all but old browsers accept for a gateway of that origin.
     """
     host_port = gateway.host_port if gateway else None
     if host_port and host_port.host.startswith("["):

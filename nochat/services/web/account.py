@@ -1,4 +1,4 @@
-"""The calls by which users look after their own account: sessions, deletion, an export."""
+"""The calls for one's own account: sessions, deletion, export."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -15,8 +15,8 @@ from nochat.services.web import export
 from nochat.services.web.rest import Call, Caller, Empty, Limits, NotAllowed
 from nochat.settings import Settings
 
-EXPORTS = 1 / 120  # a second, of one user …
-AT_ONCE = 360.0  # … and how many seconds worth of them
+EXPORTS = 1 / 120  # exports per second of one user …
+AT_ONCE = 360.0  # … and seconds worth of them at once
 
 
 class SessionList(msgspec.Struct, frozen=True):
@@ -26,17 +26,17 @@ class SessionList(msgspec.Struct, frozen=True):
 
 
 class Confirmation(msgspec.Struct, frozen=True):
-    """The present password, before what can't be taken back."""
+    """The current password, before an irreversible step."""
 
     password: Annotated[str, Meta(max_length=256)]
 
 
 class OwnAccount:
-    """The calls.
+    """The calls for one's own account.
 
     Args:
-        settings: of the chat.
-        attempts: counts the tries of passwords.
+        settings: the chat's settings.
+        attempts: the limits on attempts at passwords.
     """
 
     def __init__(self, settings: Settings, attempts: Limits) -> None:
@@ -52,22 +52,22 @@ class OwnAccount:
         ]
 
     async def _delete(self, caller: Caller, sent: Confirmation) -> Empty:
-        """Delete one's own account; its messages stay, under no name."""
+        """Delete one's own account; its messages stay, anonymized."""
         self._attempts.check(caller, caller.session.user)
         await caller.bus.request(DeleteAccount(token=caller.token, password=sent.password))
         caller.cookie = ""
         return Empty()
 
     async def _export(self, caller: Caller, _: Empty) -> StreamingResponse:
-        """Give all that is stored of oneself, as one JSON document."""
+        """Export all of one's own stored data, as one JSON document."""
         pieces = self._alone(caller)
-        first = await anext(pieces)  # what is refused is refused before the answer has begun
+        first = await anext(pieces)  # refusals come before the answer starts
         headers = {"Content-Disposition": 'attachment; filename="nochat.json"'}
         body = _continued(first, pieces)
         return StreamingResponse(body, headers=headers, media_type="application/json")
 
     async def _alone(self, caller: Caller) -> AsyncIterator[bytes]:
-        """Export a user's data, while the user has no other export."""
+        """Export a user's data, one export at a time."""
         user = caller.session.user
         if not self._exporting.enter(user):
             raise NotAllowed(429, reasons.export_running(5), 5)
@@ -103,6 +103,6 @@ async def _end(caller: Caller, _: Empty) -> Empty:
 
 
 async def _end_others(caller: Caller, _: Empty) -> Empty:
-    """End all of one's own sessions but this one."""
+    """End all of one's own sessions except this one."""
     await caller.bus.request(EndSessions(token=caller.token))
     return Empty()

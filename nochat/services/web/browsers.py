@@ -1,9 +1,9 @@
 """Names of browsers in lists of sessions, so that users know their own.
 
-Only these names are ever stored: no version, no model, nothing that a visitor could write there.
+Only these names are stored: no version, no model, and no text that a visitor could inject.
 """
 
-# The first that is found counts: most browsers name others too.
+# The first match counts, as most browsers name others, too.
 BROWSERS = {
     "Edg": "Edge",
     "OPR/": "Opera",
@@ -23,11 +23,11 @@ SYSTEMS = {
     "Macintosh": "Mac",
     "Linux": "Linux",
 }
-MOST = 512  # characters that are looked at
+MOST = 512  # characters that are searched
 
 
 def described(user_agent: str) -> str:
-    """Describe a browser and its system, `Firefox on Linux`; unknown parts are left out."""
+    """Return a browser and its system, as `Firefox on Linux`; unknown parts are left out."""
     looked_at = user_agent[:MOST]
     parts = (_first(names, looked_at) for names in (BROWSERS, SYSTEMS))
     return " on ".join(name for name in parts if name)

@@ -1,6 +1,6 @@
-"""The export of all that the chat stores of one user: a JSON document, made while it is sent.
+"""The export of a user's stored data: a JSON document, streamed while it is built.
 
-Only what is the user's own is in it: not what others wrote, nor who else is in a room.
+It contains only the user's own data: neither others' messages nor other members of rooms.
 """
 
 import time
@@ -25,11 +25,11 @@ from nochat.protocol.requests import (
     TokenInfo,
 )
 
-PAGE = 500  # records that are asked for at once
+PAGE = 500  # records per request
 
 
 class OwnRoom(msgspec.Struct, frozen=True):
-    """A room, and the user's part in it."""
+    """A room, with the user's roles in it."""
 
     room: str
     title: str
@@ -42,7 +42,7 @@ class OwnRoom(msgspec.Struct, frozen=True):
 
 
 class OwnMessage(msgspec.Struct, frozen=True):
-    """A message of the user's; times are in seconds since 1970."""
+    """A message of the user; times are in seconds since 1970."""
 
     room: str
     position: int
@@ -61,7 +61,7 @@ class OwnRead(msgspec.Struct, frozen=True):
 
 
 class OwnMention(msgspec.Struct, frozen=True):
-    """A mention: a message named the user, or was written to them."""
+    """A message that mentioned the user, or was sent to them directly."""
 
     room: str
     position: int
@@ -70,7 +70,7 @@ class OwnMention(msgspec.Struct, frozen=True):
 
 
 class OwnConnection(msgspec.Struct, frozen=True):
-    """A socket of the user's was opened, or closed after so many seconds."""
+    """A socket of the user was opened, or closed after some seconds."""
 
     type: str
     at: float
@@ -78,7 +78,7 @@ class OwnConnection(msgspec.Struct, frozen=True):
 
 
 class OwnAccountEvent(msgspec.Struct, frozen=True):
-    """An event of the account: a log-in, say, or another role."""
+    """An event of the account, such as a log-in or a change of role."""
 
     type: str
     at: float
@@ -89,7 +89,7 @@ class OwnAccountEvent(msgspec.Struct, frozen=True):
 
 
 class Export(msgspec.Struct, frozen=True):
-    """All that is stored of a user; messages of a room may be in any order."""
+    """All stored data of a user; messages of a room may be in any order."""
 
     at: float
     account: Account
@@ -104,7 +104,7 @@ class Export(msgspec.Struct, frozen=True):
 
 
 async def pieces(user: str, token: str, bus: Bus) -> AsyncIterator[bytes]:
-    """Yield the document piece by piece: never more of it in memory than a page."""
+    """Yield the document in pieces, with at most a page of it in memory."""
     accounts = await bus.request(FindUser(user=user))
     sessions = await bus.request(GetSessions(token=token))
     tokens = await bus.request(GetTokens(token=token))
@@ -150,7 +150,7 @@ async def _pages(request: GetRecords, bus: Bus) -> AsyncIterator[list[dict[str, 
 
 
 def _own(room: RoomSummary, user: str) -> OwnRoom | None:
-    """Describe the user's part in a room; None: none."""
+    """Return the user's roles in a room, or None without any."""
     own = OwnRoom(
         room.room,
         room.title,

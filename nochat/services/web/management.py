@@ -1,4 +1,4 @@
-"""The calls of the management page: what managers may see and do."""
+"""The calls of the management page, for managers."""
 
 import time
 from typing import Annotated, Any, Literal
@@ -32,21 +32,21 @@ MOST_LETTERS = 50
 
 
 class AccountQuery(Incoming, frozen=True):
-    """Accounts whose names begin so, after a name."""
+    """A query for accounts by a prefix of their names, after a name."""
 
     prefix: AskedName = ""
     after: AskedName = ""
 
 
 class AccountList(msgspec.Struct, frozen=True):
-    """Accounts in order of name; `more` says that there are more."""
+    """Accounts in order of name; `more` is true if there are more."""
 
     users: list[Account]
     more: bool
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """Changes to an account; what is left out stays as it is."""
+    """Changes to an account; omitted fields stay unchanged."""
 
     role: Role | None = None
     banned: bool | None = None
@@ -66,27 +66,27 @@ class Room(msgspec.Struct, frozen=True):
 
 
 class RoomQuery(Incoming, frozen=True):
-    """Rooms with a text in their titles, after an id."""
+    """A query for rooms by a text in their titles, after an id."""
 
     text: Sought = ""
     after: Annotated[str, Meta(max_length=40)] = ""
 
 
 class RoomList(msgspec.Struct, frozen=True):
-    """Rooms that are not direct, in order of their ids; `more` says that there are more."""
+    """Rooms other than direct ones, in order of their ids; `more` is true if there are more."""
 
     rooms: list[Room]
     more: bool
 
 
 class Moderation(msgspec.Struct, frozen=True):
-    """A decision about a member."""
+    """A moderation of a member."""
 
     action: Action
 
 
 class Instance(msgspec.Struct, frozen=True):
-    """A process's part in a service, as of its report `at`: memory in bytes, `cpu` in seconds."""
+    """An instance of a service, as reported at `at`: memory in bytes, `cpu` in seconds."""
 
     instance: str
     host: str
@@ -101,7 +101,7 @@ class Instance(msgspec.Struct, frozen=True):
 
 
 class ServiceView(msgspec.Struct, frozen=True):
-    """A service, what keeps its data, and its instances: none, if it should run and does not."""
+    """A service, the product of its store, and its instances; none if it is down."""
 
     name: str
     store: str
@@ -116,9 +116,9 @@ class EventCount(msgspec.Struct, frozen=True):
 
 
 class Services(msgspec.Struct, frozen=True):
-    """The architecture at work; counts only grow, so rates are differences of two answers.
+    """The running services; counts never decrease, so rates are differences of two answers.
 
-    `bus` is what runs: `RabbitMQ`, or the `memory` of one process.
+    `bus` is `RabbitMQ`, or the `memory` of one process.
     """
 
     at: Moment
@@ -129,14 +129,14 @@ class Services(msgspec.Struct, frozen=True):
 
 
 class LetterList(msgspec.Struct, frozen=True):
-    """The oldest dead letters; `more` says that there are more."""
+    """The oldest dead letters; `more` is true if there are more."""
 
     letters: list[DeadLetter]
     more: bool
 
 
 class LetterDecision(msgspec.Struct, frozen=True):
-    """A decision about a dead letter: back to its queue, or discarded."""
+    """A decision about a dead letter: to replay or to discard it."""
 
     action: Literal["replay", "discard"]
 
@@ -156,7 +156,7 @@ AccountEventType = Literal[
 
 
 class AccountEventQuery(Incoming, frozen=True):
-    """A query: the events of one account, of one type, before a mark; "" is any."""
+    """A query for events of one account, of one type, before a cursor; "" is any."""
 
     user: AskedName = ""
     event: AccountEventType = ""
@@ -164,9 +164,9 @@ class AccountEventQuery(Incoming, frozen=True):
 
 
 class AccountLog(msgspec.Struct, frozen=True):
-    """Entries of the log of accounts, the newest first; `more` says that there is more.
+    """Entries of the log of accounts, the newest first; `more` is true if there are more.
 
-    It is kept for so many `days`; 0: for good.
+    `days` is the time that they are kept; 0 to keep all of it.
     """
 
     entries: list[AccountEntry]
@@ -175,7 +175,7 @@ class AccountLog(msgspec.Struct, frozen=True):
 
 
 async def _account_log(caller: Caller, sent: AccountEventQuery) -> AccountLog:
-    """Show the log of accounts: log-ins, refusals, log-outs, changed roles."""
+    """Return the log of accounts: log-ins, refusals, log-outs, changed roles."""
     user = sent.user
     if user:
         answer = await caller.bus.request(FindUser(user=user))
@@ -193,7 +193,7 @@ async def _users(caller: Caller, sent: AccountQuery) -> AccountList:
 
 
 async def _change_user(caller: Caller, sent: Changes) -> Empty:
-    """Ban an account, let it in again, or give it another role."""
+    """Ban an account, lift its ban, or change its role."""
     name = name_in(caller)
     if identity(name) == identity(caller.session.user):
         raise NotAllowed(409, reasons.account_own())
@@ -211,7 +211,7 @@ async def _rooms(caller: Caller, sent: RoomQuery) -> RoomList:
 
 
 async def _delete_room(caller: Caller, _: Empty) -> Empty:
-    """Delete a room with all that was said in it."""
+    """Delete a room with all its messages."""
     room = room_in(caller)
     if room == LOBBY:
         raise NotAllowed(409, reasons.room_lobby())
@@ -228,7 +228,7 @@ async def _moderate(caller: Caller, sent: Moderation) -> Empty:
 
 
 async def _services(caller: Caller, _: Empty) -> Services:
-    """Show the state of the services and their queues."""
+    """Return the state of the services and their queues."""
     watch, ours = caller.shared.watch, registry.names(caller.shared.settings)
     alive = watch.services()
     silent = {*ours, *watch.names()} - {service["name"] for service in alive}

@@ -1,4 +1,4 @@
-"""The REST calls as an OpenAPI 3.1 document, for people who write other clients."""
+"""The REST calls as an OpenAPI 3.1 document, for authors of other clients."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The calls by which users look after the tokens of their own programs."""
+"""The calls for the tokens of users' own programs."""
 
 from typing import Annotated
 
@@ -19,7 +19,7 @@ class TokenList(msgspec.Struct, frozen=True):
 
 
 class NewToken(Incoming, frozen=True):
-    """A token to make: its name, the days until it ends, and the present password."""
+    """A token to create: its name, the days until it expires, and the current password."""
 
     name: incoming.Title
     password: Annotated[str, Meta(max_length=256)]
@@ -27,17 +27,17 @@ class NewToken(Incoming, frozen=True):
 
 
 class MadeToken(msgspec.Struct, frozen=True):
-    """A new token, shown this once, and its entry in the list."""
+    """A new token, shown only once, and its entry in the list."""
 
     secret: str
     listed: TokenInfo
 
 
 class OwnTokens:
-    """The calls.
+    """The calls for one's own tokens.
 
     Args:
-        attempts: counts the tries of passwords.
+        attempts: the limits on attempts at passwords.
     """
 
     def __init__(self, attempts: Limits) -> None:
@@ -49,7 +49,7 @@ class OwnTokens:
         ]
 
     async def _make(self, caller: Caller, sent: NewToken) -> MadeToken:
-        """Make a token for a program of one's own; it is shown this once."""
+        """Create a token for a program of one's own; it is shown only once."""
         self._attempts.check(caller, caller.session.user)
         asked = MakeToken(
             token=caller.token, password=sent.password, name=sent.name, days=sent.days
@@ -65,7 +65,7 @@ async def _tokens(caller: Caller, _: Empty) -> TokenList:
 
 
 async def _revoke(caller: Caller, _: Empty) -> Empty:
-    """Revoke one of one's own tokens: it gives no access any more."""
+    """Revoke one of one's own tokens."""
     try:
         await caller.bus.request(RevokeToken(token=caller.token, which=caller.path["token"]))
     except RequestFailed as error:

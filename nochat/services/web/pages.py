@@ -1,4 +1,4 @@
-"""The pages and their files, at addresses that change with what is in them: browsers keep those."""
+"""The pages and their files, at URLs that change with their content, for browsers' caches."""
 
 from functools import lru_cache
 from hashlib import blake2b
@@ -14,20 +14,20 @@ from starlette.staticfiles import StaticFiles
 STATIC = Path(__file__).with_name("static")
 FOR_GOOD = "public, max-age=31536000, immutable"
 
-# What is compressed holds no secret, so that its length tells none.
+# Compressed files contain no secrets, which their length could reveal.
 COMPRESSED = [Middleware(GZipMiddleware)]
 
 
 class Pages:
     """The pages `index.html` and `manage.html`, with their files.
 
-    A page names its files below `static/v-<version>/`, and modules name each other from there: what
-    a browser has of a version is right for good. Below `static/` are the same files, to be asked
-    for each time.
+    A page refers to its files below `static/v-<version>/`, and so do modules to each other:
+    browsers may cache a version's files forever. The same files are below `static/`, to be
+    revalidated each time.
 
     Attributes:
-        routes: what to serve.
-        paths: of the two pages.
+        routes: the routes of the pages and files.
+        paths: the paths of the two pages.
     """
 
     paths = ("/", "/manage")
@@ -45,7 +45,7 @@ class Pages:
     def caching(self, path: str) -> str:
         """Return the Cache-Control of a path.
 
-        Another version's files may come from here, as another server gave the page: they are ours.
+        A page of another server may request another version's files here; they get this version's.
         """
         if path.startswith(f"/static/v-{self._version}/"):
             return FOR_GOOD
@@ -64,7 +64,7 @@ class Pages:
 
 
 def _version() -> str:
-    """Digest all files into a version: the same wherever they are the same."""
+    """Return a digest of all files as their version, equal on all servers with the same files."""
     files = ((path, path.stat()) for path in sorted(STATIC.rglob("*.*")))
     return _digest(*((path, stat.st_mtime_ns, stat.st_size) for path, stat in files))
 

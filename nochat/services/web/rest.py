@@ -1,4 +1,4 @@
-"""REST: each call as data, so that the page's routes and the OpenAPI document are one thing."""
+"""REST calls as data, from which both the routes and the OpenAPI document are made."""
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -28,7 +28,7 @@ from nochat.settings import Settings
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 8192  # of a request's body
-BURST = 5.0  # seconds worth of calls that a user may make at once
+BURST = 5.0  # seconds worth of a user's calls that may come at once
 
 
 class Empty(msgspec.Struct, frozen=True):
@@ -36,9 +36,9 @@ class Empty(msgspec.Struct, frozen=True):
 
 
 class Error(msgspec.Struct, frozen=True):
-    """The reason why a call was refused.
+    """The reason of a refused call.
 
-    `error` is for people who read English; programs go by `code`, and `params` are its parameters.
+    `error` is an English sentence; programs should use `code`, with its parameters in `params`.
     """
 
     error: str
@@ -48,7 +48,7 @@ class Error(msgspec.Struct, frozen=True):
 
 @dataclass
 class Tools:
-    """Tools that all calls use."""
+    """Objects that all calls share."""
 
     bus: Bus
     settings: Settings
@@ -64,11 +64,11 @@ class Caller:
     """The caller of a call, with its data.
 
     Attributes:
-        session: whose it is; no user: nobody's.
-        token: of the session.
-        path: what stands in the path, by name.
-        browser: what to call the browser.
-        cookie: a new session's token to be set; "" ends the session; None leaves it.
+        session: the session, without a user if the caller has none.
+        token: the session's token.
+        path: the parameters in the path, by name.
+        browser: the browser's name.
+        cookie: a new session's token to set as the cookie; "" deletes the cookie, None keeps it.
     """
 
     shared: Tools
@@ -81,7 +81,7 @@ class Caller:
 
     @property
     def bus(self) -> Bus:
-        """The way to the services."""
+        """The bus."""
         return self.shared.bus
 
 
@@ -93,17 +93,17 @@ class Call:
     """One call.
 
     Attributes:
-        method: `GET`: `takes` is the query; `POST`: it is the JSON body.
-        path: may hold names in braces.
-        act: does it, and returns what to answer, or a `Response`; the first line of its docstring
-            is the summary.
-        takes: the shape of what it is sent.
-        gives: the shape of what it answers.
-        needs: who may call: anybody, a user, a manager; or a user's program, which comes with a
-            token and may call nothing else.
-        refuses: further statuses that it may answer.
-        cost: how many of a user's calls it counts as.
-        most: bytes of its body.
+        method: `GET`, with `takes` as the query, or `POST`, with `takes` as the JSON body.
+        path: the path, with the names of parameters in braces.
+        act: performs the call, and returns the answer or a `Response`; the first line of its
+            docstring is the summary.
+        takes: the struct of its data.
+        gives: the struct of its answer.
+        needs: who may call it: anybody, a user, a manager; or a user's program with a token, which
+            may make no other calls.
+        refuses: further statuses that it may answer with.
+        cost: its cost against the user's rate limit.
+        most: bytes of its body at most.
     """
 
     method: Literal["GET", "POST"]
@@ -118,7 +118,7 @@ class Call:
 
 
 class NotAllowed(Exception):
-    """A call that may not be made; with the status to answer."""
+    """A refused call, with the status of the answer."""
 
     def __init__(self, status: int, reason: Reason, wait: float = 0) -> None:
         super().__init__(str(reason))
@@ -126,7 +126,7 @@ class NotAllowed(Exception):
 
 
 class Limits:
-    """Limits on calls that try passwords."""
+    """Rate limits on calls that check passwords."""
 
     def __init__(self, rate: float) -> None:
         self._by_address = Limit(rate, 60)
@@ -136,7 +136,7 @@ class Limits:
         """Count one attempt.
 
         Raises:
-            NotAllowed: there were too many from this address, or for this account.
+            NotAllowed: this address or account has too many attempts.
         """
         wait = self._by_address.wait(caller.address)
         wait = wait or self._by_account.wait(identity(account))
@@ -152,7 +152,7 @@ def routes(calls: Sequence[Call], shared: Tools) -> list[Route]:
 def _endpoint(call: Call, shared: Tools) -> Callable[[HttpRequest], Awaitable[Response]]:
     async def endpoint(request: HttpRequest) -> Response:
         try:
-            # First the body: a client takes its time over it, and may be nobody at its end.
+            # The body first: a client may be slow to send it, and its session may end meanwhile.
             body = await _body(call, request)
             caller = await _caller(call, request, shared)
             answer = await call.act(caller, _sent(call, request, body))
@@ -212,7 +212,7 @@ def _sent(call: Call, request: HttpRequest, body: bytes) -> Any:
         raise NotAllowed(415, reasons.request_type())
     try:
         return msgspec.json.decode(body, type=call.takes)
-    except RecursionError:  # neither is msgspec's own
+    except RecursionError:  # neither error is msgspec's own
         raise NotAllowed(400, reasons.request_json("it is nested too deeply")) from None
     except UnicodeDecodeError:
         raise NotAllowed(400, reasons.request_json("it is not UTF-8")) from None
@@ -232,19 +232,19 @@ def _set_cookie(response: Response, caller: Caller, request: HttpRequest) -> Non
 
 
 def name_in(caller: Caller) -> str:
-    """Read the user's name in the path.
+    """Return the user's name in the path.
 
     Raises:
-        NotAllowed: nobody has such a name.
+        NotAllowed: it is not a valid name.
     """
     return _in_path(caller, "name", UserName, reasons.user_unknown())
 
 
 def room_in(caller: Caller) -> str:
-    """Read the room's id in the path.
+    """Return the room's id in the path.
 
     Raises:
-        NotAllowed: no room has such an id.
+        NotAllowed: it is not a valid id.
     """
     return _in_path(caller, "room", RoomId, reasons.room_unknown())
 
@@ -257,13 +257,13 @@ def _in_path(caller: Caller, name: str, kind: Any, reason: Reason) -> str:
 
 
 def reply(content: Any, status: int = 200, **headers: str) -> Response:
-    """Make a JSON answer."""
+    """Return a JSON answer."""
     encoded = msgspec.json.encode(content)
     return Response(encoded, status, headers, media_type="application/json")
 
 
 def refusal(error: Exception) -> Response:
-    """Make the answer to a call that failed."""
+    """Return the answer to a failed call."""
 
     def refused(reason: Reason, status: int, **headers: str) -> Response:
         return reply(Error(**reason.answer), status, **headers)
@@ -276,7 +276,7 @@ def refusal(error: Exception) -> Response:
             return refused(error.reason, 401, **{"WWW-Authenticate": "Bearer"})
         case NotAllowed():
             return refused(error.reason, error.status)
-        case ClientDisconnect():  # gone, or its body was cut off where it became too long
+        case ClientDisconnect():  # it left, or its body was cut off as too long
             return refused(reasons.request_incomplete(), 400)
         case msgspec.ValidationError():
             return refused(incoming.why(error), 422)
@@ -287,7 +287,7 @@ def refusal(error: Exception) -> Response:
         case Busy():
             return refused(error.reason, 503, **{"Retry-After": retry_after(error.wait)})
         case Unavailable():
-            # What does not answer, and where it is, is for the log alone.
+            # The names of servers are for the log alone.
             log.warning("a request was refused for now: %s", error)
             reason = error.reason or reasons.unavailable("bus")
             return refused(reason, 503, **{"Retry-After": "1"})

@@ -1,7 +1,7 @@
-"""The calls of users' own programs, which come with a token: their rooms, to read and to write in.
+"""The calls of users' own programs with a token: reading and writing in the users' rooms.
 
-They do as the same actions do over sockets (`nochat.protocol.actions`), and cost as much. A message
-is answered when it is kept, or refused: the controller decides, and `activity` has it then.
+They are equivalent to the actions over sockets (`nochat.protocol.actions`), with the same cost. A
+message is answered after the controller has decided, and `activity` has stored it.
 """
 
 import asyncio
@@ -25,13 +25,13 @@ from nochat.runtime.action_limits import ActionLimits
 from nochat.services.web.rest import Call, Caller, Empty, NotAllowed, room_in
 from nochat.settings import Settings
 
-DECIDED = 10.0  # seconds that a message may take until it is kept
-MOST_BYTES = 65_536  # of a request: a text of the longest, with each character escaped
-FIRST_LOOK, LAST_PAUSE = 0.01, 0.5  # seconds until it is asked whether it is; doubled each time
+DECIDED = 10.0  # seconds that a message may take until it is stored
+MOST_BYTES = 65_536  # of a request: the longest text, with each character escaped
+FIRST_LOOK, LAST_PAUSE = 0.01, 0.5  # seconds before the first check, doubled up to the second
 
 
 class JoinedRoom(msgspec.Struct, frozen=True):
-    """A room that one is in: its last position, and what one has not read."""
+    """One of the user's rooms: its last position, and the counts of unread messages."""
 
     room: RoomId
     title: str
@@ -43,13 +43,13 @@ class JoinedRoom(msgspec.Struct, frozen=True):
 
 
 class JoinedRooms(msgspec.Struct, frozen=True):
-    """The rooms that one is in."""
+    """The user's rooms."""
 
     rooms: list[JoinedRoom]
 
 
 class Page(Incoming, frozen=True):
-    """A part of a room's log: what follows `after`, or the newest before `before`."""
+    """A part of a room's log: the entries after `after`, or the newest before `before`."""
 
     after: Position | None = None
     before: Position | None = None
@@ -57,7 +57,7 @@ class Page(Incoming, frozen=True):
 
 
 class Entries(msgspec.Struct, frozen=True):
-    """A part of a room's log, in order of position; `more` says that there is more of it."""
+    """A part of a room's log, in order of position; `more` is true if the log continues."""
 
     room: RoomId
     entries: list[LogEntry]
@@ -65,9 +65,9 @@ class Entries(msgspec.Struct, frozen=True):
 
 
 class NewMessage(Incoming, frozen=True):
-    """A message; `client_id` is the program's own, and the same when it is sent again.
+    """A message; `client_id` is chosen by the program, and the same in a retry.
 
-    `reply_to` is the position of the message that it answers; 0: none.
+    `reply_to` is the position of the message that it answers, or 0.
     """
 
     client_id: incoming.ClientId
@@ -82,10 +82,10 @@ class StoredMessage(msgspec.Struct, frozen=True):
 
 
 class RoomCalls:
-    """The calls, and the messages that wait for what becomes of them.
+    """The calls, and the messages that wait for a decision.
 
     Args:
-        settings: of the chat.
+        settings: the chat's settings.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -108,12 +108,12 @@ class RoomCalls:
         ]
 
     def rejected(self, event: CommandRejected) -> None:
-        """Take notice that a command was refused."""
+        """Tell a waiting call that its command was rejected."""
         if (waiting := self._waiting.get(event.command_id)) and not waiting.done():
             waiting.set_result(Reason.of(event))
 
     async def _rooms(self, caller: Caller, _: Empty) -> JoinedRooms:
-        """List the rooms that one is in."""
+        """List one's own rooms."""
         self._charge(caller, "rooms")
         user = caller.session.user
         answer = await caller.bus.request(GetRooms(user=user))
@@ -134,7 +134,7 @@ class RoomCalls:
         return dict(page)
 
     async def _send(self, caller: Caller, sent: NewMessage) -> StoredMessage:
-        """Say something in a room; answered when it is kept."""
+        """Send a message to a room; answered after it is stored."""
         self._charge(caller, "message", sent.text)
         with caused_by(sent.client_id):
             content = room_in(caller), caller.session.user, sent.client_id, sent.text, sent.reply_to
@@ -156,8 +156,8 @@ class RoomCalls:
         """Wait until a message is in the log.
 
         Raises:
-            NotAllowed: it was refused.
-            Unavailable: it is not known yet what becomes of it.
+            NotAllowed: it was rejected.
+            Unavailable: it was neither stored nor rejected in time.
         """
         asked = MessageKey(message.room, message.sender, message.client_id)
         give_up, pause = time.monotonic() + DECIDED, FIRST_LOOK
@@ -175,10 +175,10 @@ class RoomCalls:
         )
 
     def _charge(self, caller: Caller, action: str, text: str = "") -> None:
-        """Count a call as the action that it is.
+        """Charge a call like its action.
 
         Raises:
-            NotAllowed: the user, or their address, has done too much.
+            NotAllowed: the user or their address exceeds a rate limit.
         """
         payer = caller.session.user, caller.address
         if refusal := self._action_limits.refusal(ACTIONS[action], *payer, {"text": text}):

@@ -1,4 +1,4 @@
-"""Alembic's environment: migrates over the connection that the users' store hands over."""
+"""Alembic's environment: migrates over the connection of the users' store."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""The program: `starter` starts it, with a file of JSON that says what it is to be."""
+"""The program: `starter` starts it with a JSON file of settings."""
 
 import json
 import re
@@ -74,7 +74,7 @@ def build(store: Store, login: Login, behind: MachineBackend) -> Starlette:
 
 
 def _asked(store: Store, login: Login, handler: Handler) -> Handler:
-    """Wrap a handler, so that only proper requests of known applications reach it."""
+    """Wrap a handler, so that only valid and authenticated requests reach it."""
 
     async def answer(request: Request) -> Response:
         try:
@@ -119,7 +119,7 @@ def _check_subscription(store: Store, request: Request) -> None:
 
 
 def _fail_next(store: Store) -> Handler:
-    """Make the handler by which tests order a failure, or a provider that is not registered."""
+    """Return the handler with which tests inject a failure, or unregister a provider."""
 
     async def answer(request: Request) -> Response:
         told = await read(request)
@@ -133,7 +133,7 @@ def _fail_next(store: Store) -> Handler:
 
 
 class Closing:
-    """A server that closes each connection after a request, and knows all spellings of a path."""
+    """A wrapper that normalizes the SDK's spellings of paths."""
 
     def __init__(self, app: Starlette) -> None:
         self.app = app
@@ -147,7 +147,7 @@ class Closing:
 
 
 def main(file: str) -> None:
-    """Serve by a file of settings, until told to end."""
+    """Serve with the settings of a file, until a signal."""
     told = json.loads(Path(file).read_text(encoding="utf-8"))
     store = Store(told["subscription"], told["cores"])
     login = Login(told["tenant"], told["client"], told["secret"])
@@ -163,7 +163,7 @@ def main(file: str) -> None:
         ssl_certfile=told["certificate"],
         ssl_keyfile=told["key"],
         log_level="warning",
-        # The SDK keeps connections longer than uvicorn does, and stumbles over closed ones.
+        # The SDK keeps connections longer than uvicorn does, and fails on closed ones.
         headers=[("Connection", "close")],
     )
 

@@ -16,7 +16,7 @@ SIZES = (
     ("Standard_B4ms", 4, 16),
     ("Standard_D2s_v3", 2, 8),
 )
-RESTRICTED = {"Standard_D2s_v3"}  # as many are, for the subscriptions that students get
+RESTRICTED = {"Standard_D2s_v3"}  # like many sizes in students' subscriptions
 IMAGES = {
     ("debian", "debian-12", "12-gen2"): ("0.20260901.2221", "0.20261012.2262"),
     ("debian", "debian-12", "12"): ("0.20260901.2221", "0.20261012.2262"),
@@ -31,10 +31,10 @@ def cores(size: str) -> int:
 
 
 def check_size(size: str, location: str) -> None:
-    """Look whether a size is to be had.
+    """Check that a size is available.
 
     Raises:
-        Refusal: it is not, or there is no such size.
+        Refusal: it is not available, or unknown.
     """
     known = {name.lower() for name, _, _ in SIZES}
     if size.lower() not in known:
@@ -58,12 +58,12 @@ def check_size(size: str, location: str) -> None:
 
 
 def versions(publisher: str, offer: str, sku: str) -> tuple[str, ...]:
-    """Return the versions of an image; none where there is no such image."""
+    """Return the versions of an image; none for an unknown image."""
     return IMAGES.get((publisher.lower(), offer.lower(), sku.lower()), ())
 
 
 def find_image(image: dict[str, str]) -> str:
-    """Return the version of an image that a machine boots.
+    """Return the version of a machine's image.
 
     Raises:
         Refusal: there is no such image.

@@ -1,4 +1,4 @@
-"""Machines and disks in the stand-in for Azure: what Azure computes, and what it refuses."""
+"""Machines and disks in the stand-in for Azure: computed fields and refusals."""
 
 import copy
 import uuid
@@ -14,7 +14,7 @@ FORBIDDEN_USERS = {"admin", "administrator", "root", "test", "user", "guest", "s
 
 
 def fill_machine(store: Store, machine: Resource, known: Resource | None) -> None:
-    """Fill in a machine, and make the disk that comes with it."""
+    """Fill in a machine's computed fields, and create its disk."""
     properties = machine["properties"]
     os_profile = properties.get("osProfile", {})
     if known:
@@ -111,7 +111,7 @@ def _check_user(profile: dict[str, Any]) -> None:
 
 
 def used(store: Store, location: str) -> int:
-    """Count the cores that the machines of a region have."""
+    """Count the cores of the machines in a region."""
     sizes = [
         machine["properties"]["hardwareProfile"]["vmSize"]
         for machine in store.of(MACHINE)
@@ -139,7 +139,7 @@ def _check_quota(store: Store, machine: Resource) -> None:
 
 
 def view(machine: Resource) -> dict[str, Any]:
-    """Return the state of a machine right now."""
+    """Return the instance view of a machine: its current state."""
     state, at = machine["properties"]["provisioningState"], machine["properties"]["timeCreated"]
     statuses = [
         {
@@ -157,7 +157,7 @@ def view(machine: Resource) -> dict[str, Any]:
 
 
 def show(_: Store, resource: Resource, *, with_view: bool = False) -> Resource:
-    """Return a resource as it is answered."""
+    """Return a resource in the form of an answer."""
     shown = copy.deepcopy(
         {key: value for key, value in resource.items() if not key.startswith("_")}
     )
@@ -167,10 +167,10 @@ def show(_: Store, resource: Resource, *, with_view: bool = False) -> Resource:
 
 
 def check_delete(_: Store, resource: Resource) -> None:
-    """Look whether a disk can go.
+    """Check that a disk can be deleted.
 
     Raises:
-        Refusal: a machine has it.
+        Refusal: a machine uses it.
     """
     if machine := resource.get("managedBy"):
         raise Refusal(
@@ -179,7 +179,7 @@ def check_delete(_: Store, resource: Resource) -> None:
 
 
 def delete_machine(store: Store, machine: Resource) -> None:
-    """Delete a machine, with the resources that go with it."""
+    """Delete a machine, and the resources that are deleted with it."""
     store.resources.pop(machine["id"].lower(), None)
     os_disk = machine["properties"]["storageProfile"]["osDisk"]
     identifier = os_disk["managedDisk"]["id"].lower()
@@ -194,7 +194,7 @@ def delete_machine(store: Store, machine: Resource) -> None:
 
 
 def usages(store: Store, location: str) -> list[dict[str, Any]]:
-    """List how much of its quotas the subscription uses in a region."""
+    """List the subscription's quotas in a region, with their usage."""
     names = {"cores": "Total Regional vCPUs", catalogue.FAMILY: catalogue.FAMILY_NAME}
     return [
         {

@@ -1,4 +1,4 @@
-"""The subscription in the stand-in for Azure: its groups, its providers, and what it may ask."""
+"""The subscription in the stand-in for Azure: its groups, providers, sizes, quotas and images."""
 
 import re
 from typing import Any
@@ -18,7 +18,7 @@ TAG_VALUE = re.compile(r"tagValue eq '([^']*)'", re.I)
 
 
 class Groups:
-    """The requests to the subscription and its groups."""
+    """Handlers of requests for the subscription and its groups."""
 
     def __init__(self, store: Store, resources: Resources) -> None:
         self.store, self.resources = store, resources
@@ -66,7 +66,7 @@ class Groups:
         return JSONResponse({"value": fitting})
 
     async def group(self, request: Request) -> Response:
-        """Make, show or delete a group."""
+        """Create, show or delete a group."""
         name = request.path_params["group"]
         known = self.store.groups.get(name.lower())
         match request.method:
@@ -119,7 +119,7 @@ class Groups:
         return JSONResponse({"value": listed(fitting)})
 
     async def operation(self, request: Request) -> Response:
-        """Say how an operation stands."""
+        """Return the status of an operation."""
         operation = self.store.operations.get(request.path_params["operation"])
         if operation is None:
             raise Refusal(404, "NotFound", "There is no such operation.")
@@ -143,7 +143,7 @@ class Groups:
         return JSONResponse({"value": catalogue.skus(location)})
 
     async def sizes_by_name(self, request: Request) -> Response:
-        """List the sizes of a region as one did before there were restrictions: without them."""
+        """List the sizes of a region in the older form, without restrictions."""
         return JSONResponse({"value": catalogue.sizes(_location(request))})
 
     async def usages(self, request: Request) -> Response:
@@ -169,7 +169,7 @@ class Groups:
         )
 
     async def dns_name(self, request: Request) -> Response:
-        """Say whether a name for an address is free."""
+        """Return whether a DNS name for an address is available."""
         _location(request)
         label = request.query_params.get("domainNameLabel", "")
         if not re.fullmatch(r"[a-z][a-z0-9-]{1,61}[a-z0-9]", label):
@@ -197,7 +197,7 @@ class Groups:
 
 
 def _fits(resource: Resource, request: Request) -> bool:
-    """Tell whether a filter of a request lets a resource pass."""
+    """Return whether a resource matches a request's filter."""
     said = request.query_params.get("$filter", "")
     tags = resource.get("tags") or {}
     name, value = TAG_NAME.search(said), TAG_VALUE.search(said)

@@ -1,4 +1,4 @@
-"""The types of resources in the stand-in for Azure, and what is special of each."""
+"""The types of resources in the stand-in for Azure, with their functions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,37 +15,37 @@ class MachineBackend(Protocol):
     """The real machines behind those of the stand-in, or nothing."""
 
     async def make(self, machine: Resource) -> None:
-        """Make a machine."""
+        """Create a machine."""
 
     async def delete(self, machine: Resource) -> None:
-        """Delete it."""
+        """Delete a machine."""
 
     async def switch(self, machine: Resource, *, on: bool) -> None:
-        """Switch it on or off."""
+        """Start or stop a machine."""
 
     async def enforce(self) -> None:
-        """Enforce the present rules of the firewall."""
+        """Apply the current firewall rules."""
 
 
 class NoMachines:
-    """Virtual machines with no real ones behind them."""
+    """A backend without real machines."""
 
     async def make(self, machine: Resource) -> None:
-        """Make nothing."""
+        """Create nothing."""
 
     async def delete(self, machine: Resource) -> None:
         """Delete nothing."""
 
     async def switch(self, machine: Resource, *, on: bool) -> None:
-        """Switch nothing."""
+        """Start and stop nothing."""
 
     async def enforce(self) -> None:
-        """Enforce nothing."""
+        """Apply nothing."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """The particulars of a type."""
+    """A type of resource, with its functions and its own fields."""
 
     type: str
     fill: Callable[[Store, Resource, Resource | None], None]

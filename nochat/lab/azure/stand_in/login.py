@@ -1,4 +1,4 @@
-"""Logging in to the stand-in for Azure, as an application does: OAuth 2 with a secret."""
+"""Log-in to the stand-in for Azure, as an application: OAuth 2 with a client secret."""
 
 import hmac
 import secrets
@@ -25,7 +25,7 @@ class Login:
         tenant: the directory.
         client: the application.
         secret: its password.
-        tokens: those that were given out, with the time when they end.
+        tokens: the issued tokens, with their expiry.
     """
 
     tenant: str
@@ -34,7 +34,7 @@ class Login:
     tokens: dict[str, float] = field(default_factory=dict, repr=False)
 
     async def discover(self, request: Request) -> Response:
-        """Say where tokens are had."""
+        """Return the OpenID configuration, with the URL for tokens."""
         tenant = request.path_params["tenant"]
         if tenant != self.tenant:
             return self._unknown_tenant(tenant)
@@ -53,7 +53,7 @@ class Login:
         )
 
     async def give_token(self, request: Request) -> Response:
-        """Give a token for the right secret."""
+        """Issue a token for the right secret."""
         tenant = request.path_params["tenant"]
         form = dict(parse_qsl((await request.body()).decode()))
         if tenant != self.tenant:
@@ -90,10 +90,10 @@ class Login:
         return JSONResponse({**answer, "ext_expires_in": TOKEN_SECONDS})
 
     def check(self, authorization: str) -> None:
-        """Look at the token of a request.
+        """Check the token of a request.
 
         Raises:
-            Refusal: it has none, or one that we did not give, or that is too old.
+            Refusal: the token is missing, unknown or expired.
         """
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:

@@ -1,4 +1,4 @@
-"""Real machines behind those of the stand-in for Azure: the project's own, by Vagrant's Docker."""
+"""Real machines behind those of the stand-in for Azure: the project's, by Vagrant and Docker."""
 
 import asyncio
 import re
@@ -13,33 +13,33 @@ from nochat.lab.azure.stand_in.store import Resource, Store
 from nochat.lab.shell import script
 
 USER = Path(__file__).with_name("user.sh")
-# Before Docker in the machine sends what comes to its containers: what they publish is closed, too.
+# This chain precedes Docker's forwarding in the machine: the rules apply to published ports, too.
 CHAIN = ("--wait", "--table", "mangle")
 ANYWHERE = {"*", "internet", "any", "0.0.0.0/0"}
 
 
 class Machines:
-    """Machines of the Vagrantfile, with notes of Vagrant's that are their own.
+    """Machines of the Vagrantfile, with a Vagrant state folder of their own.
 
-    The process that started the stand-in destroys them when it is gone.
+    They are destroyed when the process that started the stand-in ends.
     """
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.farm: machines.Farm | None = None
-        self.turn = asyncio.Lock()  # Vagrant locks its notes.
+        self.turn = asyncio.Lock()  # Vagrant locks its state.
 
     async def make(self, machine: Resource) -> None:
-        """Make the machine, with its user and its rules.
+        """Create the machine, with its user and its rules.
 
         Raises:
-            Refusal: it can't be made.
+            Refusal: it can't be created.
         """
         async with self.turn:
             await asyncio.to_thread(self._make, machine)
 
     async def delete(self, machine: Resource) -> None:
-        """Destroy the machine alone.
+        """Destroy the machine, and no other.
 
         Raises:
             Refusal: it can't be destroyed.
@@ -48,12 +48,12 @@ class Machines:
             await asyncio.to_thread(self._delete, machine)
 
     async def switch(self, machine: Resource, *, on: bool) -> None:
-        """Start it, or stop it."""
+        """Start or stop the machine."""
         async with self.turn:
             await asyncio.to_thread(self._switch, machine, on)
 
     async def enforce(self) -> None:
-        """Enforce the present rules of the firewall."""
+        """Apply the current firewall rules."""
         async with self.turn:
             await asyncio.to_thread(self._enforce_all)
 
@@ -90,7 +90,7 @@ class Machines:
         _run("docker", "exec", self.farm.container(name), *command)
 
     def _show_address(self, machine: Resource, address: str) -> None:
-        """Give a machine a public address that this computer reaches."""
+        """Set a machine's public address to one that this computer reaches."""
         for card in self._cards(machine):
             for config in card["properties"]["ipConfigurations"]:
                 if public := config["properties"].get("publicIPAddress"):
@@ -107,7 +107,7 @@ class Machines:
                 self._enforce(machine)
 
     def _enforce(self, machine: Resource) -> None:
-        """Admit traffic by the rules of its card, and from its own network."""
+        """Allow traffic by the rules of the machine's card, and from its own network."""
         assert self.farm
         name = _name(machine)
         process = _run(
@@ -124,14 +124,14 @@ class Machines:
             rule("--append", "PREROUTING", *match)
 
     def _matches(self, machine: Resource) -> list[list[str]]:
-        """List the rules in the order in which they are looked at; the last one lets nothing in."""
+        """List the rules in the order of their evaluation; the last one drops everything."""
         accept = ["--jump", "ACCEPT"]
         matches = [
             ["--match", "conntrack", "--ctstate", "ESTABLISHED,RELATED", *accept],
             ["--in-interface", "lo", *accept],
-            # Of containers in the machine; its own interfaces are called eth0 and eth1.
+            # Traffic of containers in the machine; its own interfaces are eth0 and eth1.
             ["!", "--in-interface", "eth+", *accept],
-            # On the first, Docker's, there is nobody but Vagrant, which made the machine.
+            # On eth0, Docker's network, only Vagrant connects.
             ["--in-interface", "eth0", "--protocol", "tcp", "--dport", "22", *accept],
         ]
         assert self.farm

@@ -1,4 +1,4 @@
-"""Networks, rules, addresses and cards in the stand-in for Azure: what Azure computes of them."""
+"""Networks, rules, addresses and cards in the stand-in for Azure: their computed fields."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -9,10 +9,10 @@ from nochat.lab.azure.stand_in.refusal import Refusal
 from nochat.lab.azure.stand_in.store import Resource, Store, etag, mac_address
 from nochat.lab.azure.stand_in.users import ADDRESS, CARD
 
-# Reserved for documentation: nobody's real address is in it.
+# Reserved for documentation: it has no real addresses.
 ADDRESSES = ipaddress.ip_network("203.0.113.0/24")
-TAKEN = {"chat", "www"}  # names that others have
-RESERVED = 4  # addresses that Azure keeps in each subnet, from its first on
+TAKEN = {"chat", "www"}  # names of other customers
+RESERVED = 4  # addresses that Azure reserves at the start of each subnet
 # Name, priority, direction, access, source, destination.
 DEFAULTS = (
     ("AllowVnetInBound", 65000, "Inbound", "Allow", "VirtualNetwork", "VirtualNetwork"),
@@ -56,10 +56,10 @@ def _subnet(spaces: Iterable[Any], subnet: Resource) -> dict[str, Any]:
 
 
 def put_subnet(network: Resource, name: str, body: Resource) -> Resource:
-    """Make a subnet of a network that is there, or change it.
+    """Create or change a subnet of an existing network.
 
     Raises:
-        Refusal: it is outside the network's range, or inside another subnet's.
+        Refusal: its range is outside the network's, or overlaps another subnet's.
     """
     properties = network["properties"]
     spaces = [
@@ -82,7 +82,7 @@ def put_subnet(network: Resource, name: str, body: Resource) -> Resource:
 
 
 def fill_rules(store: Store, group: Resource, _: Resource | None) -> None:
-    """Fill in a group of rules with those that all groups have."""
+    """Fill in a security group, with the default rules of all groups."""
     properties = group["properties"]
     properties["securityRules"] = [
         _child(group, "securityRules", rule, rule["properties"])
@@ -119,7 +119,7 @@ def fill_rules(store: Store, group: Resource, _: Resource | None) -> None:
 
 
 def fill_address(store: Store, address: Resource, known: Resource | None) -> None:
-    """Fill in a public address; a static one is given at once."""
+    """Fill in a public address, which is assigned at once."""
     properties = address["properties"]
     address["sku"] = {"tier": "Regional", **address.get("sku", {"name": "Standard"})}
     properties.setdefault("publicIPAddressVersion", "IPv4")
@@ -140,7 +140,7 @@ def fill_address(store: Store, address: Resource, known: Resource | None) -> Non
 
 
 def is_taken(store: Store, label: str, except_id: str = "") -> bool:
-    """Tell whether another address has a name already."""
+    """Return whether another address has a name already."""
     labels = {
         address["properties"].get("dnsSettings", {}).get("domainNameLabel")
         for address in store.of(ADDRESS)
@@ -197,7 +197,7 @@ def _free(store: Store, card: Resource, reference: Resource) -> str:
         subnet["name"].lower(): subnet["properties"] for subnet in network["properties"]["subnets"]
     }
     if name.lower() not in subnets:
-        store.refer(reference, card)  # says no
+        store.refer(reference, card)  # raises
     used = {
         config["properties"]["privateIPAddress"]
         for other in store.of(CARD)
@@ -215,7 +215,7 @@ def _card_of(store: Store, address: str) -> str | None:
 
 
 def _child(parent: Resource, kind: str, given: Resource, properties: dict[str, Any]) -> Resource:
-    """Return a part of a network resource that has an id of its own."""
+    """Return a part of a network resource, with an id of its own."""
     name = given["name"]
     return {
         "id": f"{parent['id']}/{kind}/{name}",

@@ -28,12 +28,12 @@ PRICES = (
         *("1 Hour", 0.005),
     ),
 )
-FIELDS = {"priceType": "type"}  # that a filter calls otherwise
+FIELDS = {"priceType": "type"}  # fields with another name in filters
 CONDITION = re.compile(r"(\w+) eq '([^']*)'")
 
 
 async def prices(request: Request) -> Response:
-    """List the prices that fit a filter."""
+    """List the prices that match a filter."""
     wanted = dict(CONDITION.findall(request.query_params.get("$filter", "")))
     wanted = {FIELDS.get(key, key): value for key, value in wanted.items()}
     items = [

@@ -1,16 +1,16 @@
-"""Refusals in Azure Resource Manager's form, and failures that tests order from the stand-in."""
+"""Errors in Azure Resource Manager's form, and failures that tests inject into the stand-in."""
 
 from dataclasses import dataclass
 from typing import Any
 
 
 class Refusal(Exception):
-    """The stand-in says no, in Azure's words.
+    """A refused request, with Azure's error.
 
     Attributes:
-        status: of HTTP.
-        code: Azure's own.
-        headers: further ones of the answer.
+        status: HTTP status.
+        code: Azure's error code.
+        headers: further headers of the answer.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class Refusal(Exception):
         return {"error": {"code": self.code, "message": str(self)}}
 
 
-# What the failures that can be ordered say, with their status.
+# The statuses and messages of failures that tests can inject.
 SAYINGS = {
     "AllocationFailed": (
         409,
@@ -57,14 +57,14 @@ SAYINGS = {
 
 @dataclass
 class Failure:
-    """A failure that was ordered.
+    """An injected failure.
 
     Attributes:
         kind: type of a resource, as `virtualMachines`.
-        code: Azure's own, as `AllocationFailed`.
-        method: of HTTP: PUT, GET, DELETE, …
-        later: the request is accepted, and what it asks for fails half-way.
-        times: how often.
+        code: Azure's error code, as `AllocationFailed`.
+        method: HTTP method: PUT, GET, DELETE, …
+        later: accept the request, and let its operation fail.
+        times: number of requests that fail.
     """
 
     kind: str
@@ -74,7 +74,7 @@ class Failure:
     times: int = 1
 
     def fits(self, kind: str, method: str) -> bool:
-        """Tell whether a request is one of those that are to fail."""
+        """Return whether this failure applies to a request."""
         return kind.rpartition("/")[2].lower() == self.kind.lower() and method == self.method
 
     @property

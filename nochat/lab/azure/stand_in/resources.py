@@ -1,4 +1,4 @@
-"""Resources of all types in the stand-in for Azure: made, shown, listed and deleted alike."""
+"""Requests for resources of all types in the stand-in for Azure."""
 
 import copy
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ ALWAYS = {"id", "name", "type", "location", "tags", "properties"}
 
 
 class Resources:
-    """The requests to resources."""
+    """Handlers of requests for resources."""
 
     def __init__(self, store: Store, behind: MachineBackend) -> None:
         self.store, self.behind = store, behind
 
     async def one(self, request: Request) -> Response:
-        """Make, change, show or delete a resource."""
+        """Create, change, show or delete a resource."""
         kind = _kind(request)
         group, name = request.path_params["group"], request.path_params["name"]
         at = self.store.identifier(group, kind.type, name)
@@ -49,7 +49,7 @@ class Resources:
         return JSONResponse({"value": shown})
 
     async def act(self, request: Request) -> Response:
-        """Do something with a machine: show how it is, switch it on or off."""
+        """Show the state of a machine, start or stop it; or list a network's subnets."""
         kind, action = _kind(request), request.path_params["action"].lower()
         group, name = request.path_params["group"], request.path_params["name"]
         machine = self.store.get(self.store.identifier(group, kind.type, name))
@@ -73,7 +73,7 @@ class Resources:
         return self._accepted(request, operation)
 
     async def subnet(self, request: Request) -> Response:
-        """Show a subnet of a network, or make it."""
+        """Show or create a subnet of a network."""
         kind, group = _kind(request), request.path_params["group"]
         at = self.store.identifier(group, kind.type, request.path_params["name"])
         if request.method == "PUT":
@@ -96,7 +96,7 @@ class Resources:
         made["properties"]["provisioningState"] = "Updating"
 
         async def work() -> None:
-            """Do nothing: there is nothing behind it."""
+            """Do nothing: a subnet has no real counterpart."""
 
         operation = self.store.begin(
             work,
@@ -205,7 +205,7 @@ class Resources:
         return self._accepted(request, operation)
 
     async def delete_group(self, request: Request, group: Resource) -> Response:
-        """Delete a group with all that is in it."""
+        """Delete a group with all its resources."""
         group["properties"]["provisioningState"] = "Deleting"
 
         async def work() -> None:
@@ -237,10 +237,10 @@ class Resources:
 
 
 async def read(request: Request) -> dict[str, Any]:
-    """Read the JSON object that a request brings.
+    """Parse the JSON object in a request's body.
 
     Raises:
-        Refusal: it brings something else.
+        Refusal: the body is not a JSON object.
     """
     try:
         body = await request.json()
@@ -254,7 +254,7 @@ async def read(request: Request) -> dict[str, Any]:
 
 
 def type_of(request: Request) -> str:
-    """Return the type that the path of a request names; empty where it names none."""
+    """Return the resource type in a request's path, or an empty string."""
     params = request.path_params
     return (
         f"{params['namespace']}/{params['type']}" if {"namespace", "type"} <= params.keys() else ""
@@ -279,6 +279,6 @@ def _kind(request: Request) -> Kind:
 
 
 def listed(resources: Iterator[Resource]) -> list[Resource]:
-    """Show resources as the list of all of them does."""
+    """Return resources with the fields that a list of all types shows."""
     keys = ("id", "name", "type", "location", "tags", "sku", "managedBy")
     return [{key: resource[key] for key in keys if key in resource} for resource in resources]

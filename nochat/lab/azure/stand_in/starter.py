@@ -1,7 +1,7 @@
-"""The stand-in for Azure, gone with the process that started it.
+"""The stand-in for Azure, which ends with the process that started it.
 
-Nothing of it is Microsoft's: it speaks the published protocol of Azure Resource Manager to the real
-SDK, so that what a student does with Azure can be tried before there is an account.
+No part of it is Microsoft's: it speaks the published protocol of Azure Resource Manager to the real
+SDK, so that students can try Azure before they have an account.
 """
 
 import html
@@ -35,14 +35,14 @@ GONE = Path(__file__).with_name("gone.sh")
 
 @dataclass(eq=False)
 class AzureStandIn:
-    """A stand-in for Azure that answers.
+    """A running stand-in for Azure.
 
     Attributes:
-        url: where it does.
+        url: its address.
         tenant: the directory.
         client: the application.
         secret: its password: not for the screen.
-        subscription: what the application may use.
+        subscription: the application's subscription.
         bundle: file of the authorities to trust: this computer's, and the stand-in's own.
         child: its process.
     """
@@ -77,22 +77,22 @@ class AzureStandIn:
 
         Args:
             kind: the type, as `virtualMachines`; or `resourceGroups`.
-            code: Azure's own word, as `AllocationFailed` or `TooManyRequests`.
-            method: of HTTP.
-            later: it is accepted, and fails half-way.
-            times: how many requests.
+            code: Azure's error code, as `AllocationFailed` or `TooManyRequests`.
+            method: HTTP method.
+            later: accept the request, and let its operation fail.
+            times: number of requests that fail.
         """
         order = {"kind": kind, "code": code, "method": method, "later": later, "times": times}
         self._tell(order)
 
     def unregister(self, namespace: str) -> None:
-        """Take a resource provider from the subscription, as new ones lack it."""
+        """Unregister a resource provider from the subscription, as in a new one."""
         self._tell({"unregister": namespace})
 
     def stop(self) -> None:
-        """End it, and all that it holds; calling it again does nothing.
+        """Stop it and all that it holds; calling it again does nothing.
 
-        Its variables are gone from this process's own, too: the file that one names is no more.
+        Its variables are removed from this process's environment, as one names a removed file.
         """
         for name, value in self.environment.items():
             if os.environ.get(name) == value:
@@ -118,17 +118,17 @@ class AzureStandIn:
 
 
 def azure_stand_in(*, cores: int = 10, machines: bool = False, quiet: bool = False) -> AzureStandIn:
-    """Start a stand-in for Azure, with one subscription; gone with this process.
+    """Start a stand-in for Azure, with one subscription; it ends with this process.
 
     Args:
-        cores: that the subscription may use in each region.
-        machines: put a real machine, by Vagrant's docker provider, behind every virtual machine
-            whose name ends as one of the Vagrantfile's; that needs root.
+        cores: quota of cores in each region.
+        machines: create a real machine, by Vagrant's docker provider, for every virtual machine
+            whose name ends with one of the Vagrantfile's; that needs root.
         quiet: print nothing.
 
     Raises:
-        CloudError: there are to be machines, and we are not root.
-        Missing: what makes the machines is not installed.
+        CloudError: real machines need root.
+        Missing: a program for the machines is not installed.
         NotAnswering: Docker's engine can't be used.
         NotReady: it does not start.
     """

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 Resource = dict[str, Any]
 
-# Azure takes seconds to minutes; this is enough to be seen as `Creating`.
+# Azure takes seconds to minutes; this is enough for clients to see `Creating`.
 PACE = 0.05
 LOCATIONS = ("westeurope", "northeurope", "spaincentral", "francecentral", "eastus")
 PROVIDERS = {
@@ -32,11 +32,11 @@ IDENTIFIER = re.compile(
 
 @dataclass
 class Operation:
-    """Something that takes its time.
+    """An asynchronous operation.
 
     Attributes:
-        id: by which it is asked for.
-        error: why it failed.
+        id: its id in requests.
+        error: the error, if it failed.
     """
 
     id: str
@@ -45,7 +45,7 @@ class Operation:
 
     @property
     def status(self) -> str:
-        """The state of the operation, in Azure's word."""
+        """The state of the operation, as Azure names it."""
         if self.error:
             return "Failed"
         return "Succeeded" if self.task is None or self.task.done() else "InProgress"
@@ -53,15 +53,16 @@ class Operation:
 
 @dataclass
 class Store:
-    """One subscription, and all that is in it.
+    """One subscription with its resources.
 
     Attributes:
         subscription: its id.
-        cores: that its quota allows in each region.
-        groups: the resource groups, by their name in small letters.
-        resources: all others, by their id in small letters.
-        registered: which providers the subscription may use.
-        failures: what is to go wrong.
+        cores: its quota of cores in each region.
+        groups: the resource groups, by lower-case name.
+        resources: all other resources, by lower-case id.
+        operations: the asynchronous operations, by id.
+        registered: the providers that the subscription may use.
+        failures: the injected failures.
     """
 
     subscription: str
@@ -78,7 +79,7 @@ class Store:
         return f"/subscriptions/{self.subscription}/resourceGroups/{known}/providers/{kind}/{name}"
 
     def of(self, kind: str, group: str = "") -> Iterator[Resource]:
-        """List the resources of a type, in a group or anywhere; of any type, if it is empty."""
+        """Yield the resources of a type (empty for any), in a group or anywhere."""
         for identifier, resource in list(self.resources.items()):
             match = IDENTIFIER.fullmatch(identifier)
             if (
@@ -89,10 +90,10 @@ class Store:
                 yield resource
 
     def group(self, name: str, *, to_write: bool = False) -> Resource:
-        """Find a resource group.
+        """Return a resource group.
 
         Raises:
-            Refusal: there is none; or it is being deleted, and nothing can be made in it.
+            Refusal: it does not exist; or it is being deleted, and `to_write` is set.
         """
         group = self.groups.get(name.lower())
         if group is None:
@@ -109,10 +110,10 @@ class Store:
         return group
 
     def get(self, identifier: str) -> Resource:
-        """Find a resource.
+        """Return a resource.
 
         Raises:
-            Refusal: there is none.
+            Refusal: it does not exist.
         """
         resource = self.resources.get(identifier.lower())
         if resource is None:
@@ -127,10 +128,10 @@ class Store:
         return resource
 
     def refer(self, reference: Any, resource: Resource) -> Resource:
-        """Find the resource that another one names by its id.
+        """Return the resource that another one refers to by its id.
 
         Raises:
-            Refusal: there is no such thing.
+            Refusal: it does not exist.
         """
         identifier = str((reference or {}).get("id", ""))
         referred = self.resources.get(identifier.lower())
@@ -151,13 +152,13 @@ class Store:
         failed: Callable[[], None],
         failure: Refusal | None = None,
     ) -> Operation:
-        """Start something that goes on also when nobody asks for it.
+        """Start an operation in the background.
 
         Args:
-            work: what takes its time.
-            done: called when it is.
-            failed: called when it failed.
-            failure: what it is to fail with in the end.
+            work: the work of the operation.
+            done: called after a success.
+            failed: called after a failure.
+            failure: an injected failure, raised in place of the work.
         """
         operation = Operation(str(uuid.uuid4()))
 
@@ -171,7 +172,7 @@ class Store:
             except Refusal as refusal:
                 operation.error = refusal
                 failed()
-            except Exception as error:  # a fault of ours: no success
+            except Exception as error:  # a bug in the stand-in: the operation fails
                 log.exception("an operation failed")
                 operation.error = Refusal(500, "InternalServerError", repr(error))
                 failed()
@@ -181,7 +182,7 @@ class Store:
         return operation
 
     def fail(self, kind: str, method: str, *, later: bool) -> Refusal | None:
-        """Return the failure that was ordered for a resource type: immediate, or asynchronous."""
+        """Return the injected failure of a resource type: immediate, or of its operation."""
         for failure in self.failures:
             if failure.fits(kind, method) and failure.later is later:
                 failure.times -= 1
@@ -191,15 +192,15 @@ class Store:
 
 
 def now() -> str:
-    """Return the time, as Azure writes it."""
+    """Return the time in Azure's format."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def etag() -> str:
-    """Make up the version of a network resource that has changed."""
+    """Return a new ETag for a changed network resource."""
     return f'W/"{uuid.uuid4()}"'
 
 
 def mac_address() -> str:
-    """Make an address of the range that Azure uses."""
+    """Return a random address of Azure's range."""
     return "00-0D-3A-" + "-".join(f"{byte:02X}" for byte in secrets.token_bytes(3))

@@ -1,5 +1,4 @@
-"""References between the resources of a network in the stand-in for Azure, which keep them from
-being deleted."""
+"""References between network resources in the stand-in for Azure, which prevent a deletion."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +13,7 @@ CARD = "Microsoft.Network/networkInterfaces"
 
 
 def show(store: Store, resource: Resource) -> Resource:
-    """Return a resource with the references of those that use it."""
+    """Return a resource with references to the resources that use it."""
     properties = dict(resource["properties"])
     match resource["type"].rpartition("/")[2]:
         case "publicIPAddresses":
@@ -44,7 +43,7 @@ def _with_users(store: Store, subnet: Resource) -> Resource:
 
 
 def users(store: Store, resource: Resource) -> Any:
-    """List the resources that use a group of rules or a card."""
+    """Return the resources that use a security group or a card."""
     if resource["type"] == RULES:
         return (
             card
@@ -60,10 +59,10 @@ def users(store: Store, resource: Resource) -> Any:
 
 
 def check_delete(store: Store, resource: Resource) -> None:
-    """Look whether a network resource can go.
+    """Check that a network resource can be deleted.
 
     Raises:
-        Refusal: another one uses it.
+        Refusal: another resource uses it.
     """
     shown, at = show(store, resource)["properties"], resource["id"]
     match resource["type"].rpartition("/")[2]:
@@ -101,12 +100,12 @@ def check_delete(store: Store, resource: Resource) -> None:
 
 
 def configs(store: Store) -> Iterator[tuple[Resource, Resource]]:
-    """Yield all configurations of addresses, each with its network card."""
+    """Yield all IP configurations, each with its network card."""
     for card in store.of(CARD):
         for config in card["properties"]["ipConfigurations"]:
             yield card, config
 
 
 def same(reference: Any, identifier: str) -> bool:
-    """Tell whether a reference is to this resource."""
+    """Return whether a reference is to this resource."""
     return str((reference or {}).get("id", "")).lower() == identifier.lower()

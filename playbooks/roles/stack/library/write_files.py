@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def _look(path: Path) -> "tuple[str, int] | None":
-    """Return the content of a file, and its mode; None where there is none."""
+    """Return the content of a file, and its mode; None if the file does not exist."""
     if not path.exists():
         return None
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
