@@ -243,6 +243,18 @@ async def test_the_same_by_long_polling_and_over_an_upgrade(app):
         assert packet == '432["b"]'
 
 
+async def test_a_client_that_closes_its_session_does_not_wait_for_its_poll(app):
+    sid = await app.peer.open()
+    assert (await app.peer.post(sid, "40")).status == 200
+    assert (await app.peer.get(sid)).text.startswith("40{")
+    poll = asyncio.create_task(app.peer.get(sid))
+    await asyncio.wait([poll], timeout=0.1)  # most often it waits by then; it may come later, too
+    assert not poll.done()
+    await app.peer.post(sid, SEPARATOR.join(["41", "1"]))
+    async with asyncio.timeout(10):
+        assert (await poll).status in (200, 400)
+
+
 # ---- what is refused ----------------------------------------------------------------------------
 
 

@@ -97,6 +97,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         else:
             await super().receive(pkt)
         if self.closed:
+            self.queue.put_nowait(None)  # ends the poll that waits: Engine.IO lets it wait on
             raise SocketIsClosedError
 
     async def handle_post_request(self, environ: dict[str, Any]) -> None:
