@@ -16,9 +16,10 @@ from benchmarks import cases, page, report
 from benchmarks.files import BENCH
 from benchmarks.load import LoadError
 from benchmarks.measure import QUICK, Size
+from benchmarks.page import PageRow
+from benchmarks.row import Row
+from nochat.errors import NochatError
 from nochat.lab import servers
-from nochat.local.doctor import Missing
-from nochat.local.processes import NotReady
 from nochat.runtime.descriptors import ENOUGH
 
 R = TypeVar("R")
@@ -36,18 +37,18 @@ def main() -> int:
     _raise_files()
 
     began, size = time.monotonic(), QUICK if options.quick else Size()
-    on = report.machine(size)
+    on, measured, seen, status = report.machine(size), list[Row](), list[PageRow](), 0
     try:
         with servers.rabbitmq(quiet=True) as broker:
-            measured = _table(report.HEAD, cases.rows(size, broker), report.line)
-            seen = _table(report.PAGE_HEAD, page.rows(size, broker), report.page_line)
-    except (Missing, NotReady, LoadError, BrowserError) as error:
+            _table(report.HEAD, cases.rows(size, broker), report.line, measured)
+            _table(report.PAGE_HEAD, page.rows(size, broker), report.page_line, seen)
+    except (NochatError, LoadError, BrowserError) as error:
         print(f"not measured further: {error}", file=sys.stderr)
-        return 1
+        status = 1
     report.write(on, measured, seen, options.json)
     notes = "", *report.NOTES, *report.PAGE_NOTES
     print(*notes, f"{time.monotonic() - began:.0f} s; {options.json}", sep="\n")
-    return 0
+    return status
 
 
 def _raise_files() -> None:
@@ -58,14 +59,12 @@ def _raise_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(hard, ENOUGH), max(hard, ENOUGH)))
 
 
-def _table(head: Iterable[str], rows: Iterator[R], line: Callable[[R], str]) -> list[R]:
-    """Print each row as soon as it is measured; return all of them."""
+def _table(head: Iterable[str], rows: Iterator[R], line: Callable[[R], str], kept: list[R]) -> None:
+    """Print and keep each row as soon as it is measured."""
     print(*head, sep="\n")
-    kept = []
     while row := _next(rows):
         kept.append(row)
         print(line(row), flush=True)
-    return kept
 
 
 def _next(rows: Iterator[R]) -> R | None:

@@ -18,7 +18,9 @@ from nochat.stores.mongodb import Database
 EMBEDDED = "nx_27017"
 STRETCH = 2**21  # seconds (24 days) of the span of one query
 FIRST = 50  # messages of the first page of a span; each further page has twice as many
-LONGEST_BEGINNING = 5  # characters of a prefix; longer ones are found by these, and compared
+# Lengths of prefixes that are words, too: a prefix is found by the longest of these, and compared.
+PREFIXES = (1, 2, 3, 4, 5, 7, 10, 14, 20)
+SHORT = 5  # characters of a term that is found as a prefix of itself
 MOST_OF_ONE_LETTER = 100  # terms; longer messages are not found by a single letter
 FIELD = "found"
 USELESS = "idx_log_terms_room"  # SQLite's name of an older index of whole arrays
@@ -46,10 +48,11 @@ def text(terms: Iterable[str], at: float) -> str:
     shortest = 1 if len(every) <= MOST_OF_ONE_LETTER else 2
     words = dict[str, None]()
     for word in every:
-        if len(word) > LONGEST_BEGINNING:
+        if len(word) > SHORT:
             words[WHOLE + word] = None
-        for end in range(min(shortest, len(word)), min(len(word), LONGEST_BEGINNING) + 1):
-            words[BEGINNING + word[:end]] = None
+        for end in PREFIXES:
+            if min(shortest, len(word)) <= end <= len(word):
+                words[BEGINNING + word[:end]] = None
     return " ".join([*words, _span(at)]) if words else ""
 
 
@@ -127,6 +130,6 @@ async def candidates(
 
 def _searched(word: SearchTerm) -> str:
     term = word.term.translate(LINE)
-    if word.begins or len(term) <= LONGEST_BEGINNING:
-        return BEGINNING + term[:LONGEST_BEGINNING]
+    if word.begins or len(term) <= SHORT:
+        return BEGINNING + term[: max(end for end in PREFIXES if end <= len(term))]
     return WHOLE + term

@@ -196,6 +196,18 @@ async def found(store, text, **asked):
     return [entry.position for entry in answer.entries], answer.more
 
 
+async def test_a_long_word_is_found_among_many_that_begin_alike(store, by_index, monkeypatch):
+    compared, has_all = [], analytics._has_all
+    monkeypatch.setattr(
+        analytics, "_has_all", lambda *given: compared.append(given) or has_all(*given)
+    )
+    await store.record(room("lobby", "ana", "bob"))
+    await store.record([said("lobby", 4 + n, f"number{1000 + n}") for n in range(300)])
+    assert await found(store, "number1999") == ([], False)
+    assert await found(store, "number1173") == ([177], False)
+    assert len(compared) < 20
+
+
 async def test_the_index_finds_words_beginnings_and_any_script(store, by_index):
     texts = [
         "snake_case here",

@@ -51,7 +51,7 @@ class Confirms:
         return answer
 
     def _confirmed(self, confirm: asyncio.Future[None]) -> None:
-        error = None if confirm.cancelled() else confirm.exception()
+        error = TimeoutError() if confirm.cancelled() else confirm.exception()
         for answer in self._together.pop(confirm):
             self._give(answer, self._refusal(error) if error else {})
 
