@@ -29,7 +29,7 @@ ACCEPTED = (
 
 
 class Accepted:
-    """The answer to a handshake, as picows asks for it; its own takes several times as long."""
+    """The response to a handshake, for picows: building its own takes several times as long."""
 
     __slots__ = ("headers",)
     status = HTTPStatus.SWITCHING_PROTOCOLS
@@ -38,23 +38,23 @@ class Accepted:
         self.headers: dict[str, str] = {}
 
     def to_bytes(self) -> bytearray:
-        """Return what is sent."""
+        """Return the response as it is sent."""
         return bytearray(ACCEPTED.format(self.headers["Sec-WebSocket-Accept"]).encode())
 
 
 class _Taken:
-    """The connection of a protocol from which it was taken."""
+    """The transport of a protocol whose connection was taken over."""
 
     def close(self) -> None:
-        """Do nothing: it is another's."""
+        """Do nothing: another protocol owns the connection."""
 
 
 class TakeOver(WebSocketsSansIOProtocol):
-    """uvicorn's protocol for websockets (`ws=`), whose connections an application may take over.
+    """uvicorn's protocol for websockets (`ws=`), whose connections an application can take over.
 
-    A usual handshake is read once, here, and answered as the application takes the connection.
-    uvicorn's protocol, whose parser reads the request again, is made where the handshake is an
-    unusual one, and where the application refuses the websocket or serves it by ASGI.
+    A usual handshake is parsed once, here, and answered when the application takes the connection
+    over. uvicorn's protocol is initialized, and its parser reads the request again, only if the
+    handshake is unusual, or if the application refuses the websocket or serves it by ASGI.
     """
 
     def __init__(
@@ -69,19 +69,19 @@ class TakeOver(WebSocketsSansIOProtocol):
         self.client: Any = None
         self.server: Any = None
         self._request, self._key = b"", ""
-        self._is_stock = False  # whether uvicorn's protocol is made by now
-        self._began = self._told = False  # whether the application runs, and had its first event
+        self._is_stock = False  # whether uvicorn's protocol is initialized
+        self._began = self._told = False  # whether the application runs, and has its first event
         self._lost: tuple[Exception | None] | None = None
 
     # ---- for uvicorn ----------------------------------------------------------------------------
 
     def connection_made(self, transport: Any) -> None:
-        """Begin."""
+        """Keep the transport."""
         self.connections.add(self)
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Take the handshake; what comes before it is answered is uvicorn's to judge."""
+        """Parse the handshake; uvicorn handles everything else that arrives."""
         if self._is_stock:
             super().data_received(data)
         elif self._request:
@@ -93,31 +93,31 @@ class TakeOver(WebSocketsSansIOProtocol):
             super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End."""
+        """Forget the connection."""
         if self._is_stock:
             return super().connection_lost(exc)
         self._lost = (exc,)
         self.connections.discard(self)
 
     def shutdown(self) -> None:
-        """End, as the server does."""
+        """Close the connection, as the server shuts down."""
         self._become_stock()
         super().shutdown()
 
     def pause_writing(self) -> None:
-        """Wait before more is written."""
+        """Pause writing."""
         if self._is_stock:
             super().pause_writing()
 
     def resume_writing(self) -> None:
-        """Write on."""
+        """Resume writing."""
         if self._is_stock:
             super().resume_writing()
 
     # ---- the application ------------------------------------------------------------------------
 
     def offer(self, upgrade: Upgrade, request: bytes) -> None:
-        """Start the application for a request that was read, and offer it the connection."""
+        """Run the application for a parsed request, and offer it the connection."""
         self._request, self._key, self._began = request, upgrade.key, True
         task = self.loop.create_task(self._run(self._scope(upgrade)))
         self.tasks.add(task)
@@ -155,7 +155,7 @@ class TakeOver(WebSocketsSansIOProtocol):
             error = raised
         if isinstance(self.transport, _Taken):
             if error:
-                log.error("an application failed that took a websocket over", exc_info=error)
+                log.error("an application that took a websocket over failed", exc_info=error)
             return
 
         async def ended(*_: object) -> Any:
@@ -163,17 +163,17 @@ class TakeOver(WebSocketsSansIOProtocol):
                 raise error
             return result
 
-        self._become_stock()  # it knows what is owed to a client where an application ends so
+        self._become_stock()  # it answers a client whose application returns or fails early
         self.app = ended
         await super().run_asgi()
 
     async def run_asgi(self) -> None:
-        """Run the application, unless it runs already."""
+        """Run the application, unless it is running."""
         if not self._began:
             await super().run_asgi()
 
     async def receive(self) -> Any:
-        """Give the application the next event; the first needs nothing of uvicorn's."""
+        """Return the application's next event; the first needs no protocol of uvicorn's."""
         if self._began and not self._told:
             self._told = True
             return {"type": "websocket.connect"}
@@ -181,12 +181,12 @@ class TakeOver(WebSocketsSansIOProtocol):
         return await super().receive()
 
     async def send(self, message: Any) -> None:
-        """Send what the application says by ASGI."""
+        """Send an ASGI message of the application."""
         self._become_stock()
         await super().send(message)
 
     def _become_stock(self) -> None:
-        """Make uvicorn's protocol, as far along as this one is."""
+        """Initialize uvicorn's protocol, and bring it to the same state."""
         if self._is_stock:
             return
         self._is_stock, transport = True, self.transport
@@ -199,10 +199,10 @@ class TakeOver(WebSocketsSansIOProtocol):
         if self._lost:
             super().connection_lost(*self._lost)
 
-    # ---- the change of hands --------------------------------------------------------------------
+    # ---- the take-over --------------------------------------------------------------------------
 
     def handle_connect(self, event: Any) -> None:
-        """Offer the connection to the application whose handshake uvicorn has read."""
+        """Offer the connection to the application after uvicorn has parsed the handshake."""
         super().handle_connect(event)
         if hasattr(self, "scope"):
             self._key = event.headers["Sec-WebSocket-Key"]

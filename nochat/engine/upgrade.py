@@ -1,7 +1,7 @@
-"""The request that opens a websocket, read where nothing about it is unusual.
+"""A strict parser of the usual request that opens a websocket.
 
-Source: RFC 6455, section 4.2.1, in the grammar of RFC 9112. What is not read here need not be
-wrong: a complete parser looks at it then.
+Source: RFC 6455, section 4.2.1, with the grammar of RFC 9112. A request that this parser rejects
+may be valid: a complete parser reads it then.
 """
 
 import re
@@ -17,12 +17,12 @@ BODY = (b"content-length", b"transfer-encoding", b"expect")
 
 
 class Upgrade(NamedTuple):
-    """A request that asks for a websocket.
+    """A request for a websocket.
 
     Attributes:
-        target: the path, and what follows it, as it was sent.
-        headers: as ASGI has them.
-        key: of the handshake.
+        target: the path and query, as sent.
+        headers: in the form of ASGI.
+        key: the handshake's key.
     """
 
     target: bytes
@@ -31,7 +31,7 @@ class Upgrade(NamedTuple):
 
     @classmethod
     def read(cls, data: bytes) -> Self | None:
-        """Read a whole request; None if it is another, or nothing that is read here."""
+        """Parse a complete request; return None if it is not a usual one."""
         match = REQUEST.fullmatch(data) if len(data) <= MOST else None
         if not match:
             return None

@@ -23,21 +23,21 @@ async def publish_confirmed(bus: Bus, *events: Envelope) -> None:
 
 
 class Confirms:
-    """The clients that wait for a confirm: one callback for what travels together, one timer.
+    """The clients that wait for a confirm, with one callback for each batch and one timer.
 
     Args:
-        bus: what is published goes there.
-        refusal: makes the answer to a client whose event the broker does not have.
+        bus: publishes the events.
+        refusal: returns the answer to a client whose event is not confirmed.
     """
 
     def __init__(self, bus: Bus, refusal: Callable[[BaseException], Answer]) -> None:
         self._bus, self._refusal = bus, refusal
         self._together: dict[asyncio.Future[None], list[asyncio.Future[Answer]]] = {}
-        self._deadlines: dict[asyncio.Future[Answer], float] = {}  # the next is the first
+        self._deadlines: dict[asyncio.Future[Answer], float] = {}  # in order
         self._timer: asyncio.TimerHandle | None = None
 
     def publish(self, event: Envelope) -> asyncio.Future[Answer]:
-        """Publish an event; the future gives the client's answer: empty, or a refusal."""
+        """Publish an event; the future's result is the client's answer: empty, or a refusal."""
         loop = asyncio.get_running_loop()
         confirm = self._bus.send(event)
         answer: asyncio.Future[Answer] = loop.create_future()
@@ -61,7 +61,7 @@ class Confirms:
             answer.set_result(given)
 
     def _expire(self) -> None:
-        """Answer those who have waited for too long; come back when the next one will have."""
+        """Answer the clients whose time limit has passed; set the timer for the next one."""
         loop = asyncio.get_running_loop()
         now, self._timer = loop.time(), None
         for answer, deadline in list(self._deadlines.items()):

@@ -1,4 +1,4 @@
-"""Questions that many ask at once, as the sockets of a user do that come back together."""
+"""Requests that many make at once, such as the sockets of a user who reconnects."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
@@ -8,9 +8,9 @@ _T = TypeVar("_T")
 
 
 class Together:
-    """One question at a time for each key: who asks meanwhile shares the one that follows.
+    """One request at a time for each key: callers who come meanwhile share the next one.
 
-    Nobody gets the answer to a question that began before they asked: it may be too old for them.
+    No caller gets the answer to a request that began before its call: it may be too old.
     """
 
     def __init__(self) -> None:
@@ -18,11 +18,11 @@ class Together:
         self._next: dict[Hashable, asyncio.Task[Any]] = {}
 
     async def ask(self, key: Hashable, question: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
-        """Ask, or share what is asked next.
+        """Make a request, or share the next one.
 
         Args:
-            key: what is the same question.
-            question: asks.
+            key: identifies equal requests.
+            question: makes the request.
         """
         if not (before := self._under_way.get(key)):
             task = self._under_way[key] = asyncio.create_task(self._run(key, question))
