@@ -24,6 +24,7 @@ ROOT = Path(__file__).parent.parent
 CHROMIUM = ROOT / "tests" / "bin" / "chromium"
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 WORKER = "PYTEST_XDIST_WORKER"
+REQUIRE_ALL = os.environ.get("NOCHAT_REQUIRE_ALL") == "1"  # as in CI: nothing may be missing
 BASE = "nochat/debian"  # made by `make box` from Debian's packages
 
 # For formats that no test looks at, jsonschema would compile forty grammars: seconds a worker.
@@ -53,7 +54,7 @@ def _skipped_where_missing() -> Iterator[None]:
     try:
         yield
     except Missing as missing:
-        if os.environ.get("NOCHAT_REQUIRE_ALL") == "1":
+        if REQUIRE_ALL:
             raise
         pytest.skip(str(missing))
 

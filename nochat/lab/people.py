@@ -3,7 +3,8 @@
 import asyncio
 import ssl
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,6 +22,16 @@ from nochat.protocol.fields import LOBBY
 PATIENCE = 15.0  # seconds
 COMING_IN = 45.0  # seconds, with the pauses of the rate limit when many log in
 GOODBYE = 0.25
+
+
+async def _read_whole(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Read every response: python-engineio ignores those to its posts, which hold a connection."""
+    response = await handler(request)
+    if response.status != HTTPStatus.SWITCHING_PROTOCOLS:
+        await response.read()
+    return response
 
 
 class Refused(RuntimeError):
@@ -95,7 +106,9 @@ class Person:
         # `unsafe` lets the jar keep cookies of an IP address, as 127.0.0.1 is one.
         jar = aiohttp.CookieJar(unsafe=True)
         connector = aiohttp.TCPConnector(ssl=self._trusted)
-        self._http = aiohttp.ClientSession(cookie_jar=jar, connector=connector)
+        self._http = aiohttp.ClientSession(
+            cookie_jar=jar, connector=connector, middlewares=[_read_whole]
+        )
         try:
             await self._log_in()
             await self.connect()
@@ -157,8 +170,13 @@ class Person:
 
     async def disconnect(self) -> None:
         """Close the socket; the session stays."""
-        if self._socket:
-            await self._socket.disconnect()
+        if not self._socket:
+            return
+        # While it sends something else by long polling, python-engineio's client forgets to send
+        # that it closes, and waits until the chat ends its last poll: 25 seconds.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._socket.eio.queue.join(), GOODBYE)
+        await self._socket.disconnect()
 
     async def leave(self) -> None:
         """Close the socket and forget the session."""

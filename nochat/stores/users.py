@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Row,
@@ -44,14 +45,21 @@ log = logging.getLogger(__name__)
 
 NOTED_EVERY = 300.0  # seconds between two writes for a session in use, at least
 
-# Asked for each socket and each request: to make such a question takes longer than to ask it.
+
+def _live(
+    now: float | BindParameter[float], unused: float | BindParameter[float]
+) -> ColumnElement[bool]:
+    """Return a condition for sessions that have not expired, and were used after a time."""
+    return and_(sessions.c.expires > now, sessions.c.used > unused)
+
+
+# Queried for each socket and each call, and built once: building it takes longer than running it.
 WHOSE = (
     select(users.c.name, users.c.role, sessions)
     .join(sessions)
     .where(
         sessions.c.token == bindparam("digest"),
-        sessions.c.expires > bindparam("now"),
-        sessions.c.used > bindparam("unused"),
+        _live(bindparam("now"), bindparam("unused")),
         ~users.c.banned,
     )
 )
@@ -282,7 +290,7 @@ class UserStore:
     def _live(self) -> ColumnElement[bool]:
         """Return a condition for sessions that have not expired."""
         now = time.time()
-        return and_(sessions.c.expires > now, sessions.c.used > now - self._idle_seconds)
+        return _live(now, now - self._idle_seconds)
 
     def _new_session(self, connection: Connection, row: Row[Any], browser: str) -> Session | None:
         """Open a session, unless the account was banned or its password changed meanwhile."""

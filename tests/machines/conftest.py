@@ -12,13 +12,13 @@ import pytest
 from nochat.lab import deploy, servers
 from nochat.lab.azure.stand_in.starter import AzureStandIn, azure_stand_in
 from nochat.lab.servers import Registry
-from tests.conftest import ROOT, box
+from tests.conftest import REQUIRE_ALL, ROOT, box
 from tests.notebooks.running import MARK, Paused
 
 USER = "lia"  # who logs in to machines in Azure
 
 needs_root = pytest.mark.skipif(
-    os.geteuid() != 0 and os.environ.get("NOCHAT_REQUIRE_ALL") != "1",
+    os.geteuid() != 0 and not REQUIRE_ALL,
     reason="only root may make bridges, and LXC machines as the Vagrantfile does",
 )
 

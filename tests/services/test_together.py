@@ -1,6 +1,7 @@
 """Questions that many ask at once are few, and nobody gets an answer that is too old."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -65,3 +66,16 @@ async def test_who_gives_up_takes_nobody_along(oracle):
     assert first.cancelled()
     assert second.cancelled()
     assert oracle.together._under_way == oracle.together._next == {}
+
+
+async def test_an_error_that_nobody_waits_for_any_more_is_no_error_of_a_task(oracle, caplog):
+    asking = [oracle.ask() for _ in range(2)]
+    await turns()
+    oracle.asked = 2  # the next fails
+    for task in asking:
+        task.cancel()
+    oracle.let.set()
+    await turns()
+    gc.collect()
+    assert oracle.asked == 3
+    assert caplog.text == ""

@@ -21,6 +21,10 @@ class Connection(Actor):
     expires: float = 0.0
     since: float = field(default_factory=time.monotonic)
 
+    def mute(self, room: str, on: bool) -> None:
+        """Store whether its user is muted in a room."""
+        (self.muted.add if on else self.muted.discard)(room)
+
 
 class Connections:
     """The connections of one gateway by socket id, and the only place that broadcasts.
@@ -74,8 +78,7 @@ class Connections:
         own = [room for room in rooms if connection.user in room.members]
         for room in own:
             # Not of all the user's sockets: each of them is told what changes meanwhile.
-            muted = connection.user in room.muted
-            (connection.muted.add if muted else connection.muted.discard)(room.room)
+            connection.mute(room.room, connection.user in room.muted)
             self.enter(sid, room.room)
         return own
 
@@ -110,7 +113,7 @@ class Connections:
     def mute(self, user: str, room: str, on: bool) -> None:
         """Store whether a user is muted in a room; a mute outlasts leaving the room."""
         for _, connection in self.of(user):
-            (connection.muted.add if on else connection.muted.discard)(room)
+            connection.mute(room, on)
 
     # ---- sending --------------------------------------------------------------------------------
 

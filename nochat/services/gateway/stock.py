@@ -97,8 +97,15 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         else:
             await super().receive(pkt)
         if self.closed:
-            self.queue.put_nowait(None)  # ends the poll that waits: Engine.IO lets it wait on
             raise SocketIsClosedError
+
+    async def close(
+        self, wait: bool = True, abort: bool = False, reason: str | None = None
+    ) -> None:
+        """Close the connection; if at once, end also the task that writes, or the waiting poll."""
+        if abort:
+            self.queue.put_nowait(None)
+        await super().close(wait, abort, reason)
 
     async def handle_post_request(self, environ: dict[str, Any]) -> None:
         """Handle the packets of a long-polling request."""
@@ -185,7 +192,6 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         if not socket.closed:
             self._throttled_log.say(f"a socket is closed: {reason}", socket.payer)
             socket.queue.empty_out()
-            socket.queue.put_nowait(None)  # ends the task that writes
             await socket.close(wait=False, abort=True, reason=reason)
 
     def evict_later(self, socket: Socket) -> None:

@@ -28,6 +28,7 @@ class Together:
             task = self._under_way[key] = asyncio.create_task(self._run(key, question))
         elif not (task := self._next.get(key)):  # type: ignore[assignment]
             task = self._next[key] = asyncio.create_task(self._follow(before, key, question))
+        task.add_done_callback(_retrieve)
         # One of them may be cancelled; the others go on waiting.
         answer: _T = await asyncio.shield(task)
         return answer
@@ -48,3 +49,9 @@ class Together:
         finally:
             if self._under_way.get(key) is asyncio.current_task():
                 del self._under_way[key]
+
+
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    """Retrieve the task's error: if all callers were cancelled, nobody else does."""
+    if not task.cancelled():
+        task.exception()

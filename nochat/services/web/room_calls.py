@@ -128,10 +128,12 @@ class RoomCalls:
         asked = payloads.Page(room_in(caller), sent.after, sent.before, sent.limit)
         actor = Actor(caller.session.user)
         try:
-            page = await ACTIONS["history"].act(actor, asked, caller.bus, caller.bus.publish)
+            page: dict[str, Any] = await ACTIONS["history"].act(
+                actor, asked, caller.bus, caller.bus.publish
+            )
         except RequestFailed as error:
             raise NotAllowed(403, error.reason) from None
-        return dict(page)
+        return page
 
     async def _send(self, caller: Caller, sent: NewMessage) -> StoredMessage:
         """Send a message to a room; answered after it is stored."""
