@@ -7,7 +7,12 @@ from importlib import import_module
 from typing import Any
 
 # The module of each notebook's exercises.
-MODULES = {"02": "nochat.lab.exercise.broker"}
+MODULES = {
+    "00": "nochat.lab.exercise.first_steps",
+    "01": "nochat.lab.exercise.sockets",
+    "02": "nochat.lab.exercise.broker",
+    "03": "nochat.lab.exercise.stores",
+}
 
 Judge = Callable[..., Awaitable[None]]
 

@@ -1,0 +1,1 @@
+"""The exercises of notebook 00: an account, and the way of a message."""
