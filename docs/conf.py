@@ -5,6 +5,9 @@ from pathlib import Path
 
 from nochat import __version__
 
+# For formats that no notebook has, jsonschema would compile forty grammars: two seconds.
+sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
+
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 
@@ -23,8 +26,15 @@ extensions = [
     "services",
     "messages",
     "modules",
+    "sidebar",
+    "shared",
 ]
-exclude_patterns = ["_ext", "locale", "measured.md"]  # the last is a part of another page
+exclude_patterns = [
+    "_ext",
+    "_templates",
+    "locale",
+    "measured.md",
+]  # the last is a part of another page
 
 # The notebooks were executed by `make course`: what the site shows is what they really said.
 nb_execution_mode = "off"
@@ -52,14 +62,15 @@ nitpick_ignore_regex = [
 html_theme = "sphinx_book_theme"
 html_title = "NoChat"
 html_static_path = ["_static"]
+templates_path = ["_templates"]
+html_sidebars = {
+    "**": ["navbar-logo.html", "icon-links.html", "search-button-field.html", "sidebar.html"]
+}
 html_css_files = ["nochat.css"]
 html_show_sourcelink = False
 html_theme_options = {
     "use_download_button": True,
     "use_fullscreen_button": False,
-    "home_page_in_toc": True,
-    "show_navbar_depth": 1,
-    "collapse_navbar": True,  # with the whole tree in each page, a build takes twice as long
     "navbar_persistent": [],
 }
 
