@@ -1,7 +1,7 @@
 """The list of pages beside each page.
 
-The theme makes the same list, but resolves the whole tree and parses it as HTML again for each page:
-a third of the time that the site took to build.
+The theme makes the same list, but resolves the whole tree and parses it as HTML again for each
+page: a third of the time that the site took to build.
 """
 
 from collections.abc import Iterator
