@@ -25,7 +25,7 @@ def setup(app: Sphinx) -> dict:
 
 def add_sidebar(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
     """Give the template `sidebar.html` its list."""
-    context["sidebar"] = "\n".join(Sidebar(app.builder, pagename).parts())
+    context["list_of_pages"] = "\n".join(Sidebar(app.builder, pagename).parts())
 
 
 class Sidebar:
