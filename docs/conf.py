@@ -75,6 +75,7 @@ html_theme_options = {
 }
 
 language = "en"
+smartquotes = False  # `--port` in a docstring is no dash
 locale_dirs = ["locale"]
 gettext_compact = False
 gettext_uuid = False
