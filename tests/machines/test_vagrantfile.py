@@ -116,9 +116,11 @@ class Block:
 class Recorded:
     """The whole Vagrantfile, evaluated with these variables."""
 
-    def __init__(self, vagrantfile: Path = ROOT / "Vagrantfile", **variables: str) -> None:
+    def __init__(
+        self, vagrantfile: Path = ROOT / "Vagrantfile", command: str = "status", **variables: str
+    ) -> None:
         ran = subprocess.run(
-            [ruby(), "-W", RECORDER, vagrantfile],
+            [ruby(), "-W", RECORDER, vagrantfile, command],
             env={"PATH": os.environ["PATH"], "HOME": "/nowhere", **variables},
             capture_output=True,
             text=True,
@@ -244,7 +246,7 @@ def test_docker_on_either_version_of_cgroups(tmp_path, version, wanted, other) -
     engine = tmp_path / "docker"
     engine.write_text(f"#!/bin/sh\necho {version}\n")
     engine.chmod(0o755)
-    recorded = Recorded(PATH=f"{tmp_path}:{os.environ['PATH']}")
+    recorded = Recorded(command="up", PATH=f"{tmp_path}:{os.environ['PATH']}")
     given = " ".join(recorded.block("docker").set["create_args"])
     assert wanted in given
     assert other not in given
@@ -254,8 +256,20 @@ def test_docker_where_no_engine_answers(tmp_path) -> None:
     """Vagrant reads the file for other providers, too."""
     (tmp_path / "docker").write_text("#!/bin/sh\necho refused >&2; exit 1\n")
     (tmp_path / "docker").chmod(0o755)
-    recorded = Recorded(PATH=f"{tmp_path}:{os.environ['PATH']}")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    recorded = Recorded(command="up", VAGRANT_DEFAULT_PROVIDER="virtualbox", PATH=path)
     assert recorded.block("docker").set["create_args"]
+
+
+def test_docker_is_asked_nothing_where_no_machine_is_to_be_made(tmp_path) -> None:
+    asked = tmp_path / "asked"
+    (tmp_path / "docker").write_text(f"#!/bin/sh\necho $* >>{asked}\n")
+    (tmp_path / "docker").chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    assert Recorded(command="ssh-config", PATH=path).block("docker").set["create_args"]
+    assert not asked.exists()
+    Recorded(command="up", PATH=path)
+    assert "info" in asked.read_text()
 
 
 def test_docker_with_its_variables() -> None:
