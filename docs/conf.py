@@ -1,9 +1,17 @@
 """The site: the executed notebooks, and pages made from the package itself. Nothing is fetched."""
 
+import gc
 import sys
 from pathlib import Path
 
 from nochat import __version__
+
+# For formats that no notebook has, jsonschema would compile forty grammars: two seconds.
+sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
+
+# A page is thousands of small objects that live as long as it does: looking for garbage among them
+# takes a quarter of the time to load one.
+gc.set_threshold(20_000)
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
@@ -23,8 +31,15 @@ extensions = [
     "services",
     "messages",
     "modules",
+    "sidebar",
+    "shared",
 ]
-exclude_patterns = ["_ext", "locale", "measured.md"]  # the last is a part of another page
+exclude_patterns = [
+    "_ext",
+    "_templates",
+    "locale",
+    "measured.md",
+]  # the last is a part of another page
 
 # The notebooks were executed by `make course`: what the site shows is what they really said.
 nb_execution_mode = "off"
@@ -52,18 +67,20 @@ nitpick_ignore_regex = [
 html_theme = "sphinx_book_theme"
 html_title = "NoChat"
 html_static_path = ["_static"]
+templates_path = ["_templates"]
+html_sidebars = {
+    "**": ["navbar-logo.html", "icon-links.html", "search-button-field.html", "sidebar.html"]
+}
 html_css_files = ["nochat.css"]
 html_show_sourcelink = False
 html_theme_options = {
     "use_download_button": True,
     "use_fullscreen_button": False,
-    "home_page_in_toc": True,
-    "show_navbar_depth": 1,
-    "collapse_navbar": True,  # with the whole tree in each page, a build takes twice as long
     "navbar_persistent": [],
 }
 
 language = "en"
+smartquotes = False  # `--port` in a docstring is no dash
 locale_dirs = ["locale"]
 gettext_compact = False
 gettext_uuid = False

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import subprocess
 import sys
 import uuid
@@ -47,6 +48,17 @@ def pytest_runtest_call() -> Iterator[None]:
     """Skip a test that finds out itself that a program is not installed here."""
     with _skipped_where_missing():
         return (yield)
+
+
+SLOW = re.compile(r"^pytestmark = .*?\bpytest\.mark\.slow\b", re.M | re.S)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Pass by files of slow tests alone in `make check`: to import them takes half of its start."""
+    if config.option.markexpr != "not slow" or collection_path.suffix != ".py":
+        return None
+    marks = SLOW.search(collection_path.read_text())
+    return True if marks and "\n\n" not in marks[0] else None
 
 
 @contextmanager

@@ -64,10 +64,31 @@ def test_every_service_has_a_page_of_what_comes_in(site):
             assert f"{kind.__module__}.{kind.__name__}" in page
 
 
-def test_texts_can_be_extracted_for_translation(tmp_path):
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "gettext", "docs", tmp_path]
+def test_texts_can_be_extracted_for_translation(site, tmp_path):
+    read = ["-d", "build/doctrees"]  # what the site's builder read
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "gettext", *read, "docs", tmp_path]
     subprocess.run(command, cwd=ROOT, check=True, timeout=240)
-    assert "msgid" in (tmp_path / "index.pot").read_text()
+    for page in ("index", "api/nochat.service"):
+        assert "msgid" in (tmp_path / f"{page}.pot").read_text()
+
+
+def test_each_page_is_in_the_list_beside_it(site):
+    """The list is open at the page's own place, and there alone."""
+    for name, entries in {"index": 0, "api/nochat.service": 1, "services/users": 1}.items():
+        page = (site / f"{name}.html").read_text()
+        beside = page[page.index('aria-label="Main"') : page.index("<main")]
+        assert re.findall(r'class="current [^"]*" href="([^"]*)"', beside) == ["#"]
+        assert beside.count("<details") == entries
+        for target in re.findall(r'href="([^"#]+)"', beside):
+            assert (site / name).parent.joinpath(target).is_file()
+
+
+def test_a_modules_page_is_stored_without_the_whole_environment(site):
+    """Each would have that of all pages: half a gigabyte to write and to read."""
+    names = [page.stem for page in (ROOT / "docs" / "api").glob("*.rst")]
+    assert names
+    stored = [ROOT / "build" / "doctrees" / "api" / f"{name}.doctree" for name in names]
+    assert [path.name for path in stored if path.stat().st_size > 1_000_000] == []
 
 
 @pytest.fixture(scope="module")

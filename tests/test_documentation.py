@@ -97,7 +97,8 @@ def complaints(tmp_path_factory):
             (folder / f"{module(page)}.py").write_text(program(page))
     for name, block in test_add_a_microservice.files():
         (folder / name).write_text(block)
-    options = ["--disable-error-code=top-level-await", "--cache-dir=cache", "--no-pretty"]
+    cache = ROOT / "build" / "mypy-pages"  # kept for the next run
+    options = ["--disable-error-code=top-level-await", f"--cache-dir={cache}", "--no-pretty"]
     # An untyped library has any attribute; what a page calls of ours is typed.
     command = [sys.executable, "-m", "mypy", *options, "--ignore-missing-imports", "."]
     ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=170)

@@ -42,8 +42,11 @@ module NoChat
       private
 
       # Docker Engine may be on another computer or in a virtual machine, so it is asked first. If
-      # none answers, no machine is created, and this computer's version will do.
+      # none answers, no machine is created, and this computer's version will do; also for commands
+      # other than `vagrant up`, which create none.
       def cgroups
+        return here unless ARGV.include?("up")
+
         @cgroups ||= begin
           told, = Open3.capture2e("docker", "info", "--format", "{{.CgroupVersion}}")
           CGROUPS.key?(told.strip) ? told.strip : here

@@ -25,7 +25,7 @@ def setup(app: Sphinx) -> dict:
 
 def write_pages(app: Sphinx) -> None:
     names = public_modules()
-    pages = {f"{name}.md": page(name) for name in names}
+    pages = {f"{name}.rst": page(name) for name in names}
     pages["index.md"] = index(names)
     replace_pages(Path(app.srcdir) / "api", pages)
 
@@ -38,11 +38,15 @@ def public_modules() -> list[str]:
 
 
 def page(name: str) -> str:
-    return f"# {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n```\n"
+    """A page in reStructuredText.
+
+    Of what is written inside of Markdown, each page would store the whole environment beside it.
+    """
+    return f"{name}\n{'=' * len(name)}\n\n.. automodule:: {name}\n"
 
 
 def index(names: list[str]) -> str:
-    rows = [f"- [{name}]({name}.md): {first_line(name)}" for name in names]
+    rows = [f"- [{name}]({name}.rst): {first_line(name)}" for name in names]
     entries = "\n".join(names)
     return f"""# The package
 

@@ -26,7 +26,7 @@ async def portions(
     field: str,
     direction: int,
     past: Any = None,
-    seconds: float = MOST_SECONDS,
+    seconds: float | None = None,
     sizes: Sequence[int] | None = None,
     pace: tuple[float, float] = GENTLE,
 ) -> AsyncIterator[dict[str, Any]]:
@@ -37,7 +37,7 @@ async def portions(
         field: the indexed field that orders the documents.
         direction: 1, or -1 for descending order.
         past: the value to start after; None for the beginning.
-        seconds: the time limit.
+        seconds: the time limit; None for `MOST_SECONDS`.
         sizes: the sizes of the portions, which also limit their number; None for adaptive sizes.
         pace: bounds on the time of a portion.
 
@@ -47,7 +47,7 @@ async def portions(
     beyond, until_there = ("$gt", "$lte") if direction == 1 else ("$lt", "$gte")
     quick, slow = pace
     given = None if sizes is None else iter(sizes)
-    size, until = FIRST, time.monotonic() + seconds
+    size, until = FIRST, time.monotonic() + (MOST_SECONDS if seconds is None else seconds)
     while time.monotonic() < until:
         if given and not (size := next(given, 0)):
             return

@@ -1,8 +1,8 @@
 """users: accounts and sessions in a relational database (MariaDB or MySQL; SQLite by default)."""
 
-from asyncio import to_thread
+from asyncio import CancelledError, ensure_future, shield, to_thread
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from nochat.protocol.commands import EraseUser
@@ -64,7 +64,7 @@ class Users(NamedTuple):
 @asynccontextmanager
 async def users(context: Context) -> AsyncIterator[Users]:
     """Open the database, migrated to the newest schema."""
-    store, tokens = await to_thread(_stores, context.settings)
+    store, tokens = await _open(context.settings)
     context.bus.tally.store = store.database.product
     with closing(store), closing(BoundedPool(log_in_busy())) as hashing:
         background = Background()
@@ -73,6 +73,17 @@ async def users(context: Context) -> AsyncIterator[Users]:
             yield Users(store, tokens, hashing)
         finally:
             background.cancel()
+
+
+async def _open(settings: Settings) -> "tuple[UserStore, TokenStore]":
+    """Open the stores; a thread can't be cancelled, so that a stop waits, and closes them."""
+    opening = ensure_future(to_thread(_stores, settings))
+    try:
+        return await shield(opening)
+    except CancelledError:
+        with suppress(Exception):
+            (await opening)[0].close()
+        raise
 
 
 def _stores(settings: Settings) -> "tuple[UserStore, TokenStore]":
