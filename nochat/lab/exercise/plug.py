@@ -16,7 +16,7 @@ from nochat.protocol.fields import LOBBY
 
 OUTAGE = 0.3  # seconds
 HURRY = 25  # tries in an outage
-LONGEST = 60.0  # seconds
+LONGEST, LONGEST_WITH_BROKER = 60.0, 240.0  # seconds
 ARRIVES = 45.0  # seconds, with the services' way back to the broker
 
 Say = Callable[[Any, str], Awaitable[Any]]
@@ -161,8 +161,11 @@ async def _judge_with_broker(answer: Say, ana: Person, bob: Person, rabbit: Serv
     rabbit.kill()
     back = asyncio.create_task(asyncio.to_thread(rabbit.restart))
     try:
-        with told("failed"):
-            await answer(ana, text)
+        async with asyncio.timeout(LONGEST_WITH_BROKER):
+            with told("failed"):
+                await answer(ana, text)
+    except TimeoutError:
+        raise Mistake("gives_up", text=text, times="many") from None
     finally:
         await back
     try:
