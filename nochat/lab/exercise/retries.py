@@ -2,7 +2,9 @@
 
 import asyncio
 import copy
+import os
 import random
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -36,10 +38,12 @@ class Stove:
     Args:
         notes: the file.
         bad: the orders that nobody can cook.
+        deadly: the one of them that kills its cook at the second try.
     """
 
     notes: Notes
     bad: frozenset[str]
+    deadly: str
 
     def cook(self, order: str) -> None:
         """Cook an order.
@@ -48,6 +52,8 @@ class Stove:
             ValueError: nobody can cook this.
         """
         self.notes.add(f"{time.time():.4f} {order}")
+        if order == self.deadly and sum(line.endswith(order) for line in self.notes.lines()) == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
         if order in self.bad:
             raise ValueError(f"nobody can cook {order!r}")
 
@@ -86,7 +92,7 @@ class Try:
     "all went well?",
     left="{order} came again when your cook was killed, although it had been dealt with long "
     "before. What does RabbitMQ wait for before it forgets a message?",
-    forgets="{order} was tried {times} times, because your cook was killed after the second try. "
+    forgets="{order} was tried {times} times, for your cook was killed during the second one. "
     "Where is the number of tries written down, and who else can read it there?",
 )
 async def retries(
@@ -100,19 +106,20 @@ def _judge(serve: Any, url: str, delay: float) -> None:
     if not callable(serve):
         raise Mistake("untouched")
     chance = random.SystemRandom()
-    good, bad = _names(chance, "soup"), _names(chance, "stone")
+    good, (deadly, *bad) = _names(chance, "soup", 3), _names(chance, "stone", 4)
     with tempfile.TemporaryDirectory(prefix="nochat-judge-") as name, connection(url) as own:
-        kitchen = _Kitchen(Path(name), serve, url, delay, own, frozenset(bad))
+        stove = Stove(Notes(Path(name) / "stove"), frozenset([deadly, *bad]), deadly)
+        kitchen = _Kitchen(Path(name), serve, url, delay, own, stove)
         kitchen.remove_queues()
         try:
-            _judge_pauses(kitchen, good[:-1], bad[:-1])
-            _judge_memory(kitchen, good[-1], bad[-1])
+            _judge_pauses(kitchen, good, bad)
+            _judge_memory(kitchen, deadly)
         finally:
             kitchen.remove_queues()
 
 
-def _names(chance: random.Random, dish: str) -> list[str]:
-    return [f"{dish}-{number}" for number in chance.sample(range(100, 1000), 4)]
+def _names(chance: random.Random, dish: str, count: int) -> list[str]:
+    return [f"{dish}-{number}" for number in chance.sample(range(100, 1000), count)]
 
 
 class _Kitchen:
@@ -125,10 +132,10 @@ class _Kitchen:
         url: str,
         delay: float,
         own: pika.BlockingConnection,
-        bad: frozenset[str],
+        stove: Stove,
     ) -> None:
         self.delay, self.folder = delay, folder
-        self.stove, self.declared = Stove(Notes(folder / "stove"), bad), Notes(folder / "declared")
+        self.stove, self.declared = stove, Notes(folder / "declared")
         self._own, self._work = own, (_work, serve, url, self.stove, delay, self.declared)
         self.given_up: list[str] = []
         self._ordered = 0.0
@@ -329,22 +336,18 @@ def _compare_good(kitchen: _Kitchen, order: str) -> None:
         raise Mistake("again", order=order, what=f"then came again, {times} times in all")
 
 
-def _judge_memory(kitchen: _Kitchen, good: str, bad: str) -> None:
-    """Judge a cook who is killed while an order rests after its second try."""
+def _judge_memory(kitchen: _Kitchen, deadly: str) -> None:
+    """Judge a cook who is killed in the middle of a try, and the next one."""
     before = len(kitchen.tries())
     with kitchen.cook() as wait:
-        kitchen.order(bad)
-        wait(lambda: kitchen.times(bad) >= 2)
-        # A cook who has gone on to the next order has told RabbitMQ what to do with the last.
-        kitchen.order(good)
-        wait(lambda: kitchen.times(good))
+        kitchen.order(deadly)
+        wait(lambda: kitchen.times(deadly) >= 2)
     with kitchen.cook() as wait:
-        wait(lambda: bad in kitchen.look_into_bin() or kitchen.times(bad) >= ENDLESS)
-    again = [each.order for each in kitchen.tries()[before:] if each.order not in (good, bad)]
-    if again:
+        wait(lambda: deadly in kitchen.look_into_bin() or kitchen.times(deadly) >= ENDLESS)
+    if again := [each.order for each in kitchen.tries()[before:] if each.order != deadly]:
         raise Mistake("left", order=again[0])
-    times = kitchen.times(bad)
-    if times > TRIES + 1:  # one more, if the cook died before it could tell RabbitMQ
-        raise Mistake("forgets", order=bad, times=times)
-    if bad not in kitchen.given_up:
-        raise Mistake("lost", order=bad, times=times)
+    times = kitchen.times(deadly)
+    if times > TRIES + 1:  # nobody could know what came of the second one
+        raise Mistake("forgets", order=deadly, times=times)
+    if deadly not in kitchen.given_up:
+        raise Mistake("lost", order=deadly, times=times)
