@@ -1,4 +1,4 @@
-"""What the judges of notebook 02 share: connections to RabbitMQ, and the state of a queue."""
+"""Connections to RabbitMQ for the judges of notebook 02, and the state of a queue."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
