@@ -7,7 +7,7 @@ import pytest
 
 from nochat.lab import exercise
 from nochat.lab.exercise.catalogue import find
-from tests.exercises.solutions import solved
+from tests.exercises.solutions import solved, stub
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -152,6 +152,14 @@ async def test_a_mistake_of_a_baker_is_named(mistake, rabbitmq_server):
 async def test_a_baker_who_forgets_as_they_die_bakes_twice(rabbitmq_server):
     verdict = await exercise.check("02b", remembers_until_it_dies, url=rabbitmq_server.url)
     assert verdict.mistake == "twice", verdict
+
+
+@pytest.mark.parametrize("key", ["02a", "02b"])
+async def test_the_untouched_cell_is_no_answer(key, rabbitmq_server):
+    names = stub(key)
+    answer = (names["bind"], names["send"]) if key == "02a" else names["bake"]
+    verdict = await exercise.check(key, answer, url=rabbitmq_server.url)
+    assert verdict.mistake == "untouched", verdict
 
 
 def test_every_known_mistake_has_an_answer_that_makes_it():

@@ -7,7 +7,7 @@ import pytest
 
 from nochat.lab import chat, exercise, people
 from nochat.lab.exercise.catalogue import find
-from tests.exercises.solutions import solved
+from tests.exercises.solutions import solved, stub
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -99,6 +99,11 @@ async def test_a_mistake_of_a_sender_is_named(mistake):
 async def test_whoever_waits_for_answers_alone_gives_up_at_a_refusal():
     verdict = await exercise.check("02d", catches_too_little)
     assert verdict.mistake == "gives_up", verdict
+
+
+async def test_the_untouched_cell_is_no_answer():
+    verdict = await exercise.check("02d", stub("02d")["say_once"])
+    assert verdict.mistake == "untouched", verdict
 
 
 def test_every_known_mistake_has_an_answer_that_makes_it():

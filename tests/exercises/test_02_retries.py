@@ -7,7 +7,7 @@ import pytest
 
 from nochat.lab import exercise
 from nochat.lab.exercise.catalogue import find
-from tests.exercises.solutions import solved
+from tests.exercises.solutions import solved, stub
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -218,6 +218,11 @@ async def test_a_count_that_newer_versions_forget_is_none_on_older_ones(rabbitmq
 async def test_an_order_given_up_and_tried_again_was_tried_too_often(rabbitmq_server):
     verdict = await judged(counting(after_bin=True), rabbitmq_server)
     assert verdict.mistake == "more", verdict
+
+
+async def test_the_untouched_cell_is_no_answer(rabbitmq_server):
+    verdict = await judged(stub("02c")["serve"], rabbitmq_server)
+    assert verdict.mistake == "untouched", verdict
 
 
 def test_every_known_mistake_has_an_answer_that_makes_it():
