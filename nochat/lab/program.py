@@ -32,11 +32,11 @@ class Process:
 
     Attributes:
         name: its name, as given to `start`.
-        url: its address.
+        url: its address; "" if it listens nowhere.
     """
 
     def __init__(self, name: str, port: int, child: ChildProcess) -> None:
-        self.name, self.url = name, f"http://127.0.0.1:{port}"
+        self.name, self.url = name, f"http://127.0.0.1:{port}" if port else ""
         self._port, self._child = port, child
 
     @property
@@ -54,7 +54,7 @@ class Process:
         self._child.kill()
 
     def restart(self) -> None:
-        """Start it again, at the same address, and wait until it listens.
+        """Start it again, at the same address, and wait until it listens there, if it does.
 
         Raises:
             NotReady: it was stopped, has ended or is idle; the message has the end of its log.
@@ -69,10 +69,12 @@ class Process:
         self._child.stop()
 
     def __repr__(self) -> str:
-        return f"<{self.name} at {self.url}: {'running' if self.alive else 'not running'}>"
+        at = f" at {self.url}" if self.url else ""
+        return f"<{self.name}{at}: {'running' if self.alive else 'not running'}>"
 
     def _wait(self) -> None:
-        until_ready(lambda: listens(self._port), READY, self.name, self._child)
+        if self._port:
+            until_ready(lambda: listens(self._port), READY, self.name, self._child)
 
 
 def on() -> None:
@@ -86,7 +88,8 @@ def start(command: str, *, name: str = "server", port: int = 0) -> Process:
     """Start the program that the cells have written; first stop a process of the same name.
 
     Args:
-        command: a Python module and its arguments, as after `python -m`; `{port}` is the port.
+        command: a Python module and its arguments, as after `python -m`; `{port}` is the port. A
+            command without it listens nowhere, and is not waited for.
         name: a name for the process.
         port: the port to listen on; 0 reuses its last one, so that an open page reconnects, or
             takes a free one.
@@ -97,7 +100,8 @@ def start(command: str, *, name: str = "server", port: int = 0) -> Process:
     _need_files(command)
     if name in _running:
         _running[name].stop()
-    port = _ports[name] = port or _port_of(name)
+    if "{port}" in command:
+        port = _ports[name] = port or _port_of(name)
     arguments = shlex.split(command.format(port=port))
     folder = Path(tempfile.mkdtemp(prefix="nochat-program-"))
     _write(folder)
@@ -111,7 +115,8 @@ def start(command: str, *, name: str = "server", port: int = 0) -> Process:
     except BaseException:
         process.stop()
         raise
-    print(f"{name} listens at {process.url} after {time.monotonic() - began:.1f} s")
+    if process.url:
+        print(f"{name} listens at {process.url} after {time.monotonic() - began:.1f} s")
     return process
 
 

@@ -1,4 +1,4 @@
-"""The exercises of notebook 02, proved both ways: right answers pass, each mistake is named."""
+"""Exercises 02a and 02b, proved both ways: right answers pass, each mistake is named."""
 
 import time
 
@@ -7,47 +7,45 @@ import pytest
 
 from nochat.lab import exercise
 from nochat.lab.exercise.catalogue import find
+from tests.exercises.solutions import solved, stub
 
 pytestmark = pytest.mark.timeout(120)
 
-# ---- 02a ------------------------------------------------------------------------------------------
+# ---- 02a -----------------------------------------------------------------------------------------
 
 
 def binds(*patterns):
     def bind(channel, queue):
         for pattern in patterns:
-            channel.queue_bind(queue, "post", pattern)
+            channel.queue_bind(queue, "letters", pattern)
 
     return bind
 
 
 def careful(channel, key):
     try:
-        channel.basic_publish("post", key, key.encode(), mandatory=True)
+        channel.basic_publish("letters", key, key.encode(), mandatory=True)
     except pika.exceptions.UnroutableError:
         return False
     return True
 
 
 def hasty(channel, key):
-    channel.basic_publish("post", key, key.encode())
+    channel.basic_publish("letters", key, key.encode())
     return True
 
 
 def by_return_value(channel, key):
     """Find out by an alternative: whoever is asked first says whether anybody listens."""
     try:
-        channel.basic_publish(exchange="post", routing_key=key, body=key, mandatory=True)
+        channel.basic_publish(exchange="letters", routing_key=key, body=key, mandatory=True)
     except pika.exceptions.UnroutableError as error:
         return not error.messages
     else:
         return 1
 
 
-RIGHT_02A = [
-    (binds("town.#", "#.sport"), careful),
-    (binds("town", "town.*.#", "*.sport", "*.*.#.sport"), by_return_value),
-]
+RIGHT_02A = (binds("town", "town.*.#", "*.sport", "*.*.#.sport"), by_return_value)
 WRONG_02A = {
     "untouched": (lambda channel, queue: None, careful),
     "star": (binds("town.*", "#.sport"), careful),
@@ -59,9 +57,14 @@ WRONG_02A = {
 }
 
 
-@pytest.mark.parametrize("answer", RIGHT_02A)
-async def test_bindings_that_fit_the_rule_pass(answer, rabbitmq_server):
-    verdict = await exercise.check("02a", answer, url=rabbitmq_server.url)
+async def test_the_bindings_of_the_notebook_pass(rabbitmq_server):
+    names = solved("02a", pika=pika)
+    verdict = await exercise.check("02a", (names["bind"], names["send"]), url=rabbitmq_server.url)
+    assert verdict.passed, verdict
+
+
+async def test_other_bindings_that_fit_the_rule_pass(rabbitmq_server):
+    verdict = await exercise.check("02a", RIGHT_02A, url=rabbitmq_server.url)
     assert verdict.passed, verdict
 
 
@@ -71,15 +74,7 @@ async def test_a_mistake_in_bindings_is_named(mistake, rabbitmq_server):
     assert verdict.mistake == mistake, verdict
 
 
-# ---- 02b ------------------------------------------------------------------------------------------
-
-
-def looks_it_up(channel, oven):
-    for method, _, body in channel.consume("orders"):
-        order = body.decode()
-        if not oven.has_baked(order):
-            oven.bake(order)
-        channel.basic_ack(method.delivery_tag)
+# ---- 02b -----------------------------------------------------------------------------------------
 
 
 def with_a_callback(channel, oven):
@@ -137,9 +132,14 @@ WRONG_02B = {
 }
 
 
-@pytest.mark.parametrize("answer", [looks_it_up, with_a_callback])
-async def test_a_baker_who_looks_it_up_passes(answer, rabbitmq_server):
-    verdict = await exercise.check("02b", answer, url=rabbitmq_server.url)
+async def test_the_baker_of_the_notebook_passes(rabbitmq_server):
+    bake = solved("02b", pika=pika)["bake"]
+    verdict = await exercise.check("02b", bake, url=rabbitmq_server.url)
+    assert verdict.passed, verdict
+
+
+async def test_a_baker_who_looks_it_up_passes(rabbitmq_server):
+    verdict = await exercise.check("02b", with_a_callback, url=rabbitmq_server.url)
     assert verdict.passed, verdict
 
 
@@ -152,6 +152,14 @@ async def test_a_mistake_of_a_baker_is_named(mistake, rabbitmq_server):
 async def test_a_baker_who_forgets_as_they_die_bakes_twice(rabbitmq_server):
     verdict = await exercise.check("02b", remembers_until_it_dies, url=rabbitmq_server.url)
     assert verdict.mistake == "twice", verdict
+
+
+@pytest.mark.parametrize("key", ["02a", "02b"])
+async def test_the_untouched_cell_is_no_answer(key, rabbitmq_server):
+    names = stub(key)
+    answer = (names["bind"], names["send"]) if key == "02a" else names["bake"]
+    verdict = await exercise.check(key, answer, url=rabbitmq_server.url)
+    assert verdict.mistake == "untouched", verdict
 
 
 def test_every_known_mistake_has_an_answer_that_makes_it():

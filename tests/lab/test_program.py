@@ -9,7 +9,7 @@ import pytest
 
 from nochat.lab import page, program, visitors
 from nochat.lab.waiting import GaveUp
-from nochat.local.processes import NotReady, free_port
+from nochat.local.processes import NotReady, free_port, until
 
 pytestmark = pytest.mark.slow
 
@@ -74,6 +74,17 @@ def test_it_runs_is_killed_comes_back_and_leaves_nothing(capsys):
     program.stop()
     assert not process.is_running()
     assert not folder.exists()
+
+
+def test_a_program_that_listens_nowhere_runs_and_goes_on_with_its_log(files):
+    program.file("counter.py", "import time\nprint('here', flush=True)\ntime.sleep(60)\n")
+    counter = program.start("counter", name="counter")
+    assert until(lambda: counter.log == "here", 20)
+    assert repr(counter) == "<counter: running>"
+    counter.kill()
+    counter.restart()
+    assert until(lambda: counter.log.split() == ["here", "here"], 20)
+    assert counter.url == ""
 
 
 def test_started_again_it_takes_the_place_of_the_former_one():
