@@ -11,7 +11,7 @@ from tests.exercises.solutions import solved
 
 pytestmark = pytest.mark.timeout(120)
 
-# ---- 03a ------------------------------------------------------------------------------------------
+# ---- 03a ----------------------------------------------------------------------------------------
 
 LIVE = {"$match": {"type": "message.sent", "deleted": {"$ne": True}}}
 FIRST = {"$first": "$sender"}
@@ -103,7 +103,7 @@ async def test_other_wrong_answers_fail_as_well(answer, mistake, mongodb_server)
     assert verdict.mistake == mistake, verdict
 
 
-# ---- 03c ------------------------------------------------------------------------------------------
+# ---- 03c ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,12 @@ import asyncio
 import random
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pymongo
 from pymongo import InsertOne, UpdateOne
-from pymongo.collection import Collection
 
 from nochat.domain.text import DELETED
 from nochat.lab.exercise.catalogue import Mistake, exercise, told
@@ -85,26 +84,22 @@ async def most_in_each_room(answer: Any, *, url: str) -> None:
 
 
 def _judge(answer: Any, url: str) -> None:
-    is_list = isinstance(answer, list | tuple)
-    if not (is_list and any(stage for stage in answer if stage is not ...)) and not callable(answer):
+    stages = [stage for stage in answer if stage is not ...] if isinstance(answer, list) else []
+    if not stages and not callable(answer):
         raise Mistake("untouched")
-    made = _made(random.Random(secrets.randbits(64)))
+    made = _made(random.SystemRandom())
     limits = {"serverSelectionTimeoutMS": 5000, "socketTimeoutMS": 1000 * SECONDS}
     with pymongo.MongoClient[Document](url, **limits) as client:
         database = client[f"judge-{secrets.token_hex(6)}"]
         try:
             database["log"].insert_many(made.documents)
             with told("failed"):
-                found = [_flat(row) for row in _rows(answer, database["log"])]
+                log = database["log"]
+                rows = answer(log) if callable(answer) else log.aggregate(stages)
+                found = [_flat(row) for row in rows]
         finally:
             client.drop_database(database.name)
     _compare(found, made)
-
-
-def _rows(answer: Any, log: Collection[Document]) -> Iterable[Document]:
-    if callable(answer):
-        return list(answer(log))
-    return list(log.aggregate([stage for stage in answer if stage is not ...]))
 
 
 def _flat(row: Mapping[str, Any]) -> Document:

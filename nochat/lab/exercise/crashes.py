@@ -168,9 +168,7 @@ def _serve(file: Path, url: str, queue: str, notes: Path, ready: Path, dies: boo
     asyncio.run(_served(file, url, queue, notes, ready, dies))
 
 
-async def _served(
-    file: Path, url: str, queue: str, notes: Path, ready: Path, dies: bool
-) -> None:
+async def _served(file: Path, url: str, queue: str, notes: Path, ready: Path, dies: bool) -> None:
     service: Service[Any] = registry.own_service(str(file))
     service.name = queue
     service.handlers = {kind: _noting(one, notes) for kind, one in service.handlers.items()}

@@ -1,4 +1,4 @@
-"""The exercise 03b: a microservice of one's own, which is killed, and gets the same events again."""
+"""The exercise 03b: a microservice of one's own, which is killed, and gets events again."""
 
 import asyncio
 import random
@@ -51,7 +51,7 @@ async def dice(answer: Any, *, url: str = "") -> None:
     if not isinstance(answer, str | Path):
         raise Mistake("failed", error=f"a path of a file is needed, not {answer!r}")
     file = Path(answer).expanduser().absolute()
-    script = _script(random.Random(secrets.randbits(64)))
+    script = _script(random.SystemRandom())
     with tempfile.TemporaryDirectory(prefix="nochat-judge-") as folder:
         turns = await asyncio.to_thread(lives.live, file, script, Path(folder))
         _compare(turns)

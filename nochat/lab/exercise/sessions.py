@@ -1,7 +1,6 @@
 """The exercise 03c: which sessions end within the hour, by SQL."""
 
 import asyncio
-import contextlib
 import random
 import secrets
 import time
@@ -66,10 +65,10 @@ async def ends_soon(answer: Any, *, url: str) -> None:
 
 
 def _judge(answer: Any, url: str) -> None:
-    text = answer.strip() if isinstance(answer, str) else ""
+    text = answer.strip(" \n.") if isinstance(answer, str) else ""
     if not text and not callable(answer):
         raise Mistake("untouched")
-    chance = random.Random(secrets.randbits(64))
+    chance = random.SystemRandom()
     sessions, zone = _made(chance), chance.choice(ZONES)
 
     def answered(ask: Ask) -> list[tuple[Any, ...]]:
@@ -83,8 +82,7 @@ def _judge(answer: Any, url: str) -> None:
         try:
             _compare(rows, sessions)
         except Mistake:
-            with contextlib.suppress(Mistake):
-                _compare(answered(_asking(cursor, "+00:00")), sessions)
+            if _is_right(answered(_asking(cursor, "+00:00")), sessions):
                 raise Mistake("zone", zone=zone) from None
             raise
 
@@ -146,6 +144,14 @@ def _asking(cursor: Cursor, zone: str) -> Ask:
         return list(cursor.fetchall())
 
     return ask
+
+
+def _is_right(rows: list[tuple[Any, ...]], sessions: list[Session]) -> bool:
+    try:
+        _compare(rows, sessions)
+    except Mistake:
+        return False
+    return True
 
 
 def _compare(rows: list[tuple[Any, ...]], sessions: list[Session]) -> None:
