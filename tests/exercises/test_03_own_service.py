@@ -1,8 +1,11 @@
 """The exercise of notebook 03 on a service of one's own, proved both ways."""
 
+from pathlib import Path
+
 import pytest
 
 from nochat.lab import exercise
+from nochat.lab.exercise import crashes
 from nochat.lab.exercise.catalogue import find
 from nochat.protocol.envelope import new_id
 from nochat.runtime.bootstrap import started
@@ -179,6 +182,12 @@ async def chat(rabbitmq_server, mongodb_server, tmp_path):
 async def test_the_solution_of_03b_is_killed_before_its_ack_on_rabbitmq(chat, written):
     verdict = await exercise.check("03b", written(given_solution()), url=chat)
     assert verdict.passed, verdict
+
+
+async def test_on_rabbitmq_an_event_comes_again_after_the_kill(chat, written, tmp_path):
+    file = Path(written(service(id="new_id()")))
+    seen = await crashes.crash(file, "dice", chat, tmp_path)
+    assert [len(answers) for _, answers in seen] == [2, 1]
 
 
 def test_every_known_mistake_has_an_answer_that_makes_it():

@@ -97,20 +97,24 @@ async def crash(
         async with _hearing(url, judge, ear) as bus:
             async with _process(folder, file, url, queue, notes, dies=True) as first:
                 await bus.publish(CreateRoom(room, judge, "Judge"))
-                if not await checks.until(lambda: ear.of(RoomCreated), SECONDS):
+                if not await _until(lambda: ear.of(RoomCreated)):
                     raise NochatError("no chat answers on this RabbitMQ: start one first")
-                await checks.until(lambda: name in [e.user for e in ear.of(RoomJoined)], SECONDS)
+                await _until(lambda: name in [e.user for e in ear.of(RoomJoined)])
                 await bus.publish(SendMessage(room, judge, "first", ROLL))
-                await checks.until(lambda: not first.alive, SECONDS)
+                await _until(lambda: not first.alive)
             async with _process(folder, file, url, queue, notes, dies=False):
                 # The first /roll comes again, and is answered before the second one.
-                await checks.until(lambda: _times(notes, ear.rolls[:1]) > 1, SECONDS)
+                await _until(lambda: _times(notes, ear.rolls[:1]) > 1)
                 await bus.publish(SendMessage(room, judge, "second", ROLL))
-                await checks.until(lambda: _answered(notes, ear, name)[1:], SECONDS)
+                await _until(lambda: _answered(notes, ear, name)[1:])
             await bus.publish(DeleteRoom(room, judge, manager=True))
             return [(said, ear.answers(said, name, _ids(notes))) for said in ear.rolls]
     finally:
         await asyncio.to_thread(_delete, url, queue)
+
+
+async def _until(probe: Callable[[], Any]) -> Any:
+    return await checks.until(probe, SECONDS, what="your service")
 
 
 @asynccontextmanager
@@ -132,7 +136,7 @@ async def _process(
         workers.start, folder, _serve, file, url, queue, notes, ready, dies
     )
     try:
-        await checks.until(lambda: ready.exists() or not worker.alive, SECONDS)
+        await _until(lambda: ready.exists() or not worker.alive)
         yield worker
     finally:
         await asyncio.to_thread(worker.stop)
