@@ -88,8 +88,9 @@ def _judge(answer: Any, url: str) -> None:
     if not stages and not callable(answer):
         raise Mistake("untouched")
     made = _made(random.SystemRandom())
-    limits = {"serverSelectionTimeoutMS": 5000, "socketTimeoutMS": 1000 * SECONDS}
-    with pymongo.MongoClient[Document](url, **limits) as client:
+    with pymongo.MongoClient[Document](
+        url, serverSelectionTimeoutMS=5000, socketTimeoutMS=1000 * SECONDS
+    ) as client:
         database = client[f"judge-{secrets.token_hex(6)}"]
         try:
             database["log"].insert_many(made.documents)
