@@ -209,4 +209,4 @@ def _die_after_an_answer() -> None:
         if SendMessage in published:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    Tally.note_published = dies  # type: ignore[method-assign]
+    Tally.note_published = dies  # type: ignore[method-assign, assignment]

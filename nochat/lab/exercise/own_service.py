@@ -92,11 +92,11 @@ def _compare(turns: list[Turn]) -> None:
 
 def _compare_turn(turn: Turn) -> None:
     said = turn.event
-    is_roll = isinstance(said, MessageSent) and said.text == ROLL
     for sent in turn.sent:
-        if not is_roll:
-            text = said.text if isinstance(said, MessageSent) else f"{said.user} joined"
-            raise Mistake("talkative", text=text, roll=ROLL)
+        if not isinstance(said, MessageSent):
+            raise Mistake("talkative", text=f"{said.user} joined", roll=ROLL)
+        if said.text != ROLL:
+            raise Mistake("talkative", text=said.text, roll=ROLL)
         seen = {"sender": said.sender, "room": said.room, "roll": ROLL}
         if sent.room != said.room:
             raise Mistake("room", **seen, other=sent.room)
