@@ -28,6 +28,7 @@ OFF = {"off", "none"}  # values of a URL that switch its service off
 OF_OTHERS = {
     "NOCHAT_COURSE",
     "NOCHAT_DEBIAN",
+    "NOCHAT_EXERCISES",
     "NOCHAT_OFFLINE",
     "NOCHAT_REGISTRY_URL",
     "NOCHAT_REQUIRE_ALL",

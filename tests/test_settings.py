@@ -40,7 +40,8 @@ OF_THE_COURSE = ("playbooks", "vagrant", "nochat/lab", "tests/conftest.py")
 def variables_of_the_course() -> set[str]:
     """The variables that the machines, the playbooks, the course and the tests read."""
     files = [file for name in OF_THE_COURSE for file in [ROOT / name, *(ROOT / name).rglob("*")]]
-    texts = [file.read_text(errors="ignore") for file in files if file.is_file()]
+    sources = [file for file in files if file.is_file() and file.suffix != ".pyc"]
+    texts = [file.read_text(errors="ignore") for file in sources]
     return {name for text in texts for name in re.findall(r"\bNOCHAT_[A-Z_]+[A-Z]\b", text)}
 
 
