@@ -17,12 +17,19 @@ def _files(monkeypatch):
     monkeypatch.setattr(program, "files", {})
     write_all()
     yield
+    for process in started:
+        process.kill()
+    started.clear()
     program.stop()
+
+
+started = []
 
 
 def start(cell):
     """Run a cell with a file, and start its program."""
-    return program.start(f"uvicorn {write(cell)}:app --port {{port}}", name="student")
+    started.append(program.start(f"uvicorn {write(cell)}:app --port {{port}}", name="student"))
+    return started[-1]
 
 
 # ---- 01a ----------------------------------------------------------------------------------------

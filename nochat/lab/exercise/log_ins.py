@@ -14,12 +14,13 @@ from nochat.lab.exercise.guests import MISSING, ask, guest, last_error, meaning,
 from nochat.lab.visitors import Visitor
 
 ROUNDS = 1_000_000  # of the hash, as in the notebook
-TRIES = 3  # the machine may be busy with something else
+TRIES = 6  # the machine may be busy with something else
 WRONG = 2  # wrong passwords of a try
 PAUSE = 0.005  # seconds between two questions of Bob's
 LONGEST = 20.0  # seconds for a log-in
 LOOK = 0.2  # seconds between two looks at the log
 SHARE = 4  # Bob may wait for this part of a log-in
+CLEAR = 0.8  # of a log-in: no busy machine lets Bob wait for so long
 
 
 @exercise(
@@ -40,15 +41,14 @@ async def patient(answer: Any, *, password: str, **_: Any) -> None:
     url = url_of(answer)
     async with guest(url, "ana") as ana, guest(url, "bob") as bob:
         for left in reversed(range(TRIES)):
-            work = await asyncio.to_thread(_work)
             right = await _log_in(answer, ana, bob, password)
             guesses = [secrets.token_hex(8) for _ in range(WRONG)]
             wrong = [await _log_in(answer, ana, bob, guess) for guess in guesses]
             _compare_answers(right, wrong[0], password, guesses[0])
             try:
-                _compare_times(right, wrong, min(work, await asyncio.to_thread(_work)))
+                _compare_times(right, wrong, await asyncio.to_thread(_work))
                 return
-            except Mistake:
+            except _Slight:
                 if not left:
                     raise
 
@@ -110,15 +110,21 @@ def _compare_answers(right: LogIn, wrong: LogIn, password: str, guess: str) -> N
         raise Mistake("alike", said=wrong.said)
 
 
+class _Slight(Mistake):
+    """A mistake that a busy machine may have made."""
+
+
 def _compare_times(right: LogIn, wrong: list[LogIn], work: float) -> None:
     quickest = {"the right": right.took, "a wrong": min(one.took for one in wrong)}
     for which, took in quickest.items():
         if took < work / 2:
-            raise Mistake("removed", which=which, took=1000 * took, work=1000 * work)
+            kind = _Slight if took > work / 10 else Mistake
+            raise kind("removed", which=which, took=1000 * took, work=1000 * work)
     took = median([right.took, *(one.took for one in wrong)])
     wait = _percentile_99([*right.waits, *(wait for one in wrong for wait in one.waits)])
     if wait > took / SHARE:
-        raise Mistake("waits", took=1000 * took, wait=1000 * wait)
+        kind = _Slight if wait < took * CLEAR else Mistake
+        raise kind("waits", took=1000 * took, wait=1000 * wait)
 
 
 def _percentile_99(values: list[float]) -> float:
