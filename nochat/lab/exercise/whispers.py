@@ -11,7 +11,7 @@ from nochat.lab.exercise.catalogue import Mistake, exercise
 from nochat.lab.exercise.guests import MISSING, ask, guest, last_error, meaning, url_of
 from nochat.lab.visitors import Visitor
 
-NAMES = ("ines", "jon", "kim", "lea", "max", "nora", "olga", "paul")
+NAMES = ("ida", "jon", "kim", "lea", "max", "nora", "olga", "paul")
 ROUNDS = 5
 SECONDS = 3.0  # for what was acknowledged to arrive
 
