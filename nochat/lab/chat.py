@@ -151,12 +151,11 @@ class Chat:
 
     def trace(self, correlation_id: str) -> list[Step]:
         """Return the steps that all services have logged for a correlation id, in order of time."""
-        steps = [
-            step
-            for child in self.processes.values()
-            for step in _steps(child.log)
-            if step.correlation_id == correlation_id
-        ]
+        return [step for step in self.steps() if step.correlation_id == correlation_id]
+
+    def steps(self) -> list[Step]:
+        """Return the steps that all services have logged so far, in order of time."""
+        steps = [step for child in self.processes.values() for step in _steps(child.log)]
         return sorted(steps, key=lambda step: step.at)
 
 

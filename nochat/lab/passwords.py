@@ -17,11 +17,19 @@ from platformdirs import user_data_path
 
 BYTES = 32
 
+_people: set[str] = set()
+
 
 def password_of(name: str) -> str:
     """Return the password of one of your people."""
+    _people.add(name)
     digest = hmac.digest(_key(), name.encode(errors="surrogatepass"), "sha256")
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def people() -> frozenset[str]:
+    """Return the names of the people that this process has made, as opposed to its user."""
+    return frozenset(_people)
 
 
 def new_password() -> str:

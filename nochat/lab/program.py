@@ -49,6 +49,11 @@ class Process:
         """The last lines of its output."""
         return self._child.tail()
 
+    @property
+    def folder(self) -> Path:
+        """The folder that it runs in; it stays after a kill, and is removed at the end."""
+        return self._child.log.parent
+
     def kill(self) -> None:
         """Kill it by SIGKILL, like a crash."""
         self._child.kill()

@@ -9,9 +9,17 @@ import psutil
 import pytest
 
 from nochat.lab.course.execution import run
+from nochat.lab.exercise import record
 
 from . import running
 from .running import ENGINE_SECONDS, MARK, SECONDS_TO_GO, judge
+
+
+@pytest.fixture(autouse=True)
+def _own_record(tmp_path_factory, monkeypatch):
+    """Attempts at exercises go to a file of their own."""
+    folder = tmp_path_factory.mktemp("record")
+    monkeypatch.setenv(record.VARIABLE, str(folder / "exercises.jsonl"))
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ import psutil
 
 from nochat.lab import surroundings
 from nochat.lab.course.parameters import check
+from nochat.lab.exercise import record
 from nochat.local import doctor
 from nochat.local.processes import when_gone
 
@@ -175,8 +176,9 @@ def _own_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="nochat-course-"))
     before = dict(os.environ)
     with when_gone("", folder):
-        # The kernel inherits them.
-        os.environ.update({"NOCHAT_COURSE": "1", **surroundings.of_jupyter(folder)})
+        # The kernel inherits them. Its attempts at exercises are not those of a student.
+        attempts = {record.VARIABLE: str(folder / "exercises.jsonl")}
+        os.environ.update({"NOCHAT_COURSE": "1", **attempts, **surroundings.of_jupyter(folder)})
         try:
             yield folder
         finally:
