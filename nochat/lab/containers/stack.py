@@ -62,6 +62,14 @@ class Stack:
         self.url = f"http://127.0.0.1:{env['CHAT_PORT']}"
         self._docker = client()
 
+    @property
+    def command(self) -> str:
+        """The command line of its Compose, for a shell in the project's folder."""
+        files = self._env["COMPOSE_FILE"].split(":")
+        named = [word for file in files for word in ("--file", file)]
+        argv = [*compose(), "--project-name", self.project, *named]
+        return f"CHAT_PORT={self._env['CHAT_PORT']} {shlex.join(argv)}"
+
     def containers(self, service: str = "") -> list[Container]:
         """List its containers, running or not: all, or those of a service, oldest first."""
         labels = [f"com.docker.compose.project={self.project}"]
