@@ -185,6 +185,8 @@ def test_an_image_goes_through_a_registry_and_runs_on_the_machine_by_ssh(docker_
         docker("rmi", image)
         far.docker("pull", image, context=far.over_ssh())
     far.docker("tag", image, "small", context="containers-host-ssh")
+    typed = f"{far.command} --context containers-host-ssh image ls"
+    assert "/small" in subprocess.run(typed, shell=True, capture_output=True, text=True).stdout
     assert far.docker(*WHERE, context="containers-host-ssh") == "containers-host\n"
     assert "/small" not in docker("image", "ls")
 
