@@ -69,7 +69,10 @@ class Stack:
         named = [f"--file={file}" for file in files]
         named += [f"--profile={name}" for name in self._env["COMPOSE_PROFILES"].split(",") if name]
         argv = [*compose(), f"--project-name={self.project}", *named]
-        return f"CHAT_PORT={self._env['CHAT_PORT']} {shlex.join(argv)}"
+        given = ["CHAT_PORT"]
+        if len(compose()) == 1:  # version 1 builds with the engine's old builder unless told
+            given += ["DOCKER_BUILDKIT", "COMPOSE_DOCKER_CLI_BUILD"]
+        return " ".join([*(f"{name}={self._env[name]}" for name in given), shlex.join(argv)])
 
     def containers(self, service: str = "") -> list[Container]:
         """List its containers, running or not: all, or those of a service, oldest first."""
