@@ -244,6 +244,15 @@ class Person:
         entries = self.heard.get(room, {})
         return [entries[at]["text"] for at in sorted(entries) if "text" in entries[at]]
 
+    async def history(self, room: str = LOBBY) -> list[str]:
+        """Return the messages that are stored of a room, as the page asks for them, in order.
+
+        Raises:
+            Refused: the chat refuses.
+        """
+        page = await self.call("history", {"room": room})
+        return [entry["text"] for entry in page["entries"] if "text" in entry]
+
     async def until(
         self, condition: Callable[[], Any], timeout: float = PATIENCE, *, what: str = ""
     ) -> None:

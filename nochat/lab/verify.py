@@ -21,7 +21,6 @@ from nochat.lab.servers.mariadb_server import look as look_at_mariadb
 from nochat.lab.servers.rabbitmq_server import look as look_at_rabbitmq
 from nochat.lab.servers.server import without_password
 from nochat.lab.waiting import patience as waiting_for
-from nochat.protocol.fields import LOBBY
 
 STARTING = 60.0  # seconds that services may take to start
 CONNECTING = 3.0
@@ -86,8 +85,7 @@ async def _talk(url: str, trust: Path | None) -> list[Condition]:
 
 
 async def _has_stored(person: Person, text: str) -> bool:
-    page = await person.call("history", {"room": LOBBY})
-    return any(entry.get("text") == text for entry in page["entries"])
+    return text in await person.history()
 
 
 def closed(address: str, ports: Iterable[int]) -> Report:

@@ -28,6 +28,17 @@ LINES = 12  # of a log, shown in an error
 IN_ORDER = "run the cells above this one again, in order"
 
 
+class Times(dict[str, float]):
+    """The seconds that steps took, by the name of the step."""
+
+    @contextmanager
+    def of(self, step: str) -> Iterator[None]:
+        """Time a step, which the body of `with` does."""
+        began = time.monotonic()
+        yield
+        self[step] = time.monotonic() - began
+
+
 class Notice:
     """A notice of a wait, shown if it takes more than two seconds.
 

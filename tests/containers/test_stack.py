@@ -195,6 +195,16 @@ def test_the_servers_are_reached_from_the_chat_alone(stack):
         assert activity.exec_run(["timeout", "2", "bash", "-c", reach]).exit_code == 0, name
 
 
+def test_its_commands_can_be_typed_and_change_nothing(stack):
+    before = {container.id for container in stack.containers()}
+    for typed, said in (("up --detach", ""), ("ps --services", "gateway\n")):
+        command = f"{stack.command} {typed}"
+        ran = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stderr
+        assert said in ran.stdout
+    assert {container.id for container in stack.containers()} == before
+
+
 async def test_messages_cross_three_gateways(stack):
     stack.up(scale={"gateway": 3})
     count = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9100/metrics').read())"

@@ -180,6 +180,18 @@ def test_the_guard_destroys_what_was_not_there_before(vagrant, tmp_path, monkeyp
     assert not guard.folder.exists()
 
 
+def test_what_vagrant_makes_by_hand_is_destroyed_too(vagrant, tmp_path, monkeypatch):
+    vagrant(UP)
+    machines.watch(provider="virtualbox", quiet=True)
+    subprocess.run(["vagrant", "up"], check=True)
+    (tmp_path / "ssh_config").write_text(SSH_CONFIG)
+    monkeypatch.setattr(machines.Farm, "_address", lambda _, name: ADDRESSES[name])
+    machines.up(provider="virtualbox", quiet=True)  # which finds it, and keeps the same guard
+    [guard] = guards._guards.values()
+    guard.child.stop()
+    assert (tmp_path / "destroyed").read_text() == "--force containers-host\n"
+
+
 @pytest.mark.parametrize(
     ("endpoint", "kept"), [("https://127.0.0.1:9", False), ("https://management.example", True)]
 )

@@ -2,6 +2,7 @@
 
 import pytest
 
+from nochat.lab.checks import until
 from nochat.lab.people import Person
 from nochat.lab.visitors import NotConnected
 from nochat.local.processes import free_port
@@ -21,6 +22,17 @@ async def test_two_people_hear_each_other_in_one_order(running, name):
         for person in (ana, bob):
             await person.until(lambda person=person: len(person.texts()) == 2)
             assert person.texts() == ["one", "two"]
+
+
+async def test_what_was_said_is_in_the_history(running, name):
+    text = name()
+    async with Person(name(), running.url) as ana:
+        await ana.says(text)
+
+        async def stored():
+            return text in await ana.history()
+
+        assert await until(stored)
 
 
 async def test_by_long_polling_with_upgrade_too(running, name):

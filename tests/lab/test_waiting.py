@@ -35,6 +35,16 @@ def python(tmp_path):
         child.stop()
 
 
+def test_steps_are_timed_by_their_names_and_a_failed_one_is_not():
+    times = waiting.Times()
+    with times.of("nothing"):
+        pass
+    with pytest.raises(ZeroDivisionError), times.of("too much"):
+        1 / 0  # noqa: B018
+    assert [*times] == ["nothing"]
+    assert 0 <= times["nothing"] < 60
+
+
 async def test_short_waits_are_silent(capsys):
     async with patience("the post", 1):
         pass

@@ -3,7 +3,17 @@
 A thin layer over the commands that people type; Docker's SDK inspects their results.
 """
 
-from nochat.lab.containers.stack import Layer, Mine, Stack, build, client, layers, up
+from nochat.lab.containers.stack import Layer, Mine, Stack, build, client, layers, prepare, up
 from nochat.lab.errors import ContainersError
 
-__all__ = ["ContainersError", "Layer", "Mine", "Stack", "build", "client", "layers", "up"]
+__all__ = [
+    "ContainersError",
+    "Layer",
+    "Mine",
+    "Stack",
+    "build",
+    "client",
+    "layers",
+    "prepare",
+    "up",
+]

@@ -96,6 +96,12 @@ class Remote:
         self._client: Issued | None = None
         self._changed = False  # whether files of the machine were changed
 
+    @property
+    def command(self) -> str:
+        """Docker's command with these contexts, for a shell."""
+        given = (f"{name}={value}" for name, value in self.environment.items())
+        return shlex.join(["env", *given, "docker"])
+
     def over_ssh(self) -> str:
         """Create the context that reaches the engine by SSH; return its name.
 

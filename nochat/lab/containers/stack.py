@@ -62,6 +62,18 @@ class Stack:
         self.url = f"http://127.0.0.1:{env['CHAT_PORT']}"
         self._docker = client()
 
+    @property
+    def command(self) -> str:
+        """The command line of its Compose, for a shell in the project's folder."""
+        files = self._env["COMPOSE_FILE"].split(":")
+        named = [f"--file={file}" for file in files]
+        named += [f"--profile={name}" for name in self._env["COMPOSE_PROFILES"].split(",") if name]
+        argv = [*compose(), f"--project-name={self.project}", *named]
+        given = ["CHAT_PORT"]
+        if len(compose()) == 1:  # version 1 builds with the engine's old builder unless told
+            given += ["DOCKER_BUILDKIT", "COMPOSE_DOCKER_CLI_BUILD"]
+        return " ".join([*(f"{name}={self._env[name]}" for name in given), shlex.join(argv)])
+
     def containers(self, service: str = "") -> list[Container]:
         """List its containers, running or not: all, or those of a service, oldest first."""
         labels = [f"com.docker.compose.project={self.project}"]
@@ -202,6 +214,29 @@ def up(
         ContainersError: the port is taken, or a service does not start; the message has the end
             of its log.
     """
+    stack = prepare(profiles=profiles, quiet=quiet)
+    try:
+        stack.up(scale=scale)
+    except BaseException:
+        stack.down()
+        raise
+    return stack
+
+
+def prepare(*, profiles: Sequence[str] = (), quiet: bool = False) -> Stack:
+    """Prepare for a `docker compose up` by hand: what it starts is removed with this process.
+
+    The passwords are made if there are none, and a free port is chosen for the page.
+
+    Args:
+        profiles: further profiles to start, as for `up`.
+        quiet: print nothing.
+
+    Raises:
+        Missing: Docker or Compose is not installed.
+        NotAnswering: Docker's engine can't be used.
+        ContainersError: the port is taken.
+    """
     servers.docker(quiet=quiet)
     env = {**environment(), "COMPOSE_PROFILES": ",".join(profiles)}
     env["COMPOSE_PROJECT_NAME"] = project = _project()
@@ -212,13 +247,7 @@ def up(
             "(ss -ltnp)"
         )
     run([str(find_root() / "docker" / "secrets")], env)
-    stack = Stack(project, env, _guard(env), quiet)
-    try:
-        stack.up(scale=scale)
-    except BaseException:
-        stack.down()
-        raise
-    return stack
+    return Stack(project, env, _guard(env), quiet)
 
 
 def build(tag: str = "nochat", *, target: str = "chat", quiet: bool = False) -> float:

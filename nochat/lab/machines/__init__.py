@@ -9,6 +9,6 @@ For example::
 
 from nochat.lab.errors import MachinesError
 from nochat.lab.folders import find_root
-from nochat.lab.machines.farm import Farm, Tunnel, up
+from nochat.lab.machines.farm import Farm, Tunnel, up, watch
 
-__all__ = ["Farm", "MachinesError", "Tunnel", "find_root", "up"]
+__all__ = ["Farm", "MachinesError", "Tunnel", "find_root", "up", "watch"]

@@ -294,6 +294,22 @@ def up(
     return farm
 
 
+def watch(*, provider: str = "docker", dotfile: str = "", quiet: bool = False) -> None:
+    """Prepare for a `vagrant up` by hand: what it makes is destroyed with this process.
+
+    Args:
+        provider: the provider, as `docker` or `lxc`.
+        dotfile: Vagrant's state folder, as for `up`.
+        quiet: print nothing.
+
+    Raises:
+        Missing: a program that the provider needs is not installed.
+        NotAnswering: Docker's engine, or the bridge of LXC machines, can't be used.
+        MachinesError: there is no such provider.
+    """
+    guard(_prepare(provider, dotfile, quiet))
+
+
 def _prepare(provider: str, dotfile: str, quiet: bool) -> VagrantFolder:
     """Check that a provider's needs are met, and start its missing servers."""
     if provider not in NEEDS:
