@@ -1,6 +1,6 @@
 """The student's and the teacher's edition of the notebooks, from one master each.
 
-`python -m nochat.lab.course.editions student` (or `teacher`) writes `build/student` (`build/teacher`).
+`python -m nochat.lab.course.editions student` writes `build/student`; `teacher`, the other one.
 """
 
 import argparse
