@@ -4,28 +4,12 @@ import ast
 from collections.abc import Mapping
 
 # Names that an answer to an exercise of the course has no use for.
-NAMES = {
-    *(
-        "__builtins__",
-        "__reduce__",
-        "__reduce_ex__",
-        "__setstate__",
-        "_getframe",
-        "_current_frames",
-    ),
-    *(
-        "ctypes",
-        "f_back",
-        "f_globals",
-        "f_locals",
-        "gc",
-        "inspect",
-        "memoryview",
-        "ptrace",
-        "settrace",
-    ),
-    *("NOCHAT_JUDGE", "Mistake", "Verdict", "checking", "catalogue", "elsewhere", "grading"),
-}
+_OF_PYTHON = (
+    "__builtins__ __reduce__ __reduce_ex__ __setstate__ _getframe _current_frames ctypes f_back "
+    "f_globals f_locals gc inspect memoryview ptrace settrace"
+)
+_OF_JUDGES = "NOCHAT_JUDGE Mistake Verdict checking catalogue elsewhere grading"
+NAMES = {*_OF_PYTHON.split(), *_OF_JUDGES.split()}
 TEXTS = ("/proc/", "/tmp/judge", "nochat-judge", "NOCHAT_JUDGE", "nochat.lab.exercise")  # noqa: S108
 
 
@@ -49,9 +33,10 @@ def _signs(source: str) -> set[str]:
             getattr(node, "module", "") or "",
         }
         signs |= {name for name in names if isinstance(name, str) and name in NAMES}
-        changed = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
-        if changed and isinstance(node.value, ast.Name) and node.value.id in {"exercise", "checks"}:
-            signs.add(f"{node.value.id}.{node.attr} = …")
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            changed = ast.unparse(node)
+            if changed.startswith(("exercise.", "checks.")):
+                signs.add(f"{changed} = …")
     return signs
 
 

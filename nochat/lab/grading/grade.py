@@ -68,7 +68,7 @@ def grade(
     masters: Path | None = None,
     *,
     jobs: int = 0,
-    limits: Limits = Limits(),
+    limits: Limits | None = None,
     say: Say = print,
 ) -> list[Graded]:
     """Judge all submissions of a folder, and write the results.
@@ -78,7 +78,7 @@ def grade(
         out: the folder of the results.
         masters: the folder of the masters; the course's if None.
         jobs: submissions at a time; as many as there are cores if 0.
-        limits: limits of each.
+        limits: limits of each; the usual ones if None.
         say: gets lines on the progress.
 
     Raises:
@@ -87,6 +87,7 @@ def grade(
     """
     if not folder.is_dir():
         raise CourseError(f"{folder} is not a folder")
+    limits = limits or Limits()
     if reason := sandbox.available():
         raise CourseError(reason)
     masters = masters or find_root() / NOTEBOOKS
@@ -200,9 +201,7 @@ def tests(exam: Exam, came: Run) -> list[Test]:
         verdict = verdicts.get(key, without)
         passed, said = bool(verdict["passed"]), str(verdict["said"] or "")
         if verdict.get("beside") and key not in exam.plan.trusting:
-            said = (
-                f"{said} It was judged in the notebook alone, since it can't be sent to the judge."
-            )
+            said = f"{said} It can't be sent to the judge, and was judged in the notebook alone."
             made.append(Test(key, title, False, said.strip()))
             continue
         made.append(Test(key, title, passed, said or ("" if passed else str(without["said"]))))

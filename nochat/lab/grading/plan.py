@@ -78,7 +78,7 @@ def _runs(cell: Any) -> bool:
 def _step(cell: Any, titles: Mapping[str, str]) -> Step:
     for kind in ("exercise", "check"):
         if (key := tags.key_of(cell, kind)) in titles:
-            return Step(kind, key, cell.source)  # type: ignore[arg-type]
+            return Step(kind, key, cell.source)
     return Step("run", "", cell.source)
 
 
@@ -119,9 +119,10 @@ def _parse(source: str) -> ast.Module | None:
 
     if source.lstrip().startswith("%%"):
         return None
+    transform = TransformerManager().transform_cell  # type: ignore[no-untyped-call]
     flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     try:
-        tree = compile(TransformerManager().transform_cell(source), "cell", "exec", flags)
+        tree = compile(transform(source), "cell", "exec", flags)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     return tree if isinstance(tree, ast.Module) else None

@@ -66,7 +66,7 @@ class JudgesProcess:
         self._said = b""
         command = [sys.executable, "-I", "-m", "nochat.lab.grading.judge", SOCKET]
         pipe = subprocess.PIPE
-        # Its code is read before that of a student runs, in a session that no signal of theirs ends.
+        # In a session of its own, so that an interrupt of the notebook does not end it.
         self._process = subprocess.Popen(
             command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, start_new_session=True
         )
@@ -114,6 +114,7 @@ class Kernel:
         self._client.start_channels()
         self._client.wait_for_ready(timeout=STARTS)
         self._most_bytes = most_bytes
+        self.interrupted = False  # the last cell
 
     def run(self, source: str, seconds: float) -> str:
         """Run a cell; return its error, "" for none.
@@ -123,13 +124,14 @@ class Kernel:
         """
         asked = self._client.execute(source, allow_stdin=False, stop_on_error=False)
         deadline, printed, error, why = time.monotonic() + seconds, 0, "", ""
+        self.interrupted = False
         while True:
             now = time.monotonic()
             if now > deadline:
                 if why:
                     raise Stuck(f"{why} It could not be interrupted.")
                 why, deadline = f"It took more than {seconds:.0f} s.", now + INTERRUPTED
-                self._manager.interrupt_kernel()
+                self._interrupt()
             try:
                 message = self._client.get_iopub_msg(timeout=0.2)
             except Empty:
@@ -140,13 +142,17 @@ class Kernel:
             printed += len(content.get("text", "")) + _length(content.get("data"))
             if printed > self._most_bytes and not why:
                 why, deadline = "It printed too much.", now + INTERRUPTED
-                self._manager.interrupt_kernel()
+                self._interrupt()
             if message["parent_header"].get("msg_id") != asked:
                 continue
             if message["msg_type"] == "error":
                 error = f"{content['ename']}: {content['evalue']}"
             if message["msg_type"] == "status" and content["execution_state"] == "idle":
                 return why or _ANSI.sub("", error)[:MOST_SAID]
+
+    def _interrupt(self) -> None:
+        self.interrupted = True
+        self._manager.interrupt_kernel()
 
 
 def _length(data: Any) -> int:
@@ -203,7 +209,8 @@ class Proctor:
         if heard:
             self.report(**heard)
             return
-        self._judge.start()  # it may still be busy with the answer
+        if kernel.interrupted:
+            self._judge.start()  # in place of the one that is still busy with the answer
         said = self._errors.get(key) or error or self._errors.get("") or "Nothing was judged."
         self.report(verdict=key, passed=False, said=said)
 

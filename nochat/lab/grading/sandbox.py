@@ -81,8 +81,8 @@ def available() -> str:
     if not ran.returncode:
         return ""
     return (
-        f"{ran.stderr.strip()}: this system forbids user namespaces. Run the command as root, or on "
-        "Ubuntu install apparmor-profiles and load its profile bwrap-userns-restrict; a container "
+        f"{ran.stderr.strip()}: this system forbids user namespaces. Run the command as root, or "
+        "on Ubuntu load the profile bwrap-userns-restrict of apparmor-profiles; a container "
         "needs the option --security-opt seccomp=unconfined."
     )
 

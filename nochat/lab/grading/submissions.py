@@ -93,7 +93,7 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _answers(cells: Sequence[Any]) -> dict[str, str]:
-    """Return the code of the cells with a key, together: the parts of a split cell keep its tags."""
+    """Return the code of the cells with a key, together: parts of a split cell keep its tags."""
     answers: dict[str, list[str]] = {}
     for cell in cells:
         if cell.get("cell_type") == "code" and (key := tags.key_of(cell, tags.EXERCISE)):
