@@ -6,11 +6,9 @@ LOOPS = {"99a": "while True: pass", "99b": WORDS}
 
 STUBBORN = {
     "99a": """
-while True:
-    try:
-        while True: pass
-    except KeyboardInterrupt:
-        pass
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+while True: pass
 """
 }
 
@@ -43,7 +41,7 @@ while True:
 """
 }
 
-PRINTS = {"99a": f"{DOUBLE}\nfor _ in range(1000): print('x' * 1_000_000)", "99b": WORDS}
+PRINTS = {"99a": "for _ in range(1000): print('x' * 1_000_000)", "99b": WORDS}
 
 
 def curious(port: int, *folders: str) -> dict[str, str]:
@@ -89,7 +87,8 @@ double = None
 import json, os
 exercise.check = checking.check
 catalogue._EXERCISES["99b"] = catalogue.Exercise("99b", "", nothing, {})
-checking.judged = right
+async def judged(found, answer, settings): return await right("99b")
+checking.judged = judged
 elsewhere.packed = lambda *given: None
 words = []
 """,

@@ -99,8 +99,9 @@ def test_a_fork_bomb_ends_with_its_sandbox(results):
 
 
 def test_a_flood_of_output_is_cut_off(results):
-    assert passed(results, "prints", "99a")
-    assert passed(results, "prints", "99b")
+    """Its own process may run out of memory before the flood has been noticed."""
+    cut_off = {"It printed too much.", "The notebook's process ended."}
+    assert said(results, "prints", "99a") in cut_off
 
 
 def test_nothing_of_others_can_be_read_reached_or_changed(results):
@@ -109,7 +110,8 @@ def test_nothing_of_others_can_be_read_reached_or_changed(results):
 
 def test_a_verdict_that_the_notebook_makes_up_does_not_count(results):
     assert results[0]["forges"]["score"] == "0", results[0]["forges"]
-    assert "checking" in results[0]["forges"]["look"]
+    assert "99a uses" in results[0]["forges"]["look"]
+    assert "99b was judged in the notebook" in results[0]["forges"]["look"]
 
 
 def test_a_student_who_kills_everything_has_no_points(results):

@@ -17,7 +17,7 @@ from nochat.lab.folders import find_root
 from nochat.lab.grading import sandbox, submissions
 from nochat.lab.grading.flags import flags
 from nochat.lab.grading.plan import Plan, answered, needed, plan
-from nochat.lab.grading.results import Graded, Test, write
+from nochat.lab.grading.results import Graded, Judged, write
 from nochat.lab.grading.sandbox import Limits, Run
 from nochat.lab.grading.submissions import Submission
 
@@ -116,12 +116,12 @@ def _exam(path: Path, limits: Limits, slots: _Slots, say: Say) -> Exam | str:
         return f"{path.stem}: {error}"
     if not parts.titles:
         return f"{path.stem} has no exercises"
-    failed: list[Test] = []
+    failed: list[Judged] = []
     for whole in (False, True):
         exam = Exam(path.stem, parts, whole)
         with slots.one() as (slot, cores):
             came = sandbox.run(task(exam, parts.solutions), limits, slot, cores)
-        failed = [test for test in tests(exam, came) if not test.passed]
+        failed = [test for test in judged(exam, came) if not test.passed]
         if not failed:
             cells = "all cells" if whole else "the cells that its exercises need"
             say(f"{path.stem}: our own solutions pass ({came.seconds:.1f} s, {cells})")
@@ -190,7 +190,7 @@ def task(exam: Exam, answers: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def tests(exam: Exam, came: Run) -> list[Test]:
+def judged(exam: Exam, came: Run) -> list[Judged]:
     """Return the results of all checks, of what a sandbox reported and of what it did not."""
     verdicts = {report["verdict"]: report for report in came.reports if "verdict" in report}
     further = {report["hidden"]: report for report in came.reports if "hidden" in report}
@@ -202,14 +202,14 @@ def tests(exam: Exam, came: Run) -> list[Test]:
         passed, said = bool(verdict["passed"]), str(verdict["said"] or "")
         if verdict.get("beside") and key not in exam.plan.trusting:
             said = f"{said} It can't be sent to the judge, and was judged in the notebook alone."
-            made.append(Test(key, title, False, said.strip()))
+            made.append(Judged(key, title, False, said.strip()))
             continue
-        made.append(Test(key, title, passed, said or ("" if passed else str(without["said"]))))
+        made.append(Judged(key, title, passed, said or ("" if passed else str(without["said"]))))
         if key in exam.plan.hidden:
             again = further.get(key, without)
             said = "" if again["passed"] else str(again["said"])
             made.append(
-                Test(key, f"{title} (hidden)", passed and bool(again["passed"]), said, True)
+                Judged(key, f"{title} (hidden)", passed and bool(again["passed"]), said, True)
             )
     return made
 
@@ -220,7 +220,7 @@ def _graded(submission: Submission, exam: Exam, came: Run) -> Graded:
     look += [f"{key} was judged in the notebook" for key in beside]
     lost = [key for key in exam.plan.titles if key not in submission.answers]
     problem = " ".join(filter(None, [came.stopped, _lost(lost)]))
-    return Graded(submission.student, exam.name, tests(exam, came), came.seconds, problem, look)
+    return Graded(submission.student, exam.name, judged(exam, came), came.seconds, problem, look)
 
 
 def _lost(keys: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -74,15 +75,15 @@ class JudgesProcess:
             raise Stuck("The judge did not start.")
         self.order(declare=self._declared)
 
-    def order(self, **order: Any) -> dict[str, Any] | None:
-        """Give an order, and return what it says to that."""
+    def order(self, seconds: float = STARTS, **order: Any) -> dict[str, Any] | None:
+        """Give an order, and return what it says to that in this time."""
         if self._process and self._process.stdin:
             try:
                 self._process.stdin.write(json.dumps(order).encode() + b"\n")
                 self._process.stdin.flush()
             except OSError:
                 return None
-        return self.hear(STARTS)
+        return self.hear(seconds)
 
     def hear(self, seconds: float) -> dict[str, Any] | None:
         """Return the next report; None if it is late, or the judge is gone."""
@@ -114,24 +115,29 @@ class Kernel:
         self._client.start_channels()
         self._client.wait_for_ready(timeout=STARTS)
         self._most_bytes = most_bytes
-        self.interrupted = False  # the last cell
 
-    def run(self, source: str, seconds: float) -> str:
+    def run(self, source: str, seconds: float, late: Callable[[], None] = lambda: None) -> str:
         """Run a cell; return its error, "" for none.
+
+        Args:
+            source: the cell.
+            seconds: that it may take.
+            late: is called before the cell is interrupted.
 
         Raises:
             Stuck: the kernel is gone, or can't be interrupted.
         """
         asked = self._client.execute(source, allow_stdin=False, stop_on_error=False)
         deadline, printed, error, why = time.monotonic() + seconds, 0, "", ""
-        self.interrupted = False
         while True:
             now = time.monotonic()
             if now > deadline:
                 if why:
                     raise Stuck(f"{why} It could not be interrupted.")
-                why, deadline = f"It took more than {seconds:.0f} s.", now + INTERRUPTED
-                self._interrupt()
+                why = f"It took more than {seconds:.0f} s."
+                late()
+                deadline = time.monotonic() + INTERRUPTED
+                self._manager.interrupt_kernel()
             try:
                 message = self._client.get_iopub_msg(timeout=0.2)
             except Empty:
@@ -142,17 +148,13 @@ class Kernel:
             printed += len(content.get("text", "")) + _length(content.get("data"))
             if printed > self._most_bytes and not why:
                 why, deadline = "It printed too much.", now + INTERRUPTED
-                self._interrupt()
+                self._manager.interrupt_kernel()
             if message["parent_header"].get("msg_id") != asked:
                 continue
             if message["msg_type"] == "error":
                 error = f"{content['ename']}: {content['evalue']}"
             if message["msg_type"] == "status" and content["execution_state"] == "idle":
                 return why or _ANSI.sub("", error)[:MOST_SAID]
-
-    def _interrupt(self) -> None:
-        self.interrupted = True
-        self._manager.interrupt_kernel()
 
 
 def _length(data: Any) -> int:
@@ -190,14 +192,18 @@ class Proctor:
             if key not in seen:
                 self.report(verdict=key, passed=False, said=self._errors.get(key) or stuck)
         for key, source in self.task["hidden"].items():
-            if heard := self._judge.order(hidden=key, source=source):
+            limit = self.task["check_seconds"]
+            if heard := self._judge.order(limit, hidden=key, source=source):
                 self.report(**heard)
+            else:
+                self._judge.start()
         self.report(done=True)
 
     def _check(self, kernel: Kernel, key: str, source: str) -> None:
         self._judge.order(expect=key)
         try:
-            error = kernel.run(source, self.task["check_seconds"])
+            # The judge that is held up goes first, and with it what the cell waits for.
+            error = kernel.run(source, self.task["check_seconds"], self._judge.start)
         except Stuck as stuck:
             if not (heard := self._judge.hear(0)):
                 self.report(verdict=key, passed=False, said=self._errors.get(key) or str(stuck))
@@ -209,8 +215,6 @@ class Proctor:
         if heard:
             self.report(**heard)
             return
-        if kernel.interrupted:
-            self._judge.start()  # in place of the one that is still busy with the answer
         said = self._errors.get(key) or error or self._errors.get("") or "Nothing was judged."
         self.report(verdict=key, passed=False, said=said)
 

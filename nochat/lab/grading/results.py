@@ -15,7 +15,7 @@ _NO_NAME = re.compile(r"[^\w.@+-]")
 
 
 @dataclass(frozen=True)
-class Test:
+class Judged:
     """The result of one check of an exercise; `hidden` ones are not shown to students."""
 
     key: str
@@ -40,7 +40,7 @@ class Graded:
 
     student: str
     notebook: str
-    tests: Sequence[Test] = ()
+    tests: Sequence[Judged] = ()
     seconds: float = 0.0
     problem: str = ""
     look: Sequence[str] = field(default_factory=list)
