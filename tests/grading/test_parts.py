@@ -3,19 +3,25 @@
 import csv
 import json
 import os
+import pickle
+import threading
 from xml.etree import ElementTree as xml
 
 import nbformat
 import pytest
 
+from nochat.lab.chat import Chat
 from nochat.lab.course.editions import read
 from nochat.lab.errors import CourseError
+from nochat.lab.exercise import elsewhere
 from nochat.lab.grading import submissions
 from nochat.lab.grading.flags import flags
 from nochat.lab.grading.grade import Exam, grade, is_starved, judged
 from nochat.lab.grading.plan import answered, needed, plan
 from nochat.lab.grading.results import Graded, Judged, file_name, write
 from nochat.lab.grading.sandbox import Limits, Run, command
+from nochat.lab.people import Person
+from nochat.local.processes import start_child, until
 from tests.grading.conftest import MASTERS, NAME
 from tests.grading.conftest import answered as handed_in
 from tests.grading.right import DOUBLE, WORDS
@@ -183,3 +189,30 @@ def test_a_folder_without_submissions_is_refused(tmp_path):
         grade(tmp_path, tmp_path / "out", MASTERS)
     with pytest.raises(CourseError, match="is not a folder"):
         grade(tmp_path / "none", tmp_path / "out", MASTERS)
+
+
+def test_what_is_done_by_hand_is_not_graded(master):
+    master = read(MASTERS / f"{NAME}.ipynb")
+    (cell,) = [cell for cell in master.cells if cell.id == "your-99b"]
+    cell.source = "# On the page."
+    assert list(plan(master).titles) == ["99a"]
+
+
+def test_a_process_and_a_function_of_a_notebook_are_sent_to_the_judge(tmp_path):
+    with start_child(["sleep", "60"], log=tmp_path / "log") as child:
+        (tmp_path / "log").write_text("one\ntwo\n")
+        running = Chat(tmp_path, {})
+        running.processes["nochat"] = child
+        message = elsewhere.packed("99a", lambda: tmp_path, {"chat": running})
+        key, _, answer, settings = pickle.loads(message)
+        sent = settings["chat"].processes["nochat"]
+        assert (key, answer(), sent.pid) == ("99a", tmp_path, child.pid)
+        assert (sent.alive, sent.tail(1)) == (True, "two")
+        sent.kill()
+        assert until(lambda: not sent.alive, 5)
+
+
+def test_a_person_is_sent_as_nobody_and_a_lock_is_not_sent():
+    ana = Person("ana", "http://127.0.0.1:1")
+    assert pickle.loads(elsewhere.packed("99a", 1, {"ana": ana}))[-1] == {"ana": None}
+    assert elsewhere.packed("99a", threading.Lock(), {}) is None

@@ -26,8 +26,8 @@ class Plan:
 
     Attributes:
         steps: all code cells.
-        titles: the exercises, by their keys; what has no cell for an answer is done by hand, and
-            not judged.
+        titles: the exercises, by their keys; what has no cell for an answer, or one that has only
+            a comment, is done by hand, and not judged.
         declared: code that declares exercises of the notebook's own.
         hidden: further checks, by the keys of the exercises.
         solutions: the course's own answers.
@@ -54,7 +54,7 @@ def plan(master: Any) -> Plan:
     titles = {
         key: heading(cells, cells.index(cell)).removeprefix("Exercise ")
         for key, cell in exercises.items()
-        if key in checks
+        if key in checks and not _is_by_hand(cell.source)
     }
     solutions = {
         key: tags.solution(cell)
@@ -73,6 +73,11 @@ def plan(master: Any) -> Plan:
 
 def _runs(cell: Any) -> bool:
     return cell.cell_type == "code" and tags.HIDDEN not in tags.tags(cell)
+
+
+def _is_by_hand(stub: str) -> bool:
+    """Return whether there is nothing to complete, but a comment such as "on the page"."""
+    return all(not line.strip() or line.lstrip().startswith("#") for line in stub.splitlines())
 
 
 def _step(cell: Any, titles: Mapping[str, str]) -> Step:
