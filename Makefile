@@ -105,6 +105,12 @@ course: $(READY)  ## execute every notebook that this machine can run, then buil
 	@$(PYTHON) -m nochat.lab.course
 	@tools/site
 
+student: $(READY)  ## the notebooks for students, without solutions, in build/student
+	@$(PYTHON) -m nochat.lab.course.editions student
+
+teacher: $(READY)  ## the notebooks for teachers, solved, with notes and timings, in build/teacher
+	@$(PYTHON) -m nochat.lab.course.editions teacher
+
 docs: $(READY)  ## build the site; executes only the notebooks that changed
 	@$(PYTHON) -m nochat.lab.course --stale
 	@tools/site
@@ -163,4 +169,4 @@ endif
 $(READY): pyproject.toml requirements.lock package-lock.json tools/environment
 	@tools/environment
 
-.PHONY: help lab chat check test test-machines azure-collection test-azure-collection test-cluster test-libvirt test-lowest test-mongodb test-openstack base-image image up down box lint course docs bench bench-quick bench-containers dist lock clean remake
+.PHONY: help lab chat check test test-machines azure-collection test-azure-collection test-cluster test-libvirt test-lowest test-mongodb test-openstack base-image image up down box lint course student teacher docs bench bench-quick bench-containers dist lock clean remake

@@ -22,8 +22,13 @@ PACKAGES = sorted(name for name in MODULES if is_package(name))
 
 
 def of_the_chat() -> list[Import]:
-    """The imports that run, but for those of the lab."""
-    return [imported for imported in running() if not within(imported.importer, "nochat.lab")]
+    """The imports that run, but for those of the lab and of its only command."""
+    of_the_lab = ("nochat.lab", "nochat.cli.grade")
+    return [
+        imported
+        for imported in running()
+        if not any(within(imported.importer, module) for module in of_the_lab)
+    ]
 
 
 def running() -> list[Import]:

@@ -111,6 +111,35 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("doctor", help="list what this machine has, and what is missing")
     check.set_defaults(command=lambda _: _examine())
 
+    grade = commands.add_parser(
+        "grade",
+        help="judge submitted notebooks of the course, each in a sandbox of its own",
+        description="Judge submitted notebooks of the course, each in a sandbox of its own. Only "
+        "the cells of exercises are taken from them. The results are grades.csv, junit.xml, and "
+        "for each submission a results.json in Gradescope's form.",
+    )
+    grade.add_argument(
+        "folder",
+        type=Path,
+        help="it holds STUDENT/NOTEBOOK.ipynb, or STUDENT_NOTEBOOK.ipynb",
+    )
+    grade.add_argument(
+        "--out", type=Path, default=Path("build/grades"), help="default: build/grades"
+    )
+    grade.add_argument(
+        "--masters", type=Path, metavar="FOLDER", help="default: the course's notebooks"
+    )
+    grade.add_argument(
+        "--jobs", type=_positive(int), default=0, help="submissions at a time; default: one a core"
+    )
+    grade.add_argument(
+        "--seconds",
+        type=_positive(float),
+        default=180.0,
+        help="that a submission may take; default: 180",
+    )
+    grade.set_defaults(command=_grade)
+
     events = commands.add_parser("asyncapi", help="the events, as an AsyncAPI document (JSON)")
     events.add_argument("file", nargs="*", help="a Python file with events of your own")
     events.set_defaults(command=lambda options: print(_pretty(_document(options.file))))
@@ -206,6 +235,12 @@ def _load(options: argparse.Namespace) -> int:
     report = asyncio.run(load(options.url, options.people, options.rate, options.seconds, say))
     say(str(report))
     return 1 if report.lost else 0
+
+
+def _grade(options: argparse.Namespace) -> None:
+    from nochat.cli.grade import grade  # here, as it needs the packages of the course
+
+    grade(options.folder, options.out, options.masters, options.jobs, options.seconds)
 
 
 def _positive(kind: type[T]) -> Callable[[str], T]:

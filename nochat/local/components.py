@@ -295,6 +295,13 @@ COMPONENTS = (
         ways=(Program("rex", ask="-v"),),
     ),
     Component(
+        name="bubblewrap",
+        why="runs submitted notebooks in sandboxes",
+        part="grading",
+        install="sudo apt-get install bubblewrap",
+        ways=(Program("bwrap"),),
+    ),
+    Component(
         name="chromium",
         why="shows the page as a user sees it",
         part="the browser's tests",

@@ -1,0 +1,1 @@
+"""`nochat grade`: judges submitted notebooks, each in a sandbox of its own."""
