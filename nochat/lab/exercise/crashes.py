@@ -34,7 +34,7 @@ E = TypeVar("E", bound=Event)
 
 
 class Ear:
-    """What happens in one room of a chat.
+    """One room of a chat, and what happens in it.
 
     Args:
         room: the room.
@@ -57,7 +57,7 @@ class Ear:
 
     @property
     def rolls(self) -> list[MessageSent]:
-        """What the judge said."""
+        """Return the judge's messages."""
         return [said for said in self.of(MessageSent) if said.sender == self._judge]
 
     def answers(self, said: MessageSent, name: str, ids: set[str]) -> list[MessageSent]:

@@ -1,4 +1,4 @@
-"""What the judges of notebook 01 share: guests at a student's program, and its answers."""
+"""Guests at a student's program, and its answers, for the judges of notebook 01."""
 
 import asyncio
 import re

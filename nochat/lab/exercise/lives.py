@@ -37,7 +37,7 @@ Entry = RoomCreated | RoomJoined | MessageSent
 
 @dataclass(frozen=True)
 class Said:
-    """What a person says in a room."""
+    """A message of a person in a room."""
 
     room: str
     sender: str
@@ -46,7 +46,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Script:
-    """What happens in each life.
+    """The events of each life.
 
     Attributes:
         people: they all join all rooms.
@@ -74,7 +74,7 @@ class Script:
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """What a service did at an event, or how a life failed.
+    """The answers of a service to an event, or how a life failed.
 
     Attributes:
         life: its number, from 0.

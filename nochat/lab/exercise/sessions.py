@@ -34,7 +34,7 @@ class Session(NamedTuple):
 
     @property
     def is_soon(self) -> bool:
-        """Whether it ends within the hour."""
+        """Return whether it ends within the hour."""
         return 0 < self.seconds < HOUR
 
     @property

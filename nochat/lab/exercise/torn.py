@@ -1,4 +1,4 @@
-"""What a kill in the middle of a write leaves of a file: the half of the last record."""
+"""A torn file, as a kill in the middle of a write leaves it: with half of the last record."""
 
 import os
 from collections.abc import Mapping
