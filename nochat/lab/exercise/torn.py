@@ -1,4 +1,4 @@
-"""What a kill in the middle of a write leaves of a file: the half of the last record."""
+"""Torn files: a kill in the middle of a write leaves the half of a record at the end."""
 
 import os
 from collections.abc import Mapping

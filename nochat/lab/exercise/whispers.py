@@ -18,7 +18,7 @@ SECONDS = 3.0  # for what was acknowledged to arrive
 
 @dataclass(frozen=True)
 class Whisper:
-    """What was whispered, and to whom."""
+    """A text that one guest whispers to another."""
 
     sender: str
     name: str
