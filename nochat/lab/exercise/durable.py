@@ -45,7 +45,7 @@ async def durable(answer: str, **_: Any) -> None:
     """Judge a program, such as `durable:app`, which is started, killed and started again."""
     try:
         process = program.start(f"uvicorn {answer} --port {{port}}", name=NAME)
-    except (NochatError, OSError, ValueError) as error:
+    except (NochatError, OSError, ValueError, LookupError) as error:
         raise Mistake("failed", error=error) from error
     try:
         await _Examination(process).run()

@@ -1,4 +1,4 @@
-"""Guests at a student's program, and its answers, for the judges of notebook 01."""
+"""Guests at a student's program, and its answers to them, for the judges of notebook 01."""
 
 import asyncio
 import re
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from nochat.lab.errors import LabError
+from nochat.lab.errors import LabError, NotConnected
 from nochat.lab.exercise.catalogue import Mistake
 from nochat.lab.visitors import Visitor
 
@@ -41,8 +41,8 @@ async def ask(visitor: Visitor, event: str, data: Any, seconds: float = PATIENCE
         if not answered.done():
             answered.set_result(said[0] if len(said) == 1 else list(said) or None)
 
-    await visitor.emit(event, data, callback=take)
-    with suppress(TimeoutError):
+    with suppress(TimeoutError, NotConnected):  # the program may have ended
+        await visitor.emit(event, data, callback=take)
         return await asyncio.wait_for(answered, seconds)
     return MISSING
 

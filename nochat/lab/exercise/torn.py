@@ -1,4 +1,4 @@
-"""A torn file, as a kill in the middle of a write leaves it: with half of the last record."""
+"""Torn files: a kill in the middle of a write leaves the half of a record at the end."""
 
 import os
 from collections.abc import Mapping

@@ -18,7 +18,7 @@ SECONDS = 3.0  # for what was acknowledged to arrive
 
 @dataclass(frozen=True)
 class Whisper:
-    """A whisper, and the person it is for."""
+    """A text that one guest whispers to another."""
 
     sender: str
     name: str
