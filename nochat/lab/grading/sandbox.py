@@ -54,7 +54,7 @@ class Limits:
 
 @dataclass
 class Run:
-    """What came of a sandbox.
+    """The outcome of a sandbox.
 
     Attributes:
         reports: what the proctor said.
