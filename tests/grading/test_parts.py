@@ -10,6 +10,7 @@ from xml.etree import ElementTree as xml
 import nbformat
 import pytest
 
+from nochat.cli import main
 from nochat.lab.chat import Chat
 from nochat.lab.course.editions import read
 from nochat.lab.errors import CourseError
@@ -216,3 +217,8 @@ def test_a_person_is_sent_as_nobody_and_a_lock_is_not_sent():
     ana = Person("ana", "http://127.0.0.1:1")
     assert pickle.loads(elsewhere.packed("99a", 1, {"ana": ana}))[-1] == {"ana": None}
     assert elsewhere.packed("99a", threading.Lock(), {}) is None
+
+
+def test_the_command_says_in_a_sentence_why_it_grades_nothing(tmp_path, capsys):
+    assert main(["grade", str(tmp_path / "none"), "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"nochat: {tmp_path / 'none'} is not a folder\n"

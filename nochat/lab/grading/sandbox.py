@@ -54,7 +54,7 @@ class Limits:
 
 @dataclass
 class Run:
-    """The result of a sandbox.
+    """The outcome of a sandbox.
 
     Attributes:
         reports: what the proctor said.
@@ -90,6 +90,8 @@ def available() -> str:
 def command(limits: Limits) -> list[str]:
     """Return the command line of a sandbox, up to the program in it."""
     argv = [str(doctor.require("bubblewrap")), "--die-with-parent", "--new-session"]
+    # Not bubblewrap: a process of the same user could read its pipes and its environment.
+    argv += ["--as-pid-1"]
     argv += ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
     argv += ["--unshare-cgroup-try", "--hostname", "localhost"]
     if os.getuid() == 0:  # the proctor becomes a user that nobody else is
