@@ -24,7 +24,7 @@ except OSError:
     os.unlink("/tmp/full")
 try:
     hoard = []
-    while True: hoard.append(b"x" * 50_000_000)
+    while True: hoard.append(bytearray(50_000_000))
 except MemoryError:
     hoard = []
 {DOUBLE}

@@ -22,8 +22,8 @@ LIMITS = Limits(
     cpu_seconds=60,
     memory=600 * MIB,
     processes=100,
-    disk=100 * MIB,
-    answer_seconds=5,
+    disk=40 * MIB,
+    answer_seconds=8,
     check_seconds=10,
 )
 
@@ -75,13 +75,13 @@ def test_whoever_is_right_passes_among_them(results):
 
 
 def test_an_endless_loop_is_interrupted_and_the_next_exercise_is_judged(results):
-    assert said(results, "loops", "99a") == "It took more than 5 s."
+    assert said(results, "loops", "99a") == "It took more than 8 s."
     assert passed(results, "loops", "99b")
 
 
 def test_a_loop_that_takes_no_interrupt_ends_the_run(results):
     assert said(results, "stubborn", "99a") == (
-        "It took more than 5 s. It could not be interrupted."
+        "It took more than 8 s. It could not be interrupted."
     )
 
 
