@@ -5,17 +5,20 @@ import json
 import socket
 import time
 
+import psutil
 import pytest
 
 from nochat.lab.grading.grade import grade
 from nochat.lab.grading.sandbox import MIB, Limits
 from nochat.local import doctor
+from nochat.local.processes import until
 from tests.grading import hostile
 from tests.grading.conftest import MASTERS, NAME
 from tests.grading.right import DOUBLE, WORDS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
+PROCTOR = "nochat.lab.grading.proctor"
 RIGHT = {"99a": DOUBLE, "99b": WORDS}
 LIMITS = Limits(
     seconds=90,
@@ -68,6 +71,15 @@ def said(results, student, key):
 
 def passed(results, student, key):
     return results[1][student][key, "visible"]["score"] == 1.0
+
+
+def test_nothing_of_a_sandbox_is_left(results):
+    def left():
+        return [
+            it for it in psutil.process_iter(["cmdline"]) if PROCTOR in (it.info["cmdline"] or [])
+        ]
+
+    assert until(lambda: not left(), 10), left()
 
 
 def test_whoever_is_right_passes_among_them(results):
