@@ -3,6 +3,7 @@
 import csv
 import json
 import socket
+import sys
 import time
 
 import psutil
