@@ -48,13 +48,13 @@ class _Slots:
 
     def __init__(self, jobs: int) -> None:
         cores = sorted(os.sched_getaffinity(0))
-        self._free: queue.Queue[tuple[int, Sequence[int]]] = queue.Queue()
+        self._free: queue.Queue[Sequence[int]] = queue.Queue()
         for number in range(jobs):
-            self._free.put((number, cores[number::jobs] or cores))
+            self._free.put(cores[number::jobs] or cores)
 
     @contextmanager
-    def one(self) -> Iterator[tuple[int, Sequence[int]]]:
-        """Lend a slot."""
+    def one(self) -> Iterator[Sequence[int]]:
+        """Lend the cores of a slot."""
         slot = self._free.get()
         try:
             yield slot
@@ -119,8 +119,8 @@ def _exam(path: Path, limits: Limits, slots: _Slots, say: Say) -> Exam | str:
     failed: list[Judged] = []
     for whole in (False, True):
         exam = Exam(path.stem, parts, whole)
-        with slots.one() as (slot, cores):
-            came = sandbox.run(task(exam, parts.solutions), limits, slot, cores)
+        with slots.one() as cores:
+            came = sandbox.run(task(exam, parts.solutions), limits, cores)
         failed = [test for test in judged(exam, came) if not test.passed]
         if not failed:
             cells = "all cells" if whole else "the cells that its exercises need"
@@ -148,8 +148,8 @@ def _all(
             problem = submission.problem or str(exam)
             name = submission.notebook or submission.path.name
             return Graded(submission.student, name, problem=problem), False
-        with slots.one() as (slot, cores):
-            came = sandbox.run(task(exam, submission.answers), limits, slot, cores)
+        with slots.one() as cores:
+            came = sandbox.run(task(exam, submission.answers), limits, cores)
         return _graded(submission, exam, came), is_starved(came)
 
     def note(index: int, graded: Graded) -> None:

@@ -17,6 +17,7 @@ import json
 import os
 import pickle
 import selectors
+import signal
 import socket
 import sys
 from typing import Any
@@ -25,13 +26,18 @@ from nochat.lab.exercise import elsewhere
 from nochat.lab.exercise.catalogue import find
 from nochat.lab.exercise.checking import Verdict, judged
 
-NOT_DUMPABLE = 4  # PR_SET_DUMPABLE, with 0
+PARENTS_DEATH, DUMPABLE = 1, 4  # PR_SET_PDEATHSIG, PR_SET_DUMPABLE
 MOST_SAID = 2000
 
 
 def close_memory() -> None:
     """Keep other processes of this user from reading or changing this one's memory and files."""
-    ctypes.CDLL(None).prctl(NOT_DUMPABLE, 0, 0, 0, 0)
+    ctypes.CDLL(None).prctl(DUMPABLE, 0, 0, 0, 0)
+
+
+def end_with_parent() -> None:
+    """Let the kernel kill this process when its parent ends; a change of the user undoes that."""
+    ctypes.CDLL(None).prctl(PARENTS_DEATH, signal.SIGKILL, 0, 0, 0)
 
 
 class Judge:

@@ -19,7 +19,7 @@ from queue import Empty
 from typing import Any
 
 from nochat.lab.exercise import elsewhere
-from nochat.lab.grading.judge import close_memory
+from nochat.lab.grading.judge import close_memory, end_with_parent
 
 SOCKET = "/tmp/judge"  # noqa: S108 (a folder of the sandbox alone)
 WORK = Path("/tmp/work")  # noqa: S108
@@ -49,6 +49,7 @@ def give_up_privileges(task: dict[str, Any]) -> None:
         resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (limit, limit))
     os.sched_setaffinity(0, task["cores"])
     close_memory()
+    end_with_parent()  # which is bubblewrap, outside; with this process ends all that is inside
 
 
 def bury_until(last: int) -> None:

@@ -6,6 +6,7 @@ The network is a loopback of its own. Nothing of it is left when it ends.
 
 import json
 import os
+import secrets
 import select
 import subprocess
 import sys
@@ -22,7 +23,9 @@ import nochat
 from nochat.local import doctor
 
 MIB = 2**20
-FIRST_USER = 0x6E000000  # far from users of a system and of its containers
+# Far from users of a system and of its containers. Each sandbox has another one: what is left of
+# another's processes, while the kernel ends them, must not count as those of this one.
+FIRST_USER, USERS = 0x6E000000, 0x1000000
 LOOKS = 0.25  # seconds between two looks at what a sandbox uses
 MOST_REPORTS = 2 * MIB
 
@@ -143,18 +146,17 @@ def _environment() -> Iterator[str]:
         yield from ("--setenv", name, value)
 
 
-def run(task: Mapping[str, Any], limits: Limits, slot: int = 0, cores: Sequence[int] = ()) -> Run:
+def run(task: Mapping[str, Any], limits: Limits, cores: Sequence[int] = ()) -> Run:
     """Run a task in a sandbox.
 
     Args:
         task: the proctor's task, without limits.
         limits: the limits.
-        slot: a number that no other sandbox has at this time.
         cores: the cores that it runs on; all if empty.
     """
     whole = {
         **task,
-        "user": FIRST_USER + slot,
+        "user": FIRST_USER + secrets.randbelow(USERS),
         "processes": limits.processes,
         "memory": limits.memory,
         "cpu_seconds": limits.cpu_seconds,
