@@ -65,7 +65,7 @@ def test_every_service_has_a_page_of_what_comes_in(site):
 
 
 def test_texts_can_be_extracted_for_translation(site, tmp_path):
-    read = ["-d", "build/doctrees"]  # what the site's builder read
+    read = ["-d", "build/pages"]  # what the site's builder read
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "gettext", *read, "docs", tmp_path]
     subprocess.run(command, cwd=ROOT, check=True, timeout=240)
     for page in ("index", "api/nochat.service"):
@@ -87,7 +87,7 @@ def test_a_modules_page_is_stored_without_the_whole_environment(site):
     """Each would have that of all pages: half a gigabyte to write and to read."""
     names = [page.stem for page in (ROOT / "docs" / "api").glob("*.rst")]
     assert names
-    stored = [ROOT / "build" / "doctrees" / "api" / f"{name}.doctree" for name in names]
+    stored = [ROOT / "build" / "pages" / "api" / f"{name}.doctree" for name in names]
     assert [path.name for path in stored if path.stat().st_size > 1_000_000] == []
 
 

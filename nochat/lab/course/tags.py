@@ -1,13 +1,11 @@
 """The tags of a master's cells: what a cell is, and the key of its exercise.
 
-| tags | cell |
-|---|---|
-| `exercise`, key | code that the student completes |
-| `check`, key | code whose last expression judges it |
-| `solution`, key | text with the folded solution: one block of Python |
-| `hidden`, key | code that judges once more, in `nochat grade` alone; `answer` is the student's |
-| `judge` | code that declares exercises of this notebook, for `nochat grade` too |
-| `teacher` | notes for the teacher's edition |
+- `exercise`, key: code that the student completes;
+- `check`, key: code whose last expression judges it;
+- `solution`, key: text with the folded solution, one block of Python;
+- `hidden`, key: code that judges once more, in `nochat grade` alone; `answer` is the student's;
+- `judge`: code that declares exercises of this notebook, for `nochat grade` too;
+- `teacher`: notes for the teacher's edition.
 """
 
 import re

@@ -51,7 +51,7 @@ class Sender:
         """Send a message; return its client id after the chat has acknowledged it.
 
         Raises:
-            Refused: the chat can't take it now.
+            nochat.lab.people.Refused: the chat can't take it now.
             GaveUp: no answer came.
         """
         await asyncio.sleep(0.001)
