@@ -95,7 +95,7 @@ async def test_in_00_a_frame_takes_no_key_from_the_notebook(lab, view):
 async def test_in_01_the_page_in_the_frame_outlives_that_the_program_starts_again(lab, view):
     _, address = lab
     await view.goto(address.replace("00_start_here", "01_socket_chat"))
-    await run_from(view, "port: int", 29)
+    await run_from(view, "port: int", 42)
     frame = view.frame_locator("iframe")
     await frame.get_by_text("bob: No style, but it works!").wait_for()
 

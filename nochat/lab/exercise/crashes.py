@@ -152,7 +152,7 @@ def _delete(url: str, queue: str) -> None:
 
 def _lines(notes: Path) -> list[list[str]]:
     """Return for each handled event its id, and the client ids of the answers."""
-    lines = notes.read_text().splitlines() if notes.exists() else []
+    lines = notes.read_text(encoding="utf-8").splitlines() if notes.exists() else []
     return [json.loads(line) for line in lines]
 
 
@@ -191,7 +191,7 @@ def _noting(handler: Handler, notes: Path) -> Handler:
         returned = await handler.call(events, context)
         listed = [returned] if isinstance(returned, Envelope) else list(returned or ())
         ids = [sent.client_id for sent in listed if isinstance(sent, SendMessage)]
-        with notes.open("a") as file:
+        with notes.open("a", encoding="utf-8") as file:
             for event in events if isinstance(events, list) else [events]:
                 file.write(json.dumps([event.id, *ids]) + "\n")
         return listed

@@ -63,7 +63,7 @@ async def dice(answer: Any, *, url: str = "") -> None:
 def _script(chance: random.Random) -> Script:
     """Write what people say: two say /roll in one room, with equal client ids."""
     people, rooms = tuple(chance.sample(PEOPLE, 3)), ("lobby", chance.choice(ROOMS))
-    texts = [ROLL] * ROLLS + chance.sample(CHATTER, 3)
+    texts = [ROLL] * ROLLS + chance.sample(CHATTER, len(CHATTER))
     said = [Said(room, chance.choice(people), text) for room in rooms for text in texts]
     chance.shuffle(said)
     first = [Said(rooms[0], people[0], ROLL), Said(rooms[0], people[1], ROLL)]

@@ -53,4 +53,4 @@ def begun(folder: Path) -> float:
 def error(folder: Path) -> str:
     """Return the error that the last process of this folder ended with; "" for none."""
     failure = folder / "error"
-    return failure.read_text() if failure.exists() else ""
+    return failure.read_text(encoding="utf-8") if failure.exists() else ""
