@@ -120,4 +120,4 @@ async def test_it_arrives_once_although_the_broker_was_killed(broker):
         ):
             verdict = await exercise.check("02d", say_once, ana=ana, bob=bob, rabbit=broker)
             assert verdict.passed, verdict
-            assert [text for text in bob.texts() if text.startswith("Still there?")]
+            assert [text for text in await bob.history() if text.startswith("Still there?")]
