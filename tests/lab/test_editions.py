@@ -22,13 +22,18 @@ def sources(path):
 
 
 def run(path, out):
-    """Execute an edition; return whether each exercise passed."""
+    """Execute an edition; return for each exercise True, or what was said."""
     result = notebook.run(path, out)
     assert result.outcome == "passed", result.failure
     checks = tags.by_key(editions.read(result.copy).cells, tags.CHECK)
-    return {
-        key: cell.outputs[-1]["data"]["text/plain"].startswith("✓") for key, cell in checks.items()
-    }
+    said = {key: verdict(cell) for key, cell in checks.items()}
+    return {key: text.startswith("✓") or text for key, text in said.items()}
+
+
+def verdict(cell):
+    """The cell's result; on a busy machine, notices of what it waits for stand beside it."""
+    [result] = [it for it in cell.outputs if it.output_type == "execute_result"]
+    return result["data"]["text/plain"]
 
 
 def test_a_student_gets_tasks_and_hints_but_no_answer(tmp_path):
@@ -55,7 +60,7 @@ def test_a_teachers_edition_runs_and_passes_every_check(tmp_path):
 
 def test_an_untouched_students_edition_runs_and_passes_no_check(tmp_path):
     [path] = editions.write("student", tmp_path / "student", [MASTER])
-    assert run(path, tmp_path) == {"99a": False, "99b": False}
+    assert all(text.startswith("✗") for text in run(path, tmp_path).values())
 
 
 def test_a_teacher_sees_what_took_long_in_the_last_run(tmp_path):
