@@ -4,16 +4,16 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from nochat.errors import NochatError
 from nochat.local import doctor
 from nochat.local.disk import make_private
 from nochat.local.owner import owned
 from nochat.local.processes import ChildProcess, free_port, listens, start_child, wait_until
+from nochat.local.threads import made_in_thread
 from nochat.settings import Settings
 
 START_SECONDS = 120  # on a busy machine; an early end is noticed at once
@@ -123,13 +123,9 @@ async def activity_server(settings: Settings) -> AsyncIterator[Ready]:
     folder = settings.data_path / "activity"
     async with owned(folder) as lock:
         # The server holds the lock, too: when this process is killed, it may still write briefly.
-        launching = asyncio.ensure_future(asyncio.to_thread(launch, folder, hold=[lock]))
-        try:
-            server = await asyncio.shield(launching)
+        launching = partial(launch, folder, hold=[lock])
+        async with made_in_thread(launching, lambda server: server.child.stop()) as server:
             yield partial(_answering, server)
-        finally:
-            with suppress(NochatError):  # the failed launch was already reported
-                await asyncio.to_thread((await launching).child.stop)
 
 
 async def _known(url: str) -> str:

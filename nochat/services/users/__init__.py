@@ -1,10 +1,12 @@
 """users: accounts and sessions in a relational database (MariaDB or MySQL; SQLite by default)."""
 
-from asyncio import CancelledError, ensure_future, shield, to_thread
+from asyncio import to_thread
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, closing
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from nochat.local.threads import made_in_thread
 from nochat.protocol.commands import EraseUser
 from nochat.protocol.events import AccountDeleted
 from nochat.protocol.reasons import log_in_busy
@@ -64,26 +66,16 @@ class Users(NamedTuple):
 @asynccontextmanager
 async def users(context: Context) -> AsyncIterator[Users]:
     """Open the database, migrated to the newest schema."""
-    store, tokens = await _open(context.settings)
-    context.bus.tally.store = store.database.product
-    with closing(store), closing(BoundedPool(log_in_busy())) as hashing:
-        background = Background()
-        background.start(deletions.carry_on(store, context.bus))
-        try:
-            yield Users(store, tokens, hashing)
-        finally:
-            background.cancel()
-
-
-async def _open(settings: Settings) -> "tuple[UserStore, TokenStore]":
-    """Open the stores; a thread can't be cancelled, so that a stop waits, and closes them."""
-    opening = ensure_future(to_thread(_stores, settings))
-    try:
-        return await shield(opening)
-    except CancelledError:
-        with suppress(Exception):
-            (await opening)[0].close()
-        raise
+    opening = made_in_thread(partial(_stores, context.settings), lambda stores: stores[0].close())
+    async with opening as (store, tokens):
+        context.bus.tally.store = store.database.product
+        with closing(BoundedPool(log_in_busy())) as hashing:
+            background = Background()
+            background.start(deletions.carry_on(store, context.bus))
+            try:
+                yield Users(store, tokens, hashing)
+            finally:
+                background.cancel()
 
 
 def _stores(settings: Settings) -> "tuple[UserStore, TokenStore]":
