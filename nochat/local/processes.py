@@ -87,12 +87,7 @@ class ChildProcess:
 
     def tail(self, lines: int = 20) -> str:
         """Return the last lines of the log; nothing if it was removed with its folder."""
-        with (
-            contextlib.suppress(FileNotFoundError),
-            self.log.open(errors="replace", encoding="utf-8") as log,
-        ):
-            return "".join(deque(log, lines)).rstrip()
-        return ""
+        return tail(self.log, lines)
 
     def __enter__(self) -> Self:
         return self
@@ -118,6 +113,16 @@ class ChildProcess:
             self.stop()
             raise NotReady("the command's supervisor is gone, and the command with it")
         return answer.decode().strip()
+
+
+def tail(log: Path, lines: int = 20) -> str:
+    """Return the last lines of a log; nothing if there is none."""
+    with (
+        contextlib.suppress(FileNotFoundError),
+        log.open(errors="replace", encoding="utf-8") as file,
+    ):
+        return "".join(deque(file, lines)).rstrip()
+    return ""
 
 
 def start_child(

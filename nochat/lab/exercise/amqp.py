@@ -7,6 +7,8 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ChannelClosedByBroker
 
+from nochat.lab.wire import waiting
+
 QUORUM = {"x-queue-type": "quorum"}
 
 
@@ -34,5 +36,5 @@ def count(of: pika.BlockingConnection, queue: str) -> int | None:
     """Return the number of messages that wait in a queue; None if there is no such queue."""
     # RabbitMQ closes the channel if there is none.
     with suppress(ChannelClosedByBroker), of.channel() as channel:
-        return int(channel.queue_declare(queue, passive=True).method.message_count)
+        return waiting(channel, queue)
     return None

@@ -9,6 +9,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from nochat.lab.exercise.amqp import connected
 from nochat.lab.exercise.catalogue import Mistake, exercise, told
+from nochat.lab.wire import drain
 
 PLACES = ("town", "village", "harbour", "castle")
 PARTS = ("market", "church", "school", "north", "old")
@@ -67,14 +68,7 @@ def _judge_bindings(answer: Any, url: str) -> None:
         with told("failed"):
             for key in sent:
                 said[key] = send(channel, key)
-        came = {
-            body.decode()
-            for _, _, body in iter(lambda: channel.basic_get("judged", auto_ack=True), _NONE)
-        }
-        _compare(sent, came, said)
-
-
-_NONE = (None, None, None)
+        _compare(sent, {*drain(channel, "judged")}, said)
 
 
 def _compare(sent: list[str], came: set[str], said: dict[str, Any]) -> None:

@@ -7,11 +7,9 @@ import secrets
 import signal
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
-
-import pika
 
 from nochat.bus import Batch, Binding, Bus, Queue, connect
 from nochat.bus.counters import Tally
@@ -19,12 +17,15 @@ from nochat.bus.routing import EVENTS
 from nochat.errors import NochatError
 from nochat.lab import checks
 from nochat.lab.exercise import workers
+from nochat.lab.exercise.amqp import connected
+from nochat.lab.exercise.answers import show_answers
+from nochat.lab.exercise.notes import Notes
 from nochat.local.processes import ChildProcess
 from nochat.protocol.commands import CreateRoom, DeleteRoom, SendMessage
 from nochat.protocol.envelope import Envelope, type_of
 from nochat.protocol.events import Event, MessageSent, RoomCreated, RoomJoined
 from nochat.runtime import registry
-from nochat.service import Handler, Service
+from nochat.service import Service
 from nochat.settings import Settings
 
 SECONDS = 15.0  # for each step
@@ -91,7 +92,7 @@ async def crash(
     """
     mark = secrets.token_hex(4)
     room = judge = f"judge-{mark}"
-    ear, notes = Ear(room, judge), folder / "handled"
+    ear, notes = Ear(room, judge), Notes(folder / "handled")
     queue = f"{name}-{room}"
     try:
         async with _hearing(url, judge, ear) as bus:
@@ -128,7 +129,7 @@ async def _hearing(url: str, judge: str, ear: Ear) -> AsyncIterator[Bus]:
 
 @asynccontextmanager
 async def _process(
-    folder: Path, file: Path, url: str, queue: str, notes: Path, *, dies: bool
+    folder: Path, file: Path, url: str, queue: str, notes: Notes, *, dies: bool
 ) -> AsyncIterator[ChildProcess]:
     """Run the service in a process of its own, which is killed at the end of the block."""
     ready = folder / f"ready-{dies}"
@@ -143,60 +144,51 @@ async def _process(
 
 
 def _delete(url: str, queue: str) -> None:
-    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
-        connection.channel().queue_delete(queue)
+    with connected(url) as channel:
+        channel.queue_delete(queue)
 
 
 # ---- the notes of the service's processes -------------------------------------------------------
 
 
-def _lines(notes: Path) -> list[list[str]]:
+def _lines(notes: Notes) -> list[list[str]]:
     """Return for each handled event its id, and the client ids of the answers."""
-    lines = notes.read_text(encoding="utf-8").splitlines() if notes.exists() else []
-    return [json.loads(line) for line in lines]
+    return [json.loads(line) for line in notes.lines()]
 
 
-def _times(notes: Path, rolls: list[MessageSent]) -> int:
+def _times(notes: Notes, rolls: list[MessageSent]) -> int:
     return sum(line[0] in [said.id for said in rolls] for line in _lines(notes))
 
 
-def _ids(notes: Path) -> set[str]:
+def _ids(notes: Notes) -> set[str]:
     return {id for line in _lines(notes) for id in line[1:]}
 
 
-def _answered(notes: Path, ear: Ear, name: str) -> list[MessageSent]:
+def _answered(notes: Notes, ear: Ear, name: str) -> list[MessageSent]:
     return [said for said in ear.rolls if ear.answers(said, name, _ids(notes))]
 
 
-def _serve(file: Path, url: str, queue: str, notes: Path, ready: Path, dies: bool) -> None:
+def _serve(file: Path, url: str, queue: str, notes: Notes, ready: Path, dies: bool) -> None:
     asyncio.run(_served(file, url, queue, notes, ready, dies))
 
 
-async def _served(file: Path, url: str, queue: str, notes: Path, ready: Path, dies: bool) -> None:
+async def _served(file: Path, url: str, queue: str, notes: Notes, ready: Path, dies: bool) -> None:
     service: Service[Any] = registry.own_service(str(file))
     service.name = queue
-    service.handlers = {kind: _noting(one, notes) for kind, one in service.handlers.items()}
+    show_answers(service, partial(_note, notes))
     if dies:
         _die_after_an_answer()
-    settings = Settings(bus_url=url, data_dir=str(notes.parent / "data"))
+    settings = Settings(bus_url=url, data_dir=str(notes.path.parent / "data"))
     async with connect(url, queue) as bus, service.running(bus, settings, "judged"):
         ready.touch()
         await asyncio.Event().wait()
 
 
-def _noting(handler: Handler, notes: Path) -> Handler:
-    """Return a handler that notes each event, and the answer to it, before it is published."""
-
-    async def call(events: Any, context: Any) -> list[Envelope]:
-        returned = await handler.call(events, context)
-        listed = [returned] if isinstance(returned, Envelope) else list(returned or ())
-        ids = [sent.client_id for sent in listed if isinstance(sent, SendMessage)]
-        with notes.open("a", encoding="utf-8") as file:
-            for event in events if isinstance(events, list) else [events]:
-                file.write(json.dumps([event.id, *ids]) + "\n")
-        return listed
-
-    return replace(handler, call=call)
+def _note(notes: Notes, events: Any, answer: list[Envelope]) -> None:
+    """Note each event, and the client ids of the answer."""
+    ids = [sent.client_id for sent in answer if isinstance(sent, SendMessage)]
+    for event in events if isinstance(events, list) else [events]:
+        notes.add(json.dumps([event.id, *ids]))
 
 
 def _die_after_an_answer() -> None:

@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import sys
-from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import Any
 
 import cloudpickle
 
-from nochat.local.processes import ChildProcess
+from nochat.local.processes import ChildProcess, tail
 
 VARIABLE = "NOCHAT_JUDGE"  # the path of the judge's socket
 MOST_BYTES = 50_000_000
@@ -67,9 +66,7 @@ class Child:
 
     def tail(self, lines: int = 20) -> str:
         """Return the last lines of its log."""
-        with suppress(FileNotFoundError), self.log.open(errors="replace", encoding="utf-8") as log:
-            return "".join(deque(log, lines)).rstrip()
-        return ""
+        return tail(self.log, lines)
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]

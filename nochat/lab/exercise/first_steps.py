@@ -11,6 +11,7 @@ from nochat.lab import checks, passwords
 from nochat.lab.chat import Chat, Step
 from nochat.lab.errors import LabError
 from nochat.lab.exercise.catalogue import Mistake, exercise, told
+from nochat.lab.exercise.guests import url_of
 from nochat.lab.people import Person
 from nochat.lab.waiting import patience
 from nochat.protocol.envelope import type_of
@@ -38,9 +39,8 @@ SECONDS, PAUSE = 10.0, 0.05
 )
 async def spoke(answer: Chat, **_: Any) -> None:
     """Judge who has spoken in the Lobby of a running chat."""
-    url = str(getattr(answer, "url", answer))
     with told("stopped"):
-        async with Person(READER, url) as reader:
+        async with Person(READER, url_of(answer)) as reader:
             entries = await _log_of(reader)
             await reader.call("leave", {"room": LOBBY})
     made = passwords.people()

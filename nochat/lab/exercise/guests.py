@@ -63,7 +63,7 @@ def meaning(said: Any, *names: str) -> Any:
 
 
 def url_of(answer: Any) -> str:
-    """Return the address of a program, given itself or its address."""
+    """Return the address of a program or a chat, given itself or its address."""
     return str(getattr(answer, "url", answer))
 
 

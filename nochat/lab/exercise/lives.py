@@ -9,7 +9,7 @@ import hashlib
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,14 @@ from nochat import testing
 from nochat.bus import Batch, Binding, Queue
 from nochat.bus.routing import COMMANDS, shard_queue
 from nochat.lab.exercise import workers
+from nochat.lab.exercise.answers import show_answers
+from nochat.lab.exercise.notes import Notes
 from nochat.local.processes import until
 from nochat.protocol.commands import Command, CreateRoom, JoinRoom, SendMessage
 from nochat.protocol.envelope import Envelope
 from nochat.protocol.events import CommandRejected, MessageSent, RoomCreated, RoomJoined
 from nochat.runtime import registry
-from nochat.service import Handler, Service
+from nochat.service import Service
 from nochat.settings import Settings
 
 LIVES = 3
@@ -106,17 +108,16 @@ def live(file: Path, script: Script, folder: Path) -> list[Turn]:
         script: what happens.
         folder: for the notes, and for what the service keeps.
     """
-    notes = folder / "turns"
+    notes = Notes(folder / "turns")
     worker = workers.start(folder, _live, file, script, notes)
     try:
         until(lambda: not worker.alive, LIVES * MOST_SECONDS + 10.0)
     finally:
         worker.stop()
-    lines = notes.read_bytes().splitlines() if notes.exists() else []
-    return [msgspec.json.decode(line, type=Turn) for line in lines]
+    return [msgspec.json.decode(line, type=Turn) for line in notes.lines()]
 
 
-def _live(file: Path, script: Script, notes: Path) -> None:
+def _live(file: Path, script: Script, notes: Notes) -> None:
     for life in range(LIVES):
         # Processes, as a module is imported once in each; nothing runs beside this thread.
         if child := os.fork():
@@ -137,14 +138,13 @@ def _live(file: Path, script: Script, notes: Path) -> None:
 _NOTHING = RoomCreated("lobby", 1, "nobody", "Lobby")
 
 
-def _note(notes: Path, turn: Turn) -> None:
-    with notes.open("ab") as file:
-        file.write(msgspec.json.encode(turn) + b"\n")
+def _note(notes: Notes, turn: Turn) -> None:
+    notes.add(msgspec.json.encode(turn).decode())
 
 
-async def _life(life: int, file: Path, script: Script, notes: Path) -> None:
+async def _life(life: int, file: Path, script: Script, notes: Notes) -> None:
     service: Service[Any] = registry.own_service(str(file))
-    settings = Settings(data_dir=str(notes.parent / "data"))
+    settings = Settings(data_dir=str(notes.path.parent / "data"))
     testing.PATIENCE = STUCK_SECONDS
     async with testing.Chat(settings=settings) as chat:
         await chat.bus.publish(*script.commands())
@@ -165,7 +165,7 @@ async def _life(life: int, file: Path, script: Script, notes: Path) -> None:
             Queue("judge", tuple(Binding(COMMANDS, name) for name in shards)), hear
         )
         if life == 0:
-            _die_before_an_answer(service)
+            show_answers(service, _die_before_an_answer)
         async with service.running(chat.bus, settings, "judged"):
             await chat.settle()
             # In the order in which the rooms' entries came: that of each room is always the same.
@@ -187,15 +187,6 @@ def _again(event: Entry, script: Script) -> Entry:
     return msgspec.structs.replace(event, id=id, correlation_id=id)
 
 
-def _die_before_an_answer(service: Service[Any]) -> None:
-    def dying(handler: Handler) -> Handler:
-        async def call(events: Any, context: Any) -> list[Envelope]:
-            returned = await handler.call(events, context)
-            listed = [returned] if isinstance(returned, Envelope) else list(returned or ())
-            if any(isinstance(envelope, SendMessage) for envelope in listed):
-                os._exit(0)
-            return listed
-
-        return replace(handler, call=call)
-
-    service.handlers = {kind: dying(handler) for kind, handler in service.handlers.items()}
+def _die_before_an_answer(_: Any, answer: list[Envelope]) -> None:
+    if any(isinstance(envelope, SendMessage) for envelope in answer):
+        os._exit(0)

@@ -1,13 +1,12 @@
 """A file of notes that survives the process which writes it."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Notes:
-    """Lines of a file, each on the disk before `add` returns."""
+    """Lines of a file. Each is written before `add` returns, whatever becomes of the process."""
 
     path: Path
 
@@ -15,8 +14,6 @@ class Notes:
         """Append a line."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
-            file.flush()
-            os.fsync(file.fileno())
 
     def lines(self) -> list[str]:
         """Return all whole lines so far."""
