@@ -219,7 +219,11 @@ async def _act(chat: Chat, kind: str, person: Person, room: str) -> Path:
         return [step for step in new if step.correlation_id in causes[:1]]
 
     def complete() -> bool:
-        return _awaited(types) <= {(step.service, step.type) for step in steps()}
+        so_far = steps()
+        handled = {(step.service, step.type) for step in so_far if step.step == "handled"}
+        # The controller may note that it has published the event after others have handled it.
+        published = {step.type for step in so_far if step.step == "published"}
+        return _awaited(types) <= handled and does.event in published
 
     if not await checks.until(complete, what=f"the trace of {does.command}"):
         raise LabError(f"the trace of {does.command} is not complete")
