@@ -12,7 +12,7 @@ import pytest
 
 from nochat.cli import main
 from nochat.lab.chat import Chat
-from nochat.lab.course.editions import read
+from nochat.lab.course.notebook import read
 from nochat.lab.errors import CourseError
 from nochat.lab.exercise import elsewhere
 from nochat.lab.grading import submissions

@@ -25,7 +25,7 @@ def run(path, out):
     """Execute an edition; return for each exercise True, or what was said."""
     result = notebook.run(path, out)
     assert result.outcome == "passed", result.failure
-    checks = tags.by_key(editions.read(result.copy).cells, tags.CHECK)
+    checks = tags.by_key(notebook.read(result.copy).cells, tags.CHECK)
     said = {key: verdict(cell) for key, cell in checks.items()}
     return {key: text.startswith("✓") or text for key, text in said.items()}
 
@@ -65,7 +65,7 @@ def test_an_untouched_students_edition_runs_and_passes_no_check(tmp_path):
 
 def test_a_teacher_sees_what_took_long_in_the_last_run(tmp_path):
     executed = notebook.run(MASTER, tmp_path).copy
-    made = editions.teacher(editions.read(MASTER), editions.read(executed), "Bring coffee.")
+    made = editions.teacher(notebook.read(MASTER), notebook.read(executed), "Bring coffee.")
     notes, timings = made.cells[1:3]
     assert notes.source.endswith("Bring coffee.")
     assert re.search(r"\| Doubling \| \d+\.\d \|", timings.source)
@@ -80,14 +80,14 @@ def test_notes_on_a_notebook_come_from_the_page_for_instructors():
 
 @pytest.mark.parametrize("kind", [tags.EXERCISE, tags.SOLUTION])
 def test_a_master_with_a_key_twice_is_refused(kind):
-    master = editions.read(MASTER)
+    master = notebook.read(MASTER)
     master.cells.append(tags.by_key(master.cells, kind)["99a"])
     with pytest.raises(CourseError, match="99a"):
         editions.teacher(master)
 
 
 def test_an_exercise_without_a_solution_is_refused():
-    master = editions.read(MASTER)
+    master = notebook.read(MASTER)
     master.cells.remove(tags.by_key(master.cells, tags.SOLUTION)["99b"])
     with pytest.raises(CourseError, match="99b"):
         editions.teacher(master)
@@ -105,8 +105,8 @@ def test_make_writes_an_edition_of_every_notebook(edition):
 
 @pytest.mark.parametrize("path", MASTERS, ids=lambda path: path.stem)
 def test_no_student_reads_a_solution_of_the_course(path):
-    made = editions.student(editions.read(path))
-    solutions = tags.by_key(editions.read(path).cells, tags.SOLUTION).values()
+    made = editions.student(notebook.read(path))
+    solutions = tags.by_key(notebook.read(path).cells, tags.SOLUTION).values()
     text = "\n".join(cell.source for cell in made.cells)
     assert [tags.solution(cell) for cell in solutions if tags.solution(cell) in text] == []
     assert not re.search(r"<summary>\s*Solution", text)

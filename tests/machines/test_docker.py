@@ -289,7 +289,7 @@ def test_when_it_is_closed_the_engine_is_its_machine_s_alone(docker_farm, far):
 
 
 def changed_again(copy: Path) -> set[str]:
-    """What the last lines of `vagrant provision` count, which the notebook types."""
+    """The counts in the last lines of `vagrant provision`, which the notebook types."""
     cells = nbformat.read(copy, as_version=4).cells
     [cell] = [cell for cell in cells if cell.source.startswith("!vagrant provision")]
     return {*re.findall(r"changed=(\d+)", str(cell.outputs))}

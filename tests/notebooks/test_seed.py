@@ -40,7 +40,7 @@ def rows():
 
 
 def spans(text):
-    """What is between backticks."""
+    """The texts between backticks."""
     return [span for _, span in SPAN.findall(text)]
 
 

@@ -33,7 +33,7 @@ HEAD += ("exercises", "conditions", "with advice")
 
 @dataclass(frozen=True)
 class Style:
-    """What is measured of a notebook."""
+    """The measures of a notebook."""
 
     path: Path
 
@@ -78,7 +78,7 @@ class Style:
 
     @cached_property
     def conditions(self) -> list[tuple[str, str]]:
-        """What each condition is called, and the source of its advice."""
+        """The name of each condition, and the source of its advice."""
         calls = (call for cell in self.code for call in calls_of(cell))
         return [
             (ast.unparse(call.args[0]), advice_of(call))

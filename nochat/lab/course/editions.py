@@ -13,7 +13,7 @@ from typing import Any
 
 from nochat.lab.course import tags
 from nochat.lab.course.execution import NOTEBOOKS, find
-from nochat.lab.course.notebook import EXECUTED, heading
+from nochat.lab.course.notebook import EXECUTED, heading, read
 from nochat.lab.errors import CourseError
 from nochat.lab.folders import find_root
 
@@ -102,13 +102,6 @@ def write(edition: str, out_dir: Path, paths: Sequence[Path] = ()) -> list[Path]
         written.append(out_dir / path.name)
         nbformat.write(notebook, written[-1])  # type: ignore[no-untyped-call]
     return written
-
-
-def read(path: Path) -> Any:
-    """Return a notebook."""
-    import nbformat
-
-    return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
 
 
 def _student(path: Path, root: Path) -> Any:

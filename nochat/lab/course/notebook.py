@@ -84,7 +84,7 @@ def run(
 
 def needs(path: Path) -> list[str]:
     """List the programs that a notebook needs, according to its metadata."""
-    return list(_read(path).metadata.get("nochat", {}).get("needs", []))
+    return list(read(path).metadata.get("nochat", {}).get("needs", []))
 
 
 def missing(path: Path) -> str:
@@ -102,7 +102,7 @@ class _Run:
     """The progress of one execution: the running cell, and the start time."""
 
     def __init__(self, path: Path, progress: Callable[[str], None]) -> None:
-        self.cells = _read(path).cells
+        self.cells = read(path).cells
         self.progress = progress
         self.index = 0
         self.started = time.monotonic()
@@ -210,7 +210,8 @@ def _index_of(cells: Sequence[Any], cell: Any, last: int) -> int:
     return next((i for i, one in enumerate(cells) if one.id == cell.id), last)
 
 
-def _read(path: Path) -> Any:
+def read(path: Path) -> Any:
+    """Return a notebook."""
     import nbformat
 
     return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nochat.lab.course.editions import read
 from nochat.lab.course.execution import NOTEBOOKS
-from nochat.lab.course.notebook import missing, needs
+from nochat.lab.course.notebook import missing, needs, read
 from nochat.lab.errors import CourseError
 from nochat.lab.folders import find_root
 from nochat.lab.grading import sandbox, submissions
@@ -95,10 +94,11 @@ def grade(
     found = submissions.find(folder, {name: read(path) for name, path in paths.items()})
     if not found:
         raise CourseError(f"{folder} holds no submissions: STUDENT/NOTEBOOK.ipynb")
-    slots = _Slots(jobs or len(os.sched_getaffinity(0)))
+    jobs = jobs or len(os.sched_getaffinity(0))
+    slots = _Slots(jobs)
     wanted = sorted({it.notebook for it in found if it.notebook and not it.problem})
     exams = {name: _exam(paths[name], limits, slots, say) for name in wanted}
-    results = _all(found, exams, limits, jobs or len(os.sched_getaffinity(0)), slots, say)
+    results = _all(found, exams, limits, jobs, slots, say)
     write(results, out)
     say(f"{out / 'grades.csv'}, {out / 'junit.xml'}, and a results.json for each")
     return results
