@@ -148,9 +148,9 @@ async def test_killing_the_broker_loses_nothing_that_was_acknowledged(chat, brok
         await asyncio.to_thread(broker.restart)
         acknowledged.append(await while_away)
         acknowledged.append(await ana.says("after", room))
-        await bob.until(lambda: "after" in bob.texts(room) or ("resync", {}) in bob.told, 60)
-        await bob.disconnect()
-        await bob.connect()
+        await bob.until(lambda: "after" in bob.texts(room) or not bob.connected, timeout=60)
+        if not bob.connected:  # a gateway closes sockets that it can't serve; the page comes again
+            await bob.connect()
         await bob.until(lambda: "after" in bob.texts(room), timeout=60)
         kept = await stored(broker, room)
         assert [message.client_id for message in kept] == acknowledged

@@ -14,7 +14,7 @@ import aiohttp
 import socketio
 
 from nochat.domain.client_ids import new_client_id
-from nochat.lab.errors import NotConnected
+from nochat.lab.errors import GaveUp, NotConnected
 from nochat.lab.passwords import password_of
 from nochat.lab.waiting import patience
 from nochat.protocol.fields import LOBBY
@@ -22,6 +22,7 @@ from nochat.protocol.fields import LOBBY
 PATIENCE = 15.0  # seconds
 COMING_IN = 45.0  # seconds, with the pauses of the rate limit when many log in
 GOODBYE = 0.25
+AGAIN = 1.0  # seconds until missed events are asked for again
 
 
 async def _read_whole(
@@ -44,12 +45,14 @@ class Refused(RuntimeError):
     Attributes:
         code: the reason's code, as in `nochat.protocol.reasons`; "" if the chat gave none.
         params: the reason's parameters.
+        retry: whether the same may be accepted later.
     """
 
     def __init__(self, said: str, answer: dict[str, Any]) -> None:
         super().__init__(said)
         self.code: str = answer.get("code", "")
         self.params: dict[str, Any] = answer.get("params", {})
+        self.retry: bool = answer.get("retry", False)
 
 
 class Person:
@@ -82,6 +85,7 @@ class Person:
         self._trusted = ssl.create_default_context(cafile=trust) if trust else True
         self.heard: dict[str, dict[int, dict[str, Any]]] = {}
         self.told: list[tuple[str, Any]] = []
+        self._closed_by = ""
         self._changed = asyncio.Event()
         self._http: aiohttp.ClientSession | None = None
         self._socket: Any = None
@@ -149,7 +153,9 @@ class Person:
             http_session=self._http, reconnection=False, handle_sigint=False
         )
         self._socket.on("*", self._hear)
-        positions = {room: max(entries) for room, entries in self.heard.items()}
+        self._socket.on("resync", self._catch_up)
+        self._socket.on("disconnect", self._lost)
+        positions = {room: self._last(room) for room in self.heard}
         refused: list[Any] = []
         self._socket.on("connect_error", refused.append)
         url = me["gateway"] or self.url
@@ -272,10 +278,11 @@ class Person:
                 await self._changed.wait()
 
     def __repr__(self) -> str:
-        return f"<{self.name}: {'connected' if self._is_connected else 'not connected'}>"
+        return f"<{self.name}: {'connected' if self.connected else 'not connected'}>"
 
     @property
-    def _is_connected(self) -> bool:
+    def connected(self) -> bool:
+        """Whether the socket is open."""
         return bool(self._socket and self._socket.connected)
 
     def _patience(self, what: str, seconds: float = PATIENCE) -> AbstractAsyncContextManager[None]:
@@ -283,8 +290,11 @@ class Person:
 
     def _advice(self) -> str:
         """Return the advice for a chat that does not answer."""
-        if self._socket and not self._is_connected:
-            return f"{self.name} is not connected: run the cell in which {self.name} comes in again"
+        if self._socket and not self.connected:
+            return (
+                f"{self.name} is not connected ({self._closed_by}): run the cell in which "
+                f"{self.name} comes in again"
+            )
         return (
             f"run the cells above again, in order, from the one that starts the chat at {self.url}"
         )
@@ -300,11 +310,49 @@ class Person:
 
     async def _hear(self, event: str, data: Any = None) -> None:
         if event == "entries":
-            room = self.heard.setdefault(data["room"], {})
-            room.update({entry["position"]: entry for entry in data["entries"]})
+            self._add(data["room"], data["entries"])
         else:
             self.told.append((event, data))
         self._changed.set()
+
+    def _add(self, room: str, entries: list[dict[str, Any]]) -> None:
+        seen = self.heard.setdefault(room, {})
+        seen.update({entry["position"]: entry for entry in entries})
+
+    def _lost(self, reason: str) -> None:
+        self._closed_by = reason
+        self._changed.set()
+
+    async def _catch_up(self, data: Any) -> None:
+        """Ask for the events of each room that a gateway without a broker did not send."""
+        await self._hear("resync", data)
+        for room in list(self.heard):
+            with suppress(Refused, NotConnected, GaveUp):
+                await self._catch_up_room(room)
+
+    async def _catch_up_room(self, room: str) -> None:
+        after, more = self._last(room), True
+        while more:
+            try:
+                page = await self.call("history", {"room": room, "after": after})
+            except Refused as refused:
+                if not refused.retry:
+                    raise
+                await asyncio.sleep(AGAIN)
+                continue
+            if page["entries"]:
+                after = page["entries"][-1]["position"]
+                self._add(room, page["entries"])
+                self._changed.set()
+            more = page["more"]
+
+    def _last(self, room: str) -> int:
+        """Return the last position of a room that no gap precedes."""
+        seen = self.heard[room]
+        last = min(seen)
+        while last + 1 in seen:
+            last += 1
+        return last
 
     async def _ask(
         self, method: str, path: str, content: dict[str, str] | None = None

@@ -184,6 +184,7 @@ async def test_everything_is_reached_by_keyboard(visit):
     await keys.press("Escape")
     await expect(new_room).to_be_focused()
     await keys.press("Enter")
+    await expect(page.get_by_label("Room name")).to_be_focused()
     await keys.type("Quiet room")
     await keys.press("Enter")
     await kim.is_in("Quiet room")

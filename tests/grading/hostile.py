@@ -45,13 +45,20 @@ PRINTS = {"99a": "for _ in range(1000): print('x' * 1_000_000)", "99b": WORDS}
 
 
 def curious(port: int, *folders: str) -> dict[str, str]:
-    """Fill the list of words with all that should be out of reach."""
+    """Fill the list of words with all that should be out of reach.
+
+    The installed project may lie in one of the folders; then it is seen, and nothing beside it.
+    """
     return {
         "99b": f"""
-import glob, os, socket
+import glob, os, socket, sys
 words = []
+own = {{os.path.dirname(__import__("nochat").__file__), sys.prefix, sys.base_prefix}}
 for start in {folders!r}:
-    words += [place for place, _, _ in os.walk(start)]
+    for place, inner, files in os.walk(start):
+        inner[:] = [name for name in inner if f"{{place}}/{{name}}" not in own]
+        leads = any(path.startswith(f"{{place}}/") for path in own)
+        words += [f"{{place}}/{{name}}" for name in files] + ([] if leads else [place])
 for process in glob.glob("/proc/[0-9]*"):
     if process == f"/proc/{{os.getpid()}}":
         continue

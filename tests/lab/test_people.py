@@ -92,7 +92,8 @@ async def test_people_without_a_connection_say_so(running, name):
         assert repr(ana) == f"<{ana.name}: not connected>"
         with pytest.raises(NotConnected, match=f"{ana.name} is not connected. Run the cell"):
             await ana.says("hello")
-        with pytest.raises(TimeoutError, match=f"To do: {ana.name} is not connected: run"):
+        advice = rf"To do: {ana.name} is not connected \(client disconnect\): run"
+        with pytest.raises(TimeoutError, match=advice):
             await ana.until(lambda: False, timeout=0.05)
 
 

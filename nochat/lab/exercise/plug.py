@@ -6,7 +6,6 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any
 
 from nochat.lab.errors import GaveUp
@@ -18,7 +17,7 @@ from nochat.protocol.fields import LOBBY
 OUTAGE = 0.3  # seconds
 HURRY = 25  # tries in an outage
 LONGEST, LONGEST_WITH_BROKER = 60.0, 240.0  # seconds
-ARRIVES, PAUSE = 45.0, 0.2  # seconds, with the services' way back to the broker
+ARRIVES = 45.0  # seconds, with the services' way back to the broker
 
 Say = Callable[[Any, str], Awaitable[Any]]
 
@@ -169,20 +168,9 @@ async def _judge_with_broker(answer: Say, ana: Person, bob: Person, rabbit: Serv
         raise Mistake("gives_up", text=text, times="many") from None
     finally:
         await back
-    if (times := (await _stored(bob, text)).count(text)) > 1:
+    try:
+        await bob.until(lambda: text in bob.texts(), ARRIVES, what=f"{text!r} to arrive")
+    except GaveUp:
+        raise Mistake("lost", text=text) from None
+    if (times := bob.texts().count(text)) > 1:
         raise Mistake("twice", text=text, times=times)
-
-
-async def _stored(person: Person, text: str) -> list[str]:
-    """Return the Lobby's messages, once a text is among them.
-
-    It asks for them, as the page does: a gateway tells nobody what came while it had no broker.
-    """
-    give_up = time.monotonic() + ARRIVES
-    while True:
-        with suppress(Refused, GaveUp):  # the chat's services come back one by one
-            if text in (stored := await person.history()):
-                return stored
-        if time.monotonic() > give_up:
-            raise Mistake("lost", text=text)
-        await asyncio.sleep(PAUSE)
