@@ -114,8 +114,9 @@ def _parser() -> argparse.ArgumentParser:
     grade = commands.add_parser(
         "grade",
         help="judge submitted notebooks of the course, each in a sandbox of its own",
-        description="Judge submitted notebooks of the course, each in a sandbox of its own. Only "
-        "the cells of exercises are taken from them. The results are grades.csv, junit.xml, and "
+        description="Judge submitted notebooks of the course, each in a sandbox of its own; those "
+        "of 04 to 07 in throw-away machines, which need root. Only the cells of exercises are "
+        "taken from them. The results are grades.csv, junit.xml, and "
         "for each submission a results.json in Gradescope's form.",
     )
     grade.add_argument(
@@ -130,13 +131,16 @@ def _parser() -> argparse.ArgumentParser:
         "--masters", type=Path, metavar="FOLDER", help="default: the course's notebooks"
     )
     grade.add_argument(
-        "--jobs", type=_positive(int), default=0, help="submissions at a time; default: one a core"
+        "--jobs",
+        type=_positive(int),
+        default=0,
+        help="submissions at a time; default: one a core, and one in throw-away machines",
     )
     grade.add_argument(
         "--seconds",
         type=_positive(float),
-        default=180.0,
-        help="that a submission may take; default: 180",
+        default=0.0,
+        help="that a submission may take; default: 180, and 1800 in a throw-away machine",
     )
     grade.set_defaults(command=_grade)
 

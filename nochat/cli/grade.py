@@ -13,11 +13,10 @@ def grade(folder: Path, out: Path, masters: Path | None, jobs: int, seconds: flo
     """
     try:
         from nochat.lab.grading import grade as grading
-        from nochat.lab.grading.sandbox import Limits
     except ImportError as error:
         raise NochatError(f"{error.name} is missing: install nochat[lab]") from error
 
     def say(line: str) -> None:
         print(line, flush=True)
 
-    grading.grade(folder, out, masters, jobs=jobs, limits=Limits(seconds=seconds), say=say)
+    grading.grade(folder, out, masters, jobs=jobs, seconds=seconds, say=say)

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from nochat.lab.grading.grade import grade
-from nochat.lab.grading.sandbox import MIB, Limits
+from nochat.lab.grading.runs import MIB, Limits
 from nochat.local import doctor
 from nochat.local.processes import until
 from tests.grading import hostile

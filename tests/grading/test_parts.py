@@ -20,7 +20,8 @@ from nochat.lab.grading.flags import flags
 from nochat.lab.grading.grade import Exam, grade, is_starved, judged
 from nochat.lab.grading.plan import answered, needed, plan
 from nochat.lab.grading.results import Graded, Judged, file_name, write
-from nochat.lab.grading.sandbox import Limits, Run, command
+from nochat.lab.grading.runs import Limits, Run
+from nochat.lab.grading.sandbox import command
 from nochat.lab.people import Person
 from nochat.local.processes import start_child, until
 from tests.grading.conftest import MASTERS, NAME
@@ -104,11 +105,15 @@ def test_no_hidden_check_is_a_step(master):
 
 def test_a_verdict_of_the_notebook_itself_counts_only_where_its_check_is_tagged(master):
     came = Run([{"verdict": "99b", "passed": True, "said": "", "beside": True}])
-    assert [test.passed for test in judged(Exam(NAME, plan(master)), came)] == [False] * 3
+    assert [test.passed for test in judged(Exam(NAME, plan(master), Limits()), came)] == [False] * 3
     trusting = read(MASTERS / f"{NAME}.ipynb")
     (cell,) = [cell for cell in trusting.cells if cell.id == "check-99b"]
     cell.metadata.tags.append("in-notebook")
-    assert [it.passed for it in judged(Exam(NAME, plan(trusting)), came)] == [False, False, True]
+    assert [it.passed for it in judged(Exam(NAME, plan(trusting), Limits()), came)] == [
+        False,
+        False,
+        True,
+    ]
 
 
 def test_a_run_is_repeated_only_if_others_held_it_up():

@@ -5,7 +5,7 @@ import queue
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ from nochat.lab.course.execution import NOTEBOOKS
 from nochat.lab.course.notebook import missing, needs, read
 from nochat.lab.errors import CourseError
 from nochat.lab.folders import find_root
-from nochat.lab.grading import sandbox, submissions
+from nochat.lab.grading import machine, sandbox, submissions
 from nochat.lab.grading.flags import flags
 from nochat.lab.grading.plan import Plan, answered, needed, plan
 from nochat.lab.grading.results import Graded, Judged, write
-from nochat.lab.grading.sandbox import Limits, Run
+from nochat.lab.grading.runs import Limits, Run
 from nochat.lab.grading.submissions import Submission
 
 # What runs in a sandbox; other needs are those of notebooks that make machines and containers.
@@ -34,12 +34,21 @@ class Exam:
     Attributes:
         name: the master's name.
         plan: its parts.
+        limits: the limits of each submission.
         whole: whether all its cells must run, not only those that answers and checks need.
+        in_machine: whether it runs in a throw-away machine, not in a sandbox.
     """
 
     name: str
     plan: Plan
+    limits: Limits
     whole: bool = False
+    in_machine: bool = False
+
+    def run(self, answers: Mapping[str, str], cores: Sequence[int]) -> Run:
+        """Run answers to it."""
+        run = machine.run if self.in_machine else sandbox.run
+        return run(task(self, answers), self.limits, cores)
 
 
 class _Slots:
@@ -68,6 +77,7 @@ def grade(
     *,
     jobs: int = 0,
     limits: Limits | None = None,
+    seconds: float = 0,
     say: Say = print,
 ) -> list[Graded]:
     """Judge all submissions of a folder, and write the results.
@@ -76,39 +86,39 @@ def grade(
         folder: it holds STUDENT/NOTEBOOK.ipynb or STUDENT_NOTEBOOK.ipynb.
         out: the folder of the results.
         masters: the folder of the masters; the course's if None.
-        jobs: submissions at a time; as many as there are cores if 0.
-        limits: limits of each; the usual ones if None.
+        jobs: submissions at a time; if 0, as many as there are cores, and one in machines.
+        limits: limits of each; the usual ones if None, which are wider in a machine.
+        seconds: that each may take; as `limits` say if 0.
         say: gets lines on the progress.
 
     Raises:
         CourseError: nothing can be graded; the message says why.
-        Missing: bubblewrap is not installed.
     """
     if not folder.is_dir():
         raise CourseError(f"{folder} is not a folder")
-    limits = limits or Limits()
-    if reason := sandbox.available():
-        raise CourseError(reason)
     masters = masters or find_root() / NOTEBOOKS
     paths = {path.stem: path for path in sorted(masters.glob("*.ipynb"))}
     found = submissions.find(folder, {name: read(path) for name, path in paths.items()})
     if not found:
         raise CourseError(f"{folder} holds no submissions: STUDENT/NOTEBOOK.ipynb")
-    jobs = jobs or len(os.sched_getaffinity(0))
-    slots = _Slots(jobs)
     wanted = sorted({it.notebook for it in found if it.notebook and not it.problem})
-    exams = {name: _exam(paths[name], limits, slots, say) for name in wanted}
-    results = _all(found, exams, limits, jobs, slots, say)
+    in_machines = {name for name in wanted if set(needs(paths[name])) - INSIDE}
+    jobs = jobs or (1 if in_machines else len(os.sched_getaffinity(0)))
+    slots = _Slots(jobs)
+    exams: dict[str, Exam | str] = {}
+    for name in wanted:
+        limited = limits or (machine.LIMITS if name in in_machines else Limits())
+        limited = replace(limited, seconds=seconds or limited.seconds)
+        exams[name] = _exam(paths[name], limited, slots, say, in_machine=name in in_machines)
+    results = _all(found, exams, jobs, slots, say)
     write(results, out)
     say(f"{out / 'grades.csv'}, {out / 'junit.xml'}, and a results.json for each")
     return results
 
 
-def _exam(path: Path, limits: Limits, slots: _Slots, say: Say) -> Exam | str:
+def _exam(path: Path, limits: Limits, slots: _Slots, say: Say, *, in_machine: bool) -> Exam | str:
     """Prove a master by its own solutions; return the exam, or why there is none."""
-    if others := set(needs(path)) - INSIDE:
-        return f"{path.stem} needs {', '.join(sorted(others))}: run it in a throw-away machine"
-    if reason := missing(path):
+    if reason := machine.available(path) if in_machine else sandbox.available() or missing(path):
         return f"{path.stem} can't run here: {reason}"
     try:
         parts = plan(read(path))
@@ -117,10 +127,10 @@ def _exam(path: Path, limits: Limits, slots: _Slots, say: Say) -> Exam | str:
     if not parts.titles:
         return f"{path.stem} has no exercises"
     failed: list[Judged] = []
-    for whole in (False, True):
-        exam = Exam(path.stem, parts, whole)
+    for whole in (True,) if in_machine else (False, True):
+        exam = Exam(path.stem, parts, limits, whole, in_machine)
         with slots.one() as cores:
-            came = sandbox.run(task(exam, parts.solutions), limits, cores)
+            came = exam.run(parts.solutions, cores)
         failed = [test for test in judged(exam, came) if not test.passed]
         if not failed:
             cells = "all cells" if whole else "the cells that its exercises need"
@@ -133,7 +143,6 @@ def _exam(path: Path, limits: Limits, slots: _Slots, say: Say) -> Exam | str:
 def _all(
     found: Sequence[Submission],
     exams: Mapping[str, Exam | str],
-    limits: Limits,
     jobs: int,
     slots: _Slots,
     say: Say,
@@ -149,7 +158,7 @@ def _all(
             name = submission.notebook or submission.path.name
             return Graded(submission.student, name, problem=problem), False
         with slots.one() as cores:
-            came = sandbox.run(task(exam, submission.answers), limits, cores)
+            came = exam.run(submission.answers, cores)
         return _graded(submission, exam, came), is_starved(came)
 
     def note(index: int, graded: Graded) -> None:
@@ -182,11 +191,17 @@ def task(exam: Exam, answers: Mapping[str, str]) -> dict[str, Any]:
     """Return the proctor's task for answers."""
     steps = answered(exam.plan, answers)
     steps = steps if exam.whole else needed(steps)
+    hidden = {
+        # In a machine, the notebook itself looks: there is no copy of the answer elsewhere.
+        key: f"answer = {exam.plan.answers[key]}\n{source}" if exam.in_machine else source
+        for key, source in exam.plan.hidden.items()
+    }
     return {
         "steps": [[step.kind, step.key, step.source] for step in steps],
         "keys": list(exam.plan.titles),
         "declared": list(exam.plan.declared),
-        "hidden": dict(exam.plan.hidden),
+        "hidden": hidden,
+        "in_machine": exam.in_machine,
     }
 
 
@@ -200,7 +215,7 @@ def judged(exam: Exam, came: Run) -> list[Judged]:
     for key, title in exam.plan.titles.items():
         verdict = verdicts.get(key, without)
         passed, said = bool(verdict["passed"]), str(verdict["said"] or "")
-        if verdict.get("beside") and key not in exam.plan.trusting:
+        if verdict.get("beside") and not exam.in_machine and key not in exam.plan.trusting:
             said = f"{said} It can't be sent to the judge, and was judged in the notebook alone."
             made.append(Judged(key, title, False, said.strip()))
             continue

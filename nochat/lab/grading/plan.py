@@ -31,6 +31,7 @@ class Plan:
         declared: code that declares exercises of the notebook's own.
         hidden: further checks, by the keys of the exercises.
         solutions: the course's own answers.
+        answers: what each check is given, as an expression.
         trusting: the keys whose verdicts of the notebook itself count (tag `in-notebook`).
     """
 
@@ -39,6 +40,7 @@ class Plan:
     declared: Sequence[str]
     hidden: Mapping[str, str]
     solutions: Mapping[str, str]
+    answers: Mapping[str, str]
     trusting: frozenset[str]
 
 
@@ -67,12 +69,21 @@ def plan(master: Any) -> Plan:
         [cell.source for cell in cells if tags.JUDGE in tags.tags(cell)],
         {key: cell.source for key, cell in tags.by_key(cells, tags.HIDDEN).items()},
         solutions,
+        {key: _answer(checks[key].source) for key in titles},
         frozenset(key for key in titles if "in-notebook" in tags.tags(checks[key])),
     )
 
 
 def _runs(cell: Any) -> bool:
     return cell.cell_type == "code" and tags.HIDDEN not in tags.tags(cell)
+
+
+def _answer(check: str) -> str:
+    """Return the second argument of `exercise.check`."""
+    for node in ast.walk(_parse(check) or ast.Module([], [])):
+        if isinstance(node, ast.Call) and len(node.args) > 1:
+            return ast.unparse(node.args[1])
+    return "None"
 
 
 def _is_by_hand(stub: str) -> bool:
