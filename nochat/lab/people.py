@@ -282,7 +282,7 @@ class Person:
 
     @property
     def connected(self) -> bool:
-        """Whether the socket is open."""
+        """True while the socket is open."""
         return bool(self._socket and self._socket.connected)
 
     def _patience(self, what: str, seconds: float = PATIENCE) -> AbstractAsyncContextManager[None]:
