@@ -9,8 +9,7 @@ import psutil
 import pytest
 
 from nochat.lab.grading.grade import grade
-from nochat.lab.grading.machine import LIMITS
-from nochat.lab.grading.runs import MIB
+from nochat.lab.grading.runs import MIB, Limits
 from nochat.local import doctor
 from nochat.local.processes import until
 from tests.conftest import ROOT
@@ -53,7 +52,7 @@ def results(tmp_path_factory):
         cell["source"] = answer
         (folder / f"{student}_{NAME}.ipynb").write_text(json.dumps(notebook))
     out, lines = tmp_path_factory.mktemp("results"), []
-    limits = LIMITS.__class__(seconds=60, memory=1024 * MIB, disk=256 * MIB, processes=500)
+    limits = Limits(seconds=60, memory=1024 * MIB, disk=256 * MIB, processes=500)
     graded = grade(folder, out, MASTERS, limits=limits, say=lines.append)
     return {each.student: each for each in graded}, lines
 

@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from nochat.lab import surroundings
 from nochat.lab.course.notebook import missing
 from nochat.lab.exercise import elsewhere
 from nochat.lab.folders import find_root
@@ -33,10 +34,13 @@ LIMITS = Limits(
     answer_seconds=300,
     check_seconds=600,
 )
-WAY_OUT = (
+# The variables of this process that a machine has: the way out, and where images come from.
+GIVEN = (
     *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
     *("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"),
+    *("NOCHAT_OFFLINE", "NOCHAT_DEBIAN", "BUILD_CA", *surroundings.OFFLINE),
 )
+MAKE_IMAGES = "from nochat.lab.course.execution import make_images\n\nmake_images()"
 KINDS = ("monitor", "payload")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -72,8 +76,10 @@ def run(task: Mapping[str, Any], limits: Limits, cores: Sequence[int] = ()) -> R
     argv += [str(limits.processes), ",".join(map(str, used))]
     argv += ["/usr/bin/env", "-i", *(f"{key}={value}" for key, value in _environment().items())]
     argv += [sys.executable, "-I", "-m", "nochat.lab.grading.proctor"]
+    steps = [["run", "", MAKE_IMAGES]] if surroundings.is_offline() else []
+    whole = {**task, **settings(limits, cores), "steps": [*steps, *task["steps"]], "user": 0}
     try:
-        return watched(argv, {**task, **settings(limits, cores), "user": 0}, limits)
+        return watched(argv, whole, limits)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         _remove_groups(name)
@@ -93,10 +99,10 @@ def _address(bridge: str, number: int) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """Return the variables of a machine; of this process, only those of the way out."""
+    ours = surroundings.settled(os.environ)
     programs = [str(Path(sys.executable).parent), PATH]
     return {
-        **{name: os.environ[name] for name in WAY_OUT if name in os.environ},
+        **{name: ours[name] for name in GIVEN if name in ours},
         "PATH": os.pathsep.join(programs),
         "HOME": "/root",
         "LC_ALL": "C.UTF-8",
