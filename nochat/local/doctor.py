@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nochat.errors import NochatError
 from nochat.local.components import COMPONENTS, Component
-from nochat.local.tables import as_text
+from nochat.local.tables import LEFT, as_text
 
 GIB = 2**30
 
@@ -159,13 +159,13 @@ class Examination:
             f"{_cell(finding.part)}{_command(finding.advice)}</tr>"
             for finding in self.findings
         )
-        heads = "".join(f"<th>{head}</th>" for head in ("", "What", "Seen", "For", "To do"))
+        heads = "".join(f"<th {LEFT}>{head}</th>" for head in ("", "What", "Seen", "For", "To do"))
         return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def _command(text: str) -> str:
-    return f"<td><code>{html.escape(text)}</code></td>" if text else "<td></td>"
+    return f"<td {LEFT}><code>{html.escape(text)}</code></td>" if text else "<td></td>"
 
 
 def _cell(text: str) -> str:
-    return f"<td>{html.escape(text)}</td>"
+    return f"<td {LEFT}>{html.escape(text)}</td>"

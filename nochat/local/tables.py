@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 Row = Sequence[str]
 
+LEFT = 'style="text-align: left"'  # JupyterLab would align text on the right
+
 
 def as_text(rows: Sequence[Row]) -> str:
     """Return rows of cells as lines with aligned columns."""
@@ -20,4 +22,5 @@ def as_html(heads: Row, rows: Sequence[Row]) -> str:
 
 
 def _row(cells: Row, tag: str) -> str:
-    return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+    shown = (f"<{tag} {LEFT}>{html.escape(cell)}</{tag}>" for cell in cells)
+    return f"<tr>{''.join(shown)}</tr>"

@@ -66,7 +66,7 @@ def test_the_price_of_a_machine_is_shown_or_why_it_is_unknown(student, monkeypat
     plan = student.account.plan()
     assert plan.price.month == pytest.approx(2 * (0.048 * 730 + 2.4 + 0.005 * 730))
     assert "Standard_B2s" in repr(plan)
-    assert "<td>containers-host-disk</td>" in plan._repr_html_()
+    assert ">containers-host-disk</td>" in plan._repr_html_()
     monkeypatch.setenv("AZURE_PRICES_URL", "https://127.0.0.1:9/")
     plan = student.account.plan()
     assert (plan.price, len(plan.resources)) == (None, 14)

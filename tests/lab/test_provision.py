@@ -88,7 +88,7 @@ def test_a_run_tells_each_task_its_time_and_what_it_changed(folder, capsys):
     lines = len([line for line in PLAYBOOK.splitlines() if line.strip()])
     assert re.fullmatch(rf"Ansible +try.yml +{lines} +[\d.]+ +2", table[1])
     assert table[2].endswith(" 0")
-    assert "<td>try.yml</td>" in provision.compare(first, second)._repr_html_()
+    assert ">try.yml</td>" in provision.compare(first, second)._repr_html_()
 
 
 def test_a_failure_names_host_task_and_message(folder):
