@@ -60,12 +60,12 @@ async def test_an_exercise_that_is_not_there_is_told_with_those_that_are(doublin
         await exercise.check("09b")
 
 
-async def test_progress_counts_attempts_and_names_the_last_mistake(doubling):
+async def test_progress_counts_attempts_and_names_the_last_mistake_until_it_is_done(doubling):
     await exercise.check("09a", lambda number: None)
     await exercise.check("09a", lambda number: number)
     assert exercise.progress("09").rows == [["09a", "double a number", "", "2", "same"]]
     await exercise.check("09a", lambda number: 2 * number)
-    assert exercise.progress().rows == [["09a", "double a number", "✓", "3", "same"]]
+    assert exercise.progress().rows == [["09a", "double a number", "✓", "3", ""]]
     assert exercise.progress("08").rows == []
 
 
@@ -73,6 +73,41 @@ def test_surprises_are_counted():
     assert exercise.guess("09-1", {"a"}, {"a"}) == "You guessed it: {'a'}."
     assert exercise.guess("09-2", 3, 4) == "A surprise: 4, not 3."
     assert "1 of them surprises" in repr(exercise.progress("09"))
+
+
+def test_a_guess_that_is_run_again_counts_once_as_it_was_first():
+    for guessed in (3, 4, 4):
+        exercise.guess("09-1", guessed, 4)
+    assert "1 guesses, 1 of them surprises" in repr(exercise.progress("09"))
+
+
+@pytest.mark.parametrize(
+    ("guessed", "answer"),
+    [
+        (["web", "users"], {"users", "web"}),
+        ("users, web", {"users", "web"}),
+        ("bob", {"bob"}),
+        ({"controller"}, "controller"),
+        ("Controller ", "controller"),
+        ("3", 3),
+        (3.0, 3),
+        ("true", True),
+        ([True, False], (True, False)),
+    ],
+)
+def test_a_right_guess_is_right_however_it_is_written(guessed, answer):
+    assert exercise.guess("09-1", guessed, answer) == f"You guessed it: {answer!r}."
+
+
+@pytest.mark.parametrize(
+    ("guessed", "answer"), [("3", 4), (False, True), ({"web"}, {"web", "bot"})]
+)
+def test_a_wrong_guess_is_a_surprise(guessed, answer):
+    assert exercise.guess("09-1", guessed, answer).startswith(f"A surprise: {answer!r}, not ")
+
+
+def test_a_cell_shows_the_sentence_without_quotes():
+    assert repr(exercise.guess("09-1", 1, 2)) == "A surprise: 2, not 1."
 
 
 def test_who_does_not_guess_is_told_the_answer_and_nothing_is_noted():

@@ -34,14 +34,15 @@ def progress(notebook: str = "") -> Progress:
         notebook: the notebook's number, such as "02"; empty for the whole course.
     """
     made = [attempt for attempt in record.attempts() if attempt.key.startswith(notebook)]
-    guesses = [attempt for attempt in made if attempt.guess]
+    # The first guess is the honest one; a cell that runs again makes no other.
+    guesses = {attempt.key: attempt for attempt in reversed(made) if attempt.guess}
     rows = []
     for exercise in all_exercises():
         if not exercise.key.startswith(notebook):
             continue
         tries = [attempt for attempt in made if attempt.key == exercise.key]
         done = "✓" if any(attempt.passed for attempt in tries) else ""
-        last = next((attempt.mistake for attempt in reversed(tries) if attempt.mistake), "")
+        last = "" if done else next((one.mistake for one in reversed(tries) if one.mistake), "")
         rows.append([exercise.key, exercise.task, done, str(len(tries)), last])
-    surprises = sum(1 for attempt in guesses if not attempt.passed)
+    surprises = sum(1 for attempt in guesses.values() if not attempt.passed)
     return Progress(rows, len(guesses), surprises)
