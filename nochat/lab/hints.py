@@ -1,4 +1,4 @@
-"""Hints in a notebook's errors: which cell to run first if a name is not defined yet.
+"""Hints in a notebook's errors: which cell to run first, or that a word needs quotes.
 
 Call `hints.on()` in a notebook. As Python's startup file (`PYTHONSTARTUP`), this module is active
 from the first cell that runs.
@@ -18,6 +18,10 @@ from IPython.core.getipython import get_ipython
 
 HEADING = re.compile(r"^#+ +(.+?)\s*$", re.MULTILINE)
 INTERRUPTED = "this cell was interrupted; everything else continues. Run it again when you like."
+NO_CELL = (
+    "No cell makes `{name}`. Is it spelled as you mean it? If you mean the word itself, and not a "
+    'variable, write it in quotes: "{name}".'
+)
 IN_ORDER = "Run the cells above this one, in order: Run > Run All Above Selected Cell."
 
 
@@ -29,7 +33,7 @@ def on() -> None:
 
 
 def hint(name: str, notebook: Path | None) -> str:
-    """Return a hint at the cell that defines a name; empty if no cell does.
+    """Return a hint at the cell that defines a name, or at what else it may be.
 
     Args:
         name: the name that is not defined.
@@ -43,7 +47,7 @@ def hint(name: str, notebook: Path | None) -> str:
                 f"`{name}` is made in the cell under “{heading}” that has the line\n"
                 f"    {line}\n{IN_ORDER}"
             )
-    return ""
+    return NO_CELL.format(name=name)
 
 
 def _explain(

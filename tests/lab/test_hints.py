@@ -36,8 +36,8 @@ def test_every_statement_that_binds_a_name_counts(path, name):
 
 
 @pytest.mark.parametrize("name", ["hidden", "inner", "c", "nothing"])
-def test_names_that_no_cell_makes_have_no_hint(path, name):
-    assert hints.hint(name, path) == ""
+def test_a_name_that_no_cell_makes_may_be_a_word_without_quotes(path, name):
+    assert hints.hint(name, path).endswith(f'write it in quotes: "{name}".')
 
 
 @pytest.mark.parametrize("notebook", [None, "gone.ipynb"])
