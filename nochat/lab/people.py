@@ -135,11 +135,17 @@ class Person:
         account = {"user": self.name, "password": self.password}
         async with self._patience(f"{self.name} to log in", COMING_IN):
             status, answer = await self._ask("POST", "/api/register", account)
-            if answer.get("code") in ("name.taken", "registration.closed"):
+            taken = answer.get("code") == "name.taken"
+            if taken or answer.get("code") == "registration.closed":
                 status, answer = await self._ask("POST", "/api/login", account)
         if status != 200:
-            reason = answer.get("error", "")
-            raise Refused(f"{self.name} could not log in: HTTP {status}: {reason}", answer)
+            said = f"{self.name} could not log in: HTTP {status}: {answer.get('error', '')}"
+            if taken and status == HTTPStatus.UNAUTHORIZED:
+                said += (
+                    f". The name is taken, with another password: are you {self.name} on the page? "
+                    "To do: run the cell that starts the chat again, and take another name there"
+                )
+            raise Refused(said, answer)
 
     async def connect(self) -> None:
         """Open the socket, and resume each room from the last position seen.

@@ -79,6 +79,13 @@ async def test_a_name_that_is_not_allowed_can_not_come_in(running):
         await Person("no spaces, please", running.url).arrive()
 
 
+async def test_a_name_that_somebody_took_on_the_page_is_told_with_what_to_do(running, name):
+    taken = name()
+    await Person(taken, running.url, password="of somebody else").arrive()
+    with pytest.raises(RuntimeError, match=f"are you {taken} on the page"):
+        await Person(taken, running.url).arrive()
+
+
 async def test_waiting_has_an_end(running, name):
     async with Person(name(), running.url) as ana:
         said = rf"waited 0\.05 s for what {ana.name} is to hear, in vain\. To do: run the cells"
