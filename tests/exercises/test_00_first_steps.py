@@ -34,9 +34,9 @@ def fresh():
         yield chat
 
 
-async def by_hand(url, *texts):
+async def by_hand(url, *texts, name=""):
     """Come in as a program of one's own does, without the course's people."""
-    name = f"own-{uuid.uuid4().hex[:8]}"
+    name = name or f"own-{uuid.uuid4().hex[:8]}"
     jar = aiohttp.CookieJar(unsafe=True)
     async with aiohttp.ClientSession(cookie_jar=jar) as http:
         account = {"user": name, "password": uuid.uuid4().hex}
@@ -90,6 +90,12 @@ async def test_a_chat_in_which_nobody_speaks_is_untouched_then_each_step_is_name
     assert (await exercise.check("00a", fresh)).mistake == "stopped"
 
 
+async def test_a_student_who_takes_a_name_of_a_later_cell_is_told_before_that_cell(fresh):
+    await by_hand(fresh.url, "Here I am.", name="cleo")
+    verdict = await exercise.check("00a", fresh)
+    assert (verdict.mistake, "but cleo" in verdict.said) == ("only_cells", True)
+
+
 WRONG_00A = {"untouched", "only_cells", "silent", "stopped"}  # in the test above
 
 # ---- 00b ----------------------------------------------------------------------------------------
@@ -125,10 +131,12 @@ def breaks(kind):
 
 
 WRONG_00B = {
+    "no_row": {kind: TABLE[kind] for kind in [*KINDS][:-1]},
     "untouched": {kind: [..., ..., ..., ...] for kind in KINDS},
     "shape": {kind: [{"controller"}, READERS] for kind in KINDS},
     "unknown": wrongly(1, {"rabbitmq"}),
     "mixed_up": {kind: [row[2], row[1], row[0], row[3]] for kind, row in TABLE.items()},
+    "carrier": wrongly(0, {"gateway"}),
     "command": wrongly(0, {"controller", "activity"}),
     "publisher": wrongly(1, {"gateway"}),
     "own_event": wrongly(2, READERS | {"controller", "notifications"}),

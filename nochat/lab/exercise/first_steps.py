@@ -19,6 +19,7 @@ from nochat.protocol.fields import LOBBY
 from nochat.runtime import registry
 
 READER, EXAMINER, WITNESS = "reader", "examiner", "witness"
+OF_CELLS = frozenset({"ana", "bob", "cleo", "dora"})  # they come in later
 PAGE = 200  # entries of a history at once
 SECONDS, PAUSE = 10.0, 0.05
 
@@ -33,8 +34,9 @@ SECONDS, PAUSE = 10.0, 0.05
     "press Create account, and then write?",
     silent="{name} is in the Lobby, and has said nothing there yet. Where does a message go before "
     "you press Enter, and which room is open?",
-    only_cells="In the Lobby only {names} spoke, who were made by cells. Whoever you are on the "
-    "page needs a name that no cell uses: what does the chat show beside your messages?",
+    only_cells="Nobody spoke in the Lobby but {names}, and cells of this notebook use these names. "
+    "Are you somebody else on the page? Then write there. Or did you take such a name yourself? "
+    "Then run the cell that starts the chat again, and create an account with another one.",
     stopped="No chat answers: {error}",
 )
 async def spoke(answer: Chat, **_: Any) -> None:
@@ -43,7 +45,7 @@ async def spoke(answer: Chat, **_: Any) -> None:
         async with Person(READER, url_of(answer)) as reader:
             entries = await _log_of(reader)
             await reader.call("leave", {"room": LOBBY})
-    made = passwords.people()
+    made = passwords.people() | OF_CELLS
     spoke = {entry["sender"] for entry in entries if entry["type"] == "message.sent"}
     if spoke - made:
         return
@@ -129,15 +131,18 @@ class Path:
 @exercise(
     "00b",
     "who handles what: predictions for five things that a user can do",
-    untouched="Your row for “{kind}” has still a place to fill. Each place takes a set of names of "
+    no_row="Your table has no row for “{kind}”. There are five, and their names are: {kinds}.",
+    untouched="Your row for “{kind}” still has a place to fill. Each place takes a set of names of "
     "services, such as {{'web', 'users'}}, or set() for none.",
     shape="Your row for “{kind}” is {said}. It needs four places: who handles the command, who "
     "publishes the event, who handles the event, and who handles `user.notified`.",
     unknown="In “{kind}” you name {name!r}, which is no service. There are: {services}.",
     mixed_up="In “{kind}” you name {said} for the command {command}. That is who handled the event "
     "{event}. Which of the two asks for something, and which tells what has happened?",
+    carrier="“{kind}”: you named the gateway for the command {command}. The gateway takes it from "
+    "the socket, and publishes it: look at the trace. Who takes it from the bus, and decides?",
     command="“{kind}” makes the command {command}: {seen} handled it, and you named {said}. How "
-    "many services may decide?",
+    "many services decide, and which?",
     publisher="“{kind}”: {event} was published by {seen}, and you named {said}. Who knows first "
     "that it has happened?",
     own_event="“{kind}”: you named the controller among those that handle {event}. It published "
@@ -153,11 +158,10 @@ class Path:
 async def predicted(answer: Any, *, chat: Chat) -> None:
     """Judge predictions for each kind against the trace of an action of the examiner's."""
     chance = random.SystemRandom()
-    kinds = chance.sample([*KINDS], len(KINDS))
-    said = {kind: _said(answer, kind) for kind in kinds}
+    said = {kind: _said(answer, kind) for kind in KINDS}
     with told("stopped"):
-        seen = await _traced(chat, kinds)
-    for kind in kinds:
+        seen = await _traced(chat, chance.sample([*KINDS], len(KINDS)))
+    for kind in KINDS:
         _compare(kind, said[kind], seen[kind])
 
 
@@ -165,6 +169,8 @@ def _said(answer: Any, kind: str) -> Path:
     """Return the prediction for a kind; a function of the kind will do as well as a table."""
     if answer is ... or answer is None:
         raise Mistake("untouched", kind=kind)
+    if isinstance(answer, dict) and kind not in answer:
+        raise Mistake("no_row", kind=kind, kinds=", ".join(KINDS))
     with told("failed"):
         row = answer(kind) if callable(answer) else answer[kind]
     if row is ... or row is None:
@@ -259,6 +265,8 @@ def _compare(kind: str, said: Path, seen: Path) -> None:
     if said.command != seen.command:
         swapped = said.command == seen.event
         both = {"said": _listed(said.command), "seen": _listed(seen.command)}
+        if said.command == {"gateway"}:
+            raise Mistake("carrier", **about)
         raise Mistake("mixed_up" if swapped else "command", **about, **both)
     if said.publishers != seen.publishers:
         both = {"said": _listed(said.publishers), "seen": _listed(seen.publishers)}
