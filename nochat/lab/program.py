@@ -23,6 +23,7 @@ READY = 30.0  # seconds that a program may take to start; more while it is busy
 CLIENT = Path(__file__).parents[1] / "services" / "web" / "static" / "vendor" / "socket.io.js"
 
 files: dict[str, str] = {}
+_broken: dict[str, SyntaxError] = {}  # files whose cell ended with an error
 _running: dict[str, "Process"] = {}
 _ports: dict[str, int] = {}  # the last port of each process, by its name
 
@@ -145,6 +146,11 @@ def _port_of(name: str) -> int:
 def _need_files(command: str) -> None:
     """Refuse to start a module that no cell has written."""
     for module in re.findall(r"(\w+):\w+", command):
+        if error := _broken.get(f"{module}.py"):
+            raise NotReady(
+                f"{module}.py is not what you last wrote: its cell ended with a syntax error in "
+                f"line {error.lineno} of the file ({error.msg}). Mend it, run it, then this cell"
+            )
         if f"{module}.py" not in files:
             raise NotReady(
                 f"{module}.py is not written yet: run the cell that begins with "
@@ -165,6 +171,17 @@ def file(line: str, cell: str) -> None:
     if not re.fullmatch(r"\w+\.\w+", name):
         raise ValueError(f"%%file needs a plain file name, as in `%%file server.py`; not {name!r}")
     if name.endswith(".py"):
-        compile(cell, name, "exec")  # A syntax error shows here, not when the program starts.
+        _compile(cell, name)  # A syntax error shows here, not when the program starts.
+    _broken.pop(name, None)
     files[name] = cell
     print(f"{name}: {len(cell.splitlines())} lines")
+
+
+def _compile(cell: str, name: str) -> None:
+    """Compile a file; after a syntax error, its former content stays for those that import it."""
+    try:
+        compile(cell, name, "exec")
+    except SyntaxError as error:
+        error.text = error.text or cell.splitlines()[(error.lineno or 1) - 1]
+        _broken[name] = error
+        raise

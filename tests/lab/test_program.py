@@ -59,6 +59,16 @@ def test_a_slip_of_the_pen_shows_at_once_and_the_former_file_stays(files):
     assert files["server.py"] == SERVER
 
 
+def test_a_slip_of_the_pen_does_not_start_the_former_file_in_its_place():
+    with pytest.raises(SyntaxError) as slip:
+        program.file("server.py", "def say():\n    await nothing()")
+    assert slip.value.text == "    await nothing()"
+    with pytest.raises(NotReady, match=r"server.py is not what you last wrote: .* line 2 of the"):
+        program.start(COMMAND)
+    program.file("server.py", SERVER)
+    program.start(COMMAND)
+
+
 def test_it_runs_is_killed_comes_back_and_leaves_nothing(capsys):
     server = program.start(COMMAND)
     port = server.url.rpartition(":")[2]
