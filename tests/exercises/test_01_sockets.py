@@ -67,6 +67,20 @@ WRONG_01A = {
         + "        await sio.emit('whisper', line, to=other)\n"
         + "    return bool(to)\n"
     ),
+    "unawaited": lambda: (
+        WHISPER
+        + "    for other in to:\n"
+        + "        sio.emit('whisper', line, to=other)\n"
+        + "    return bool(to)\n"
+    ),
+    "missed": lambda: (
+        WHISPER
+        + "    for other in names:\n"
+        + "        if names[other] != name:\n"
+        + "            return False\n"
+        + "        await sio.emit('whisper', line, to=other)\n"
+        + "        return True\n"
+    ),
     "never": lambda: (
         WHISPER + "    await sio.emit('whisper', line, to=name)\n    return bool(to)\n"
     ),
@@ -192,6 +206,7 @@ RIGHT_01B = {
 WRONG_01B = {
     "untouched": lambda: stub("01b"),
     "lost": lambda: DURABLE + READS + BUFFERED + SAYS,
+    "unread": lambda: DURABLE + APPENDS + SAYS,
     "torn": lambda: DURABLE + READS + APPENDS + SAYS,
     "glued": lambda: DURABLE + SKIPS + APPENDS + SAYS,
     "half": lambda: DURABLE + AS_TEXT + SAYS,
@@ -211,6 +226,13 @@ async def test_a_program_that_loses_nothing_passes(answer):
 async def test_a_mistake_about_what_outlives_a_kill_is_named(mistake):
     verdict = await exercise.check("01b", f"{write(WRONG_01B[mistake]())}:app")
     assert verdict.mistake == mistake, verdict
+
+
+async def test_a_program_that_does_not_start_is_named_by_its_error_alone():
+    write(DURABLE + "history += map(json.loads, path.open())\n" + APPENDS + SAYS)
+    verdict = await exercise.check("01b", "durable:app")
+    said = "The program does not do its work: FileNotFoundError: [Errno 2]"
+    assert verdict.said.startswith(said), verdict
 
 
 async def test_a_file_that_is_written_anew_in_its_place_is_torn():
@@ -244,6 +266,11 @@ RIGHT_01C = {
 WRONG_01C = {
     "untouched": lambda: stub("01c"),
     "failed": lambda: LOG_IN + "    return hashed(guess)[guess]\n",
+    "unawaited": lambda: (
+        LOG_IN
+        + "    right = asyncio.to_thread(hashed, guess) == stored\n"
+        + "    return 'welcome' if right else 'wrong'\n"
+    ),
     "alike": lambda: LOG_IN + "    await asyncio.to_thread(hashed, guess)\n    return 'welcome'\n",
     "removed": lambda: LOG_IN + "    return 'welcome' if guess == 'open sesame' else 'wrong'\n",
     "waits": lambda: LOG_IN + "    return 'welcome' if hashed(guess) == stored else 'wrong'\n",

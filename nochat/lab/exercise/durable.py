@@ -12,7 +12,7 @@ from nochat.errors import NochatError
 from nochat.lab import program
 from nochat.lab.exercise import torn
 from nochat.lab.exercise.catalogue import Mistake, exercise
-from nochat.lab.exercise.guests import MISSING, ask, guest, last_error
+from nochat.lab.exercise.guests import MISSING, ask, error_in, guest, last_error
 from nochat.lab.visitors import Visitor
 
 KILLS = 3
@@ -29,6 +29,8 @@ NAME = "judged"
     lost="{text!r} was acknowledged, and is not in `past` after a kill; {lost} of {acknowledged} "
     "are gone. When you say “I have it”, where is it by then: in a variable, in a buffer, or in "
     "the file?",
+    unread="{text!r} was acknowledged, and is not in `past` after a kill; but it is in {file}. Who "
+    "reads that file when the program starts, and where does `past` look?",
     torn="A kill in the middle of a write left half a message at the end of {file}, and the "
     "program doesn't come back from that: {error}",
     glued="{text!r} was acknowledged after a restart, and is gone after the next. When it was "
@@ -46,7 +48,7 @@ async def durable(answer: str, **_: Any) -> None:
     try:
         process = program.start(f"uvicorn {answer} --port {{port}}", name=NAME)
     except (NochatError, OSError, ValueError, LookupError) as error:
-        raise Mistake("failed", error=error) from error
+        raise Mistake("failed", error=error_in(str(error)) or error) from error
     try:
         await _Examination(process).run()
     finally:
@@ -148,6 +150,8 @@ class _Examination:
         seen = {"acknowledged": len(self.acknowledged), "lost": len(lost), "text": lost[0]}
         if not past and not torn.files(self.process.folder):
             return Mistake("untouched", **seen)
+        if not past and (kept := self._kept_in(lost[0])):
+            return Mistake("unread", **seen, file=kept)
         if not self.damage:
             return Mistake("lost", **seen)
         file = self.damage.path.name
@@ -155,6 +159,11 @@ class _Examination:
             return Mistake("torn", file=file, error=f"{len(lost)} messages are gone")
         glued = all(text.startswith("first of round") for text in lost)
         return Mistake("glued" if glued else "lost", **seen, file=file)
+
+    def _kept_in(self, text: str) -> str:
+        """Return the name of a file that has a text; empty if none has."""
+        found = torn.files(self.process.folder).items()
+        return next((path.name for path, now in found if text.encode() in now.content), "")
 
     def _compare_order(self, at: dict[str, int]) -> None:
         for sender, texts in self.said.items():

@@ -12,6 +12,7 @@ from nochat.lab.visitors import Visitor
 
 PATIENCE = 3.0  # seconds for an answer that may never come
 ERROR = re.compile(r"^[\w.]*(?:Error|Exception)\b.*", re.MULTILINE)  # the end of a traceback
+UNAWAITED = re.compile(r"coroutine '(?:\w+\.)*(\w+)' was never awaited")
 MISSING = object()  # no acknowledgement came
 
 
@@ -67,7 +68,18 @@ def url_of(answer: Any) -> str:
     return str(getattr(answer, "url", answer))
 
 
+def unawaited(answer: Any) -> str:
+    """Return the last function that a program called without `await`; empty if there is none."""
+    found = UNAWAITED.findall(str(getattr(answer, "log", "")))
+    return found[-1] if found else ""
+
+
 def last_error(answer: Any) -> str:
     """Return the last error in a program's log; empty if there is none."""
-    errors = ERROR.findall(str(getattr(answer, "log", "")))
+    return error_in(str(getattr(answer, "log", "")))
+
+
+def error_in(log: str) -> str:
+    """Return the last error in a log; empty if there is none."""
+    errors = ERROR.findall(log)
     return errors[-1] if errors else ""

@@ -10,7 +10,7 @@ from typing import Any
 
 from nochat.lab import checks
 from nochat.lab.exercise.catalogue import Mistake, exercise
-from nochat.lab.exercise.guests import MISSING, ask, guest, last_error, meaning, url_of
+from nochat.lab.exercise.guests import MISSING, ask, guest, last_error, meaning, unawaited, url_of
 from nochat.lab.visitors import Visitor
 
 ROUNDS = 1_000_000  # of the hash, as in the notebook
@@ -29,7 +29,10 @@ CLEAR = 0.8  # of a log-in: no busy machine lets Bob wait for so long
     untouched="`log_in` answered nothing at all to the right password. Does your function call "
     "`hashed`, and say what came of it?",
     failed="`log_in` was not acknowledged. The program says: {error}",
-    alike="`log_in` said {said!r} to a wrong password, and to the right one. Who may come in now?",
+    alike="`log_in` said {said!r} to a wrong password, and to the right one. What is compared with "
+    "what, and is each of them what you think it is?",
+    unawaited="`log_in` said {said!r} to a wrong password, and to the right one. The program says "
+    "that `{function}` was called and never awaited. Which word should stand before the call?",
     removed="The answer to {which} password came after {took:.0f} ms, and its hash alone takes "
     "{work:.0f} ms here. Was the work moved, or left out? A thief would like to know.",
     waits="While Ana's log-in took {took:.0f} ms, Bob waited for up to {wait:.0f} ms. What does "
@@ -44,7 +47,7 @@ async def patient(answer: Any, *, password: str, **_: Any) -> None:
             right = await _log_in(answer, ana, bob, password)
             guesses = [secrets.token_hex(8) for _ in range(WRONG)]
             wrong = [await _log_in(answer, ana, bob, guess) for guess in guesses]
-            _compare_answers(right, wrong[0], password, guesses[0])
+            _compare_answers(answer, right, wrong[0], (password, guesses[0]))
             try:
                 _compare_times(right, wrong, await asyncio.to_thread(_work))
                 return
@@ -103,10 +106,13 @@ async def _acknowledged(answer: Any, ana: Visitor, guess: str, waits: list[float
     return LogIn(logging_in.result(), took, waits)
 
 
-def _compare_answers(right: LogIn, wrong: LogIn, password: str, guess: str) -> None:
+def _compare_answers(answer: Any, right: LogIn, wrong: LogIn, guesses: tuple[str, str]) -> None:
+    password, guess = guesses
     if right.said is None and wrong.said is None:
         raise Mistake("untouched")
     if meaning(right.said, password) == meaning(wrong.said, guess):
+        if function := unawaited(answer):
+            raise Mistake("unawaited", said=wrong.said, function=function)
         raise Mistake("alike", said=wrong.said)
 
 

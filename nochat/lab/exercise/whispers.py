@@ -8,7 +8,7 @@ from typing import Any
 
 from nochat.lab import checks
 from nochat.lab.exercise.catalogue import Mistake, exercise
-from nochat.lab.exercise.guests import MISSING, ask, guest, last_error, meaning, url_of
+from nochat.lab.exercise.guests import MISSING, ask, guest, last_error, meaning, unawaited, url_of
 from nochat.lab.visitors import Visitor
 
 NAMES = ("ida", "jon", "kim", "lea", "max", "nora", "olga", "paul")
@@ -34,6 +34,12 @@ class Whisper:
     sent_to_all="{other} heard what {sender} whispered to {name}. Whom does `emit` send to, when "
     "it is told nobody?",
     sender_hears="{sender} heard the own whisper to {name}. Which connections did you send it to?",
+    unawaited="{sender}'s whisper to {name} was acknowledged, and {name} heard nothing of it. The "
+    "program says that `{function}` was called and never awaited. Which word should stand before "
+    "the call?",
+    missed="{sender}'s whisper to {name} was answered with {said!r}, as if {name} were not here. "
+    "What does your function look for in `names`, and does it look at every connection before it "
+    "gives up?",
     never="{sender}'s whisper to {name} was acknowledged, and {name} heard nothing of it. Who is "
     "known by a name in `names`, and whom does `emit` know?",
     nameless="{name} heard a whisper, and not whose: {heard}. What does `names` know of `sid`?",
@@ -53,8 +59,9 @@ async def whispered(answer: Any, **_: Any) -> None:
         pairs += [[names[at - 1], name] for at, name in enumerate(names)]
         whispers = [Whisper(sender, name, f"psst {secrets.token_hex(4)}") for sender, name in pairs]
         said = [await _send(answer, guests, whisper) for whisper in whispers]
-        for whisper in whispers:
-            await _arrives(guests, whisper)
+        for whisper, told in zip(whispers, said, strict=True):
+            if not await _arrives(guests, whisper):
+                await _explain(answer, guests, whisper, told, stranger)
         _compare(guests, whispers)
         await _refuses(guests, whispers[-1], said[-1], stranger)
 
@@ -69,12 +76,25 @@ async def _send(answer: Any, guests: dict[str, Visitor], whisper: Whisper) -> An
     return said
 
 
-async def _arrives(guests: dict[str, Visitor], whisper: Whisper) -> None:
-    heard = await checks.until(lambda: _heard(guests[whisper.name], whisper), SECONDS)
-    if not heard:
-        raise Mistake("never", sender=whisper.sender, name=whisper.name)
-    if whisper.sender not in repr(heard[0]):
+async def _arrives(guests: dict[str, Visitor], whisper: Whisper) -> bool:
+    what = f"{whisper.name} to hear a whisper"
+    heard = await checks.until(lambda: _heard(guests[whisper.name], whisper), SECONDS, what=what)
+    if heard and whisper.sender not in repr(heard[0]):
         raise Mistake("nameless", name=whisper.name, heard=heard[0])
+    return bool(heard)
+
+
+async def _explain(
+    answer: Any, guests: dict[str, Visitor], whisper: Whisper, said: Any, stranger: str
+) -> None:
+    """Name the reason for which a whisper has not arrived."""
+    seen = {"sender": whisper.sender, "name": whisper.name}
+    if function := unawaited(answer):
+        raise Mistake("unawaited", **seen, function=function)
+    refused = await _to_stranger(guests, whisper, stranger)
+    if said is not None and _means(refused, whisper, stranger) == _means(said, whisper, stranger):
+        raise Mistake("missed", **seen, said=said)
+    raise Mistake("never", **seen)
 
 
 def _heard(visitor: Visitor, whisper: Whisper) -> list[Any]:
@@ -96,8 +116,15 @@ async def _refuses(
     guests: dict[str, Visitor], delivered: Whisper, said: Any, stranger: str
 ) -> None:
     """Whisper to somebody who is not here; no answer is a refusal, too."""
-    text = f"psst {secrets.token_hex(4)}"
-    answered = await ask(guests[delivered.sender], "whisper", (stranger, text))
-    names = (delivered.sender, delivered.name, stranger, delivered.text, text)
-    if meaning(answered, *names) == meaning(said, *names):
+    answered = await _to_stranger(guests, delivered, stranger)
+    if _means(answered, delivered, stranger) == _means(said, delivered, stranger):
         raise Mistake("unknown", sender=delivered.sender, name=stranger, said=answered)
+
+
+async def _to_stranger(guests: dict[str, Visitor], whisper: Whisper, stranger: str) -> Any:
+    """Whisper the same to somebody who is not here, and return the acknowledgement."""
+    return await ask(guests[whisper.sender], "whisper", (stranger, whisper.text))
+
+
+def _means(said: Any, whisper: Whisper, stranger: str) -> Any:
+    return meaning(said, whisper.sender, whisper.name, stranger, whisper.text)
