@@ -1,5 +1,6 @@
 """Attempts are kept, in a file of the student's own, and told of."""
 
+import pika
 import pytest
 
 from nochat.lab import exercise
@@ -55,6 +56,11 @@ async def test_what_an_answer_prints_into_html_is_no_html(doubling):
     assert "<script>" not in verdict._repr_html_()
 
 
+async def test_a_cell_shows_code_in_a_sentence_as_code(doubling):
+    verdict = await exercise.check("09a", lambda number: "`<b>`")
+    assert "came back as <code>&lt;b&gt;</code>." in verdict._repr_html_()
+
+
 async def test_an_exercise_that_is_not_there_is_told_with_those_that_are(doubling):
     with pytest.raises(ValueError, match="'09b'; there are: 09a"):
         await exercise.check("09b")
@@ -93,6 +99,7 @@ def test_a_guess_that_is_run_again_counts_once_as_it_was_first():
         (3.0, 3),
         ("true", True),
         ([True, False], (True, False)),
+        ({"news": ["b", "a"], "sport": []}, {"news": ["a", "b"], "sport": []}),
     ],
 )
 def test_a_right_guess_is_right_however_it_is_written(guessed, answer):
@@ -104,6 +111,10 @@ def test_a_right_guess_is_right_however_it_is_written(guessed, answer):
 )
 def test_a_wrong_guess_is_a_surprise(guessed, answer):
     assert exercise.guess("09-1", guessed, answer).startswith(f"A surprise: {answer!r}, not ")
+
+
+def test_a_number_from_a_header_of_pika_s_is_shown_as_any_other():
+    assert exercise.guess("09-1", "1", pika.compat.long(1)) == "You guessed it: 1."
 
 
 def test_a_cell_shows_the_sentence_without_quotes():

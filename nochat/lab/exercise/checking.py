@@ -3,6 +3,7 @@
 import asyncio
 import html
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import Any
 
 from nochat.lab.exercise import elsewhere, record
 from nochat.lab.exercise.catalogue import Exercise, Mistake, find
+
+CODE = re.compile(r"`([^`\n]+)`")
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ class Verdict:
 
     def _repr_html_(self) -> str:
         first, _, rest = repr(self).partition("\n")
-        return f"<b>{html.escape(first)}</b>" + (f"<br>{html.escape(rest)}" if rest else "")
+        said = CODE.sub(r"<code>\1</code>", html.escape(rest))
+        return f"<b>{html.escape(first)}</b>" + (f"<br>{said}" if said else "")
 
 
 async def check(key: str, answer: Any = None, **settings: Any) -> Verdict:

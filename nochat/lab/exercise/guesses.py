@@ -23,6 +23,8 @@ def guess(key: str, guessed: Any, answer: Any) -> Told:
         guessed: the student's guess; None or ... for none.
         answer: what really happened.
     """
+    if isinstance(answer, int) and not isinstance(answer, bool):
+        answer = int(answer)  # pika has a kind of its own, which is shown as 1L
     if guessed is None or guessed is ...:
         return Told(
             f"It was {answer!r}. Next time, guess first: it is how you find out what you know."
@@ -40,6 +42,10 @@ def _same(guessed: Any, answer: Any) -> bool:
         return bool(guessed == answer) or _words(guessed) == _words(answer)
     if isinstance(answer, tuple) and isinstance(guessed, list | tuple):
         return tuple(guessed) == answer
+    if isinstance(answer, dict) and isinstance(guessed, dict):
+        return {key: _words(value) for key, value in guessed.items()} == {
+            key: _words(value) for key, value in answer.items()
+        }
     return bool(guessed == answer)
 
 
