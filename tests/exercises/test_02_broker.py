@@ -53,6 +53,7 @@ def by_return_value(channel, key):
 RIGHT_02A = (binds("town", "town.*.#", "*.sport", "*.*.#.sport"), by_return_value)
 WRONG_02A = {
     "untouched": (lambda channel, queue: None, careful),
+    "unsent": (binds("town.#", "#.sport"), lambda channel, key: None),
     "star": (binds("town.*", "#.sport"), careful),
     "misses": (binds("town.#"), careful),
     "too_much": (binds("#"), careful),
@@ -98,6 +99,13 @@ def acknowledges_first(channel, oven):
             oven.bake(body.decode())
 
 
+def acknowledges_each_first(channel, oven):
+    for method, _, body in channel.consume("orders"):
+        channel.basic_ack(method.delivery_tag)
+        if not oven.has_baked(body.decode()):
+            oven.bake(body.decode())
+
+
 def remembers_nothing(channel, oven):
     for method, _, body in channel.consume("orders"):
         oven.bake(body.decode())
@@ -120,6 +128,13 @@ def never_acknowledges(channel, oven):
             oven.bake(body.decode())
 
 
+def bakes_bytes(channel, oven):
+    for method, _, body in channel.consume("orders"):
+        if not oven.has_baked(body):
+            oven.bake(body)
+        channel.basic_ack(method.delivery_tag)
+
+
 def does_nothing(channel, oven):
     time.sleep(0.1)
 
@@ -130,6 +145,7 @@ def breaks(channel, oven):
 
 WRONG_02B = {
     "untouched": does_nothing,
+    "raw": bakes_bytes,
     "lost": acknowledges_first,
     "twice": remembers_nothing,
     "left": never_acknowledges,
@@ -157,6 +173,12 @@ async def test_a_mistake_of_a_baker_is_named(mistake, rabbitmq_server):
 async def test_a_baker_who_forgets_as_they_die_bakes_twice(rabbitmq_server):
     verdict = await exercise.check("02b", remembers_until_it_dies, url=rabbitmq_server.url)
     assert verdict.mistake == "twice", verdict
+
+
+@pytest.mark.parametrize("chance", range(3))
+async def test_an_ack_before_the_oven_loses_the_order_whichever_it_is(chance, rabbitmq_server):
+    verdict = await exercise.check("02b", acknowledges_each_first, url=rabbitmq_server.url)
+    assert verdict.mistake == "lost", verdict
 
 
 @pytest.mark.parametrize("key", ["02a", "02b"])

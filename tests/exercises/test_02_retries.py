@@ -83,6 +83,13 @@ def does_not_catch(channel, stove, delay):
         stove.cook(body.decode())
 
 
+def cooks_bytes(channel, stove, delay):
+    declare(channel, delay)
+    for method, _, body in channel.consume("tickets"):
+        stove.cook(body)
+        channel.basic_ack(method.delivery_tag)
+
+
 def not_durable(channel, stove, delay):
     channel.queue_declare("tickets")
 
@@ -181,6 +188,7 @@ def throws_away_too_little(channel, stove, delay):
 WRONG = {
     "untouched": does_nothing,
     "failed": does_not_catch,
+    "raw": cooks_bytes,
     "transient": not_durable,
     "spins": puts_back,
     "busy": leaves_it_to_the_limit,

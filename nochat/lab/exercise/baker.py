@@ -35,11 +35,13 @@ class Oven:
         notes: the file.
         dies: kill the baker's process at a note that begins with this word; "" for never.
         after: the number of such notes before, in the same process.
+        spares: orders at which nobody is killed: sent twice, they would come back in any case.
     """
 
     notes: Notes
     dies: str = ""
     after: int = 0
+    spares: frozenset[str] = frozenset()
 
     def bake(self, order: str) -> None:
         """Bake an order, which takes a moment."""
@@ -54,7 +56,7 @@ class Oven:
     def _note(self, word: str, order: str) -> None:
         self.notes.add(f"{word} {order}")
         _noted[word] += 1
-        if word == self.dies and _noted[word] > self.after:
+        if word == self.dies and _noted[word] > self.after and order not in self.spares:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -66,12 +68,16 @@ _noted: Counter[str] = Counter()  # by this process
     "each order is baked once, though deliveries repeat and bakers die",
     untouched="Nothing was baked of {orders} orders. Take messages of the queue `orders` in your "
     "`bake`, and give each to `oven.bake`.",
+    raw="The oven was given {baked}, and the order was {order}. A message's body is bytes. What "
+    "makes text of it?",
     lost="{lost} of {orders} orders were never baked, and their queue is empty. What does the "
     "broker do with an order once you have acknowledged it, and you die before the oven is hot?",
     twice="{order} was baked {times} times. Its message came again: the baker before had died "
     "between the oven and the ack, or the customer had sent it twice. Where could a new baker look "
     "up what the one before had done?",
-    left="{left} orders still wait: nobody has acknowledged them.",
+    left="{left} orders still wait, and nobody has acknowledged them. Does your function take one "
+    "order after the other, and does each way through it end with an ack, also the way of an order "
+    "that was baked before?",
     failed="Your baker ended with an error: {error}",
 )
 async def baked_once(answer: Callable[[BlockingChannel, Oven], Any], *, url: str) -> None:
@@ -92,8 +98,9 @@ def _judge(bake: Any, url: str) -> None:
     orders = [f"{chance.choice(['pizza', 'bread', 'cake'])}-{n}" for n in range(ORDERS)]
     with tempfile.TemporaryDirectory(prefix="nochat-judge-") as name, connection(url) as own:
         folder, channel = Path(name), own.channel()
-        oven = Oven(Notes(folder / "oven"))
-        _send(channel, chance.sample([*orders, *chance.sample(orders, 2)], ORDERS + 2))
+        doubled = chance.sample(orders, 2)
+        oven = Oven(Notes(folder / "oven"), spares=frozenset(doubled))
+        _send(channel, chance.sample([*orders, *doubled], ORDERS + 2))
         try:
             for dies in chance.sample(DEATHS, len(DEATHS)):
                 _let_bake(folder, bake, url, replace(oven, dies=dies, after=chance.randrange(3)))
@@ -139,6 +146,8 @@ def _compare(orders: list[str], notes: Notes, own: pika.BlockingConnection, erro
         raise Mistake("failed", error=error)
     if not baked:
         raise Mistake("untouched", orders=len(orders))
+    if raw := sorted(order for order in baked if order.startswith("b'")):
+        raise Mistake("raw", baked=raw[0], order=raw[0][2:-1])
     if twice := [order for order in orders if baked[order] > 1]:
         raise Mistake("twice", order=twice[0], times=baked[twice[0]])
     if left:

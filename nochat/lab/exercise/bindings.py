@@ -3,9 +3,11 @@
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import UnroutableError
 
 from nochat.lab.exercise.amqp import connected
 from nochat.lab.exercise.catalogue import Mistake, exercise, told
@@ -40,6 +42,9 @@ def _key(chance: random.Random) -> str:
     "bindings for a rule in words, and a sender who learns what nobody wants",
     untouched="Nothing is bound yet: your `bind` was called, and the queue got none of {sent} "
     "letters. Call `channel.queue_bind` in it.",
+    unsent="Your `bind` is called, and its queue would take {key}; but of {sent} letters for your "
+    "`send`, none came to the exchange `letters`. What does `send` publish so far, and to which "
+    "exchange?",
     star="{key} is wanted, and did not come, while keys of two words did. How many words does `*` "
     "stand for, and how many does `#`?",
     misses="{key} is wanted by the rule, and did not come. Which of your bindings should match it?",
@@ -76,12 +81,18 @@ def _judge_bindings(answer: Any, url: str) -> None:
         with told("failed"):
             for key in sent:
                 said[key] = send(channel, key)
-        _compare(sent, {*drain(channel, "judged")}, said)
+        if came := {*drain(channel, "judged")}:
+            return _compare(sent, came, said)
+        # Nothing came: is nothing bound, or was nothing sent?
+        for key in sent:
+            with suppress(UnroutableError):
+                channel.basic_publish(EXCHANGE, key, key.encode(), mandatory=True)
+        if taken := drain(channel, "judged"):
+            raise Mistake("unsent", key=taken[0], sent=len(sent))
+        raise Mistake("untouched", sent=len(sent))
 
 
 def _compare(sent: list[str], came: set[str], said: dict[str, Any]) -> None:
-    if not came:
-        raise Mistake("untouched", sent=len(sent))
     missing = [key for key in sent if _wanted(key) and key not in came]
     short = any(key.count(".") == 1 for key in came)
     if missing:

@@ -72,6 +72,8 @@ class Try:
     untouched="No order was tried on the stove. Declare the queue `tickets` in your `serve`, take "
     "its messages, and give each to `stove.cook`.",
     failed="Your `serve` ended with an error: {error}",
+    raw="The stove was given {cooked}, and the order was {order}. A message's body is bytes. What "
+    "makes text of it?",
     transient="The queue {queue!r} would not survive: it is declared without `durable=True`, or "
     "belongs to one connection. What becomes of its orders when the broker or your cook restarts? "
     "(RabbitMQ 4.3 refuses queues that are neither durable nor exclusive.)",
@@ -270,6 +272,8 @@ def _judge_pauses(kitchen: _Kitchen, good: list[str], bad: list[str]) -> None:
         until(lambda: _most(kitchen, bad) > TRIES, 1.5 * kitchen.delay, pause=0.02)
     if not kitchen.tries():
         raise Mistake("untouched")
+    if raw := [each.order for each in kitchen.tries() if each.order.startswith("b'")]:
+        raise Mistake("raw", cooked=raw[0], order=raw[0][2:-1])
     _compare_pauses(kitchen, bad)
     for order in bad:
         _compare_tries(kitchen, order)
