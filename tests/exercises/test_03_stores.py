@@ -2,6 +2,7 @@
 
 from contextlib import closing
 
+import pymongo
 import pytest
 
 from nochat.lab import exercise
@@ -54,6 +55,7 @@ RIGHT_03A = {
 }
 WRONG_03A = {
     "untouched": [...],
+    "asked": [{"_id": "ana", "count": 7}, {"_id": "bob", "count": 3}],
     "constant": [
         LIVE,
         {"$group": {"_id": {"room": "$room", "sender": "$sender"}, "count": {"$sum": 1}}},
@@ -139,6 +141,7 @@ RIGHT_03C = {
 }
 WRONG_03C = {
     "untouched": " ",
+    "asked": (("ana",), ("bob",)),
     "columns": sql(f"expires BETWEEN {NOW} AND {NOW} + 3600", "user_id, token"),
     "units": sql(f"expires BETWEEN {NOW} AND {NOW} + 3600 * 1000"),
     "zone": sql(
@@ -160,6 +163,14 @@ async def test_sessions_that_end_soon_are_found_in_any_way(answer, users):
 async def test_the_solution_of_03c_passes(users):
     verdict = await exercise.check("03c", solved("03c")["soon"], url=users)
     assert verdict.passed, verdict
+
+
+async def test_what_a_pipeline_answers_is_no_pipeline(mongodb_server):
+    with pymongo.MongoClient(mongodb_server.url) as client:
+        verdict = await exercise.check(
+            "03a", client["of-nobody"]["log"].aggregate([DOWN]), url=mongodb_server.url
+        )
+    assert verdict.mistake == "asked", verdict
 
 
 @pytest.mark.parametrize("mistake", WRONG_03C)

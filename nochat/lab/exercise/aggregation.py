@@ -10,6 +10,7 @@ from typing import Any
 
 import pymongo
 from pymongo import InsertOne, UpdateOne
+from pymongo.command_cursor import CommandCursor
 
 from nochat.domain.text import DELETED
 from nochat.lab.exercise.catalogue import Mistake, exercise, told
@@ -62,6 +63,9 @@ class Log:
     "03a",
     "who writes most in each room, by an aggregation",
     untouched="Your pipeline has no stages yet.",
+    asked="`most` holds no stages, but what came out of them: that is what your own log answered. "
+    "The judge has another log, so it needs the stages. Does `most` hold the list, without "
+    "`db.log.aggregate`?",
     constant="`{text}` itself stands in your answer, not what is in that field. The stand-in for "
     "MongoDB takes an `_id` of several fields for a constant: look at what the task says of it.",
     mixed="{seen} is about all rooms together. By what must you group, to count in each room?",
@@ -84,6 +88,8 @@ async def most_in_each_room(answer: Any, *, url: str) -> None:
 
 
 def _judge(answer: Any, url: str) -> None:
+    if _is_answer(answer):
+        raise Mistake("asked")
     stages = [stage for stage in answer if stage is not ...] if isinstance(answer, list) else []
     if not stages and not callable(answer):
         raise Mistake("untouched")
@@ -101,6 +107,14 @@ def _judge(answer: Any, url: str) -> None:
         finally:
             client.drop_database(database.name)
     _compare(found, made)
+
+
+def _is_answer(answer: Any) -> bool:
+    """Return whether these are documents that somebody has asked for, and no stages."""
+    if isinstance(answer, CommandCursor):
+        return True
+    rows = [row for row in answer if isinstance(row, Mapping)] if isinstance(answer, list) else []
+    return bool(rows) and not any(str(key).startswith("$") for row in rows for key in row)
 
 
 def _flat(row: Mapping[str, Any]) -> Document:
