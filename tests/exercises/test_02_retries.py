@@ -1,5 +1,6 @@
 """Exercise 02c, proved both ways: right answers pass, each mistake is named."""
 
+import re
 import sys
 import time
 
@@ -81,6 +82,10 @@ def does_not_catch(channel, stove, delay):
     declare(channel, delay)
     for _, _, body in channel.consume("tickets"):
         stove.cook(body.decode())
+
+
+def rests_for_a_fraction(channel, stove, delay):
+    channel.queue_declare("tickets", durable=True, arguments={"x-message-ttl": 1000 * delay})
 
 
 def cooks_bytes(channel, stove, delay):
@@ -188,6 +193,7 @@ def throws_away_too_little(channel, stove, delay):
 WRONG = {
     "untouched": does_nothing,
     "failed": does_not_catch,
+    "fraction": rests_for_a_fraction,
     "raw": cooks_bytes,
     "transient": not_durable,
     "spins": puts_back,
@@ -216,6 +222,11 @@ async def test_a_cook_who_lets_rabbitmq_count_passes(rabbitmq_server):
 async def test_a_mistake_of_a_cook_is_named(mistake, rabbitmq_server):
     verdict = await judged(WRONG[mistake], rabbitmq_server)
     assert verdict.mistake == mistake, verdict
+
+
+async def test_who_waits_for_an_order_is_another_one(rabbitmq_server):
+    verdict = await judged(sleeps, rabbitmq_server)
+    assert re.search(r"everybody waited: soup-\d+ came", verdict.said), verdict
 
 
 async def test_a_cook_who_sleeps_between_two_orders_holds_up_others(rabbitmq_server):

@@ -93,6 +93,10 @@ async def test_a_mistake_in_a_pipeline_is_named(mistake, mongodb_server):
 @pytest.mark.parametrize(
     ("answer", "mistake"),
     [
+        (
+            [LIVE, {"$group": {"_id": {"$concat": ["$room", " ", "$sender"]}}}],
+            "fields",  # both are there, in one text
+        ),
         ([COUNTED, DOWN, MOST], "kinds"),  # entries without a sender are the most
         (lambda log: [{"_id": "lobby", "sender": ["ana"], "count": "7"}] * 2, "several"),
         (lambda log: [{"room": ["lobby"]}], "mixed"),
@@ -163,6 +167,11 @@ async def test_sessions_that_end_soon_are_found_in_any_way(answer, users):
 async def test_the_solution_of_03c_passes(users):
     verdict = await exercise.check("03c", solved("03c")["soon"], url=users)
     assert verdict.passed, verdict
+
+
+async def test_a_mistake_shows_what_the_answer_has_and_nothing_else(mongodb_server):
+    verdict = await exercise.check("03a", WRONG_03A["mixed"], url=mongodb_server.url)
+    assert verdict.said.startswith("{'_id': '"), verdict
 
 
 async def test_what_a_pipeline_answers_is_no_pipeline(mongodb_server):

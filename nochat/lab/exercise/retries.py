@@ -16,7 +16,7 @@ from typing import Any
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import ChannelClosedByBroker
+from pika.exceptions import ChannelClosedByBroker, UnsupportedAMQPFieldException
 
 from nochat.lab.exercise import workers
 from nochat.lab.exercise.amqp import connected, connection, count
@@ -26,6 +26,7 @@ from nochat.local.processes import until
 
 QUEUE, BIN = "tickets", "given-up"
 TRIES = 3
+FRACTION = UnsupportedAMQPFieldException.__name__
 ENDLESS = 10  # tries
 SHORT = 0.9  # of the pause: clocks differ a little
 STARTING, STALLED = 15.0, 4.0  # seconds
@@ -72,6 +73,8 @@ class Try:
     untouched="No order was tried on the stove. Declare the queue `tickets` in your `serve`, take "
     "its messages, and give each to `stove.cook`.",
     failed="Your `serve` ended with an error: {error}",
+    fraction="Your `serve` ended, as a queue has an argument that pika can't send: {error}. RabbitMQ "
+    "takes whole milliseconds. What is `1000 * delay`, where `delay` is 0.5?",
     raw="The stove was given {cooked}, and the order was {order}. A message's body is bytes. What "
     "makes text of it?",
     transient="The queue {queue!r} would not survive: it is declared without `durable=True`, or "
@@ -156,7 +159,8 @@ class _Kitchen:
             yield wait
             self._refuse_transient()
             if error := workers.error(self.folder):
-                raise Mistake("failed", error=error)
+                code = "fraction" if error.startswith(FRACTION) else "failed"
+                raise Mistake(code, error=error)
         finally:
             cook.kill()
             cook.stop()
@@ -312,10 +316,11 @@ def _compare_pauses(kitchen: _Kitchen, bad: list[str]) -> None:
 
 
 def _firsts(tries: list[Try], orders: list[str]) -> Iterator[tuple[Try, Try]]:
-    """Yield the first try of each order, and the try of whatever came next."""
+    """Yield the first try of each order, and the next try of another order."""
     seen = set()
-    for each, following in pairwise(tries):
-        if each.order in orders and each.order not in seen:
+    for at, each in enumerate(tries):
+        others = (one for one in tries[at:] if one.order != each.order)
+        if each.order in orders and each.order not in seen and (following := next(others, None)):
             yield each, following
         seen.add(each.order)
 
