@@ -73,8 +73,8 @@ class Try:
     untouched="No order was tried on the stove. Declare the queue `tickets` in your `serve`, take "
     "its messages, and give each to `stove.cook`.",
     failed="Your `serve` ended with an error: {error}",
-    fraction="Your `serve` ended, as a queue has an argument that pika can't send: {error}. RabbitMQ "
-    "takes whole milliseconds. What is `1000 * delay`, where `delay` is 0.5?",
+    fraction="Your `serve` ended, as a queue has an argument that pika can't send: {error}. "
+    "RabbitMQ takes whole milliseconds. What is `1000 * delay`, where `delay` is 0.5?",
     raw="The stove was given {cooked}, and the order was {order}. A message's body is bytes. What "
     "makes text of it?",
     transient="The queue {queue!r} would not survive: it is declared without `durable=True`, or "

@@ -47,8 +47,8 @@ class Session(NamedTuple):
     "03c",
     "whose session ends within the hour, by SQL",
     untouched="There is no SQL yet: your text is empty.",
-    asked="`soon` has {rows} rows, and no SQL: that is what your own tables answered. The judge "
-    "asks other tables, so it needs the question. Does `soon` hold the text, without `ask`?",
+    asked="`soon` holds what your own tables answered, {rows} rows, and no SQL. The judge asks "
+    "other tables, so it needs the question. Does `soon` hold the text, without `ask`?",
     columns="Your answer has no names: its first row is {row}. Whose sessions are they, and in "
     "which table is the name?",
     units="Of {all} sessions, {soon} end within the hour, and your answer has {found} of them and "
@@ -68,7 +68,7 @@ async def ends_soon(answer: Any, *, url: str) -> None:
 
 def _judge(answer: Any, url: str) -> None:
     if isinstance(answer, list | tuple):
-        raise Mistake("asked", rows=len(answer) or "no")
+        raise Mistake("asked", rows=len(answer))
     text = answer.strip(" \n.") if isinstance(answer, str) else ""
     if not text and not callable(answer):
         raise Mistake("untouched")
