@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BLUE, GREY = "#1f6feb", "#8b949e"
+WIDEST = 10.8  # inches; a wider drawing has to be scrolled in JupyterLab
 
 
 def on() -> None:
@@ -28,7 +29,7 @@ def sequence(steps: Sequence[Step], origin: str = "browser") -> "Figure":
     """
     arrows = _arrows(steps, origin)
     names = list(dict.fromkeys(name for start, end, *_ in arrows for name in (start, end)))
-    figure, axes = _figure(1.9 * len(names), 0.45 * len(arrows) + 0.8)
+    figure, axes = _figure(min(1.9 * len(names), WIDEST), 0.45 * len(arrows) + 0.8)
     columns = {name: index for index, name in enumerate(names)}
     began = steps[0].at
     for row, (start, end, kind, at) in enumerate(arrows):

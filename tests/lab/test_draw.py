@@ -62,6 +62,12 @@ def test_bars_are_in_the_order_given():
     assert (axes.get_title(), axes.get_xlabel()) == ("Words", "messages")
 
 
+def test_a_trace_through_many_services_is_as_wide_as_a_cell():
+    others = ["replica", "notifications", "bot"]
+    more = [Step(10.008, name, "handled", "message.sent", "e1", "x") for name in others]
+    assert draw.sequence(STEPS + more).get_figwidth() == draw.WIDEST
+
+
 def test_nothing_to_count_is_a_drawing_too():
     assert draw.bars("Words", []).axes
 
