@@ -97,6 +97,7 @@ async def roll(said, context):
 """
 WRONG = {
     "untouched": HEAD + "...",
+    "named": service().replace('Service("dice")', 'Service("echo")'),
     "silent": service(condition="said.text == '/role'"),
     "refused": service(follow=""),
     "room": service(room="'lobby'"),
@@ -152,6 +153,7 @@ async def test_a_mistake_of_a_service_is_named(mistake, written):
             .replace("service = ", "done = set()\nservice = "),
             "twice",
         ),
+        (service().replace('"dice", client_id', '"echo", client_id'), "named"),
         ("a syntax error", "failed"),
         ("service = None", "failed"),
     ],

@@ -85,6 +85,7 @@ class Turn(msgspec.Struct, frozen=True):
         refused: the reasons of those that the chat refused.
         failed: the error that ended the life.
         loops: whether it did not end.
+        service: the service's name, where it answered.
     """
 
     life: int
@@ -93,6 +94,7 @@ class Turn(msgspec.Struct, frozen=True):
     refused: list[str] = []
     failed: str = ""
     loops: bool = False
+    service: str = ""
 
     @property
     def sent(self) -> list[SendMessage]:
@@ -176,7 +178,7 @@ async def _life(life: int, file: Path, script: Script, notes: Notes) -> None:
                 commands = [c for c in sent if isinstance(c, JoinRoom | SendMessage)]
                 refusals = [e for e in chat.happened[before:] if isinstance(e, CommandRejected)]
                 refused = [refusal.reason for refusal in refusals]
-                _note(notes, Turn(life, event, commands, refused))
+                _note(notes, Turn(life, event, commands, refused, service=service.name))
             os._exit(0)  # killed: nothing is closed
 
 

@@ -20,6 +20,7 @@ PEOPLE = ("ana", "bob", "cleo", "dora", "eve", "finn")
 ROOMS = ("attic", "balcony", "cellar", "garden", "hall", "kitchen")
 CHATTER = ("hello", "I would /roll if I could", "/rollback, please", "six!", "What about lunch?")
 FACES = dict(zip("⚀⚁⚂⚃⚄⚅", range(1, 7), strict=True))
+NAME = "dice"
 ROLLS = 4  # in each of two rooms
 
 
@@ -28,6 +29,9 @@ ROLLS = 4  # in each of two rooms
     "a service that rolls dice: one answer to each /roll, though it is killed in the middle",
     untouched="Your service sent nothing: no room was joined, and no {roll} was answered. Which "
     "events does it handle?",
+    named="It should be called 'dice', and {what} {name!r}. The queue of a service has its name, "
+    "so two services of one name share their events, and each gets a part. In how many places of "
+    "the file does the name stand?",
     silent="{sender} wrote {roll} in {room}, and your service did not answer.",
     refused="The chat refused your answer in {room}: {reason}. What must your service do before "
     "it may write there, and at which event?",
@@ -81,6 +85,7 @@ def _compare(turns: list[Turn]) -> None:
             raise Mistake("loop")
     if not any(turn.commands for turn in turns):
         raise Mistake("untouched", roll=ROLL)
+    _compare_names(turns)
     for turn in turns:
         _compare_turn(turn)
     _compare_ids(turns)
@@ -88,6 +93,15 @@ def _compare(turns: list[Turn]) -> None:
     texts = [sent.text for _, sent in _sends(turns)]
     if len({tuple(_numbers(text)) for text in texts}) == 1:
         raise Mistake("loaded", rolls=len(texts), text=texts[0])
+
+
+def _compare_names(turns: list[Turn]) -> None:
+    for turn in turns:
+        if turn.service not in ("", NAME):
+            raise Mistake("named", what="it is", name=turn.service)
+        for sent in turn.sent:
+            if sent.sender != NAME:
+                raise Mistake("named", what="it answers as", name=sent.sender)
 
 
 def _compare_turn(turn: Turn) -> None:
