@@ -45,7 +45,10 @@ def provisioning(place, tmp_path_factory) -> Iterator[Paused]:
     with (
         servers.lxc_bridge(),
         notebook(
-            "04_provisioning", "Challenge: a role of your own", out, provider="lxc"
+            "04_provisioning",
+            "Exercise 04c: Three faults that nobody wrote down",
+            out,
+            provider="lxc",
         ) as running,
     ):
         yield running

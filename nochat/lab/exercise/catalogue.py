@@ -12,6 +12,7 @@ MODULES = {
     "01": "nochat.lab.exercise.sockets",
     "02": "nochat.lab.exercise.broker",
     "03": "nochat.lab.exercise.stores",
+    "04": "nochat.lab.exercise.provisioning",
 }
 
 Judge = Callable[..., Awaitable[None]]

@@ -27,7 +27,7 @@ from nochat.lab.surroundings import PLAIN_ANSIBLE
 from nochat.local import doctor
 from nochat.local.processes import ChildProcess, start_child
 
-__all__ = ["Comparison", "Run", "RunFailed", "Task", "ansible", "compare", "rex"]
+__all__ = ["Comparison", "Run", "RunFailed", "Task", "ansible", "compare", "find", "rex"]
 
 
 def ansible(
@@ -50,7 +50,7 @@ def ansible(
     Raises:
         RunFailed: a task failed, or a host can't be reached.
     """
-    playbook = _find(Path(playbook))
+    playbook = find(playbook)
     folder = own_folder("provision")
     env = {
         **_environment(),
@@ -160,7 +160,16 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PATH": path}
 
 
-def _find(playbook: Path) -> Path:
+def find(playbook: str | Path) -> Path:
+    """Return the path of a playbook.
+
+    Args:
+        playbook: a file, or the name of one of the project's.
+
+    Raises:
+        FileNotFoundError: there is none; the message lists the project's.
+    """
+    playbook = Path(playbook)
     if playbook.exists():
         return playbook.absolute()
     ours = find_root() / "playbooks"

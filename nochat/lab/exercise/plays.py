@@ -1,0 +1,102 @@
+"""Runs of playbooks for the judges of notebook 04, and commands as root."""
+
+import json
+import os
+import shlex
+import subprocess
+import sysconfig
+import tempfile
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nochat.lab.exercise.catalogue import Mistake
+from nochat.lab.machines import Farm, provision
+from nochat.lab.surroundings import PLAIN_ANSIBLE
+
+LONGEST = 600.0  # seconds
+
+Changed = Mapping[str, list[str]]  # the names of tasks, by the machine that they changed
+
+
+def play(
+    playbook: str | Path, inventory: Path, *, limit: str = "", check: bool = False, **variables: Any
+) -> Changed:
+    """Run a playbook; return the tasks that changed something, for each machine.
+
+    It costs half of what `provision.ansible` does, which shows its progress.
+
+    Args:
+        playbook: a file, or the name of one of the project's.
+        inventory: the file with the machines.
+        limit: run it on these machines alone.
+        check: let Ansible only say what it would change.
+        variables: values that override those of the playbook.
+
+    Raises:
+        Mistake: `failed`: Ansible ended with an error, or did nothing.
+    """
+    try:
+        path = provision.find(playbook)
+    except FileNotFoundError as error:
+        raise Mistake("failed", error=error) from None
+    argv = ["ansible-playbook", "--inventory", str(inventory), str(path)]
+    argv += ["--extra-vars", json.dumps(variables)]
+    argv += ["--limit", limit] if limit else []
+    argv += ["--check"] if check else []
+    with tempfile.TemporaryDirectory(prefix="nochat-judge-") as folder:
+        ran = subprocess.run(
+            argv,
+            env=_environment(path, Path(folder)),
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=LONGEST,
+            check=False,
+        )
+    return _told(ran)
+
+
+def as_root(farm: Farm, host: str, script: str) -> str:
+    """Run a shell script as root on a machine; return its output.
+
+    Raises:
+        MachinesError: the machine can't be reached, or the script fails.
+    """
+    return farm.ssh(host, f"sudo sh -c {shlex.quote(script)}")
+
+
+def _environment(playbook: Path, folder: Path) -> dict[str, str]:
+    settings = playbook.parent / "ansible.cfg"
+    programs = [sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)]
+    return {
+        **os.environ,
+        "PATH": os.pathsep.join(programs),
+        "ANSIBLE_CONFIG": str(settings if settings.exists() else PLAIN_ANSIBLE),
+        "ANSIBLE_CALLBACKS_ENABLED": "",
+        "ANSIBLE_LOCAL_TEMP": str(folder),
+        "ANSIBLE_PIPELINING": "true",
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder),
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+    }
+
+
+def _told(ran: subprocess.CompletedProcess[str]) -> Changed:
+    try:
+        told, _ = json.JSONDecoder().raw_decode(ran.stdout[ran.stdout.index("{") :])
+    except ValueError:
+        error = (ran.stderr or ran.stdout).strip() or "it said nothing"
+        raise Mistake("failed", error=error) from None
+    changed = defaultdict(list)
+    error = ""
+    for task in (task for play in told["plays"] for task in play["tasks"]):
+        for host, result in task["hosts"].items():
+            name = task["task"]["name"]
+            if result.get("changed"):
+                changed[host].append(name)
+            if result.get("failed") or result.get("unreachable"):
+                error = f"{host} failed at “{name}”: {result.get('msg', 'it gave no reason')}"
+    if ran.returncode or not told["stats"]:
+        raise Mistake("failed", error=error or ran.stderr.strip() or "no machine fits its `hosts`")
+    return changed
