@@ -108,7 +108,7 @@ def _try(playbook: str | Path, farm: Farm, host: str, key: Path) -> None:
 
 
 def _look_from_inside(farm: Farm, host: str) -> None:
-    script = f"passwd --status {NAME} 2>&1; echo; visudo --check --quiet 2>&1; true"
+    script = f"passwd --status {NAME} 2>&1; echo; visudo --check 2>&1 | grep 'syntax error'; true"
     status, _, rules = as_root(farm, host, script).partition("\n\n")
     _, state, *_ = f"{status} ? ?".split()
     if not status.startswith(f"{NAME} "):
@@ -137,7 +137,10 @@ def _say(farm: Farm, host: str, key: Path, commands: list[str]) -> list[Said]:
     Raises:
         Mistake: `no_key`: there is no way in.
     """
-    tries = "".join(f"said=$({each} </dev/null 2>&1); echo; echo $? $said\n" for each in commands)
+    tries = "".join(
+        f"said=$({each} </dev/null 2>&1); status=$?; echo; echo $status $said\n"
+        for each in commands
+    )
     options = farm.hosts[host]
     argv = ["ssh", "-F", "none", "-i", str(key), "-p", options.get("port", "22")]
     argv += [*shlex.split(SSH_OPTIONS), "-o", "BatchMode=yes", "-o", "LogLevel=ERROR"]
