@@ -9,7 +9,10 @@ HOST = "database-host"
 
 INSTALL = r"""
 set -e
-unit() { printf '[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=%s\n[Install]\nWantedBy=multi-user.target\n' "$2" >"$1"; }
+unit() {
+    printf '[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=%s\n' "$2" >"$1"
+    printf '[Install]\nWantedBy=multi-user.target\n' >>"$1"
+}
 cd /usr/lib/systemd/system
 unit mariadb.service '/bin/sleep infinity'
 unit mongodb-stand-in.service '/bin/sleep infinity'
