@@ -18,7 +18,7 @@ from tests.exercises import machine
 from tests.exercises.machine import BY_HAND, HOST
 from tests.exercises.solutions import cell, solution, solved
 
-pytestmark = [pytest.mark.machines, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.machines, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +122,7 @@ async def test_a_mistake_of_a_greeting_is_named(farm, playbook, mistake):
 
 # ---- 04b ----------------------------------------------------------------------------------------
 
+AT_HOME = ["/home:", "vagrant"]
 RESTART = "/usr/bin/systemctl restart nochat.target"
 BY_FILES = """
 - name: Make the account
@@ -187,22 +188,14 @@ WRONG_04B = {
 async def test_an_account_that_may_restart_the_chat_alone_passes(farm, playbook, text):
     verdict = await exercise.check("04b", playbook(text()), farm=farm, host=HOST)
     assert verdict.passed, verdict
+    left = "getent passwd deploy; ls /home /etc/sudoers.d; sudo grep deploy /etc/sudoers; true"
+    assert farm.ssh(HOST, left).split() == ["/etc/sudoers.d:", "README", "vagrant", *AT_HOME]
 
 
 @pytest.mark.parametrize("mistake", WRONG_04B)
 async def test_a_mistake_of_an_account_is_named(farm, playbook, mistake):
     verdict = await exercise.check("04b", playbook(WRONG_04B[mistake]()), farm=farm, host=HOST)
     assert verdict.mistake == mistake, verdict
-
-
-async def test_an_attempt_leaves_no_account_no_rule_and_the_database_as_it_was(farm, playbook):
-    text = ruled("deploy ALL=(root) NOPASSWD: /usr/bin/systemctl")
-    verdict = await exercise.check("04b", playbook(text), farm=farm, host=HOST)
-    assert verdict.mistake == "wildcard", verdict
-    left = "getent passwd deploy; ls /home /etc/sudoers.d; systemctl is-active mariadb"
-    assert farm.ssh(HOST, left).split() == [
-        *("/etc/sudoers.d:", "README", "vagrant", "/home:", "vagrant", "active")
-    ]
 
 
 # ---- 04c ----------------------------------------------------------------------------------------
@@ -222,31 +215,28 @@ def broken(farm):
     machine.repair(farm, *BY_HAND)
 
 
+@pytest.fixture(scope="module")
+def repaired(farm):
+    """What was drawn for a machine, which was put right by hand since."""
+    broken = faults.draw(farm, HOST, among=[*BY_HAND])
+    machine.repair(farm, *broken.causes)
+    return broken
+
+
 async def judge(broken, farm, causes, **settings):
     return await exercise.check("04c", causes, broken=broken, farm=farm, **settings)
 
 
-async def test_the_words_of_the_notebook_find_all_faults(farm, small, broken):
+async def test_the_words_of_the_notebook_find_all_faults(farm, small):
     broken = faults.draw(farm, HOST, among=[*BY_HAND], count=len(BY_HAND))
     given = {"farm": farm, "host": HOST, "provision": provision}
     verdict = await judge(broken, farm, solved("04c", **given)["causes"])
     assert verdict.passed, verdict
 
 
-async def test_a_repair_by_hand_to_the_same_state_passes(farm, small, broken):
-    machine.repair(farm, *broken.causes)
-    verdict = await judge(broken, farm, [*broken.causes])
+async def test_a_repair_by_hand_to_the_same_state_passes(farm, small, repaired):
+    verdict = await judge(repaired, farm, [*repaired.causes])
     assert verdict.passed, verdict
-
-
-async def test_the_untouched_cell_names_no_cause(farm, broken):
-    names = {}
-    exec(untouched("04c"), names)
-    assert (await judge(broken, farm, names["causes"])).mistake == "untouched"
-
-
-async def test_causes_that_there_are_not_are_unknown(farm, broken):
-    assert (await judge(broken, farm, "gremlins")).mistake == "unknown"
 
 
 async def test_faults_that_are_left_are_counted(farm, broken):
@@ -255,50 +245,51 @@ async def test_faults_that_are_left_are_counted(farm, broken):
     verdict = await judge(broken, farm, broken.causes)
     assert verdict.mistake == "left", verdict
     assert "Of the 3 faults, 1 can still be seen" in verdict.said
-    assert first not in verdict.said
+    machine.repair(farm, first)
+    assert faults.draw(farm, HOST, seed=broken.seed, among=[*BY_HAND]) == broken
 
 
-async def test_a_cause_too_few_or_too_many_is_told(farm, broken):
-    machine.repair(farm, *broken.causes)
-    (one, *_), (other, *_) = broken.causes, {*BY_HAND} - broken.causes
-    assert (await judge(broken, farm, broken.causes - {one})).mistake == "missing"
-    assert (await judge(broken, farm, broken.causes | {other})).mistake == "invented"
+async def test_the_untouched_cell_names_no_cause(farm, repaired):
+    names = {}
+    exec(untouched("04c"), names)
+    assert (await judge(repaired, farm, names["causes"])).mistake == "untouched"
 
 
-async def test_a_chat_that_nobody_reaches_is_dead(farm, broken):
-    machine.repair(farm, *broken.causes)
-    verdict = await judge(broken, farm, broken.causes, url="http://127.0.0.1:9", patience=0.1)
+async def test_causes_that_there_are_not_are_unknown(farm, repaired):
+    assert (await judge(repaired, farm, "gremlins")).mistake == "unknown"
+
+
+async def test_a_cause_too_few_or_too_many_is_told(farm, repaired):
+    (one, *_), (other, *_) = repaired.causes, {*BY_HAND} - repaired.causes
+    assert (await judge(repaired, farm, repaired.causes - {one})).mistake == "missing"
+    assert (await judge(repaired, farm, repaired.causes | {other})).mistake == "invented"
+
+
+async def test_a_chat_that_nobody_reaches_is_dead(farm, repaired):
+    away = {"url": "http://127.0.0.1:9", "patience": 0.1}
+    verdict = await judge(repaired, farm, repaired.causes, **away)
     assert verdict.mistake == "dead", verdict
 
 
-async def test_a_door_that_was_opened_meanwhile_is_told(farm, broken):
-    machine.repair(farm, *broken.causes)
+async def test_a_door_that_was_opened_meanwhile_is_told(farm, repaired):
     unit = "sudo systemd-run --quiet --collect --unit=door --property=Type=exec"
     farm.ssh(HOST, f"{unit} python3 -m http.server 3306 >/dev/null 2>&1")
     farm.ssh(HOST, "until ss -ltnH | grep -q :3306; do :; done")
-    verdict = await judge(broken, farm, broken.causes)
+    verdict = await judge(repaired, farm, repaired.causes)
     farm.ssh(HOST, "sudo systemctl stop door")
     assert verdict.mistake == "open", verdict
 
 
-async def test_a_repair_to_another_state_is_drift(farm, small, broken):
-    machine.repair(farm, *broken.causes)
+async def test_a_repair_to_another_state_is_drift(farm, small, repaired):
     farm.ssh(HOST, "sudo chmod 600 /etc/default/nochat")
-    verdict = await judge(broken, farm, broken.causes)
+    verdict = await judge(repaired, farm, repaired.causes, playbooks=["app.yml"])
     assert verdict.mistake == "drift", verdict
     assert "Set the chat's settings" in verdict.said
 
 
-async def test_a_playbook_that_ends_with_an_error_is_told(farm, broken, tmp_path):
-    machine.repair(farm, *broken.causes)
-    verdict = await judge(broken, farm, broken.causes, playbooks=[tmp_path / "none.yml"])
+async def test_a_playbook_that_ends_with_an_error_is_told(farm, repaired, tmp_path):
+    verdict = await judge(repaired, farm, repaired.causes, playbooks=[tmp_path / "none.yml"])
     assert verdict.mistake == "failed", verdict
-
-
-def test_a_seed_draws_the_same_faults_again(farm, broken):
-    machine.repair(farm, *BY_HAND)
-    again = faults.draw(farm, HOST, seed=broken.seed, among=[*BY_HAND])
-    assert again.causes == broken.causes
 
 
 def test_the_signs_of_the_solution_are_tasks_of_the_roles():
