@@ -120,11 +120,14 @@ def build(*, bot: bool = False, quiet: bool = False) -> None:
             board.say("servers", "are built")
 
 
-def push(registry: Registry, *, bot: bool = False, quiet: bool = False) -> dict[str, str]:
+def push(
+    registry: Registry, *, chat: str = "nochat", bot: bool = False, quiet: bool = False
+) -> dict[str, str]:
     """Push the built images to a registry, from which the machines pull them.
 
     Args:
         registry: a registry that the engine here trusts.
+        chat: the chat's image, as the engine here calls it.
         bot: push the bot's image as well.
         quiet: print nothing.
 
@@ -136,7 +139,7 @@ def push(registry: Registry, *, bot: bool = False, quiet: bool = False) -> dict[
         NotAnswering: the registry refuses the log-in.
         ContainersError: an image can't be pushed.
     """
-    local = {"CHAT_IMAGE": "nochat", **_built_images()}
+    local = {"CHAT_IMAGE": chat, **_built_images()}
     local |= {"BOT_IMAGE": BOT_IMAGE} if bot else {}
     with tempfile.TemporaryDirectory() as config, Board(quiet) as board:
         registry.login(Path(config))

@@ -13,6 +13,7 @@ MODULES = {
     "02": "nochat.lab.exercise.broker",
     "03": "nochat.lab.exercise.stores",
     "04": "nochat.lab.exercise.provisioning",
+    "07": "nochat.lab.exercise.final",
 }
 
 Judge = Callable[..., Awaitable[None]]

@@ -179,19 +179,20 @@ class Farm:
         is_forwarded = address == "127.0.0.1"
         return self.addresses[name] if is_forwarded else address
 
-    def tunnel(self, name: str, port: int) -> Tunnel:
-        """Forward a local port to one of a machine's own 127.0.0.1, through SSH.
+    def tunnel(self, name: str, port: int, *, to: str = "127.0.0.1") -> Tunnel:
+        """Forward a local port to one of a machine, or of a host that it reaches, through SSH.
 
         Args:
             name: the machine.
-            port: the port on the machine's 127.0.0.1.
+            port: the port on the host.
+            to: the host, as the machine calls it; its own 127.0.0.1 if not given.
 
         Raises:
             NotReady: the machine can't be reached.
         """
         local = free_port()
         argv = ["ssh", "-F", str(self.ssh_config), *shlex.split(SSH_OPTIONS), "-N"]
-        argv += ["-o", "ExitOnForwardFailure=yes", "-L", f"127.0.0.1:{local}:127.0.0.1:{port}"]
+        argv += ["-o", "ExitOnForwardFailure=yes", "-L", f"127.0.0.1:{local}:{to}:{port}"]
         log = self._guard.folder / "tunnels"
         child = start_child([*argv, self._known(name)], log=log)
         try:
