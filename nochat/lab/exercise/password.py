@@ -40,12 +40,17 @@ class Opens:
     Attributes:
         old: the one of before.
         new: the one that the answer was given.
-        user: the account that the services use now.
+        used: the URL by which the services find it now.
     """
 
     old: bool
     new: bool
-    user: str
+    used: SplitResult
+
+    @property
+    def user(self) -> str:
+        """The account that the services use now."""
+        return str(self.used.username)
 
 
 @exercise(
@@ -84,7 +89,7 @@ async def rotated(
             await called(answer, new)
         took = time.monotonic() - began
         opens = await asyncio.to_thread(_opens, farm, old, new)
-        if opens.old and not opens.new and took < AT_ONCE:
+        if opens.used == old and not opens.new and took < AT_ONCE:
             raise Mistake("untouched")
         await asyncio.to_thread(farm.ssh, DATABASE, END.format(opens.user))
         try:
@@ -111,7 +116,7 @@ def _used(farm: Farm) -> SplitResult:
 
 def _opens(farm: Farm, old: SplitResult, new: str) -> Opens:
     """Try both passwords where alone the database lets anybody in: from the chat's machine."""
-    user = _used(farm).username or str(old.username)
+    used = _used(farm)
     with farm.tunnel(CHAT, PORT, to=str(old.hostname)) as tunnel:
 
         def opens(name: str, password: str) -> bool:
@@ -123,7 +128,8 @@ def _opens(farm: Farm, old: SplitResult, new: str) -> Opens:
                 raise
             return True
 
-        return Opens(opens(str(old.username), str(old.password)), opens(user, new), user)
+        of_before = opens(str(old.username), str(old.password))
+        return Opens(of_before, opens(str(used.username), new), used)
 
 
 def _closed(opens: Opens, new: str, error: str) -> Mistake:

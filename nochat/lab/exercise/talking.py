@@ -2,9 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -86,7 +87,7 @@ class Talk:
             try:
                 if not person.connected:
                     await person.connect()
-                await person.says(text, client_id=client_id)
+                await _while_connected(person, person.says(text, client_id=client_id))
             except TROUBLE:
                 if self._over:
                     return
@@ -103,6 +104,22 @@ class Talk:
             after = page["entries"][-1]["position"] if page["entries"] else after
             more = page["more"] and bool(page["entries"])
         return texts
+
+
+async def _while_connected(person: Person, work: Coroutine[Any, Any, Any]) -> None:
+    """Wait for what a person does; not for the answer of a gateway that is gone.
+
+    Raises:
+        NotConnected: the socket was closed before the answer.
+    """
+    doing = asyncio.create_task(work)
+    while not doing.done():
+        await asyncio.wait([doing], timeout=AGAIN)
+        if not (doing.done() or person.connected):
+            doing.cancel()
+            await asyncio.gather(doing, return_exceptions=True)
+            raise NotConnected(person.name)
+    await doing
 
 
 @asynccontextmanager

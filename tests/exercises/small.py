@@ -1,0 +1,79 @@
+"""A deployment on this computer, which stands for the two machines of notebook 07.
+
+The chat is one process with a real MariaDB, whose URL it reads from a file, as the services on the
+machine do. The judge's commands are run here instead of by SSH.
+"""
+
+import shlex
+import shutil
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import urlsplit
+
+from nochat.lab import chat, servers
+from nochat.lab.errors import NotAnswering
+
+SECRET = "/opt/nochat-stack/.secrets/users_url"
+
+
+class Small:
+    """Both machines: the judge's `farm` and its `site`.
+
+    Attributes:
+        url: the file of the services' secret.
+        chat: the services.
+    """
+
+    def __init__(self, folder: Path, maria: servers.Server) -> None:
+        self.url, self._server = folder / "users_url", maria
+        self.url.write_text(maria.url)
+        self.chat = chat.start(users_url_file=str(self.url), user_rate="0", login_rate="0")
+        self.site = SimpleNamespace(url=self.chat.url, trust=None)
+
+    @property
+    def log(self) -> Path:
+        """What the services have written."""
+        return self.chat.processes["nochat"].log
+
+    @property
+    def user(self) -> str:
+        """The account that the services use."""
+        return urlsplit(self.url.read_text()).username
+
+    def opens(self) -> bool:
+        """Whether the services' secret opens the database."""
+        try:
+            return bool(self._server.look(self.url.read_text()))
+        except NotAnswering:
+            return False
+
+    def ssh(self, _: str, command: str) -> str:
+        """Run a command of the judge's here."""
+        here = command.replace("sudo mariadb", self._client()).replace("sudo ", "")
+        ran = ["/bin/sh", "-c", here.replace(SECRET, str(self.url))]
+        return subprocess.run(ran, check=True, capture_output=True, text=True).stdout
+
+    def sql(self, text: str) -> None:
+        """Run SQL as the database's root."""
+        self.ssh("database-host", f"sudo mariadb --execute {shlex.quote(text)}")
+
+    @contextmanager
+    def tunnel(self, *_, to: str):
+        yield SimpleNamespace(port=urlsplit(self._server.url).port)
+
+    def tell(self, password: str, user: str = "nochat") -> None:
+        """Let the services read another secret, and start again."""
+        parts = urlsplit(self._server.url)
+        self.url.write_text(f"{parts.scheme}://{user}:{password}@127.0.0.1:{parts.port}/nochat")
+        self.chat.processes["nochat"].restart()
+
+    def forget(self) -> None:
+        """Lose all that was said."""
+        self.chat.kill("nochat")
+        shutil.rmtree(self.chat.folder / "data")
+        self.chat.restart("nochat")
+
+    def _client(self) -> str:
+        return f"mariadb --no-defaults --socket={self._server.child.log.parent / 'socket'}"
