@@ -191,7 +191,7 @@ def deploy(
     known += ["localhost", "127.0.0.1"] if farm.provider == "docker" else []
     given: dict[str, Any] = {"stack_images": dict(images), "stack_names": known}
     if _built():
-        given["stack_files"] = ["compose.yaml", "compose.offline.yaml", *FILES[1:]]
+        given["stack_files"] = compose_files()
     if registry:
         given["stack_registry"] = {
             "address": registry.address,
@@ -235,6 +235,11 @@ def backup(farm: Farm, folder: Path) -> list[Path]:
         farm.fetch(machine, command, new)
         made.append(new.replace(folder / name))
     return made
+
+
+def compose_files() -> list[str]:
+    """List the files of docker/ that the chat's machine gets, each laid over those before it."""
+    return ["compose.yaml", "compose.offline.yaml", *FILES[1:]] if _built() else [*FILES]
 
 
 def _in_backup(folder: Path) -> dict[str, str]:

@@ -15,8 +15,8 @@ import pytest
 
 from nochat.lab import chat as lab_chat
 from nochat.lab import checks
+from nochat.lab.logz import Listener
 from nochat.lab.people import Person
-from tests.services.logz import Listener
 
 pytestmark = pytest.mark.slow
 

@@ -5,9 +5,7 @@ on them: interrupted, used, and looked at from outside. At last the notebook goe
 its own: a new version, a backup, and its return on new machines. The order of the tests counts.
 """
 
-import base64
 import pickle
-import secrets
 import tarfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,10 +15,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from nochat.lab import deploy, machines, verify
+from nochat.lab import deploy, logz, machines, verify
 from nochat.lab.azure.account import AzureAccount
 from nochat.lab.azure.clients import Clients
 from nochat.lab.deploy import Site
+from nochat.lab.logz import Listener
 from nochat.lab.machines import Farm, provision
 from nochat.lab.people import Person
 from nochat.lab.servers import Registry
@@ -28,7 +27,6 @@ from nochat.local.processes import until
 from nochat.stores.archive import contents
 from tests.conftest import box
 from tests.notebooks.running import ENGINE_SECONDS, Paused, judge, left
-from tests.services.logz import Listener
 
 from .both import NAMES, answers, line_with, process
 from .conftest import USER, needs_root, notebook
@@ -52,13 +50,6 @@ DEPLOYED = (
     "Bring the cont",
 )
 BROUGHT_BACK = ("Read the dump in", "Fill the activity store")
-# What a deployment to logz.io itself does not need: everybody knows who issued its certificate.
-TRUSTS_THE_STAND_IN = """
-services:
-  log_shipper:
-    environment: {SSL_CERT_FILE: /logz.pem}
-    volumes: ["/opt/logz.pem:/logz.pem:ro"]
-"""
 FOLDER = "cd /opt/nochat-stack"
 STACK = f"{FOLDER} && ./compose exec -T"
 
@@ -222,41 +213,30 @@ def test_a_login_alone_reads_no_secret(site, farm):
 
 
 @pytest.fixture
-def logz(registry, tmp_path) -> Iterator[Listener]:
+def logs() -> Iterator[Listener]:
     """The stand-in for logz.io, where containers on machines reach it: as they do the registry."""
-    listener = Listener(tmp_path, secrets.token_hex(16), urlsplit(registry.url).hostname)
-    listener.start()
-    yield listener
-    listener.stop()
+    with logz.stand_in() as listener:
+        yield listener
 
 
 async def test_a_new_version_sends_events_to_logz_io_and_what_was_said_stays(
-    site, farm, images, registry, logz, tmp_path
+    site, farm, images, registry, logs
 ):
     async with Person("vera", site.url, trust=site.trust) as vera:
         await vera.says("before the new version")
-    own = tmp_path / "logz.yaml"
-    own.write_text(TRUSTS_THE_STAND_IN)
-    certificate = base64.b64encode(logz.certificate.read_bytes())
-    farm.ssh("containers-host", f"echo {certificate.decode()} | base64 -d | sudo tee /opt/logz.pem")
-    newer = {
-        "stack_files": ["compose.yaml", "compose.offline.yaml", "compose.tls.yaml", str(own)],
-        "stack_profiles": ["logs"],
-        "stack_logz_token": logz.token,
-        "stack_environment": {"NOCHAT_LOGZ_URL": logz.url},
-    }
-    again = deploy.deploy(farm, images, registry, variables=newer, quiet=True)
+    logs.trust(farm)
+    again = deploy.deploy(farm, images, registry, variables=logs.variables, quiet=True)
     assert [task.name for task in again.run.changed if "containers up" in task.name]
     async with Person("vera", site.url, trust=site.trust) as vera:
         history = (await vera.call("history", {"room": "lobby"}))["entries"]
         await vera.says("after it")
     assert "before the new version" in [entry.get("text") for entry in history]
-    assert until(lambda: "after it" in [line.get("text") for line in logz.lines], 30), logz.asked
-    assert {*logz.asked} == {200}
-    logs = "sudo docker logs $(sudo docker ps -qf name=log_shipper) 2>&1"
-    said = farm.ssh("containers-host", logs)
+    assert until(lambda: "after it" in [line.get("text") for line in logs.lines], 30), logs.asked
+    assert {*logs.asked} == {200}
+    shipper = "sudo docker logs $(sudo docker ps -qf name=log_shipper) 2>&1"
+    said = farm.ssh("containers-host", shipper)
     assert "log_shipper" in said
-    assert logz.token not in said
+    assert logs.token not in said
 
 
 def test_an_image_that_is_nowhere_is_named_and_the_chat_runs_on(site, farm, images, registry):

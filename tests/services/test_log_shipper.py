@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from nochat.bus import connect
 from nochat.errors import NochatError, Unavailable
 from nochat.lab import checks
+from nochat.lab.logz import Listener
 from nochat.local.processes import start_child
 from nochat.protocol.catalogue import catalogue
 from nochat.protocol.envelope import new_id
@@ -33,7 +34,6 @@ from nochat.service import Context
 from nochat.services.log_shipper import MAX_BODY, MAX_LINE, bodies, line, service
 from nochat.settings import Settings
 from tests.bus.conftest import delete_queues, queues_of_the_chat
-from tests.services.logz import Listener
 
 TOKEN = "t0ken-of-the-test"
 
