@@ -18,6 +18,13 @@ from nochat.lab.errors import NotAnswering
 SECRET = "/opt/nochat-stack/.secrets/users_url"
 
 
+def forget(running: chat.Chat) -> None:
+    """Let a chat of one process lose all that was said."""
+    running.kill("nochat")
+    shutil.rmtree(running.folder / "data")
+    running.restart("nochat")
+
+
 class Small:
     """Both machines: the judge's `farm` and its `site`.
 
@@ -71,9 +78,7 @@ class Small:
 
     def forget(self) -> None:
         """Lose all that was said."""
-        self.chat.kill("nochat")
-        shutil.rmtree(self.chat.folder / "data")
-        self.chat.restart("nochat")
+        forget(self.chat)
 
     def _client(self) -> str:
         return f"mariadb --no-defaults --socket={self._server.child.log.parent / 'socket'}"

@@ -5,17 +5,21 @@ on them: interrupted, used, and looked at from outside. At last the notebook goe
 its own: a new version, a backup, and its return on new machines. The order of the tests counts.
 """
 
+import os
 import pickle
+import subprocess
+import sysconfig
 import tarfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from nochat.lab import deploy, logz, machines, verify
+from nochat.lab import deploy, exercise, logz, machines, verify
 from nochat.lab.azure.account import AzureAccount
 from nochat.lab.azure.clients import Clients
 from nochat.lab.deploy import Site
@@ -26,6 +30,7 @@ from nochat.lab.servers import Registry
 from nochat.local.processes import until
 from nochat.stores.archive import contents
 from tests.conftest import box
+from tests.exercises.solutions import solved
 from tests.notebooks.running import ENGINE_SECONDS, Paused, judge, left
 
 from .both import NAMES, answers, line_with, process
@@ -210,6 +215,54 @@ def test_a_login_alone_reads_no_secret(site, farm):
     password = urlsplit(url).password
     assert password
     assert password not in farm.ssh("containers-host", "sudo docker inspect $(sudo docker ps -q)")
+
+
+# The exercises of notebook 07: each other mistake is made in tests/exercises/test_07_*.py.
+
+
+@pytest.fixture
+def at_hand(site, farm, images, registry, monkeypatch) -> dict[str, Any]:
+    """What the notebook has when its student comes to the exercises."""
+    programs = sysconfig.get_path("scripts")  # as in a notebook: ansible-vault is there
+    monkeypatch.setenv("PATH", programs, prepend=os.pathsep)
+    names = {"farm": farm, "images": images, "registry": registry, "more": {"names": []}}
+    return names | {"deploy": deploy, "os": os, "subprocess": subprocess}
+
+
+async def test_a_new_version_and_the_way_back_as_the_notebook_does_it_pass(at_hand, site, farm):
+    names = solved("07b", **at_hand)
+    both = names["forward"], names["back"]
+    verdict = await exercise.check("07b", both, farm=farm, site=site)
+    assert verdict.passed, verdict
+
+
+async def test_a_restart_is_no_new_version(site, farm):
+    restart = "sudo /opt/nochat-stack/compose restart web"
+    both = (lambda word: farm.ssh("containers-host", restart)), list
+    verdict = await exercise.check("07b", both, farm=farm, site=site)
+    assert verdict.mistake == "unshown", verdict
+
+
+async def test_a_password_that_one_machine_alone_knows_is_a_mistake(site, farm):
+    kept = urlsplit(farm.ssh("containers-host", f"sudo cat {FOLDER[3:]}/.secrets/users_url"))
+
+    def change(password):
+        account = f"nochat@'{farm.addresses['containers-host']}'"
+        farm.ssh(
+            "database-host", f"sudo mariadb -e \"ALTER USER {account} IDENTIFIED BY '{password}'\""
+        )
+
+    try:
+        verdict = await exercise.check("07a", change, farm=farm, site=site, patience=5)
+    finally:
+        change(kept.password)
+    assert verdict.mistake == "one_machine", verdict
+
+
+async def test_another_password_as_the_notebook_sets_it_passes(at_hand, site, farm):
+    rotate = solved("07a", **at_hand)["rotate"]
+    verdict = await exercise.check("07a", rotate, farm=farm, site=site)
+    assert verdict.passed, verdict
 
 
 @pytest.fixture
