@@ -7,6 +7,7 @@ its own: a new version, a backup, and its return on new machines. The order of t
 
 import os
 import pickle
+import shlex
 import subprocess
 import sysconfig
 import tarfile
