@@ -249,9 +249,8 @@ async def test_a_password_that_one_machine_alone_knows_is_a_mistake(site, farm):
 
     def change(password):
         account = f"nochat@'{farm.addresses['containers-host']}'"
-        farm.ssh(
-            "database-host", f"sudo mariadb -e \"ALTER USER {account} IDENTIFIED BY '{password}'\""
-        )
+        sql = f"ALTER USER {account} IDENTIFIED BY '{password}'"
+        farm.ssh("database-host", f"sudo mariadb --execute {shlex.quote(sql)}")
 
     try:
         verdict = await exercise.check("07a", change, farm=farm, site=site, patience=5)
