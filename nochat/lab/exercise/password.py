@@ -35,7 +35,7 @@ END = "sudo mariadb --execute \"KILL USER '{}'\""
 
 @dataclass(frozen=True)
 class Opens:
-    """Whose password opens the database, from the chat's machine.
+    """The passwords that open the database from the chat's machine, old and new.
 
     Attributes:
         old: the one of before.

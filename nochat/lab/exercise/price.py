@@ -28,7 +28,7 @@ NEAR = 0.01  # of the sum, as people round
 
 @dataclass(frozen=True)
 class Costs:
-    """What one student's machines cost, in dollars."""
+    """The costs of one student's machines, in dollars."""
 
     machines: float
     disks: float
