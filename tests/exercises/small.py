@@ -29,12 +29,13 @@ class Small:
     """Both machines: the judge's `farm` and its `site`.
 
     Attributes:
+        database: the database.
         url: the file of the services' secret.
         chat: the services.
     """
 
     def __init__(self, folder: Path, maria: servers.Server) -> None:
-        self.url, self._server = folder / "users_url", maria
+        self.url, self.database = folder / "users_url", maria
         self.url.write_text(maria.url)
         self.chat = chat.start(users_url_file=str(self.url), user_rate="0", login_rate="0")
         self.site = SimpleNamespace(url=self.chat.url, trust=None)
@@ -52,7 +53,7 @@ class Small:
     def opens(self) -> bool:
         """Whether the services' secret opens the database."""
         try:
-            return bool(self._server.look(self.url.read_text()))
+            return bool(self.database.look(self.url.read_text()))
         except NotAnswering:
             return False
 
@@ -68,11 +69,11 @@ class Small:
 
     @contextmanager
     def tunnel(self, *_, to: str):
-        yield SimpleNamespace(port=urlsplit(self._server.url).port)
+        yield SimpleNamespace(port=urlsplit(self.database.url).port)
 
     def tell(self, password: str, user: str = "nochat") -> None:
         """Let the services read another secret, and start again."""
-        parts = urlsplit(self._server.url)
+        parts = urlsplit(self.database.url)
         self.url.write_text(f"{parts.scheme}://{user}:{password}@127.0.0.1:{parts.port}/nochat")
         self.chat.processes["nochat"].restart()
 
@@ -81,4 +82,4 @@ class Small:
         forget(self.chat)
 
     def _client(self) -> str:
-        return f"mariadb --no-defaults --socket={self._server.child.log.parent / 'socket'}"
+        return f"mariadb --no-defaults --socket={self.database.child.log.parent / 'socket'}"

@@ -39,6 +39,8 @@ def small(database, place, tmp_path_factory) -> Iterator[Small]:
 def _as_before(small):
     """Each answer finds the services and the database with one password, which both know."""
     yield
+    if not small.database.child.alive:
+        small.database.restart()
     if small.opens() and small.user == "nochat":
         return
     password = secrets.token_hex(8)
@@ -95,6 +97,10 @@ def raises(small):
     return lambda password: small.nothing(password)
 
 
+def stops_the_database(small):
+    return lambda _: small.database.kill()
+
+
 def restarts_alone(small):
     old = urlsplit(small.url.read_text()).password
     return lambda password: (keep(password), small.tell(old), small.ssh("", "sleep 1"))
@@ -149,6 +155,7 @@ def begins_anew(small):
 WRONG = {
     "untouched": lambda _: stub("07a")["rotate"],
     "failed": raises,
+    "down": stops_the_database,
     "unchanged": restarts_alone,
     "other_machine": tells_services_alone,
     "one_machine": tells_the_database_alone,

@@ -59,6 +59,8 @@ class Opens:
     untouched="`rotate` was called, and nothing happened: the old password opens the database, the "
     "new one does not. Where do the playbooks read passwords, and who runs them?",
     failed="`rotate` ended with an error: {error}",
+    down="After `rotate`, MariaDB does not answer the chat's machine: {error}. What does "
+    "`sudo systemctl status mariadb` say on its own?",
     unchanged="`rotate` took {took:.0f} s, and MariaDB still opens with the old password, not with "
     "the new one. The services come in, so they have the old one, too. Was the secret changed "
     "before the playbook ran, and did it run on the machine of the database?",
@@ -125,7 +127,7 @@ def _opens(farm: Farm, old: SplitResult, new: str) -> Opens:
             except NotAnswering as reason:
                 if "refuses" in str(reason):
                     return False
-                raise
+                raise Mistake("down", error=reason) from None
             return True
 
         of_before = opens(str(old.username), str(old.password))
@@ -134,7 +136,7 @@ def _opens(farm: Farm, old: SplitResult, new: str) -> Opens:
 
 def _closed(opens: Opens, new: str, error: str) -> Mistake:
     """Return the mistake of a change after which nobody new comes in."""
-    if opens.new:
+    if opens.new and not opens.old:
         return Mistake("one_machine", error=error)
     if opens.old:
         return Mistake("other_machine", error=error)
