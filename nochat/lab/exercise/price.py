@@ -22,6 +22,7 @@ SIZES = {  # GiB of memory
     "Standard_B2ms": 8,
 }
 MB = 1073.7  # in a GiB
+GROWTH = 2  # times what was measured while hardly anybody was there
 SYSTEM = 500  # MB that a machine takes without the chat
 NEAR = 0.01  # of the sum, as people round
 
@@ -62,8 +63,8 @@ BEFORE = Row(Settings.vm_size, DAY, TERM)  # what the course's own settings make
     "other: who pays for that one?",
     size="There is no size {size!r} among {sizes}. What do the others cost?",
     no_prices="The prices can't be read, so nobody can judge your plan: {error}",
-    memory="In the size {size}, {machine} has {has} MB, and it needs {needs:.0f}: what you "
-    "measured, and {system} for the system. What does Linux do to programs when memory is short?",
+    memory="In the size {size}, {machine} has {has} MB, and it needs {needs:.0f}: twice "
+    "what you measured, and {system} for the system. What does Linux do to programs when memory is short?",
     hours="{machine} is on for {on:g} hours, and each student works for {work} in a term. When "
     "may they work?",
     exists="{machine} is on for {on:g} hours, and exists for {exists:g}. Can a machine be on "
@@ -145,7 +146,7 @@ def _row(answer: Mapping[str, Any], name: str) -> Row:
 
 
 def _compare_needs(name: str, row: Row, memory: float) -> None:
-    has, needs = round(SIZES[row.size] * MB), memory + SYSTEM
+    has, needs = round(SIZES[row.size] * MB), GROWTH * memory + SYSTEM
     if has < needs:
         raise Mistake("memory", machine=name, size=row.size, has=has, needs=needs, system=SYSTEM)
     if row.on < WORK:
