@@ -64,7 +64,8 @@ BEFORE = Row(Settings.vm_size, DAY, TERM)  # what the course's own settings make
     size="There is no size {size!r} among {sizes}. What do the others cost?",
     no_prices="The prices can't be read, so nobody can judge your plan: {error}",
     memory="In the size {size}, {machine} has {has} MB, and it needs {needs:.0f}: twice "
-    "what you measured, and {system} for the system. What does Linux do to programs when memory is short?",
+    "what you measured, and {system} for the system. What does Linux do to programs when memory is "
+    "short?",
     hours="{machine} is on for {on:g} hours, and each student works for {work} in a term. When "
     "may they work?",
     exists="{machine} is on for {on:g} hours, and exists for {exists:g}. Can a machine be on "
