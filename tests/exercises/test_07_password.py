@@ -17,6 +17,7 @@ import pytest
 
 from nochat.lab import exercise
 from nochat.lab.exercise.catalogue import find
+from nochat.local.processes import until
 from nochat.stores import privileges
 from tests.conftest import ROOT
 from tests.exercises.small import Small
@@ -40,7 +41,8 @@ def _as_before(small):
     """Each answer finds the services and the database with one password, which both know."""
     yield
     if not small.database.child.alive:
-        small.database.restart()
+        small.database.child.restart()
+        assert until(small.opens, 60)
     if small.opens() and small.user == "nochat":
         return
     password = secrets.token_hex(8)

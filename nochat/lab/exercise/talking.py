@@ -12,10 +12,9 @@ import aiohttp
 from nochat.domain.client_ids import new_client_id
 from nochat.lab.errors import GaveUp, NotConnected
 from nochat.lab.people import Person, Refused
-from nochat.protocol.fields import LOBBY
 
 NAMES = ("ana", "bob")
-PAUSE = 0.3  # seconds between two messages of a person
+PAUSE = 0.5  # seconds between two messages of a person
 AGAIN = 0.3  # seconds until somebody tries to connect again
 PATIENCE = 30.0  # seconds in which a new visitor must come in
 TROUBLE = (Refused, NotConnected, GaveUp, RuntimeError, OSError, aiohttp.ClientError)
@@ -26,24 +25,25 @@ class Closed(Exception):
 
 
 class Talk:
-    """A talk in the lobby.
+    """A talk in a room of its own, so that the notebook's rooms stay as they are.
 
     Attributes:
         said: the texts that the chat has acknowledged, in order.
     """
 
     def __init__(self, url: str, trust: Path | None) -> None:
-        self._url, self._trust, self._first = url, trust, 0
-        self._over = False
+        self._url, self._trust = url, trust
+        self._room, self._over = f"talk-{secrets.token_hex(4)}", False
         self.said: list[str] = []
 
     async def begin(self) -> list["asyncio.Task[None]"]:
         """Let people come in and talk."""
         people = [self._person(name) for name in NAMES]
         await asyncio.gather(*(person.arrive() for person in people))
-        page = await people[0].call("history", {"room": LOBBY})
-        self._first = page["entries"][-1]["position"] if page["entries"] else 0
+        asked = {"room": self._room, "title": "Talking while it changes", "private": False}
+        await people[0].call("create", asked)
         for person in people:
+            await person.join(self._room)
             await self._say(person)
         return [asyncio.create_task(self._talk(person)) for person in people]
 
@@ -87,7 +87,8 @@ class Talk:
             try:
                 if not person.connected:
                     await person.connect()
-                await _while_connected(person, person.says(text, client_id=client_id))
+                saying = person.says(text, self._room, client_id)
+                await _while_connected(person, saying)
             except TROUBLE:
                 if self._over:
                     return
@@ -97,9 +98,12 @@ class Talk:
                 return
 
     async def _stored(self, visitor: Person) -> set[str]:
-        after, more, texts = self._first, True, set[str]()
+        texts, after = set[str](), 0
+        found = await visitor.call("rooms", {"text": "", "only": self._room})
+        if more := bool(found["rooms"]):
+            await visitor.join(self._room)
         while more:
-            page = await visitor.call("history", {"room": LOBBY, "after": after})
+            page = await visitor.call("history", {"room": self._room, "after": after})
             texts |= {entry["text"] for entry in page["entries"] if "text" in entry}
             after = page["entries"][-1]["position"] if page["entries"] else after
             more = page["more"] and bool(page["entries"])
