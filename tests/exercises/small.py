@@ -50,6 +50,11 @@ class Small:
         """The account that the services use."""
         return urlsplit(self.url.read_text()).username
 
+    @property
+    def password(self) -> str:
+        """The password that the services use."""
+        return urlsplit(self.url.read_text()).password
+
     def opens(self) -> bool:
         """Whether the services' secret opens the database."""
         try:
