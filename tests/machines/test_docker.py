@@ -48,7 +48,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def orchestration(image, tmp_path_factory) -> Iterator[Paused]:
     out = tmp_path_factory.mktemp("executed")
-    with notebook("05_orchestration", "Challenge: a third machine", out) as running:
+    with notebook("05_orchestration", "Exercise 05a: a third machine", out) as running:
         yield running
 
 

@@ -14,6 +14,7 @@ MODULES = {
     "03": "nochat.lab.exercise.stores",
     "04": "nochat.lab.exercise.provisioning",
     "07": "nochat.lab.exercise.final",
+    "05": "nochat.lab.exercise.orchestration",
 }
 
 Judge = Callable[..., Awaitable[None]]

@@ -10,5 +10,6 @@ For example::
 from nochat.lab.errors import MachinesError
 from nochat.lab.folders import find_root
 from nochat.lab.machines.farm import Farm, Tunnel, up, watch
+from nochat.lab.machines.own import empty_folder
 
-__all__ = ["Farm", "MachinesError", "Tunnel", "find_root", "up", "watch"]
+__all__ = ["Farm", "MachinesError", "Tunnel", "empty_folder", "find_root", "up", "watch"]

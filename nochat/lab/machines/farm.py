@@ -27,6 +27,7 @@ from nochat.lab.inventory import (
 )
 from nochat.lab.machines import vagrant
 from nochat.lab.machines.guards import Guard, guard
+from nochat.lab.machines.own import put_back
 from nochat.lab.machines.vagrant import MARK, VagrantFolder
 from nochat.lab.surroundings import MACHINES
 from nochat.lab.waiting import blocking, until_ready
@@ -315,6 +316,7 @@ def _prepare(provider: str, dotfile: str, quiet: bool) -> VagrantFolder:
     """Check that a provider's needs are met, and start its missing servers."""
     if provider not in NEEDS:
         raise MachinesError(f"there is no provider {provider!r}; there are: {', '.join(NEEDS)}")
+    put_back()
     for need in ("vagrant", "ssh", *NEEDS[provider]):
         doctor.require(need)
     if provider == "docker":

@@ -16,13 +16,18 @@ _guards: "dict[Path, Guard]" = {}
 class Guard:
     """A guard that destroys machines when this process has ended, however it did.
 
+    Args:
+        vagrant_folder: the folder of the Vagrantfile.
+        folder: a temporary folder, removed after that; a new one if none is given.
+
     Attributes:
-        folder: a temporary folder, removed after that.
+        folder: the temporary folder.
         before: the machines that existed before, which it keeps.
     """
 
-    def __init__(self, vagrant_folder: VagrantFolder) -> None:
-        self.folder, self.before = own_folder("machines"), vagrant_folder.made()
+    def __init__(self, vagrant_folder: VagrantFolder, folder: Path | None = None) -> None:
+        self.folder = folder or own_folder("machines")
+        self.before = vagrant_folder.made()
         self._dotfile = vagrant_folder.dotfile
         gone = script(
             GONE,
@@ -45,9 +50,9 @@ class Guard:
             del _guards[self._dotfile]
 
 
-def guard(vagrant_folder: VagrantFolder) -> Guard:
-    """Return this process's guard of a folder's machines."""
+def guard(vagrant_folder: VagrantFolder, folder: Path | None = None) -> Guard:
+    """Return this process's guard of a folder's machines; `Guard` has the arguments."""
     existing = _guards.get(vagrant_folder.dotfile)
     if existing is None or not existing.child.alive:
-        existing = _guards[vagrant_folder.dotfile] = Guard(vagrant_folder)
+        existing = _guards[vagrant_folder.dotfile] = Guard(vagrant_folder, folder)
     return existing
