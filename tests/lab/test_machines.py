@@ -192,6 +192,21 @@ def test_what_vagrant_makes_by_hand_is_destroyed_too(vagrant, tmp_path, monkeypa
     assert (tmp_path / "destroyed").read_text() == "--force containers-host\n"
 
 
+def test_a_folder_of_one_s_own_goes_with_its_machines(vagrant, tmp_path, monkeypatch):
+    monkeypatch.setattr("nochat.lab.servers.docker", lambda **_: None)
+    monkeypatch.setenv("VAGRANT_DEFAULT_PROVIDER", "docker")
+    vagrant(f"pwd >{tmp_path}/where; echo $* >{tmp_path}/destroyed")
+    folder, notes = machines.empty_folder(), os.environ.get("VAGRANT_DOTFILE_PATH")
+    assert (folder.is_dir(), [*folder.iterdir()], notes) == (True, [], None)
+    (folder / ".vagrant" / "machines" / "hello").mkdir(parents=True)
+    machines.watch(provider="virtualbox", quiet=True)
+    assert os.environ["VAGRANT_DOTFILE_PATH"] == str(tmp_path / "made")
+    guards._guards[folder / ".vagrant"].child.stop()
+    assert (tmp_path / "where").read_text() == f"{folder}\n"
+    assert (tmp_path / "destroyed").read_text() == "destroy --force hello\n"
+    assert not folder.parent.exists()
+
+
 @pytest.mark.parametrize(
     ("endpoint", "kept"), [("https://127.0.0.1:9", False), ("https://management.example", True)]
 )

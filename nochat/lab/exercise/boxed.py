@@ -18,7 +18,7 @@ from nochat.lab.machines.vagrant import MARK, VagrantFolder
 from nochat.local.processes import until
 
 SSH = "22/tcp"
-MOST_SHOWN = 100  # characters of an answer
+MOST_READ, MOST_SHOWN = 10_000, 100  # characters of an answer
 SETTLE_SECONDS = 5.0  # in which processes of a log-in end
 # Files that come and go without anybody's script.
 PASSING = ("/run", "/tmp", "/var/log", "/var/cache", "/var/tmp", "/home", "/root")  # noqa: S108
@@ -83,7 +83,7 @@ class Boxed:
             answer = httpx.get(url, timeout=3, trust_env=False)
         except httpx.HTTPError:
             return None
-        return answer.text.strip()[:MOST_SHOWN]
+        return answer.text.strip()[:MOST_READ]
 
     def state(self) -> State:
         """Return what the containers have now."""

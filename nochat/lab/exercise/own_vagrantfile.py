@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nochat.lab import servers
-from nochat.lab.exercise.boxed import Boxed
+from nochat.lab.exercise.boxed import MOST_SHOWN, Boxed
 from nochat.lab.exercise.catalogue import Mistake, exercise
 from nochat.lab.exercise.vagrant_runs import Ran
 from nochat.local.processes import until
@@ -73,14 +73,14 @@ def _live(boxed: Boxed) -> None:
     boxed.look()
     url, said = _served(boxed, "")
     if first not in said:
-        raise Mistake("constant", word=first, url=url, said=said)
+        raise Mistake("constant", word=first, url=url, said=said[:MOST_SHOWN])
     before = boxed.state()
     _must("provision", boxed.run("provision", WORD=second))
     url, said = _served(boxed, second)
     if second not in said:
-        raise Mistake("stale", word=second, url=url, said=said)
+        raise Mistake("stale", word=second, url=url, said=said[:MOST_SHOWN])
     if first in said:
-        raise Mistake("appended", word=second, url=url, said=said)
+        raise Mistake("appended", word=second, url=url, said=said[:MOST_SHOWN])
     if more := boxed.more_than(before):
         raise Mistake("twice", what=more)
     _must("destroy -f", boxed.run("destroy", "-f", WORD=second))

@@ -16,7 +16,8 @@ _aside: dict[str, str] = {}
 def empty_folder() -> Path:
     """Make an empty folder for a Vagrantfile, whose machines Docker makes.
 
-    The folder and its machines are removed with this process. If `VAGRANT_DOTFILE_PATH` is set, it
+    The folder and its machines are removed with this process. `VAGRANT_DEFAULT_PROVIDER` is set to
+    Docker, unless it is set already. If `VAGRANT_DOTFILE_PATH` is set, it
     is for the course's own machines, and is put aside until these are started.
 
     Raises:
