@@ -18,6 +18,7 @@ from nochat.lab.machines.vagrant import MARK, VagrantFolder
 from nochat.local.processes import until
 
 SSH = "22/tcp"
+NETWORKS = "vagrant_network"  # how the names of those begin that Vagrant makes
 MOST_READ, MOST_SHOWN = 10_000, 100  # characters of an answer
 SETTLE_SECONDS = 5.0  # in which processes of a log-in end
 # Files that come and go without anybody's script.
@@ -118,19 +119,28 @@ class Boxed:
         for each in self._seen:
             if _is_there("container", each["Id"]):
                 return f"the container {each['Name'].strip('/')}"
+        return next(
+            (f"the {kind} {name}" for kind, name in self._own() if _is_there(kind, name)), ""
+        )
+
+    def _own(self) -> Iterator[tuple[str, str]]:
+        """Yield the volumes and networks that came with the containers."""
+        for each in self._seen:
             for mount in each["Mounts"]:
-                if mount["Type"] == "volume" and _is_there("volume", mount["Name"]):
-                    return f"the volume {mount['Name']}"
-        return ""
+                if mount["Type"] == "volume":
+                    yield "volume", mount["Name"]
+            for network in each["NetworkSettings"]["Networks"]:
+                if network.startswith(NETWORKS):
+                    yield "network", network
 
     def remove(self) -> None:
         """Remove what is left of the machines, without asking Vagrant."""
         if ids := self._ids:
+            if not self._seen:
+                self.look()
             _docker("rm", "--force", "--volumes", *ids)
-        for each in self._seen:
-            for mount in each["Mounts"]:
-                if mount["Type"] == "volume":
-                    _docker("volume", "rm", "--force", mount["Name"])
+        for kind, name in self._own():
+            _docker(kind, "rm", name)
         self._guard.release()
 
 
