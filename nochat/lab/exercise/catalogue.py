@@ -15,6 +15,7 @@ MODULES = {
     "04": "nochat.lab.exercise.provisioning",
     "07": "nochat.lab.exercise.final",
     "05": "nochat.lab.exercise.orchestration",
+    "06": "nochat.lab.exercise.containers",
 }
 
 Judge = Callable[..., Awaitable[None]]
