@@ -1,12 +1,17 @@
 """The exercises of notebook 06, proved both ways with images and containers of some MB."""
 
+import shutil
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from nochat.lab import exercise
-from nochat.lab.exercise import own_image
+from nochat.lab.exercise import own_image, own_part
 from nochat.lab.exercise.catalogue import find
 from tests.exercises import solutions
-from tests.images import python_image
+from tests.exercises.mini_stack import mini_stack
+from tests.images import chat_image, python_image
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -101,3 +106,111 @@ async def test_what_is_no_recipe_is_said(answer):
 
 def test_every_known_mistake_in_an_image_has_a_recipe_that_makes_it():
     assert {*WRONG_IMAGES} | {"untouched", "failed"} == {*find("06a").mistakes}
+
+
+# ---- 06b ----------------------------------------------------------------------------------------
+
+CHAT = "nochat"
+SERVICE = """
+services:
+  dice:
+    image: nochat
+    command: [run, /own/dice.py]
+    init: true
+    volumes: ["OWN/dice.py:/own/dice.py:ro"]
+    networks: [back]
+    secrets: [bus_url]
+    environment: {NOCHAT_BUS_URL_FILE: /run/secrets/bus_url}
+    cap_drop: [ALL]
+    mem_limit: 192m
+"""
+# An image of its own, with the file in it, and other words for the same.
+BUILT = """
+services:
+  gambler:
+    build: OWN
+    networks: {back: {aliases: [gambler]}, front: {}}
+    secrets: [{source: bus_url, target: where}]
+    environment: [NOCHAT_BUS_URL_FILE=/run/secrets/where]
+    cap_drop: [all]
+    mem_limit: 300000000
+    memswap_limit: 300000000
+    security_opt: ["no-new-privileges:true"]
+"""
+DOCKERFILE = 'FROM nochat\nCOPY dice.py /own/\nCMD ["run", "/own/dice.py"]\n'
+WRONG_PARTS = {
+    "file": SERVICE.replace("services:", "services"),
+    "network": SERVICE.replace("networks: [back]", "networks: [front]"),
+    "published": SERVICE.replace("init: true", 'ports: ["127.0.0.1::9100"]'),
+    "limit": SERVICE.replace("mem_limit: 192m", ""),
+    "ill": SERVICE.replace("secrets: [bus_url]", ""),
+    "capabilities": SERVICE.replace("cap_drop: [ALL]", ""),
+    "silent": SERVICE.replace("run, /own/dice.py", "run, notifications"),
+}
+
+
+@pytest.fixture(scope="module")
+def folder():
+    """A folder with a short path, as sockets need it, that containers may read."""
+    with tempfile.TemporaryDirectory(prefix="nochat-mini-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def stack(docker_engine, rabbitmq_server, folder):
+    image = chat_image(CHAT)
+    (folder / "stack").mkdir()
+    with mini_stack(image, rabbitmq_server.url, folder / "stack") as stack:
+        known = stack.services()
+        stack.services = lambda: known  # its files do not change, and Compose takes long to say
+        yield stack
+
+
+@pytest.fixture
+def added(stack, folder, monkeypatch):
+    """Judges a file of Compose with a text."""
+    monkeypatch.setattr(own_part, "ANSWERING", 3.0)
+    own = folder / "own"
+    exercise.given(own, "dice.py")
+    (own / "Dockerfile").write_text(DOCKERFILE)
+
+    async def judge(text):
+        (own / "more.yaml").write_text(text.replace("OWN", str(own)))
+        return await exercise.check("06b", own / "more.yaml", stack=stack)
+
+    yield judge
+    shutil.rmtree(own)
+
+
+def given_part():
+    """The notebook's solution, for a folder of its own."""
+    return solutions.solution("06b").partition("\n")[2].replace("../build/own", "OWN")
+
+
+async def test_the_untouched_file_adds_nothing(added):
+    verdict = await added(solutions.cell("exercise", "06b").source.partition("\n")[2])
+    assert verdict.mistake == "untouched", verdict
+
+
+@pytest.mark.parametrize("part", [given_part, lambda: BUILT], ids=["given", "built"])
+async def test_a_service_that_is_confined_and_answers_passes(part, added, stack):
+    before = stack.containers()
+    verdict = await added(part())
+    assert verdict.passed, verdict
+    assert stack.containers() == before
+
+
+@pytest.mark.parametrize("mistake", WRONG_PARTS)
+async def test_a_mistake_of_a_service_is_named(mistake, added):
+    verdict = await added(WRONG_PARTS[mistake])
+    assert verdict.mistake == mistake, verdict
+
+
+async def test_a_mistake_of_a_file_that_is_not_there_is_named(stack):
+    verdict = await exercise.check("06b", "/nowhere/more.yaml", stack=stack)
+    assert verdict.mistake == "failed", verdict
+
+
+def test_every_known_mistake_of_a_service_has_a_file_that_makes_it():
+    assert {*WRONG_PARTS} | {"untouched", "failed"} == {*find("06b").mistakes}

@@ -68,8 +68,8 @@ def start(command: Sequence[str], env: Mapping[str, str]) -> "subprocess.Popen[s
     )
 
 
-def run(command: Sequence[str], env: Mapping[str, str]) -> None:
-    """Run a command in the project's folder.
+def run(command: Sequence[str], env: Mapping[str, str]) -> str:
+    """Run a command in the project's folder; return its output.
 
     Raises:
         ContainersError: it fails.
@@ -78,6 +78,7 @@ def run(command: Sequence[str], env: Mapping[str, str]) -> None:
         output, _ = process.communicate()
     if process.returncode:
         raise ContainersError(failure(command, output))
+    return output
 
 
 def failure(command: Sequence[str], output: str) -> str:

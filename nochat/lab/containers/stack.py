@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Self
 
 from docker.client import DockerClient
@@ -31,6 +32,7 @@ THERE = "docker version"  # A private engine may have ended before us, and its c
 DOWN = ("down", "--remove-orphans")
 ALL = {"COMPOSE_PROFILES": "bot,load,metrics"}  # or `down` would leave them running
 WELL = ("healthy", "running", "done")
+SERVICE = re.compile(r"[a-zA-Z0-9._-]+")
 RESTARTS = 3  # of a service, after which the start has failed
 
 STEP = re.compile(r"^#\d+ \[([\w-]+) +(\d+/\d+)\] (.+)")
@@ -73,6 +75,28 @@ class Stack:
         if len(compose()) == 1:  # version 1 builds with the engine's old builder unless told
             given += ["DOCKER_BUILDKIT", "COMPOSE_DOCKER_CLI_BUILD"]
         return " ".join([*(f"{name}={self._env[name]}" for name in given), shlex.join(argv)])
+
+    def extended(self, file: str | Path) -> "Stack":
+        """Return the same project with one more file of Compose, which overrides the others."""
+        files = f"{self._env['COMPOSE_FILE']}:{Path(file).absolute()}"
+        return Stack(self.project, self._env | {"COMPOSE_FILE": files}, self._guard, self._quiet)
+
+    def compose(self, *arguments: str) -> str:
+        """Run a command of Compose, such as `ps`, and return its output.
+
+        Raises:
+            ContainersError: it fails.
+        """
+        return run([*compose(), *arguments], self._env)
+
+    def services(self) -> set[str]:
+        """Return the names of the services that its files describe.
+
+        Raises:
+            ContainersError: a file is wrong.
+        """
+        lines = self.compose("config", "--services").splitlines()
+        return {line for line in lines if SERVICE.fullmatch(line)}  # without warnings
 
     def containers(self, service: str = "") -> list[Container]:
         """List its containers, running or not: all, or those of a service, oldest first."""
@@ -293,7 +317,7 @@ def build(tag: str = "nochat", *, target: str = "chat", quiet: bool = False) -> 
 
 
 class Mine:
-    """A label for containers and images created by hand, which are removed with this process.
+    """A label for what is created by hand: containers, networks, images. They go with this process.
 
     Attributes:
         label: the label, for `docker run --label`; images committed from its containers inherit it.
@@ -303,12 +327,14 @@ class Mine:
         folder = own_folder("mine")
         self.label = f"nochat.of={folder.name}"
         containers = f"docker ps --all --quiet --filter label={self.label}"
+        networks = f"docker network ls --quiet --filter label={self.label}"
         images = f"docker images --quiet --filter label={self.label}"
-        gone = f"{containers} | xargs -r docker rm -fv; {images} | xargs -r docker rmi -f"
+        gone = f"{containers} | xargs -r docker rm -fv; {networks} | xargs -r docker network rm"
+        gone += f"; {images} | xargs -r docker rmi -f"
         self._guard = when_gone(f"{THERE} && {{ {gone}; }}", folder)
 
     def remove(self) -> None:
-        """Remove the labelled containers and images now; calling it again does nothing."""
+        """Remove what has the label now; calling it again does nothing."""
         self._guard.stop()
 
     def __enter__(self) -> Self:

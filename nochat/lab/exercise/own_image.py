@@ -20,9 +20,9 @@ from docker.models.images import Image
 from nochat.lab.containers import ContainersError, Mine, client, commands
 from nochat.lab.exercise import saved
 from nochat.lab.exercise.catalogue import Mistake, exercise
+from nochat.lab.exercise.context import FOLDER, own_file
 from nochat.local.processes import until
 
-GIVEN = Path(__file__).with_name("context")  # the files that the student's recipe copies
 SECONDS = 20.0  # for the page to answer
 MEGA = 1_000_000
 MORE = 6 * MEGA  # that the image may be bigger than its base
@@ -37,7 +37,7 @@ PORT = "8080/tcp"
     "and what has to run before?",
     build="The build failed. It ended with: {error}",
     layer="The token is in the image, in a layer. Whoever gets the image finds it with `docker "
-    "save`, even if a later line removes the file. How can a `RUN` read a file that is never copied?",
+    "save`, even if a later line removes the file. How can a `RUN` read what is never copied?",
     history="The token is in what `docker history` and `docker inspect` tell of the image. Which "
     "lines of a Dockerfile are written there, with their values?",
     big="Your image is {more} MB bigger than its base, and {limit} would do. What does `install` "
@@ -47,8 +47,8 @@ PORT = "8080/tcp"
     root="A process of your container runs as root: {process}. Which line says who it is?",
     answer="GET / on port 8080 answered {got!r}. It should be the page of `serve`, with the text "
     "in it: {text!r}.",
-    again="One line of `serve` changed, and {new} of {all} layers are new, with {size} MB. In which "
-    "order do your lines stand: which file changes often, and which seldom?",
+    again="One line of `serve` changed, and {new} of {all} layers are new, with {size} MB. In "
+    "which order do your lines stand: which file changes often, and which seldom?",
     failed="There is nothing to build: {error}",
 )
 async def own_image(answer: object, *, base: str = "nochat") -> None:
@@ -57,13 +57,8 @@ async def own_image(answer: object, *, base: str = "nochat") -> None:
 
 
 def _recipe(answer: object) -> Path:
-    if not isinstance(answer, str | Path):
-        raise Mistake("failed", error=f"a path of a file is needed, not {answer!r}")
-    path = Path(answer).expanduser().absolute()
-    path = path / "Dockerfile" if path.is_dir() else path
-    if not path.is_file():
-        raise Mistake("failed", error=f"there is no file {path}")
-    return path
+    folder = isinstance(answer, str | Path) and Path(answer).expanduser().is_dir()
+    return own_file(f"{answer}/Dockerfile" if folder else answer)
 
 
 @dataclass(frozen=True)
@@ -80,7 +75,7 @@ class Context:
     def write(self, text: str) -> None:
         """Write all files, with another text of the page."""
         for name, key, value in (("install", "SALT", self.salt), ("serve", "TEXT", text)):
-            code = (GIVEN / name).read_text(encoding="utf-8")
+            code = (FOLDER / name).read_text(encoding="utf-8")
             code = re.sub(rf"^{key} = .*$", f"{key} = {value!r}", code, flags=re.MULTILINE)
             (self.folder / name).write_text(code, encoding="utf-8")
         (self.folder / "token").write_text(self.token, encoding="utf-8")

@@ -1,10 +1,13 @@
 """An image as others get it: the stream of `docker save`, with each of its layers."""
 
+import io
 import json
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from docker.models.images import Image
 
@@ -31,7 +34,9 @@ def look(image: Image, secret: bytes) -> Saved:
     sizes: dict[str, int] = {}
     order: list[str] = []
     found = False
-    with tarfile.open(fileobj=_Stream(image.save()), mode="r|") as archive:
+    with tarfile.open(
+        fileobj=io.BufferedReader(_Stream(image.save()), CHUNK), mode="r|"
+    ) as archive:
         for member in archive:
             # An empty layer may be a link to another one.
             sizes[member.name] = member.size
@@ -40,7 +45,7 @@ def look(image: Image, secret: bytes) -> Saved:
             if member.name == "manifest.json":
                 order = json.load(file)[0]["Layers"]
             else:
-                found = _contains(iter(lambda file=file: file.read(CHUNK), b""), secret) or found
+                found = _contains(iter(partial(file.read, CHUNK), b""), secret) or found
     return Saved([sizes.get(name, 0) for name in order], found)
 
 
@@ -63,17 +68,21 @@ def _plain(chunks: Iterator[bytes]) -> Iterator[bytes]:
     yield from map(unpack.decompress, chunks)
 
 
-class _Stream:
+class _Stream(io.RawIOBase):
     """A file to read from, of pieces that come one after the other."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._pieces, self._rest = iter(pieces), b""
+        self._pieces, self._rest = iter(pieces), memoryview(b"")
 
-    def read(self, size: int) -> bytes:
-        """Return some bytes; fewer only at the end."""
-        parts, missing = [], size
-        while missing and (piece := self._rest or next(self._pieces, b"")):
-            parts.append(piece[:missing])
-            self._rest = piece[missing:]
-            missing -= len(parts[-1])
-        return b"".join(parts)
+    def readable(self) -> bool:
+        """Return True; called by `io`."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer as far as the piece goes; return how far."""
+        while not self._rest and (piece := next(self._pieces, b"")):
+            self._rest = memoryview(piece)
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
