@@ -1,6 +1,8 @@
 """The exercises of notebook 06, proved both ways with images and containers of some MB."""
 
+import json
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -21,6 +23,11 @@ BASE = "nochat-test/python"
 @pytest.fixture(scope="module")
 def base(docker_engine):
     return python_image(BASE)
+
+
+@pytest.fixture(scope="module")
+def chat(docker_engine):
+    return chat_image("nochat")
 
 
 # ---- 06a ----------------------------------------------------------------------------------------
@@ -110,7 +117,96 @@ def test_every_known_mistake_in_an_image_has_a_recipe_that_makes_it():
 
 # ---- 06b ----------------------------------------------------------------------------------------
 
-CHAT = "nochat"
+# In place of the whole chat, which needs memory in the same way: while people register.
+STAND_IN = """
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Chat(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(204)
+        self.end_headers()
+
+    def do_POST(self):
+        hash = b"x" * 50_000_000
+        time.sleep(0.3)
+        self.do_GET()
+
+ThreadingHTTPServer(("", 8000), Chat).serve_forever()
+"""
+LIMITS = """
+services:
+  chat: {mem_limit: 512m}
+  collector: {mem_limit: 64m, memswap_limit: 64m}
+"""
+RESTARTED = """
+services:
+  collector: {mem_limit: 90000000, memswap_limit: 90000000, mem_reservation: 30m, restart: always}
+"""
+WRONG_LIMITS = {
+    "untouched": "services: {}\n",
+    "file": LIMITS.replace("services:", "services"),
+    "wrong": "services: {chat: {mem_limit: 512m}}\n",
+    "swap": LIMITS.replace(", memswap_limit: 64m", ""),
+    "early": LIMITS.replace("64m", "6m"),
+    "starved": LIMITS.replace("512m", "64m"),
+    "loose": LIMITS.replace("64m", "900m"),
+}
+
+
+@pytest.fixture(scope="module")
+def stand_in(base):
+    command = json.dumps(["python3", "-c", STAND_IN])
+    lines = f"FROM {base}\nENTRYPOINT {command}\n"
+    build = ["docker", "build", "--tag", "nochat-test/stand-in", "-"]
+    subprocess.run(build, input=lines, text=True, check=True, capture_output=True)
+    return "nochat-test/stand-in"
+
+
+@pytest.fixture
+def limited(tmp_path):
+    """Judges limits with a text."""
+
+    async def judge(text, image):
+        (tmp_path / "limits.yaml").write_text(text)
+        return await exercise.check("06b", tmp_path / "limits.yaml", image=image)
+
+    return judge
+
+
+async def test_the_given_limits_keep_the_whole_chat_alive(limited, chat):
+    verdict = await limited(solutions.solution("06b").partition("\n")[2], chat)
+    assert verdict.passed, verdict
+
+
+async def test_other_limits_and_a_restart_pass(limited, stand_in):
+    verdict = await limited(RESTARTED, stand_in)
+    assert verdict.passed, verdict
+
+
+async def test_the_untouched_limits_are_none(limited, stand_in):
+    stub = solutions.cell("exercise", "06b").source.partition("\n")[2]
+    verdict = await limited(stub, stand_in)
+    assert verdict.mistake == "untouched", verdict
+
+
+@pytest.mark.parametrize("mistake", [it for it in WRONG_LIMITS if it != "untouched"])
+async def test_a_mistake_of_limits_is_named(mistake, limited, stand_in):
+    verdict = await limited(WRONG_LIMITS[mistake], stand_in)
+    assert verdict.mistake == mistake, verdict
+
+
+async def test_a_file_of_limits_that_is_not_there_is_said():
+    verdict = await exercise.check("06b", ...)
+    assert verdict.mistake == "failed", verdict
+
+
+def test_every_known_mistake_of_limits_has_a_file_that_makes_it():
+    assert {*WRONG_LIMITS} | {"failed"} == {*find("06b").mistakes}
+
+
+# ---- 06c ----------------------------------------------------------------------------------------
+
 SERVICE = """
 services:
   dice:
@@ -158,10 +254,9 @@ def folder():
 
 
 @pytest.fixture(scope="module")
-def stack(docker_engine, rabbitmq_server, folder):
-    image = chat_image(CHAT)
+def stack(chat, rabbitmq_server, folder):
     (folder / "stack").mkdir()
-    with mini_stack(image, rabbitmq_server.url, folder / "stack") as stack:
+    with mini_stack(chat, rabbitmq_server.url, folder / "stack") as stack:
         known = stack.services()
         stack.services = lambda: known  # its files do not change, and Compose takes long to say
         yield stack
@@ -177,7 +272,7 @@ def added(stack, folder, monkeypatch):
 
     async def judge(text):
         (own / "more.yaml").write_text(text.replace("OWN", str(own)))
-        return await exercise.check("06b", own / "more.yaml", stack=stack)
+        return await exercise.check("06c", own / "more.yaml", stack=stack)
 
     yield judge
     shutil.rmtree(own)
@@ -185,11 +280,11 @@ def added(stack, folder, monkeypatch):
 
 def given_part():
     """The notebook's solution, for a folder of its own."""
-    return solutions.solution("06b").partition("\n")[2].replace("../build/own", "OWN")
+    return solutions.solution("06c").partition("\n")[2].replace("../build/own", "OWN")
 
 
 async def test_the_untouched_file_adds_nothing(added):
-    verdict = await added(solutions.cell("exercise", "06b").source.partition("\n")[2])
+    verdict = await added(solutions.cell("exercise", "06c").source.partition("\n")[2])
     assert verdict.mistake == "untouched", verdict
 
 
@@ -208,9 +303,9 @@ async def test_a_mistake_of_a_service_is_named(mistake, added):
 
 
 async def test_a_mistake_of_a_file_that_is_not_there_is_named(stack):
-    verdict = await exercise.check("06b", "/nowhere/more.yaml", stack=stack)
+    verdict = await exercise.check("06c", "/nowhere/more.yaml", stack=stack)
     assert verdict.mistake == "failed", verdict
 
 
 def test_every_known_mistake_of_a_service_has_a_file_that_makes_it():
-    assert {*WRONG_PARTS} | {"untouched", "failed"} == {*find("06b").mistakes}
+    assert {*WRONG_PARTS} | {"untouched", "failed"} == {*find("06c").mistakes}

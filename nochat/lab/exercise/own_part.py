@@ -1,4 +1,4 @@
-"""The exercise 06b: a service of one's own in the stack, by a file that overrides the others."""
+"""The exercise 06c: a service of one's own in the stack, by a file that overrides the others."""
 
 import asyncio
 import re
@@ -22,7 +22,7 @@ NETWORK = "back"
 
 
 @exercise(
-    "06b",
+    "06c",
     "a service of your own in the stack: healthy, confined, and in the chat",
     untouched="Your file adds no service to the stack's: {services}. What stands below `services:` "
     "in `docker/compose.yaml`?",
