@@ -148,7 +148,7 @@ WRONG_LIMITS = {
     "file": LIMITS.replace("services:", "services"),
     "wrong": "services: {chat: {mem_limit: 512m}}\n",
     "swap": LIMITS.replace(", memswap_limit: 64m", ""),
-    "early": LIMITS.replace("64m", "6m"),
+    "early": LIMITS.replace("64m", "8m"),
     "starved": LIMITS.replace("512m", "64m"),
     "loose": LIMITS.replace("64m", "900m"),
 }

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import docker.errors
 import httpx
 from docker.models.containers import Container
 
@@ -95,17 +96,25 @@ def _judge(file: Path, image: str) -> None:
         pair.compose("up", "--no-start")
         chat, collector = pair.container("chat"), pair.container("collector")
         _compare(_limit(chat), collector)
-        chat.start()
-        url = _url(chat)
-        collector.start()
+        if not _starts(chat):
+            raise Mistake("starved", what="does not start", limit=_limit(chat))
+        begun, url = _starts(collector), _url(chat)
         _live(chat, url, "does not start", STARTING)
         asyncio.run(_load(chat, url))
         collector.reload()
-        if collector.status != "running":
+        if not begun or collector.status != "running" or collector.attrs["RestartCount"]:
             raise Mistake("early", status=collector.attrs["State"]["ExitCode"])
         collector.kill("SIGUSR1")
         _until_dead(collector)
         _live(chat, url, "does not answer after the leak", 10)
+
+
+def _starts(container: Container) -> bool:
+    try:
+        container.start()
+    except docker.errors.APIError:  # The limit is too low for its first process.
+        return False
+    return True
 
 
 def _limit(container: Container) -> int:

@@ -97,7 +97,7 @@ class Context:
 
     @property
     def licence(self) -> str:
-        """What the page shows if it was installed with the token."""
+        """The proof on the page that it was installed with the token."""
         return hashlib.sha256(f"{self.salt} {self.token}".encode()).hexdigest()
 
 

@@ -18,7 +18,7 @@ ANY_HEADER = 32 + zlib.MAX_WBITS
 
 @dataclass(frozen=True)
 class Saved:
-    """What was seen in the stream.
+    """A look at the stream.
 
     Attributes:
         layers: the bytes of each layer, the lowest first.
