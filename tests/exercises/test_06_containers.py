@@ -144,7 +144,7 @@ services:
   collector: {mem_limit: 90000000, memswap_limit: 90000000, mem_reservation: 30m, restart: always}
 """
 WRONG_LIMITS = {
-    "untouched": "services: {}\n",
+    "untouched": "services: {chat: {}, collector: {}}\n",
     "file": LIMITS.replace("services:", "services"),
     "wrong": "services: {chat: {mem_limit: 512m}}\n",
     "swap": LIMITS.replace(", memswap_limit: 64m", ""),
