@@ -24,6 +24,7 @@ services:
     volumes: ["{folder}:/relay"]
     networks: [back]
     healthcheck: {{disable: true}}
+  controller: {{image: "{image}", profiles: [never]}}  # it runs outside, with the whole chat
 networks:
   front: {{}}
   back: {{internal: true}}
