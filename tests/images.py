@@ -19,6 +19,11 @@ def small_image(name: str, *programs: str) -> str:
     return _pack(name, {*programs, *_libraries(programs)})
 
 
+def remove_image(name: str) -> None:
+    """Remove an image of a test, if it is there."""
+    subprocess.run(["docker", "rmi", "--force", name], check=True, capture_output=True)
+
+
 def _libraries(programs: Iterable[str]) -> list[str]:
     ran = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=True)
     return re.findall(r"/lib\S+(?<!:)", ran.stdout)
@@ -72,9 +77,9 @@ def chat_image(name: str) -> str:
     files |= {str(path) for path in (ROOT / "nochat").rglob("*") if path.is_file()}
     programs = [python, "/bin/sh", "/bin/cat", *(f for f in files if f.endswith(".so"))]
     files |= {*programs, *_libraries(programs), str(ROOT / "docker" / "healthy")}
-    _pack(f"{name}-files", files)
+    _pack(name, files)
     lines = [
-        f"FROM {name}-files",
+        f"FROM {name}",
         f"ENV PYTHONPATH={ROOT}:{site} NOCHAT_HOST=0.0.0.0 NOCHAT_OPERATION_PORT=9100",
         "ENV HOME=/tmp NOCHAT_DATA_DIR=/tmp/data PYTHONUNBUFFERED=1",
         f"HEALTHCHECK --interval=1s --timeout=60s CMD {python} -IS {ROOT}/docker/healthy",

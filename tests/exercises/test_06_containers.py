@@ -13,21 +13,23 @@ from nochat.lab.exercise import own_image, own_part
 from nochat.lab.exercise.catalogue import find
 from tests.exercises import solutions
 from tests.exercises.mini_stack import mini_stack
-from tests.images import chat_image, python_image
+from tests.images import chat_image, python_image, remove_image
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
-BASE = "nochat-test/python"
+BASE, CHAT, STAND = "nochat-test/python", "nochat-test/chat", "nochat-test/stand-in"
 
 
 @pytest.fixture(scope="module")
 def base(docker_engine):
-    return python_image(BASE)
+    yield python_image(BASE)
+    remove_image(BASE)
 
 
 @pytest.fixture(scope="module")
 def chat(docker_engine):
-    return chat_image("nochat")
+    yield chat_image(CHAT)
+    remove_image(CHAT)
 
 
 # ---- 06a ----------------------------------------------------------------------------------------
@@ -158,9 +160,10 @@ WRONG_LIMITS = {
 def stand_in(base):
     command = json.dumps(["python3", "-c", STAND_IN])
     lines = f"FROM {base}\nENTRYPOINT {command}\n"
-    build = ["docker", "build", "--tag", "nochat-test/stand-in", "-"]
+    build = ["docker", "build", "--tag", STAND, "-"]
     subprocess.run(build, input=lines, text=True, check=True, capture_output=True)
-    return "nochat-test/stand-in"
+    yield STAND
+    remove_image(STAND)
 
 
 @pytest.fixture
@@ -210,7 +213,7 @@ def test_every_known_mistake_of_limits_has_a_file_that_makes_it():
 SERVICE = """
 services:
   dice:
-    image: nochat
+    image: nochat-test/chat
     command: [run, /own/dice.py]
     init: true
     volumes: ["OWN/dice.py:/own/dice.py:ro"]
@@ -224,6 +227,7 @@ services:
 BUILT = """
 services:
   gambler:
+    image: nochat-test/gambler
     build: OWN
     networks: {back: {aliases: [gambler]}, front: {}}
     secrets: [{source: bus_url, target: where}]
@@ -233,7 +237,7 @@ services:
     memswap_limit: 300000000
     security_opt: ["no-new-privileges:true"]
 """
-DOCKERFILE = 'FROM nochat\nCOPY dice.py /own/\nCMD ["run", "/own/dice.py"]\n'
+DOCKERFILE = 'FROM nochat-test/chat\nCOPY dice.py /own/\nCMD ["run", "/own/dice.py"]\n'
 WRONG_PARTS = {
     "file": SERVICE.replace("services:", "services"),
     "network": SERVICE.replace("networks: [back]", "networks: [front]"),
@@ -276,11 +280,13 @@ def added(stack, folder, monkeypatch):
 
     yield judge
     shutil.rmtree(own)
+    remove_image("nochat-test/gambler")
 
 
 def given_part():
     """The notebook's solution, for a folder of its own."""
-    return solutions.solution("06c").partition("\n")[2].replace("../build/own", "OWN")
+    text = solutions.solution("06c").partition("\n")[2].replace("../build/own", "OWN")
+    return text.replace("image: nochat", f"image: {CHAT}")
 
 
 async def test_the_untouched_file_adds_nothing(added):
