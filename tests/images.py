@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.conftest import ROOT
 
-PACK = 'tar -C / -ch --files-from=- | docker import - "$0"'
+PACK = 'tar -C / -ch --files-from=- | docker import "$@" - "$0"'
 LEFT_OUT = {"test", "tests", "idlelib", "ensurepip", "lib2to3", "pydoc_data", "tkinter"}
 
 
@@ -29,9 +29,10 @@ def _libraries(programs: Iterable[str]) -> list[str]:
     return re.findall(r"/lib\S+(?<!:)", ran.stdout)
 
 
-def _pack(name: str, files: Iterable[str]) -> str:
+def _pack(name: str, files: Iterable[str], *lines: str) -> str:
+    """Make an image of files, with what lines of a Dockerfile say of it."""
     listed = "\n".join(sorted({path.lstrip("/") for path in files}))
-    pack = ["/bin/sh", "-c", PACK, name]
+    pack = ["/bin/sh", "-c", PACK, name, *(f"--change={line}" for line in lines)]
     subprocess.run(pack, input=listed, text=True, check=True, capture_output=True)
     return name
 
@@ -77,16 +78,13 @@ def chat_image(name: str) -> str:
     files |= {str(path) for path in (ROOT / "nochat").rglob("*") if path.is_file()}
     programs = [python, "/bin/sh", "/bin/cat", *(f for f in files if f.endswith(".so"))]
     files |= {*programs, *_libraries(programs), str(ROOT / "docker" / "healthy")}
-    _pack(name, files)
-    lines = [
-        f"FROM {name}",
+    return _pack(
+        name,
+        files,
         f"ENV PYTHONPATH={ROOT}:{site} NOCHAT_HOST=0.0.0.0 NOCHAT_OPERATION_PORT=9100",
         "ENV HOME=/tmp NOCHAT_DATA_DIR=/tmp/data PYTHONUNBUFFERED=1",
         f"HEALTHCHECK --interval=1s --timeout=60s CMD {python} -IS {ROOT}/docker/healthy",
         "WORKDIR /tmp",
         f'ENTRYPOINT ["{python}", "-m", "nochat"]',
         'CMD ["up"]',
-    ]
-    build = ["docker", "build", "--tag", name, "-"]
-    subprocess.run(build, input="\n".join(lines), text=True, check=True, capture_output=True)
-    return name
+    )
