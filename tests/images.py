@@ -26,13 +26,14 @@ def remove_image(name: str) -> None:
 
 def _libraries(programs: Iterable[str]) -> list[str]:
     ran = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=True)
-    return re.findall(r"/lib\S+(?<!:)", ran.stdout)
+    return re.findall(r"(?<=\s)/lib\S+(?<!:)", ran.stdout)
 
 
 def _pack(name: str, files: Iterable[str], *lines: str) -> str:
     """Make an image of files, with what lines of a Dockerfile say of it."""
     listed = "\n".join(sorted({path.lstrip("/") for path in files}))
-    pack = ["/bin/sh", "-c", PACK, name, *(f"--change={line}" for line in lines)]
+    pack = ["/bin/bash", "-o", "pipefail", "-c", PACK, name]
+    pack += [f"--change={line}" for line in lines]
     subprocess.run(pack, input=listed, text=True, check=True, capture_output=True)
     return name
 
@@ -78,6 +79,7 @@ def chat_image(name: str) -> str:
     files |= {str(path) for path in (ROOT / "nochat").rglob("*") if path.is_file()}
     programs = [python, "/bin/sh", "/bin/cat", *(f for f in files if f.endswith(".so"))]
     files |= {*programs, *_libraries(programs), str(ROOT / "docker" / "healthy")}
+    files |= {str(file) for file in Path("/lib").glob("*/libgcc_s.so.1")}  # for threads that end
     return _pack(
         name,
         files,

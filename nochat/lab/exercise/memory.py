@@ -4,8 +4,9 @@ import asyncio
 import os
 import secrets
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from nochat.lab.exercise.catalogue import Mistake, exercise
 from nochat.lab.exercise.context import given, own_file
 from nochat.local.processes import until
 
-STARTING, LEAKING = 90.0, 60.0  # seconds
+STARTING, COMING_IN, LEAKING = 90.0, 60.0, 60.0  # seconds
 PEOPLE = 3  # who register at the same time: a password's hash takes 64 MiB while it is made
 KILLED = 137
 MEGA = 1 << 20
@@ -163,13 +164,25 @@ async def _load(chat: Container, url: str) -> None:
     """Let people register at the same time, as at the beginning of a lesson."""
     names = [f"judge-{secrets.token_hex(4)}" for _ in range(PEOPLE)]
     async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as browser:
-        accounts = [{"user": name, "password": secrets.token_urlsafe()} for name in names]
-        asked = (browser.post("/api/register", json=account) for account in accounts)
-        came = await asyncio.gather(*asked, return_exceptions=True)
-    good = [isinstance(it, httpx.Response) and it.status_code < 500 for it in came]
-    if not all(good):
-        what = f"answered {good.count(True)} of {PEOPLE} people who came at the same time"
+        came = await asyncio.gather(*(_registered(chat, browser, name) for name in names))
+    if not all(came):
+        what = f"answered {came.count(True)} of {PEOPLE} people who came at the same time"
         raise Mistake("starved", what=what, limit=_limit(chat) or "any number of")
+
+
+async def _registered(chat: Container, browser: httpx.AsyncClient, name: str) -> bool:
+    """Return whether the chat takes somebody: its page is there before its services are."""
+    account = {"user": name, "password": secrets.token_urlsafe()}
+    until_then = time.monotonic() + COMING_IN
+    while time.monotonic() < until_then:
+        with suppress(httpx.HTTPError):
+            if (await browser.post("/api/register", json=account)).status_code < 500:
+                return True
+        await asyncio.to_thread(chat.reload)
+        if chat.status != "running":
+            return False
+        await asyncio.sleep(0.5)
+    return False
 
 
 def _until_dead(collector: Container) -> None:

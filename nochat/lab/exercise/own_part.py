@@ -4,6 +4,7 @@ import asyncio
 import re
 import secrets
 
+import docker.errors
 from docker.models.containers import Container
 
 from nochat.lab.containers import ContainersError, Stack
@@ -66,15 +67,16 @@ def _refused(error: ContainersError) -> Mistake:
 
 def _start(stack: Stack, names: list[str]) -> None:
     try:
-        stack.compose("up", "--detach", "--no-deps", *names)
+        stack.compose("up", "--no-start", "--no-deps", *names)
     except ContainersError as error:
         raise _refused(error) from None
     found = [(name, container) for name in names for container in stack.containers(name)]
     for name, container in found:
         _look(name, container, stack.network(NETWORK))
     for name, container in found:
-        _wait(name, container)
+        _run(name, container)
         _look_inside(name, container)
+        _wait(name, container)
 
 
 def _remove(stack: Stack, names: list[str]) -> None:
@@ -92,6 +94,13 @@ def _look(name: str, container: Container, wanted: str) -> None:
         raise Mistake("published", service=name, ports=", ".join(bindings))
     if not container.attrs["HostConfig"]["Memory"]:
         raise Mistake("limit", service=name)
+
+
+def _run(name: str, container: Container) -> None:
+    try:
+        container.start()
+    except docker.errors.APIError as error:
+        raise Mistake("ill", service=name, state="not started", log=error.explanation) from None
 
 
 def _wait(name: str, container: Container) -> None:
@@ -112,7 +121,11 @@ def _health(container: Container) -> str:
 
 def _look_inside(name: str, container: Container) -> None:
     """Look at the rights that its processes may ever have, as the kernel tells them."""
-    status = container.exec_run(["cat", "/proc/1/status"]).output.decode(errors="replace")
+    try:
+        said = container.exec_run(["cat", "/proc/1/status"]).output
+    except docker.errors.APIError:  # It has ended already.
+        return
+    status = said.decode(errors="replace")
     masks = re.findall(r"^CapBnd:\s+(\w+)", status, flags=re.MULTILINE)
     if any(int(mask, 16) for mask in masks):
         raise Mistake("capabilities", service=name, mask=masks[0].lstrip("0"))
