@@ -13,9 +13,9 @@ MODULES = {
     "02": "nochat.lab.exercise.broker",
     "03": "nochat.lab.exercise.stores",
     "04": "nochat.lab.exercise.provisioning",
-    "07": "nochat.lab.exercise.final",
     "05": "nochat.lab.exercise.orchestration",
     "06": "nochat.lab.exercise.containers",
+    "07": "nochat.lab.exercise.final",
 }
 
 Judge = Callable[..., Awaitable[None]]
