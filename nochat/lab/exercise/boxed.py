@@ -110,8 +110,8 @@ class Boxed:
         if not until(is_calm, SETTLE_SECONDS, pause=0.2):
             counted = f"{len(now.processes)} processes, and {len(before.processes)} before"
             return f"{counted}: {', '.join(now.processes)[:MOST_SHOWN]}"
-        if new := sorted(now.files - before.files):
-            return f"a new file {new[0]}"
+        if len(now.files) > len(before.files):  # one may be in the place of another
+            return f"a new file {min(now.files - before.files)}"
         return ""
 
     def left(self) -> str:
