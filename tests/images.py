@@ -85,7 +85,7 @@ def chat_image(name: str) -> str:
         files,
         f"ENV PYTHONPATH={ROOT}:{site} NOCHAT_HOST=0.0.0.0 NOCHAT_OPERATION_PORT=9100",
         "ENV HOME=/tmp NOCHAT_DATA_DIR=/tmp/data PYTHONUNBUFFERED=1",
-        f"HEALTHCHECK --interval=1s --timeout=60s CMD {python} -IS {ROOT}/docker/healthy",
+        f"HEALTHCHECK --interval=2s --retries=60 CMD {python} -IS {ROOT}/docker/healthy",
         "WORKDIR /tmp",
         f'ENTRYPOINT ["{python}", "-m", "nochat"]',
         'CMD ["up"]',
