@@ -39,7 +39,7 @@ def trees(path):
         if cell.source.startswith("%%"):  # another language
             continue
         whole = cell.source.replace("\\\n", " ")
-        source = re.sub(r"^(\s*)[!%].*$", r"\1pass", whole, flags=re.M)
+        source = re.sub(r"^(\s*)(\w+ = )?[!%].*$", r"\1pass", whole, flags=re.M)
         yield from ast.walk(compile(source, path.stem, "exec", flags))
 
 

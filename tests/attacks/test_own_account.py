@@ -69,7 +69,7 @@ async def test_a_deleted_account_can_not_write_on_any_socket(attacked):
 
         async def goes_on(ana):
             said = 0
-            while ana._is_connected:
+            while ana.connected:
                 for action, sent in (
                     ("message", {"room": "lobby", "client_id": new_id(), "text": f"on {said}"}),
                     ("join", {"room": "other"}),

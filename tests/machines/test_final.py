@@ -31,7 +31,7 @@ from nochat.lab.people import Person
 from nochat.lab.servers import Registry
 from nochat.local.processes import until
 from nochat.stores.archive import contents
-from tests.conftest import box
+from tests.conftest import ROOT, box
 from tests.exercises.solutions import solved
 from tests.notebooks.running import ENGINE_SECONDS, Paused, judge, left
 
@@ -228,6 +228,7 @@ def at_hand(site, farm, images, registry, monkeypatch) -> dict[str, Any]:
     """What the notebook has when its student comes to the exercises."""
     programs = sysconfig.get_path("scripts")  # as in a notebook: ansible-vault is there
     monkeypatch.setenv("PATH", programs, prepend=os.pathsep)
+    monkeypatch.chdir(ROOT)
     names = {"farm": farm, "images": images, "registry": registry, "more": {"names": []}}
     return names | {"deploy": deploy, "os": os, "subprocess": subprocess}
 

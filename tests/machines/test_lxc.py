@@ -46,7 +46,7 @@ def provisioning(place, tmp_path_factory) -> Iterator[Paused]:
         servers.lxc_bridge(),
         notebook(
             "04_provisioning",
-            "Exercise 04c: Three faults that nobody wrote down",
+            "Exercise 04c, the challenge: three faults that nobody wrote down",
             out,
             provider="lxc",
         ) as running,

@@ -82,7 +82,7 @@ def run(folder: Path, notes: Path, *command: str, taking: bool = False, **variab
         variables: further ones of the environment.
     """
     looked = notes / "looked"
-    looked.write_text("")
+    looked.write_text("", encoding="utf-8")
     env = environment(folder, **variables)
     env |= {"VAGRANT_VAGRANTFILE": str(LOOK), "NOCHAT_LOOK": str(looked)}
     env |= {"NOCHAT_LOOK_TAKE": "1"} if taking else {}
