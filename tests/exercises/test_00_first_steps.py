@@ -15,7 +15,7 @@ from nochat.lab.people import Person
 from tests.clients.visitor import Visitor
 from tests.exercises.solutions import solved
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from nochat.local.processes import free_port
 from tests.exercises.programs import stub, write, write_all
 from tests.exercises.solutions import solution
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 
 @pytest.fixture(autouse=True)

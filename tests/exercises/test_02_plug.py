@@ -9,7 +9,7 @@ from nochat.lab import chat, exercise, people
 from nochat.lab.exercise.catalogue import find
 from tests.exercises.solutions import solved, stub
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 
 async def by_the_text(person, text):

@@ -12,7 +12,7 @@ from nochat.lab import exercise
 from nochat.lab.exercise.catalogue import find
 from tests.exercises.solutions import solved, stub
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 # As from a notebook: a process that runs an answer need not import pytest and what tests import.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])

@@ -14,7 +14,7 @@ from nochat.settings import Settings
 from tests.bus.conftest import delete_queues, queues_of_the_chat
 from tests.exercises.solutions import solution
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 HEAD = """
 import random

@@ -10,7 +10,7 @@ from nochat.lab.exercise.catalogue import find
 from nochat.stores.users import UserStore
 from tests.exercises.solutions import solved
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 # ---- 03a ----------------------------------------------------------------------------------------
 
