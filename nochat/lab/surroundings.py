@@ -18,6 +18,7 @@ import shlex
 import socket
 import stat
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
@@ -96,6 +97,15 @@ def of_vagrant(environ: Mapping[str, str], root: Path) -> dict[str, str]:
     """Return an environment in which Vagrant uses this folder's Vagrantfile, and no other."""
     ours = {name: value for name, value in environ.items() if name != "VAGRANT_VAGRANTFILE"}
     return ours | {"VAGRANT_CWD": str(root)}
+
+
+def with_programs(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return an environment with the programs of the virtual environment, such as Ansible.
+
+    On the path of a notebook's kernel they may be missing.
+    """
+    path = os.pathsep.join([sysconfig.get_path("scripts"), environ.get("PATH", os.defpath)])
+    return {**environ, "PATH": path}
 
 
 def is_offline(environ: Mapping[str, str] = os.environ) -> bool:

@@ -5,7 +5,6 @@ import inspect
 import os
 import subprocess
 import sys
-import sysconfig
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from nochat.lab.folders import find_root
 from nochat.lab.machines import Farm
 from nochat.lab.passwords import new_password
 from nochat.lab.servers.mariadb_server import look
-from nochat.lab.surroundings import settled
+from nochat.lab.surroundings import settled, with_programs
 
 AT_ONCE = 1.0  # seconds: whoever is done by then has not run a playbook
 ENCRYPTED = "$ANSIBLE_VAULT"
@@ -160,8 +159,9 @@ def _compare_kept(new: str) -> None:
     kept = Path(path).read_text(encoding="utf-8")
     is_encrypted = kept.startswith(ENCRYPTED)
     if is_encrypted:
-        view = [str(Path(sysconfig.get_path("scripts"), "ansible-vault")), "view", path]
-        settings = settled(os.environ) | {"ANSIBLE_CONFIG": str(folder / "ansible.cfg")}
+        view = ["ansible-vault", "view", path]
+        settings = with_programs(settled(os.environ))
+        settings["ANSIBLE_CONFIG"] = str(folder / "ansible.cfg")
         kept = subprocess.run(view, env=settings, capture_output=True, text=True, check=True).stdout
     if yaml.safe_load(kept).get("mariadb_password") != new:
         raise Mistake("forgotten")

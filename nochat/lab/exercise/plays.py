@@ -1,10 +1,8 @@
 """Runs of playbooks for the judges of notebook 04, and commands as root."""
 
 import json
-import os
 import shlex
 import subprocess
-import sysconfig
 import tempfile
 from collections import defaultdict
 from collections.abc import Mapping
@@ -13,7 +11,7 @@ from typing import Any
 
 from nochat.lab.exercise.catalogue import Mistake
 from nochat.lab.machines import Farm, provision
-from nochat.lab.surroundings import PLAIN_ANSIBLE
+from nochat.lab.surroundings import PLAIN_ANSIBLE, with_programs
 
 LONGEST = 600.0  # seconds
 
@@ -69,10 +67,8 @@ def as_root(farm: Farm, host: str, script: str) -> str:
 
 def _environment(playbook: Path, folder: Path) -> dict[str, str]:
     settings = playbook.parent / "ansible.cfg"
-    programs = [sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)]
     return {
-        **os.environ,
-        "PATH": os.pathsep.join(programs),
+        **with_programs(),
         "ANSIBLE_CONFIG": str(settings if settings.exists() else PLAIN_ANSIBLE),
         "ANSIBLE_LOCAL_TEMP": str(folder),
         "ANSIBLE_PIPELINING": "true",

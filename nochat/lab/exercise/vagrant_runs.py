@@ -2,10 +2,8 @@
 
 import csv
 import json
-import os
 import re
 import subprocess
-import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,10 +62,9 @@ class Ran:
 
 def environment(folder: Path, **variables: str) -> dict[str, str]:
     """Return variables with which Vagrant finds the machines of a folder, made by Docker."""
-    scripts = sysconfig.get_path("scripts")
-    path = os.pathsep.join([scripts, os.environ.get("PATH", os.defpath)])
-    ours = {name: value for name, value in os.environ.items() if name not in OTHERS}
-    ours |= {"PATH": path, "VAGRANT_DEFAULT_PROVIDER": "docker", **variables}
+    inherited = surroundings.with_programs()
+    ours = {name: value for name, value in inherited.items() if name not in OTHERS}
+    ours |= {"VAGRANT_DEFAULT_PROVIDER": "docker", **variables}
     return surroundings.of_vagrant(ours, folder)
 
 

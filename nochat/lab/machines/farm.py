@@ -5,7 +5,6 @@ import json
 import os
 import shlex
 import subprocess
-import sysconfig
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -324,9 +323,7 @@ def _prepare(provider: str, dotfile: str, quiet: bool) -> VagrantFolder:
     if provider == "lxc":
         servers.lxc_bridge(quiet=quiet)
     root = find_root()
-    # Programs of the virtual environment, such as Ansible, may not be on a notebook's path.
-    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
     notes = root / (dotfile or os.environ.get("VAGRANT_DOTFILE_PATH", ".vagrant"))
     variables = {"VAGRANT_DEFAULT_PROVIDER": provider, "VAGRANT_DOTFILE_PATH": str(notes)}
-    env = surroundings.of_vagrant({**os.environ, "PATH": path, **variables}, root)
+    env = surroundings.of_vagrant(surroundings.with_programs() | variables, root)
     return VagrantFolder(root, notes, env)

@@ -9,10 +9,8 @@ A run ends with this process, and its files are removed. After an interrupt, run
 """
 
 import json
-import os
 import re
 import shlex
-import sysconfig
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +21,7 @@ from nochat.lab.folders import own_folder
 from nochat.lab.machines import Farm, find_root
 from nochat.lab.machines.following import Following, checked
 from nochat.lab.machines.runs import Comparison, Run, RunFailed, Task, compare, count_lines
-from nochat.lab.surroundings import PLAIN_ANSIBLE
+from nochat.lab.surroundings import PLAIN_ANSIBLE, with_programs
 from nochat.local import doctor
 from nochat.local.processes import ChildProcess, start_child
 
@@ -53,7 +51,7 @@ def ansible(
     playbook = find(playbook)
     folder = own_folder("provision")
     env = {
-        **_environment(),
+        **with_programs(),
         # Private to this run, so that other runs do not use them.
         "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder / "ssh"),
@@ -103,7 +101,7 @@ def rex(task: str, farm: Farm, machine: str, *, quiet: bool = False) -> Run:
     groups = {group: [machine] for group in ("servers", "app")}
     inventory.write_text(farm.hosts_file([machine], groups), encoding="utf-8")
     env = {
-        **_environment(),
+        **with_programs(),
         "ANSIBLE_HOSTS": str(inventory),
         # Rex asks for the terminal's size, and there is no terminal.
         "COLUMNS": "100",
@@ -152,12 +150,6 @@ def _lines(child: ChildProcess) -> Iterator[str]:
                 return
             else:
                 time.sleep(0.05)
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment, with the virtual environment's programs on the path."""
-    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
-    return {**os.environ, "PATH": path}
 
 
 def find(playbook: str | Path) -> Path:
