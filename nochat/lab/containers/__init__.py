@@ -3,7 +3,17 @@
 A thin layer over the commands that people type; Docker's SDK inspects their results.
 """
 
-from nochat.lab.containers.stack import Layer, Mine, Stack, build, client, layers, prepare, up
+from nochat.lab.containers.stack import (
+    Layer,
+    Mine,
+    Stack,
+    build,
+    client,
+    containers_of,
+    layers,
+    prepare,
+    up,
+)
 from nochat.lab.errors import ContainersError
 
 __all__ = [
@@ -13,6 +23,7 @@ __all__ = [
     "Stack",
     "build",
     "client",
+    "containers_of",
     "layers",
     "prepare",
     "up",

@@ -51,6 +51,15 @@ class Layer:
     size: int
 
 
+def containers_of(engine: DockerClient, project: str, service: str = "") -> list[Container]:
+    """List a Compose project's containers, running or not: all, or a service's, oldest first."""
+    labels = [f"com.docker.compose.project={project}"]
+    labels += [f"com.docker.compose.service={service}"] if service else []
+    known = engine.containers
+    containers = known.list(all=True, filters={"label": labels}, ignore_removed=True)
+    return sorted(containers, key=lambda container: str(container.attrs["Created"]))
+
+
 class Stack:
     """The chat as a running `docker compose` project, removed with this process and its volumes.
 
@@ -100,11 +109,7 @@ class Stack:
 
     def containers(self, service: str = "") -> list[Container]:
         """List its containers, running or not: all, or those of a service, oldest first."""
-        labels = [f"com.docker.compose.project={self.project}"]
-        labels += [f"com.docker.compose.service={service}"] if service else []
-        known = self._docker.containers
-        containers = known.list(all=True, filters={"label": labels}, ignore_removed=True)
-        return sorted(containers, key=lambda container: str(container.attrs["Created"]))
+        return containers_of(self._docker, self.project, service)
 
     def network(self, name: str) -> str:
         """Return the engine's name of one of its networks, such as `back`."""

@@ -14,9 +14,9 @@ import docker.errors
 import httpx
 from docker.models.containers import Container
 
-from nochat.lab.containers import ContainersError, Mine, client, commands
+from nochat.lab.containers import ContainersError, Mine, client, commands, containers_of
 from nochat.lab.exercise.catalogue import Mistake, exercise
-from nochat.lab.exercise.context import given, own_file
+from nochat.lab.exercise.context import given, own_file, refused
 from nochat.local.processes import until
 
 STARTING, COMING_IN, LEAKING = 90.0, 60.0, 60.0  # seconds
@@ -68,13 +68,11 @@ class Pair:
         try:
             commands.run([*commands.compose(), *arguments], self.env)
         except ContainersError as error:
-            raise Mistake("file", error="\n".join(str(error).splitlines()[:6])) from None
+            raise refused(error) from None
 
     def container(self, service: str) -> Container:
         """Return one of the two."""
-        project, name = "com.docker.compose.project", "com.docker.compose.service"
-        labels = [f"{project}={self.project}", f"{name}={service}"]
-        found = client().containers.list(all=True, filters={"label": labels})
+        found = containers_of(client(), self.project, service)
         if not found:
             raise Mistake("file", error=f"it made no container of {service}")
         return found[0]

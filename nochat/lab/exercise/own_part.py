@@ -10,7 +10,7 @@ from docker.models.containers import Container
 from nochat.lab.containers import ContainersError, Stack
 from nochat.lab.errors import GaveUp
 from nochat.lab.exercise.catalogue import Mistake, exercise
-from nochat.lab.exercise.context import own_file
+from nochat.lab.exercise.context import own_file, refused
 from nochat.lab.people import Person
 from nochat.lab.waiting import readable
 from nochat.local.processes import until
@@ -58,18 +58,14 @@ def _new(stack: Stack, extended: Stack) -> set[str]:
     try:
         return extended.services() - stack.services()
     except ContainersError as error:
-        raise _refused(error) from None
-
-
-def _refused(error: ContainersError) -> Mistake:
-    return Mistake("file", error="\n".join(str(error).splitlines()[:6]))
+        raise refused(error) from None
 
 
 def _start(stack: Stack, names: list[str]) -> None:
     try:
         stack.compose("up", "--no-start", "--no-deps", *names)
     except ContainersError as error:
-        raise _refused(error) from None
+        raise refused(error) from None
     found = [(name, container) for name in names for container in stack.containers(name)]
     for name, container in found:
         _look(name, container, stack.network(NETWORK))

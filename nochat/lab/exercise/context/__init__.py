@@ -3,9 +3,11 @@
 import shutil
 from pathlib import Path
 
+from nochat.lab.errors import ContainersError
 from nochat.lab.exercise.catalogue import Mistake
 
 FOLDER = Path(__file__).parent
+MOST_LINES = 6  # of what Compose said
 
 
 def given(folder: str | Path, *names: str) -> None:
@@ -33,3 +35,8 @@ def own_file(answer: object) -> Path:
     if not path.is_file():
         raise Mistake("failed", error=f"there is no file {path}")
     return path
+
+
+def refused(error: ContainersError) -> Mistake:
+    """Return the mistake of a file that Compose did not take."""
+    return Mistake("file", error="\n".join(str(error).splitlines()[:MOST_LINES]))
