@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from http import HTTPStatus
 from pathlib import Path
@@ -265,6 +265,20 @@ class Person:
         page = await self.call("history", {"room": room})
         return [entry["text"] for entry in page["entries"] if "text" in entry]
 
+    async def since(self, room: str, after: int = 0) -> AsyncIterator[list[dict[str, Any]]]:
+        """Yield the entries of a room that are stored after a position, a page at a time.
+
+        Raises:
+            Refused: the chat refuses.
+        """
+        more = True
+        while more:
+            page = await self.call("history", {"room": room, "after": after})
+            if entries := page["entries"]:
+                after = entries[-1]["position"]
+                yield entries
+            more = page["more"] and bool(entries)
+
     async def until(
         self, condition: Callable[[], Any], timeout: float = PATIENCE, *, what: str = ""
     ) -> None:
@@ -337,20 +351,17 @@ class Person:
                 await self._catch_up_room(room)
 
     async def _catch_up_room(self, room: str) -> None:
-        after, more = self._last(room), True
-        while more:
+        while True:
             try:
-                page = await self.call("history", {"room": room, "after": after})
+                async for entries in self.since(room, self._last(room)):
+                    self._add(room, entries)
+                    self._changed.set()
             except Refused as refused:
                 if not refused.retry:
                     raise
                 await asyncio.sleep(AGAIN)
-                continue
-            if page["entries"]:
-                after = page["entries"][-1]["position"]
-                self._add(room, page["entries"])
-                self._changed.set()
-            more = page["more"]
+            else:
+                return
 
     def _last(self, room: str) -> int:
         """Return the last position of a room that no gap precedes."""
