@@ -2,7 +2,7 @@
 
 For example::
 
-    with logz.stand_in(address) as logs:
+    with logz.stand_in() as logs:
         logs.trust(farm)
         deploy.deploy(farm, images, registry, variables=logs.variables)
         logs.lines

@@ -42,7 +42,7 @@ class Small:
 
     @property
     def log(self) -> Path:
-        """What the services have written."""
+        """The file that the services write to."""
         return self.chat.processes["nochat"].log
 
     @property
@@ -56,7 +56,7 @@ class Small:
         return urlsplit(self.url.read_text()).password
 
     def opens(self) -> bool:
-        """Whether the services' secret opens the database."""
+        """Return whether the services' secret opens the database."""
         try:
             return bool(self.database.look(self.url.read_text()))
         except NotAnswering:

@@ -217,7 +217,7 @@ def broken(farm):
 
 @pytest.fixture(scope="module")
 def repaired(farm):
-    """What was drawn for a machine, which was put right by hand since."""
+    """Return what was drawn for a machine, which was put right by hand since."""
     broken = faults.draw(farm, HOST, among=[*BY_HAND])
     machine.repair(farm, *broken.causes)
     return broken

@@ -84,7 +84,7 @@ def deployed(small):
 
 
 def by_hand(small):
-    """What the playbooks do, without them, and in another order."""
+    """Return an answer that does what the playbooks do, without them, and in another order."""
 
     async def rotate(password):
         keep(password)

@@ -77,7 +77,7 @@ def run(task: Mapping[str, Any], limits: Limits, cores: Sequence[int] = ()) -> R
     argv += ["/usr/bin/env", "-i", *(f"{key}={value}" for key, value in _environment().items())]
     argv += [sys.executable, "-I", "-m", "nochat.lab.grading.proctor"]
     steps = [["run", "", MAKE_IMAGES]] if surroundings.is_offline() else []
-    whole = {**task, **settings(limits, cores), "steps": [*steps, *task["steps"]], "user": 0}
+    whole = {**task, **settings(limits, used), "steps": [*steps, *task["steps"]]}
     try:
         return watched(argv, whole, limits)
     finally:
