@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 from nochat.lab import chat, servers
-from nochat.lab.errors import NotAnswering
+from nochat.lab.errors import MachinesError, NotAnswering
 
 SECRET = "/opt/nochat-stack/.secrets/users_url"
 
@@ -23,6 +23,14 @@ def forget(running: chat.Chat) -> None:
     running.kill("nochat")
     shutil.rmtree(running.folder / "data")
     running.restart("nochat")
+
+
+def run(command: str) -> str:
+    """Run a command of a shell; one that fails raises what it raises on a machine."""
+    ran = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+    if ran.returncode:
+        raise MachinesError(f"`{command}` ended with status {ran.returncode}: {ran.stderr}")
+    return ran.stdout
 
 
 class Small:
@@ -59,14 +67,13 @@ class Small:
         """Return whether the services' secret opens the database."""
         try:
             return bool(self.database.look(self.url.read_text()))
-        except NotAnswering:
+        except (NotAnswering, FileNotFoundError):
             return False
 
     def ssh(self, _: str, command: str) -> str:
         """Run a command of the judge's here."""
         here = command.replace("sudo mariadb", self._client()).replace("sudo ", "")
-        ran = ["/bin/sh", "-c", here.replace(SECRET, str(self.url))]
-        return subprocess.run(ran, check=True, capture_output=True, text=True).stdout
+        return run(here.replace(SECRET, str(self.url)))
 
     def sql(self, text: str) -> None:
         """Run SQL as the database's root."""

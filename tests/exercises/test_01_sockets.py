@@ -1,5 +1,7 @@
 """The exercises of notebook 01, proved both ways: right answers pass, each mistake is named."""
 
+from pathlib import Path
+
 import pytest
 
 from nochat.lab import exercise, program
@@ -198,6 +200,15 @@ if path.exists():
     whole = path.read_text().rpartition("\\n")[0].splitlines()
     history += map(json.loads, reversed(whole))
 """
+
+
+def in_a_file_of_before():
+    """A program that opens a file by its whole path, where an earlier run has left a line."""
+    path = Path("history.jsonl").absolute()
+    path.write_text('{"from": "ana", "text": "first of round 0"}\n')
+    return DURABLE.replace('"history.jsonl"', f'"{path}"') + READS + APPENDS + SAYS
+
+
 RIGHT_01B = {
     "the solution of the course": lambda: solution("01b"),
     "a database": lambda: DURABLE + IN_A_DATABASE + SAYS,
@@ -211,6 +222,7 @@ WRONG_01B = {
     "glued": lambda: DURABLE + SKIPS + APPENDS + SAYS,
     "half": lambda: DURABLE + AS_TEXT + SAYS,
     "doubled": lambda: DURABLE + APPENDS + ONCE_MORE + SAYS,
+    "earlier": in_a_file_of_before,
     "order": lambda: DURABLE + BACKWARDS + APPENDS + SAYS,
     "failed": lambda: DURABLE + "history = 1 / 0\n",
 }

@@ -115,6 +115,10 @@ def raises(small):
     return lambda password: small.nothing(password)
 
 
+def removes_the_secret(small):
+    return lambda _: small.url.unlink()
+
+
 def stops_the_database(small):
     return lambda _: small.database.kill()
 
@@ -173,6 +177,7 @@ def begins_anew(small):
 WRONG = {
     "untouched": lambda _: stub("07a")["rotate"],
     "failed": raises,
+    "unreachable": removes_the_secret,
     "down": stops_the_database,
     "unchanged": restarts_alone,
     "other_machine": tells_services_alone,

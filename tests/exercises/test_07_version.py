@@ -16,7 +16,7 @@ import pytest
 from nochat.lab import chat, exercise, servers
 from nochat.lab.exercise import version
 from nochat.lab.exercise.catalogue import find
-from tests.exercises.small import forget
+from tests.exercises.small import forget, run
 from tests.exercises.solutions import stub
 from tests.images import small_image
 
@@ -34,12 +34,13 @@ class Small:
 
     Attributes:
         patched: what `web` shows without an image that has it.
+        on: whether anybody can reach it.
     """
 
     def __init__(self, registry, config):
         self.project = f"small-{secrets.token_hex(4)}"
         self.base = small_image(f"{registry.address}/{self.project}", "/bin/sleep")
-        self._config, self.patched = str(config), ""
+        self._config, self.patched, self.on = str(config), "", True
         registry.login(config)
         self.chat = chat.start()
         self.site = SimpleNamespace(url=self.chat.url, trust=None)
@@ -71,8 +72,7 @@ class Small:
     def ssh(self, _, command):
         """Run a command of the judge's here, where the project has another name."""
         here = command.replace("sudo ", "").replace("project=nochat", f"project={self.project}")
-        ran = subprocess.run(["/bin/sh", "-c", here], check=True, capture_output=True, text=True)
-        return ran.stdout
+        return run(here if self.on else "exit 255")
 
     async def page(self, _):
         """What the page shows: what is in the image of `web`."""
@@ -101,7 +101,7 @@ def small(docker_engine, tmp_path_factory) -> Iterator[Small]:
 def _as_before(small, monkeypatch):
     monkeypatch.setattr(version, "page", small.page)
     yield
-    small.patched = ""
+    small.patched, small.on = "", True
     if not small.chat.processes["nochat"].alive:
         small.chat.restart("nochat")
 
@@ -141,6 +141,10 @@ def raises(small):
     return lambda word: small.nothing(word), list
 
 
+def shuts_down(small):
+    return lambda word: setattr(small, "on", False), list
+
+
 def shows_another_word(small):
     forward, back = released(small)
     return lambda word: forward("another"), back
@@ -176,6 +180,7 @@ def forgets(small):
 WRONG = {
     "untouched": lambda _: (stub("07b")["forward"], stub("07b")["back"]),
     "failed": raises,
+    "unreachable": shuts_down,
     "unshown": shows_another_word,
     "no_image": patches_the_page,
     "partly": lambda small: released(small, "web"),

@@ -39,6 +39,9 @@ NAME = "judged"
     "the end of {file}. How can you tell a whole one?",
     doubled="{text!r} is in `past` {times} times after a restart. What does the program write "
     "while it reads its file?",
+    earlier="Nobody has said anything yet, and `past` has {count} messages already, {text!r} among "
+    "them. They are from an earlier run, so they are in a file outside the program's folder, which "
+    "is new each time. What path does the program open?",
     order="`past` has {later!r} before {earlier!r}, which {sender} sent first, and which was "
     "acknowledged first.",
     failed="The program does not do its work: {error}",
@@ -67,6 +70,8 @@ class _Examination:
     async def run(self) -> None:
         """Talk, kill, tear and restart, again and again."""
         chance = random.SystemRandom()
+        if past := await self._past():
+            raise Mistake("earlier", count=len(past), text=past[0])
         for number in range(KILLS):
             write = await self._two(number)
             await self._burst(number, chance.randrange(*ACKNOWLEDGED))

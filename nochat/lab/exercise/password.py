@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 import yaml
 
 from nochat.lab.deploy import CHAT, DATABASE, Site
-from nochat.lab.errors import NotAnswering
+from nochat.lab.errors import MachinesError, NotAnswering
 from nochat.lab.exercise.catalogue import Mistake, exercise, told
 from nochat.lab.exercise.talking import PATIENCE, Closed, talking
 from nochat.lab.folders import find_root
@@ -58,6 +59,8 @@ class Opens:
     untouched="`rotate` was called, and nothing happened: the old password opens the database, the "
     "new one does not. Where do the playbooks read passwords, and who runs them?",
     failed="`rotate` ended with an error: {error}",
+    unreachable="After `rotate`, a machine does not do what it did before: {error}. What did the "
+    "playbook change there, and did it run to its end?",
     down="After `rotate`, MariaDB does not answer the chat's machine: {error}. What does "
     "`sudo systemctl status mariadb` say on its own?",
     unchanged="`rotate` took {took:.0f} s, and MariaDB still opens with the old password, not with "
@@ -89,10 +92,12 @@ async def rotated(
         with told("failed"):
             await called(answer, new)
         took = time.monotonic() - began
-        opens = await asyncio.to_thread(_opens, farm, old, new)
+        with reached():
+            opens = await asyncio.to_thread(_opens, farm, old, new)
         if opens.used == old and not opens.new and took < AT_ONCE:
             raise Mistake("untouched")
-        await asyncio.to_thread(farm.ssh, DATABASE, END.format(opens.user))
+        with reached():
+            await asyncio.to_thread(farm.ssh, DATABASE, END.format(opens.user))
         try:
             lost = await talk.lost(patience)
         except Closed as error:
@@ -108,6 +113,15 @@ async def called(answer: Callable[..., Any], *given: Any) -> None:
     returned = await asyncio.to_thread(answer, *given)
     if inspect.isawaitable(returned):
         await returned
+
+
+@contextmanager
+def reached() -> Iterator[None]:
+    """Name it as a mistake if a machine can't be asked after the answer was run."""
+    try:
+        yield
+    except MachinesError as error:
+        raise Mistake("unreachable", error=error) from error
 
 
 def _used(farm: Farm) -> SplitResult:

@@ -12,14 +12,14 @@ import httpx
 
 from nochat.lab.deploy import CHAT, Site
 from nochat.lab.exercise.catalogue import Mistake, exercise, told
-from nochat.lab.exercise.password import AT_ONCE, called
+from nochat.lab.exercise.password import AT_ONCE, called, reached
 from nochat.lab.exercise.talking import PATIENCE, Closed, talking
 from nochat.lab.machines import Farm
 
 DIGEST = "@sha256:"
 LIST = (
-    "sudo docker ps --quiet --filter label=com.docker.compose.project=nochat | xargs sudo docker "
-    "inspect --format "
+    "sudo docker ps --quiet --filter label=com.docker.compose.project=nochat | xargs -r sudo "
+    "docker inspect --format "
     "'{{index .Config.Labels \"com.docker.compose.service\"}} {{.Config.Image}} {{.Image}}'"
 )
 
@@ -41,6 +41,8 @@ Images = Mapping[str, Image]  # by service
     untouched="`forward` was called, and all containers run the image that they ran before. What "
     "is a new version made of, and who is told of its digest?",
     failed="Your function ended with an error: {error}",
+    unreachable="After your function, the machine does not do what it did before: {error}. Is it "
+    "on, and does its Docker run?",
     unshown="`forward` is done after {took:.0f} s, and the page does not show {word!r}. Is the "
     "word in the image's index.html, and does `web` run that image?",
     no_image="The page shows the word, but all containers run the image of before. What happens "
@@ -74,10 +76,14 @@ async def released(
         with told("failed"):
             await called(forward, word)
         took = time.monotonic() - began
-        _compare_new(before, await asyncio.to_thread(running, farm), await page(site), word, took)
+        with reached():
+            now = await asyncio.to_thread(running, farm)
+        _compare_new(before, now, await page(site), word, took)
         with told("failed"):
             await called(back)
-        _compare_old(before, await asyncio.to_thread(running, farm), await page(site), word)
+        with reached():
+            now = await asyncio.to_thread(running, farm)
+        _compare_old(before, now, await page(site), word)
         try:
             lost = await talk.lost(patience)
         except Closed as error:
