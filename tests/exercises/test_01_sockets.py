@@ -235,7 +235,8 @@ async def test_a_program_that_loses_nothing_passes(answer):
 
 
 @pytest.mark.parametrize("mistake", WRONG_01B)
-async def test_a_mistake_about_what_outlives_a_kill_is_named(mistake):
+async def test_a_mistake_about_what_outlives_a_kill_is_named(mistake, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     verdict = await exercise.check("01b", f"{write(WRONG_01B[mistake]())}:app")
     assert verdict.mistake == mistake, verdict
 

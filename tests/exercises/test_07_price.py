@@ -13,6 +13,8 @@ from nochat.lab.exercise.catalogue import find
 from nochat.lab.exercise.price import DAY, SIZES, STUDENTS, TERM, WORK
 from tests.exercises.solutions import solved, stub
 
+pytestmark = pytest.mark.slow
+
 MEMORY = {"containers-host": 426.3, "database-host": 124.3}  # MB, as notebook 07 measures
 CHAT, DATABASE = MACHINES
 BIG, SMALL = ("Standard_B2s", WORK, TERM), ("Standard_B1s", WORK, TERM)
