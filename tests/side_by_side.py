@@ -1,9 +1,9 @@
 """Which worker runs which files, and when: `pytest -n 3 -p tests.side_by_side`.
 
-A unit of work is a file. Files that need the same images, or RabbitMQ, are one unit: each worker has
-an engine and servers of its own, would build the images anew, and start another RabbitMQ, which is
-five seconds of processor time. The longest units begin first, or the worker that comes to one last
-would still be at it when the others have ended.
+A unit of work is a file. Files that need the same images, or RabbitMQ, are one unit: each worker
+has an engine and servers of its own, would build the images anew, and start another RabbitMQ, which
+takes five seconds of processor time. The longest units begin first, or the worker that comes to one
+last would still be at it when the others have ended.
 """
 
 import pytest
