@@ -40,7 +40,8 @@ def _pack(name: str, files: Iterable[str], *lines: str) -> str:
 
 MODULES = """
 import encodings.ascii, encodings.idna, encodings.latin_1, importlib.util, runpy, signal, threading
-import argparse, hashlib, http.server, json, os, secrets, socketserver, sys, time, urllib.request
+import argparse, hashlib, http.server, json, locale, os, secrets, socketserver, sys, time
+import urllib.request
 files = {module.__spec__.origin for module in sys.modules.values() if module.__spec__}
 for name in ("__file__", "__cached__"):
     files |= {getattr(module, name, None) for module in sys.modules.values()}
