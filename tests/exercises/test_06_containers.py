@@ -242,6 +242,7 @@ DOCKERFILE = 'FROM nochat-test/chat\nCOPY dice.py /own/\nCMD ["run", "/own/dice.
 WRONG_PARTS = {
     "file": SERVICE.replace("services:", "services"),
     "network": SERVICE.replace("networks: [back]", "networks: [front]"),
+    "path": SERVICE.replace("OWN/dice.py", "./dice.py"),
     "published": SERVICE.replace("init: true", 'ports: ["127.0.0.1::9100"]'),
     "limit": SERVICE.replace("mem_limit: 192m", ""),
     "ill": SERVICE.replace("secrets: [bus_url]", ""),
