@@ -142,6 +142,13 @@ async def test_a_mistake_in_a_plan_is_named(mistake):
     assert verdict.mistake == mistake, verdict
 
 
+async def test_two_mistakes_in_a_sum_are_named_one_after_the_other():
+    verdict = await judged(plan(students=1, disks=0.5, addresses=0.5))
+    assert verdict.mistake == "student", verdict
+    verdict = await judged(plan(disks=0.5, addresses=0.5))
+    assert verdict.mistake == "shared", verdict
+
+
 async def test_prices_that_nobody_tells_are_no_mistake_of_a_plan(monkeypatch):
     made = plan()
     monkeypatch.setenv("AZURE_PRICES_URL", f"{os.environ['AZURE_PRICES_URL']}/nothing")

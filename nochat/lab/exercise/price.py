@@ -75,7 +75,7 @@ BEFORE = Row(Settings.vm_size, DAY, TERM)  # what the course's own settings make
     "while it doesn't exist, and has a term of {weeks} weeks more than {term} hours?",
     dear="All right, but {cost:.0f} dollars is more than half of the {before:.0f} that it cost "
     "before. Which of the three prices is the biggest part of it now?",
-    student="{said:.2f} dollars is the price for one student. How many are they?",
+    student="{said:.2f} dollars is a price for one student. How many are they?",
     disks="{said:.0f} dollars leaves out the disks. A machine that is switched off keeps its "
     "files: where?",
     addresses="{said:.0f} dollars leaves out the public addresses. Who holds them while a machine "
@@ -181,8 +181,6 @@ def _compare_sum(said: float, rows: Mapping[str, Row], offer: Offer, cost: float
     if _near(said, cost):
         return
     of_one = offer.costs(rows)
-    if _near(said, of_one.all):
-        raise Mistake("student", said=said)
     while_on = {name: Row(row.size, row.on, row.on) for name, row in rows.items()}
     always = {name: Row(row.size, row.exists, row.exists) for name, row in rows.items()}
     without = {
@@ -193,6 +191,8 @@ def _compare_sum(said: float, rows: Mapping[str, Row], offer: Offer, cost: float
         "always": offer.costs(always).all,
         "shared": of_one.machines + (of_one.disks + of_one.addresses) / len(rows),
     }
+    if any(_near(said, dollars) for dollars in (of_one.all, *without.values())):
+        raise Mistake("student", said=said)
     for code, dollars in without.items():
         if _near(said, STUDENTS * dollars):
             raise Mistake(code, said=said)
