@@ -210,5 +210,14 @@ async def test_a_mistake_in_a_release_is_named(mistake, small):
     assert verdict.mistake == mistake, verdict
 
 
+async def test_after_a_wrong_attempt_a_right_one_goes_back_to_the_notebooks_image(small):
+    first = small.old
+    assert (await judged(stays_root(small), small)).mistake == "root"
+    forward, _ = released(small)
+    verdict = await judged((forward, lambda: small.roll(first)), small)
+    assert verdict.passed, verdict
+    assert (await judged(stays_root(small), small)).mistake == "root"
+
+
 def test_every_known_mistake_has_an_answer_that_makes_it():
     assert {*WRONG} == {*find("07b").mistakes}

@@ -48,6 +48,10 @@ class Image:
 
 Images = Mapping[str, Image]  # by service
 
+# What the chat ran before each attempt, by the image's id. A wrong one may leave its own image on
+# the machine, and the next one goes back to that of the notebook.
+EARLIER: dict[str, Image] = {}
+
 
 @exercise(
     "07b",
@@ -85,6 +89,7 @@ async def released(
     forward, back = answer
     word = f"v{secrets.token_hex(4)}"
     before = await asyncio.to_thread(running, farm)
+    EARLIER[before["web"].id] = before["web"]
     async with talking(site.url, site.trust) as talk:
         began = time.monotonic()
         with told("failed"):
@@ -135,14 +140,15 @@ def _compare_new(before: Images, now: Images, shown: str, word: str, took: float
         raise Mistake("partly", **counted, others=", ".join(others))
     if tagged := [image.name for image in new.values() if DIGEST not in image.name]:
         raise Mistake("by_tag", name=tagged[0])
-    user = before["web"].user
-    if not before["web"].is_roots and all(image.is_roots for image in new.values()):
-        raise Mistake("root", user=user)
+    users = [image.user for image in EARLIER.values() if not image.is_roots]
+    if users and all(image.is_roots for image in new.values()):
+        raise Mistake("root", user=users[0])
 
 
 def _compare_old(before: Images, now: Images, shown: str, word: str) -> None:
     gone = Image("", "")
-    others = [name for name in _of_the_chat(before) if now.get(name, gone).id != before[name].id]
+    ids = {name: now.get(name, gone).id for name in _of_the_chat(before)}
+    others = [name for name, id in ids.items() if id not in EARLIER or id != ids["web"]]
     if others:
         raise Mistake("not_back", others=", ".join(sorted(others)))
     if word in shown:
