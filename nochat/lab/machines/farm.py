@@ -281,6 +281,7 @@ def up(
         Missing: a program that the provider needs is not installed.
         NotAnswering: Docker's engine, or the bridge of LXC machines, can't be used.
         MachinesError: Vagrant fails, or there is no such provider.
+        ContainersError: with `NOCHAT_OFFLINE`, the base of the machines can't be made.
     """
     vagrant_folder = _prepare(provider, dotfile, quiet)
     watch = guard(vagrant_folder)
