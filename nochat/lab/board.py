@@ -48,7 +48,7 @@ class Board:
     ) -> None:
         self._interruptible.__exit__(None, None, None)
         if kind:
-            for name, (_, step) in [*self._steps.items()]:
+            for name, (_seconds, step) in [*self._steps.items()]:
                 self.say(name, f"stopped at: {step}")
 
 
