@@ -1,4 +1,4 @@
-"""What machines and images start from where nothing is downloaded: made of Debian's packages."""
+"""The bases of machines and images where nothing is downloaded: made of Debian's packages."""
 
 import os
 import subprocess

@@ -42,7 +42,7 @@ class Image:
 
     @property
     def is_roots(self) -> bool:
-        """Whether its processes are root's."""
+        """True if its processes are root's."""
         return self.user.partition(":")[0] in ROOT
 
 
