@@ -22,21 +22,22 @@ class Board:
     """
 
     def __init__(self, quiet: bool = False) -> None:
-        self._rows: dict[str, str] = {}
-        self._texts: dict[str, str] = {}
+        self._steps: dict[str, tuple[float, str]] = {}
         self._began = time.monotonic()
         self._show = _silent if quiet else medium()
         self._interruptible = interruptible()
 
     def say(self, name: str, text: str) -> None:
         """Show the current step of a name."""
-        if self._texts.get(name) == text:
+        if name in self._steps and self._steps[name][1] == text:
             return
-        self._texts[name] = text
-        seconds = time.monotonic() - self._began
-        width = max(16, *map(len, self._texts))
-        self._rows[name] = f"{name:{width}} {seconds:6.1f} s  {text}"
-        self._show(self._rows, name)
+        self._steps[name] = (time.monotonic() - self._began, text)
+        width = max(16, *map(len, self._steps))  # a longer name widens the rows before it, too
+        rows = {
+            who: f"{who:{width}} {seconds:6.1f} s  {step}"
+            for who, (seconds, step) in self._steps.items()
+        }
+        self._show(rows, name)
 
     def __enter__(self) -> Self:
         self._interruptible.__enter__()
@@ -47,8 +48,8 @@ class Board:
     ) -> None:
         self._interruptible.__exit__(None, None, None)
         if kind:
-            for name in self._texts:
-                self.say(name, f"stopped at: {self._texts[name]}")
+            for name, (_seconds, step) in [*self._steps.items()]:
+                self.say(name, f"stopped at: {step}")
 
 
 @contextmanager

@@ -37,10 +37,12 @@ async function look() {
     await fetch(address, { mode: "no-cors", cache: "no-store" });
     location.replace(address);
   } catch {
-    const tab = "If it has a certificate that your browser does not know, open it in a tab first. ";
-    document.getElementById("said").textContent =
-      `Nothing answers at ${address} now. ${address.startsWith("https:") ? tab : ""}` +
-      "Run the cell that starts it, and this frame shows it again.";
+    document.getElementById("said").textContent = address.startsWith("https:")
+      ? `Your browser does not know the certificate of ${address}, or nothing answers there now. ` +
+        "Open it in a tab and go on past the warning, or run the cell that starts it: then this " +
+        "frame shows it."
+      : `Nothing answers at ${address} now. ` +
+        "Run the cell that starts it, and this frame shows it again.";
     setTimeout(look, 2000);
   }
 }

@@ -51,8 +51,8 @@ KEPT = {
     "ANSIBLE_HOSTS",  # of playbooks/inventory.py
     *("PYTHONFAULTHANDLER", "PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED"),
 }
-# With NOCHAT_OFFLINE, no image and no box is downloaded: `make box`, `make base-image` and `make
-# course` build these from Debian's packages. Each can be set by itself, too.
+# With NOCHAT_OFFLINE, no image and no box is downloaded: `make box`, `make base-image`, `make
+# course` and the notebooks build these from Debian's packages. Each can be set by itself, too.
 OFFLINE = {
     "BASE_IMAGE": "nochat/python",
     "COMPOSE_FILE": "docker/compose.yaml:docker/compose.offline.yaml",

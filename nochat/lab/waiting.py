@@ -103,6 +103,7 @@ def blocking(what: str, *, quiet: bool = False) -> Iterator[None]:
             yield
     finally:
         timer.cancel()
+        timer.join()  # what it is just showing comes before the end
         notice.end()
 
 

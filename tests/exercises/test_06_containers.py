@@ -108,6 +108,12 @@ async def test_a_mistake_in_an_image_is_named(mistake, judged):
     assert verdict.mistake == mistake, verdict
 
 
+async def test_a_failed_build_is_told_with_what_the_program_said(judged):
+    verdict = await judged(RIGHT.replace(" /run/secrets/token", ""))
+    assert verdict.mistake == "build", verdict
+    assert "No such file or directory: '--no-cache'" in verdict.said
+
+
 @pytest.mark.parametrize("answer", [..., "/nowhere/Dockerfile"])
 async def test_what_is_no_recipe_is_said(answer):
     verdict = await exercise.check("06a", answer)
@@ -200,6 +206,12 @@ async def test_a_mistake_of_limits_is_named(mistake, limited, stand_in):
     assert verdict.mistake == mistake, verdict
 
 
+async def test_a_limit_without_its_unit_is_told_with_the_reason(limited, stand_in):
+    verdict = await limited(LIMITS.replace("64m", "64"), stand_in)
+    assert verdict.mistake == "file", verdict
+    assert "inimum memory" in verdict.said
+
+
 async def test_a_file_of_limits_that_is_not_there_is_said():
     verdict = await exercise.check("06b", ...)
     assert verdict.mistake == "failed", verdict
@@ -242,6 +254,7 @@ DOCKERFILE = 'FROM nochat-test/chat\nCOPY dice.py /own/\nCMD ["run", "/own/dice.
 WRONG_PARTS = {
     "file": SERVICE.replace("services:", "services"),
     "network": SERVICE.replace("networks: [back]", "networks: [front]"),
+    "path": SERVICE.replace("OWN/dice.py", "./dice.py"),
     "published": SERVICE.replace("init: true", 'ports: ["127.0.0.1::9100"]'),
     "limit": SERVICE.replace("mem_limit: 192m", ""),
     "ill": SERVICE.replace("secrets: [bus_url]", ""),

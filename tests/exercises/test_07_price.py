@@ -75,10 +75,52 @@ async def test_a_sum_in_whole_dollars_passes():
     assert verdict.passed, verdict
 
 
+def counted(*, on=False, parts=1.0):
+    """A plan whose sum takes machines as always on, or a part of the disks and addresses."""
+    sized = [(size, exists if on else hours, exists) for size, hours, exists in (BIG, SMALL)]
+    made = plan(*sized, disks=parts, addresses=parts)
+    return {CHAT: BIG, DATABASE: SMALL, "dollars": made["dollars"]}
+
+
+@pytest.mark.parametrize("written", ["${:,.2f}", "{:.0f} $"])
+async def test_a_sum_with_its_sign_passes(written):
+    made = plan(("Standard_B1ms", WORK, TERM), SMALL)
+    verdict = await judged(made | {"dollars": written.format(made["dollars"])})
+    assert verdict.passed, verdict
+
+
+SAID = {
+    "dollars": {CHAT: BIG, DATABASE: SMALL, "dollars": ...},
+    CHAT: {CHAT: ("Standard_B2s", WORK, ...), DATABASE: SMALL, "dollars": 1},
+}
+
+
+@pytest.mark.parametrize("where", SAID)
+async def test_what_is_left_of_the_cell_is_said(where):
+    verdict = await judged(SAID[where])
+    assert f"left in {where}." in verdict.said
+
+
+ROWS = [
+    "Standard_B2s",
+    ("Standard_B2s", WORK),
+    {"size": "Standard_B2s", "on": WORK, "exists": TERM},
+]
+
+
+@pytest.mark.parametrize("row", ROWS)
+async def test_a_machine_in_another_shape_is_told_the_right_one(row):
+    verdict = await judged({CHAT: row, DATABASE: row, "dollars": 1})
+    assert verdict.mistake == "row", verdict
+    assert repr(row) in verdict.said
+
+
 WRONG = {
     "untouched": lambda: stub("07c")["term"],
-    "failed": lambda: {CHAT: "Standard_B2s", DATABASE: "Standard_B2s", "dollars": 1},
+    "failed": lambda: {CHAT: BIG, DATABASE: SMALL, "dollars": "fifteen hundred"},
     "missing": lambda: {CHAT: BIG, "dollars": 100},
+    "row": lambda: {CHAT: BIG[:2], DATABASE: SMALL, "dollars": 1500},
+    "unfinished": lambda: {CHAT: BIG, DATABASE: ("Standard_B1s", ..., ...), "dollars": 1500},
     "size": lambda: plan(("Standard_D64s_v5", WORK, TERM)),
     "memory": lambda: plan(SMALL),
     "hours": lambda: plan(("Standard_B2s", WORK / 2, TERM)),
@@ -89,6 +131,8 @@ WRONG = {
     "addresses": lambda: plan(addresses=0),
     "machines_alone": lambda: plan(disks=0, addresses=0),
     "while_on": lambda: only_while_on(BIG, BIG),
+    "always": lambda: counted(on=True),
+    "shared": lambda: counted(parts=0.5),
     "one": lambda: plan(database=SMALL, of=[CHAT]),
     "sum": lambda: plan() | {"dollars": 1},
 }
@@ -98,6 +142,13 @@ WRONG = {
 async def test_a_mistake_in_a_plan_is_named(mistake):
     verdict = await judged(WRONG[mistake]())
     assert verdict.mistake == mistake, verdict
+
+
+async def test_two_mistakes_in_a_sum_are_named_one_after_the_other():
+    verdict = await judged(plan(students=1, disks=0.5, addresses=0.5))
+    assert verdict.mistake == "student", verdict
+    verdict = await judged(plan(disks=0.5, addresses=0.5))
+    assert verdict.mistake == "shared", verdict
 
 
 async def test_prices_that_nobody_tells_are_no_mistake_of_a_plan(monkeypatch):

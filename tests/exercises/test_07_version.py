@@ -48,10 +48,11 @@ class Small:
         self.roll(self.base, "rabbitmq")
         self.roll(self.old)
 
-    def push(self, word):
+    def push(self, word, user="10001:10001"):
         """Make an image with a label, and return its name by digest."""
         container = docker("create", "--network=none", self.base, "sleep")
-        docker("commit", "--change", f"LABEL word={word}", container, self.tag)
+        changes = (f"--change={line}" for line in (f"LABEL word={word}", f"USER {user}"))
+        docker("commit", *changes, container, self.tag)
         docker("rm", container)
         docker("--config", self._config, "push", "--quiet", self.tag)
         return docker("inspect", "--format", "{{index .RepoDigests 0}}", self.tag)
@@ -162,6 +163,11 @@ def by_tag(small):
     return forward, lambda: small.roll(small.old)
 
 
+def stays_root(small):
+    _, back = released(small)
+    return lambda word: small.roll(small.push(word, "0")), back
+
+
 def patches_it_too(small):
     forward, back = released(small)
     return lambda word: (forward(word), setattr(small, "patched", word)), back
@@ -185,6 +191,7 @@ WRONG = {
     "no_image": patches_the_page,
     "partly": lambda small: released(small, "web"),
     "by_tag": by_tag,
+    "root": stays_root,
     "not_back": lambda small: released(small, back=False),
     "still_shown": patches_it_too,
     "closed": kills_the_chat,
@@ -206,6 +213,15 @@ async def test_another_way_there_and_back_passes(answer, small):
 async def test_a_mistake_in_a_release_is_named(mistake, small):
     verdict = await judged(WRONG[mistake](small), small)
     assert verdict.mistake == mistake, verdict
+
+
+async def test_after_a_wrong_attempt_a_right_one_goes_back_to_the_notebooks_image(small):
+    first = small.old
+    assert (await judged(stays_root(small), small)).mistake == "root"
+    forward, _ = released(small)
+    verdict = await judged((forward, lambda: small.roll(first)), small)
+    assert verdict.passed, verdict
+    assert (await judged(stays_root(small), small)).mistake == "root"
 
 
 def test_every_known_mistake_has_an_answer_that_makes_it():

@@ -25,8 +25,8 @@ ADVICE = (
     (
         r"pull access denied|manifest unknown|failed to resolve|failed to do request|dial tcp|"
         r"Could not resolve|no such host|i/o timeout",
-        "an image can't be fetched. `make base-image` makes one of Debian's packages: then set "
-        "BASE_IMAGE=nochat/python and COMPOSE_FILE=docker/compose.yaml:docker/compose.offline.yaml",
+        "an image can't be fetched. Start JupyterLab with NOCHAT_OFFLINE=1, and all are made of "
+        "Debian's packages, as by `make base-image`",
     ),
     (
         r"CERTIFICATE_VERIFY_FAILED|SELF_SIGNED_CERT|unable to get local issuer",

@@ -18,7 +18,7 @@ from docker.client import DockerClient
 from docker.models.containers import Container
 
 from nochat import __version__
-from nochat.lab import servers
+from nochat.lab import bases, servers
 from nochat.lab.board import Board
 from nochat.lab.containers.commands import compose, environment, failure, run, start
 from nochat.lab.errors import ContainersError
@@ -296,6 +296,7 @@ def build(tag: str = "nochat", *, target: str = "chat", quiet: bool = False) -> 
         ContainersError: the build fails; the message has the end of its output.
     """
     servers.docker(quiet=quiet)
+    bases.prepare("python", quiet=quiet)
     command = ["docker", "build", "--progress=plain", "--file=docker/Dockerfile"]
     command += [f"--target={target}", f"--tag={tag}", f"--build-arg=VERSION={__version__}"]
     if base := os.environ.get("BASE_IMAGE"):

@@ -20,7 +20,7 @@ from docker.models.images import Image
 from nochat.lab.containers import ContainersError, Mine, client, commands
 from nochat.lab.exercise import saved
 from nochat.lab.exercise.catalogue import Mistake, exercise
-from nochat.lab.exercise.context import FOLDER, own_file
+from nochat.lab.exercise.context import FOLDER, MOST_LINES, own_file, reasons
 from nochat.local.processes import until
 
 SECONDS = 20.0  # for the page to answer
@@ -91,8 +91,8 @@ class Context:
         try:
             commands.run(command, commands.environment())
         except ContainersError as error:
-            said = str(error).replace(self.token, "…")
-            raise Mistake("build", error="\n".join(said.splitlines()[-6:])) from None
+            said = "\n".join(reasons(error)[-MOST_LINES:]).replace(self.token, "…")
+            raise Mistake("build", error=said) from None
         return client().images.get(name)
 
     @property

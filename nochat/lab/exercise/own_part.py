@@ -3,6 +3,8 @@
 import asyncio
 import re
 import secrets
+from contextlib import suppress
+from pathlib import Path
 
 import docker.errors
 from docker.models.containers import Container
@@ -30,6 +32,8 @@ NETWORK = "back"
     file="Compose did not take your file, or did not start your service. It said: {error}",
     network="{service} is on {networks}, and RabbitMQ is on {wanted}. Which networks does a "
     "service get that names none?",
+    path="{service} asks for {path}, and nothing is there. Docker makes an empty folder of such a "
+    "path, and your program is no folder. Relative to which folder are the paths of your file?",
     published="{service} publishes {ports} on this computer. Who has to come in to a service that "
     "only reads from the broker?",
     limit="{service} may use all the memory that there is. What do the other services have that it "
@@ -90,6 +94,17 @@ def _look(name: str, container: Container, wanted: str) -> None:
         raise Mistake("published", service=name, ports=", ".join(bindings))
     if not container.attrs["HostConfig"]["Memory"]:
         raise Mistake("limit", service=name)
+    for mount in container.attrs["Mounts"]:
+        if mount["Type"] == "bind" and _is_made_up(Path(mount["Source"]), mount["Destination"]):
+            raise Mistake("path", service=name, path=mount["Source"])
+
+
+def _is_made_up(source: Path, inside: str) -> bool:
+    """Return whether the file to mount is none; remove the folder that Docker made in its place."""
+    if Path(inside).suffix and source.is_dir():
+        with suppress(OSError):  # It has something in it: it was there before.
+            source.rmdir()
+    return not source.exists()
 
 
 def _run(name: str, container: Container) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from nochat.lab.azure import prices
@@ -61,6 +61,9 @@ BEFORE = Row(Settings.vm_size, DAY, TERM)  # what the course's own settings make
     failed="Your `term` can't be read: {error}",
     missing="Your `term` says nothing of {machine}. The chat on one machine, its database on the "
     "other: who pays for that one?",
+    unfinished="In your `term`, a `...` is left in {where}. What belongs there?",
+    row="Your `term` has {row} for {machine}. It should be three things in brackets: the "
+    "size, the hours on, and the hours that it exists, in this order.",
     size="There is no size {size!r} among {sizes}. What do the others cost?",
     no_prices="The prices can't be read, so nobody can judge your plan: {error}",
     memory="In the size {size}, {machine} has {has} MB, and it needs {needs:.0f}: twice "
@@ -72,7 +75,7 @@ BEFORE = Row(Settings.vm_size, DAY, TERM)  # what the course's own settings make
     "while it doesn't exist, and has a term of {weeks} weeks more than {term} hours?",
     dear="All right, but {cost:.0f} dollars is more than half of the {before:.0f} that it cost "
     "before. Which of the three prices is the biggest part of it now?",
-    student="{said:.2f} dollars is the price for one student. How many are they?",
+    student="{said:.2f} dollars is a price for one student. How many are they?",
     disks="{said:.0f} dollars leaves out the disks. A machine that is switched off keeps its "
     "files: where?",
     addresses="{said:.0f} dollars leaves out the public addresses. Who holds them while a machine "
@@ -81,6 +84,10 @@ BEFORE = Row(Settings.vm_size, DAY, TERM)  # what the course's own settings make
     "go on while they are off?",
     while_on="{said:.0f} dollars counts disks and addresses only while the machines are on. What "
     "is billed for a machine that exists, and is off?",
+    always="{said:.0f} dollars counts the machines as on for all the hours that they exist. "
+    "Which part of the price ends when a machine is switched off?",
+    shared="{said:.0f} dollars has one disk and one address for each student. How many machines "
+    "are there to give them to?",
     one="{said:.0f} dollars is the price of {machine} alone. How many machines has a student?",
     sum="Your plan costs {cost:.0f} dollars, and you say {said:.0f}. Which price did you multiply "
     "by which hours?",
@@ -97,7 +104,7 @@ async def halved(answer: Mapping[str, Any], *, memory: Mapping[str, float], **_:
         if all(value is ... for value in answer.values()):
             raise Mistake("untouched")
         rows = {name: _row(answer, name) for name in MACHINES}
-        said = float(answer["dollars"])
+        said = _dollars(answer["dollars"])
     for name, row in rows.items():
         _compare_needs(name, row, memory.get(name, 0))
     try:
@@ -140,10 +147,22 @@ class Offer:
 def _row(answer: Mapping[str, Any], name: str) -> Row:
     if answer.get(name, ...) is ...:
         raise Mistake("missing", machine=name)
-    size, on, exists = answer[name]
+    row = answer[name]
+    if not isinstance(row, list | tuple) or len(row) != len(fields(Row)):
+        raise Mistake("row", machine=name, row=repr(row))
+    if ... in row:
+        raise Mistake("unfinished", where=name)
+    size, on, exists = row
     if size not in SIZES:
         raise Mistake("size", size=size, sizes=", ".join(SIZES))
     return Row(str(size), float(on), float(exists))
+
+
+def _dollars(said: Any) -> float:
+    """Read a sum as people write it, such as "$1,500"."""
+    if said is ...:
+        raise Mistake("unfinished", where="dollars")
+    return float(str(said).replace(",", "").strip("$ "))
 
 
 def _compare_needs(name: str, row: Row, memory: float) -> None:
@@ -162,15 +181,18 @@ def _compare_sum(said: float, rows: Mapping[str, Row], offer: Offer, cost: float
     if _near(said, cost):
         return
     of_one = offer.costs(rows)
-    if _near(said, of_one.all):
-        raise Mistake("student", said=said)
     while_on = {name: Row(row.size, row.on, row.on) for name, row in rows.items()}
+    always = {name: Row(row.size, row.exists, row.exists) for name, row in rows.items()}
     without = {
         "disks": of_one.all - of_one.disks,
         "addresses": of_one.all - of_one.addresses,
         "machines_alone": of_one.machines,
         "while_on": offer.costs(while_on).all,
+        "always": offer.costs(always).all,
+        "shared": of_one.machines + (of_one.disks + of_one.addresses) / len(rows),
     }
+    if any(_near(said, dollars) for dollars in (of_one.all, *without.values())):
+        raise Mistake("student", said=said)
     for code, dollars in without.items():
         if _near(said, STUDENTS * dollars):
             raise Mistake(code, said=said)

@@ -20,19 +20,37 @@ DIGEST = "@sha256:"
 LIST = (
     "sudo docker ps --quiet --filter label=com.docker.compose.project=nochat | xargs -r sudo "
     "docker inspect --format "
-    "'{{index .Config.Labels \"com.docker.compose.service\"}} {{.Config.Image}} {{.Image}}'"
+    '\'{{index .Config.Labels "com.docker.compose.service"}} {{.Config.Image}} {{.Image}} '
+    "{{.Config.User}}'"
 )
+ROOT = ("", "0", "root")  # as an image may call who runs its processes
 
 
 @dataclass(frozen=True)
 class Image:
-    """The image that a container runs: its name for Compose, and the id of what is in it."""
+    """The image that a container runs.
+
+    Attributes:
+        name: its name for Compose.
+        id: the id of what is in it.
+        user: who runs its processes.
+    """
 
     name: str
     id: str
+    user: str = ""
+
+    @property
+    def is_roots(self) -> bool:
+        """True if its processes are root's."""
+        return self.user.partition(":")[0] in ROOT
 
 
 Images = Mapping[str, Image]  # by service
+
+# What the chat ran before each attempt, by the image's id. A wrong one may leave its own image on
+# the machine, and the next one goes back to that of the notebook.
+EARLIER: dict[str, Image] = {}
 
 
 @exercise(
@@ -51,6 +69,8 @@ Images = Mapping[str, Image]  # by service
     "are what nobody has tested. Who decides which image a service gets?",
     by_tag="The new containers were made from {name}, which is no digest. If somebody pushes "
     "another image by that name, what does the next machine run?",
+    root="All services run the new image, and as root: before, their user was {user}. Which line "
+    "of a Dockerfile says who runs what, and how often may it stand there?",
     not_back="After `back`, these services don't run the image of before: {others}. Which name of "
     "it never changes its meaning?",
     still_shown="After `back`, all services run the image of before, and the page still shows "
@@ -71,6 +91,7 @@ async def released(
     forward, back = answer
     word = f"v{secrets.token_hex(4)}"
     before = await asyncio.to_thread(running, farm)
+    EARLIER[before["web"].id] = before["web"]
     async with talking(site.url, site.trust) as talk:
         began = time.monotonic()
         with told("failed"):
@@ -95,7 +116,7 @@ async def released(
 def running(farm: Farm) -> Images:
     """Return the images of all containers of the chat."""
     lines = (line.split() for line in farm.ssh(CHAT, LIST).splitlines())
-    return {service: Image(name, id) for service, name, id in lines}
+    return {service: Image(*image) for service, *image in lines}
 
 
 async def page(site: Site) -> str:
@@ -125,11 +146,15 @@ def _compare_new(before: Images, now: Images, shown: str, word: str, took: float
         raise Mistake("partly", **counted, others=", ".join(others))
     if tagged := [image.name for image in new.values() if DIGEST not in image.name]:
         raise Mistake("by_tag", name=tagged[0])
+    users = [image.user for image in EARLIER.values() if not image.is_roots]
+    if users and all(image.is_roots for image in new.values()):
+        raise Mistake("root", user=users[0])
 
 
 def _compare_old(before: Images, now: Images, shown: str, word: str) -> None:
     gone = Image("", "")
-    others = [name for name in _of_the_chat(before) if now.get(name, gone).id != before[name].id]
+    ids = {name: now.get(name, gone).id for name in _of_the_chat(before)}
+    others = [name for name, id in ids.items() if id not in EARLIER or id != ids["web"]]
     if others:
         raise Mistake("not_back", others=", ".join(sorted(others)))
     if word in shown:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Self
 
-from nochat.lab import servers, surroundings
+from nochat.lab import bases, servers, surroundings
 from nochat.lab.board import Board
 from nochat.lab.errors import MachinesError
 from nochat.lab.folders import find_root
@@ -281,6 +281,7 @@ def up(
         Missing: a program that the provider needs is not installed.
         NotAnswering: Docker's engine, or the bridge of LXC machines, can't be used.
         MachinesError: Vagrant fails, or there is no such provider.
+        ContainersError: with `NOCHAT_OFFLINE`, the base of the machines can't be made.
     """
     vagrant_folder = _prepare(provider, dotfile, quiet)
     watch = guard(vagrant_folder)
@@ -322,6 +323,7 @@ def _prepare(provider: str, dotfile: str, quiet: bool) -> VagrantFolder:
         servers.docker(quiet=quiet)
     if provider == "lxc":
         servers.lxc_bridge(quiet=quiet)
+    bases.prepare(provider, quiet=quiet)
     root = find_root()
     notes = root / (dotfile or os.environ.get("VAGRANT_DOTFILE_PATH", ".vagrant"))
     variables = {"VAGRANT_DEFAULT_PROVIDER": provider, "VAGRANT_DOTFILE_PATH": str(notes)}

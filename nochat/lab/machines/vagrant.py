@@ -46,8 +46,8 @@ ADVICE = (
     (
         r"box .*could not be found|Couldn't open file|[Ff]ailed to (download|pull)|"
         r"pull access denied|failed to resolve|dial tcp|Could not resolve host",
-        "the box or image can't be fetched. `make box` makes them from Debian's packages: "
-        "then set NOCHAT_MACHINE_BASE (docker) or NOCHAT_MACHINE_BOX (others) to nochat/debian",
+        "the box or image can't be fetched. Start JupyterLab with NOCHAT_OFFLINE=1, and it is made "
+        "of Debian's packages, as by `make box`",
     ),
     (
         r"another process is already executing an action",
