@@ -80,13 +80,13 @@ async def test_progress_counts_attempts_and_names_the_last_mistake_until_it_is_d
 def test_surprises_are_counted():
     assert exercise.guess("09-1", {"a"}, {"a"}) == "You guessed it: {'a'}."
     assert exercise.guess("09-2", 3, 4) == "A surprise: 4, not 3."
-    assert "1 of them surprises" in repr(exercise.progress("09"))
+    assert "Guesses: 2, surprises: 1" in repr(exercise.progress("09"))
 
 
 def test_a_guess_that_is_run_again_counts_once_as_it_was_first():
     for guessed in (3, 4, 4):
         exercise.guess("09-1", guessed, 4)
-    assert "1 guesses, 1 of them surprises" in repr(exercise.progress("09"))
+    assert "Guesses: 1, surprises: 1" in repr(exercise.progress("09"))
 
 
 @pytest.mark.parametrize(
