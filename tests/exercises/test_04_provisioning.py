@@ -199,6 +199,8 @@ async def test_an_account_that_may_restart_the_chat_alone_passes(farm, playbook,
 async def test_a_mistake_of_an_account_is_named(farm, playbook, mistake):
     verdict = await exercise.check("04b", playbook(WRONG_04B[mistake]()), farm=farm, host=HOST)
     assert verdict.mistake == mistake, verdict
+    assert ".. " not in verdict.said
+    assert "'1 sudo" not in verdict.said
 
 
 # ---- 04c ----------------------------------------------------------------------------------------

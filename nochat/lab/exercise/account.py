@@ -162,9 +162,10 @@ def _say(farm: Farm, host: str, key: Path, commands: list[str]) -> list[Said]:
     )
     first, *lines = ran.stdout.split("\n\n") if ran.stdout else [""]
     if first.strip() != "in":
-        error = (ran.stderr or ran.stdout).strip() or "nothing"
+        error = (ran.stderr or ran.stdout).strip().rstrip(".") or "nothing"
         if "denied" in error:
             raise Mistake("no_key", host=host, error=error)
         shell = as_root(farm, host, f"getent passwd {NAME}").strip().rpartition(":")[2]
         raise Mistake("shut", host=host, error=error, shell=shell)
-    return [Said(int(line.split()[0]), line.strip()) for line in lines]
+    told = (line.strip().partition(" ") for line in lines)
+    return [Said(int(status), output) for status, _, output in told]
