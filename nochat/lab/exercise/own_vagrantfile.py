@@ -31,8 +31,8 @@ TAKEN = re.compile("port is already allocated|address already in use")
     "end, and for all that hold its output. Which of its programs stays in the foreground, or has "
     "the output still?",
     failed="`vagrant {command}` failed: {error}",
-    silent="The machine is up, and nothing answers at {where}. Does the server listen, and does a "
-    "port of this computer lead to it?",
+    silent="The machine is up, and nothing answers at {where}. Does the server listen, also when "
+    "your script has ended, and does a port of this computer lead to it?",
     constant="WORD was {word!r}, and {url} says {said!r}. On which of the two computers is `ENV` "
     "read, and how does the word get to the other one?",
     stale="After `vagrant provision` with WORD={word!r}, {url} still says {said!r}. Does the "
