@@ -163,6 +163,7 @@ def ruled(text):
     return by_script(MADE, KEYED, f"echo '{text}' >/etc/sudoers.d/restarts")
 
 
+RULE = f"deploy ALL=(root) NOPASSWD: {RESTART}"
 MADE = "useradd --create-home --shell /bin/bash deploy"
 KEYED = "install -d -o deploy ~deploy/.ssh; echo '{{ deploy_key }}' >~deploy/.ssh/authorized_keys"
 WRONG_04B = {
@@ -172,6 +173,8 @@ WRONG_04B = {
     "unlocked": lambda: by_script(MADE, KEYED, "echo deploy:deploy | chpasswd"),
     "broken": lambda: ruled(f"deploy ALL=(root) NOPASSWORD: {RESTART}"),
     "refused": lambda: by_script(MADE, KEYED),
+    "skipped": lambda: by_script(MADE, KEYED, f"echo '{RULE}' >/etc/sudoers.d/deploy.conf"),
+    "shut": lambda: by_script(MADE.replace("/bin/bash", "/usr/sbin/nologin"), KEYED),
     "asks": lambda: ruled(f"deploy ALL=(root) {RESTART}"),
     "everything": lambda: ruled("deploy ALL=(ALL) NOPASSWD: ALL"),
     "wildcard": lambda: ruled(f"deploy ALL=(root) NOPASSWD: {RESTART[:-7]}*"),
@@ -196,6 +199,8 @@ async def test_an_account_that_may_restart_the_chat_alone_passes(farm, playbook,
 async def test_a_mistake_of_an_account_is_named(farm, playbook, mistake):
     verdict = await exercise.check("04b", playbook(WRONG_04B[mistake]()), farm=farm, host=HOST)
     assert verdict.mistake == mistake, verdict
+    assert ".. " not in verdict.said
+    assert "'1 sudo" not in verdict.said
 
 
 # ---- 04c ----------------------------------------------------------------------------------------
@@ -257,6 +262,11 @@ async def test_the_untouched_cell_names_no_cause(farm, repaired):
 
 async def test_causes_that_there_are_not_are_unknown(farm, repaired):
     assert (await judge(repaired, farm, "gremlins")).mistake == "unknown"
+
+
+async def test_causes_in_one_text_are_as_good_as_a_set(farm, repaired):
+    verdict = await judge(repaired, farm, ", ".join(repaired.causes), playbooks=())
+    assert verdict.passed, verdict
 
 
 async def test_a_cause_too_few_or_too_many_is_told(farm, repaired):

@@ -110,6 +110,20 @@ async def test_a_mistake_in_a_working_copy_is_named(mistake, copy):
     assert verdict.mistake == mistake, verdict
 
 
+async def test_a_machine_that_was_added_to_the_project_is_not_where_it_belongs(
+    copy, tmp_path_factory, monkeypatch
+):
+    """As by `Path("Vagrantfile")` in a cell: the notebook works in the project's folder."""
+    project = tmp_path_factory.mktemp("project")
+    shutil.copytree(copy, project, dirs_exist_ok=True)
+    monkeypatch.setattr("nochat.lab.exercise.third_machine.ROOT", project)
+    assert (await exercise.check("05a", copy)).mistake == "untouched"
+    change(project, added(), GROUPS)
+    verdict = await exercise.check("05a", copy)
+    assert verdict.mistake == "elsewhere", verdict
+    assert str(copy) in verdict.said
+
+
 async def test_a_copy_is_judged_and_not_the_project():
     verdict = await exercise.check("05a", ROOT)
     assert verdict.mistake == "original", verdict
@@ -208,6 +222,15 @@ async def test_a_mistake_in_a_vagrantfile_is_named(mistake, file):
     assert "nochat-judged-word" not in docker("volume", "ls")
 
 
+async def test_a_script_that_does_not_end_is_told(file, monkeypatch):
+    """The server in it has the output of `vagrant up`, or is in the foreground."""
+    monkeypatch.setattr("nochat.lab.exercise.vagrant_runs.MOST_SECONDS", 20.0)
+    file.write_text(vagrantfile(WRITE, SERVER.removesuffix(" >/dev/null 2>&1 &")))
+    verdict = await exercise.check("05b", file)
+    assert verdict.mistake == "endless", verdict
+    assert docker("ps", "--all", "--quiet", "--filter", "label=nochat") == ""
+
+
 async def test_the_untouched_cell_of_05b_is_no_vagrantfile(tmp_path):
     (tmp_path / "Vagrantfile").write_text(cell(tags.EXERCISE, "05b").source.partition("\n")[2])
     verdict = await exercise.check("05b", tmp_path)
@@ -215,5 +238,5 @@ async def test_the_untouched_cell_of_05b_is_no_vagrantfile(tmp_path):
 
 
 def test_every_known_mistake_has_an_answer_that_makes_it():
-    assert {*WRONG_05A, "original"} == {*find("05a").mistakes}
-    assert {*WRONG_05B} == {*find("05b").mistakes}
+    assert {*WRONG_05A, "original", "elsewhere"} == {*find("05a").mistakes}
+    assert {*WRONG_05B, "endless"} == {*find("05b").mistakes}

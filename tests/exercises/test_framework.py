@@ -3,9 +3,11 @@
 import pika
 import pytest
 
-from nochat.lab import exercise
+from nochat.lab import exercise, waiting
 from nochat.lab.exercise import catalogue, record
-from nochat.lab.exercise.catalogue import Mistake
+from nochat.lab.exercise.catalogue import Exercise, Mistake
+from nochat.lab.exercise.checking import Verdict
+from nochat.lab.exercise.plays import as_root
 
 
 @pytest.fixture
@@ -78,13 +80,13 @@ async def test_progress_counts_attempts_and_names_the_last_mistake_until_it_is_d
 def test_surprises_are_counted():
     assert exercise.guess("09-1", {"a"}, {"a"}) == "You guessed it: {'a'}."
     assert exercise.guess("09-2", 3, 4) == "A surprise: 4, not 3."
-    assert "1 of them surprises" in repr(exercise.progress("09"))
+    assert "Guesses: 2, surprises: 1" in repr(exercise.progress("09"))
 
 
 def test_a_guess_that_is_run_again_counts_once_as_it_was_first():
     for guessed in (3, 4, 4):
         exercise.guess("09-1", guessed, 4)
-    assert "1 guesses, 1 of them surprises" in repr(exercise.progress("09"))
+    assert "Guesses: 1, surprises: 1" in repr(exercise.progress("09"))
 
 
 @pytest.mark.parametrize(
@@ -126,6 +128,13 @@ def test_who_does_not_guess_is_told_the_answer_and_nothing_is_noted():
     assert record.attempts() == []
 
 
+def test_an_error_of_several_lines_keeps_its_columns():
+    said = "Ansible ended with an error: no `-`\n7   tasks: []\n8     - name\n      ^ column 5"
+    verdict = Verdict(Exercise("09a", "double a number", None, {}), False, "failed", said, 1)
+    shown = verdict._repr_html_()
+    assert "error: no <code>-</code><pre>7   tasks: []\n8     - name\n      ^ column 5" in shown
+
+
 def test_a_line_that_was_cut_off_loses_no_other():
     record.add(record.Attempt("09a", True))
     with record._path().open("a") as file:
@@ -133,3 +142,19 @@ def test_a_line_that_was_cut_off_loses_no_other():
         file.write("\n")
     record.add(record.Attempt("09b", False, "same"))
     assert [attempt.key for attempt in record.attempts()] == ["09a", "09b"]
+
+
+def test_a_notice_of_a_wait_does_not_show_what_the_judge_types(capsys, monkeypatch):
+    """On a machine that is slow it did, and told which faults had been drawn."""
+
+    class Machine:
+        def ssh(self, name, command, *, what=""):
+            with waiting.blocking(f"{what or command} on {name}"):
+                return command
+
+    monkeypatch.setattr(waiting, "SILENT", 0.0)
+    monkeypatch.setattr(waiting.Notice, "end", waiting.Notice.look)
+    assert "mask mariadb" in as_root(Machine(), "here", "systemctl mask mariadb")
+    said = capsys.readouterr().out
+    assert "waiting for the exercise on here" in said
+    assert "mask" not in said

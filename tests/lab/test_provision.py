@@ -14,7 +14,8 @@ import pytest
 
 from nochat.lab.board import Board
 from nochat.lab.machines import provision
-from nochat.lab.machines.following import Following
+from nochat.lab.machines.following import Following, checked
+from nochat.lab.machines.runs import Run, Task
 from nochat.local.processes import free_port, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -116,6 +117,13 @@ def test_a_host_that_does_not_answer_is_no_wrong_key(folder):
     ) as caught:
         provision.ansible(playbook(folder, FAILING), folder / "hosts", quiet=True)
     assert "nothing answers there" in str(caught.value)
+
+
+def test_a_host_that_is_slow_is_not_called_away():
+    said = "Task failed: Timeout (12s) waiting for privilege escalation prompt:"
+    run = Run("Ansible", "try.yml", 12, 1, (Task("here", "Try", "unreachable", 12, said),))
+    with pytest.raises(provision.RunFailed, match=r"it answers, but slowly(?s:.*)Run it once more"):
+        checked(run, Following("try.yml"))
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,8 @@ grep -rlw {NAME} /etc/sudoers.d | xargs -r rm -f
 sed -i '/\\b{NAME}\\b/d' /etc/sudoers
 true
 """
+# The files with a rule for it that sudo does not read, as sudoers(5) has it.
+SKIPPED = f"find /etc/sudoers.d -type f -name '*[.~]*' -exec grep -lw {NAME} {{}} + || true"
 AGAIN = f"systemctl start {OTHER} {CHAT}"
 
 
@@ -57,12 +59,16 @@ class Said:
     failed="Ansible ended with an error: {error}",
     no_key="deploy can't log in to {host} by the key of `deploy_key`. SSH says: {error}. Which "
     "file, in whose home, does SSH look into?",
+    shut="{host} lets deploy in by its key, and ends the session at once. SSH says: {error}. The "
+    "account's shell is {shell}. Can that one run a command?",
     unlocked="The account on {host} has a password ({state}). Whoever guesses it needs no key. "
     "What does an account have that was never given one?",
     broken="A file of sudo's has an error, and sudo passes it by: {error}. Some versions then let "
     "nobody in. Which program tries such a file before it is put in its place?",
     refused="deploy may not restart the chat: `sudo systemctl restart nochat.target` ended with "
     "{error!r}. No rule of sudo's names this user and exactly this command, with its full path.",
+    skipped="The rule for deploy is in {file}, and sudo reads no file of that folder whose name "
+    "has a dot in it, or ends with ~. What else could it be called?",
     asks="`sudo systemctl restart nochat.target` asks deploy for a password, and there is none. "
     "Which word in a rule of sudo's does without?",
     everything="deploy may do more than restart the chat: `{command}` was carried out, and the "
@@ -125,6 +131,8 @@ def _look_from_outside(farm: Farm, host: str, key: Path) -> None:
     if restart.status:
         rules = as_root(farm, host, f"sudo -l -U {NAME} 2>&1; true")
         asks = "may run" in rules and "NOPASSWD" not in rules
+        if skipped := as_root(farm, host, SKIPPED).split():
+            raise Mistake("skipped", file=skipped[0])
         raise Mistake("asks" if asks else "refused", error=restart.output)
     for said, (command, mistake) in zip(others, REFUSED.items(), strict=True):
         if not (said.status and NO.search(said.output)):
@@ -135,7 +143,7 @@ def _say(farm: Farm, host: str, key: Path, commands: list[str]) -> list[Said]:
     """Log in as the account, in one session, and try commands.
 
     Raises:
-        Mistake: `no_key`: there is no way in.
+        Mistake: `no_key`: there is no way in; `shut`: there is one, and it leads to no shell.
     """
     tries = "".join(
         f"said=$({each} </dev/null 2>&1); status=$?; echo; echo $status $said\n"
@@ -154,5 +162,10 @@ def _say(farm: Farm, host: str, key: Path, commands: list[str]) -> list[Said]:
     )
     first, *lines = ran.stdout.split("\n\n") if ran.stdout else [""]
     if first.strip() != "in":
-        raise Mistake("no_key", host=host, error=(ran.stderr or ran.stdout).strip())
-    return [Said(int(line.split()[0]), line.strip()) for line in lines]
+        error = (ran.stderr or ran.stdout).strip().rstrip(".") or "nothing"
+        if "denied" in error:
+            raise Mistake("no_key", host=host, error=error)
+        shell = as_root(farm, host, f"getent passwd {NAME}").strip().rpartition(":")[2]
+        raise Mistake("shut", host=host, error=error, shell=shell)
+    told = (line.strip().partition(" ") for line in lines)
+    return [Said(int(status), output) for status, _, output in told]

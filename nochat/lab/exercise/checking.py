@@ -39,8 +39,10 @@ class Verdict:
 
     def _repr_html_(self) -> str:
         first, _, rest = repr(self).partition("\n")
-        said = CODE.sub(r"<code>\1</code>", html.escape(rest))
-        return f"<b>{html.escape(first)}</b>" + (f"<br>{said}" if said else "")
+        line, _, quoted = rest.partition("\n")  # of an error, whose columns say where it is
+        said = CODE.sub(r"<code>\1</code>", html.escape(line))
+        more = f"<pre>{html.escape(quoted)}</pre>" if quoted else ""
+        return f"<b>{html.escape(first)}</b>" + (f"<br>{said}" if said else "") + more
 
 
 async def check(key: str, answer: Any = None, **settings: Any) -> Verdict:

@@ -63,8 +63,9 @@ async def repaired(
 def _named(answer: Any, broken: faults.Broken) -> set[str]:
     if answer is None or answer is ...:
         raise Mistake("untouched", count=len(broken.causes), host=broken.host)
-    one = isinstance(answer, str) or not isinstance(answer, Iterable)
-    named = {str(answer)} if one else {*map(str, answer)}
+    if isinstance(answer, str):
+        answer = [name.strip() for name in answer.split(",")]
+    named = {*map(str, answer)} if isinstance(answer, Iterable) else {str(answer)}
     for name in named - broken.among.keys():
         raise Mistake("unknown", name=name, known=_listed(broken.among))
     return named

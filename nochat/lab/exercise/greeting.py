@@ -15,7 +15,7 @@ MOTD, DEFAULT = "/etc/motd", "NoChat"
     "04a",
     "each machine greets with its own name, and with an owner that a variable sets",
     untouched="After a run of your playbook, /etc/motd of {host} is as it was before. "
-    "Which of your tasks writes it?",
+    "Which of your tasks writes it, and on which machines?",
     failed="Ansible ended with an error: {error}",
     appended="/etc/motd of {host} has the greeting, and other lines too: {text!r}. Is your task "
     "about one line of the file, or about all of it?",
@@ -80,4 +80,4 @@ def _wanted(host: str, owner: str) -> str:
 
 
 def _read(farm: Farm, host: str) -> str:
-    return farm.ssh(host, f"cat {MOTD}")
+    return as_root(farm, host, f"cat {MOTD}")

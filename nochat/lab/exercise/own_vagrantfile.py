@@ -9,7 +9,7 @@ from typing import Any
 from nochat.lab import servers
 from nochat.lab.exercise.boxed import MOST_SHOWN, Boxed
 from nochat.lab.exercise.catalogue import Mistake, exercise
-from nochat.lab.exercise.vagrant_runs import Ran
+from nochat.lab.exercise.vagrant_runs import TIMEOUT, Ran
 from nochat.local.processes import until
 
 LINES = 25
@@ -27,9 +27,12 @@ TAKEN = re.compile("port is already allocated|address already in use")
     invalid="Vagrant can't use your file: {error}",
     port="The port that your file asks for was taken, as it is where somebody else has it, too. "
     "`vagrant up` gave up: {error} May Vagrant take another one?",
+    endless="`vagrant {command}` was stopped, as {error}. It waits for your script to "
+    "end, and for all that hold its output. Which of its programs stays in the foreground, or has "
+    "the output still?",
     failed="`vagrant {command}` failed: {error}",
-    silent="The machine is up, and nothing answers at {where}. Does the server listen, and does a "
-    "port of this computer lead to it?",
+    silent="The machine is up, and nothing answers at {where}. Does the server listen, also when "
+    "your script has ended, and does a port of this computer lead to it?",
     constant="WORD was {word!r}, and {url} says {said!r}. On which of the two computers is `ENV` "
     "read, and how does the word get to the other one?",
     stale="After `vagrant provision` with WORD={word!r}, {url} still says {said!r}. Does the "
@@ -95,6 +98,8 @@ def _word() -> str:
 def _must(command: str, ran: Ran) -> None:
     if not ran.error:
         return
+    if ran.error == TIMEOUT:
+        raise Mistake("endless", command=command, error=ran.said)
     if INVALID.search(ran.error):
         raise Mistake("invalid", error=ran.said)
     if ran.error == "ForwardPortCollision" or TAKEN.search(ran.said):

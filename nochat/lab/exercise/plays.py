@@ -12,6 +12,7 @@ from typing import Any
 from nochat.lab.exercise.catalogue import Mistake
 from nochat.lab.machines import Farm, provision
 from nochat.lab.surroundings import PLAIN_ANSIBLE, with_programs
+from nochat.lab.waiting import blocking
 
 LONGEST = 600.0  # seconds
 
@@ -43,7 +44,10 @@ def play(
     argv += ["--extra-vars", json.dumps(variables)]
     argv += ["--limit", limit] if limit else []
     argv += ["--check"] if check else []
-    with tempfile.TemporaryDirectory(prefix="nochat-judge-") as folder:
+    with (
+        blocking(f"`ansible-playbook {path.name}`"),
+        tempfile.TemporaryDirectory(prefix="nochat-judge-") as folder,
+    ):
         ran = subprocess.run(
             argv,
             env=_environment(path, Path(folder)),
@@ -59,10 +63,12 @@ def play(
 def as_root(farm: Farm, host: str, script: str) -> str:
     """Run a shell script as root on a machine; return its output.
 
+    A notice of the wait does not show the script, which may give an answer away.
+
     Raises:
         MachinesError: the machine can't be reached, or the script fails.
     """
-    return farm.ssh(host, f"sudo sh -c {shlex.quote(script)}")
+    return farm.ssh(host, f"sudo sh -c {shlex.quote(script)}", what="the exercise")
 
 
 def _environment(playbook: Path, folder: Path) -> dict[str, str]:

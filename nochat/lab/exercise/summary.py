@@ -24,7 +24,7 @@ class Progress:
         return f"{as_html(HEADS, self.rows)}<p>{self._guessed()}</p>"
 
     def _guessed(self) -> str:
-        return f"{self.guesses} guesses, {self.surprises} of them surprises"
+        return f"Guesses: {self.guesses}, surprises: {self.surprises}"
 
 
 def progress(notebook: str = "") -> Progress:

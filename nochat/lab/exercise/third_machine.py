@@ -22,6 +22,9 @@ PLACES = 16  # addresses of a checkout
     "a third machine, provisioned as the one with the database is",
     original="{folder} is the project itself, whose machines run. What would Vagrant make "
     "of it now? Change a copy, and leave this one as it is.",
+    elsewhere="{name} is in the project itself, {root}, and belongs in your copy, {folder}. A name "
+    "without a folder, such as `Vagrantfile`, is a file of the project: this notebook works there. "
+    "Undo the change, by `git checkout Vagrantfile`, and write in the copy.",
     no_copy="There is no Vagrantfile in {folder}. Is that your working copy?",
     untouched="`vagrant status` in your copy lists {names}: no machine is new. Which lines of the "
     "Vagrantfile say which machines there are?",
@@ -49,8 +52,10 @@ def _judge(folder: Path) -> None:
     if not (folder / "Vagrantfile").exists():
         raise Mistake("no_copy", folder=folder)
     servers.docker(quiet=True)  # Vagrant asks it for the state of its machines
-    before, now = _listed(ROOT), _machines(folder)
+    before, now = _listed(ROOT, (ROOT / "Vagrantfile").read_bytes()), _machines(folder)
     names = ", ".join(now)
+    if NAME in before:
+        raise Mistake("elsewhere", name=NAME, root=ROOT, folder=folder)
     if gone := [name for name in before if name not in now]:
         raise Mistake("missing", names=names, missing=gone[0])
     new = [name for name in now if name not in before]
@@ -63,7 +68,7 @@ def _judge(folder: Path) -> None:
 
 
 @functools.cache
-def _listed(root: Path) -> dict[str, Seen]:
+def _listed(root: Path, _text: bytes) -> dict[str, Seen]:
     return _machines(root)
 
 

@@ -14,6 +14,7 @@ from nochat.lab.machines.vagrant import ANSI
 
 LOOK = Path(__file__).with_name("look.rb")
 MOST_SECONDS = 300.0  # of a command, on a busy machine
+TIMEOUT = "Timeout"  # the error of a command that did not end
 RUBY = re.compile(r"^\S+\.rb:\d+:in .+?: (.+ \(\w+\))$", re.M)  # how a program in Ruby fails
 MOST_SAID = 300  # characters of an output
 # Variables that would lead to other machines, or to more of them.
@@ -97,7 +98,7 @@ def run(folder: Path, notes: Path, *command: str, taking: bool = False, **variab
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return Ran("Timeout", f"it did not end in {MOST_SECONDS:.0f} seconds", {}, [])
+        return Ran(TIMEOUT, f"it did not end in {MOST_SECONDS:.0f} seconds", {}, [])
     machines = {seen["name"]: _seen(seen) for seen in map(json.loads, _lines(looked))}
     return _result(ran.returncode, ran.stdout, machines)
 

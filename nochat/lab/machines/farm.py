@@ -121,14 +121,19 @@ class Farm:
                 if machine.name
             }
 
-    def ssh(self, name: str, command: str) -> str:
+    def ssh(self, name: str, command: str, *, what: str = "") -> str:
         """Run a command on a machine; return its output.
+
+        Args:
+            name: the machine.
+            command: the command.
+            what: what a notice says is awaited; its first words if it is "".
 
         Raises:
             MachinesError: the machine can't be reached, or the command fails.
         """
         with tempfile.TemporaryFile() as output:
-            self._ssh(name, command, output)
+            self._ssh(name, command, output, what)
             output.seek(0)
             return output.read().decode()
 
@@ -141,10 +146,11 @@ class Farm:
         with path.open("wb") as output:
             self._ssh(name, command, output)
 
-    def _ssh(self, name: str, command: str, output: IO[bytes]) -> None:
+    def _ssh(self, name: str, command: str, output: IO[bytes], what: str = "") -> None:
         argv = ["ssh", "-F", str(self.ssh_config), *shlex.split(SSH_OPTIONS)]
         argv += ["-o", "LogLevel=ERROR", "-o", "ConnectTimeout=20", self._known(name), command]
-        with blocking(f"`{command:.60}` on {name}", quiet=self._quiet):
+        what = what or f"`{' '.join(command.split()):.60}`"
+        with blocking(f"{what} on {name}", quiet=self._quiet):
             ran = subprocess.run(
                 argv, stdout=output, stderr=subprocess.PIPE, check=False, stdin=subprocess.DEVNULL
             )

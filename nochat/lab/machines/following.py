@@ -24,6 +24,7 @@ BAD = {"failed", "unreachable"}
 UNREACHABLE = (
     ("Permission denied", "it answers, but refuses the key or user: look at them in the inventory"),
     ("Could not resolve", "its name is unknown: look at its address in the inventory"),
+    ("escalation prompt", "it answers, but slowly: the computer is busy. Run it once more"),
     ("", "nothing answers there: is the machine up (`farm.status()`), and its address right?"),
 )
 
