@@ -113,7 +113,7 @@ def test_every_known_mistake_has_an_answer_that_makes_it():
 @pytest.mark.timeout(300)
 async def test_it_arrives_once_although_the_broker_was_killed_and_a_socket_closed(broker):
     say_once = solved("02d", asyncio=asyncio, time=time)["say_once"]
-    closes = iter([True])  # the first time, as a chat does that can't read a room again
+    closes = iter([True])  # the first time, as a chat does that could not welcome her
 
     async def as_the_chat_closes_it(person, text):
         if isinstance(person, people.Person) and next(closes, False):

@@ -163,10 +163,10 @@ async def _judge_with_broker(answer: Say, ana: Person, bob: Person, rabbit: Serv
     for _ in range(SOCKETS):
         if ana.connected:
             break
-        await ana.connect()
+        await _connect_again(ana)
         text = await _say_without_broker(answer, ana, rabbit)
     if not bob.connected:
-        await bob.connect()
+        await _connect_again(bob)
     try:
         await bob.until(lambda: text in bob.texts(), ARRIVES, what=f"{text!r} to arrive")
     except GaveUp:
@@ -178,7 +178,7 @@ async def _judge_with_broker(answer: Say, ana: Person, bob: Person, rabbit: Serv
 async def _say_without_broker(answer: Say, ana: Person, rabbit: Server) -> str:
     """Kill the broker, let the answer say something, and start the broker; return what was said.
 
-    The chat may close a socket meanwhile, if it can't read again what the socket has missed.
+    The chat closes a socket that it could not welcome before, so that its client connects again.
     """
     text = f"Still there? ({secrets.token_hex(3)})"
     rabbit.kill()
@@ -192,3 +192,10 @@ async def _say_without_broker(answer: Say, ana: Person, rabbit: Server) -> str:
     finally:
         await back
     return text
+
+
+async def _connect_again(person: Person) -> None:
+    """Open a person's socket, and wait for the chat's welcome."""
+    before = len(person.told)
+    await person.connect()
+    await person.until(lambda: any(event == "welcome" for event, _ in person.told[before:]))
