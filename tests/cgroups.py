@@ -1,4 +1,4 @@
-"""What LXC wants of the computer that tests run on, where that is a container itself."""
+"""What LXC and Docker want of the computer that tests run on, where that is a container itself."""
 
 import fcntl
 import os

@@ -20,6 +20,7 @@ from nochat.lab import servers
 from nochat.local.doctor import Missing
 from nochat.runtime import registry
 from tests import databases
+from tests.cgroups import mount_controllers
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM = ROOT / "tests" / "bin" / "chromium"
@@ -200,7 +201,12 @@ def _quick_passwords():
 
 @pytest.fixture(scope="session")
 def docker_engine() -> Iterator[servers.Server]:
-    """The engine of this machine, or a private one."""
+    """The engine of this machine, or a private one.
+
+    It looks only once, when it starts, for what limits processors.
+    """
+    if os.geteuid() == 0:
+        mount_controllers()
     with servers.docker() as server:
         yield server
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from nochat.lab import chat, exercise, people
+from nochat.lab import chat, checks, exercise, people
 from nochat.lab.exercise.catalogue import find
 from tests.exercises.solutions import solved, stub
 
@@ -128,4 +128,8 @@ async def test_it_arrives_once_although_the_broker_was_killed_and_a_socket_close
             given = {"ana": ana, "bob": bob, "rabbit": broker}
             verdict = await exercise.check("02d", as_the_chat_closes_it, **given)
             assert verdict.passed, verdict
-            assert [text for text in await bob.history() if text.startswith("Still there?")]
+
+            async def is_stored():
+                return any(text.startswith("Still there?") for text in await bob.history())
+
+            assert await checks.until(is_stored)

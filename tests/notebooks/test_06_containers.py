@@ -4,7 +4,6 @@ import pytest
 
 from nochat.lab import surroundings
 from nochat.lab.course import execution
-from tests.cgroups import mount_controllers
 
 pytestmark = [pytest.mark.machines, pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -15,5 +14,4 @@ def test_notebook(execute, docker_engine, place, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NOCHAT_OFFLINE", "1")
     execution.make_images()
-    mount_controllers()
     execute(Path(__file__).parents[2] / "notebooks" / "06_containers.ipynb", with_engine=True)
