@@ -145,7 +145,7 @@ def uses(folder):
 
 
 def seen(person, how):
-    """Who came or went, as somebody was told."""
+    """Return who came or went, as somebody was told."""
     changes = [data for event, data in person.told if event == "presence"]
     return [name for change in changes for name in change[how]]
 
