@@ -1,5 +1,6 @@
 """Whose session it is concerns every tab of a browser; and a browser that keeps no session."""
 
+import asyncio
 import json
 import re
 
@@ -165,6 +166,27 @@ async def test_a_failed_log_out_is_told(visit):
     refused = lou.page.get_by_text("That was refused: the chat does not answer.")
     await expect(refused).to_be_visible()
     await lou.says("still here")
+
+
+async def test_a_log_out_lasts_until_it_is_answered(visit):
+    """The socket hears of it earlier; a log-in then would be undone by the answer's cookie."""
+    moe = await (await visit("moe", offline=True)).arrive()
+    done, release = asyncio.Event(), asyncio.Event()
+
+    async def hold(route):
+        answer = await route.fetch()
+        done.set()
+        await release.wait()
+        await route.fulfill(response=answer)
+
+    await moe.page.route("**/api/logout", hold)
+    async with moe.page.expect_event("websocket"):  # tries again: the first one was closed
+        await moe.leave()
+        await done.wait()
+    await expect(moe.page.locator("#door")).to_be_hidden()
+    release.set()
+    await moe.sign("Log in")
+    await moe.is_in("Lobby")
 
 
 async def test_a_browser_that_keeps_no_cookies_is_told_what_to_do(chromium, chat, tmp_path):

@@ -76,7 +76,8 @@ async def test_in_00_a_frame_takes_no_key_from_the_notebook(lab, view):
     await frame.get_by_role("button", name="Create account").wait_for()
 
     await run(view, 2)
-    await cell(view, "health =").get_by_text("its process runs").last.wait_for()
+    shown = cell(view, "health =").locator(".jp-OutputArea-output")
+    await shown.get_by_text("its process runs").wait_for()
     assert await frame.get_by_role("alert").all_inner_texts() == [], "an empty log-in was sent"
     await view.keyboard.press("Control+s")
     file = folder / "00_start_here.ipynb"

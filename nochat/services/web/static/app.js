@@ -48,6 +48,7 @@ let wanted = ""; // a room to open as soon as we are in it
 let making = null; // the room that is to be made, as long as another id may be needed
 let wantedPlace = null; // a message to show in it: `{room, position}`
 let due = null;
+let leaving = false; // a log-out is under way: that the session ends is no news until it is answered
 
 speak(preference("language"));
 drawIcons();
@@ -167,7 +168,7 @@ async function logOut() {
   const ask = { title: words.unsentAsk(unsent), hint: words.unsentHint, act: words.logOut };
   if (unsent && !(await confirmed(ask))) return;
   try {
-    await api.logOut();
+    await ending(api.logOut());
   } catch (error) {
     closeDialogs();
     return failed(error); // still logged in: nobody may believe otherwise
@@ -177,8 +178,18 @@ async function logOut() {
 
 async function deleteAccount(password) {
   const { user } = model;
-  await api.deleteAccount(password);
+  await ending(api.deleteAccount(password));
   forget(user, words.accountDeleted);
+}
+
+/** Whoever logged in again before the answer to the log-out would be logged out by it. */
+async function ending(answer) {
+  leaving = true;
+  try {
+    await answer;
+  } finally {
+    leaving = false;
+  }
 }
 
 /** Nothing of who leaves for good is kept here. */
@@ -203,7 +214,7 @@ async function replaced() {
 }
 
 function expired(reason) {
-  exit(reason ? words.signedOut(reason) : words.sessionOver);
+  if (!leaving) exit(reason ? words.signedOut(reason) : words.sessionOver);
 }
 
 /** In a room already: stay. In none: the place in the address, or any room, or the lobby. */
