@@ -19,7 +19,7 @@ from hypothesis import settings
 from nochat.lab import servers
 from nochat.local.doctor import Missing
 from nochat.runtime import registry
-from tests import databases
+from tests import databases, queues
 from tests.cgroups import mount_controllers
 
 ROOT = Path(__file__).parent.parent
@@ -132,9 +132,16 @@ def own_module(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def rabbitmq_server() -> Iterator[servers.Server]:
+def _rabbitmq() -> Iterator[servers.Server]:
     with servers.rabbitmq() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def rabbitmq_server(_rabbitmq) -> servers.Server:
+    """The shared RabbitMQ, without what the tests of other files left in the chat's queues."""
+    queues.delete(_rabbitmq.url, queues.of_the_chat())
+    return _rabbitmq
 
 
 @pytest.fixture(scope="session")

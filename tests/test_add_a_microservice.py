@@ -18,12 +18,12 @@ from nochat.protocol.requests import GetHistory
 from nochat.runtime.bootstrap import started
 from nochat.runtime.registry import services
 from nochat.settings import Settings
-from tests.bus.conftest import delete_queues, queues_of_the_chat
+from tests import queues
 
 PAGE = Path(__file__).parents[1] / "docs" / "add-a-microservice.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
 MOST_LINES = 13
-QUEUES = queues_of_the_chat() | {"echo", "dead-letters"}
+QUEUES = queues.of_the_chat() | {"echo"}
 SECONDS = 20
 
 
@@ -53,9 +53,8 @@ def bus_url(request):
         yield f"memory://{new_id()}"
         return
     url = request.getfixturevalue("rabbitmq_server").url
-    delete_queues(url, QUEUES)  # with what other tests left in them
     yield url
-    delete_queues(url, QUEUES)
+    queues.delete(url, QUEUES)
 
 
 @pytest.fixture

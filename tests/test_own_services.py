@@ -14,7 +14,7 @@ from nochat.errors import NochatError
 from nochat.lab.people import Person
 from nochat.runtime import registry
 from nochat.settings import Settings
-from tests.bus.conftest import delete_queues, queues_of_the_chat
+from tests import queues
 from tests.conftest import ROOT
 
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("NOCHAT_")}
@@ -74,7 +74,7 @@ def test_run_runs_it_alone_beside_a_chat_elsewhere(folder, rabbitmq_server):
     settings = {"bus_url": rabbitmq_server.url}
     with running(folder, "run", str(folder / "polls.py"), **settings) as (line, _):
         assert line == "polls: running"
-    delete_queues(rabbitmq_server.url, queues_of_the_chat() | {"polls"})
+    queues.delete(rabbitmq_server.url, queues.of_the_chat() | {"polls"})
 
 
 def test_one_with_the_name_of_a_service_of_the_chat_takes_its_place(tmp_path):

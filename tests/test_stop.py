@@ -14,7 +14,7 @@ from nochat.lab import checks
 from nochat.local.processes import start_child
 from nochat.protocol.envelope import new_id
 from nochat.protocol.events import MessageSent
-from tests.bus.conftest import delete_queues, queues_of_the_chat
+from tests import queues
 from tests.bus.helpers import message, queue_of
 
 pytestmark = pytest.mark.slow
@@ -66,7 +66,7 @@ class Process:
 def process(rabbitmq_server, tmp_path):
     process = Process(tmp_path, rabbitmq_server.url)
     yield process
-    delete_queues(rabbitmq_server.url, queues_of_the_chat() | {process.name})
+    queues.delete(rabbitmq_server.url, queues.of_the_chat() | {process.name})
 
 
 async def terminated(kept) -> float:

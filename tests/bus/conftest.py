@@ -9,9 +9,9 @@ import pytest
 
 from nochat.bus import Bus, connect
 from nochat.bus.memory import brokers
+from nochat.bus.routing import DEAD_LETTERS
 from nochat.protocol.envelope import new_id
-from nochat.runtime import registry
-from nochat.settings import Settings
+from tests import queues
 
 Connect = Callable[..., AbstractAsyncContextManager[Bus]]
 
@@ -51,7 +51,7 @@ def connected(url: str) -> Iterator[Connect]:
 
     yield open_bus
     if url.startswith("amqp"):
-        delete_queues(url, names | {"dead-letters"})
+        queues.delete(url, names | {DEAD_LETTERS.name})
 
 
 @pytest.fixture
@@ -71,19 +71,3 @@ def dead_letters(url: str) -> Callable[[], list[tuple[bytes, dict[str, str]]]]:
         return letters
 
     return of_rabbitmq if url.startswith("amqp") else of_memory
-
-
-def queues_of_the_chat() -> set[str]:
-    """The queues that any process of the chat declares when it starts."""
-    settings = Settings()
-    services = registry.services(registry.names(settings))
-    queues = (queue for service in services for queue in service.queues(settings))
-    return {queue.name for queue in queues if queue.durable}
-
-
-def delete_queues(url: str, names: set[str]) -> None:
-    connection = pika.BlockingConnection(pika.URLParameters(url))
-    channel = connection.channel()
-    for name in names:
-        channel.queue_delete(name)
-    connection.close()

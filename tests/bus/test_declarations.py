@@ -14,7 +14,7 @@ from nochat.protocol.events import TypingStarted
 from nochat.protocol.requests import Session, WhoIs
 from nochat.runtime import registry
 from nochat.settings import Settings
-from tests.bus.conftest import delete_queues
+from tests import queues
 from tests.bus.helpers import queue_of, requests_queue
 
 # https://www.rabbitmq.com/docs/4.3/quorum-queues: those that 3.10 has as well.
@@ -109,7 +109,7 @@ async def test_an_older_chats_queue_of_questions_gives_way(rabbitmq_server, chan
             channel.basic_publish("", queue.name, b"an old question")
         await bus.subscribe(queue, answer)
         assert (await bus.request(WhoIs(token="t"), timeout=20)).user == "ana"
-    delete_queues(rabbitmq_server.url, {queue.name})
+    queues.delete(rabbitmq_server.url, {queue.name})
 
 
 async def test_an_older_chat_that_still_answers_is_said(rabbitmq_server, channel):
@@ -120,7 +120,7 @@ async def test_an_older_chat_that_still_answers_is_said(rabbitmq_server, channel
             with pytest.raises(BusError, match=r"older version of the chat still answers .*; stop"):
                 await bus.declare(queue)
             assert bus.connected
-            delete_queues(rabbitmq_server.url, {queue.name})
+            queues.delete(rabbitmq_server.url, {queue.name})
 
 
 async def test_a_queue_of_ones_own_needs_no_default_of_the_broker(rabbitmq_server, channel):

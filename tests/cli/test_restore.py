@@ -8,7 +8,6 @@ import sys
 from collections import Counter
 from contextlib import asynccontextmanager
 
-import pika
 import pytest
 
 from nochat.bus import connect
@@ -208,8 +207,6 @@ async def test_the_replica_stores_what_activity_does_and_waits_for_a_full_disk(s
 @pytest.mark.timeout(120)
 async def test_while_azure_is_away_nothing_is_lost(rabbitmq_server, settings):
     bus = rabbitmq_server.url
-    with pika.BlockingConnection(pika.URLParameters(bus)) as connection:
-        connection.channel().queue_delete("replica")  # with what other tests left in it
     with servers.azurite(quiet=True) as azurite:
         settings = Settings(bus_url=bus, replica_url=azurite.url, data_dir=settings.data_dir)
         async with replica_of(bus, settings) as published:

@@ -11,7 +11,7 @@ from nochat.protocol.envelope import new_id
 from nochat.runtime.bootstrap import started
 from nochat.runtime.registry import services
 from nochat.settings import Settings
-from tests.bus.conftest import delete_queues, queues_of_the_chat
+from tests import queues
 from tests.exercises.solutions import solution
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
@@ -174,11 +174,10 @@ async def chat(rabbitmq_server, mongodb_server, tmp_path):
     """The services that decide and store, on RabbitMQ."""
     database = f"{mongodb_server.url}/own{new_id()[:8]}"
     url = rabbitmq_server.url
-    delete_queues(url, queues_of_the_chat())  # with what other tests left in them
     settings = Settings(bus_url=url, activity_url=database, data_dir=str(tmp_path), port=0)
     async with started(services(["activity", "controller"]), settings):
         yield url
-    delete_queues(url, queues_of_the_chat() | {"dead-letters"})
+    queues.delete(url, queues.of_the_chat())
 
 
 async def test_the_solution_of_03b_is_killed_before_its_ack_on_rabbitmq(chat, written):

@@ -11,7 +11,6 @@ import pytest
 from nochat.lab import exercise
 from nochat.lab.exercise import own_image, own_part
 from nochat.lab.exercise.catalogue import find
-from tests.bus.conftest import delete_queues, queues_of_the_chat
 from tests.exercises import solutions
 from tests.exercises.mini_stack import mini_stack
 from tests.images import chat_image, python_image, remove_image
@@ -274,12 +273,10 @@ def folder():
 @pytest.fixture(scope="module")
 def stack(chat, rabbitmq_server, folder):
     (folder / "stack").mkdir()
-    delete_queues(rabbitmq_server.url, queues_of_the_chat())  # with what other tests left in them
     with mini_stack(chat, rabbitmq_server.url, folder / "stack") as stack:
         known = stack.services()
         stack.services = lambda: known  # its files do not change, and Compose takes long to say
         yield stack
-    delete_queues(rabbitmq_server.url, queues_of_the_chat())
 
 
 @pytest.fixture

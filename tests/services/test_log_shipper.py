@@ -33,7 +33,7 @@ from nochat.runtime import logs, registry
 from nochat.service import Context
 from nochat.services.log_shipper import MAX_BODY, MAX_LINE, bodies, line, service
 from nochat.settings import Settings
-from tests.bus.conftest import delete_queues, queues_of_the_chat
+from tests import queues
 
 TOKEN = "t0ken-of-the-test"
 
@@ -255,7 +255,7 @@ class Process:
 @pytest.fixture
 def process(rabbitmq_server, listener, tmp_path):
     yield Process(rabbitmq_server, listener, tmp_path)
-    delete_queues(rabbitmq_server.url, queues_of_the_chat() | {"log_shipper"})
+    queues.delete(rabbitmq_server.url, queues.of_the_chat() | {"log_shipper"})
 
 
 @pytest.mark.slow

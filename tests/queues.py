@@ -1,0 +1,22 @@
+"""Queues that tests leave in a RabbitMQ that they share."""
+
+import pika
+
+from nochat.bus.routing import DEAD_LETTERS
+from nochat.runtime import registry
+from nochat.settings import Settings
+
+
+def of_the_chat() -> set[str]:
+    """The queues that any process of the chat declares when it starts."""
+    settings = Settings()
+    services = registry.services(registry.names(settings))
+    queues = (queue for service in services for queue in service.queues(settings))
+    return {queue.name for queue in queues if queue.durable} | {DEAD_LETTERS.name}
+
+
+def delete(url: str, names: set[str]) -> None:
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        channel = connection.channel()
+        for name in names:
+            channel.queue_delete(name)
