@@ -1,7 +1,8 @@
 """Which worker runs which files, and when: `pytest -n 3 -p tests.side_by_side`.
 
-A unit of work is a file. Files that need the same images are one unit: each worker has an engine of
-its own, and would build them anew. The longest units begin first, or the worker that comes to one
+A unit of work is a file. Files that need the same images, or RabbitMQ, are one unit: each worker
+has an engine and servers of its own, would build the images anew, and start another RabbitMQ, which
+takes five seconds of processor time. The longest units begin first, or the worker that comes to one
 last would still be at it when the others have ended.
 """
 
@@ -10,6 +11,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 IMAGES = "of the chat's images"
+BROKER = "of RabbitMQ"
 TOGETHER = {
     "tests/containers/test_stack.py": IMAGES,
     "tests/containers/test_attacked.py": IMAGES,
@@ -17,12 +19,32 @@ TOGETHER = {
     "tests/machines/test_docker.py": IMAGES,
     "tests/machines/test_azure.py": IMAGES,
     "tests/notebooks/test_06_containers.py": IMAGES,
+    "tests/attacks/test_grants.py": BROKER,
+    "tests/bus/test_amqp.py": BROKER,
+    "tests/bus/test_contract.py": BROKER,
+    "tests/bus/test_declarations.py": BROKER,
+    "tests/bus/test_inspection.py": BROKER,
+    "tests/bus/test_start.py": BROKER,
+    "tests/bus/test_stop.py": BROKER,
+    "tests/bus/test_suspects.py": BROKER,
+    "tests/cli/test_restore.py": BROKER,
+    "tests/exercises/test_02_broker.py": BROKER,
+    "tests/exercises/test_02_retries.py": BROKER,
+    "tests/exercises/test_03_own_service.py": BROKER,
+    "tests/exercises/test_06_containers.py": BROKER,
+    "tests/lab/test_servers.py": BROKER,
+    "tests/lab/test_verify.py": BROKER,
+    "tests/services/test_log_shipper.py": BROKER,
+    "tests/test_add_a_microservice.py": BROKER,
+    "tests/test_own_services.py": BROKER,
+    "tests/test_stop.py": BROKER,
 }
 # All units of more than a minute, from the longest to the shortest.
 LONGEST = (
     "tests/machines/test_final.py",
     IMAGES,
     "tests/machines/test_lxc.py",
+    BROKER,
     "tests/test_docs.py",
     "tests/notebooks/test_notebooks.py",
     "tests/test_benchmarks.py",
