@@ -34,7 +34,12 @@ sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 
 # How long an example takes says more of the machine than of the code; each test has its limit.
 settings.register_profile("nochat", deadline=None)
-settings.load_profile("nochat")
+settings.register_profile("all day", deadline=None, max_examples=25)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose how many examples a property is tried on: a quarter of them in `make check`."""
+    settings.load_profile("all day" if config.option.markexpr == "not slow" else "nochat")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -139,8 +144,8 @@ def _rabbitmq() -> Iterator[servers.Server]:
 
 @pytest.fixture(scope="module")
 def rabbitmq_server(_rabbitmq) -> servers.Server:
-    """The shared RabbitMQ, without what the tests of other files left in the chat's queues."""
-    queues.delete(_rabbitmq.url, queues.of_the_chat())
+    """The shared RabbitMQ, where nothing that tests of other files left takes a message."""
+    queues.forget(_rabbitmq.url)
     return _rabbitmq
 
 

@@ -2,7 +2,7 @@
 
 import pika
 
-from nochat.bus.routing import DEAD_LETTERS
+from nochat.bus.routing import DEAD_LETTERS, EXCHANGES
 from nochat.runtime import registry
 from nochat.settings import Settings
 
@@ -20,3 +20,12 @@ def delete(url: str, names: set[str]) -> None:
         channel = connection.channel()
         for name in names:
             channel.queue_delete(name)
+
+
+def forget(url: str) -> None:
+    """Delete the chat's queues, and its exchanges: no other queue is bound to anything then."""
+    delete(url, of_the_chat())
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        channel = connection.channel()
+        for name in EXCHANGES:
+            channel.exchange_delete(name)

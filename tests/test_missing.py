@@ -24,6 +24,7 @@ def test_by_itself():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("required", "summary"), [("0", "2 skipped"), ("1", "1 failed, 1 error")], ids=["at home", "CI"]
 )

@@ -1,7 +1,7 @@
 """The files that run together, or first, where tests run side by side."""
 
 from tests.conftest import ROOT
-from tests.side_by_side import LONGEST, TOGETHER, rank, unit
+from tests.side_by_side import BROKER, LONGEST, TOGETHER, rank, unit
 
 SHORT = "tests/test_side_by_side.py"
 
@@ -11,10 +11,21 @@ def test_files_that_have_a_place_are_there():
     assert [file for file in named if not (ROOT / file).is_file()] == []
 
 
-def test_what_needs_the_same_images_is_one_unit_among_the_longest():
-    (images,) = {unit(file) for file in TOGETHER}
-    assert images in LONGEST
-    assert len({rank(file) for file in TOGETHER}) == 1
+def test_what_needs_the_same_is_one_unit_among_the_longest():
+    assert {*TOGETHER.values()} < {*LONGEST}
+    for file, together in TOGETHER.items():
+        assert unit(file) == together
+        assert rank(file) == LONGEST.index(together)
+
+
+def test_files_that_share_a_broker_are_told():
+    """Each of them alone would cost another worker a start of RabbitMQ."""
+    sharing = {
+        str(file.relative_to(ROOT))
+        for file in (ROOT / "tests").rglob("test_*.py")
+        if "rabbitmq_server" in file.read_text() and file.name != "test_side_by_side.py"
+    }
+    assert sharing <= {file for file, together in TOGETHER.items() if together == BROKER}
 
 
 def test_the_longest_begin_before_all_others():

@@ -104,6 +104,7 @@ def test_a_broker_that_is_not_there_is_waited_for_then_said(unused_tcp_port):
     assert "hunter2" not in said
 
 
+@pytest.mark.slow
 def test_it_says_whether_it_is_ready_as_the_others_do(broker, unused_tcp_port_factory):
     port, nobody = unused_tcp_port_factory(), unused_tcp_port_factory()
 

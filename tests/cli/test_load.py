@@ -68,6 +68,7 @@ async def test_unanswered_calls_fail_at_once_with_the_reason(says, expected):
                 await socket.call("join", {"room": "lobby"})
 
 
+@pytest.mark.slow
 def test_the_command_says_figures_and_wants_numbers(chat):
     nochat = Path(sys.executable).with_name("nochat")
     command = [nochat, "load", chat.url, "--people=2", "--rate=20"]

@@ -22,7 +22,10 @@ def node(*arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("transports", TRANSPORTS)
+@pytest.mark.parametrize(
+    "transports",
+    [TRANSPORTS[0], *(pytest.param(it, marks=pytest.mark.slow) for it in TRANSPORTS[1:])],
+)
 def test_two_users_of_the_official_client(chat, transports):
     assert node(str(HERE / "node_client.mjs"), chat.url, transports) == "ok\n"
 

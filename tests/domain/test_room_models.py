@@ -66,9 +66,7 @@ def histories(draw):
     return [*BEGINNINGS[room], *written, *(replace(command, room=room) for command in then)]
 
 
-SOME = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+SOME = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def happened(commands) -> tuple[Room, list[RoomEvent]]:

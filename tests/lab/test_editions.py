@@ -52,12 +52,14 @@ def test_a_student_gets_neither_hidden_checks_nor_notes_of_the_teacher(tmp_path)
     assert "Ask the class" not in text
 
 
+@pytest.mark.slow
 def test_a_teachers_edition_runs_and_passes_every_check(tmp_path):
     [path] = editions.write("teacher", tmp_path / "teacher", [MASTER])
     assert "Ask the class what twice nothing is." in sources(path)
     assert run(path, tmp_path) == {"99a": True, "99b": True}
 
 
+@pytest.mark.slow
 def test_an_untouched_students_edition_runs_and_passes_no_check(tmp_path):
     [path] = editions.write("student", tmp_path / "student", [MASTER])
     assert all(text.startswith("✗") for text in run(path, tmp_path).values())
@@ -93,6 +95,7 @@ def test_an_exercise_without_a_solution_is_refused():
         editions.teacher(master)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edition", ["student", "teacher"])
 def test_make_writes_an_edition_of_every_notebook(edition):
     command = ["make", "-o", ".venv/.ready", edition]

@@ -76,6 +76,7 @@ def alone(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_importing_every_module_changes_nothing(alone):
     assert alone(IMPORT_ALL) == ("", [])
 
@@ -95,6 +96,7 @@ def test_what_starts_a_chat_imports_no_database(alone):
     assert not {"alembic", "pymongo", "sqlalchemy"} & {*loaded.split()}
 
 
+@pytest.mark.slow
 def test_every_import_of_the_lab_names_something_that_is_there():
     missing = [
         imported

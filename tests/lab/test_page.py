@@ -48,6 +48,7 @@ async def test_a_student_gets_the_live_page_and_a_link(shown):
     assert "ssh" not in frame.data
 
 
+@pytest.mark.slow
 async def test_a_frame_without_a_page_says_so_and_shows_the_page_when_it_is_there(shown):
     doctor.require("chromium")
     port = free_port()
@@ -75,6 +76,7 @@ class Greeter(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.mark.slow
 async def test_a_picture_of_a_page_that_is_not_there_says_what_to_run(course):
     doctor.require("chromium")
     url = f"http://127.0.0.1:{free_port()}"
@@ -97,6 +99,7 @@ async def test_over_ssh_there_is_the_line_that_makes_it_reachable(shown, monkeyp
     assert expected in shown[0].data
 
 
+@pytest.mark.slow
 async def test_for_the_site_it_is_a_picture_of_the_real_page(course, running):
     doctor.require("chromium")
     await page.show(running.url, height=300)

@@ -85,6 +85,7 @@ async def test_a_time_limit_of_somebody_else_stays_what_it_is():
 # Processes: a busy machine makes all of them slow.
 
 
+@pytest.mark.slow
 def test_a_process_that_works_may_take_longer(python, capsys):
     child, began = python(WORKS), time.monotonic()
     until_ready(lambda: time.monotonic() > began + 2, 0.5, "the oven", child)
@@ -106,6 +107,7 @@ def test_one_that_does_nothing_is_given_up_with_its_last_words(python):
     assert rest == ["warning: the wood is wet (FireError: no)"]
 
 
+@pytest.mark.slow
 def test_one_that_works_for_ever_is_given_up_too(python, monkeypatch):
     monkeypatch.setattr(waiting, "LONGEST", 0.5)
     with pytest.raises(NotReady, match=r"although it is working\. Close what else keeps"):

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).parents[2] / "playbooks" / "roles" / "mariadb" / "files" / "restore"
 USERS = """
 CREATE TABLE users (id INT PRIMARY KEY, name VARCHAR(32));

@@ -88,6 +88,7 @@ def test_one_machine_s_part_of_a_cluster_has_nothing_else():
     assert made["services"]["rabbitmq"]["hostname"] == "rabbitmq-3"
 
 
+@pytest.mark.slow
 def test_it_is_a_compose_file(tmp_path):
     file = tmp_path / "compose.yaml"
     file.write_text(yaml.safe_dump(deployed(["mariadb"])))

@@ -48,6 +48,7 @@ def by_ansible(folder: Path, *arguments: str, **files: dict[str, str]) -> str:
     return ran.stdout + ran.stderr
 
 
+@pytest.mark.slow
 def test_files_are_written_once_and_again_when_they_change(folder):
     files = {"a": {"content": "ñ\n"}, "b_run": {"content": "#!/bin/sh\n", "mode": "0755"}}
     assert write(folder, **files)["changed"]

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 START = """
 import asyncio, sys
 import nochat.cli

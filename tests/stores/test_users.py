@@ -588,6 +588,7 @@ print("alembic" in sys.modules)
 """
 
 
+@pytest.mark.slow
 def test_alembic_is_imported_only_where_there_is_something_to_migrate(tmp_path):
     url = f"sqlite:///{tmp_path / 'users.db'}"
 
