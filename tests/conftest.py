@@ -1,5 +1,6 @@
 """What tests of several folders share: the real servers, started once a session."""
 
+import gc
 import logging
 import os
 import re
@@ -40,6 +41,12 @@ settings.register_profile("all day", deadline=None, max_examples=25)
 def pytest_configure(config: pytest.Config) -> None:
     """Choose how many examples a property is tried on: a quarter of them in `make check`."""
     settings.load_profile("all day" if config.option.markexpr == "not slow" else "nochat")
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector of garbage from looking at all modules again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -56,6 +56,7 @@ def running(folder: Path, *arguments: str, python: str = sys.executable, **setti
             process.wait(timeout=40)
 
 
+@pytest.mark.slow
 async def test_up_runs_it_with_the_chat_in_one_process(folder):
     with running(folder, "up", str(folder / "polls.py")) as (line, log):
         names, url = line.split(": ")

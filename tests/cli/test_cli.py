@@ -142,6 +142,7 @@ sys.meta_path[sys.meta_path.index(PathFinder)] = Hiding
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "content", "expected"),
     [
@@ -182,6 +183,7 @@ def test_a_data_folder_that_can_not_be_written_is_said(nochat, tmp_path):
     assert "NOCHAT_DATA_DIR" in said
 
 
+@pytest.mark.slow
 def test_the_doctor_answers(nochat):
     status, said, _ = nochat("doctor")
     assert status == 0

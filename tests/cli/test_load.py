@@ -19,6 +19,7 @@ def chat():
         yield chat
 
 
+@pytest.mark.slow
 async def test_everything_that_is_sent_arrives_and_is_measured(chat):
     said = []
     report = await load(chat.url, people=3, rate=40, seconds=0.5, say=said.append)

@@ -21,6 +21,7 @@ SAID = MessageSent("lobby", 3, "ana", "c3", "hello")
 
 
 # A check of the server that was under way when its client was closed leaves its socket open.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 async def test_activity_keeps_what_it_could_not_store(mongodb_server, monkeypatch, caplog):
     monkeypatch.setattr("nochat.stores.mongodb.ANSWER_SECONDS", 0.5)
@@ -44,6 +45,7 @@ async def test_activity_keeps_what_it_could_not_store(mongodb_server, monkeypatc
     gc.collect()
 
 
+@pytest.mark.slow
 async def test_users_says_try_again(mariadb_server, monkeypatch):
     monkeypatch.setattr("nochat.stores.users_database.ANSWER_SECONDS", 0.5)
     real = make_url(mariadb_server.url)

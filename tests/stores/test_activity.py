@@ -517,6 +517,7 @@ async def test_any_text_may_be_looked_for_in_titles(store):
 
 
 # A check of the server that was under way when its client was closed leaves its socket open.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 async def test_a_server_that_says_nothing_is_waited_for_no_longer_than_the_limit(
     mongodb_url, monkeypatch

@@ -17,6 +17,7 @@ EVENTS = [RoomCreated("lobby", 1, "ana", "Lobby"), RoomJoined("lobby", 2, "ana")
 
 
 # A check of the server that was under way when its client was closed leaves its socket open.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 async def test_a_server_that_says_nothing_is_waited_for_no_longer_than_the_limit(
     mongodb_url, monkeypatch
