@@ -118,6 +118,7 @@ def test_a_verdict_of_the_notebook_itself_counts_only_where_its_check_is_tagged(
 
 def test_a_run_is_repeated_only_if_others_held_it_up():
     assert is_starved(Run(seconds=10, cpu_seconds=2, stopped="It took more than 10 s."))
+    assert is_starved(Run(reports=[{"late": True}], seconds=10, cpu_seconds=2))
     assert not is_starved(Run(seconds=10, cpu_seconds=9, stopped="It took more than 10 s."))
     assert not is_starved(Run(seconds=10, cpu_seconds=2))
 

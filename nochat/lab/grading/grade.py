@@ -183,8 +183,8 @@ def _all(
 
 
 def is_starved(came: Run) -> bool:
-    """Return whether a run that was stopped had too little of a core to blame it alone."""
-    return bool(came.stopped) and came.cpu_seconds < STARVED * came.seconds
+    """Return whether a run that took too long had too little of a core to blame it alone."""
+    return bool(came.stopped or came.late) and came.cpu_seconds < STARVED * came.seconds
 
 
 def task(exam: Exam, answers: Mapping[str, str]) -> dict[str, Any]:

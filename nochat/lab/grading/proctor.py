@@ -126,6 +126,7 @@ class Kernel:
         self._client.start_channels()
         self._client.wait_for_ready(timeout=STARTS)
         self._most_bytes = most_bytes
+        self.was_late = False  # whether a cell was interrupted because of its time
 
     def run(self, source: str, seconds: float, late: Callable[[], None] = lambda: None) -> str:
         """Run a cell; return its error, "" for none.
@@ -146,6 +147,7 @@ class Kernel:
                 if why:
                     raise Stuck(f"{why} It could not be interrupted.")
                 why = f"It took more than {seconds:.0f} s."
+                self.was_late = True
                 late()
                 deadline = time.monotonic() + INTERRUPTED
                 self._manager.interrupt_kernel()
@@ -204,6 +206,8 @@ class Proctor:
                 self.report(verdict=key, passed=False, said=self._errors.get(key) or stuck)
         for key, source in self.task["hidden"].items():
             self._look_again(key, source, kernel)
+        if kernel and kernel.was_late:
+            self.report(late=True)
         self.report(done=True)
 
     def _look_again(self, key: str, source: str, kernel: Kernel | None) -> None:

@@ -60,6 +60,11 @@ class Run:
     cpu_seconds: float = 0.0
     stopped: str = ""
 
+    @property
+    def late(self) -> bool:
+        """Whether a cell was interrupted because it took too long."""
+        return any(report.get("late") for report in self.reports)
+
 
 def settings(limits: Limits, cores: Sequence[int]) -> dict[str, Any]:
     """Return what a proctor's task says of the limits."""
