@@ -62,7 +62,7 @@ class Run:
 
     @property
     def late(self) -> bool:
-        """Whether a cell was interrupted because it took too long."""
+        """Return whether a cell was interrupted because it took too long."""
         return any(report.get("late") for report in self.reports)
 
 
