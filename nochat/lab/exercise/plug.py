@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+from nochat.lab.checks import until
 from nochat.lab.errors import GaveUp, NotConnected
 from nochat.lab.exercise.catalogue import Mistake, exercise, told
 from nochat.lab.people import Person, Refused
@@ -195,7 +196,13 @@ async def _say_without_broker(answer: Say, ana: Person, rabbit: Server) -> str:
 
 
 async def _connect_again(person: Person) -> None:
-    """Open a person's socket, and wait for the chat's welcome."""
+    """Open a person's socket, as soon as the chat lets them in, and wait for its welcome."""
     before = len(person.told)
-    await person.connect()
+
+    async def is_in() -> bool:
+        with suppress(Refused):  # no service answers the gateway before it has the broker again
+            await person.connect()
+        return person.connected
+
+    await until(is_in, ARRIVES, pause=0.5)
     await person.until(lambda: any(event == "welcome" for event, _ in person.told[before:]))
