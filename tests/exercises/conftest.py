@@ -7,6 +7,7 @@ with how many sentences, and the seconds that a judgement took.
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ def _own_record(tmp_path, monkeypatch, record_property) -> Iterator[None]:
     record_property(JUDGED, [asdict(attempt) for attempt in record.attempts()])
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: Any) -> None:
     by_key = defaultdict[str, list[record.Attempt]](list)
     for report in terminalreporter.stats.get("", []):
         for attempt in dict(report.user_properties).get(JUDGED, []):
