@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from nochat.lab import chat as lab
 from nochat.lab import servers
-from tests.clients.visitor import Visitor
+from tests.clients.visitor import PATIENCE, Visitor
 from tests.conftest import CHROMIUM
 
+expect.set_options(timeout=PATIENCE)  # as clicks have it, for computers that are slow
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -78,7 +79,7 @@ async def visit(chromium: Browser, chat: lab.Chat) -> AsyncIterator[Callable]:
 
     async def visit(name: str, *, url: str = chat.url, offline: bool = False, **profile) -> Visitor:
         context = await chromium.new_context(**{"locale": "en-GB"} | profile)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         await context.add_init_script(TELL_VIOLATIONS)
         visitor = Visitor(name, url, await context.new_page())
         visitor.tolerated = OF_THE_NETWORK if offline else None
