@@ -40,7 +40,12 @@ settings.register_profile("all day", deadline=None, max_examples=25)
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose how many examples a property is tried on: a quarter of them in `make check`."""
-    settings.load_profile("all day" if config.option.markexpr == "not slow" else "nochat")
+    settings.load_profile("all day" if _is_check(config) else "nochat")
+
+
+def _is_check(config: pytest.Config) -> bool:
+    """Return whether these are the tests of `make check`."""
+    return config.option.markexpr == "not slow"
 
 
 def pytest_collection_finish() -> None:
@@ -68,7 +73,7 @@ SLOW = re.compile(r"^pytestmark = .*?\bpytest\.mark\.slow\b", re.M | re.S)
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Pass by files of slow tests alone in `make check`: to import them takes half of its start."""
-    if config.option.markexpr != "not slow" or collection_path.suffix != ".py":
+    if not _is_check(config) or collection_path.suffix != ".py":
         return None
     marks = SLOW.search(collection_path.read_text())
     return True if marks and "\n\n" not in marks[0] else None

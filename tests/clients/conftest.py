@@ -5,14 +5,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, async_playwright
 
 from nochat.lab import chat as lab
 from nochat.lab import servers
 from tests.clients.visitor import PATIENCE, Visitor
 from tests.conftest import CHROMIUM
 
-expect.set_options(timeout=PATIENCE)  # as clicks have it, for computers that are slow
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",

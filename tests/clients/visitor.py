@@ -7,7 +7,8 @@ from typing import Self
 
 from playwright.async_api import Locator, Page, expect
 
-PATIENCE = 10_000  # milliseconds
+PATIENCE = 10_000  # milliseconds, for clicks and for what is shown
+expect.set_options(timeout=PATIENCE)
 
 
 class Visitor:
@@ -68,7 +69,7 @@ class Visitor:
         """Join a room; among many it is sought."""
         button = self.page.get_by_role("button", name=f"Join {title}")
         others = self.page.get_by_label("Filter the other rooms")
-        await expect(button.or_(others).filter(visible=True).first).to_be_visible(timeout=PATIENCE)
+        await expect(button.or_(others).filter(visible=True).first).to_be_visible()
         if not await button.is_visible():
             await others.fill(title)
         await button.click()
@@ -87,7 +88,7 @@ class Visitor:
     async def says(self, text: str) -> None:
         """Send a message that arrives."""
         line = await self.writes(text)
-        await expect(line.get_by_label("Sent")).to_be_visible(timeout=PATIENCE)
+        await expect(line.get_by_label("Sent")).to_be_visible()
 
     async def sees(self, *texts: str, patience: int = PATIENCE) -> None:
         """Wait until the log ends with these messages."""

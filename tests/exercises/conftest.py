@@ -28,7 +28,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     by_key = defaultdict[str, list[record.Attempt]](list)
     for report in terminalreporter.stats.get("", []):
         for attempt in dict(report.user_properties).get(JUDGED, []):
-            by_key[attempt["key"]].append(record.Attempt(**attempt))
+            if not attempt["guess"]:
+                by_key[attempt["key"]].append(record.Attempt(**attempt))
     if by_key:
         terminalreporter.section("exercises")
         terminalreporter.write_line(as_text([HEAD, *map(row, sorted(by_key.items()))]))
@@ -47,5 +48,5 @@ def row(judged: tuple[str, list[record.Attempt]]) -> tuple[str, ...]:
 
 def span(attempts: list[record.Attempt]) -> str:
     """The shortest and the longest of the times."""
-    times = [attempt.seconds for attempt in attempts if not attempt.guess]
+    times = [attempt.seconds for attempt in attempts]
     return f"{min(times):.1f} to {max(times):.1f}" if times else ""

@@ -33,8 +33,9 @@ def test_missing_components_are_named_with_the_reason_and_the_command(absent):
 
 def test_python_and_what_serves_mongodb_are_found_with_their_versions():
     assert str(doctor.require("python")) == sys.executable
-    found = {finding.name.split()[0]: finding for finding in doctor.examine()}
-    python, mongodb = found["python"], found["mongod"]
+    findings = doctor.examine()
+    [python] = (finding for finding in findings if finding.name == "python")
+    [mongodb] = (finding for finding in findings if finding.name.startswith("mongod"))
     assert python.ok
     assert sys.version.startswith(python.seen)
     assert mongodb.ok
