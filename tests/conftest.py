@@ -17,7 +17,7 @@ import pytest
 from argon2 import PasswordHasher
 from hypothesis import settings
 
-from nochat.lab import servers
+from nochat.lab import servers, surroundings
 from nochat.local.doctor import Missing
 from nochat.runtime import registry
 from tests import databases, queues
@@ -246,6 +246,10 @@ def place(tmp_path_factory) -> Iterator[pytest.MonkeyPatch]:
         patch.setenv("NOCHAT_VAULT_PASSWORD", "of the tests")
         patch.setenv("NOCHAT_MACHINE_BASE", BASE)
         patch.setenv("NOCHAT_MACHINE_BOX", BASE)
+        # Ansible's own way of running tasks is that of notebook 04, and of `make course`.
+        patch.setenv("NOCHAT_MITOGEN", "1")
+        for name, value in surroundings.mitogen().items():
+            patch.setenv(name, value)
         # Side by side, each has packages of its own: apt locks their folder.
         patch.setenv("NOCHAT_MACHINE_CACHE", f"build/cache/{os.getenv(WORKER, 'apt')}")
         # And ports: a machine that is switched off keeps those that it had, and its engine alone

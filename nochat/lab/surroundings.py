@@ -10,6 +10,7 @@ needs nothing but the standard library.
 """
 
 import functools
+import importlib.util
 import locale
 import os
 import pwd
@@ -59,6 +60,9 @@ OFFLINE = {
     "NOCHAT_MACHINE_BASE": "nochat/debian",
     "NOCHAT_MACHINE_BOX": "nochat/debian",
 }
+# With NOCHAT_MITOGEN, Ansible keeps a process on each machine that runs its modules, by the package
+# mitogen: a task takes a fifth of the processor time. Ansible warns of strategies of others.
+MITOGEN = {"ANSIBLE_STRATEGY": "mitogen_linear", "ANSIBLE_DEPRECATION_WARNINGS": "0"}
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")  # of this computer; Debian's, and its own
 OF_TLS = {"DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"}
 LOCALES = ("C.UTF-8", "C.utf8", "en_US.UTF-8")  # the last one for macOS
@@ -76,6 +80,8 @@ def settle(environ: MutableMapping[str, str] = os.environ) -> None:
             del environ[name]
     environ.update({"LC_ALL": utf8(), "PYTHONUTF8": "1", "JUPYTER_PREFER_ENV_PATH": "1"})
     environ["ANSIBLE_CONFIG"] = str(ANSIBLE if ANSIBLE.exists() else PLAIN_ANSIBLE)
+    if environ.get("NOCHAT_MITOGEN"):
+        environ.update(mitogen())
     environ.update(_place(environ))
     environ.update(_user(environ))
     proxies.exempt(environ, MACHINES, own_address())
@@ -106,6 +112,13 @@ def with_programs(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """
     path = os.pathsep.join([sysconfig.get_path("scripts"), environ.get("PATH", os.defpath)])
     return {**environ, "PATH": path}
+
+
+def mitogen() -> dict[str, str]:
+    """Return variables with which Ansible runs its tasks by Mitogen; without it, Ansible says so."""
+    found = importlib.util.find_spec("ansible_mitogen")
+    [package] = found.submodule_search_locations or [""] if found else [""]
+    return MITOGEN | {"ANSIBLE_STRATEGY_PLUGINS": str(Path(package, "plugins", "strategy"))}
 
 
 def is_offline(environ: Mapping[str, str] = os.environ) -> bool:

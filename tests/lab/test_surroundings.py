@@ -193,6 +193,25 @@ def test_ansible_starts_whatever_language_and_settings_a_user_has(language, tmp_
     assert Path(ran.stdout.strip()).read_text().startswith("$ANSIBLE_VAULT")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("asked", "processes"), [({}, 2), ({"NOCHAT_MITOGEN": "1"}, 1)])
+def test_by_mitogen_one_process_starts_all_modules(asked, processes, tmp_path):
+    playbook, parents = tmp_path / "try.yml", tmp_path / "parents"
+    task = (
+        "    - name: Note who started the module\n"
+        f"      ansible.builtin.shell: ps -o ppid= -p $PPID >>{parents}\n"
+        "      changed_when: true\n"
+    )
+    playbook.write_text(
+        "- name: Try\n  hosts: all\n  connection: local\n  gather_facts: false\n  tasks:\n"
+        + 2 * task
+    )
+    python(
+        f"from nochat.lab.machines import provision; provision.ansible({str(playbook)!r})", asked
+    )
+    assert len({*parents.read_text().split()}) == processes
+
+
 # ---- Other projects' machines -------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from nochat.lab import machines, servers, verify
+from nochat.lab import machines, servers, surroundings, verify
 from nochat.lab.certificates import Authority
 from nochat.lab.containers import contexts
 from nochat.lab.containers.remote import Remote
@@ -104,7 +104,9 @@ def test_an_intruder_finds_closed_ports_and_is_refused(docker_farm):
     verify.refused(f"mysql+pymysql://nochat:wrong@{database}:3306/nochat")
 
 
-def test_a_log_in_with_another_key_is_explained(docker_farm, tmp_path):
+def test_a_log_in_with_another_key_is_explained(docker_farm, tmp_path, monkeypatch):
+    for name in surroundings.MITOGEN:
+        monkeypatch.delenv(name)
     key, hosts = tmp_path / "key", tmp_path / "hosts"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     ours = docker_farm.hosts["database-host"]
