@@ -115,10 +115,11 @@ def with_programs(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def mitogen() -> dict[str, str]:
-    """Return variables with which Ansible runs its tasks by Mitogen; without it, Ansible says so."""
-    found = importlib.util.find_spec("ansible_mitogen")
-    [package] = found.submodule_search_locations or [""] if found else [""]
-    return MITOGEN | {"ANSIBLE_STRATEGY_PLUGINS": str(Path(package, "plugins", "strategy"))}
+    """Return variables with which Ansible runs by Mitogen; where it is missing, Ansible says so."""
+    package = importlib.util.find_spec("ansible_mitogen")
+    folders = package.submodule_search_locations if package else None
+    plugins = [str(Path(folder, "plugins", "strategy")) for folder in folders or ()]
+    return MITOGEN | {"ANSIBLE_STRATEGY_PLUGINS": os.pathsep.join(plugins)}
 
 
 def is_offline(environ: Mapping[str, str] = os.environ) -> bool:
