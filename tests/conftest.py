@@ -246,10 +246,6 @@ def place(tmp_path_factory) -> Iterator[pytest.MonkeyPatch]:
         patch.setenv("NOCHAT_VAULT_PASSWORD", "of the tests")
         patch.setenv("NOCHAT_MACHINE_BASE", BASE)
         patch.setenv("NOCHAT_MACHINE_BOX", BASE)
-        # Ansible's own way of running tasks is that of notebook 04, and of `make course`.
-        patch.setenv("NOCHAT_MITOGEN", "1")
-        for name, value in surroundings.mitogen().items():
-            patch.setenv(name, value)
         # Side by side, each has packages of its own: apt locks their folder.
         patch.setenv("NOCHAT_MACHINE_CACHE", f"build/cache/{os.getenv(WORKER, 'apt')}")
         # And ports: a machine that is switched off keeps those that it had, and its engine alone
@@ -274,6 +270,14 @@ def images_of_debian(docker_engine) -> Iterator[pytest.MonkeyPatch]:
         if AUTHORITIES.exists():  # with one of its own, where this computer trusts one
             patch.setenv("BUILD_CA", str(AUTHORITIES))
         yield patch
+
+
+@pytest.fixture(scope="module")
+def mitogen(place) -> None:
+    """Ansible's tasks at a fifth of the processor time; notebook 04 runs them as students do."""
+    place.setenv("NOCHAT_MITOGEN", "1")
+    for name, value in surroundings.mitogen().items():
+        place.setenv(name, value)
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.machines, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
-def farm(image) -> Iterator[Farm]:
+def farm(image, mitogen) -> Iterator[Farm]:
     with machines.up(HOST, provision=False, quiet=True) as farm:
         machine.install(farm)
         yield farm

@@ -46,7 +46,7 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def orchestration(image, tmp_path_factory) -> Iterator[Paused]:
+def orchestration(image, mitogen, tmp_path_factory) -> Iterator[Paused]:
     out = tmp_path_factory.mktemp("executed")
     with notebook("05_orchestration", "Exercise 05a: a third machine", out) as running:
         yield running

@@ -62,7 +62,7 @@ STACK = f"{FOLDER} && ./compose exec -T"
 
 
 @pytest.fixture(scope="module")
-def deployment(azure, place, registry, tmp_path_factory) -> Iterator[Paused]:
+def deployment(azure, place, mitogen, registry, tmp_path_factory) -> Iterator[Paused]:
     box("python")
     key = tmp_path_factory.mktemp("keys") / "key"
     place.setenv("AZURE_PRIVATE_KEY_PATH", str(key))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nochat.lab import machines, servers, surroundings
+from nochat.lab import machines, servers
 from nochat.lab.machines import Farm
 from nochat.local.processes import until
 from tests.cgroups import mount_controllers
@@ -39,8 +39,6 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def provisioning(place, tmp_path_factory) -> Iterator[Paused]:
-    for name in ("NOCHAT_MITOGEN", *surroundings.MITOGEN):  # as students run Ansible
-        place.delenv(name)
     box("lxc")
     mount_controllers()
     out = tmp_path_factory.mktemp("executed")

@@ -8,7 +8,7 @@ from nochat.lab.course import execution
 pytestmark = [pytest.mark.machines, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
-def test_notebook(execute, docker_engine, place, monkeypatch):
+def test_notebook(execute, docker_engine, place, mitogen, monkeypatch):
     """As `NOCHAT_OFFLINE=1 make course` does it: that variable alone, and no image is fetched."""
     for name in surroundings.OFFLINE:
         monkeypatch.delenv(name, raising=False)
