@@ -26,6 +26,12 @@ window.Notification = class {
 };
 """
 
+# As a computer that has much else to do: what is due at the next frame waits.
+LATE = """
+const soon = window.setTimeout;
+window.setTimeout = (act, after, ...more) => soon(act, after === 16 ? 1000 : after, ...more);
+"""
+
 
 async def exchanging(visitor, pairs):
     """Let a page hear other reactions than those that were sent, whatever the chat lets by."""
@@ -145,3 +151,13 @@ async def test_a_view_that_throws_leaves_the_others(visit, chat):
         await rea.sees("in spite of it", "heard")
     await expect(rea.page).to_have_title(re.compile("Lobby"))
     assert any("on purpose" in line for line in rea._console)
+
+
+async def test_rooms_that_come_before_the_page_was_drawn_are_drawn_with_it(visit, chat):
+    async with Person("early", chat.url) as early:
+        await early.call("create", {"room": "dawn", "title": "Dawn"})
+        await early.until(lambda: "dawn" in early.heard)
+    late = await visit("late")
+    await late.page.context.add_init_script(LATE)
+    await late.arrive()
+    await late.join("Dawn")

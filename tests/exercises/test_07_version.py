@@ -83,10 +83,10 @@ class Small:
     def stop(self):
         self.chat.stop()
         docker("rm", "--force", *(f"{self.project}-{name}" for name in (*OURS, "rabbitmq")))
-        images = docker("images", "--quiet", "--no-trunc", self.base).split()
-        docker(
-            "rmi", "--force", *dict.fromkeys(images)
-        )  # the newest first, as it is made of others
+        # By name: of ids, an image that others are made of could not go before them.
+        names = "{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}"
+        listed = docker("images", "--digests", "--format", names, self.base).split()
+        docker("rmi", "--force", *dict.fromkeys(n for n in listed if "<none>" not in n))
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,7 @@ export class Rooms {
     }
     if (turn !== this.#asked) return;
     busy(false);
-    this.render(this.#model);
+    if (this.#model) this.render(this.#model); // else the answer came before the page was drawn
   }
 
   get #filter() {
