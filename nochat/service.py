@@ -23,7 +23,7 @@ from typing import Generic, Literal, Never, cast, overload
 import msgspec
 from typing_extensions import TypeVar
 
-from nochat.bus import Batch, Bus, Queue, Subscription
+from nochat.bus import Batch, Bus, Queue
 from nochat.bus.routing import EVENTS, REQUESTS, Binding, shard_queue
 from nochat.bus.tracing import trace
 from nochat.errors import BusError, Busy, ConnectionLost, Fatal, RequestFailed, Unavailable
@@ -33,6 +33,7 @@ from nochat.protocol.envelope import Envelope, caused_by, type_of
 from nochat.protocol.events import Event
 from nochat.protocol.requests import Analysis, Answer, Failed, Reply, Request
 from nochat.runtime.logs import service_name
+from nochat.runtime.rebalancing import consuming
 from nochat.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -255,15 +256,8 @@ class Service(Generic[R]):
             dispatchers = [
                 Dispatcher(self, context, queue) for queue in self.queues(settings, instance)
             ]
-            subscriptions: list[Subscription] = []
-            try:
-                for dispatcher in dispatchers:
-                    subscriptions.append(
-                        await bus.subscribe(dispatcher.queue, dispatcher, dispatcher.forget)
-                    )
+            async with consuming(bus, dispatchers):
                 yield context
-            finally:
-                await asyncio.gather(*(subscription.cancel() for subscription in subscriptions))
 
     @asynccontextmanager
     async def _opened(self, context: Context) -> AsyncIterator[R]:

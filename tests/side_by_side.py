@@ -24,6 +24,7 @@ TOGETHER = {
     "tests/bus/test_contract.py": BROKER,
     "tests/bus/test_declarations.py": BROKER,
     "tests/bus/test_inspection.py": BROKER,
+    "tests/bus/test_rebalancing.py": BROKER,
     "tests/bus/test_start.py": BROKER,
     "tests/bus/test_stop.py": BROKER,
     "tests/bus/test_suspects.py": BROKER,

@@ -64,11 +64,6 @@ class Subscription:
         self._task.add_done_callback(self._ended)
 
     @property
-    def queue(self) -> str:
-        """The name of the queue."""
-        return self._consumer.queue.name
-
-    @property
     def alive(self) -> bool:
         """True while the queue is being consumed."""
         return self._consumer.link is not None and not self._task.done()
@@ -97,7 +92,7 @@ class Bus:
         name: the publisher's name.
         tally: counts of the messages that go through the bus.
         failed: called when a handler says that its service must stop.
-        subscriptions: all subscriptions so far, also those that have ended.
+        subscriptions: the last subscription to each queue, also if it has ended.
     """
 
     def __init__(self, transport: Transport, name: str, shards: int) -> None:
@@ -110,7 +105,7 @@ class Bus:
         self._holding = asyncio.Lock()  # two calls at once would each see only a part
         self._decode = Decoder()
         self.failed: Callable[[BaseException], None] = lambda _: None
-        self.subscriptions: list[Subscription] = []
+        self.subscriptions: dict[str, Subscription] = {}
 
     @property
     def connected(self) -> bool:
@@ -238,7 +233,7 @@ class Bus:
         consumer = Consumer(queue, handler, on_reconnect, self._shards, self.tally)
         await self._transport.consume(consumer)
         subscription = Subscription(self._transport, consumer, lambda error: self.failed(error))
-        self.subscriptions.append(subscription)
+        self.subscriptions[queue.name] = subscription
         return subscription
 
     def _unanswered(self, error: Exception) -> None:
@@ -246,6 +241,7 @@ class Bus:
         for asked in self._asked.values():
             if not asked.done():
                 asked.set_exception(error)
+                asked.exception()  # marks it as retrieved: the request itself may fail first
 
     def _on_reply(self, body: bytes) -> None:
         decoded = self._decode(body)

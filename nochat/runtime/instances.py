@@ -97,19 +97,23 @@ class Watch:
 
     def services(self) -> list[dict[str, Any]]:
         """List the services with their active instances, ready for JSON."""
-        latest = self._clock() - SILENCE
-        by_service: dict[str, list[ServiceReported]] = {}
-        for at, last in self._last.values():
-            if at >= latest:
-                by_service.setdefault(last.service, []).append(last)
+        names = {said.service for said in self._active()}
         return [
             {
                 "name": name,
                 "store": self.store(name),
-                "instances": [_view(instance) for instance in sorted(said, key=_age)],
+                "instances": [_view(instance) for instance in self.instances(name)],
             }
-            for name, said in sorted(by_service.items())
+            for name in sorted(names)
         ]
+
+    def instances(self, service: str) -> list[ServiceReported]:
+        """Return the last reports of a service's active instances, in the order of their start."""
+        return sorted((said for said in self._active() if said.service == service), key=_age)
+
+    def _active(self) -> list[ServiceReported]:
+        latest = self._clock() - SILENCE
+        return [last for at, last in self._last.values() if at >= latest]
 
     def names(self) -> set[str]:
         """List the services that have reported, including silent ones."""

@@ -53,7 +53,7 @@ def readiness(bus: Bus | None) -> dict[str, Any]:
     """Return whether a service is ready: started, connected to the broker, consuming its queues."""
     if bus is None:
         return {"ready": False, "bus": False, "queues": {}}
-    queues = {subscription.queue: subscription.alive for subscription in bus.subscriptions}
+    queues = {name: subscription.alive for name, subscription in bus.subscriptions.items()}
     ready = bus.connected and all(queues.values())
     return {"ready": ready, "bus": bus.connected, "queues": queues}
 

@@ -131,6 +131,20 @@ async def test_a_request_whose_connection_broke_fails_at_once(rabbitmq_server):
                 await asyncio.wait_for(asking, 10)
 
 
+async def test_a_request_that_was_not_confirmed_fails_with_one_error(rabbitmq_server):
+    """asyncio says nothing later of the answer, for which nobody waits any more."""
+    with breaking(rabbitmq_server) as (url, break_it):
+        async with connect(url) as bus:
+            break_it()
+            asking = asyncio.create_task(bus.request(WhoIs(token="t"), timeout=30))
+            await asyncio.sleep(0)  # it begins
+            [answer] = bus._asked.values()
+            with pytest.raises(Unavailable, match="broke"):
+                await asking
+            assert answer.done()
+            assert not answer._log_traceback
+
+
 async def test_fresh_is_called_again_after_a_reconnection(rabbitmq_server):
     calls, seen = [], Seen()
     with breaking(rabbitmq_server) as (url, break_it):

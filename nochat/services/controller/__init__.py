@@ -1,8 +1,8 @@
 """controller: decides every command, and publishes the resulting events.
 
 The rooms are spread over queues with a single active consumer each, so one controller at a time
-decides in a room, and another takes over when it dies. A controller requests a room's state from
-`activity`; the request waits behind the events that its predecessor published.
+decides in a room. Controllers divide the queues, and one takes over when another dies. It requests
+a room's state from `activity`; the request waits behind the events that its predecessor published.
 """
 
 from collections.abc import AsyncIterator
