@@ -36,7 +36,7 @@ type load struct {
 	flying  int     // messages that are not finished
 	opening int     // clients that are not welcome yet
 	heard   bool    // something but pings came in this turn
-	run     string  // makes ids of messages unlike those of other runs
+	run     uint32  // makes ids of messages unlike those of other runs
 	number  int     // of the last message
 	sentAt  []time.Duration
 	input   []byte
@@ -66,7 +66,7 @@ func newLoad(chosen options) *load {
 		clients: map[int32]*client{},
 		sentAt:  make([]time.Duration, inFlight),
 		input:   make([]byte, 1<<20),
-		run:     strconv.FormatInt(now.UnixNano(), 36),
+		run:     uint32(now.UnixNano()),
 		epoch:   now,
 	}
 }
@@ -219,14 +219,15 @@ func (load *load) send(room *room, count int, at time.Duration) error {
 		if load.nats {
 			output = appendPublished(output, room.name, load.number)
 		} else {
-			output = load.appendMessage(output, room.name, load.number)
+			output = load.appendMessage(output, room.name, load.number, at)
 		}
 	}
 	load.output = output
 	return sender.raw(output)
 }
 
-func (load *load) appendMessage(output []byte, name string, number int) []byte {
+// AppendMessage appends a message with an id as the chat's page makes it: it begins with its time.
+func (load *load) appendMessage(output []byte, name string, number int, at time.Duration) []byte {
 	start := len(output)
 	output = append(output, 0, 0, 0, 0, 0, 0, 0, 0) // the header, for a payload of 126 bytes or more
 	output = append(output, "42"...)
@@ -234,9 +235,7 @@ func (load *load) appendMessage(output []byte, name string, number int) []byte {
 	output = append(output, `["message",{"room":"`...)
 	output = append(output, name...)
 	output = append(output, `","client_id":"`...)
-	output = append(output, load.run...)
-	output = append(output, '-')
-	output = strconv.AppendInt(output, int64(number), 10)
+	output = fmt.Appendf(output, "t%012x-%08x%08x", load.epoch.Add(at).UnixMilli(), load.run, number)
 	output = append(output, `","text":"`...)
 	output = appendText(output, number)
 	output = append(output, `"}]`...)

@@ -6,6 +6,7 @@ from typing import Self
 
 import msgspec
 
+from nochat.domain.client_ids import AHEAD
 from nochat.domain.text import identity
 from nochat.protocol.events import (
     MemberModerated,
@@ -23,8 +24,11 @@ from nochat.protocol.events import (
 from nochat.protocol.fields import LOBBY, Kind
 from nochat.protocol.requests import KnownRoom, RememberedMessage, RoomInfo, RoomState
 
-# Messages that a room recognizes when they are sent again; older ones are looked up in the log.
+# A room recognizes this many messages when they are sent again, and all of the last seconds: the id
+# of a new message is then later than all that were forgotten, and need not be looked up in the log.
 REMEMBERED = 1000
+LATEST = 2 * AHEAD  # seconds
+MOST = 20_000  # messages, however fast the room is
 
 DIRECT = "dm-"  # prefix of the ids of direct rooms, and of no others
 
@@ -104,14 +108,14 @@ class Room:
     def recall(self, sender: str, client_id: str) -> None:
         """Remember a message that was found in the log, so that a retry of it is recognized."""
         self.recent[sender, client_id] = self.since
-        self._forget()
+        self._forget(self.since)
 
     def learn(self, said: RememberedMessage) -> None:
         """Store the log's entry at a position; an entry without a sender is not a message."""
         if (known := self.messages.get(said.position)) and known.deleted:
             return  # the deletion is decided, and not yet in the log
         self.messages[said.position] = said
-        self._forget()
+        self._trim()
 
     def apply(self, event: RoomEvent) -> None:
         """Apply the next event in the log; nothing else changes the state.
@@ -190,7 +194,8 @@ class Room:
         self.messages[event.position] = RememberedMessage(
             event.position, *key, at=event.at, reactions={}
         )
-        self._forget()
+        self._forget(event.at)
+        self._trim()
 
     def _change(self, event: MessageDeleted | ReactionChanged) -> None:
         if not (said := self.messages.get(event.target)):
@@ -206,9 +211,15 @@ class Room:
             changed = msgspec.structs.replace(said, reactions=reactions)
         self.messages[event.target] = changed
 
-    def _forget(self) -> None:
-        if len(self.recent) > REMEMBERED:
-            self.since = max(self.since, self.recent.pop(next(iter(self.recent))))
+    def _forget(self, now: float) -> None:
+        while len(self.recent) > REMEMBERED:
+            first, at = next(iter(self.recent.items()))
+            if at > now - LATEST and len(self.recent) <= MOST:
+                break
+            del self.recent[first]
+            self.since = max(self.since, at)
+
+    def _trim(self) -> None:
         if len(self.messages) > REMEMBERED:
             del self.messages[next(iter(self.messages))]
 

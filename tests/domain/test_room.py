@@ -12,7 +12,7 @@ from nochat.domain.decisions import (
     may_be_old,
     unknown,
 )
-from nochat.domain.room import REMEMBERED, Room, direct_room
+from nochat.domain.room import LATEST, MOST, REMEMBERED, Room, direct_room
 from nochat.protocol.commands import (
     CreateRoom,
     DeleteMessage,
@@ -175,11 +175,27 @@ def test_the_same_client_id_of_another_sender_is_another_message():
     assert kinds(execute(room, SendMessage("r", "bob", "c1", "hi"))) == [MessageSent]
 
 
-def test_the_memory_of_a_room_is_bounded():
+@pytest.mark.parametrize(
+    ("pause", "kept"), [(1.0, REMEMBERED), (LATEST / 2000, 2000), (LATEST / 10**6, MOST)]
+)
+def test_the_memory_of_a_room_is_bounded(pause, kept):
+    """It is that of some seconds, if the room is fast."""
     room = room_of("ana")
-    for number in range(REMEMBERED + 50):
-        execute(room, SendMessage("r", "ana", f"c{number}", "hi"))
-    assert len(room.recent) == len(room.messages) == REMEMBERED
+    for number in range(1, kept + 50):
+        room.apply(MessageSent("r", number, "ana", f"c{number}", "hi", at=1e9 + pause * number))
+    assert len(room.recent) == kept
+    assert len(room.messages) == REMEMBERED
+
+
+def test_a_fast_room_looks_up_nothing_that_has_just_been_written():
+    """Otherwise its messages would be decided as slowly as the log is written."""
+    room = room_of("ana")
+    for number in range(5 * REMEMBERED):  # 250 in a second
+        at = 1e9 + number / 250
+        name = client_id(at) + f"{number:04}"
+        assert not may_be_old(room, SendMessage("r", "ana", name, "hi"))
+        room.apply(MessageSent("r", number + 1, "ana", name, "hi", at=at))
+    assert room.since
 
 
 def test_a_stranger_is_rejected_with_the_reason():
