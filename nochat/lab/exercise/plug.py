@@ -168,17 +168,19 @@ async def _judge_with_broker(answer: Say, ana: Person, bob: Person, rabbit: Serv
         text = await _say_without_broker(answer, ana, rabbit)
     if not bob.connected:
         await _connect_again(bob)
-    seen: list[str] = []
 
-    async def has_arrived() -> bool:
-        # Also by the history: a socket may miss what is said while its gateway comes back.
+    async def arrived() -> int:
+        """Count it, also in the history: a socket may miss it while its gateway comes back."""
+        if times := bob.texts().count(text):
+            return times
         with suppress(Refused, GaveUp):
-            seen[:] = bob.texts() if text in bob.texts() else await bob.history()
-        return text in seen
+            return (await bob.history()).count(text)
+        return 0
 
-    if not await until(has_arrived, ARRIVES, pause=0.5):
+    times = await until(arrived, ARRIVES, pause=0.5)
+    if not times:
         raise Mistake("lost", text=text)
-    if (times := seen.count(text)) > 1:
+    if times > 1:
         raise Mistake("twice", text=text, times=times)
 
 
